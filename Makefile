@@ -1,0 +1,46 @@
+# Everything runs in .venv, which each target makes as far as it needs it.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test lint docs bench format clean
+
+demo: .venv/demo
+	$(BIN)/trimtab compare digits
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: .venv/dev
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: .venv/dev
+	$(BIN)/python benchmarks/executor_throughput.py
+
+format: .venv/dev
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv site dist
+
+.venv/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	touch $@
+
+# torch first and by its pinned version: a plain "torch" would take the newest build, with gigabytes of CUDA libraries
+.venv/demo: .venv/python pyproject.toml constraints.txt
+	$(PIP) "$$(grep '^torch==' constraints.txt)"
+	$(PIP) -e .
+	touch $@
+
+.venv/dev: .venv/demo
+	$(PIP) -e '.[dev]'
+	touch $@

@@ -1,0 +1,30 @@
+"""Adaptive optimisation for PyTorch: methods that set their own knobs, and a fair way to tell which of them helps."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trimtab.catalog.create import create
+    from trimtab.compare.comparison import Comparison
+    from trimtab.lab.session import Session
+    from trimtab.lab.task import Evaluation, Metric, Task
+
+__version__ = "0.1.0"
+__all__ = ["Comparison", "Evaluation", "Metric", "Session", "Task", "create"]
+
+_HOMES = {
+    "create": "trimtab.catalog.create",
+    "Comparison": "trimtab.compare.comparison",
+    "Evaluation": "trimtab.lab.task",
+    "Metric": "trimtab.lab.task",
+    "Session": "trimtab.lab.session",
+    "Task": "trimtab.lab.task",
+}
+
+
+def __getattr__(name: str) -> object:
+    # torch is imported with the first of these names, so that the command line answers at once where it can
+    if name not in _HOMES:
+        raise AttributeError(f"module 'trimtab' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

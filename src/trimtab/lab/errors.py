@@ -1,0 +1,31 @@
+"""What can be wrong with an input, said once, so that the command line can tell it from a fault of ours."""
+
+
+class InputError(ValueError):
+    """Something that the user gave cannot work; the message names the place and the remedy."""
+
+
+class StudyMismatchError(InputError):
+    """A directory holds the results of another study than the one asked for."""
+
+
+class CorruptStoreError(InputError):
+    """The file that holds a study's results cannot be read."""
+
+
+class StoreInUseError(InputError):
+    """Another process is writing to the same study."""
+
+
+class DivergedError(ArithmeticError):
+    """A loss stopped being a finite number.
+
+    Args:
+        step: optimizer steps taken when it was seen.
+        loss: the value itself, ``inf`` or ``nan``.
+    """
+
+    def __init__(self, step: int, loss: float) -> None:
+        super().__init__(f"the loss was {loss} after {step} steps")
+        self.step = step
+        self.loss = loss

@@ -1,0 +1,255 @@
+"""Where trials run: persistent worker processes on this machine.
+
+A worker imports torch once, then runs trial after trial. It knows nothing of the store: it gets points and returns
+outcomes through a pipe, and one process writes them down. A worker that dies loses the trial that it was running, no
+more.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeAlias, cast
+
+from trimtab.lab.errors import InputError
+from trimtab.lab.trial import Outcome, Point, Work
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A trial has an outcome."""
+
+    point: Point
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Died:
+    """A trial's worker is gone, and the trial with it."""
+
+    point: Point
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A trial has evaluated its model. When answers are asked for, it waits for one."""
+
+    point: Point
+    cost: int
+    loss: float
+
+
+Event: TypeAlias = Finished | Died | Reported
+
+
+class Executor(Protocol):
+    """Runs trials somewhere. Used as a context manager; on leaving it, what still runs is ended."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    @property
+    def free(self) -> int:
+        """How many trials could start at once."""
+        ...
+
+    def submit(self, point: Point) -> None:
+        """Starts a trial; only when there is a free place."""
+        ...
+
+    def wait(self) -> Sequence[Event]:
+        """Blocks until something has happened, and tells what."""
+        ...
+
+    def answer(self, point: Point, give_up: bool) -> None:
+        """Answers a report: whether the trial is to be given up."""
+        ...
+
+
+class LocalExecutor:
+    """Persistent worker processes on this machine.
+
+    Args:
+        work: what runs a trial; pickled once for each worker.
+        jobs: how many workers; the number of usable cores by default.
+        threads: torch threads a worker; by default the cores are shared out evenly.
+        answers: whether trials wait for an answer to their reports (for pruning).
+
+    Raises:
+        InputError: ``jobs`` or ``threads`` is not positive.
+    """
+
+    def __init__(
+        self, work: Work, *, jobs: int | None = None, threads: int | None = None, answers: bool = False
+    ) -> None:
+        cores = usable_cores()
+        self.jobs = cores if jobs is None else jobs
+        if self.jobs < 1:
+            raise InputError(f"jobs={jobs}: at least one worker is needed")
+        self.threads = max(1, cores // self.jobs) if threads is None else threads
+        if self.threads < 1:
+            raise InputError(f"threads={threads}: at least one thread a worker is needed")
+        self._work = work
+        self._answers = answers
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        self._workers = [self._start() for _ in range(self.jobs)]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._workers:
+            worker.end()
+        self._workers = []
+
+    def _start(self) -> "_Worker":
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=_serve, args=(theirs, self._work, self.threads, self._answers), daemon=True, name="trimtab-worker"
+        )
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    @property
+    def free(self) -> int:
+        """How many workers have nothing to do."""
+        return sum(worker.point is None for worker in self._workers)
+
+    @property
+    def process_ids(self) -> list[int]:
+        """The workers' process ids."""
+        return [worker.process.pid for worker in self._workers if worker.process.pid is not None]
+
+    def submit(self, point: Point) -> None:
+        """Gives a point to a free worker."""
+        worker = next(worker for worker in self._workers if worker.point is None)
+        worker.point = point
+        worker.send(point)
+
+    def wait(self) -> list[Event]:
+        """Blocks until something has happened to a worker; the list is empty when a worker without a trial is replaced.
+
+        Raises:
+            RuntimeError: workers cannot start.
+        """
+        ready = wait([worker.connection for worker in self._workers])
+        events: list[Event] = []
+        for index, worker in enumerate(self._workers):
+            if worker.connection not in ready:
+                continue
+            try:
+                message = worker.connection.recv()
+            except (EOFError, OSError):
+                self._workers[index] = self._replace(worker)
+                message = Died
+            if message is None:
+                worker.ready = True
+            elif worker.point is not None:
+                events.append(worker.event(message))
+        return events
+
+    def _replace(self, worker: "_Worker") -> "_Worker":
+        worker.end(patience=5)
+        if not worker.ready and worker.process.exitcode == 1:
+            raise RuntimeError(
+                "a worker process could not start (its error is printed above). If you call trimtab from a script of "
+                "your own, put the call under `if __name__ == '__main__':`, because workers import that script."
+            )
+        return self._start()
+
+    def answer(self, point: Point, give_up: bool) -> None:
+        """Tells the trial of ``point`` whether to stop."""
+        for worker in self._workers:
+            if worker.point == point:
+                worker.send(give_up)
+
+
+@dataclass
+class _Worker:
+    process: multiprocessing.process.BaseProcess
+    connection: "Connection[Any, Any]"
+    point: Point | None = None
+    ready: bool = False
+
+    def send(self, message: object) -> None:
+        with contextlib.suppress(OSError):  # if it has died in the meantime, wait() finds that out
+            self.connection.send(message)
+
+    def event(self, message: Any) -> Event:
+        """Says what a message, or its absence, means for the trial that runs here."""
+        point = cast(Point, self.point)
+        if isinstance(message, Outcome):
+            self.point = None
+            return Finished(point, message)
+        if message is Died:
+            return Died(point, self._reason())
+        return Reported(point, *message)
+
+    def _reason(self) -> str:
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            return f"its worker was killed by signal {-code} ({signal.Signals(-code).name})"
+        return f"its worker ended with exit code {code}"
+
+    def end(self, patience: float = 0) -> None:
+        """Waits ``patience`` seconds for the process to end by itself, then kills it."""
+        if patience:
+            self.process.join(patience)
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+
+def usable_cores() -> int:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _serve(connection: "Connection[Any, Any]", work: Work, threads: int, answers: bool) -> None:
+    """A worker's life: takes points, runs them, sends back outcomes."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent decides
+    _die_with_parent()
+    torch.set_num_threads(threads)
+
+    def report(cost: int, loss: float) -> bool:
+        connection.send((cost, loss))
+        return bool(connection.recv()) if answers else False
+
+    connection.send(None)
+    while True:
+        try:
+            point = connection.recv()
+        except EOFError:
+            return
+        try:
+            outcome = work(point, report)
+        except Exception:
+            outcome = Outcome("failed", error=traceback.format_exc())
+        connection.send(outcome)
+
+
+def _die_with_parent() -> None:
+    """Ends this process at once when its parent is gone, even in the middle of a trial."""
+    parent = cast(Any, multiprocessing.parent_process())
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

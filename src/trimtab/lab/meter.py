@@ -1,0 +1,34 @@
+"""The cost of a run, in sample-gradients."""
+
+from dataclasses import dataclass
+
+from trimtab.lab.errors import InputError
+
+
+@dataclass
+class CostMeter:
+    """Counts sample-gradients: one is the gradient of one sample's loss, forward and backward.
+
+    The meter *is* the budget. Whatever computes gradients charges it where it does so, so that a method which takes a
+    second backward pass, explores or searches along a line pays for it.
+
+    Args:
+        budget: sample-gradients that may be used.
+        used: sample-gradients used so far.
+    """
+
+    budget: int
+    used: int = 0
+
+    def __post_init__(self) -> None:
+        if self.budget < 1:
+            raise InputError(f"budget={self.budget}: a positive number of sample-gradients is needed")
+
+    def charge(self, samples: int) -> None:
+        """Adds the gradients of ``samples`` samples."""
+        self.used += samples
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the budget is spent."""
+        return self.used >= self.budget

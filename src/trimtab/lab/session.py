@@ -1,0 +1,213 @@
+"""One run in progress, which hands a method what it needs without owning it."""
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from trimtab.lab.errors import DivergedError, InputError
+from trimtab.lab.meter import CostMeter
+from trimtab.lab.randomness import OwnedRandomness, derived_seed
+from trimtab.lab.task import Batch, Evaluation, Split, Task, select, take_rows, to_device
+
+MODEL_STREAM, DATA_STREAM, AMBIENT_STREAM = range(3)
+
+
+class Session:
+    r"""A model, an optimizer and a position in the data, with a budget.
+
+    All randomness comes from ``seed``: the model's initialisation, the order of the data and what layers draw during
+    the run are three independent streams. Runs of different methods with one seed therefore start from the same weights
+    and see the same batches, which is what makes a paired comparison sharp.
+
+    Args:
+        task: what is to be learned.
+        optimizer: makes the optimizer for the freshly built model.
+        seed: non-negative.
+        budget: sample-gradients that the run may use; ``task.steps * task.batch_size`` by default.
+        device: where model and batches live.
+
+    Attributes:
+        model: the model.
+        optimizer: the optimizer.
+        meter: what was used of the budget.
+        batch: the current batch, on ``device``; ``None`` before the first.
+        steps: optimizer steps taken.
+        seconds: wall-clock seconds spent in :meth:`step`.
+
+    Raises:
+        InputError: ``seed`` is negative or ``budget`` is not positive.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        optimizer: Callable[[nn.Module], Optimizer],
+        *,
+        seed: int,
+        budget: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if seed < 0:
+            raise InputError(f"seed={seed}: a number >= 0 is needed")
+        self.task = task
+        self.device = torch.device(device)
+        self.meter = CostMeter(task.steps * task.batch_size if budget is None else budget)
+        self._randomness = OwnedRandomness(derived_seed(seed, AMBIENT_STREAM), self.device)
+        self._order = torch.Generator().manual_seed(derived_seed(seed, DATA_STREAM))
+        self.model = self._build_model(derived_seed(seed, MODEL_STREAM))
+        self.optimizer = optimizer(self.model)
+        self.batch: Batch = None
+        self.steps = 0
+        self.seconds = 0.0
+        self._rows: Int[Tensor, " batch"] | None = None
+        self._permutation: Int[Tensor, " samples"] = torch.empty(0, dtype=torch.int64)
+        self._cursor = 0
+
+    def _build_model(self, seed: int) -> nn.Module:
+        with OwnedRandomness(seed, self.device).lent():
+            model = self.task.model(torch.Generator().manual_seed(seed))
+        return model.to(self.device)
+
+    def next_batch(self, size: int | None = None) -> Batch:
+        """Moves on to the next batch and returns it.
+
+        Samples are drawn without replacement from a permutation that is drawn anew when too few are left for a batch.
+
+        Args:
+            size: how many samples; the task's batch size by default.
+
+        Raises:
+            InputError: ``size`` is not between one and the number of training samples.
+        """
+        samples = len(self.task.train)  # type: ignore[arg-type]  # Dataset has no __len__; map-style ones do
+        size = self.task.batch_size if size is None else size
+        if not 1 <= size <= samples:
+            raise InputError(f"size={size}: a batch has between 1 and {samples} samples")
+        if self._cursor + size > len(self._permutation):
+            self._permutation = torch.randperm(samples, generator=self._order)
+            self._cursor = 0
+        self._load_rows(self._permutation[self._cursor : self._cursor + size])
+        self._cursor += size
+        return self.batch
+
+    def _load_rows(self, rows: Int[Tensor, " batch"]) -> None:
+        self._rows = rows
+        with self._randomness.lent():  # a data set may augment at random
+            self.batch = to_device(take_rows(self.task.train, rows), self.device)
+
+    def closure(
+        self, *, create_graph: bool = False, rows: Int[Tensor, " rows"] | slice | Sequence[int] | None = None
+    ) -> Callable[[], Tensor]:
+        """Makes a function that computes the mean loss and its gradients on the current batch, and charges for them.
+
+        Args:
+            create_graph: keeps the graph of the gradients, for methods that differentiate them again.
+            rows: samples of the batch to use; all by default.
+
+        Returns:
+            A function that zeroes the gradients, runs forward and backward and returns the loss, a 0-d tensor.
+
+        Raises:
+            RuntimeError: there is no batch yet.
+        """
+        if self._rows is None:
+            raise RuntimeError("there is no batch yet: call next_batch() or step() first")
+        batch = self.batch if rows is None else select(self.batch, rows)
+        index = torch.arange(len(self._rows))
+        samples = len(index if rows is None else index[rows])
+
+        def evaluate_loss() -> Tensor:
+            with self._randomness.lent():
+                self.optimizer.zero_grad()
+                loss = self.task.losses(self.task.outputs(self.model, batch), batch).mean()
+                loss.backward(create_graph=create_graph)  # type: ignore[no-untyped-call]
+            self.meter.charge(samples)
+            return loss
+
+        return evaluate_loss
+
+    def step(self) -> float:
+        """Takes one optimizer step on the next batch and returns the loss before it.
+
+        Raises:
+            DivergedError: the loss is not finite. The parameters are then whatever the optimizer made of it.
+        """
+        start = time.perf_counter()
+        self.next_batch()
+        loss = self.optimizer.step(self.closure())  # type: ignore[arg-type]  # torch types closures as returning float
+        value = loss.item()  # type: ignore[attr-defined]  # it is what our closure returned, a tensor
+        self.steps += 1
+        self.seconds += time.perf_counter() - start
+        if not abs(value) < float("inf"):
+            raise DivergedError(self.steps, value)
+        return value
+
+    def evaluate(self, split: Split = "validation") -> Evaluation:
+        """Scores the model on a whole split; not charged, and without effect on the run."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with self._randomness.lent(), torch.random.fork_rng(devices):
+            return self.task.evaluate(self.model, split)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Copies everything that the run's future depends on, into plain values and tensors.
+
+        The result is independent of the run, and ``torch.load(..., weights_only=True)`` accepts it from a file.
+        """
+        return {
+            "model": {name: tensor.detach().clone() for name, tensor in self._model_tensors().items()},
+            "training": [module.training for module in self.model.modules()],
+            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
+            "permutation": self._permutation.clone(),
+            "cursor": self._cursor,
+            "rows": None if self._rows is None else self._rows.clone(),
+            "batch": copy.deepcopy(self.batch),
+            "order": self._order.get_state(),
+            "randomness": self._randomness.state_dict(),
+            "steps": self.steps,
+            "used": self.meter.used,
+            "seconds": self.seconds,
+        }
+
+    def restore(self, snapshot: dict[str, Any], *, refund: bool = False) -> None:
+        """Goes back to a snapshot; from there the run goes on, bit for bit, as it did the first time.
+
+        Args:
+            snapshot: what :meth:`snapshot` returned, here or in another process.
+            refund: also sets the meter and the clock back, as when a run resumes from a file. Without it, what was used
+                since the snapshot stays charged: exploration is paid for.
+        """
+        with torch.no_grad():
+            for name, tensor in self._model_tensors().items():
+                tensor.copy_(snapshot["model"][name])
+        for module, training in zip(self.model.modules(), snapshot["training"], strict=True):
+            module.training = training
+        self.optimizer.load_state_dict(copy.deepcopy(snapshot["optimizer"]))
+        self._permutation = snapshot["permutation"].clone()
+        self._cursor = snapshot["cursor"]
+        self._rows = None if snapshot["rows"] is None else snapshot["rows"].clone()
+        self.batch = copy.deepcopy(snapshot["batch"])
+        self._order.set_state(snapshot["order"])
+        self._randomness.load_state_dict(snapshot["randomness"])
+        self.steps = snapshot["steps"]
+        if refund:
+            self.meter.used = snapshot["used"]
+            self.seconds = snapshot["seconds"]
+
+    def _model_tensors(self) -> dict[str, Tensor]:
+        # state_dict() leaves out buffers that are not persistent, which a run's future may depend on all the same
+        return dict(self.model.named_parameters()) | dict(self.model.named_buffers())
+
+    def optimizer_state_bytes(self) -> int:
+        """Returns the memory that the optimizer keeps between steps, beyond parameters and gradients."""
+        return sum(
+            value.numel() * value.element_size()
+            for state in self.optimizer.state.values()
+            for value in state.values()
+            if isinstance(value, Tensor)
+        )

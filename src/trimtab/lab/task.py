@@ -1,0 +1,235 @@
+"""A task: data, model and loss as separate parts, so that a method can take from a run whatever it needs.
+
+A task is not a training loop. It says what a model is, what its outputs on a batch are, and what each sample's loss is;
+:class:`trimtab.lab.session.Session` does the rest.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.utils.data import Dataset, TensorDataset, default_collate
+
+from trimtab.lab.errors import InputError
+
+Batch: TypeAlias = Any
+"""Whatever the data set's rows collate to: most often a tuple ``(inputs, targets)`` of tensors."""
+
+Split: TypeAlias = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The number that people quote for a task.
+
+    Args:
+        name: what it is called, e.g. ``"accuracy"``.
+        direction: whether more or less of it is better.
+        target: a value that counts as solved, where one is known; runs are timed until they reach it.
+    """
+
+    name: str
+    direction: Literal["max", "min"]
+    target: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.direction not in ("max", "min"):
+            raise InputError(f"Metric {self.name!r}: direction={self.direction!r} must be 'max' or 'min'")
+
+    def reached(self, value: float) -> bool:
+        """Tells whether ``value`` is as good as the target."""
+        if self.target is None:
+            return False
+        return value >= self.target if self.direction == "max" else value <= self.target
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model scores on a whole split.
+
+    Args:
+        loss: mean of the per-sample losses.
+        metric: the task's metric.
+    """
+
+    loss: float
+    metric: float
+
+
+class Task(ABC):
+    """What is to be learned, in parts.
+
+    A subclass sets the attributes below (in its class body or in ``__init__``) and writes :meth:`model`, :meth:`losses`
+    and :meth:`score`.
+
+    Attributes:
+        name: how reports call the task.
+        metric: what is quoted beside the loss.
+        train: a map-style ``torch.utils.data.Dataset``, what a method learns from.
+        validation: what settings are chosen by, and what methods are ranked by.
+        test: touched once a run, at the end of the final runs.
+        batch_size: samples a step.
+        steps: length of a run in optimizer steps; with ``batch_size`` it makes the budget in sample-gradients.
+        seeds: fresh seeds for the final comparison; ten where a run is cheap.
+    """
+
+    name: str
+    metric: Metric
+    train: Dataset[Any]
+    validation: Dataset[Any]
+    test: Dataset[Any]
+    batch_size: int = 64
+    steps: int = 300
+    seeds: int = 10
+
+    @abstractmethod
+    def model(self, generator: torch.Generator) -> nn.Module:
+        """Builds a freshly initialised model.
+
+        Args:
+            generator: the source of all randomness. torch's own generator is seeded from it as well while this method
+                runs, so that layers which initialise themselves are reproducible too.
+        """
+
+    def outputs(self, model: nn.Module, batch: Batch) -> Any:
+        """Returns the model's outputs on a batch: ``model(batch[0])`` unless overridden."""
+        return model(batch[0])
+
+    @abstractmethod
+    def losses(self, outputs: Any, batch: Batch) -> Float[Tensor, " batch"]:
+        """Returns one loss a sample; a run minimises their mean."""
+
+    @abstractmethod
+    def score(self, outputs: Any, batch: Batch) -> float | Float[Tensor, ""]:
+        """Returns the metric on one batch; :meth:`evaluate` averages it, each batch weighted by its samples.
+
+        Override :meth:`evaluate` for a metric that is not a mean over samples.
+        """
+
+    def evaluate(self, model: nn.Module, split: Split = "validation") -> Evaluation:
+        """Scores a model on a whole split, in evaluation mode and without gradients."""
+        data = getattr(self, split)
+        device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        was_training = model.training
+        model.eval()
+        loss = metric = 0.0
+        try:
+            with torch.no_grad():
+                for start in range(0, len(data), EVALUATION_BATCH):
+                    rows = torch.arange(start, min(start + EVALUATION_BATCH, len(data)))
+                    batch = to_device(take_rows(data, rows), device)
+                    outputs = self.outputs(model, batch)
+                    loss += float(self.losses(outputs, batch).double().sum())
+                    metric += float(self.score(outputs, batch)) * len(rows)
+        finally:
+            model.train(was_training)
+        return Evaluation(loss / len(data), metric / len(data))
+
+
+EVALUATION_BATCH = 512
+
+
+def take_rows(data: Dataset[Any], rows: Int[Tensor, " batch"]) -> Batch:
+    """Collates some rows of a data set; tensors are indexed at once, anything else row by row."""
+    if isinstance(data, TensorDataset):
+        return tuple(tensor[rows] for tensor in data.tensors)
+    return default_collate([data[int(row)] for row in rows])
+
+
+def select(batch: Batch, rows: Int[Tensor, " rows"] | slice | Sequence[int]) -> Batch:
+    """Takes some samples out of a batch, through tuples, lists and dictionaries of tensors."""
+    return _map_tensors(batch, lambda tensor: tensor[rows])
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """Moves the tensors of a batch."""
+    return batch if device.type == "cpu" else _map_tensors(batch, lambda tensor: tensor.to(device))
+
+
+def _map_tensors(batch: Batch, function: Any) -> Batch:
+    if isinstance(batch, Tensor):
+        return function(batch)
+    if isinstance(batch, dict):
+        return {key: _map_tensors(value, function) for key, value in batch.items()}
+    if isinstance(batch, tuple | list):
+        return type(batch)(_map_tensors(value, function) for value in batch)
+    return batch
+
+
+def check_task(task: Task, place: str) -> None:
+    """Runs each part of a task once on a few samples, before any long work starts.
+
+    Args:
+        task: the task.
+        place: where it comes from (file and name), for messages.
+
+    Raises:
+        InputError: a part is missing, has the wrong type, shape or value; the message names it and what is expected.
+    """
+    if not isinstance(task, Task):
+        raise InputError(f"{place}: expected a trimtab.Task (or a class or function that makes one), got {task!r}")
+    for name in ("name", "metric", "train", "validation", "test"):
+        if not hasattr(task, name):
+            raise InputError(f"{place}: the task has no attribute {name!r}; set it in the class body or in __init__")
+    if not isinstance(task.metric, Metric):
+        raise InputError(f"{place}.metric: expected a trimtab.Metric, got {task.metric!r}")
+    for name in ("batch_size", "steps", "seeds"):
+        value = getattr(task, name)
+        if not isinstance(value, int) or value < 1:
+            raise InputError(f"{place}.{name}={value!r}: a positive whole number is needed")
+    sizes = {}
+    for name in ("train", "validation", "test"):
+        data = getattr(task, name)
+        if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or len(data) == 0:
+            raise InputError(f"{place}.{name}: expected a non-empty map-style torch Dataset, got {data!r}")
+        sizes[name] = len(data)
+    if task.batch_size > sizes["train"]:
+        raise InputError(f"{place}.batch_size={task.batch_size} exceeds the {sizes['train']} training samples")
+    _check_parts(task, place, min(4, task.batch_size))
+
+
+def _check_parts(task: Task, place: str, samples: int) -> None:
+    def part(name: str, call: Any) -> Any:
+        try:
+            return call()
+        except Exception as error:
+            raise InputError(f"{place}.{name} raised {type(error).__name__}: {error}") from error
+
+    generator = torch.Generator().manual_seed(0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = part("model", lambda: task.model(generator))
+        if not isinstance(model, nn.Module):
+            raise InputError(f"{place}.model returned {type(model).__name__}, expected a torch.nn.Module")
+        if not any(p.requires_grad for p in model.parameters()):
+            raise InputError(f"{place}.model has no parameter that requires a gradient")
+        batch = part("train", lambda: take_rows(task.train, torch.arange(samples)))
+        outputs = part("outputs", lambda: task.outputs(model, batch))
+        losses = part("losses", lambda: task.losses(outputs, batch))
+        if not isinstance(losses, Tensor) or losses.shape != (samples,):
+            found = f"shape {tuple(losses.shape)}" if isinstance(losses, Tensor) else repr(losses)
+            raise InputError(
+                f"{place}.losses returned {found} for a batch of {samples}, expected one loss a sample: "
+                f"shape ({samples},), as reduction='none' gives"
+            )
+        if not losses.requires_grad:
+            raise InputError(
+                f"{place}.losses do not depend on the model's parameters: was the graph cut (detach, numpy)?"
+            )
+        score = part("score", lambda: task.score(outputs, batch))
+        scalar = isinstance(score, int | float) or (isinstance(score, Tensor) and score.ndim == 0)
+        if not scalar:
+            found = f"a tensor of shape {tuple(score.shape)}" if isinstance(score, Tensor) else repr(score)
+            raise InputError(f"{place}.score returned {found}, expected one number for the batch")
+        evaluation = part("evaluate", lambda: task.evaluate(model))
+    if not isinstance(evaluation, Evaluation):
+        raise InputError(f"{place}.evaluate returned {evaluation!r}, expected a trimtab.Evaluation")
+    for name in ("loss", "metric"):
+        value = getattr(evaluation, name)
+        if not isinstance(value, float) or not math.isfinite(value):
+            raise InputError(f"{place}.evaluate: {name}={value!r} on an untrained model; a finite number is needed")

@@ -1,0 +1,177 @@
+"""A trial: one run of one candidate with one set of settings, from a point of the design to its outcome."""
+
+import math
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self, TypeAlias
+
+from trimtab.lab.errors import DivergedError
+from trimtab.lab.session import Session
+from trimtab.lab.tunable import Tunables, Value
+
+Status: TypeAlias = Literal["complete", "pruned", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a study's design.
+
+    Args:
+        group: what the trial belongs to, e.g. ``"digits/tune/lion"``; trials of one group share their tunables.
+        index: which trial of its group.
+        settings: values of the tunables.
+        seed: of the session.
+        test: whether the test split is evaluated at the end.
+        tunables: the ranges that the settings come from.
+    """
+
+    group: str
+    index: int
+    settings: dict[str, Value]
+    seed: int
+    test: bool = False
+    tunables: Tunables = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def key(self) -> str:
+        """A name that is unique within the study."""
+        return f"{self.group}/{self.index}"
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What was measured at one moment of a run.
+
+    Args:
+        cost: sample-gradients used so far.
+        train_loss: mean loss of the batches since the last moment; ``None`` at the start.
+        loss: validation loss.
+        metric: validation metric.
+    """
+
+    cost: int
+    train_loss: float | None
+    loss: float
+    metric: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a trial.
+
+    Args:
+        status: ``complete``, ``pruned`` (stopped early on request), ``diverged`` (the loss stopped being finite) or
+            ``failed`` (an exception, or a worker that died).
+        loss: validation loss at the end, or ``None`` unless complete.
+        metric: validation metric at the end, or ``None``.
+        test_loss: test loss at the end of a final run, or ``None``.
+        test_metric: test metric at the end of a final run, or ``None``.
+        cost: sample-gradients used.
+        steps: optimizer steps taken.
+        seconds: wall-clock seconds of the trial.
+        step_seconds: wall-clock seconds a step, or ``None`` if there was none.
+        state_bytes: memory that the optimizer keeps between steps.
+        curve: the run's course.
+        error: the traceback or the reason, when something went wrong.
+    """
+
+    status: Status
+    loss: float | None = None
+    metric: float | None = None
+    test_loss: float | None = None
+    test_metric: float | None = None
+    cost: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    step_seconds: float | None = None
+    state_bytes: int = 0
+    curve: tuple[CurvePoint, ...] = field(default=())
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values; :meth:`from_dict` is the inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Builds an outcome from what :meth:`to_dict` returned."""
+        curve = tuple(CurvePoint(**point) for point in values["curve"])
+        return cls(**{**values, "curve": curve})
+
+
+Reporter: TypeAlias = Callable[[int, float], bool]
+"""Called with the cost and the validation loss after each evaluation; ``True`` asks for the trial to be given up."""
+
+Work: TypeAlias = Callable[[Point, Reporter], Outcome]
+"""Runs one trial; must be picklable, because workers are processes."""
+
+
+def run_trial(make_session: Callable[[], Session], *, evaluations: int, test: bool, report: Reporter) -> Outcome:
+    """Runs a session to the end of its budget and records its course.
+
+    Whatever goes wrong inside is an outcome, not an exception: a study goes on without a trial that failed.
+
+    Args:
+        make_session: builds the session; what it raises is recorded too.
+        evaluations: how many times the validation split is evaluated after the start, evenly over the budget.
+        test: whether the test split is evaluated at the end.
+        report: told about each evaluation.
+    """
+    start = time.perf_counter()
+    curve: list[CurvePoint] = []
+    session: Session | None = None
+
+    def outcome(status: Status, error: str | None = None, **more: Any) -> Outcome:
+        known: dict[str, Any] = {}
+        if session is not None:
+            known = {
+                "cost": session.meter.used,
+                "steps": session.steps,
+                "step_seconds": session.seconds / session.steps if session.steps else None,
+                "state_bytes": session.optimizer_state_bytes(),
+            }
+        seconds = time.perf_counter() - start
+        return Outcome(status, curve=tuple(curve), error=error, seconds=seconds, **known, **more)
+
+    try:
+        session = make_session()
+        if _train(session, evaluations, curve, report):
+            return outcome("pruned")
+        last = curve[-1]
+        tested = session.evaluate("test") if test else None
+        return outcome(
+            "complete",
+            loss=last.loss,
+            metric=last.metric,
+            test_loss=tested.loss if tested else None,
+            test_metric=tested.metric if tested else None,
+        )
+    except DivergedError as error:
+        return outcome("diverged", str(error))
+    except Exception:  # a method under test may raise anything
+        return outcome("failed", traceback.format_exc())
+
+
+def _train(session: Session, evaluations: int, curve: list[CurvePoint], report: Reporter) -> bool:
+    """Runs to the end of the budget, filling ``curve``; returns whether the trial was given up."""
+    budget = session.meter.budget
+    curve.append(_measure(session, None))
+    losses: list[float] = []
+    while not session.meter.exhausted:
+        losses.append(session.step())
+        if session.meter.used * evaluations < budget * len(curve) and not session.meter.exhausted:
+            continue
+        curve.append(_measure(session, sum(losses) / len(losses)))
+        losses.clear()
+        if report(session.meter.used, curve[-1].loss) and not session.meter.exhausted:
+            return True
+    return False
+
+
+def _measure(session: Session, train_loss: float | None) -> CurvePoint:
+    now = session.evaluate()
+    if not (math.isfinite(now.loss) and math.isfinite(now.metric)):
+        raise DivergedError(session.steps, now.loss)
+    return CurvePoint(session.meter.used, train_loss, now.loss, now.metric)

@@ -1,0 +1,231 @@
+import copy
+import io
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from tests.lab.toy import Toy, session, sgd
+from trimtab.lab.errors import DivergedError, InputError
+
+
+def parameters(run):
+    return torch.cat([p.detach().reshape(-1) for p in run.model.parameters()])
+
+
+def everything(run):
+    return parameters(run), torch.cat([b.double().reshape(-1) for b in run.model.buffers()])
+
+
+def same(first, second):
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_a_run_is_a_function_of_its_seed():
+    first, second, other = session(3), session(3), session(4)
+    losses = [[run.step() for _ in range(9)] for run in (first, second, other)]
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]
+    assert same(everything(first), everything(second))
+
+
+def test_two_runs_in_one_process_do_not_disturb_each_other_nor_the_global_generator():
+    alone = session(1)
+    expected = [alone.step() for _ in range(6)]
+    torch.manual_seed(99)
+    before = torch.get_rng_state()
+    first, second = session(1), session(2)
+    losses = []
+    for _ in range(6):
+        losses.append(first.step())
+        second.step()
+        second.evaluate()
+    assert losses == expected
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "AdamW", "LBFGS"])
+@pytest.mark.parametrize("steps_before", [0, 1, 8])  # eight steps are more than an epoch: the order is drawn anew
+def test_a_restored_run_equals_one_that_never_left(optimizer, steps_before):
+    def make(model):
+        return getattr(torch.optim, optimizer)(model.parameters(), lr=0.05)
+
+    run = session(5, optimizer=make)
+    for _ in range(steps_before):
+        run.step()
+    snapshot = run.snapshot()
+    first = [run.step() for _ in range(9)]
+    end = everything(run)
+    run.restore(snapshot)
+    assert run.steps == steps_before
+    assert [run.step() for _ in range(9)] == first
+    assert same(everything(run), end)
+
+
+def test_a_snapshot_is_a_copy_and_survives_being_restored_twice():
+    run = session(5)
+    run.step()
+    snapshot = run.snapshot()
+    kept = copy.deepcopy(snapshot)
+    first = [run.step() for _ in range(3)]
+    run.restore(snapshot)
+    assert [run.step() for _ in range(3)] == first
+    run.restore(snapshot)
+    assert [run.step() for _ in range(3)] == first
+    assert torch.equal(snapshot["permutation"], kept["permutation"])
+    assert all(torch.equal(snapshot["model"][name], kept["model"][name]) for name in kept["model"])
+
+
+def test_exploration_stays_charged_unless_it_is_refunded():
+    run = session()
+    run.step()
+    snapshot = run.snapshot()
+    run.step()
+    run.restore(snapshot)
+    assert run.meter.used == 20
+    run.restore(snapshot, refund=True)
+    assert run.meter.used == 10
+
+
+CONTINUE = """
+import sys, torch
+from tests.lab.toy import session
+run = session(7)
+run.restore(torch.load(sys.argv[1], weights_only=True), refund=True)
+print([run.step() for _ in range(5)], run.meter.used)
+"""
+
+
+def test_a_run_resumes_bit_for_bit_in_a_new_process(tmp_path):
+    run = session(7)
+    for _ in range(5):
+        run.step()
+    file = tmp_path / "snapshot.pt"
+    torch.save(run.snapshot(), file)
+    expected = [run.step() for _ in range(5)], run.meter.used
+    done = subprocess.run([sys.executable, "-c", CONTINUE, str(file)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{expected[0]} {expected[1]}"
+
+
+def test_the_snapshot_loads_from_a_file_without_pickled_code():
+    run = session()
+    run.step()
+    buffer = io.BytesIO()
+    torch.save(run.snapshot(), buffer)
+    buffer.seek(0)
+    assert torch.load(buffer, weights_only=True)["steps"] == 1
+
+
+def test_the_closure_computes_the_mean_loss_and_its_gradient_and_charges_for_it():
+    run = session()
+    inputs, targets = run.next_batch()
+    run.model.eval()  # no dropout, so that the gradient can be computed a second time
+    loss = run.closure()()
+    expected = nn.functional.cross_entropy(run.model(inputs), targets)
+    gradients = torch.autograd.grad(expected, list(run.model.parameters()))
+    assert loss.item() == expected.item()
+    assert all(torch.equal(p.grad, g) for p, g in zip(run.model.parameters(), gradients, strict=True))
+    assert run.meter.used == 10
+
+
+@pytest.mark.parametrize(
+    ("rows", "charged"), [(slice(0, 5), 5), ([0, 3], 2), (torch.tensor([1, 2, 3]), 3), (torch.arange(10) > 6, 3)]
+)
+def test_rows_choose_samples_of_the_batch(rows, charged):
+    run = session()
+    inputs, targets = run.next_batch()
+    run.model.eval()
+    loss = run.closure(rows=rows)()
+    assert loss.item() == nn.functional.cross_entropy(run.model(inputs[rows]), targets[rows]).item()
+    assert run.meter.used == charged
+
+
+def test_two_halves_average_to_the_whole_gradient():
+    run = session()
+    run.next_batch()
+    run.model.eval()
+    gradients = []
+    for rows in (slice(None), slice(0, 5), slice(5, 10)):
+        run.closure(rows=rows)()
+        gradients.append(torch.cat([p.grad.reshape(-1) for p in run.model.parameters()]))
+    torch.testing.assert_close(gradients[0], (gradients[1] + gradients[2]) / 2)
+
+
+def test_create_graph_lets_gradients_be_differentiated_again():
+    run = session()
+    run.next_batch()
+    with pytest.warns(UserWarning, match="create_graph"):
+        run.closure(create_graph=True)()
+    weight = run.model[0].weight
+    (second,) = torch.autograd.grad(weight.grad.pow(2).sum(), weight)
+    assert second.abs().sum() > 0
+
+
+def test_an_optimizer_that_evaluates_more_pays_more():
+    run = session(optimizer=lambda model: torch.optim.LBFGS(model.parameters(), max_iter=4))
+    run.step()
+    assert run.meter.used > 10
+    assert run.meter.used % 10 == 0
+
+
+def test_every_sample_is_seen_once_before_any_is_seen_again():
+    run = session()
+    seen = []
+    for _ in range(6):
+        run.next_batch()
+        seen += run._rows.tolist()
+    assert len(set(seen)) == 60
+    run.next_batch()  # four samples are left, too few: the order is drawn anew
+    assert set(run._rows.tolist()) & set(seen)
+
+
+def test_evaluation_has_no_effect_on_the_run():
+    first, second = session(), session()
+    for _ in range(4):
+        first.step()
+        first.evaluate()
+        second.step()
+    assert same(everything(first), everything(second))
+    assert first.meter.used == second.meter.used == 40
+    assert first.model.training
+
+
+def test_a_loss_that_is_not_finite_is_divergence():
+    run = session(optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=1e30))
+    with pytest.raises(DivergedError, match=r"after \d+ steps"):
+        for _ in range(20):
+            run.step()
+
+
+def test_bytes_of_state_are_counted():
+    run = session(optimizer=lambda model: torch.optim.AdamW(model.parameters()))
+    assert run.optimizer_state_bytes() == 0
+    run.step()
+    tensors = len(list(run.model.parameters()))
+    assert run.optimizer_state_bytes() == 2 * 4 * parameters(run).numel() + 4 * tensors  # and a step count each
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), [({"seed": -1}, "seed=-1"), ({"budget": 0}, "budget=0"), ({"budget": -5}, "budget=-5")]
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(InputError, match=message):
+        session(**arguments)
+
+
+@pytest.mark.parametrize("size", [0, 65, -1])
+def test_batch_sizes_outside_the_data_are_refused(size):
+    with pytest.raises(InputError, match=f"size={size}"):
+        session().next_batch(size)
+
+
+def test_a_closure_needs_a_batch():
+    with pytest.raises(RuntimeError, match="next_batch"):
+        session().closure()
+
+
+def test_the_default_budget_is_the_tasks():
+    assert session().meter.budget == Toy.steps * Toy.batch_size
+    assert session(optimizer=sgd, budget=7).meter.budget == 7
