@@ -1,0 +1,147 @@
+"""What there is: every method and baseline, from one TOML file a family."""
+
+import difflib
+import functools
+import importlib
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from importlib import resources
+from typing import Any, Literal, cast
+
+from trimtab.lab.errors import InputError
+from trimtab.lab.tunable import Tunables, Value
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method or baseline, with what there is to know about it.
+
+    Args:
+        id: the name that candidates are written with.
+        family: the family that it belongs to.
+        title: its full name.
+        kind: ``method`` (ours, after a paper) or ``baseline`` (the host's own).
+        summary: what it does, in a line.
+        adapts: the knob that it turns.
+        signal: what it watches.
+        when: where it is worth a try.
+        when_not: where it is not.
+        object: where the class is, as ``module:name``.
+        paper: title of its paper.
+        authors: of the paper.
+        year: of the paper.
+        arxiv: identifier of the paper.
+        tunables: where the ranges of its settings are, as ``module:name``; the class's own ``tunables`` if absent.
+        settings: values that it is built with unless told otherwise.
+        aliases: other names.
+        keywords: what else a search should find it by.
+    """
+
+    id: str
+    family: str
+    title: str
+    kind: Literal["method", "baseline"]
+    summary: str
+    adapts: str
+    signal: str
+    when: str
+    when_not: str
+    object: str
+    paper: str
+    authors: str
+    year: int
+    arxiv: str | None = None
+    tunables: str | None = None
+    settings: dict[str, Value] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+
+    def load(self) -> type[Any]:
+        """Imports the class."""
+        return cast(type[Any], _import(self.object))
+
+    def load_tunables(self) -> Tunables:
+        """Imports the ranges of its settings."""
+        return cast(Tunables, self.load().tunables if self.tunables is None else _import(self.tunables))
+
+    @property
+    def citation(self) -> str:
+        """Authors, year, title and identifier in a line."""
+        where = f", arXiv:{self.arxiv}" if self.arxiv else ""
+        return f"{self.authors} ({self.year}). {self.paper}{where}"
+
+
+def _import(path: str) -> object:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@functools.cache
+def entries() -> dict[str, Entry]:
+    """Returns all entries by id, methods first, then alphabetically."""
+    found = []
+    for file in resources.files("trimtab.catalog").iterdir():
+        if file.name.endswith(".toml"):
+            family = file.name.removesuffix(".toml")
+            table = tomllib.loads(file.read_text(encoding="utf-8"))
+            found += [_entry(name, family, values) for name, values in table.items()]
+    found.sort(key=lambda entry: (entry.kind != "method", entry.id))
+    return {entry.id: entry for entry in found}
+
+
+def _entry(name: str, family: str, values: dict[str, Any]) -> Entry:
+    unknown = values.keys() - {f.name for f in fields(Entry)}
+    if unknown:
+        raise ValueError(f"{family}.toml, [{name}]: unknown keys {', '.join(sorted(unknown))}")
+    lists = {key: tuple(values[key]) for key in ("aliases", "keywords") if key in values}
+    return Entry(**{"id": name, "family": family, **values, **lists})
+
+
+def families() -> list[str]:
+    """Returns the names of the families."""
+    return sorted({entry.family for entry in entries().values()})
+
+
+def find(name: str) -> Entry:
+    """Returns the entry with an id or alias, whatever its case.
+
+    Raises:
+        InputError: there is none; the message offers the nearest names.
+    """
+    wanted = name.strip().lower()
+    for entry in entries().values():
+        if wanted in (entry.id, *entry.aliases):
+            return entry
+    names = [alias for entry in entries().values() for alias in (entry.id, *entry.aliases)]
+    raise InputError(f"unknown method {name!r}; {nearest(wanted, names)}")
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Says which names are close to one that is not known, or which there are."""
+    known = sorted(names)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known)}"
+
+
+def search(query: str) -> list[Entry]:
+    """Finds entries in which every word of the query begins some word, the best match first.
+
+    A match in the names counts more than one in the keywords, and that more than one in the prose.
+    """
+    words = query.lower().split()
+    scored = [(_score(entry, words), entry) for entry in entries().values()]
+    return [entry for score, entry in sorted(scored, key=lambda pair: -pair[0]) if score > 0]
+
+
+def _score(entry: Entry, words: list[str]) -> int:
+    names = " ".join((entry.id, entry.title, *entry.aliases))
+    prose = " ".join((entry.summary, entry.adapts, entry.signal, entry.when, entry.paper, entry.authors, entry.family))
+    weighted = [(8, names), (4, " ".join(entry.keywords)), (1, prose)]
+    score = 0
+    for word in words:
+        found = [weight for weight, text in weighted if any(w.startswith(word) for w in text.lower().split())]
+        if not found:
+            return 0
+        score += max(found)
+    return score

@@ -1,0 +1,1 @@
+"""The main job: which of these methods helps on a task, with evidence."""

@@ -1,0 +1,206 @@
+"""A comparison from beginning to end: check, run, analyse."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import optuna
+from torch import nn
+
+from trimtab.catalog import nearest
+from trimtab.compare.analysis import analyse
+from trimtab.compare.candidate import Candidate, parse_candidates
+from trimtab.compare.environment import environment
+from trimtab.compare.plan import DEFAULT_TRIALS, EVALUATIONS, Plan
+from trimtab.compare.result import ComparisonResult, TaskFacts
+from trimtab.compare.work import ComparisonWork
+from trimtab.lab.errors import InputError, StudyMismatchError
+from trimtab.lab.executor import LocalExecutor, usable_cores
+from trimtab.lab.loading import load_task, task_fingerprint
+from trimtab.lab.session import Session
+from trimtab.lab.store import Store, read_store
+from trimtab.lab.study import Observer, run_study
+from trimtab.lab.task import Task, check_task
+
+PRUNERS = {
+    "median": optuna.pruners.MedianPruner,
+    "successive-halving": optuna.pruners.SuccessiveHalvingPruner,
+}
+
+
+class Comparison:
+    """Tunes candidates on a task with the same budget, and compares them on fresh seeds.
+
+    Making one checks everything that can be checked before any long work starts.
+
+    Args:
+        task: name of a task that ships, or ``path/to/task.py:name``.
+        candidates: expressions such as ``"lion"`` or ``"adamw(weight_decay=0.1)"``, in one string with commas or in
+            several.
+        out: directory of the study, ``runs/<name of the task>`` by default; made if missing, gone on with if it holds
+            this study.
+        trials: quasi-random settings tried for each candidate.
+        seeds: fresh seeds of the final runs; the task's own number by default.
+        steps: length of a run in plain optimizer steps; the task's own by default.
+        reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
+        pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``. What is pruned then depends
+            on the order in which trials finish, so that two runs of one comparison may differ.
+        jobs: worker processes; one a core by default.
+
+    Raises:
+        InputError: something cannot work; the message names the place and the remedy.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        candidates: str | Sequence[str],
+        out: str | Path | None = None,
+        *,
+        trials: int = DEFAULT_TRIALS,
+        seeds: int | None = None,
+        steps: int | None = None,
+        reference: str | None = None,
+        pruner: str | None = None,
+        jobs: int | None = None,
+    ) -> None:
+        text = candidates if isinstance(candidates, str) else ",".join(candidates)
+        chosen = tuple(parse_candidates(text))
+        if pruner is not None and pruner not in PRUNERS:
+            raise InputError(f"pruner={pruner!r}: {nearest(pruner, PRUNERS)}")
+        if jobs is not None and jobs < 1:
+            raise InputError(f"jobs={jobs}: at least one worker is needed")
+        self.reference = _reference([candidate.label for candidate in chosen], reference)
+        self.jobs = usable_cores() if jobs is None else jobs
+        self._task_reference = task
+        self._task = load_task(task)
+        check_task(self._task, task)
+        steps = self._task.steps if steps is None else steps
+        self.plan = Plan(
+            task=self._task.name.replace("/", "-"),
+            task_fingerprint=task_fingerprint(task),
+            candidates=chosen,
+            trials=trials,
+            seeds=self._task.seeds if seeds is None else seeds,
+            budget=steps * self._task.batch_size,
+            pruning=pruner,
+        )
+        self.out = Path("runs") / self.plan.task if out is None else Path(out)
+        self._parameters = max(self._check(candidate) for candidate in chosen)
+
+    def _check(self, candidate: Candidate) -> int:
+        """Builds a candidate's optimizer and takes one step; returns the number of trainable parameters."""
+        point = self.plan.tuning_points(candidate)[0]
+
+        def optimizer(model: nn.Module) -> Any:
+            return candidate.optimizer(model, point.settings)
+
+        try:
+            session = Session(self._task, optimizer, seed=0)
+            session.step()
+        except Exception as error:
+            raise InputError(
+                f"{candidate.label} cannot take a step on {self._task_reference}: {type(error).__name__}: {error}"
+            ) from error
+        return sum(p.numel() for p in session.model.parameters() if p.requires_grad)
+
+    def estimated_seconds(self) -> float:
+        """Measures a few steps of each candidate and returns about how long the whole comparison will take."""
+        total = 0.0
+        steps = self.plan.budget / self._task.batch_size
+        for candidate in self.plan.candidates:
+            point = self.plan.tuning_points(candidate)[0]
+            session = Session(self._task, lambda model, c=candidate, p=point: c.optimizer(model, p.settings), seed=0)
+            session.step()
+            start = time.perf_counter()
+            session.evaluate()
+            evaluation = time.perf_counter() - start
+            session.steps, session.seconds = 0, 0.0
+            for _ in range(5):
+                session.step()
+            trials = len(self.plan.tuning_points(candidate)) + self.plan.seeds
+            total += trials * (steps * session.seconds / session.steps + (EVALUATIONS + 1) * evaluation)
+        return total / min(self.jobs, usable_cores())
+
+    def run(self, observer: Observer | None = None) -> ComparisonResult:
+        """Runs what has not been run yet, and analyses everything.
+
+        Whatever ends it early, what is finished is kept: run it again to go on.
+
+        Raises:
+            StudyMismatchError: the directory holds another study.
+            CorruptStoreError: its store cannot be read.
+            StoreInUseError: another process is running it.
+        """
+        pruner = None if self.plan.pruning is None else PRUNERS[self.plan.pruning]()
+        with Store(self.out, self.plan.manifest()) as store:
+            store.annotate(self._annotation())
+            if any(point.key not in store.outcomes() for point in self.plan.points(_outcomes(store))):
+                work = ComparisonWork(self._task_reference, self.plan.budget)
+                with LocalExecutor(work, jobs=self.jobs, answers=pruner is not None) as executor:
+                    run_study(self.plan.points, store, executor, pruner=pruner, observer=observer)
+        return load_result(self.out)
+
+    def _annotation(self) -> dict[str, Any]:
+        """What a reader of the store needs beside the manifest."""
+        return {
+            "candidates": list(self.plan.labels()),
+            "seeds": self.plan.seeds,
+            "reference": self.reference,
+            "environment": environment(),
+            "task": asdict(_facts(self._task, self._task_reference, self._parameters)),
+        }
+
+
+def _outcomes(store: Store) -> dict[str, Any]:
+    return {key: outcome for key, (_, outcome) in store.outcomes().items()}
+
+
+def _reference(labels: list[str], wanted: str | None) -> str:
+    if wanted is None:
+        return "adamw" if "adamw" in labels else labels[0]
+    if wanted not in labels:
+        raise InputError(f"reference={wanted!r} is not among the candidates: {nearest(wanted, labels)}")
+    return wanted
+
+
+def _facts(task: Task, reference: str, parameters: int) -> TaskFacts:
+    sizes = {split: len(getattr(task, split)) for split in ("train", "validation", "test")}
+    metric = task.metric
+    return TaskFacts(
+        task.name, reference, metric.name, metric.direction, metric.target, sizes, parameters, task.batch_size
+    )
+
+
+def load_result(out: str | Path) -> ComparisonResult:
+    """Analyses whatever is finished in the directory of a comparison, running or not.
+
+    Args:
+        out: the directory.
+
+    Raises:
+        StudyMismatchError: there is no study in it.
+        CorruptStoreError: its store cannot be read.
+    """
+    stored = read_store(Path(out))
+    notes = stored.annotation
+    if not notes:
+        raise StudyMismatchError(f"the comparison in {out} was stopped before it began; run it again")
+    plan = Plan(
+        task=stored.manifest["task"],
+        task_fingerprint=stored.manifest["task_fingerprint"],
+        candidates=tuple(parse_candidates(",".join(notes["candidates"]))),
+        trials=stored.manifest["trials"],
+        seeds=notes["seeds"],
+        budget=stored.manifest["budget"],
+        pruning=stored.manifest["pruning"],
+    )
+    return analyse(
+        plan,
+        stored.outcomes,
+        TaskFacts(**notes["task"]),
+        reference=notes["reference"],
+        environment=notes["environment"],
+    )

@@ -1,0 +1,226 @@
+"""What a comparison found, as plain values: the report, ``results.json`` and the command line all draw from this."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from trimtab.lab.trial import CurvePoint, Status
+from trimtab.lab.tunable import Value
+
+Phase: TypeAlias = Literal["tune", "final"]
+Verdict: TypeAlias = Literal["helps", "hurts", "no difference shown"]
+
+ALPHA = 0.05
+"""Level of the tests, after correction for the number of pairs."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds with its t interval.
+
+    Args:
+        mean: of the final runs.
+        low: lower end; ``None`` with fewer than two runs.
+        high: upper end; ``None`` with fewer than two runs.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two candidates' final validation losses, compared seed by seed.
+
+    Args:
+        first: label of a candidate.
+        second: label of another one.
+        improvement: how much lower the loss of ``first`` is, in the mean; positive means that ``first`` is better.
+        low: lower end of the 95 % t interval of the improvement.
+        high: upper end.
+        p_value: of the two-sided paired t test, corrected by Holm's method for the number of pairs.
+        smallest_detectable: the true difference that this many seeds would have shown four times out of five.
+        seeds: how many pairs there were.
+    """
+
+    first: str
+    second: str
+    improvement: float
+    low: float
+    high: float
+    p_value: float
+    smallest_detectable: float
+    seeds: int
+
+
+@dataclass(frozen=True)
+class CandidateResult:
+    """One candidate, tuned and run on fresh seeds.
+
+    Args:
+        label: the expression that names it.
+        title: its full name.
+        kind: ``method`` or ``baseline``.
+        summary: what it does, in a line.
+        settings: the best settings found, with those that were fixed.
+        rank: one plus the number of candidates that are significantly better; ``None`` when it could not be ranked.
+        note: why it could not be ranked, or what to be wary of; empty otherwise.
+        verdict: against the reference; ``None`` for the reference itself and where there was no test.
+        against_reference: the comparison behind the verdict, as this candidate's improvement on the reference.
+        loss: final validation loss.
+        metric: final validation metric.
+        test_loss: test loss at the end of the final runs.
+        test_metric: test metric at the end of the final runs.
+        final_losses: final validation loss by seed; ``None`` where a run did not finish.
+        tuned_loss: validation loss of the best tuning trial.
+        cost_to_target: median sample-gradients until the target was reached, or ``None`` if most runs did not reach it.
+        reached_target: how many final runs reached the target.
+        learning_rate_decades: width of the range of learning rates within 1 % of the best loss, in powers of ten.
+        step_seconds: median wall-clock seconds of an optimizer step, loss and gradient included.
+        state_bytes: memory that the optimizer keeps between steps.
+        trouble: how many trials ended ``diverged``, ``failed`` or ``pruned``.
+        code: the lines that use it, to be pasted.
+    """
+
+    label: str
+    title: str
+    kind: str
+    summary: str
+    settings: dict[str, Value]
+    rank: int | None
+    note: str
+    verdict: Verdict | None
+    against_reference: Pair | None
+    loss: Interval | None
+    metric: Interval | None
+    test_loss: Interval | None
+    test_metric: Interval | None
+    final_losses: tuple[float | None, ...]
+    tuned_loss: float | None
+    cost_to_target: float | None
+    reached_target: int
+    learning_rate_decades: float | None
+    step_seconds: float | None
+    state_bytes: int | None
+    trouble: dict[str, int]
+    code: str
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """One trial, whatever became of it.
+
+    Args:
+        key: its name within the study.
+        candidate: label.
+        phase: ``tune`` or ``final``.
+        seed: of the run.
+        settings: tuned values.
+        status: ``complete``, ``pruned``, ``diverged`` or ``failed``.
+        loss: validation loss at the end.
+        metric: validation metric at the end.
+        test_loss: only for final runs.
+        test_metric: only for final runs.
+        cost: sample-gradients used.
+        steps: optimizer steps taken.
+        seconds: wall-clock seconds.
+        step_seconds: wall-clock seconds of a step.
+        error: traceback or reason.
+        curve: the run's course.
+    """
+
+    key: str
+    candidate: str
+    phase: Phase
+    seed: int
+    settings: dict[str, Value]
+    status: Status
+    loss: float | None
+    metric: float | None
+    test_loss: float | None
+    test_metric: float | None
+    cost: int
+    steps: int
+    seconds: float
+    step_seconds: float | None
+    error: str | None
+    curve: tuple[CurvePoint, ...]
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """What a reader has to know of the task.
+
+    Args:
+        name: of the task.
+        reference: how the command line names it.
+        metric: name of the metric.
+        direction: ``max`` or ``min``.
+        target: value of the metric that counts as solved.
+        samples: number of samples by split.
+        parameters: trainable parameters of the model.
+        batch_size: samples a step.
+    """
+
+    name: str
+    reference: str
+    metric: str
+    direction: Literal["max", "min"]
+    target: float | None
+    samples: dict[str, int]
+    parameters: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How the comparison was made.
+
+    Args:
+        trials: settings tried for each candidate.
+        seeds: fresh seeds of the final runs.
+        steps: length of a run in plain optimizer steps.
+        budget: the same in sample-gradients.
+        tuning_seed: seed of every tuning run.
+        first_final_seed: final runs use this seed and the next ones.
+        pruning: name of the pruner, or ``None``.
+    """
+
+    trials: int
+    seeds: int
+    steps: int
+    budget: int
+    tuning_seed: int
+    first_final_seed: int
+    pruning: str | None
+
+
+@dataclass(frozen=True)
+class ComparisonResult:
+    """Everything that a comparison found.
+
+    Args:
+        task: facts about the task.
+        protocol: how it was made.
+        environment: name to value: versions, processor, date.
+        reference: label of the candidate that verdicts compare with.
+        target: what ``cost_to_target`` refers to, in words.
+        conclusion: what follows, in a few sentences.
+        candidates: best first; those that could not be ranked last.
+        pairs: every pair of ranked candidates.
+        trials: every trial.
+    """
+
+    task: TaskFacts
+    protocol: Protocol
+    environment: dict[str, str]
+    reference: str
+    target: str
+    conclusion: tuple[str, ...]
+    candidates: tuple[CandidateResult, ...]
+    pairs: tuple[Pair, ...]
+    trials: tuple[TrialResult, ...] = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values that JSON can hold; every number in them is finite."""
+        return asdict(self)

@@ -1,0 +1,41 @@
+"""What a worker does with a point of a comparison."""
+
+import functools
+from dataclasses import dataclass
+
+from trimtab.compare.candidate import parse_candidates
+from trimtab.compare.plan import EVALUATIONS
+from trimtab.lab.loading import load_task
+from trimtab.lab.session import Session
+from trimtab.lab.task import Task
+from trimtab.lab.trial import Outcome, Point, Reporter, run_trial
+
+
+@dataclass(frozen=True)
+class ComparisonWork:
+    """Runs one trial; small, because it is sent to every worker, which then loads the task by itself.
+
+    Args:
+        task: reference of the task.
+        budget: sample-gradients of a run.
+    """
+
+    task: str
+    budget: int
+
+    def __call__(self, point: Point, report: Reporter) -> Outcome:
+        """Trains the candidate that the point's group names with the point's settings and seed."""
+        (candidate,) = parse_candidates(point.group.split("/", 2)[2])
+
+        def make_session() -> Session:
+            def optimizer(model):  # type: ignore
+                return candidate.optimizer(model, point.settings)
+
+            return Session(_task(self.task), optimizer, seed=point.seed, budget=self.budget)
+
+        return run_trial(make_session, evaluations=EVALUATIONS, test=point.test, report=report)
+
+
+@functools.cache
+def _task(reference: str) -> Task:
+    return load_task(reference)
