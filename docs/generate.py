@@ -1,0 +1,103 @@
+"""Writes the pages that follow from the catalogue: one a method, their index, and the site's table of contents."""
+
+import mkdocs_gen_files
+from trimtab.catalog import Entry, entries
+
+SUMMARY = """\
+* [Getting started](index.md)
+* [Compare on your own task](own-task.md)
+* [How a comparison is made](comparison.md)
+* [Methods](methods/)
+* [Architecture](architecture.md)
+* Reference
+    * [Tasks and sessions](reference/lab.md)
+    * [Comparisons](reference/compare.md)
+    * [The update rule's contract](reference/rules.md)
+"""
+
+
+def method_page(entry: Entry) -> str:
+    """Writes a method's page from its entry and its docstring."""
+    module, _, name = entry.object.partition(":")
+    tunables = "\n".join(f"| `{key}` | {tunable} |" for key, tunable in entry.load_tunables().items())
+    fixed = ", ".join(f"`{key}={value!r}`" for key, value in entry.settings.items())
+    link = f" [arXiv:{entry.arxiv}](https://arxiv.org/abs/{entry.arxiv})" if entry.arxiv else ""
+    reference = f"## Reference\n\n::: {_public_path(entry)}\n" if module.startswith("trimtab") else (
+        f"This is `{module}.{name}`; [its documentation](https://docs.pytorch.org/docs/stable/generated/{module}.{name}.html)"
+        " is PyTorch's.\n"
+    )
+    return f"""\
+# {entry.title}
+
+{entry.summary}
+
+| | |
+|---|---|
+| adapts | {entry.adapts} |
+| signal | {entry.signal} |
+| worth a try | {entry.when} |
+| not | {entry.when_not} |
+| paper | {entry.authors} ({entry.year}). *{entry.paper}*.{link} |
+
+## Use
+
+```python
+import trimtab
+
+optimizer = trimtab.create("{entry.id}", model, lr={_middle(entry):.1g})
+```
+
+In a comparison: `trimtab compare digits --candidates adamw,{entry.id if entry.id != "adamw" else "sgd"}`.
+
+## What is tuned
+
+| setting | range |
+|---|---|
+{tunables}
+
+{f"Fixed unless you say otherwise: {fixed}." if fixed else ""}
+
+{reference}"""
+
+
+def _public_path(entry: Entry) -> str:
+    return f"{entry.load().__module__}.{entry.object.partition(':')[2]}"
+
+
+def _middle(entry: Entry) -> float:
+    return float(entry.load_tunables()["lr"].at(0.5))
+
+
+def index_page() -> str:
+    """Writes the list of methods."""
+    rows = "\n".join(
+        f"| [{entry.title}]({entry.id}.md) | `{entry.id}` | {entry.kind} | {entry.family} | {entry.summary} |"
+        for entry in entries().values()
+    )
+    return f"""\
+# Methods
+
+What `trimtab list` prints. A *method* is ours, after a paper; a *baseline* is the host's own.
+
+| | name | kind | family | what it does |
+|---|---|---|---|---|
+{rows}
+"""
+
+
+def main() -> None:
+    """Writes all pages."""
+    with mkdocs_gen_files.open("methods/index.md", "w") as file:
+        file.write(index_page())
+    navigation = ["* [All](index.md)"]
+    for entry in entries().values():
+        navigation.append(f"* [{entry.title}]({entry.id}.md)")
+        with mkdocs_gen_files.open(f"methods/{entry.id}.md", "w") as file:
+            file.write(method_page(entry))
+    with mkdocs_gen_files.open("methods/SUMMARY.md", "w") as file:
+        file.write("\n".join(navigation))
+    with mkdocs_gen_files.open("SUMMARY.md", "w") as file:
+        file.write(SUMMARY)
+
+
+main()
