@@ -1,6 +1,7 @@
 """Writes the pages that follow from the catalogue: one a method, their index, and the site's table of contents."""
 
 import mkdocs_gen_files
+
 from trimtab.catalog import Entry, entries
 
 SUMMARY = """\
@@ -22,9 +23,13 @@ def method_page(entry: Entry) -> str:
     tunables = "\n".join(f"| `{key}` | {tunable} |" for key, tunable in entry.load_tunables().items())
     fixed = ", ".join(f"`{key}={value!r}`" for key, value in entry.settings.items())
     link = f" [arXiv:{entry.arxiv}](https://arxiv.org/abs/{entry.arxiv})" if entry.arxiv else ""
-    reference = f"## Reference\n\n::: {_public_path(entry)}\n" if module.startswith("trimtab") else (
-        f"This is `{module}.{name}`; [its documentation](https://docs.pytorch.org/docs/stable/generated/{module}.{name}.html)"
-        " is PyTorch's.\n"
+    reference = (
+        f"## Reference\n\n::: {_public_path(entry)}\n"
+        if module.startswith("trimtab")
+        else (
+            f"This is `{module}.{name}`; [its documentation](https://docs.pytorch.org/docs/stable/generated/{module}.{name}.html)"
+            " is PyTorch's.\n"
+        )
     )
     return f"""\
 # {entry.title}

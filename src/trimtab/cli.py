@@ -137,7 +137,7 @@ def report(directory: Annotated[Path, typer.Argument(help="Directory of a compar
 
 @app.command("list")
 def list_entries(
-    family: Annotated[str | None, typer.Option(help="Only this family.", autocompletion=lambda: families())] = None,
+    family: Annotated[str | None, typer.Option(help="Only this family.", autocompletion=families)] = None,
 ) -> None:
     """List methods and baselines."""
     with _input_errors():

@@ -194,9 +194,13 @@ def test_evaluation_has_no_effect_on_the_run():
 
 def test_a_loss_that_is_not_finite_is_divergence():
     run = session(optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=1e30))
-    with pytest.raises(DivergedError, match=r"after \d+ steps"):
+
+    def run_on():
         for _ in range(20):
             run.step()
+
+    with pytest.raises(DivergedError, match=r"after \d+ steps"):
+        run_on()
 
 
 def test_bytes_of_state_are_counted():

@@ -72,13 +72,13 @@ class LoggedWork:
     """Notes each start in a file, sleeps, and returns a value that depends on the point alone."""
 
     def __init__(self, log: Path, seconds: float = 0.02):
-        self.log, self.seconds = str(log), seconds
+        self.log, self.seconds = log, seconds
 
     def __call__(self, point, report):
-        with open(self.log, "a") as file:
+        with self.log.open("a") as file:
             file.write(f"start {point.key} {os.getpid()}\n")
         time.sleep(self.seconds)
-        with open(self.log, "a") as file:
+        with self.log.open("a") as file:
             file.write(f"end {point.key} {os.getpid()}\n")
         loss = (hash_of(point.key) % 1000) / 1000
         return Outcome("complete", loss=loss, metric=0.5, cost=7, steps=1, curve=(CurvePoint(7, 0.5, loss, 0.5),))

@@ -95,7 +95,8 @@ def _entry(name: str, family: str, values: dict[str, Any]) -> Entry:
     if unknown:
         raise ValueError(f"{family}.toml, [{name}]: unknown keys {', '.join(sorted(unknown))}")
     lists = {key: tuple(values[key]) for key in ("aliases", "keywords") if key in values}
-    return Entry(**{"id": name, "family": family, **values, **lists})
+    known: dict[str, Any] = {"id": name, "family": family, **values, **lists}
+    return Entry(**known)
 
 
 def families() -> list[str]:

@@ -101,13 +101,14 @@ def _pairs(ranked: dict[str, list[float]]) -> tuple[Pair, ...]:
 
 
 def _ranks(ranked: dict[str, list[float]], pairs: Sequence[Pair]) -> dict[str, int]:
-    """One plus how many are significantly better; with a single seed nothing can be, and all share the first rank."""
-    better = Counter(
-        pair.second if pair.improvement > 0 else pair.first
-        for pair in pairs
-        if pair.p_value < ALPHA and pair.improvement != 0
-    )
-    return {label: 1 + better[label] for label in ranked}
+    """Ranks by what the pairs show; with a single seed they show nothing, and all share the first rank."""
+    if not ranked:
+        return {}
+    labels = list(ranked)
+    p_values = {frozenset((pair.first, pair.second)): pair.p_value for pair in pairs}
+    corrected: list[list[float]] = [[p_values.get(frozenset((row, column)), 1.0) for column in labels] for row in labels]
+    means = [sum(losses) / len(losses) for losses in ranked.values()]
+    return dict(zip(ranked, statistics.ranks(means, corrected, ALPHA), strict=True))
 
 
 def _between(pairs: Sequence[Pair], label: str, reference: str) -> Pair | None:

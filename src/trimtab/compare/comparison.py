@@ -1,19 +1,19 @@
 """A comparison from beginning to end: check, run, analyse."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import optuna
-from torch import nn
+from optuna.pruners import BasePruner
 
 from trimtab.catalog import nearest
 from trimtab.compare.analysis import analyse
 from trimtab.compare.candidate import Candidate, parse_candidates
 from trimtab.compare.environment import environment
-from trimtab.compare.plan import DEFAULT_TRIALS, EVALUATIONS, Plan
+from trimtab.compare.plan import DEFAULT_TRIALS, EVALUATIONS, TUNING_SEED, Plan
 from trimtab.compare.result import ComparisonResult, TaskFacts
 from trimtab.compare.work import ComparisonWork
 from trimtab.lab.errors import InputError, StudyMismatchError
@@ -24,10 +24,13 @@ from trimtab.lab.store import Store, read_store
 from trimtab.lab.study import Observer, run_study
 from trimtab.lab.task import Task, check_task
 
-PRUNERS = {
+PRUNERS: dict[str, Callable[[], BasePruner]] = {
     "median": optuna.pruners.MedianPruner,
     "successive-halving": optuna.pruners.SuccessiveHalvingPruner,
 }
+
+MEASURED_STEPS = 5
+"""Steps of each candidate from which the duration is estimated."""
 
 
 class Comparison:
@@ -88,40 +91,35 @@ class Comparison:
             pruning=pruner,
         )
         self.out = Path("runs") / self.plan.task if out is None else Path(out)
-        self._parameters = max(self._check(candidate) for candidate in chosen)
+        models = [self._session(candidate).model for candidate in chosen]
+        self._parameters = sum(p.numel() for p in models[0].parameters() if p.requires_grad)
 
-    def _check(self, candidate: Candidate) -> int:
-        """Builds a candidate's optimizer and takes one step; returns the number of trainable parameters."""
-        point = self.plan.tuning_points(candidate)[0]
-
-        def optimizer(model: nn.Module) -> Any:
-            return candidate.optimizer(model, point.settings)
-
+    def _session(self, candidate: Candidate) -> Session:
+        """Starts a run of a candidate with the first settings that it will be tried with, and takes a step."""
+        settings = self.plan.tuning_points(candidate)[0].settings
         try:
-            session = Session(self._task, optimizer, seed=0)
+            session = Session(self._task, lambda model: candidate.optimizer(model, settings), seed=TUNING_SEED)
             session.step()
         except Exception as error:
             raise InputError(
                 f"{candidate.label} cannot take a step on {self._task_reference}: {type(error).__name__}: {error}"
             ) from error
-        return sum(p.numel() for p in session.model.parameters() if p.requires_grad)
+        return session
 
     def estimated_seconds(self) -> float:
         """Measures a few steps of each candidate and returns about how long the whole comparison will take."""
         total = 0.0
-        steps = self.plan.budget / self._task.batch_size
         for candidate in self.plan.candidates:
-            point = self.plan.tuning_points(candidate)[0]
-            session = Session(self._task, lambda model, c=candidate, p=point: c.optimizer(model, p.settings), seed=0)
-            session.step()
+            session = self._session(candidate)
             start = time.perf_counter()
             session.evaluate()
             evaluation = time.perf_counter() - start
-            session.steps, session.seconds = 0, 0.0
-            for _ in range(5):
+            session.seconds = 0.0
+            for _ in range(MEASURED_STEPS):
                 session.step()
+            steps = self.plan.budget / self._task.batch_size
             trials = len(self.plan.tuning_points(candidate)) + self.plan.seeds
-            total += trials * (steps * session.seconds / session.steps + (EVALUATIONS + 1) * evaluation)
+            total += trials * (steps * session.seconds / MEASURED_STEPS + (EVALUATIONS + 1) * evaluation)
         return total / min(self.jobs, usable_cores())
 
     def run(self, observer: Observer | None = None) -> ComparisonResult:

@@ -28,10 +28,12 @@ class ComparisonWork:
         (candidate,) = parse_candidates(point.group.split("/", 2)[2])
 
         def make_session() -> Session:
-            def optimizer(model):  # type: ignore
-                return candidate.optimizer(model, point.settings)
-
-            return Session(_task(self.task), optimizer, seed=point.seed, budget=self.budget)
+            return Session(
+                _task(self.task),
+                lambda model: candidate.optimizer(model, point.settings),
+                seed=point.seed,
+                budget=self.budget,
+            )
 
         return run_trial(make_session, evaluations=EVALUATIONS, test=point.test, report=report)
 

@@ -141,7 +141,7 @@ class Session:
         start = time.perf_counter()
         self.next_batch()
         loss = self.optimizer.step(self.closure())  # type: ignore[arg-type]  # torch types closures as returning float
-        value = loss.item()  # type: ignore[attr-defined]  # it is what our closure returned, a tensor
+        value: float = loss.item()  # type: ignore[attr-defined]  # it is what our closure returned, a tensor
         self.steps += 1
         self.seconds += time.perf_counter() - start
         if not abs(value) < float("inf"):

@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+import trimtab
+from trimtab.lab.errors import InputError
+from trimtab.optim import AdaBelief, Lion
+
+
+def model():
+    return torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.LayerNorm(4), torch.nn.Linear(4, 2))
+
+
+def test_by_name_with_settings():
+    optimizer = trimtab.create("lion", model(), lr=1e-3, betas=(0.95, 0.98))
+    assert isinstance(optimizer, Lion)
+    assert optimizer.param_groups[0]["betas"] == (0.95, 0.98)
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == 6
+
+
+@pytest.mark.parametrize("make", [lambda net: net.parameters(), lambda net: list(net.named_parameters())])
+def test_parameters_as_torch_takes_them(make):
+    assert isinstance(trimtab.create("adabelief", make(model())), AdaBelief)
+
+
+def test_a_baseline_comes_with_its_settings_which_can_be_changed():
+    assert trimtab.create("sgd", model(), lr=0.1).param_groups[0]["nesterov"]
+    assert not trimtab.create("sgd", model(), lr=0.1, nesterov=False).param_groups[0]["nesterov"]
+
+
+def test_biases_and_norms_go_without_decay_on_request():
+    optimizer = trimtab.create("adamw", model(), weight_decay=0.3, no_decay_for_biases_and_norms=True)
+    assert [(len(g["params"]), g["weight_decay"]) for g in optimizer.param_groups] == [(2, 0.3), (4, 0.0)]
+    with pytest.raises(InputError, match="needs the model"):
+        trimtab.create("adamw", model().parameters(), no_decay_for_biases_and_norms=True)
+
+
+def test_errors_are_the_optimizers_own():
+    with pytest.raises(InputError, match="did you mean lion"):
+        trimtab.create("lin", model())
+    with pytest.raises(ValueError, match="lr"):
+        trimtab.create("lion", model(), lr=-1.0)
+    with pytest.raises(TypeError, match="momentum_factor"):
+        trimtab.create("lion", model(), momentum_factor=0.9)
+
+
+def test_unknown_attributes_of_the_package_are_refused():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        trimtab.nothing  # noqa: B018  # reading it is the test

@@ -1,0 +1,72 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from trimtab.catalog import entries, families, find, search
+from trimtab.lab.errors import InputError
+from trimtab.lab.tunable import LogUniform
+
+ALL = list(entries().values())
+
+
+@pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.id)
+def test_every_entry_can_be_imported_and_built_from_its_settings(entry):
+    model = torch.nn.Linear(2, 2)
+    tunables = entry.load_tunables()
+    settings = {name: tunable.at(0.5) for name, tunable in tunables.items()}
+    optimizer = entry.load()(model.parameters(), **{**entry.settings, **settings})
+    assert isinstance(optimizer, torch.optim.Optimizer)
+    for name, value in settings.items():
+        assert optimizer.param_groups[0][name] == value
+
+
+@pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.id)
+def test_every_entry_says_what_a_reader_needs(entry):
+    for text in (entry.title, entry.summary, entry.adapts, entry.signal, entry.when, entry.when_not, entry.paper):
+        assert len(text) > 3
+    assert entry.summary.endswith(".")
+    assert str(entry.year) in entry.citation
+    assert entry.kind in ("method", "baseline")
+    assert (entry.kind == "baseline") == entry.object.startswith("torch.optim:")
+
+
+def test_ranges_of_all_optimizers_are_equally_wide():
+    widths = {
+        (name, round(tunable.high / tunable.low))
+        for entry in ALL
+        for name, tunable in entry.load_tunables().items()
+        if isinstance(tunable, LogUniform)
+    }
+    assert widths == {("lr", 1000), ("weight_decay", 1000)}
+
+
+def test_methods_come_first():
+    assert [entry.id for entry in ALL] == ["adabelief", "lion", "adamw", "nadam", "radam", "sgd"]
+    assert families() == ["optim"]
+
+
+@pytest.mark.parametrize("name", ["lion", "Lion", " lion ", "evolved sign momentum"])
+def test_names_and_aliases_are_found(name):
+    assert find(name).id == "lion"
+
+
+@pytest.mark.parametrize(("name", "offer"), [("loin", "lion"), ("adam-w", "adamw"), ("zzzz", "known are adabelief")])
+def test_unknown_names_offer_the_nearest(name, offer):
+    with pytest.raises(InputError, match=offer):
+        find(name)
+
+
+@pytest.mark.parametrize(
+    ("query", "first"), [("large batch", "lion"), ("belief", "adabelief"), ("nesterov", "sgd"), ("arxiv zzz", None)]
+)
+def test_search(query, first):
+    found = search(query)
+    assert (found[0].id if found else None) == first
+
+
+def test_the_catalogue_is_read_without_torch():
+    code = "import sys; from trimtab.catalog import entries; entries(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from trimtab.compare.candidate import parse_candidates
+from trimtab.lab.errors import InputError
+
+
+def test_names_and_fixed_settings():
+    lion, adamw = parse_candidates("lion, adamw(weight_decay=0.1, betas=(0.9, 0.95))")
+    assert (lion.label, list(lion.tunables)) == ("lion", ["lr", "weight_decay"])
+    assert (adamw.label, list(adamw.tunables)) == ("adamw(weight_decay=0.1, betas=(0.9, 0.95))", ["lr"])
+    assert parse_candidates(adamw.label) == [adamw]
+    optimizer = adamw.optimizer(torch.nn.Linear(1, 1), {"lr": 0.5})
+    assert optimizer.param_groups[0]["betas"] == (0.9, 0.95)
+    assert optimizer.param_groups[0]["lr"] == 0.5
+
+
+def test_aliases_become_names():
+    assert [candidate.label for candidate in parse_candidates("adam,Lion")] == ["adamw", "lion"]
+
+
+@pytest.mark.parametrize("label", ["lion", "sgd", "adabelief(eps=1e-08)", "nadam"])
+def test_the_code_to_paste_runs(label):
+    (candidate,) = parse_candidates(label)
+    tuned = {name: tunable.at(0.5) for name, tunable in candidate.tunables.items()}
+    names = {"model": torch.nn.Linear(2, 2)}
+    exec(candidate.code(tuned), names)
+    group = names["optimizer"].param_groups[0]
+    for name, value in candidate.settings(tuned).items():
+        assert group[name] == pytest.approx(value, rel=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no candidates were given"),
+        ("lin", "did you mean lion"),
+        ("adamw,lion,adamw", "adamw was given twice"),
+        ("adam,adamw", "adamw was given twice"),
+        ("lion(lr=5)", r"lion: lr=5 is outside its range \[3e-05, 0\.03\]"),
+        ("lion(rate=5)", "lion has no setting 'rate'; it has lr, betas"),
+        ("lion(0.1)", r"expected a name, or a name with settings.*\n  lion\(0\.1\)\n  \^"),
+        ("sgd,lion(lr=x)", r"expected a number.*\n  sgd,lion\(lr=x\)\n              \^"),
+        ("sgd,,lion", r"expected names such as.*\n  sgd,,lion\n      \^"),
+        ("sgd,lion(", r"expected names such as"),
+        ("3", "expected a name"),
+    ],
+)
+def test_what_cannot_be_read_is_pointed_at(text, message):
+    with pytest.raises(InputError, match=message):
+        parse_candidates(text)
+
+
+def test_settings_that_are_not_tuned_reach_the_optimizer_and_are_checked_by_it():
+    (candidate,) = parse_candidates("lion(betas=(0.9, 1.5))")
+    with pytest.raises(ValueError, match="betas"):
+        candidate.optimizer(torch.nn.Linear(1, 1), {"lr": 0.01})
