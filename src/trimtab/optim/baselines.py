@@ -1,0 +1,25 @@
+"""What is tuned of the optimizers that ``torch.optim`` brings, for use as baselines.
+
+Every method of this family, and every baseline, gets two tunables, and each range spans three factors of ten: with the
+same points of the unit square and the same number of trials, no method is helped by a range that was drawn tighter
+around its optimum. Where the ranges lie follows from what a step is, not from results:
+
+* A step of AdamW, NAdam and RAdam moves a coordinate by about ``lr``. The range ends at 1e-1 because small models that
+  train for a few hundred steps have their optimum near 1e-2, and starts at 1e-4, below which such a run gets nowhere.
+* Their weight decay is decoupled and shrinks a weight by ``lr * weight_decay`` a step. From 1e-3, which changes nothing
+  in a short run, to 1, the strongest in common use.
+* Lion divides the first range by about 3 and multiplies the second by as much, as its paper advises.
+* SGD's step is ``lr`` times a gradient, and momentum 0.9 makes it ten times that; 0.1 is the customary value, in the
+  upper half of the range on a logarithmic scale. Its weight decay belongs to the gradient, and with ``lr`` ten times
+  AdamW's the same shrinking takes a far smaller number: 5e-4 is the customary value.
+
+What is not tuned is fixed by whoever builds the optimizer: SGD with ``momentum=0.9`` and ``nesterov=True``, NAdam and
+RAdam with ``decoupled_weight_decay=True`` (without it their range of weight decay would be wrong).
+"""
+
+from trimtab.lab.tunable import LogUniform, Tunables
+
+SGD: Tunables = {"lr": LogUniform(1e-3, 1.0), "weight_decay": LogUniform(1e-5, 1e-2)}
+ADAMW: Tunables = {"lr": LogUniform(1e-4, 1e-1), "weight_decay": LogUniform(1e-3, 1.0)}
+NADAM: Tunables = ADAMW
+RADAM: Tunables = ADAMW

@@ -1,0 +1,69 @@
+"""Which parameters weight decay is meant for."""
+
+import re
+from typing import Any
+
+from torch import Tensor, nn
+
+from trimtab.primitives.hyperparameters import NON_NEGATIVE
+
+NORMALISATION_TYPES = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+# Model libraries bring their own, e.g. LlamaRMSNorm, T5LayerNorm, FrozenBatchNorm2d.
+NORMALISATION_NAME = re.compile(r"(Batch|Group|Instance|Layer|RMS)Norm")
+# bias, in_proj_bias, bias_ih_l0; not relative_position_bias_table, which is a table of weights.
+BIAS_NAME = re.compile(r"bias(_|$)|.*_bias$")
+
+
+def parameter_groups(
+    model: nn.Module, weight_decay: float | None = None, *, no_decay_for_biases_and_norms: bool = True
+) -> list[dict[str, Any]]:
+    """Splits a model's parameters into a group with weight decay and one without.
+
+    Biases and the parameters of normalisation layers go without: they are few, they do not overfit, and shrinking the
+    gain of a normalisation layer does not make the function that it computes simpler.
+
+    Args:
+        model: where the parameters come from. A tied parameter is taken once, and goes without decay if any of its
+            uses does; frozen parameters (``requires_grad=False``) are left out.
+        weight_decay: for the group with decay, >= 0; ``None`` leaves it to the optimizer's default.
+        no_decay_for_biases_and_norms: False puts everything into the group with decay.
+
+    Returns:
+        One or two parameter groups for any ``torch.optim.Optimizer``, each with named parameters; a group that would be
+        empty is left out.
+
+    Raises:
+        TypeError: ``model`` is not a module, or ``weight_decay`` not a number.
+        ValueError: ``weight_decay`` is negative, NaN or infinite, or the model has no parameter to train.
+
+    Example:
+        >>> groups = parameter_groups(nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3)), weight_decay=0.1)
+        >>> [[name for name, _ in group["params"]] for group in groups]
+        [['0.weight'], ['0.bias', '1.weight', '1.bias']]
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
+    decay = {} if weight_decay is None else {"weight_decay": NON_NEGATIVE("weight_decay", weight_decay)}
+    trained = [(name, param) for name, param in model.named_parameters() if param.requires_grad]
+    if not trained:
+        raise ValueError("model has no parameter with requires_grad=True")
+
+    undecayed = _biases_and_norms(model) if no_decay_for_biases_and_norms else set()
+    groups: list[dict[str, Any]] = [
+        {"params": [(name, param) for name, param in trained if param not in undecayed], **decay},
+        {"params": [(name, param) for name, param in trained if param in undecayed], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def _biases_and_norms(model: nn.Module) -> set[Tensor]:
+    return {
+        param
+        for module in model.modules()
+        for name, param in module.named_parameters(recurse=False)
+        if BIAS_NAME.match(name) or _is_normalisation(module)
+    }
+
+
+def _is_normalisation(module: nn.Module) -> bool:
+    return isinstance(module, NORMALISATION_TYPES) or bool(NORMALISATION_NAME.search(type(module).__name__))

@@ -1,0 +1,103 @@
+"""Checks of hyper-parameters, so that every method refuses a bad value in the same words.
+
+A check takes a hyper-parameter's name and value and returns the value as plain Python, which a checkpoint can hold and
+``torch.load(weights_only=True)`` can read: NumPy's numbers become ``float``, sequences become tuples.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+Check: TypeAlias = Callable[[str, Any], Any]
+
+FLOATING_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The numbers from ``low`` up to but not including ``high``; NaN lies in no interval.
+
+    Args:
+        low: the smallest number.
+        high: the first number that is too large.
+        open: ``low`` itself is not allowed either.
+    """
+
+    low: float
+    high: float = math.inf
+    open: bool = False
+
+    def __call__(self, name: str, value: object) -> float:
+        """Returns ``value`` as a float.
+
+        Raises:
+            TypeError: it is not a number.
+            ValueError: it lies outside the interval.
+        """
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise TypeError(f"{name}={value!r} must be a number in {self}, not {type(value).__name__}")
+        number = float(value)
+        if not self.low <= number < self.high or (self.open and number == self.low):
+            raise ValueError(f"{name}={value!r} must lie in {self}")
+        return number
+
+    def __str__(self) -> str:
+        return f"{'(' if self.open else '['}{self.low:g}, {self.high:g})"
+
+
+NON_NEGATIVE = Interval(0.0)
+POSITIVE = Interval(0.0, open=True)
+FRACTION = Interval(0.0, 1.0)
+
+
+def pair(check: Check) -> Check:
+    """Returns the check of two values, each of which passes ``check``."""
+
+    def check_pair(name: str, values: object) -> tuple[Any, Any]:
+        if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != 2:
+            raise TypeError(f"{name}={values!r} must be a pair of values in {check}")
+        return check(f"{name}[0]", values[0]), check(f"{name}[1]", values[1])
+
+    return check_pair
+
+
+def flag(name: str, value: object) -> bool:
+    """Returns ``value``.
+
+    Raises:
+        TypeError: it is neither True nor False.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}={value!r} must be True or False, not {type(value).__name__}")
+    return value
+
+
+def learning_rate(name: str, value: object) -> float | Tensor:
+    """Returns ``value``: a number >= 0, or a tensor that holds one, which stays the tensor that schedulers write to.
+
+    Raises:
+        TypeError: it is neither a number nor a real tensor of one element.
+        ValueError: it is negative or not finite.
+    """
+    if not isinstance(value, Tensor):
+        return NON_NEGATIVE(name, value)
+    if value.numel() != 1 or value.is_complex():
+        raise TypeError(f"{name}={value!r} must be a real tensor of one element, or a number in {NON_NEGATIVE}")
+    NON_NEGATIVE(name, float(value))
+    return value
+
+
+def floating_dtype(name: str, value: object) -> torch.dtype | None:
+    """Returns ``value``: one of ``FLOATING_DTYPES``, or ``None``.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if value is None or (isinstance(value, torch.dtype) and value in FLOATING_DTYPES):
+        return value
+    raise TypeError(f"{name}={value!r} must be None or one of {', '.join(map(str, FLOATING_DTYPES))}")

@@ -1,0 +1,136 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from trimtab.optim import Lion, parameter_groups
+
+
+def names(groups):
+    return [[name for name, _ in group["params"]] for group in groups]
+
+
+class LlamaRMSNorm(nn.Module):
+    """As model libraries write it: not a subclass of torch's."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4))
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(10, 4)
+        self.attention = nn.MultiheadAttention(4, 2)
+        self.recurrent = nn.LSTM(4, 4)
+        self.norm = nn.LayerNorm(4)
+        self.other_norm = LlamaRMSNorm()
+        self.relative_position_bias_table = nn.Parameter(torch.zeros(3))
+        self.head = nn.Linear(4, 10)
+        self.head.weight = self.embedding.weight
+
+
+def test_biases_and_norms_are_not_decayed():
+    decayed, undecayed = parameter_groups(Network(), 0.1, no_decay_for_biases_and_norms=True)
+    assert names([decayed, undecayed]) == [
+        [
+            "relative_position_bias_table",
+            "embedding.weight",
+            "attention.in_proj_weight",
+            "attention.out_proj.weight",
+            "recurrent.weight_ih_l0",
+            "recurrent.weight_hh_l0",
+        ],
+        [
+            "attention.in_proj_bias",
+            "attention.out_proj.bias",
+            "recurrent.bias_ih_l0",
+            "recurrent.bias_hh_l0",
+            "norm.weight",
+            "norm.bias",
+            "other_norm.weight",
+            "head.bias",
+        ],
+    ]
+    assert (decayed["weight_decay"], undecayed["weight_decay"]) == (0.1, 0.0)
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        nn.BatchNorm1d(3),
+        nn.BatchNorm2d(3),
+        nn.SyncBatchNorm(3),
+        nn.InstanceNorm2d(3, affine=True),
+        nn.GroupNorm(1, 3),
+        nn.LayerNorm(3),
+        nn.RMSNorm(3),
+    ],
+    ids=lambda norm: type(norm).__name__,
+)
+def test_all_norms_of_torch(norm):
+    model = nn.Sequential(nn.Linear(3, 3, bias=False), norm)
+    decayed, undecayed = parameter_groups(model, 0.1)
+    assert names([decayed]) == [["0.weight"]]
+    assert {id(p) for _, p in undecayed["params"]} == {id(p) for p in norm.parameters()}
+
+
+def test_every_parameter_is_taken_exactly_once():
+    model = Network()
+    for flag in (True, False):
+        groups = parameter_groups(model, 0.1, no_decay_for_biases_and_norms=flag)
+        taken = [id(param) for group in groups for _, param in group["params"]]
+        assert len(taken) == len(set(taken))
+        assert set(taken) == {id(param) for param in model.parameters()}
+
+
+def test_without_the_split_all_decay():
+    (group,) = parameter_groups(Network(), 0.1, no_decay_for_biases_and_norms=False)
+    assert group["weight_decay"] == 0.1
+    assert len(group["params"]) == 14
+
+
+def test_a_tied_parameter_goes_without_decay_if_one_of_its_uses_does():
+    model = nn.Sequential(nn.Linear(3, 1, bias=False), nn.Linear(1, 3, bias=True))
+    model[1].bias = nn.Parameter(torch.zeros(3))
+    model[0].scale = model[1].bias
+    groups = parameter_groups(model, 0.1)
+    assert names(groups) == [["0.weight", "1.weight"], ["0.scale"]]
+
+
+def test_frozen_parameters_are_left_out():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model[0].requires_grad_(False)
+    assert names(parameter_groups(model, 0.1)) == [["1.weight"], ["1.bias"]]
+
+
+def test_an_empty_group_is_left_out():
+    assert names(parameter_groups(nn.Linear(2, 2, bias=False), 0.1)) == [["weight"]]
+    assert names(parameter_groups(nn.LayerNorm(2), 0.1)) == [["weight", "bias"]]
+
+
+@pytest.mark.parametrize("optimizer_class", [Lion, torch.optim.AdamW, torch.optim.SGD])
+def test_optimizers_take_the_groups_with_their_names(optimizer_class):
+    optimizer = optimizer_class(parameter_groups(nn.Linear(2, 2), 0.1))
+    assert [group["param_names"] for group in optimizer.param_groups] == [["weight"], ["bias"]]
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1, 0.0]
+
+
+def test_the_optimizers_own_weight_decay_may_stand():
+    optimizer = torch.optim.AdamW(parameter_groups(nn.Linear(2, 2)), weight_decay=0.3)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.3, 0.0]
+
+
+@pytest.mark.parametrize("weight_decay", [-0.1, math.nan, math.inf])
+def test_bad_weight_decay_is_named(weight_decay):
+    with pytest.raises(ValueError, match=rf"weight_decay={weight_decay} must lie in \[0, inf\)"):
+        parameter_groups(nn.Linear(2, 2), weight_decay)
+
+
+def test_what_has_no_parameters_is_refused():
+    with pytest.raises(ValueError, match="model has no parameter with requires_grad=True"):
+        parameter_groups(nn.Linear(2, 2).requires_grad_(False), 0.1)
+    with pytest.raises(TypeError, match=r"model must be a torch.nn.Module, not list"):
+        parameter_groups([nn.Parameter(torch.ones(1))], 0.1)
