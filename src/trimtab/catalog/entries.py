@@ -94,9 +94,9 @@ def _entry(name: str, family: str, values: dict[str, Any]) -> Entry:
     unknown = values.keys() - {f.name for f in fields(Entry)}
     if unknown:
         raise ValueError(f"{family}.toml, [{name}]: unknown keys {', '.join(sorted(unknown))}")
-    lists = {key: tuple(values[key]) for key in ("aliases", "keywords") if key in values}
-    known: dict[str, Any] = {"id": name, "family": family, **values, **lists}
-    return Entry(**known)
+    known: dict[str, Any] = {"id": name, "family": family, **values}
+    frozen: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in known.items()}
+    return Entry(**frozen)
 
 
 def families() -> list[str]:

@@ -93,7 +93,7 @@ def _losses(runs: Sequence[Outcome]) -> list[float | None]:
 def _pairs(ranked: dict[str, list[float]]) -> tuple[Pair, ...]:
     labels = list(itertools.combinations(ranked, 2))
     differences = [statistics.paired_difference(ranked[second], ranked[first]) for first, second in labels]
-    corrected = statistics.holm([difference.p_value for difference in differences]) if differences else []
+    corrected = statistics.holm([difference.p_value for difference in differences])
     return tuple(
         Pair(first, second, d.mean, d.low, d.high, float(p), d.smallest_detectable, d.n)
         for (first, second), d, p in zip(labels, differences, corrected, strict=True)
@@ -106,7 +106,9 @@ def _ranks(ranked: dict[str, list[float]], pairs: Sequence[Pair]) -> dict[str, i
         return {}
     labels = list(ranked)
     p_values = {frozenset((pair.first, pair.second)): pair.p_value for pair in pairs}
-    corrected: list[list[float]] = [[p_values.get(frozenset((row, column)), 1.0) for column in labels] for row in labels]
+    corrected: list[list[float]] = [
+        [p_values.get(frozenset((row, column)), 1.0) for column in labels] for row in labels
+    ]
     means = [sum(losses) / len(losses) for losses in ranked.values()]
     return dict(zip(ranked, statistics.ranks(means, corrected, ALPHA), strict=True))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import torch
 from optuna.pruners import BasePruner
 
 from trimtab.catalog import nearest
@@ -17,7 +18,7 @@ from trimtab.compare.plan import DEFAULT_TRIALS, EVALUATIONS, TUNING_SEED, Plan
 from trimtab.compare.result import ComparisonResult, TaskFacts
 from trimtab.compare.work import ComparisonWork
 from trimtab.lab.errors import InputError, StudyMismatchError
-from trimtab.lab.executor import LocalExecutor, usable_cores
+from trimtab.lab.executor import LocalExecutor, threads_per_worker, usable_cores
 from trimtab.lab.loading import load_task, task_fingerprint
 from trimtab.lab.session import Session
 from trimtab.lab.store import Store, read_store
@@ -29,7 +30,7 @@ PRUNERS: dict[str, Callable[[], BasePruner]] = {
     "successive-halving": optuna.pruners.SuccessiveHalvingPruner,
 }
 
-MEASURED_STEPS = 5
+MEASURED_STEPS = 20
 """Steps of each candidate from which the duration is estimated."""
 
 
@@ -108,19 +109,24 @@ class Comparison:
 
     def estimated_seconds(self) -> float:
         """Measures a few steps of each candidate and returns about how long the whole comparison will take."""
-        total = 0.0
-        for candidate in self.plan.candidates:
-            session = self._session(candidate)
-            start = time.perf_counter()
-            session.evaluate()
-            evaluation = time.perf_counter() - start
-            session.seconds = 0.0
-            for _ in range(MEASURED_STEPS):
-                session.step()
-            steps = self.plan.budget / self._task.batch_size
-            trials = len(self.plan.tuning_points(candidate)) + self.plan.seeds
-            total += trials * (steps * session.seconds / MEASURED_STEPS + (EVALUATIONS + 1) * evaluation)
-        return total / min(self.jobs, usable_cores())
+        threads = torch.get_num_threads()
+        torch.set_num_threads(threads_per_worker(self.jobs))
+        try:
+            return sum(map(self._estimated_seconds_of, self.plan.candidates)) / min(self.jobs, usable_cores())
+        finally:
+            torch.set_num_threads(threads)
+
+    def _estimated_seconds_of(self, candidate: Candidate) -> float:
+        session = self._session(candidate)
+        start = time.perf_counter()
+        session.evaluate()
+        evaluation = time.perf_counter() - start
+        session.seconds = 0.0
+        for _ in range(MEASURED_STEPS):
+            session.step()
+        steps = self.plan.budget / self._task.batch_size
+        trials = len(self.plan.tuning_points(candidate)) + self.plan.seeds
+        return trials * (steps * session.seconds / MEASURED_STEPS + (EVALUATIONS + 1) * evaluation)
 
     def run(self, observer: Observer | None = None) -> ComparisonResult:
         """Runs what has not been run yet, and analyses everything.

@@ -22,7 +22,8 @@ def conclude(results: Sequence[CandidateResult], pairs: Sequence[Pair], referenc
         sentences.append("With one seed no difference can be shown; run more seeds to rank the candidates.")
     elif len(ranked) > 1:
         sentences.append(_leaders([result.label for result in ranked if result.rank == 1], len(ranked), pairs))
-        sentences += _against(ranked, reference)
+        if any(result.verdict in ("helps", "hurts") for result in ranked):
+            sentences += _against(ranked, reference)
         sentences += _power(pairs)
     sentences += [f"{result.label}: {result.note}." for result in results if result.rank is None]
     return tuple(sentences)

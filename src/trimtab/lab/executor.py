@@ -92,11 +92,10 @@ class LocalExecutor:
     def __init__(
         self, work: Work, *, jobs: int | None = None, threads: int | None = None, answers: bool = False
     ) -> None:
-        cores = usable_cores()
-        self.jobs = cores if jobs is None else jobs
+        self.jobs = usable_cores() if jobs is None else jobs
         if self.jobs < 1:
             raise InputError(f"jobs={jobs}: at least one worker is needed")
-        self.threads = max(1, cores // self.jobs) if threads is None else threads
+        self.threads = threads_per_worker(self.jobs) if threads is None else threads
         if self.threads < 1:
             raise InputError(f"threads={threads}: at least one thread a worker is needed")
         self._work = work
@@ -217,6 +216,11 @@ class _Worker:
 def usable_cores() -> int:
     """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_per_worker(jobs: int) -> int:
+    """Returns how many threads each of ``jobs`` workers may have so that they do not fight for the cores."""
+    return max(1, usable_cores() // jobs)
 
 
 def _serve(connection: "Connection[Any, Any]", work: Work, threads: int, answers: bool) -> None:

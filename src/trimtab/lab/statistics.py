@@ -136,8 +136,8 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 def ranks(scores: ArrayLike, p_adjusted: ArrayLike, alpha: float = 0.05) -> list[int]:
     """Ranks candidates: one plus the number of candidates that are significantly better.
 
-    "Significantly better" is a lower mean score with an adjusted p-value below ``alpha``. Rank 1 reads "nothing is shown
-    to be better"; the best mean always has it, and shares it with all that nothing is shown to beat.
+    "Significantly better" is a lower mean score with an adjusted p-value below ``alpha``. Rank 1 reads "nothing is
+    shown to be better"; the best mean always has it, and shares it with all that nothing is shown to beat.
 
     "Not shown to differ" is not transitive: with A, B, C in order of their means, A may beat C while B is told apart
     from neither. Ranks are therefore counted, not grouped into ties. Pairs also differ in how precisely they are
@@ -182,10 +182,11 @@ def verdict(difference: PairedDifference, claimed: float) -> Verdict:
 
     The first two cannot both apply, as ``mean <= high``. At 95 % confidence, an effect of exactly the claimed size is
     refuted in 2.5 % of experiments, but confirmed in at most half, for its estimate falls short in the other half: a
-    claim should be stated below what is expected. A mean that reaches a claim > 0 while ``low <= 0`` is ``underpowered``:
-    the smallest detectable effect exceeds the half-width, which exceeds the claim. ``claimed = 0`` claims an improvement
-    of any size, for which no number of seeds is enough: ``low > 0`` confirms it, ``high < 0`` refutes it, and else it is
-    ``inconclusive``, also where all differences are exactly zero.
+    claim should be stated below what is expected. A mean that reaches a claim > 0 while ``low <= 0`` is
+    ``underpowered``: the claim is within the half-width of the interval, which the smallest detectable effect exceeds.
+
+    ``claimed = 0`` claims an improvement of any size, for which no number of seeds is enough: ``low > 0`` confirms it,
+    ``high < 0`` refutes it, and else it is ``inconclusive``, also where all differences are exactly zero.
 
     Args:
         difference: the improvement: positive where the claim's method is better.
@@ -309,13 +310,14 @@ def _detectable_noncentrality(n: int, confidence: float) -> float:
         return 0.0
 
     def excess_power(noncentrality: float) -> float:
-        # T = (Z + noncentrality) / S, with Z normal and S^2 chi-square over its degrees of freedom: P(|T| > critical)
-        # averages over the quantiles of S. SciPy's nct says nan for some of these arguments, at n = 2 and 3 among them
-        def power_at(quantile: float) -> float:
-            threshold = critical * math.sqrt(special.chdtri(freedom, 1 - quantile) / freedom)
-            return float(special.ndtr(noncentrality - threshold) + special.ndtr(-noncentrality - threshold))
+        # T = (Z + noncentrality) / S, with Z normal and S^2 chi-square over its degrees of freedom. P(|T| > critical)
+        # is the mean over S, whose quantiles are smooth in the normal score. SciPy's nct gives nan at n = 2, 3 and 5
+        def weighted_power(score: float) -> float:
+            threshold = critical * math.sqrt(special.chdtri(freedom, special.ndtr(-score)) / freedom)
+            power = special.ndtr(noncentrality - threshold) + special.ndtr(-noncentrality - threshold)
+            return float(power) * math.exp(-(score**2) / 2) / math.sqrt(2 * math.pi)
 
-        return float(integrate.quad(power_at, 0.0, 1.0, epsabs=1e-9, epsrel=1e-9, limit=200)[0]) - POWER
+        return float(integrate.quad(weighted_power, -9.0, 9.0, epsabs=1e-9, epsrel=1e-9)[0]) - POWER
 
     upper = critical + 1.0
     while excess_power(upper) < 0:

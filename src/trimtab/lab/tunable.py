@@ -40,6 +40,9 @@ class Uniform:
                 f"{type(self).__name__}({self.low}, {self.high}): finite bounds with low < high are needed"
             )
 
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g}"
+
     def at(self, unit: float) -> float:
         """Returns ``low + unit (high - low)``."""
         return self.low + unit * (self.high - self.low)
@@ -60,6 +63,9 @@ class LogUniform(Uniform):
         if self.low <= 0:
             raise InputError(f"LogUniform({self.low}, {self.high}): low must be positive")
 
+    def __str__(self) -> str:
+        return f"{super().__str__()}, logarithmic"
+
     def at(self, unit: float) -> float:
         """Returns ``low (high / low) ** unit``."""
         return math.exp(math.log(self.low) + unit * math.log(self.high / self.low))
@@ -74,6 +80,9 @@ class Choice:
     def __post_init__(self) -> None:
         if not self.values:
             raise InputError("Choice() needs at least one value")
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(map(repr, self.values))}"
 
     def at(self, unit: float) -> Value:
         """Returns the value in whose share of [0, 1) ``unit`` lies."""

@@ -1,0 +1,140 @@
+"""Trials a second of a study on worker processes, against bare training loops in as many processes.
+
+Both do the same work on ``digits``: the same model, optimizer, batches and evaluations. The bare loops are written out
+in plain PyTorch, with neither session nor store nor pipe. Start-up (importing torch) is left out on both sides. Repeats
+alternate; the ratio of medians is printed beside its goal.
+
+    python benchmarks/executor_throughput.py [--trials 16] [--repeats 3]
+"""
+
+import argparse
+import multiprocessing
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from trimtab.compare.candidate import parse_candidates
+from trimtab.compare.plan import EVALUATIONS, Plan
+from trimtab.compare.work import ComparisonWork
+from trimtab.lab.executor import LocalExecutor, threads_per_worker, usable_cores
+from trimtab.lab.loading import load_task
+from trimtab.lab.store import Store
+from trimtab.lab.study import run_study
+
+GOAL = 0.9
+SETTINGS = {"lr": 3e-3, "weight_decay": 0.01}
+
+
+def bare_trial(task, seed):
+    """One run as anybody would write it."""
+    torch.manual_seed(seed)
+    model = task.model(torch.Generator().manual_seed(seed))
+    optimizer = torch.optim.AdamW(model.parameters(), **SETTINGS)
+    order = torch.Generator().manual_seed(seed)
+    task.evaluate(model)
+    taken = 0
+    while taken < task.steps:
+        permutation = torch.randperm(len(task.train), generator=order)
+        for start in range(0, len(permutation) - task.batch_size + 1, task.batch_size):
+            rows = permutation[start : start + task.batch_size]
+            batch = tuple(tensor[rows] for tensor in task.train.tensors)
+            optimizer.zero_grad()
+            loss = task.losses(task.outputs(model, batch), batch).mean()
+            loss.backward()
+            optimizer.step()
+            loss.item()
+            taken += 1
+            if taken % (task.steps // EVALUATIONS) == 0:
+                task.evaluate(model)
+            if taken == task.steps:
+                break
+
+
+def bare_worker(name, trials, threads, barrier, seconds):
+    """Runs its share of bare trials, all workers starting together."""
+    torch.set_num_threads(threads)
+    task = load_task(name)
+    bare_trial(task, 0)
+    barrier.wait()
+    start = time.perf_counter()
+    for seed in range(trials):
+        bare_trial(task, seed)
+    seconds.put(time.perf_counter() - start)
+
+
+def bare(name, trials, jobs):
+    """Seconds for all trials in bare loops."""
+    context = multiprocessing.get_context("spawn")
+    barrier, seconds = context.Barrier(jobs), context.Queue()
+    arguments = (name, trials // jobs, threads_per_worker(jobs), barrier, seconds)
+    workers = [context.Process(target=bare_worker, args=arguments) for _ in range(jobs)]
+    for worker in workers:
+        worker.start()
+    taken = max(seconds.get() for _ in workers)
+    for worker in workers:
+        worker.join()
+    return taken
+
+
+class Clock:
+    """Notes when the warm-up trials are over and when the last trial is recorded."""
+
+    def __init__(self, warm_up):
+        self.left, self.start, self.end = warm_up, 0.0, 0.0
+
+    def planned(self, points, outcomes): ...
+
+    def started(self, point): ...
+
+    def reported(self, point, cost, loss): ...
+
+    def finished(self, point, outcome):
+        assert outcome.status == "complete", outcome.error
+        self.end = time.perf_counter()
+        self.left -= 1
+        if self.left == 0:
+            self.start = self.end
+
+
+def study(name, trials, jobs):
+    """Seconds for all trials in a study, from the end of one warm-up trial a worker to the last record."""
+    task = load_task(name)
+    (candidate,) = parse_candidates("adamw")
+    total = trials + jobs
+    plan = Plan(task.name, name, (candidate,), trials=total, seeds=1, budget=task.steps * task.batch_size)
+    points = plan.tuning_points(candidate)
+    clock = Clock(warm_up=jobs)
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Store(Path(directory), {}) as store,
+        LocalExecutor(ComparisonWork(name, plan.budget), jobs=jobs) as executor,
+    ):
+        run_study(lambda outcomes: points, store, executor, observer=clock)
+    return clock.end - clock.start
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", default="digits")
+    parser.add_argument("--trials", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    jobs = usable_cores()
+    trials = options.trials // jobs * jobs
+    bares, studies = [], []
+    for _ in range(options.repeats):
+        bares.append(bare(options.task, trials, jobs))
+        studies.append(study(options.task, trials, jobs))
+    ratio = statistics.median(bares) / statistics.median(studies)
+    print(f"{options.task}: {trials} trials on {jobs} workers, median of {options.repeats} repeats")
+    for name, seconds in (("bare loops", bares), ("study", studies)):
+        each = ", ".join(f"{s:.1f}" for s in seconds)
+        print(f"  {name:10} {trials / statistics.median(seconds):6.2f} trials/s   (repeats: {each} s)")
+    print(f"  ratio      {ratio:6.2f}            goal >= {GOAL}: {'met' if ratio >= GOAL else 'MISSED'}")
+
+
+if __name__ == "__main__":
+    main()
