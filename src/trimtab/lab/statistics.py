@@ -311,7 +311,7 @@ def _detectable_noncentrality(n: int, confidence: float) -> float:
 
     def excess_power(noncentrality: float) -> float:
         # T = (Z + noncentrality) / S, with Z normal and S^2 chi-square over its degrees of freedom. P(|T| > critical)
-        # is the mean over S, whose quantiles are smooth in the normal score. SciPy's nct gives nan at n = 2, 3 and 5
+        # is the mean over S, whose quantiles are smooth in the normal score. SciPy's nct is nan in places, at n = 2
         def weighted_power(score: float) -> float:
             threshold = critical * math.sqrt(special.chdtri(freedom, special.ndtr(-score)) / freedom)
             power = special.ndtr(noncentrality - threshold) + special.ndtr(-noncentrality - threshold)

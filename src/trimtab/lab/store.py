@@ -68,6 +68,7 @@ class Store:
                 self._check_manifest(json.loads(json.dumps(manifest)))
                 self._groups: dict[str, int] = {}
                 self._trials: dict[str, FrozenTrial] = {}
+                self._studies: dict[str, optuna.Study] = {}
                 self._load()
         except BaseException:
             self._lock.release()
@@ -167,8 +168,9 @@ class Store:
         """
         trial_id = self._trials[point.key]._trial_id
         self._storage.set_trial_intermediate_value(trial_id, cost, loss)
-        study = optuna.load_study(study_name=point.group, storage=self._storage, pruner=pruner)
-        return pruner.prune(study, self._storage.get_trial(trial_id))
+        if point.group not in self._studies:  # opening one costs more than asking it
+            self._studies[point.group] = optuna.load_study(study_name=point.group, storage=self._storage)
+        return pruner.prune(self._studies[point.group], self._storage.get_trial(trial_id))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,182 @@
+"""A comparison from beginning to end, on the task that the template writes."""
+
+import re
+
+import pytest
+
+from trimtab import Comparison
+from trimtab.compare.comparison import load_result
+from trimtab.compare.template import CLASS_NAME, write_template
+from trimtab.lab.errors import CorruptStoreError, InputError, StudyMismatchError
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory):
+    path = tmp_path_factory.mktemp("task") / "task.py"
+    return f"{path}:{write_template(path)}"
+
+
+def comparison(task, out, candidates="adamw,lion", **more):
+    return Comparison(task, candidates, out, **{"trials": 2, "seeds": 2, "steps": 30, **more})
+
+
+class Recorder:
+    def __init__(self):
+        self.keys, self.total = [], 0
+
+    def planned(self, points, outcomes):
+        self.total = len(points)
+
+    def started(self, point): ...
+
+    def reported(self, point, cost, loss): ...
+
+    def finished(self, point, outcome):
+        self.keys.append(point.key)
+
+
+@pytest.fixture(scope="module")
+def finished(task, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    recorder = Recorder()
+    return out, comparison(task, out).run(recorder), recorder
+
+
+def test_every_trial_is_run_and_found_again(finished):
+    out, result, recorder = finished
+    assert len(recorder.keys) == len(set(recorder.keys)) == recorder.total == 2 * (2 + 2)
+    assert {trial.key for trial in result.trials} == set(recorder.keys)
+    assert {trial.status for trial in result.trials} == {"complete"}
+    assert load_result(out) == result
+
+
+def test_budgets_are_equal_and_only_final_runs_see_the_test_data(finished):
+    _, result, _ = finished
+    assert {trial.cost for trial in result.trials} == {30 * 64}
+    assert all((trial.test_loss is None) == (trial.phase == "tune") for trial in result.trials)
+    assert {trial.seed for trial in result.trials if trial.phase == "tune"} == {0}
+    assert {trial.seed for trial in result.trials if trial.phase == "final"} == {1000, 1001}
+
+
+def test_what_is_reported_is_what_a_plain_loop_gives(finished, task):
+    """The whole chain (store, workers, session) against a loop that uses none of it but the task and the seeds."""
+    import torch
+
+    from trimtab.lab.loading import load_task
+    from trimtab.lab.randomness import derived_seed
+
+    _, result, _ = finished
+    trial = next(t for t in result.trials if t.candidate == "adamw" and t.phase == "final" and t.seed == 1001)
+    parts = load_task(task)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(1001, 0))
+        model = parts.model(torch.Generator())
+    optimizer = torch.optim.AdamW(model.parameters(), **trial.settings)
+    order = torch.Generator().manual_seed(derived_seed(1001, 1))
+    inputs, targets = parts.train.tensors
+    rows = torch.randperm(2000, generator=order)
+    for step in range(30):
+        batch = rows[64 * step : 64 * step + 64]
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(inputs[batch]), targets[batch]).backward()
+        optimizer.step()
+    assert trial.loss == pytest.approx(parts.evaluate(model).loss, rel=1e-6)
+    assert trial.test_loss == pytest.approx(parts.evaluate(model, "test").loss, rel=1e-6)
+    torch.set_num_threads(threads)
+
+
+def test_again_runs_nothing(finished, task):
+    out, result, _ = finished
+    recorder = Recorder()
+    again = comparison(task, out).run(recorder)
+    assert recorder.keys == []
+    assert again.candidates == result.candidates
+
+
+def test_seeds_and_candidates_extend_a_study(task, tmp_path):
+    first = comparison(task, tmp_path, seeds=1).run()
+    recorder = Recorder()
+    more = comparison(task, tmp_path, "adamw,lion,sgd", seeds=2).run(recorder)
+    assert len(recorder.keys) == 2 + (2 + 2)  # a seed each for two candidates, all of the third
+    losses = {c.label: c.final_losses[0] for c in first.candidates}
+    assert all(c.final_losses[0] == losses[c.label] for c in more.candidates if c.label in losses)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"steps": 31}, "budget: 1920 there, 1984 here"), ({"trials": 3}, "trials: 2 there, 3 here")],
+)
+def test_another_study_is_refused_and_nothing_is_lost(finished, task, change, message):
+    out, result, _ = finished
+    with pytest.raises(StudyMismatchError, match=re.escape(message)):
+        comparison(task, out, **change).run()
+    assert load_result(out) == result
+
+
+def test_an_edited_task_is_another_study(task, tmp_path):
+    file = tmp_path / "mine.py"
+    write_template(file)
+    comparison(f"{file}:{CLASS_NAME}", tmp_path / "out", "sgd", trials=1, seeds=1).run()
+    file.write_text(file.read_text() + "# edited\n")
+    with pytest.raises(StudyMismatchError, match="task_fingerprint"):
+        comparison(f"{file}:{CLASS_NAME}", tmp_path / "out", "sgd", trials=1, seeds=1).run()
+
+
+def test_a_corrupt_store_is_named(finished, task, tmp_path):
+    (tmp_path / "study.db").write_text("not a database, but long enough to be looked at" * 50)
+    with pytest.raises(CorruptStoreError, match=r"study\.db cannot be read"):
+        comparison(task, tmp_path).run()
+    with pytest.raises(CorruptStoreError, match=r"study\.db cannot be read"):
+        load_result(tmp_path)
+
+
+def test_a_candidate_that_diverges_is_shown_and_the_others_are_ranked(task, tmp_path):
+    file = tmp_path / "steep.py"
+    write_template(file)
+    plain, steep = 'reduction="none")', 'reduction="none") * (1e400 if outputs.abs().max() > 6 else 1)'
+    assert plain in file.read_text()
+    file.write_text(file.read_text().replace(plain, steep))
+    result = comparison(f"{file}:{CLASS_NAME}", tmp_path / "out", "adamw(lr=0.001),sgd(lr=1.0)").run()
+    statuses = {trial.status for trial in result.trials if trial.candidate == "sgd(lr=1.0)"}
+    assert statuses == {"diverged"}
+    assert all(trial.error for trial in result.trials if trial.status == "diverged")
+    assert result.candidates[0].label == "adamw(lr=0.001)"
+    assert [candidate.rank for candidate in result.candidates] == [1, None]
+    assert result.candidates[1].note == "not ranked: no tuning trial finished; the table of trials says why"
+
+
+def test_the_estimate_is_of_the_right_size(task, tmp_path):
+    plan = comparison(task, tmp_path, steps=1000, trials=10)
+    assert 0.1 < plan.estimated_seconds() < 600
+    assert plan.estimated_seconds() > 3 * comparison(task, tmp_path, steps=1000, trials=2, seeds=1).estimated_seconds()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"candidates": "lin"}, "did you mean lion"),
+        ({"candidates": "lion(betas=(0.9, 2.0))"}, r"cannot take a step on .*betas"),
+        ({"reference": "sgd"}, "reference='sgd' is not among the candidates"),
+        ({"pruner": "medium"}, "did you mean median"),
+        ({"jobs": 0}, "jobs=0"),
+        ({"trials": 0}, "trials=0"),
+        ({"steps": 0}, "budget=0"),
+        ({"task": "digts"}, "unknown task 'digts'"),
+    ],
+)
+def test_bad_input_is_named_before_anything_is_written(task, tmp_path, change, message):
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=message):
+        comparison(**{"task": task, "out": out, **change})
+    assert not out.exists()
+
+
+def test_pruning_gives_up_tuning_trials_only(task, tmp_path):
+    result = comparison(task, tmp_path, "sgd,adamw", trials=8, seeds=2, steps=40, pruner="median").run()
+    pruned = [trial for trial in result.trials if trial.status == "pruned"]
+    assert pruned
+    assert {trial.phase for trial in pruned} == {"tune"}
+    assert all(trial.cost < 40 * 64 for trial in pruned)
+    assert {candidate.rank for candidate in result.candidates} <= {1, 2}
