@@ -13,13 +13,12 @@ from latex2mathml.converter import convert
 BLOCK = re.compile(r"^( *)\.\. math::[ \t]*(.*\n(?:(?:\1 +.*)?\n)*(?:\1 +.*)?)", re.MULTILINE)
 INLINE = re.compile(r":math:`([^`]+)`")
 REFERENCE = re.compile(r":(?:class|func|meth|attr|mod):`~?([^`]+)`")
-WARNING = re.compile(r"^( *)(\w+)::$", re.MULTILINE)
 
 
 def to_markdown(text: str) -> str:
     """Rewrites reStructuredText's mathematics, cross-references and double backquotes."""
     text = BLOCK.sub(lambda match: f"\n{match[1]}{_block(match[2])}\n\n", text)
-    text = INLINE.sub(lambda match: _mathml(match[1], "inline"), text)
+    text = INLINE.sub(lambda match: f"<span>{_mathml(match[1], 'inline')}</span>", text)
     text = REFERENCE.sub(lambda match: f"`{match[1].rpartition('.')[2]}`", text)
     return text.replace("``", "`")
 
@@ -27,12 +26,14 @@ def to_markdown(text: str) -> str:
 def _block(body: str) -> str:
     lines = dedent(body).strip()
     if "&" in lines or "\\\\" in lines:
-        lines = rf"\begin{{aligned}}{lines}\end{{aligned}}"
+        lines = rf"\begin{{split}}{lines}\end{{split}}"
     return _mathml(lines, "block")
 
 
 def _mathml(latex: str, display: Any) -> str:
-    return convert(" ".join(latex.split()), display=display).replace("\n", " ")
+    mathml = convert(" ".join(latex.split()), display=display).replace("\n", " ")
+    # browsers that implement MathML Core align cells by style sheets only
+    return re.sub(r'columnalign="(\w+)"', r'style="text-align: \1"', mathml)
 
 
 class Docstrings(griffe.Extension):

@@ -8,7 +8,9 @@ SUMMARY = """\
 * [Getting started](index.md)
 * [Compare on your own task](own-task.md)
 * [How a comparison is made](comparison.md)
-* [Methods](methods/)
+* Methods
+    * [All](methods/index.md)
+{methods}
 * [Architecture](architecture.md)
 * Reference
     * [Tasks and sessions](reference/lab.md)
@@ -94,15 +96,12 @@ def main() -> None:
     """Writes all pages."""
     with mkdocs_gen_files.open("methods/index.md", "w") as file:
         file.write(index_page())
-    navigation = ["* [All](index.md)"]
     for entry in entries().values():
-        navigation.append(f"* [{entry.title}]({entry.id}.md)")
         with mkdocs_gen_files.open(f"methods/{entry.id}.md", "w") as file:
             file.write(method_page(entry))
-    with mkdocs_gen_files.open("methods/SUMMARY.md", "w") as file:
-        file.write("\n".join(navigation))
+    methods = "\n".join(f"    * [{entry.title}](methods/{entry.id}.md)" for entry in entries().values())
     with mkdocs_gen_files.open("SUMMARY.md", "w") as file:
-        file.write(SUMMARY)
+        file.write(SUMMARY.format(methods=methods))
 
 
 main()

@@ -35,7 +35,7 @@ def create(
         TypeError: the optimizer has no such argument.
         ValueError: a setting is outside its range.
 
-    Example:
+    Examples:
         >>> optimizer = create("lion", torch.nn.Linear(2, 1), lr=1e-3)
     """
     return build(find(name), model_or_params, settings, no_decay_for_biases_and_norms)

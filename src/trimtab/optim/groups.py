@@ -36,7 +36,7 @@ def parameter_groups(
         TypeError: ``model`` is not a module, or ``weight_decay`` not a number.
         ValueError: ``weight_decay`` is negative, NaN or infinite, or the model has no parameter to train.
 
-    Example:
+    Examples:
         >>> groups = parameter_groups(nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3)), weight_decay=0.1)
         >>> [[name for name, _ in group["params"]] for group in groups]
         [['0.weight'], ['0.bias', '1.weight', '1.bias']]
