@@ -1,6 +1,5 @@
 """The command line: parses, calls, prints."""
 
-import json
 import shlex
 import sys
 from collections.abc import Iterator
@@ -84,6 +83,7 @@ def compare(
         from trimtab.compare.comparison import Comparison
         from trimtab.report import console as drawing
         from trimtab.report import write_all
+        from trimtab.report.export import to_json
 
         comparison = Comparison(
             task,
@@ -101,7 +101,7 @@ def compare(
             drawing.print_plan(console, comparison.plan, comparison.estimated_seconds(), comparison.jobs)
             return
         try:
-            with drawing.ProgressBars(console) as bars:
+            with drawing.ProgressBars(console, comparison.plan.seeds) as bars:
                 result = comparison.run(bars)
         except KeyboardInterrupt:
             command = shlex.join(["trimtab", *sys.argv[1:]])
@@ -112,7 +112,7 @@ def compare(
         paths = write_all(result, comparison.out)
         drawing.print_summary(console, result, paths)
     if as_json:
-        typer.echo(json.dumps(result.to_dict(), allow_nan=False))
+        typer.echo(to_json(result))
     if any(candidate.rank is None for candidate in result.candidates):
         raise typer.Exit(1)
 

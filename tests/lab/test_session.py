@@ -2,6 +2,7 @@ import copy
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -89,9 +90,11 @@ def test_exploration_stays_charged_unless_it_is_refunded():
     assert run.meter.used == 10
 
 
+ROOT = Path(__file__).parents[2]
 CONTINUE = """
 import sys, torch
 from tests.lab.toy import session
+torch.set_num_threads(1)  # as in these tests: sums over several threads round differently
 run = session(7)
 run.restore(torch.load(sys.argv[1], weights_only=True), refund=True)
 print([run.step() for _ in range(5)], run.meter.used)
@@ -105,7 +108,9 @@ def test_a_run_resumes_bit_for_bit_in_a_new_process(tmp_path):
     file = tmp_path / "snapshot.pt"
     torch.save(run.snapshot(), file)
     expected = [run.step() for _ in range(5)], run.meter.used
-    done = subprocess.run([sys.executable, "-c", CONTINUE, str(file)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", CONTINUE, str(file)], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert done.stdout.strip() == f"{expected[0]} {expected[1]}"
 
 

@@ -188,7 +188,10 @@ def _candidate_result(
         metric=_interval([run.metric for run in runs]),
         test_loss=_interval([run.test_loss for run in runs]),
         test_metric=_interval([run.test_metric for run in runs]),
-        final_losses=tuple(_losses(runs)),
+        final_losses=tuple(
+            outcomes[point.key].loss if point.key in outcomes else None
+            for point in plan.final_points(candidate, outcomes)
+        ),
         tuned_loss=None if best is None else outcomes[best.key].loss,
         cost_to_target=_median_reached(costs, len(runs)),
         reached_target=len(costs),

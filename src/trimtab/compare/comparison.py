@@ -141,7 +141,8 @@ class Comparison:
         pruner = None if self.plan.pruning is None else PRUNERS[self.plan.pruning]()
         with Store(self.out, self.plan.manifest()) as store:
             store.annotate(self._annotation())
-            if any(point.key not in store.outcomes() for point in self.plan.points(_outcomes(store))):
+            outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
+            if any(point.key not in outcomes for point in self.plan.points(outcomes)):
                 work = ComparisonWork(self._task_reference, self.plan.budget)
                 with LocalExecutor(work, jobs=self.jobs, answers=pruner is not None) as executor:
                     run_study(self.plan.points, store, executor, pruner=pruner, observer=observer)
@@ -156,10 +157,6 @@ class Comparison:
             "environment": environment(),
             "task": asdict(_facts(self._task, self._task_reference, self._parameters)),
         }
-
-
-def _outcomes(store: Store) -> dict[str, Any]:
-    return {key: outcome for key, (_, outcome) in store.outcomes().items()}
 
 
 def _reference(labels: list[str], wanted: str | None) -> str:

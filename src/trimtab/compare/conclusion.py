@@ -18,9 +18,11 @@ def conclude(results: Sequence[CandidateResult], pairs: Sequence[Pair], referenc
     sentences = []
     if not ranked:
         return ("Nothing can be ranked yet: no candidate has all its final runs.",)
-    if seeds < 2:
+    if len(ranked) == 1:
+        sentences.append(f"{ranked[0].label} is the only candidate that could be ranked: there is nothing to compare.")
+    elif seeds < 2:
         sentences.append("With one seed no difference can be shown; run more seeds to rank the candidates.")
-    elif len(ranked) > 1:
+    else:
         sentences.append(_leaders([result.label for result in ranked if result.rank == 1], len(ranked), pairs))
         if any(result.verdict in ("helps", "hurts") for result in ranked):
             sentences += _against(ranked, reference)

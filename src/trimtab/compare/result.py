@@ -71,7 +71,7 @@ class CandidateResult:
         metric: final validation metric.
         test_loss: test loss at the end of the final runs.
         test_metric: test metric at the end of the final runs.
-        final_losses: final validation loss by seed; ``None`` where a run did not finish.
+        final_losses: final validation loss by seed; ``None`` where a run did not finish, or has not yet.
         tuned_loss: validation loss of the best tuning trial.
         cost_to_target: median sample-gradients until the target was reached, or ``None`` if most runs did not reach it.
         reached_target: how many final runs reached the target.

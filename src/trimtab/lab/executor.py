@@ -125,8 +125,8 @@ class LocalExecutor:
 
     @property
     def free(self) -> int:
-        """How many workers have nothing to do."""
-        return sum(worker.point is None for worker in self._workers)
+        """How many workers have started and have nothing to do."""
+        return sum(worker.free for worker in self._workers)
 
     @property
     def process_ids(self) -> list[int]:
@@ -135,12 +135,12 @@ class LocalExecutor:
 
     def submit(self, point: Point) -> None:
         """Gives a point to a free worker."""
-        worker = next(worker for worker in self._workers if worker.point is None)
+        worker = next(worker for worker in self._workers if worker.free)
         worker.point = point
         worker.send(point)
 
     def wait(self) -> list[Event]:
-        """Blocks until something has happened to a worker; the list is empty when a worker without a trial is replaced.
+        """Blocks until something has happened to a worker; no trial need have noticed, when one has only started.
 
         Raises:
             RuntimeError: workers cannot start.
@@ -183,6 +183,10 @@ class _Worker:
     connection: "Connection[Any, Any]"
     point: Point | None = None
     ready: bool = False
+
+    @property
+    def free(self) -> bool:
+        return self.ready and self.point is None
 
     def send(self, message: object) -> None:
         with contextlib.suppress(OSError):  # if it has died in the meantime, wait() finds that out

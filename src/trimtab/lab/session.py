@@ -177,6 +177,9 @@ class Session:
     def restore(self, snapshot: dict[str, Any], *, refund: bool = False) -> None:
         """Goes back to a snapshot; from there the run goes on, bit for bit, as it did the first time.
 
+        In another process that takes the same hardware and as many threads (``torch.set_num_threads``), because torch
+        adds up in another order with another number of them.
+
         Args:
             snapshot: what :meth:`snapshot` returned, here or in another process.
             refund: also sets the meter and the clock back, as when a run resumes from a file. Without it, what was used

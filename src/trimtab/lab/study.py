@@ -18,7 +18,7 @@ It is a function of the outcomes and of nothing else, so that a study which was 
 every point that it knows of, finished ones included; when all of those have an outcome, the study is over.
 """
 
-ATTEMPTS = 5
+ATTEMPTS = 8
 """How often a trial is tried whose worker dies. More than once, because a worker can be killed by no fault of its
 trial; not for ever, because a trial can exhaust the memory each time."""
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from trimtab.lab.errors import DivergedError
 from trimtab.lab.session import Session
+from trimtab.lab.task import Evaluation, Split
 from trimtab.lab.tunable import Tunables, Value
 
 Status: TypeAlias = Literal["complete", "pruned", "diverged", "failed"]
@@ -139,12 +140,11 @@ def run_trial(make_session: Callable[[], Session], *, evaluations: int, test: bo
         session = make_session()
         if _train(session, evaluations, curve, report):
             return outcome("pruned")
-        last = curve[-1]
-        tested = session.evaluate("test") if test else None
+        tested = _finite_evaluation(session, "test") if test else None
         return outcome(
             "complete",
-            loss=last.loss,
-            metric=last.metric,
+            loss=curve[-1].loss,
+            metric=curve[-1].metric,
             test_loss=tested.loss if tested else None,
             test_metric=tested.metric if tested else None,
         )
@@ -157,21 +157,24 @@ def run_trial(make_session: Callable[[], Session], *, evaluations: int, test: bo
 def _train(session: Session, evaluations: int, curve: list[CurvePoint], report: Reporter) -> bool:
     """Runs to the end of the budget, filling ``curve``; returns whether the trial was given up."""
     budget = session.meter.budget
-    curve.append(_measure(session, None))
+    start = _finite_evaluation(session, "validation")
+    curve.append(CurvePoint(0, None, start.loss, start.metric))
     losses: list[float] = []
     while not session.meter.exhausted:
         losses.append(session.step())
         if session.meter.used * evaluations < budget * len(curve) and not session.meter.exhausted:
             continue
-        curve.append(_measure(session, sum(losses) / len(losses)))
+        now = _finite_evaluation(session, "validation")
+        curve.append(CurvePoint(session.meter.used, sum(losses) / len(losses), now.loss, now.metric))
         losses.clear()
-        if report(session.meter.used, curve[-1].loss) and not session.meter.exhausted:
+        if report(session.meter.used, now.loss) and not session.meter.exhausted:
             return True
     return False
 
 
-def _measure(session: Session, train_loss: float | None) -> CurvePoint:
-    now = session.evaluate()
-    if not (math.isfinite(now.loss) and math.isfinite(now.metric)):
-        raise DivergedError(session.steps, now.loss)
-    return CurvePoint(session.meter.used, train_loss, now.loss, now.metric)
+def _finite_evaluation(session: Session, split: Split) -> Evaluation:
+    evaluation = session.evaluate(split)
+    for value in (evaluation.loss, evaluation.metric):
+        if not math.isfinite(value):
+            raise DivergedError(session.steps, value)
+    return evaluation

@@ -1,0 +1,123 @@
+"""What the terminal shows: the plan, the ranking, and where the report is. Everything fits 80 columns."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from trimtab.compare.plan import Plan
+from trimtab.compare.result import CandidateResult, ComparisonResult, Interval
+from trimtab.report import ReportPaths, numbers
+from trimtab.report.progress import ProgressBars
+from trimtab.report.words import wrapped
+
+__all__ = ["ProgressBars", "print_plan", "print_summary", "ranking_table"]
+
+_SHOWN_CODE = 3
+_LABEL_WIDTH = 15
+_STYLES = {"helps": "bold cyan", "hurts": "bold yellow", "no difference shown": "dim"}
+
+
+def ranking_table(result: ComparisonResult) -> Table:
+    """Returns the ranking, best first: final validation loss and metric, the verdict, and the price."""
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    table.add_column("rank", justify="right")
+    table.add_column("candidate", overflow="fold", min_width=8)
+    table.add_column("val loss", justify="right", no_wrap=True)
+    table.add_column(f"val {_cut(result.task.metric, 8)}", justify="right", no_wrap=True)
+    table.add_column(Text(f"against {_cut(result.reference, 8)}"), no_wrap=True)
+    table.add_column("ms/step", justify="right")
+    table.add_column("state", justify="right", no_wrap=True)
+    loss_places = numbers.decimals(c.loss for c in result.candidates)
+    metric_places = numbers.decimals(c.metric for c in result.candidates)
+    for c in result.candidates:
+        table.add_row(
+            str(c.rank or "-"),
+            Text("\n".join(wrapped(c.label, _LABEL_WIDTH))),  # as text, because a plain string may hold markup
+            _mean(c.loss, loss_places),
+            numbers.fixed(c.metric.mean, metric_places) if c.metric else numbers.MISSING,
+            _verdict(c, result, loss_places),
+            numbers.milliseconds(c.step_seconds),
+            numbers.bytes_text(c.state_bytes),
+        )
+    return table
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _mean(interval: Interval | None, places: int | None) -> str:
+    if interval is None:
+        return numbers.MISSING
+    mean = numbers.fixed(interval.mean, places)
+    if interval.low is None or interval.high is None or places is None:
+        return mean
+    return f"{mean} ±{(interval.high - interval.low) / 2:.{places}f}"
+
+
+def _verdict(candidate: CandidateResult, result: ComparisonResult, places: int | None) -> Text:
+    pair = candidate.against_reference
+    if candidate.label == result.reference:
+        return Text("(reference)", style="dim")
+    if candidate.verdict is None or pair is None:
+        return Text(numbers.MISSING, style="dim")
+    if candidate.verdict == "no difference shown":
+        return Text("no diff. shown", style=_STYLES[candidate.verdict])
+    by = numbers.fixed(abs(pair.improvement), places)
+    return Text(f"{candidate.verdict} by {by}", style=_STYLES[candidate.verdict])
+
+
+def print_summary(console: Console, result: ComparisonResult, paths: ReportPaths) -> None:
+    """Prints the ranking, what follows from it, the lines that use the best candidates, and where the report is."""
+    console.print()
+    console.print(ranking_table(result))
+    for c in result.candidates:
+        if c.note and c.rank is not None:  # why others have no rank is part of the conclusion
+            console.print(Text(f"{c.label}: {c.note}", style="yellow"))
+    console.print()
+    for sentence in result.conclusion:
+        console.print(Text(sentence))
+    _print_code(console, result)
+    console.print()
+    for name, path in (("report", paths.page), ("all data", paths.json), ("trials", paths.csv)):
+        console.print(Text(f"{name:<9}").append(str(path), style=f"link {path.resolve().as_uri()}"), soft_wrap=True)
+
+
+def _print_code(console: Console, result: ComparisonResult) -> None:
+    best = [c for c in result.candidates if c.rank == 1 and c.code]
+    for c in best[:_SHOWN_CODE]:
+        console.print(Text(f"\n# {c.label}, rank 1", style="bold"))
+        # in one piece, so that it can be pasted
+        console.print(Text(c.code), soft_wrap=True)
+    if len(best) > _SHOWN_CODE:
+        console.print(
+            Text(f"\n{len(best) - _SHOWN_CODE} more share the first rank; the report has their lines.", "dim")
+        )
+
+
+def print_plan(console: Console, plan: Plan, seconds: float, jobs: int) -> None:
+    """Prints what a comparison would run, and for how long.
+
+    Args:
+        console: where to.
+        plan: what would run.
+        seconds: estimate of the whole, as it is now measured.
+        jobs: worker processes.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("candidate", overflow="fold", min_width=10)
+    table.add_column("trials", justify="right")
+    table.add_column("tuned", overflow="fold")
+    for candidate in plan.candidates:
+        ranges = "\n".join(f"{name}: {tunable}" for name, tunable in candidate.tunables.items())
+        trials = len(plan.tuning_points(candidate)) + plan.seeds
+        table.add_row(Text(candidate.label), str(trials), Text(ranges or "nothing"))
+    console.print(table)
+    seeds = numbers.count(plan.seeds, "fresh seed")
+    console.print(
+        f"\n{plan.task}: {numbers.count(plan.total_trials, 'trial')} of {plan.budget:,} sample-gradients, "
+        f"final runs on {seeds};\nabout {numbers.duration(seconds)} with {numbers.count(jobs, 'worker')}. "
+        "Nothing was run.",
+        markup=False,
+        highlight=False,
+    )

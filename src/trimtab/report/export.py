@@ -1,0 +1,62 @@
+"""A comparison for other programs: ``results.json`` with everything, ``results.csv`` with a row a trial."""
+
+import csv
+import io
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from trimtab.compare.result import ComparisonResult, TrialResult
+from trimtab.report.files import write_atomically
+
+SCHEMA = "trimtab.comparison"
+SCHEMA_VERSION = 1
+"""Grows when a field is renamed, removed or changes its meaning; not when one is added."""
+
+_FLAT_FIELDS = tuple(field.name for field in fields(TrialResult) if field.name not in ("settings", "error", "curve"))
+
+
+def to_json(result: ComparisonResult) -> str:
+    """Returns a comparison as strict JSON, with each trial on a line of its own.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    values: dict[str, Any] = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **result.to_dict()}
+    trials = values.pop("trials")
+    head = json.dumps(values, indent=2, allow_nan=False).removesuffix("\n}")
+    # indenting the curves as well would spread a comparison over a hundred thousand lines
+    rows = ",\n".join(f"    {json.dumps(trial, allow_nan=False)}" for trial in trials)
+    return f'{head},\n  "trials": [\n{rows}\n  ]\n}}\n'
+
+
+def write_json(result: ComparisonResult, path: str | Path) -> Path:
+    """Writes :func:`to_json` to a file.
+
+    Raises:
+        ValueError: a number is not finite; the file is left as it was.
+    """
+    return write_atomically(path, to_json(result))
+
+
+def to_csv(result: ComparisonResult) -> str:
+    """Returns a row a trial; settings are columns ``setting.lr`` and so on, and an absent value is an empty cell."""
+    names = list(dict.fromkeys(name for trial in result.trials for name in trial.settings))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_FLAT_FIELDS, *(f"setting.{name}" for name in names), "error"])
+    for trial in result.trials:
+        writer.writerow(
+            [
+                *(getattr(trial, name) for name in _FLAT_FIELDS),
+                *(trial.settings.get(name) for name in names),
+                trial.error,
+            ]
+        )
+    return text.getvalue()
+
+
+def write_csv(result: ComparisonResult, path: str | Path) -> Path:
+    """Writes :func:`to_csv` to a file."""
+    return write_atomically(path, to_csv(result))

@@ -1,0 +1,22 @@
+"""The figures of a report; each is a function from a comparison to a plotly figure."""
+
+from collections.abc import Callable
+
+import plotly.graph_objects as go
+
+from trimtab.compare.result import ComparisonResult
+from trimtab.report.figures.cost import cost
+from trimtab.report.figures.curves import learning_curves
+from trimtab.report.figures.learning_rate import learning_rate
+from trimtab.report.figures.ranking import differences, ranking
+
+FIGURES: dict[str, Callable[[ComparisonResult], go.Figure]] = {
+    "ranking": ranking,
+    "differences": differences,
+    "curves": learning_curves,
+    "learning-rate": learning_rate,
+    "cost": cost,
+}
+"""Name to figure, in the order in which the page shows them."""
+
+__all__ = ["FIGURES", "cost", "differences", "learning_curves", "learning_rate", "ranking"]

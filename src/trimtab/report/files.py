@@ -1,0 +1,28 @@
+"""Writing files so that a reader never sees half of one."""
+
+import os
+from pathlib import Path
+
+
+def write_atomically(path: str | Path, text: str) -> Path:
+    """Writes a text file in one go: whatever happens, the path holds the old content or the new.
+
+    Args:
+        path: of the file; its directory is made if it is missing.
+        text: its content. Lone surrogates, which tracebacks may hold, are written as escapes.
+
+    Returns:
+        The path.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(text.encode("utf-8", errors="backslashreplace"))
+            file.flush()
+            os.fsync(file.fileno())  # or a power failure could leave the new name with no content
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

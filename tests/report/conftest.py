@@ -1,0 +1,37 @@
+import dataclasses
+
+import pytest
+
+from tests.report import synthetic
+from trimtab.report.page import write_page
+
+
+@pytest.fixture(scope="session")
+def result():
+    """Six candidates; one of them failed in part and has no rank."""
+    return synthetic.comparison()
+
+
+@pytest.fixture(scope="session")
+def lonely():
+    """One candidate, one seed."""
+    return synthetic.lonely()
+
+
+@pytest.fixture(scope="session")
+def unfinished():
+    """Six candidates of which nothing is known yet."""
+    return synthetic.unfinished()
+
+
+@pytest.fixture(scope="session")
+def large():
+    """Five thousand trials; the label of one candidate is markup."""
+    shapes = (*synthetic.SHAPES[:4], dataclasses.replace(synthetic.SHAPES[4], label=synthetic.HOSTILE))
+    return synthetic.comparison(shapes, trials=990, broken=())
+
+
+@pytest.fixture(scope="session")
+def large_page(large, tmp_path_factory):
+    """The report of the large comparison."""
+    return write_page(large, tmp_path_factory.mktemp("large") / "deep" / "report.html")

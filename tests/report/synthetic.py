@@ -1,0 +1,263 @@
+"""A comparison made up from formulas, with everything in it that a report has to cope with."""
+
+import itertools
+import math
+import statistics as standard_statistics
+from dataclasses import dataclass
+
+import numpy as np
+
+from trimtab.compare.conclusion import conclude
+from trimtab.compare.result import (
+    CandidateResult,
+    ComparisonResult,
+    Interval,
+    Pair,
+    Protocol,
+    TaskFacts,
+    TrialResult,
+)
+from trimtab.lab import statistics
+from trimtab.lab.trial import CurvePoint
+
+HOSTILE = "</script><b>bold</b><img src=x onerror=alert(1)>"
+TRACEBACK = f'Traceback (most recent call last):\n  File "task.py", line 3, in losses\nRuntimeError: {HOSTILE} & more'
+BATCH = 64
+BUDGET = 12_800
+FIRST_FINAL_SEED = 1000
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How well a made-up candidate does."""
+
+    label: str
+    title: str
+    kind: str
+    loss: float
+    best_rate: float
+    milliseconds: float
+    state_bytes: int
+    noise: float = 0.004
+
+
+SHAPES = (
+    Shape("adabelief", "AdaBelief", "method", 0.0858, 2e-3, 1.31, 2_141_696),
+    Shape("lion", "Lion", "method", 0.0861, 4e-4, 1.07, 1_070_848),
+    Shape("nadam", "NAdam", "baseline", 0.0975, 1e-3, 1.52, 2_141_704, noise=0.008),
+    Shape("adamw", "AdamW", "baseline", 0.0979, 1e-3, 1.24, 2_141_704),
+    Shape("sgd", "SGD with Nesterov momentum", "baseline", 0.1342, 4e-2, 0.98, 1_070_848),
+    Shape("radam(betas=(0.95, 0.999), weight_decay=0.01)", "RAdam", "baseline", 0.11, 1e-3, 1.49, 2_141_704),
+)
+BROKEN = SHAPES[-1].label
+
+
+def comparison(shapes=SHAPES, *, seeds=10, trials=12, broken=(BROKEN,), reference="adamw"):
+    """Builds a comparison of ``shapes``; the final runs of ``broken`` ones partly fail, so that they have no rank."""
+    random = np.random.default_rng(0)
+    drift = random.normal(0, 0.006, size=seeds)  # what the seeds share makes pairing worthwhile
+    runs = {}
+    for shape in shapes:
+        runs[shape.label] = [
+            *(_tuning(shape, i, trials) for i in range(trials)),
+            *(_final(shape, i, float(drift[i]), random, failing=shape.label in broken and i < 3) for i in range(seeds)),
+        ]
+    ranked = [shape.label for shape in shapes if shape.label not in broken]
+    pairs = _pairs({label: _final_losses(runs[label]) for label in ranked}) if seeds > 1 else ()
+    results = [_candidate(shape, runs[shape.label], ranked, pairs, reference) for shape in shapes]
+    results.sort(key=lambda c: (c.rank is None, c.rank or 0, c.loss.mean if c.loss else math.inf))
+    return ComparisonResult(
+        task=TaskFacts("digits", "digits", "accuracy", "max", 0.97, _sizes(), 133_898, BATCH),
+        protocol=Protocol(trials, seeds, BUDGET // BATCH, BUDGET, 0, FIRST_FINAL_SEED, None),
+        environment={
+            "date": "2025-06-01",
+            "python": "3.11.4",
+            "processor": "Example CPU, 2 cores used",
+            "torch": "2.9",
+        },
+        reference=reference,
+        target="validation accuracy >= 0.97",
+        conclusion=conclude(results, pairs, reference, seeds),
+        candidates=tuple(results),
+        pairs=pairs,
+        trials=tuple(trial for shape in shapes for trial in runs[shape.label]),
+    )
+
+
+def lonely():
+    """Builds the smallest comparison: one candidate, one seed, nothing that needs two."""
+    return comparison((SHAPES[3],), seeds=1, trials=1, broken=())
+
+
+def unfinished():
+    """Builds what there is when the first tuning trials are running: no trial, no rank, no number."""
+    whole = comparison()
+    empty = dict.fromkeys(("rank", "verdict", "against_reference", "loss", "metric", "test_loss", "test_metric"))
+    candidates = tuple(
+        CandidateResult(
+            **empty,
+            label=c.label,
+            title=c.title,
+            kind=c.kind,
+            summary=c.summary,
+            settings={},
+            note="not ranked: 0 of 12 tuning trials are finished",
+            final_losses=(),
+            tuned_loss=None,
+            cost_to_target=None,
+            reached_target=0,
+            learning_rate_decades=None,
+            step_seconds=None,
+            state_bytes=None,
+            trouble={},
+            code="",
+        )
+        for c in whole.candidates
+    )
+    return ComparisonResult(
+        task=whole.task,
+        protocol=whole.protocol,
+        environment=whole.environment,
+        reference=whole.reference,
+        target=whole.target,
+        conclusion=("Nothing can be ranked yet: no candidate has all its final runs.",),
+        candidates=candidates,
+        pairs=(),
+        trials=(),
+    )
+
+
+def _sizes():
+    return {"train": 1077, "validation": 360, "test": 360}
+
+
+def _curve(loss, seed, start=2.31):
+    bumps = np.random.default_rng(seed).normal(0, 0.03, size=21)
+    points = []
+    for step in range(21):
+        value = loss + (start - loss) * math.exp(-step / 2.4) * (1 + bumps[step] * (0 < step < 20))
+        accuracy = 1 - 0.9 * (value - 0.3 * loss) / start
+        points.append(CurvePoint(step * BUDGET // 20, None if step == 0 else value * 0.9, value, min(1.0, accuracy)))
+    points[-1] = CurvePoint(BUDGET, loss * 0.9, loss, 1 - 0.27 * loss)
+    return tuple(points)
+
+
+def _settings(shape, index, count):
+    place = (index * 0.618) % 1
+    rate = shape.best_rate * 10 ** (3 * (place - 0.5))
+    return {"lr": rate, "weight_decay": 10 ** (-4 + 3 * ((index * 0.755) % 1))}
+
+
+def _tuning(shape, index, count):
+    settings = _settings(shape, index, count)
+    distance = math.log10(settings["lr"] / shape.best_rate)
+    key = f"digits/tune/{shape.label}/{index}"
+    if distance > 1.2:
+        error = "the loss stopped being finite at step 17: nan"
+        return _trial(shape, key, "tune", 0, settings, "diverged", None, _curve(2.4, index)[:3], error)
+    if shape.label in (BROKEN, "sgd") and index == 5:
+        return _trial(shape, key, "tune", 0, settings, "failed", None, (), TRACEBACK)
+    loss = shape.loss * (1 + 0.05 * abs(math.sin(index))) + 0.35 * distance**2 * (3 if distance > 0 else 1)
+    return _trial(shape, key, "tune", 0, settings, "complete", loss, _curve(loss, index))
+
+
+def _final(shape, index, drift, random, *, failing):
+    settings = {"lr": shape.best_rate, "weight_decay": 0.0123}
+    key = f"digits/final/{shape.label}/{index}"
+    loss = shape.loss + drift + shape.noise * float(random.normal())
+    if failing:
+        return _trial(shape, key, "final", FIRST_FINAL_SEED + index, settings, "failed", None, (), TRACEBACK)
+    return _trial(shape, key, "final", FIRST_FINAL_SEED + index, settings, "complete", loss, _curve(loss, 77 + index))
+
+
+def _trial(shape, key, phase, seed, settings, status, loss, curve, error=None):
+    complete, tested = status == "complete", status == "complete" and phase == "final"
+    return TrialResult(
+        key=key,
+        candidate=shape.label,
+        phase=phase,
+        seed=seed,
+        settings=settings,
+        status=status,
+        loss=loss,
+        metric=curve[-1].metric if complete else None,
+        test_loss=loss * 1.04 if tested else None,
+        test_metric=curve[-1].metric - 0.004 if tested else None,
+        cost=curve[-1].cost if curve else 0,
+        steps=curve[-1].cost // BATCH if curve else 0,
+        seconds=0.7 if curve else 0.02,
+        step_seconds=shape.milliseconds / 1000 if curve else None,
+        error=error,
+        curve=curve,
+    )
+
+
+def _final_losses(runs):
+    return [run.loss for run in runs if run.phase == "final"]
+
+
+def _pairs(losses):
+    names = list(itertools.combinations(losses, 2))
+    found = [statistics.paired_difference(losses[second], losses[first]) for first, second in names]
+    corrected = statistics.holm([d.p_value for d in found])
+    return tuple(
+        Pair(first, second, d.mean, d.low, d.high, float(p), d.smallest_detectable, d.n)
+        for (first, second), d, p in zip(names, found, corrected, strict=True)
+    )
+
+
+def _against(pairs, label, reference):
+    for p in pairs:
+        if (p.first, p.second) == (label, reference):
+            return p
+        if (p.second, p.first) == (label, reference):
+            return Pair(label, reference, -p.improvement, -p.high, -p.low, p.p_value, p.smallest_detectable, p.seeds)
+    return None
+
+
+def _interval(values):
+    known = [value for value in values if value is not None]
+    mean, low, high = statistics.mean_interval(known)
+    return Interval(mean, low, high) if len(known) > 1 else Interval(mean, None, None)
+
+
+def _candidate(shape, runs, ranked, pairs, reference):
+    finals = [run for run in runs if run.phase == "final"]
+    tuned = min((run for run in runs if run.phase == "tune" and run.loss is not None), key=lambda run: run.loss)
+    pair = _against(pairs, shape.label, reference)
+    better = [p for p in pairs if p.p_value < 0.05 and (p.second if p.improvement > 0 else p.first) == shape.label]
+    reached = [p for run in finals for p in run.curve if p.metric >= 0.97]
+    note = "" if shape.label in ranked else "not ranked: 3 of 10 final runs failed"
+    if shape.label == "sgd":
+        note = "the best lr is the most extreme that was tried: a wider range may do better"
+    return CandidateResult(
+        label=shape.label,
+        title=shape.title,
+        kind=shape.kind,
+        summary=f"What {shape.title} does, in a line.",
+        settings={"momentum": 0.9, **finals[0].settings},
+        rank=1 + len(better) if shape.label in ranked else None,
+        note=note,
+        verdict=None if pair is None else _verdict(pair),
+        against_reference=pair,
+        loss=_interval([run.loss for run in finals]),
+        metric=_interval([run.metric for run in finals]),
+        test_loss=_interval([run.test_loss for run in finals]),
+        test_metric=_interval([run.test_metric for run in finals]),
+        final_losses=tuple(run.loss for run in finals),
+        tuned_loss=tuned.loss,
+        cost_to_target=standard_statistics.median(p.cost for p in reached) if reached else None,
+        reached_target=sum(any(p.metric >= 0.97 for p in run.curve) for run in finals),
+        learning_rate_decades=0.42,
+        step_seconds=shape.milliseconds / 1000,
+        state_bytes=shape.state_bytes,
+        trouble={s: n for s in ("diverged", "failed", "pruned") if (n := sum(run.status == s for run in runs))},
+        code=f"from trimtab.optim import {shape.title.split()[0]}\n\n"
+        f"optimizer = {shape.title.split()[0]}(model.parameters(), lr={shape.best_rate:.3g}, weight_decay=0.0123)",
+    )
+
+
+def _verdict(pair):
+    if pair.p_value >= 0.05:
+        return "no difference shown"
+    return "helps" if pair.improvement > 0 else "hurts"

@@ -1,0 +1,102 @@
+"""What the terminal shows fits it, says the same as the result, and can be pasted."""
+
+import dataclasses
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.report.synthetic import BROKEN, SHAPES, comparison
+from trimtab.compare.candidate import parse_candidates
+from trimtab.compare.plan import Plan
+from trimtab.report import ReportPaths
+from trimtab.report.console import print_plan, print_summary, ranking_table
+
+PATHS = ReportPaths(Path("runs/digits/report.html"), Path("runs/digits/results.json"), Path("runs/digits/results.csv"))
+
+
+def shown(draw, **options):
+    file = io.StringIO()
+    draw(Console(file=file, width=80, **options))
+    return file.getvalue()
+
+
+def test_the_ranking_fits_eighty_columns(result):
+    text = shown(lambda console: console.print(ranking_table(result)))
+
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    first = lines[1].split()
+    loss = result.candidates[0].loss
+    assert first[:4] == ["1", "adabelief", f"{loss.mean:.4f}", f"±{(loss.high - loss.low) / 2:.4f}"]
+    assert f"helps by {result.candidates[0].against_reference.improvement:.4f}" in lines[1]
+    assert "no diff. shown" in text
+    assert "(reference)" in text
+    assert "hurts by 0.0320" in text
+    assert BROKEN.replace(" ", "") in "".join(line[5:20].replace(" ", "") for line in lines[6:])
+
+
+def test_brackets_are_not_markup():
+    result = comparison((SHAPES[3], dataclasses.replace(SHAPES[0], label="lion(b=[red])")), broken=())
+
+    assert "lion(b=[red])" in shown(lambda console: print_summary(console, result, PATHS))
+
+
+def test_the_summary_has_the_conclusion_the_code_and_the_place_of_the_report(result):
+    text = shown(lambda console: print_summary(console, result, PATHS))
+
+    for sentence in result.conclusion:
+        assert sentence in " ".join(text.split())
+    assert result.candidates[0].code in text
+    assert result.candidates[1].code in text  # lion shares the first rank
+    assert result.candidates[2].code not in text
+    assert "runs/digits/report.html" in text
+    assert "sgd: the best lr is the most extreme that was tried" in text
+    assert "\x1b" not in text
+
+
+def test_long_lines_of_code_and_long_paths_stay_in_one_piece(result):
+    code = f"optimizer = Lion(model.parameters(), {', '.join(f'setting{i}={i}' for i in range(12))})"
+    first = dataclasses.replace(result.candidates[0], code=code)
+    result = dataclasses.replace(result, candidates=(first, *result.candidates[1:]))
+    paths = dataclasses.replace(PATHS, page=Path("runs") / ("long" * 30) / "report.html")
+
+    text = shown(lambda console: print_summary(console, result, paths))
+
+    assert code in text
+    assert str(paths.page) in text
+
+
+def test_only_a_few_of_many_that_share_the_first_rank_are_printed():
+    result = comparison(
+        tuple(dataclasses.replace(SHAPES[3], label=f"c{i}") for i in range(5)), broken=(), reference="c0"
+    )
+    result = dataclasses.replace(result, candidates=tuple(dataclasses.replace(c, rank=1) for c in result.candidates))
+
+    text = shown(lambda console: print_summary(console, result, PATHS))
+
+    assert text.count("optimizer = ") == 3
+    assert "2 more share the first rank" in text
+
+
+@pytest.mark.parametrize("name", ["lonely", "unfinished"])
+def test_summaries_of_what_is_nearly_empty(name, request):
+    result = request.getfixturevalue(name)
+
+    text = shown(lambda console: print_summary(console, result, PATHS))
+
+    assert result.conclusion[0] in " ".join(text.split())
+    assert "None" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_plan_fits_eighty_columns_and_counts_the_trials():
+    candidates = tuple(parse_candidates("sgd,adamw(weight_decay=0.1, betas=(0.9, 0.95))"))
+    plan = Plan("digits", "", candidates, trials=12, seeds=10, budget=12_800)
+
+    text = shown(lambda console: print_plan(console, plan, 3800, 2))
+
+    assert max(map(len, text.splitlines())) <= 80
+    assert "44 trials of 12,800 sample-gradients, final runs on 10 fresh seeds" in text
+    assert "about 1 h 3 min with 2 workers. Nothing was run." in text

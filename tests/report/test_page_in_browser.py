@@ -1,0 +1,255 @@
+"""The page in a browser: it draws, sorts, filters, copies, follows the colour scheme, and asks nothing of a network."""
+
+import shutil
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from tests.report.synthetic import HOSTILE, TRACEBACK
+from trimtab.report.page import write_page
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+FIGURES = 5
+LIGHT, DARK = "rgb(22, 33, 42)", "rgb(232, 237, 240)"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next((found for name in names if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.fail(
+            f"none of {', '.join(names)} was found, and the report has to be seen in one: apt-get install chromium"
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A page that is drawn, with what went wrong and what was asked for on the way."""
+
+    def __init__(self, browser, path):
+        self.troubles, self.requests = [], []
+        self.page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+        self.page.on("console", lambda message: self.troubles.append(message.text))
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.troubles.append(dialog.message), dialog.dismiss()))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        for place in range(FIGURES):
+            expect(self.page.locator(".js-plotly-plot").nth(place).locator(".main-svg").first).to_be_visible(
+                timeout=20_000
+            )
+
+    def rows(self):
+        return self.page.locator(".trials tbody tr")
+
+    def column(self, heading):
+        place = [text.strip() for text in self.page.locator(".trials thead th").all_text_contents()].index(heading)
+        return self.page.locator(".trials tbody tr").locator(f"td:nth-child({place + 1})").all_text_contents()
+
+    def count(self):
+        return self.page.locator(".count").text_content()
+
+    def overflow(self):
+        return self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+@pytest.fixture(scope="module")
+def opened(browser, result, tmp_path_factory):
+    opened = Opened(browser, write_page(result, tmp_path_factory.mktemp("page") / "report.html"))
+    yield opened
+    opened.page.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_wrong(request):
+    yield
+    if "opened" in request.fixturenames:
+        opened = request.getfixturevalue("opened")
+        assert opened.troubles == []
+        assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.fixture
+def filters(opened):
+    """The filters, which are cleared again."""
+    yield {name: opened.page.locator(f"[data-filter={name}]") for name in ("words", "candidate", "phase", "status")}
+    opened.page.locator("[data-filter=words]").fill("")
+    for name in ("candidate", "phase", "status"):
+        opened.page.locator(f"[data-filter={name}]").select_option("")
+
+
+def test_every_figure_is_drawn(opened):
+    assert opened.page.locator(".js-plotly-plot").count() == FIGURES
+    assert opened.page.locator("#figure-ranking .point").count() >= 6
+    assert opened.page.locator("#figure-curves .js-line").count() >= 6
+    assert opened.overflow() == 0
+
+
+def test_a_control_changes_its_figure(opened):
+    figure = opened.page.locator("#figure-curves")
+    title = figure.locator(".ytitle")
+    expect(title).to_have_text("validation loss")
+
+    figure.get_by_role("button", name="accuracy").click()
+
+    expect(title).to_have_text("validation accuracy")
+    expect(figure.get_by_role("button", name="accuracy")).to_have_attribute("aria-pressed", "true")
+    figure.get_by_role("button", name="loss, log scale").click()
+    expect(title).to_have_text("validation loss")
+
+
+def test_trials_are_sorted_by_a_click_and_absent_values_come_last(opened, result):
+    heading = opened.page.locator(".trials thead").get_by_role("button", name="val loss")
+
+    heading.click()
+    values = opened.column("val loss")
+    numbers = [float(value) for value in values if value != "–"]
+    assert numbers == sorted(numbers)
+    assert numbers[0] == pytest.approx(min(t.loss for t in result.trials if t.loss is not None), rel=1e-3)
+    expect(opened.page.locator(".trials [aria-sort]")).to_have_attribute("aria-sort", "ascending")
+
+    heading.click()
+    values = opened.column("val loss")
+    numbers = [float(value) for value in values if value != "–"]
+    assert numbers == sorted(numbers, reverse=True)
+    expect(opened.page.locator(".trials [aria-sort]")).to_have_attribute("aria-sort", "descending")
+
+
+def test_trials_are_turned_page_by_page(opened, result):
+    assert len(result.trials) == 132
+    assert (opened.rows().count(), opened.count()) == (100, "1–100 of 132 trials")
+
+    opened.page.get_by_role("button", name="Next").click()
+    assert (opened.rows().count(), opened.count()) == (32, "101–132 of 132 trials")
+
+    opened.page.get_by_role("button", name="Previous").click()
+    assert opened.rows().count() == 100
+
+
+def test_trials_are_filtered(opened, filters):
+    filters["candidate"].select_option("lion")
+    assert set(opened.column("candidate")) == {"lion"}
+    filters["phase"].select_option("final")
+    assert opened.rows().count() == 10
+
+    filters["candidate"].select_option("")
+    filters["phase"].select_option("")
+    filters["status"].select_option("failed")
+    assert opened.count() == "1–5 of 5 trials (of 132 in all)"
+
+    filters["words"].fill("RuntimeError sgd")  # also in tracebacks, whatever the case
+    assert opened.rows().count() == 1
+    filters["words"].fill("no such thing")
+    assert opened.count() == "0 trials"
+    assert opened.rows().all_text_contents() == ["No trial matches."]
+
+
+def test_a_traceback_is_shown_as_text(opened, filters):
+    filters["status"].select_option("failed")
+    opened.page.get_by_role("button", name="Why digits/tune/sgd/5 failed").click()
+
+    dialog = opened.page.locator("dialog")
+    expect(dialog).to_be_visible()
+    assert dialog.locator("pre").text_content() == TRACEBACK
+    assert dialog.locator("b, img").count() == 0
+    opened.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_the_copy_button_copies_the_lines(opened, result):
+    button = opened.page.locator("[data-copy]").first
+    button.click()
+    expect(button).to_have_text("Copied")
+
+    opened.page.evaluate("document.body.append(Object.assign(document.createElement('textarea'), {id: 'pasted'}))")
+    opened.page.locator("#pasted").focus()
+    opened.page.keyboard.press("Control+V")
+    assert opened.page.locator("#pasted").input_value() == result.candidates[0].code
+    opened.page.evaluate("document.getElementById('pasted').remove()")
+
+
+def test_figures_follow_the_colour_scheme(opened):
+    label = opened.page.locator("#figure-ranking .ytick text").first
+    swatch = opened.page.locator(".ranking .swatch").first
+    line = opened.page.locator("#figure-curves .js-line").first
+    expect(label).to_have_css("fill", LIGHT)
+    expect(line).to_have_css("stroke", "rgb(26, 95, 176)")
+
+    opened.page.emulate_media(color_scheme="dark")
+    expect(label).to_have_css("fill", DARK)
+    expect(line).to_have_css("stroke", "rgb(61, 143, 224)")
+    expect(swatch).to_have_css("background-color", "rgb(61, 143, 224)")
+
+    opened.page.emulate_media(color_scheme="light")
+    expect(label).to_have_css("fill", LIGHT)
+
+
+def test_it_is_printed_light_and_goes_back_to_dark(opened):
+    label = opened.page.locator("#figure-ranking .ytick text").first
+    opened.page.emulate_media(color_scheme="dark")
+    expect(label).to_have_css("fill", DARK)
+
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(label).to_have_css("fill", LIGHT)
+    opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(label).to_have_css("fill", DARK)
+    opened.page.emulate_media(color_scheme="light")
+    expect(label).to_have_css("fill", LIGHT)
+
+
+def test_a_phone_scrolls_tables_and_not_the_page(opened):
+    opened.page.set_viewport_size({"width": 390, "height": 844})
+    expect(opened.page.locator("#figure-ranking .main-svg").first).to_have_css("width", "358px")
+
+    assert opened.overflow() == 0
+    for place in opened.page.locator(".js-plotly-plot").all():
+        box = place.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+    scroll = opened.page.locator("#ranking .scroll")
+    assert scroll.evaluate("box => box.scrollWidth > box.clientWidth")
+
+    opened.page.set_viewport_size({"width": 1280, "height": 900})
+    expect(opened.page.locator("#figure-curves .main-svg").first).to_have_css("width", "1200px")
+
+
+@pytest.mark.parametrize("name", ["lonely", "unfinished"])
+def test_what_is_nearly_empty_is_drawn_too(browser, name, request, tmp_path):
+    opened = Opened(browser, write_page(request.getfixturevalue(name), tmp_path / "report.html"))
+
+    assert opened.troubles == []
+    assert opened.overflow() == 0
+    opened.page.close()
+
+
+def test_five_thousand_trials_stay_quick_and_labels_stay_text(browser, large_page):
+    opened = Opened(browser, large_page)
+
+    assert opened.rows().count() == 100
+    milliseconds = opened.page.evaluate(
+        """() => {
+            const button = document.querySelector("[data-sort='4']");
+            const start = performance.now();
+            button.click();
+            return performance.now() - start;
+        }"""
+    )
+    assert milliseconds < 500  # some 10 where nothing else runs
+    opened.page.locator("[data-filter=candidate]").select_option(HOSTILE)
+    assert opened.count() == "1–100 of 1,000 trials (of 5,000 in all)"
+    assert set(opened.column("candidate")) == {HOSTILE}
+    assert "onerror=alert(1)" in " ".join(opened.page.locator("#figure-ranking .ytick text").all_text_contents())
+    assert opened.page.locator("b, img").count() == 0
+    assert opened.troubles == []
+    opened.page.close()

@@ -1,0 +1,71 @@
+"""The table of trials is complete and compact."""
+
+import dataclasses
+import json
+
+from tests.report.synthetic import TRACEBACK
+from trimtab.report import trials
+from trimtab.report.trials import COLUMNS, columns, trials_table
+
+PLACE = {key: place for place, (key, _, _) in enumerate(COLUMNS)}
+KEY, ERROR = len(COLUMNS), len(COLUMNS) + 1
+
+
+def test_rows_hold_what_the_trials_were(result):
+    table = trials_table(result)
+
+    assert [row[KEY] for row in table["rows"]] == [trial.key for trial in result.trials]
+    row, trial = table["rows"][0], result.trials[0]
+    assert row[PLACE["candidate"]] == trial.candidate
+    assert row[PLACE["loss"]] == float(f"{trial.loss:.6g}")
+    assert row[PLACE["lr"]] == float(f"{trial.settings['lr']:.6g}")
+    assert row[PLACE["settings"]] == "weight_decay = 0.0001"
+    assert row[PLACE["milliseconds"]] == 1.31
+    assert row[ERROR] is None
+
+
+def test_a_traceback_is_kept_once(result):
+    table = trials_table(result)
+
+    failed = [row for row in table["rows"] if row[PLACE["status"]] == "failed"]
+    assert len(failed) == 5
+    assert {table["errors"][row[ERROR]] for row in failed} == {TRACEBACK}
+    assert table["errors"].count(TRACEBACK) == 1
+
+
+def test_tracebacks_are_shortened_to_their_end_and_limited_in_all(result, monkeypatch):
+    monkeypatch.setattr(trials, "ERROR_BUDGET", 10_000)
+    many = tuple(dataclasses.replace(t, error=f"{'x' * 9000}{i}") for i, t in enumerate(result.trials))
+
+    table = trials_table(dataclasses.replace(result, trials=many))
+
+    assert table["errors"][0] == "...\n" + ("x" * 9000 + "0")[-4000:]
+    assert sum(map(len, table["errors"])) < 20_000
+    assert table["errors"][-1].startswith("Left out")
+    assert table["rows"][-1][ERROR] == len(table["errors"]) - 1
+
+
+def test_columns_without_a_value_are_left_out(unfinished, result):
+    assert [c["heading"] for c in columns(unfinished, trials_table(unfinished))] == [
+        "candidate",
+        "phase",
+        "status",
+        "other settings",
+    ]
+    headings = [c["heading"] for c in columns(result, trials_table(result))]
+    assert len(headings) == len(COLUMNS)
+    assert "val accuracy" in headings
+
+
+def test_a_learning_rate_that_is_not_a_number_is_one_of_the_other_settings(result):
+    odd = dataclasses.replace(result.trials[0], settings={"lr": "auto", "rank": 4})
+
+    (row,) = trials_table(dataclasses.replace(result, trials=(odd,)))["rows"]
+
+    assert row[PLACE["lr"]] is None
+    assert row[PLACE["settings"]] == "lr = auto, rank = 4"
+
+
+def test_five_thousand_trials_are_less_than_two_megabytes(large):
+    assert len(large.trials) == 5000
+    assert len(json.dumps(trials_table(large), allow_nan=False)) < 2e6

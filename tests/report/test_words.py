@@ -1,0 +1,57 @@
+"""What is said about a comparison agrees with it."""
+
+import dataclasses
+
+from trimtab.report import words
+
+
+def test_the_protocol_in_words(result):
+    protocol = dict(words.protocol(result))
+
+    assert list(protocol) == ["Task", "Tuning", "Choice", "Final runs", "Statistics", "Target"]
+    assert protocol["Task"] == (
+        "digits: 1,077 samples to train on, 360 samples to choose by, 360 samples to test; "
+        "133,898 trainable parameters."
+    )
+    assert "Each of 6 candidates got 12 quasi-random settings" in protocol["Tuning"]
+    assert "12,800 sample-gradients, which is 200 plain steps of 64 samples" in protocol["Tuning"]
+    assert "given up" not in protocol["Tuning"]
+    assert "10 fresh seeds (seeds 1000 to 1009), the same for all." in protocol["Final runs"]
+    assert "touched once" in protocol["Final runs"]
+    assert "10 pairs" in protocol["Statistics"]
+    assert "level 5 %" in protocol["Statistics"]
+
+
+def test_the_protocol_of_one_candidate_and_one_seed(lonely):
+    protocol = dict(words.protocol(lonely))
+
+    assert "The candidate got 1 quasi-random setting spread" in protocol["Tuning"]
+    assert "1 fresh seed (seed 1000). The" in protocol["Final runs"]
+    assert protocol["Statistics"] == "No two candidates could be tested against each other."
+
+
+def test_pruning_is_said(result):
+    pruned = dataclasses.replace(result, protocol=dataclasses.replace(result.protocol, pruning="median"))
+
+    assert dict(words.protocol(pruned))["Tuning"].endswith("Hopeless tuning runs were given up early (median).")
+
+
+def test_figures_are_described_with_their_numbers(result, unfinished):
+    found = words.descriptions(result)
+
+    adabelief = result.candidates[0]
+    assert f"adabelief {adabelief.loss.mean:.5f}, from {adabelief.loss.low:.5f}" in found["ranking"]
+    assert "sgd -0.0320" in found["differences"]
+    assert "adabelief, no final run finished" in words.descriptions(unfinished)["ranking"]
+    assert set(found) == set(words.captions(result))
+
+
+def test_facts_and_trouble(result):
+    facts = dict(words.task_facts(result))
+
+    assert facts["steps a run"] == "200 × 64 samples"
+    assert facts["metric"] == "accuracy, higher is better"
+    sgd = next(c for c in result.candidates if c.label == "sgd")
+    assert words.trouble(sgd, 22) == "1 diverged, 1 failed of 22 trials"
+    assert words.trouble(dataclasses.replace(sgd, trouble={}), 22) == ""
+    assert len(words.glossary(result)) == 9

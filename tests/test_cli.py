@@ -1,0 +1,173 @@
+"""The command line as a user meets it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from trimtab.cli import app
+
+SMALL = ["--trials", "2", "--seeds", "2", "--budget", "20"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "200"})
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "task.py"
+    assert run("new-task", path).exit_code == 0
+    return f"{path}:MyTask"
+
+
+@pytest.fixture(scope="module")
+def finished(task, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    return out, run("compare", task, "--candidates", "adamw,lion", "--out", out, *SMALL)
+
+
+def test_a_comparison_prints_the_ranking_the_code_and_where_the_report_is(finished):
+    out, done = finished
+    assert done.exit_code == 0, done.output
+    text = words(done.output)
+    best, other = json.loads((out / "results.json").read_text())["candidates"]
+    assert text.index(best["label"]) < text.index(other["label"])
+    assert words(best["code"]) in text
+    assert "report.html" in text
+    assert {path.name for path in out.iterdir()} >= {"study.db", "report.html", "results.json", "results.csv"}
+    assert len((out / "results.csv").read_text().splitlines()) == 1 + 2 * (2 + 2)
+
+
+def test_again_draws_the_same_without_running_anything(finished, task):
+    out, _ = finished
+    before = json.loads((out / "results.json").read_text())
+    start = time.monotonic()
+    again = run("compare", task, "--candidates", "adamw,lion", "--out", out, *SMALL)
+    assert again.exit_code == 0
+    assert time.monotonic() - start < 60
+    assert json.loads((out / "results.json").read_text()) == before
+
+
+def test_the_report_is_drawn_anew_from_the_store(finished):
+    out, _ = finished
+    (out / "report.html").unlink()
+    done = run("report", out)
+    assert done.exit_code == 0
+    assert (out / "report.html").stat().st_size > 1_000_000
+
+
+def test_json_on_standard_output_is_nothing_but_json(task, finished):
+    out, _ = finished
+    arguments = ["compare", task, "--candidates", "adamw,lion", "--out", str(out), *SMALL, "--json"]
+    done = subprocess.run([sys.executable, "-m", "trimtab", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert {candidate["label"] for candidate in result["candidates"]} == {"adamw", "lion"}
+
+
+def test_a_dry_run_says_what_would_run_and_writes_nothing(task, tmp_path):
+    out = tmp_path / "out"
+    done = run("compare", task, "--candidates", "adamw,lion,sgd", "--out", out, *SMALL, "--dry-run")
+    assert done.exit_code == 0, done.output
+    text = words(done.output)
+    assert "12 trials" in text
+    assert re.search(r"about \d+ (s|min)", text)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", "digts"], "unknown task 'digts'"),
+        (["compare", "digits", "--candidates", "loin"], "unknown method 'loin'; did you mean lion"),
+        (["compare", "digits", "--candidates", "lion(lr=5)"], "lr=5 is outside its range"),
+        (["compare", "digits", "--seeds", "0"], "seeds=0"),
+        (["compare", "missing.py:Task"], "there is no file missing.py"),
+        (["show", "loin"], "did you mean lion"),
+        (["list", "--family", "optimm"], "did you mean optim"),
+        (["report", "nowhere"], "there is no study in nowhere"),
+        (["new-task", "task.txt"], "has to end in .py"),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_code_two(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert message in words(done.stderr)
+    assert "Traceback" not in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_candidate_that_cannot_be_ranked_is_exit_code_one(task, tmp_path):
+    file = tmp_path / "nan.py"
+    text = Path(task.removesuffix(":MyTask")).read_text()
+    file.write_text(text.replace('reduction="none")', 'reduction="none") * (1e400 if outputs.abs().max() > 6 else 1)'))
+    arguments = ["--candidates", "adamw(lr=0.001),sgd(lr=1.0)", "--out", tmp_path / "out", *SMALL]
+    done = run("compare", f"{file}:MyTask", *arguments)
+    assert done.exit_code == 1, done.output
+    assert "not ranked" in words(done.output)
+
+
+def test_list_search_and_show():
+    assert all(name in run("list").output for name in ("lion", "adabelief", "adamw", "sgd"))
+    assert "lion" in run("list", "--family", "optim").output
+    assert "lion" in run("search", "large batch").output
+    assert run("search", "zzz").exit_code == 1
+    text = words(run("show", "lion").output)
+    assert "arXiv:2302.06675" in text
+    assert "3e-05 to 0.03, logarithmic" in text
+
+
+def test_control_c_says_how_to_go_on_and_the_same_command_does(task, tmp_path):
+    arguments = ["compare", task, "--candidates", "adamw,lion", "--out", str(tmp_path / "out")]
+    arguments += ["--trials", "4", "--seeds", "2", "--budget", "400"]
+    command = [sys.executable, "-m", "trimtab", *arguments]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    from trimtab.lab.errors import InputError
+    from trimtab.lab.store import read_store
+
+    finished = 0
+    deadline = time.monotonic() + 120
+    while finished == 0 and time.monotonic() < deadline:
+        time.sleep(0.3)
+        try:
+            finished = len(read_store(tmp_path / "out").outcomes)
+        except InputError:
+            continue
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Stopped" in output
+    assert f"trimtab compare {task}" in words(output).replace("\n", "")
+    assert "Traceback" not in output
+    kept = read_store(tmp_path / "out").outcomes
+    assert 0 < len(kept) < 12
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    assert read_store(tmp_path / "out").outcomes.items() >= kept.items()
+    assert len(read_store(tmp_path / "out").outcomes) == 12
+
+
+def test_help_names_the_exit_codes():
+    assert "130 stopped by Ctrl-C" in words(run("compare", "--help").output)
+
+
+def test_completion_offers_tasks_and_candidates():
+    from trimtab.cli import _complete_candidates, _complete_tasks
+
+    assert _complete_tasks("di") == ["digits", "diabetes"]
+    assert _complete_candidates("adamw,li") == ["adamw,lion"]
