@@ -33,8 +33,13 @@ class _Group:
 
     @property
     def phase(self) -> str:
-        """``tune`` until every known tuning trial is done, then ``final``."""
-        return "tune" if self.done["tune"] < self.planned["tune"] else "final"
+        """``tune`` until every known tuning trial is done, then ``final``; a candidate that failed has no final runs."""
+        return "final" if self.planned["final"] else "tune"
+
+    @property
+    def tuned(self) -> bool:
+        """Whether every known tuning trial is done."""
+        return self.done["tune"] == self.planned["tune"]
 
     def record(self, point: Point, outcome: Outcome) -> None:
         self.done[_phase(point)] += 1
@@ -45,7 +50,7 @@ class _Group:
 
     def expected(self, seeds: int) -> int:
         """How many trials there will be: final runs are known only when the tuning is over."""
-        return self.planned.total() + (seeds if self.phase == "tune" and not self.planned["final"] else 0)
+        return self.planned.total() + (seeds if not self.tuned and not self.planned["final"] else 0)
 
 
 def _phase(point: Point) -> str:
@@ -240,7 +245,7 @@ class ProgressBars:
                 self._tasks[label] = bars.add_task(label, total=max(1, group.planned.total()))
             phase = group.phase
             done, total = group.done[phase], group.planned[phase]
-            over = phase == "final" and done == total
+            over = group.tuned and done == total
             words = f"{'done' if over else phase:<5} {_best(group)}"
             # with more candidates than lines, those that are finished or have not begun make room
             visible = len(ledger.groups) <= room or (group.done.total() > 0 and not over)
