@@ -13,6 +13,7 @@ from rich.table import Table
 
 from trimtab.catalog import entries, families, find, nearest, search
 from trimtab.catalog.entries import Entry
+from trimtab.compare import DEFAULT_TRIALS
 from trimtab.lab.errors import InputError
 
 app = typer.Typer(
@@ -63,7 +64,7 @@ def compare(
             autocompletion=_complete_candidates,
         ),
     ] = "sgd,adamw,nadam,radam,lion,adabelief",
-    trials: Annotated[int, typer.Option(help="Settings tried for each candidate.")] = 12,
+    trials: Annotated[int, typer.Option(help="Settings tried for each candidate.")] = DEFAULT_TRIALS,
     seeds: Annotated[int | None, typer.Option(help="Fresh seeds of the final runs.  [default: the task's]")] = None,
     budget: Annotated[int | None, typer.Option(help="Length of a run in steps.  [default: the task's]")] = None,
     out: Annotated[Path | None, typer.Option(help="Where results go.  [default: runs/TASK]")] = None,

@@ -11,10 +11,11 @@ import torch
 from optuna.pruners import BasePruner
 
 from trimtab.catalog import nearest
+from trimtab.compare import DEFAULT_TRIALS
 from trimtab.compare.analysis import analyse
 from trimtab.compare.candidate import Candidate, parse_candidates
 from trimtab.compare.environment import environment
-from trimtab.compare.plan import DEFAULT_TRIALS, EVALUATIONS, TUNING_SEED, Plan
+from trimtab.compare.plan import EVALUATIONS, TUNING_SEED, Plan
 from trimtab.compare.result import ComparisonResult, TaskFacts
 from trimtab.compare.work import ComparisonWork
 from trimtab.lab.errors import InputError, StudyMismatchError

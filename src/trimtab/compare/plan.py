@@ -18,7 +18,6 @@ from trimtab.lab.tunable import quasi_random_settings
 TUNING_SEED = 0
 FIRST_FINAL_SEED = 1000
 EVALUATIONS = 20
-DEFAULT_TRIALS = 12
 
 
 @dataclass(frozen=True)
