@@ -33,7 +33,7 @@ class _Group:
 
     @property
     def phase(self) -> str:
-        """``tune`` until every known tuning trial is done, then ``final``; a candidate that failed has no final runs."""
+        """``final`` once there are final runs, which a candidate that failed never has."""
         return "final" if self.planned["final"] else "tune"
 
     @property
