@@ -49,8 +49,9 @@ class _Group:
             self.best = outcome.loss if self.best is None else min(self.best, outcome.loss)
 
     def expected(self, seeds: int) -> int:
-        """How many trials there will be: final runs are known only when the tuning is over."""
-        return self.planned.total() + (seeds if not self.tuned and not self.planned["final"] else 0)
+        """How many trials there will be: final runs are planned when the tuning is over, unless all of it failed."""
+        failed = self.tuned and self.best is None
+        return self.planned.total() + (0 if self.planned["final"] or failed else seeds)
 
 
 def _phase(point: Point) -> str:
