@@ -135,7 +135,13 @@ def test_control_c_says_how_to_go_on_and_the_same_command_does(task, tmp_path):
     arguments += ["--trials", "4", "--seeds", "2", "--budget", "400"]
     command = [sys.executable, "-m", "trimtab", *arguments]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # what starts the tests in the background has them, and so us, ignore Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     from trimtab.lab.errors import InputError
     from trimtab.lab.store import read_store
