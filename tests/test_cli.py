@@ -130,18 +130,21 @@ def test_list_search_and_show():
     assert "3e-05 to 0.03, logarithmic" in text
 
 
+# what starts the tests in the background has them ignore Ctrl-C, and a child inherits that
+LISTENING = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from trimtab.cli import main
+main()
+"""
+
+
 def test_control_c_says_how_to_go_on_and_the_same_command_does(task, tmp_path):
     arguments = ["compare", task, "--candidates", "adamw,lion", "--out", str(tmp_path / "out")]
     arguments += ["--trials", "4", "--seeds", "2", "--budget", "400"]
-    command = [sys.executable, "-m", "trimtab", *arguments]
+    command = [sys.executable, "-c", LISTENING, *arguments]
     process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        # what starts the tests in the background has them, and so us, ignore Ctrl-C
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
     from trimtab.lab.errors import InputError
     from trimtab.lab.store import read_store
