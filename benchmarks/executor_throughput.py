@@ -79,41 +79,23 @@ def bare(name, trials, jobs):
     return taken
 
 
-class Clock:
-    """Notes when the warm-up trials are over and when the last trial is recorded."""
-
-    def __init__(self, warm_up):
-        self.left, self.start, self.end = warm_up, 0.0, 0.0
-
-    def planned(self, points, outcomes): ...
-
-    def started(self, point): ...
-
-    def reported(self, point, cost, loss): ...
-
-    def finished(self, point, outcome):
-        assert outcome.status == "complete", outcome.error
-        self.end = time.perf_counter()
-        self.left -= 1
-        if self.left == 0:
-            self.start = self.end
-
-
 def study(name, trials, jobs):
-    """Seconds for all trials in a study, from the end of one warm-up trial a worker to the last record."""
+    """Seconds for all trials in a study, whose workers have run one trial each before."""
     task = load_task(name)
     (candidate,) = parse_candidates("adamw")
-    total = trials + jobs
-    plan = Plan(task.name, name, (candidate,), trials=total, seeds=1, budget=task.steps * task.batch_size)
+    plan = Plan(task.name, name, (candidate,), trials=trials + jobs, seeds=1, budget=task.steps * task.batch_size)
     points = plan.tuning_points(candidate)
-    clock = Clock(warm_up=jobs)
     with (
         tempfile.TemporaryDirectory() as directory,
         Store(Path(directory), {}) as store,
         LocalExecutor(ComparisonWork(name, plan.budget), jobs=jobs) as executor,
     ):
-        run_study(lambda outcomes: points, store, executor, observer=clock)
-    return clock.end - clock.start
+        run_study(lambda outcomes: points[:jobs], store, executor)
+        start = time.perf_counter()
+        outcomes = run_study(lambda outcomes: points, store, executor)
+        taken = time.perf_counter() - start
+    assert all(outcome.status == "complete" for outcome in outcomes.values())
+    return taken
 
 
 def main():
