@@ -43,7 +43,7 @@ def test_ranges_of_all_optimizers_are_equally_wide():
 
 
 def test_methods_come_first():
-    assert [entry.id for entry in ALL] == ["adabelief", "lion", "adamw", "nadam", "radam", "sgd"]
+    assert [entry.id for entry in ALL] == ["adabelief", "diffgrad", "exadam", "lion", "adamw", "nadam", "radam", "sgd"]
     assert families() == ["optim"]
 
 
@@ -59,7 +59,15 @@ def test_unknown_names_offer_the_nearest(name, offer):
 
 
 @pytest.mark.parametrize(
-    ("query", "first"), [("large batch", "lion"), ("belief", "adabelief"), ("nesterov", "sgd"), ("arxiv zzz", None)]
+    ("query", "first"),
+    [
+        ("large batch", "lion"),
+        ("belief", "adabelief"),
+        ("cross-moment", "exadam"),
+        ("friction", "diffgrad"),
+        ("nesterov", "sgd"),
+        ("arxiv zzz", None),
+    ],
 )
 def test_search(query, first):
     found = search(query)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from trimtab.lab.tunable import LogUniform
-from trimtab.optim import AdaBelief, Lion
+from trimtab.optim import AdaBelief, DiffGrad, EXAdam, Lion
 from trimtab.optim.baselines import ADAMW, NADAM, RADAM, SGD
 
 BASELINES = [
@@ -30,7 +30,7 @@ def test_tunables_are_arguments_of_the_class(optimizer_class, tunables, fixed, u
 
 @pytest.mark.parametrize(("optimizer_class", "tunables", "fixed"), BASELINES)
 def test_every_range_is_as_wide_as_a_methods(optimizer_class, tunables, fixed):
-    for method in (Lion, AdaBelief):
+    for method in (AdaBelief, DiffGrad, EXAdam, Lion):
         assert list(tunables) == list(method.tunables)
         for name, tunable in tunables.items():
             other = method.tunables[name]

@@ -8,9 +8,11 @@ from trimtab.primitives.hyperparameters import (
     FRACTION,
     NON_NEGATIVE,
     POSITIVE,
+    REPRESENTABLE,
     flag,
     floating_dtype,
     learning_rate,
+    one_of,
     pair,
 )
 
@@ -61,6 +63,22 @@ def test_pair_refuses_anything_but_two_values(values):
 def test_pair_names_the_wrong_one():
     with pytest.raises(ValueError, match=r"betas\[1\]=1\.0 must lie in \[0, 1\)"):
         pair(FRACTION)("betas", (0.9, 1.0))
+
+
+def test_representable_numbers_survive_in_float32():
+    assert torch.tensor(REPRESENTABLE("eps", 1e-37), dtype=torch.float32).item() > 0
+    with pytest.raises(ValueError, match=r"eps=1e-46 must lie in \[1e-37, inf\)"):
+        REPRESENTABLE("eps", 1e-46)
+
+
+def test_one_of_names_the_choices():
+    check = one_of("fast", "slow")
+    assert check("pace", "slow") == "slow"
+    assert type(check("pace", np.str_("fast"))) is str
+    with pytest.raises(ValueError, match="pace='quick' must be 'fast' or 'slow'"):
+        check("pace", "quick")
+    with pytest.raises(TypeError, match="pace=1 must be 'fast' or 'slow', not int"):
+        check("pace", 1)
 
 
 @pytest.mark.parametrize("value", [0, 1, None, "yes"])

@@ -15,10 +15,7 @@ from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.primitives.flat_step import FlatOptimizer, WeightDecay
-from trimtab.primitives.hyperparameters import FRACTION, Interval, flag, pair
-
-REPRESENTABLE = Interval(1e-37)
-"""An epsilon that float32 rounds to zero would divide zero by zero at a coordinate without gradient."""
+from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, flag, pair
 
 
 class AdaBelief(FlatOptimizer):

@@ -9,9 +9,12 @@ around its optimum. Where the ranges lie follows from what a step is, not from r
 * Their weight decay is decoupled and shrinks a weight by ``lr * weight_decay`` a step. From 1e-3, which changes nothing
   in a short run, to 1, the strongest in common use.
 * Lion divides the first range by about 3 and multiplies the second by as much, as its paper advises.
+* EXAdam, whose step is about ten times Adam's, divides the first by 10 and multiplies the second by 10.
+* diffGrad's friction takes half of a step where gradients are small: the first range is doubled.
 * SGD's step is ``lr`` times a gradient, and momentum 0.9 makes it ten times that; 0.1 is the customary value, in the
   upper half of the range on a logarithmic scale. Its weight decay belongs to the gradient, and with ``lr`` ten times
-  AdamW's the same shrinking takes a far smaller number: 5e-4 is the customary value.
+  AdamW's the same shrinking takes a far smaller number: 5e-4 is the customary value. diffGrad's weight decay belongs
+  to the gradient too and has the same range.
 
 What is not tuned is fixed by whoever builds the optimizer: SGD with ``momentum=0.9`` and ``nesterov=True``, NAdam and
 RAdam with ``decoupled_weight_decay=True`` (without it their range of weight decay would be wrong).

@@ -53,6 +53,8 @@ class Interval:
 NON_NEGATIVE = Interval(0.0)
 POSITIVE = Interval(0.0, open=True)
 FRACTION = Interval(0.0, 1.0)
+REPRESENTABLE = Interval(1e-37)
+"""An epsilon that float32 rounds to zero would divide zero by zero at a coordinate without gradient."""
 
 
 def pair(check: Check) -> Check:
@@ -64,6 +66,20 @@ def pair(check: Check) -> Check:
         return check(f"{name}[0]", values[0]), check(f"{name}[1]", values[1])
 
     return check_pair
+
+
+def one_of(*choices: str) -> Check:
+    """Returns the check of a value that is one of the words ``choices``."""
+    allowed = " or ".join(map(repr, choices))
+
+    def check_choice(name: str, value: object) -> str:
+        if not isinstance(value, str):
+            raise TypeError(f"{name}={value!r} must be {allowed}, not {type(value).__name__}")
+        if value not in choices:
+            raise ValueError(f"{name}={value!r} must be {allowed}")
+        return str(value)
+
+    return check_choice
 
 
 def flag(name: str, value: object) -> bool:
