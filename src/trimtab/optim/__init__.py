@@ -2,6 +2,8 @@
 
 from trimtab.optim.adabelief import AdaBelief
 from trimtab.optim.groups import parameter_groups
+from trimtab.optim.lamb import Lamb
+from trimtab.optim.lars import Lars
 from trimtab.optim.lion import Lion
 
-__all__ = ["AdaBelief", "Lion", "parameter_groups"]
+__all__ = ["AdaBelief", "Lamb", "Lars", "Lion", "parameter_groups"]

@@ -77,6 +77,27 @@ def flag(name: str, value: object) -> bool:
     return value
 
 
+def one_of(*choices: object) -> Check:
+    """Returns the check that a value is one of ``choices``."""
+
+    def check_choice(name: str, value: object) -> object:
+        for choice in choices:
+            if type(value) is type(choice) and value == choice:
+                return choice
+        raise ValueError(f"{name}={value!r} must be one of {', '.join(map(repr, choices))}")
+
+    return check_choice
+
+
+def optional(check: Check) -> Check:
+    """Returns the check of a value that may be ``None``, and otherwise passes ``check``."""
+
+    def check_optional(name: str, value: object) -> Any:
+        return None if value is None else check(name, value)
+
+    return check_optional
+
+
 def learning_rate(name: str, value: object) -> float | Tensor:
     """Returns ``value``: a number >= 0, or a tensor that holds one, which stays the tensor that schedulers write to.
 
