@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch._utils import _flatten_dense_tensors
+from torch.autograd.graph import increment_version
 
 from trimtab.primitives.layout import flat, in_layout_of, is_dense, shaped_like
 
@@ -62,9 +63,9 @@ class Chunk(ABC):
     def load(self) -> tuple[Flat, Flat, Sequence[Flat]]:
         """Returns the present parameters, gradients and states as flat memory."""
 
-    @abstractmethod
     def store(self) -> None:
-        """Writes the parameters back from flat memory to where they live."""
+        """Writes the parameters back from flat memory to where they live, and tells autograd."""
+        increment_version(self.params)
 
     @abstractmethod
     def norms(self, values: Flat) -> Float[Tensor, "..."]:
@@ -90,9 +91,6 @@ class Single(Chunk):
     def load(self) -> tuple[Flat, Flat, Sequence[Flat]]:
         """Returns views, and a copy of the gradient only where it lies in memory in another order."""
         return self.flat_param, flat(in_layout_of(self.param, _grad(self.params[0]).detach())), self.flat_states
-
-    def store(self) -> None:
-        """Has nothing to do."""
 
     def norms(self, values: Flat) -> Float[Tensor, ""]:
         """Returns the norm, in float32 at least."""
@@ -134,6 +132,7 @@ class Bucket(Chunk):
     def store(self) -> None:
         """Scatters the parameters."""
         torch._foreach_copy_(self.values, self.param_views)
+        super().store()
 
     def norms(self, values: Flat) -> Float[Tensor, " params"]:
         """Returns the norms of the pieces, in float32 at least."""
@@ -143,7 +142,7 @@ class Bucket(Chunk):
     def spread(self, each: Float[Tensor, " params"]) -> Flat:
         """Repeats each parameter's number for all its elements."""
         lengths = torch.tensor(self.lengths, device=each.device)
-        return torch.repeat_interleave(each, lengths, output_size=len(self.flat_param))
+        return torch.repeat_interleave(each.reshape(-1), lengths, output_size=len(self.flat_param))
 
     def _memory(self, dtype: torch.dtype, like: Sequence[Tensor]) -> tuple[Flat, list[Tensor]]:
         memory = torch.empty(sum(self.lengths), dtype=dtype, device=self.params[0].device)

@@ -17,13 +17,13 @@ from typing import Any, ClassVar, TypeAlias, overload
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch._compile import _disable_dynamo
 from torch.optim.optimizer import ParamsT
 
 from trimtab.primitives import saved_state
 from trimtab.primitives.chunks import Plan
 from trimtab.primitives.compiling import CompileMode, Pinned, compile_mode, resolved
 from trimtab.primitives.hyperparameters import (
-    FLOATING_DTYPES,
     NON_NEGATIVE,
     Check,
     flag,
@@ -32,7 +32,8 @@ from trimtab.primitives.hyperparameters import (
 )
 from trimtab.primitives.kernel import Recipe, WeightDecay, rule_of
 from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.walk import walk
+from trimtab.primitives.refusals import refuse_non_finite_gradients, refuse_other_types, refuse_sparse_gradients
+from trimtab.primitives.walk import NormScaling, Scratch, Walk
 
 Group: TypeAlias = dict[str, Any]
 
@@ -42,6 +43,7 @@ ENGINE_CHECKS: Mapping[str, Check] = {
     "maximize": flag,
     "state_dtype": floating_dtype,
     "compile": compile_mode,
+    "check_finite": flag,
 }
 
 __all__ = ["FlatOptimizer", "WeightDecay"]
@@ -74,6 +76,7 @@ class FlatOptimizer(torch.optim.Optimizer):
             ``"auto"`` compiles if a compiler is at hand and the model is large enough to repay the start. The results
             differ in the last digit, so the first step's choice replaces ``"auto"`` in ``param_groups``, and is saved
             and loaded like every setting.
+        check_finite: look at all gradients first, and refuse to step if one is not finite. It reads them once more.
         **hypers: the rule's own hyper-parameters.
 
     Raises:
@@ -95,11 +98,14 @@ class FlatOptimizer(torch.optim.Optimizer):
         maximize: bool,
         state_dtype: torch.dtype | None = None,
         compile: CompileMode = "auto",
+        check_finite: bool = False,
         **hypers: object,
     ) -> None:
         self._plans: dict[int, Plan] = {}
+        self._scratch = Scratch()
         defaults = {"lr": lr, "weight_decay": weight_decay, **hypers}
         defaults |= {"maximize": maximize, "state_dtype": state_dtype, "compile": compile}
+        defaults |= {"check_finite": check_finite}
         super().__init__(params, self._checked(defaults))
 
     @staticmethod
@@ -138,6 +144,15 @@ class FlatOptimizer(torch.optim.Optimizer):
         """
         return cls.weight_decay
 
+    @classmethod
+    def norm_scaling_for(cls, _hypers: Mapping[str, Any], /) -> NormScaling | None:
+        """Returns how the norms of a parameter scale its step under these hyper-parameters, if they do.
+
+        Raises:
+            ValueError: some of them contradict each other.
+        """
+        return None
+
     def add_param_group(self, param_group: Group) -> None:
         """Adds a group of parameters; see ``torch.optim.Optimizer.add_param_group``.
 
@@ -149,7 +164,7 @@ class FlatOptimizer(torch.optim.Optimizer):
         group = self.param_groups[-1]
         try:
             group.update(self._checked(group))
-            self._refuse_other_types(group)
+            refuse_other_types(group, type(self).__name__)
         except (TypeError, ValueError):
             self.param_groups.pop()
             raise
@@ -173,7 +188,7 @@ class FlatOptimizer(torch.optim.Optimizer):
             What the closure returned.
 
         Raises:
-            RuntimeError: a gradient is sparse. Nothing was written.
+            RuntimeError: a gradient is sparse or, with ``check_finite``, not finite. Nothing was written.
             TypeError: a hyper-parameter was set to a value of the wrong type. Nothing was written.
             ValueError: a hyper-parameter was set to a value outside its range. Nothing was written.
         """
@@ -181,13 +196,7 @@ class FlatOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        with Pinned():
-            for group in self.param_groups:
-                group.update(self._checked(group))
-                self._refuse_sparse_gradients(group)
-            self._choose_mode()
-            for index, group in enumerate(self.param_groups):
-                self._step_group(index, group)
+        self._step_everything()
         return loss
 
     def state_dict(self) -> dict[str, Any]:
@@ -197,6 +206,7 @@ class FlatOptimizer(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._plans = {}
+        self._scratch = Scratch()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Loads a copy of a state, in the precision in which it was saved.
@@ -232,11 +242,24 @@ class FlatOptimizer(torch.optim.Optimizer):
         if missing:
             raise ValueError(f"{type(self).__name__} needs {', '.join(sorted(missing))} in every parameter group")
         checked = {name: check(name, group[name]) for name, check in checks.items()}
-        self.weight_decay_for(self._own_hypers(checked))
+        hypers = self._own_hypers(checked)
+        self.weight_decay_for(hypers)
+        self.norm_scaling_for(hypers)
         return checked
 
     def _own_hypers(self, group: Group) -> dict[str, Any]:
         return {name: group[name] for name in self.hyperparameters}
+
+    @_disable_dynamo  # a compiled training step calls ours as it is
+    def _step_everything(self) -> None:
+        with Pinned():
+            for group in self.param_groups:
+                group.update(self._checked(group))
+                refuse_sparse_gradients(group, type(self).__name__)
+            self._choose_mode()
+            refuse_non_finite_gradients([group for group in self.param_groups if group["check_finite"]])
+            for index, group in enumerate(self.param_groups):
+                self._step_group(index, group)
 
     def _choose_mode(self) -> None:
         if all(isinstance(group["compile"], bool) for group in self.param_groups):
@@ -248,11 +271,15 @@ class FlatOptimizer(torch.optim.Optimizer):
     def _step_group(self, index: int, group: Group) -> None:
         hypers = self._own_hypers(group)
         plan = self._plan(index, group, self.state_names_for(hypers))
-        own = self._engine_numbers(group)
-        scalars_at = cache(lambda step: self.scalars(step, **hypers))
+        own, scaling = self._engine_numbers(group), self.norm_scaling_for(hypers)
+
+        @cache
+        def walk(step: int) -> Walk:
+            scalars = self.scalars(step, **hypers)
+            return Walk(self._recipe(group, tuple(scalars)), own, scalars, scaling, self._scratch)
+
         for chunk in plan.chunks:
-            scalars = scalars_at(chunk.count())
-            walk(chunk, self._recipe(group, tuple(scalars)), own, scalars)
+            walk(chunk.count())(chunk)
 
     def _recipe(self, group: Group, scalar_names: tuple[str, ...]) -> Recipe:
         return Recipe(
@@ -286,27 +313,5 @@ class FlatOptimizer(torch.optim.Optimizer):
             if name not in state:
                 state[name] = torch.zeros_like(param, dtype=dtype or working_dtype(param.dtype))
 
-    def _refuse_other_types(self, group: Group) -> None:
-        for index, param in enumerate(group["params"]):
-            if param.dtype not in FLOATING_DTYPES:
-                raise TypeError(
-                    f"{type(self).__name__} moves real floating-point parameters, "
-                    f"and {_name(group, index)} is {param.dtype}"
-                )
-
-    def _refuse_sparse_gradients(self, group: Group) -> None:
-        for index, param in enumerate(group["params"]):
-            grad = param.grad
-            if grad is not None and grad.layout is not torch.strided:
-                raise RuntimeError(
-                    f"{type(self).__name__} needs dense gradients, and that of {_name(group, index)} is sparse: "
-                    "make the layer with sparse=False"
-                )
-
     def _saved_names(self, saved: dict[str, Any]) -> list[tuple[str, ...]]:
         return [self.state_names_for(self._own_hypers(self._checked(group))) for group in saved["param_groups"]]
-
-
-def _name(group: Group, index: int) -> str:
-    names = group.get("param_names")
-    return f"parameter {names[index]!r}" if names else f"parameter {index} of its group"

@@ -61,11 +61,13 @@ class Recipe:
         """Returns all numbers of a step, as the kernels take them.
 
         A compiled kernel gets them as tensors, so that a schedule changes no code; in float64, because in float32
-        ``1 - beta`` has lost four digits before it is used; each alone, because a vector's length would be taken to
-        mean the length of the memory where the two happen to be equal.
+        ``1 - beta`` has lost four digits before it is used; each alone, because the length of a vector would be taken
+        to mean that of the memory where the two happen to be equal.
         """
         values = [own[name] for name in ENGINE_NUMBERS] + [scalars[name] for name in self.scalar_names]
-        return torch.tensor(values, dtype=torch.float64, device=device).unbind(0) if self.compiled else values
+        if not self.compiled:
+            return values
+        return [torch.tensor(value, dtype=torch.float64, device=device) for value in values]
 
     def update(self, param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, factor: Factor) -> Any:
         """Moves a parameter and renews its states, with the gradient times ``factor``."""

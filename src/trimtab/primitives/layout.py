@@ -18,8 +18,12 @@ def is_dense(tensor: Tensor) -> bool:
 
 
 def flat(tensor: Float[Tensor, "..."]) -> Float[Tensor, " n"]:
-    """Returns the memory of a dense tensor as a view; the order is that of storage, not of indices."""
-    return tensor.as_strided((tensor.numel(),), (1,))
+    """Returns the memory of a dense tensor, in the order of storage and not of indices.
+
+    It is no view to autograd, because a compiler would make a graph for every rank of the tensor that is viewed. Who
+    writes to it tells autograd so with ``torch.autograd.graph.increment_version``.
+    """
+    return tensor.as_strided((tensor.numel(),), (1,)).data
 
 
 def shaped_like(segment: Float[Tensor, " n"], param: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
