@@ -8,3 +8,14 @@ import torch
 def _one_thread():
     # the tests' tensors are small; several threads would only wait for each other, and for other processes of the tests
     torch.set_num_threads(1)
+
+
+@pytest.fixture(params=["eager", "compiled"])
+def each_mode(request, monkeypatch):
+    """Runs a test with rules that run operation by operation, and again with compiled ones."""
+
+    def chosen(mode, params):
+        return request.param == "compiled" if mode == "auto" else mode
+
+    monkeypatch.setattr("trimtab.primitives.flat_step.resolved", chosen)
+    return request.param

@@ -17,6 +17,8 @@ from trimtab.lab.tunable import LogUniform
 from trimtab.optim import AdaBelief
 from trimtab.optim.adabelief import variance_rectification
 
+pytestmark = pytest.mark.usefixtures("each_mode")
+
 START = (1.0, -2.0)
 GRADS = ((1.0, -0.5), (-0.5, -0.5), (2.0, 0.1))
 

@@ -16,6 +16,8 @@ from tests.optim.trajectory import (
 from trimtab.lab.tunable import LogUniform
 from trimtab.optim import Lion
 
+pytestmark = pytest.mark.usefixtures("each_mode")
+
 START = (1.0, -2.0, 0.5)
 GRADS = ((1.0, -0.5, 0.0), (-0.05, 0.3, 0.0), (-0.2, 0.01, 1e-9))
 

@@ -87,6 +87,6 @@ def resume_in_a_new_process(optimizer_class, settings, path, dtype=torch.float32
     torch.save(state, path)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", RESUME, optimizer_class.__name__, str(Path(path))]
-    subprocess.run(command, check=True, env=environment, timeout=60)
+    subprocess.run(command, check=True, env=environment, timeout=240)
     expected = {"params": [p.detach() for p in straight], "optimizer": whole.state_dict()}
     return expected, torch.load(path, weights_only=True)

@@ -15,6 +15,8 @@ from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, OneCycleLR
 from trimtab.primitives.flat_step import FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, flag, pair
 
+pytestmark = pytest.mark.usefixtures("each_mode")
+
 
 class Average(FlatOptimizer):
     """Follows an average of the gradients; with ``longest``, also keeps the largest one."""

@@ -4,6 +4,8 @@ from trimtab.optim.adabelief import AdaBelief
 from trimtab.optim.diffgrad import DiffGrad
 from trimtab.optim.exadam import EXAdam
 from trimtab.optim.groups import parameter_groups
+from trimtab.optim.lamb import Lamb
+from trimtab.optim.lars import Lars
 from trimtab.optim.lion import Lion
 
-__all__ = ["AdaBelief", "DiffGrad", "EXAdam", "Lion", "parameter_groups"]
+__all__ = ["AdaBelief", "DiffGrad", "EXAdam", "Lamb", "Lars", "Lion", "parameter_groups"]

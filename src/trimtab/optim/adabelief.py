@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
+from trimtab.primitives.compiling import CompileMode
 from trimtab.primitives.flat_step import FlatOptimizer, WeightDecay
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, flag, pair
 
@@ -62,6 +63,7 @@ class AdaBelief(FlatOptimizer):
         degenerated_to_sgd: what ``rectify`` does until then: follow the momentum (True), or rest (False).
         amsgrad: divide by the largest :math:`s` so far.
         eps_in_state: False leaves :math:`\epsilon` out of :math:`s`, as in the first version of the paper.
+        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
         maximize: climb instead of descend.
 
     Raises:
@@ -98,6 +100,8 @@ class AdaBelief(FlatOptimizer):
         degenerated_to_sgd: bool = True,
         amsgrad: bool = False,
         eps_in_state: bool = True,
+        compile: CompileMode = "auto",
+        check_finite: bool = False,
         maximize: bool = False,
     ) -> None:
         super().__init__(
@@ -112,6 +116,8 @@ class AdaBelief(FlatOptimizer):
             degenerated_to_sgd=degenerated_to_sgd,
             amsgrad=amsgrad,
             eps_in_state=eps_in_state,
+            compile=compile,
+            check_finite=check_finite,
             maximize=maximize,
         )
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
+from trimtab.primitives.compiling import CompileMode
 from trimtab.primitives.flat_step import FlatOptimizer, WeightDecay
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, flag, one_of, pair
 
@@ -64,6 +65,7 @@ class DiffGrad(FlatOptimizer):
         decoupled: shrink the parameter by :math:`\alpha\lambda`; otherwise :math:`\lambda\theta` is added to the
             gradient.
         eps_mode: ``"paper"`` or ``"code"``.
+        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
         maximize: climb instead of descend.
 
     Raises:
@@ -91,6 +93,8 @@ class DiffGrad(FlatOptimizer):
         *,
         decoupled: bool = False,
         eps_mode: Literal["paper", "code"] = "paper",
+        compile: CompileMode = "auto",
+        check_finite: bool = False,
         maximize: bool = False,
     ) -> None:
         super().__init__(
@@ -101,6 +105,8 @@ class DiffGrad(FlatOptimizer):
             weight_decay=weight_decay,
             decoupled=decoupled,
             eps_mode=eps_mode,
+            compile=compile,
+            check_finite=check_finite,
             maximize=maximize,
         )
 

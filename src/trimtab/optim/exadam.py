@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
+from trimtab.primitives.compiling import CompileMode
 from trimtab.primitives.flat_step import FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, one_of, pair
 
@@ -63,6 +64,7 @@ class EXAdam(FlatOptimizer):
         eps: :math:`\epsilon`, at least 1e-37. The default is the author's code's.
         weight_decay: decoupled, :math:`\lambda \ge 0`. The default is the author's code's.
         step_size: ``"dynamic"`` or ``"constant"``; other paces are a matter of schedulers.
+        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
         maximize: climb instead of descend.
 
     Raises:
@@ -89,10 +91,20 @@ class EXAdam(FlatOptimizer):
         weight_decay: float = 0.0,
         *,
         step_size: Literal["dynamic", "constant"] = "dynamic",
+        compile: CompileMode = "auto",
+        check_finite: bool = False,
         maximize: bool = False,
     ) -> None:
         super().__init__(
-            params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, step_size=step_size, maximize=maximize
+            params,
+            lr=lr,
+            betas=betas,
+            eps=eps,
+            weight_decay=weight_decay,
+            step_size=step_size,
+            compile=compile,
+            check_finite=check_finite,
+            maximize=maximize,
         )
 
     @staticmethod

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
+from trimtab.primitives.compiling import CompileMode
 from trimtab.primitives.flat_step import FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, pair
 
@@ -52,6 +53,7 @@ class Lion(FlatOptimizer):
             models and where training is unstable.
         weight_decay: decoupled, :math:`\lambda \ge 0`. The default is the official code's.
         state_dtype: what the momentum is stored in; the paper stores ``torch.bfloat16``.
+        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
         maximize: climb instead of descend.
 
     Raises:
@@ -73,10 +75,19 @@ class Lion(FlatOptimizer):
         weight_decay: float = 0.0,
         *,
         state_dtype: torch.dtype | None = None,
+        compile: CompileMode = "auto",
+        check_finite: bool = False,
         maximize: bool = False,
     ) -> None:
         super().__init__(
-            params, lr=lr, betas=betas, weight_decay=weight_decay, state_dtype=state_dtype, maximize=maximize
+            params,
+            lr=lr,
+            betas=betas,
+            weight_decay=weight_decay,
+            state_dtype=state_dtype,
+            compile=compile,
+            check_finite=check_finite,
+            maximize=maximize,
         )
 
     @staticmethod

@@ -5,28 +5,36 @@ A rule says in which direction a parameter moves. The engine holds the state, an
 .. math:: p \leftarrow p\,(1 - \alpha\lambda) - \alpha\,d
 
 with learning rate :math:`\alpha`, weight decay :math:`\lambda` and the rule's direction :math:`d`.
+
+This file is the contract with ``torch.optim``, with the rule and with the user. How the rule becomes code is in
+``kernel``, how parameters become flat memory in ``chunks``, and the two come together in ``walk``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, ClassVar, Literal, TypeAlias, overload
+from typing import Any, ClassVar, TypeAlias, overload
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch._compile import _disable_dynamo
 from torch.optim.optimizer import ParamsT
 
+from trimtab.primitives import saved_state
+from trimtab.primitives.chunks import Plan
+from trimtab.primitives.compiling import CompileMode, Pinned, compile_mode, resolved
 from trimtab.primitives.hyperparameters import (
-    FLOATING_DTYPES,
     NON_NEGATIVE,
     Check,
     flag,
     floating_dtype,
     learning_rate,
 )
+from trimtab.primitives.kernel import Recipe, WeightDecay, rule_of
+from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.refusals import refuse_non_finite_gradients, refuse_other_types, refuse_sparse_gradients
+from trimtab.primitives.walk import NormScaling, Scratch, Walk
 
-WeightDecay: TypeAlias = Literal["decoupled", "fixed", "coupled"]
 Group: TypeAlias = dict[str, Any]
 
 ENGINE_CHECKS: Mapping[str, Check] = {
@@ -34,7 +42,11 @@ ENGINE_CHECKS: Mapping[str, Check] = {
     "weight_decay": NON_NEGATIVE,
     "maximize": flag,
     "state_dtype": floating_dtype,
+    "compile": compile_mode,
+    "check_finite": flag,
 }
+
+__all__ = ["FlatOptimizer", "WeightDecay"]
 
 
 class FlatOptimizer(torch.optim.Optimizer):
@@ -51,7 +63,7 @@ class FlatOptimizer(torch.optim.Optimizer):
     Attributes:
         state_names: the tensors kept for each parameter, which start at zero, in the order that ``direction`` takes.
         weight_decay: ``"decoupled"`` shrinks the parameter by ``lr * weight_decay``, ``"fixed"`` by ``weight_decay``;
-            ``"coupled"`` adds ``weight_decay * parameter`` to the gradient.
+            ``"coupled"`` adds ``weight_decay * parameter`` to the gradient, ``"direction"`` to the direction.
         hyperparameters: the rule's own hyper-parameters, each with its check; they are what ``scalars`` gets.
 
     Args:
@@ -60,6 +72,11 @@ class FlatOptimizer(torch.optim.Optimizer):
         weight_decay: >= 0.
         maximize: climb instead of descend.
         state_dtype: what state is stored in; float32 by default, float64 for parameters of that type.
+        compile: True compiles the rule, once for all parameters of a type; False runs it operation by operation;
+            ``"auto"`` compiles if a compiler is at hand and the model is large enough to repay the start. The results
+            differ in the last digit, so the first step's choice replaces ``"auto"`` in ``param_groups``, and is saved
+            and loaded like every setting.
+        check_finite: look at all gradients first, and refuse to step if one is not finite. It reads them once more.
         **hypers: the rule's own hyper-parameters.
 
     Raises:
@@ -80,10 +97,15 @@ class FlatOptimizer(torch.optim.Optimizer):
         weight_decay: float,
         maximize: bool,
         state_dtype: torch.dtype | None = None,
+        compile: CompileMode = "auto",
+        check_finite: bool = False,
         **hypers: object,
     ) -> None:
+        self._plans: dict[int, Plan] = {}
+        self._scratch = Scratch()
         defaults = {"lr": lr, "weight_decay": weight_decay, **hypers}
-        defaults |= {"maximize": maximize, "state_dtype": state_dtype}
+        defaults |= {"maximize": maximize, "state_dtype": state_dtype, "compile": compile}
+        defaults |= {"check_finite": check_finite}
         super().__init__(params, self._checked(defaults))
 
     @staticmethod
@@ -122,6 +144,15 @@ class FlatOptimizer(torch.optim.Optimizer):
         """
         return cls.weight_decay
 
+    @classmethod
+    def norm_scaling_for(cls, _hypers: Mapping[str, Any], /) -> NormScaling | None:
+        """Returns how the norms of a parameter scale its step under these hyper-parameters, if they do.
+
+        Raises:
+            ValueError: some of them contradict each other.
+        """
+        return None
+
     def add_param_group(self, param_group: Group) -> None:
         """Adds a group of parameters; see ``torch.optim.Optimizer.add_param_group``.
 
@@ -133,7 +164,7 @@ class FlatOptimizer(torch.optim.Optimizer):
         group = self.param_groups[-1]
         try:
             group.update(self._checked(group))
-            self._refuse_other_types(group)
+            refuse_other_types(group, type(self).__name__)
         except (TypeError, ValueError):
             self.param_groups.pop()
             raise
@@ -147,7 +178,6 @@ class FlatOptimizer(torch.optim.Optimizer):
     @overload
     def step(self, closure: Callable[[], float]) -> float: ...
 
-    @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Takes one step with every parameter that has a gradient.
 
@@ -158,7 +188,7 @@ class FlatOptimizer(torch.optim.Optimizer):
             What the closure returned.
 
         Raises:
-            RuntimeError: a gradient is sparse. Nothing was written.
+            RuntimeError: a gradient is sparse or, with ``check_finite``, not finite. Nothing was written.
             TypeError: a hyper-parameter was set to a value of the wrong type. Nothing was written.
             ValueError: a hyper-parameter was set to a value outside its range. Nothing was written.
         """
@@ -166,16 +196,17 @@ class FlatOptimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            group.update(self._checked(group))
-            self._refuse_sparse_gradients(group)
-        for group in self.param_groups:
-            self._step_group(group)
+        self._step_everything()
         return loss
 
     def state_dict(self) -> dict[str, Any]:
         """Returns a copy of the state, which later steps leave alone."""
-        return deepcopy(super().state_dict())
+        return saved_state.copied(super().state_dict())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._plans = {}
+        self._scratch = Scratch()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Loads a copy of a state, in the precision in which it was saved.
@@ -188,12 +219,16 @@ class FlatOptimizer(torch.optim.Optimizer):
 
         def check_and_keep(_: torch.optim.Optimizer, incoming: dict[str, Any]) -> None:
             saved.update(incoming)
-            self._refuse_foreign_state(incoming)
+            names = self._saved_names(incoming)
+            saved_state.refuse_foreign_state(incoming, self.param_groups, names, type(self).__name__)
+
+        def adopt(_: torch.optim.Optimizer) -> None:
+            self.state.update(saved_state.adopted(saved, self.param_groups, self._saved_names(saved)))
 
         # Torch casts floating state to its parameter's type. What was saved is caught on the way in, after the hooks
         # of users have had a hand in it, and put back before they see the result.
         before = self.register_load_state_dict_pre_hook(check_and_keep)
-        after = self.register_load_state_dict_post_hook(lambda _: self._adopt(saved), prepend=True)
+        after = self.register_load_state_dict_post_hook(adopt, prepend=True)
         try:
             super().load_state_dict(state_dict)
         finally:
@@ -207,111 +242,76 @@ class FlatOptimizer(torch.optim.Optimizer):
         if missing:
             raise ValueError(f"{type(self).__name__} needs {', '.join(sorted(missing))} in every parameter group")
         checked = {name: check(name, group[name]) for name, check in checks.items()}
-        self.weight_decay_for(self._own_hypers(checked))
+        hypers = self._own_hypers(checked)
+        self.weight_decay_for(hypers)
+        self.norm_scaling_for(hypers)
         return checked
 
     def _own_hypers(self, group: Group) -> dict[str, Any]:
         return {name: group[name] for name in self.hyperparameters}
 
-    def _step_group(self, group: Group) -> None:
+    @_disable_dynamo  # a compiled training step calls ours as it is
+    def _step_everything(self) -> None:
+        with Pinned():
+            for group in self.param_groups:
+                group.update(self._checked(group))
+                refuse_sparse_gradients(group, type(self).__name__)
+            self._choose_mode()
+            refuse_non_finite_gradients([group for group in self.param_groups if group["check_finite"]])
+            for index, group in enumerate(self.param_groups):
+                self._step_group(index, group)
+
+    def _choose_mode(self) -> None:
+        if all(isinstance(group["compile"], bool) for group in self.param_groups):
+            return
+        params = [param for group in self.param_groups for param in group["params"]]
+        for group in self.param_groups:
+            group["compile"] = resolved(group["compile"], params)
+
+    def _step_group(self, index: int, group: Group) -> None:
         hypers = self._own_hypers(group)
-        names = self.state_names_for(hypers)
-        coupling, shrink = self._decay(group)
-        scalars_at = cache(lambda step: self.scalars(step, **hypers))
-        for param in group["params"]:
-            if param.grad is None:
-                continue
-            state = self._state_of(param, names, group["state_dtype"])
-            state["step"] += 1
-            dtype = _working_dtype(param)
-            value, grad = param.detach().to(dtype), param.grad.to(dtype)
-            if group["maximize"]:
-                grad = -grad
-            if coupling:
-                grad = grad.add(value, alpha=coupling)
+        plan = self._plan(index, group, self.state_names_for(hypers))
+        own, scaling = self._engine_numbers(group), self.norm_scaling_for(hypers)
 
-            direction, *updated = self.direction(
-                grad, *(state[name].to(dtype) for name in names), **scalars_at(state["step"])
-            )
+        @cache
+        def walk(step: int) -> Walk:
+            scalars = self.scalars(step, **hypers)
+            return Walk(self._recipe(group, tuple(scalars)), own, scalars, scaling, self._scratch)
 
-            for name, new in zip(names, updated, strict=True):
-                state[name].copy_(new)  # a copy, because a rule may return the gradient itself
-            if shrink != 1:
-                value.mul_(shrink)
-            value.sub_(direction, alpha=float(group["lr"]))
-            if value.dtype != param.dtype:
-                param.copy_(value)
+        for chunk in plan.chunks:
+            walk(chunk.count())(chunk)
 
-    def _decay(self, group: Group) -> tuple[float, float]:
-        """Returns what of the parameter is added to its gradient, and the factor that shrinks it."""
+    def _recipe(self, group: Group, scalar_names: tuple[str, ...]) -> Recipe:
+        return Recipe(
+            direction=rule_of(type(self)),
+            scalar_names=scalar_names,
+            weight_decay=self.weight_decay_for(self._own_hypers(group)),
+            maximize=group["maximize"],
+            watched=False,
+            compiled=group["compile"],
+        )
+
+    def _plan(self, index: int, group: Group, names: tuple[str, ...]) -> Plan:
+        params = [param for param in group["params"] if param.grad is not None]
+        plan = self._plans.get(index)
+        if plan is None or not plan.fits(params, self.state, names):
+            for param in params:
+                self._begin_state(param, names, group["state_dtype"])
+            plan = self._plans[index] = Plan(params, self.state, names)
+        return plan
+
+    def _engine_numbers(self, group: Group) -> dict[str, float]:
         lr, weight_decay = float(group["lr"]), group["weight_decay"]
-        match self.weight_decay_for(self._own_hypers(group)):
-            case "coupled":
-                return weight_decay, 1.0
-            case "decoupled":
-                return 0.0, 1.0 - lr * weight_decay
-            case "fixed":
-                return 0.0, 1.0 - weight_decay if lr else 1.0
+        shrinks = {"decoupled": lr * weight_decay, "fixed": weight_decay if lr else 0.0}
+        shrink = shrinks.get(self.weight_decay_for(self._own_hypers(group)), 0.0)
+        return {"lr": lr, "shrink": 1.0 - shrink, "decay": weight_decay}
 
-    def _state_of(self, param: Tensor, names: Iterable[str], dtype: torch.dtype | None) -> dict[str, Any]:
+    def _begin_state(self, param: Tensor, names: tuple[str, ...], dtype: torch.dtype | None) -> None:
         state: dict[str, Any] = self.state[param]
         state.setdefault("step", 0)
         for name in names:
             if name not in state:
-                state[name] = torch.zeros_like(param, dtype=dtype or _working_dtype(param))
-        return state
+                state[name] = torch.zeros_like(param, dtype=dtype or working_dtype(param.dtype))
 
-    def _refuse_other_types(self, group: Group) -> None:
-        for index, param in enumerate(group["params"]):
-            if param.dtype not in FLOATING_DTYPES:
-                raise TypeError(
-                    f"{type(self).__name__} moves real floating-point parameters, "
-                    f"and {_name(group, index)} is {param.dtype}"
-                )
-
-    def _refuse_sparse_gradients(self, group: Group) -> None:
-        for index, param in enumerate(group["params"]):
-            if param.grad is not None and param.grad.layout != torch.strided:
-                raise RuntimeError(
-                    f"{type(self).__name__} needs dense gradients, and that of {_name(group, index)} is sparse: "
-                    "make the layer with sparse=False"
-                )
-
-    def _saved_params(self, saved: dict[str, Any]) -> Iterator[tuple[Tensor, dict[str, Any], tuple[str, ...]]]:
-        """Yields every parameter that has a saved state, with that state and the names it must hold."""
-        # Torch complains where the lengths differ.
-        for saved_group, group in zip(saved["param_groups"], self.param_groups, strict=False):
-            names = self.state_names_for(self._own_hypers(self._checked(saved_group)))
-            for key, param in zip(saved_group["params"], group["params"], strict=False):
-                if saved["state"].get(key):
-                    yield param, saved["state"][key], names
-
-    def _refuse_foreign_state(self, saved: dict[str, Any]) -> None:
-        for param, state, names in self._saved_params(saved):
-            missing = {"step", *names} - state.keys()
-            if missing:
-                raise ValueError(
-                    f"a saved state lacks {', '.join(sorted(missing))}: it is not that of {type(self).__name__}"
-                )
-            for name in names:
-                if state[name].shape != param.shape:
-                    shapes = f"{tuple(state[name].shape)}, but its parameter has {tuple(param.shape)}"
-                    raise ValueError(f"a saved {name} has shape {shapes}")
-
-    def _adopt(self, saved: dict[str, Any]) -> None:
-        for param, state, names in self._saved_params(saved):
-            self.state[param] = {"step": int(state["step"]), **{name: _like(param, state[name]) for name in names}}
-
-
-def _working_dtype(param: Tensor) -> torch.dtype:
-    return torch.promote_types(param.dtype, torch.float32)
-
-
-def _like(param: Tensor, value: Tensor) -> Tensor:
-    """Copies ``value`` to the parameter's device and memory layout, in its own precision."""
-    return torch.empty_like(param, dtype=value.dtype, requires_grad=False).copy_(value)
-
-
-def _name(group: Group, index: int) -> str:
-    names = group.get("param_names")
-    return f"parameter {names[index]!r}" if names else f"parameter {index} of its group"
+    def _saved_names(self, saved: dict[str, Any]) -> list[tuple[str, ...]]:
+        return [self.state_names_for(self._own_hypers(self._checked(group))) for group in saved["param_groups"]]

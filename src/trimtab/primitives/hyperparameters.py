@@ -68,16 +68,17 @@ def pair(check: Check) -> Check:
     return check_pair
 
 
-def one_of(*choices: str) -> Check:
-    """Returns the check of a value that is one of the words ``choices``."""
+def one_of(*choices: object) -> Check:
+    """Returns the check of a value that is one of ``choices``."""
     allowed = " or ".join(map(repr, choices))
 
-    def check_choice(name: str, value: object) -> str:
-        if not isinstance(value, str):
-            raise TypeError(f"{name}={value!r} must be {allowed}, not {type(value).__name__}")
-        if value not in choices:
+    def check_choice(name: str, value: object) -> object:
+        for choice in choices:
+            if isinstance(value, type(choice)) and value == choice:
+                return choice
+        if isinstance(value, tuple(map(type, choices))):
             raise ValueError(f"{name}={value!r} must be {allowed}")
-        return str(value)
+        raise TypeError(f"{name}={value!r} must be {allowed}, not {type(value).__name__}")
 
     return check_choice
 
@@ -91,6 +92,15 @@ def flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{name}={value!r} must be True or False, not {type(value).__name__}")
     return value
+
+
+def optional(check: Check) -> Check:
+    """Returns the check of a value that may be ``None``, and otherwise passes ``check``."""
+
+    def check_optional(name: str, value: object) -> Any:
+        return None if value is None else check(name, value)
+
+    return check_optional
 
 
 def learning_rate(name: str, value: object) -> float | Tensor:

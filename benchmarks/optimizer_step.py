@@ -1,0 +1,201 @@
+"""Milliseconds a step of update rules, against the bytes they must move and against other implementations.
+
+Two layouts: a GPT of 30 M parameters (98 tensors) and 400 small tensors (0.8 M elements in all). Each row is one
+optimizer. Repeats are interleaved: every optimizer takes one timed step, then all take the next one. The bound is
+the time of an in-place ``mul_``, which reads and writes its tensor once, scaled to the bytes that the rule must move;
+it is measured in every round between the optimizers. Compile times are those of new processes, with an empty compiler
+cache and with a full one.
+
+On a machine that others use as well, ``--threads 1 --clock cpu`` leaves out the time that went to them.
+
+    python benchmarks/optimizer_step.py [--repeats 15] [--threads N] [--clock wall|cpu] [--no-start]
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+
+import torch
+from torch import nn
+
+import trimtab.optim as ours
+
+BOUND_GOAL, PEER_GOAL, FUSED_GOAL, COLD_GOAL, WARM_GOAL = 1.25, 2.0, 1.0, 10.0, 3.0
+
+CLOCK = [time.perf_counter]
+
+START = """
+import sys, time
+import torch, trimtab.optim
+param = torch.nn.Parameter(torch.ones(1000))
+param.grad = torch.ones(1000)
+optimizer = getattr(trimtab.optim, sys.argv[1])([param], compile=True)
+start = time.perf_counter(), time.process_time()
+optimizer.step()
+print(time.perf_counter() - start[0])
+"""
+
+
+def gpt_shapes():
+    """8 layers of width 512, a vocabulary of 8,192 and 1,024 positions: 98 tensors with 30 M elements."""
+    width = 512
+    layer = [(width,), (width,), (3 * width, width), (3 * width,), (width, width), (width,)]
+    layer += [(width,), (width,), (4 * width, width), (4 * width,), (width, 4 * width), (width,)]
+    return [(8192, width), (1024, width), *(layer * 8)]
+
+
+def small_shapes():
+    """400 tensors with 2,000 elements each."""
+    return [(40, 50)] * 400
+
+
+def parameters(shapes):
+    """Returns parameters with gradients, always the same."""
+    generator = torch.Generator().manual_seed(0)
+    params = [nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
+    for param in params:
+        param.grad = torch.randn(param.shape, generator=generator)
+    return params
+
+
+def compiled_adamw(params):
+    """``torch.optim.AdamW`` as the manual compiles it: the whole step, for this list of tensors."""
+    optimizer = torch.optim.AdamW(params, lr=torch.tensor(1e-3))
+    optimizer.step = torch.compile(optimizer.step, fullgraph=False)
+    return optimizer
+
+
+def candidates(with_compiled_adamw, with_heavyball):
+    """Returns for each row: name, kind (ours, or the class of ours that it is compared with), passes, constructor."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import lion_pytorch
+        import pytorch_optimizer as collection
+    rows = [
+        (name, "ours", passes, getattr(ours, name))
+        for name, passes in (("Lion", 5), ("AdaBelief", 7), ("Lamb", 10), ("Lars", 7))
+        if hasattr(ours, name)
+    ]
+    rows += [
+        ("pytorch-optimizer Lion", "Lion", 5, collection.Lion),
+        ("pytorch-optimizer AdaBelief", "AdaBelief", 7, collection.AdaBelief),
+        ("pytorch-optimizer Lamb", "Lamb", 10, collection.Lamb),
+        ("pytorch-optimizer LARS", "Lars", 7, collection.LARS),
+        ("lion-pytorch Lion", "", 5, lion_pytorch.Lion),
+        ("torch AdamW fused", "fused", 7, lambda params: torch.optim.AdamW(params, fused=True)),
+        ("torch AdamW foreach", "", 7, lambda params: torch.optim.AdamW(params, foreach=True)),
+    ]
+    if with_compiled_adamw:
+        rows.append(("torch AdamW compiled", "", 7, compiled_adamw))
+    if with_heavyball:
+        import heavyball
+
+        rows.append(("heavyball AdamW", "", 7, heavyball.AdamW))
+    kept = {name for name, kind, *_ in rows if kind == "ours"} | {"", "ours", "fused"}
+    return [row for row in rows if row[1] in kept]
+
+
+def milliseconds(function):
+    """Returns how long one call takes."""
+    start = CLOCK[0]()
+    function()
+    return (CLOCK[0]() - start) * 1e3
+
+
+def measured(shapes, rows, repeats):
+    """Returns for each row its median step, and the median of one read and one write of all elements."""
+    volume = torch.ones(sum(torch.Size(shape).numel() for shape in shapes))
+    steps = {}
+    for name, _, _, make in rows:
+        optimizer = make(parameters(shapes))
+        steps[name] = optimizer.step
+        start = time.perf_counter()
+        for _ in range(3):
+            optimizer.step()
+        print(f"  {name}: first three steps {time.perf_counter() - start:.1f} s", file=sys.stderr)
+    times, bound = {name: [] for name in steps}, []
+    for _ in range(repeats):
+        for name, step in steps.items():
+            times[name].append(milliseconds(step))
+            bound.append(milliseconds(lambda: volume.mul_(1.0)))
+    return {name: statistics.median(each) for name, each in times.items()}, statistics.median(bound)
+
+
+def verdict(value, goal, *, at_most):
+    """Returns a ratio with its goal and whether it is met."""
+    met = value <= goal if at_most else value >= goal
+    return f"{value:.2f} ({'met' if met else 'MISSED'})"
+
+
+def print_table(title, shapes, rows, repeats, *, with_bound):
+    """Measures one layout and prints it."""
+    times, mul = measured(shapes, rows, repeats)
+    elements = sum(torch.Size(shape).numel() for shape in shapes)
+    gigabytes = 8 * elements / mul / 1e6
+    print(
+        f"\n{title}: {len(shapes)} tensors, {elements / 1e6:.1f} M elements; mul_ {mul:.2f} ms = {gigabytes:.1f} GB/s"
+    )
+    print("| optimizer | ms | times its bound | against its peer | against AdamW fused |")
+    print("|---|---:|---:|---:|---:|")
+    peers = {kind: name for name, kind, *_ in rows if kind not in ("", "ours")}
+    for name, kind, passes, _ in rows:
+        own = times[name]
+        bound = own / (mul * passes / 2)
+        cells = [f"{own:.2f}", f"{bound:.2f}", "", f"{own / times['torch AdamW fused']:.2f}"]
+        if kind == "ours":
+            if with_bound:
+                cells[1] = verdict(bound, BOUND_GOAL, at_most=True)
+            else:
+                cells[3] = verdict(own / times["torch AdamW fused"], FUSED_GOAL, at_most=True)
+            if name in peers:
+                cells[2] = verdict(times[peers[name]] / own, PEER_GOAL, at_most=False)
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+def print_start(names):
+    """Prints what the first step of a rule costs in a new process."""
+    print("\nFirst compiled step in a new process, seconds beyond the import")
+    print("| rule | empty cache | full cache |")
+    print("|---|---:|---:|")
+    for name in names:
+        with tempfile.TemporaryDirectory() as cache:
+            environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": cache}
+            command = [sys.executable, "-c", START, name]
+            cold, warm = (
+                float(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+                for _ in range(2)
+            )
+        print(f"| {name} | {verdict(cold, COLD_GOAL, at_most=True)} | {verdict(warm, WARM_GOAL, at_most=True)} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--no-start", action="store_true", help="leave the start of new processes out")
+    parser.add_argument("--compiled-adamw", action="store_true", help="AdamW's whole step compiled: minutes to start")
+    parser.add_argument("--heavyball", action="store_true", help="needs heavyball to be installed")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: needs --threads 1")
+    options = parser.parse_args()
+    if options.clock == "cpu":
+        if options.threads != 1:
+            parser.error("--clock cpu needs --threads 1")
+        CLOCK[0] = time.thread_time
+    torch.set_num_threads(options.threads)
+    rows = candidates(options.compiled_adamw, options.heavyball)
+    setting = f"torch {torch.__version__}, {options.threads} threads, {options.clock} time"
+    print(f"{setting}, medians of {options.repeats} interleaved repeats")
+    print(f"goals: <= {BOUND_GOAL} times the bound, >= {PEER_GOAL} times as fast as the peer, not slower than fused")
+    print_table("GPT", gpt_shapes(), rows, options.repeats, with_bound=True)
+    print_table("Small tensors", small_shapes(), rows, options.repeats, with_bound=False)
+    if not options.no_start:
+        print_start([name for name, kind, *_ in rows if kind == "ours"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""LARS: the same relative change in every layer, with momentum (You et al., 2017, arXiv:1708.03888).
+
+Adapts   the learning rate of every layer.
+Signal   the norm of its weights over the norm of its gradient.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from trimtab.lab.tunable import LogUniform, Tunables
+from trimtab.optim.lamb import ADAPTED, BOUNDS, adapts, ordered, trust_ratio
+from trimtab.primitives.compiling import CompileMode
+from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, flag, one_of
+from trimtab.primitives.walk import NormScaling, norm_ratio
+
+
+class Lars(FlatOptimizer):
+    r"""Layer-wise adaptive rate scaling.
+
+    .. math::
+        \rho &= \eta\, \frac{\lVert\theta\rVert}{\lVert g\rVert + \lambda\lVert\theta\rVert + \epsilon} \\
+        b_t &= \mu\, b_{t-1} + \rho\,(g_t + \lambda\theta_{t-1}), \qquad \theta_t = \theta_{t-1} - \alpha\, b_t
+
+    A layer is one parameter tensor. Where either norm is zero, :math:`\rho = 1`. There are three definitions:
+
+    * ``"classic"`` is the above, that of most implementations. The text of 2017 has :math:`\alpha` inside the buffer,
+      which is the same while :math:`\alpha` is constant.
+    * ``"classic_sum"`` divides by the norm of the sum :math:`g + \lambda\theta`, as optax does.
+    * ``"paper"`` is Algorithm 1 of the paper on LAMB: it averages, :math:`m_t = \mu m_{t-1} + (1-\mu)(g_t +
+      \lambda\theta_{t-1})`, and scales the average, :math:`\theta_t = \theta_{t-1} - \alpha\,
+      \phi(\lVert\theta_{t-1}\rVert) / \lVert m_t\rVert\; m_t`. It has no :math:`\eta`.
+
+    Differences: parameters with fewer than two dimensions take plain momentum's step, as is usual.
+
+    Warning:
+        * ``lr`` multiplies ``trust_coefficient`` where a layer is adapted and does not where it is not: give biases and
+          gains a group with a smaller ``lr``.
+
+    Args:
+        params: parameters, named parameters or parameter groups, as in ``torch.optim``.
+        lr: :math:`\alpha \ge 0`, a number or a tensor of one element.
+        momentum: :math:`\mu`, in [0, 1).
+        weight_decay: coupled, :math:`\lambda \ge 0`.
+        trust_coefficient: :math:`\eta > 0`; without meaning for ``"paper"``.
+        variant: ``"classic"``, ``"classic_sum"`` or ``"paper"``.
+        nesterov: look ahead along the momentum; not for ``"paper"``.
+        eps: :math:`\epsilon \ge 0`; without meaning for ``"paper"``.
+        phi_bounds: for ``"paper"``: the smallest and the largest value of :math:`\phi`; None leaves the norm as it is.
+        adapt: which parameters have their step scaled: all (True), none (False), or ``"matrices"``, those with at least
+            two dimensions.
+        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
+        maximize: climb instead of descend.
+
+    Raises:
+        TypeError: a hyper-parameter has the wrong type; the message names it.
+        ValueError: a hyper-parameter is outside its range; the message names it, its value and the range. Or
+            ``nesterov`` is set without momentum or for ``"paper"``.
+    """
+
+    tunables: ClassVar[Tunables] = {"lr": LogUniform(1e-2, 1e1), "weight_decay": LogUniform(1e-6, 1e-3)}
+
+    state_names = ("momentum_buffer",)
+    weight_decay = "coupled"
+    hyperparameters: ClassVar = {
+        "momentum": FRACTION,
+        "trust_coefficient": POSITIVE,
+        "variant": one_of("classic", "classic_sum", "paper"),
+        "nesterov": flag,
+        "eps": NON_NEGATIVE,
+        "phi_bounds": BOUNDS,
+        "adapt": ADAPTED,
+    }
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1.0,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        *,
+        trust_coefficient: float = 1e-3,
+        variant: Literal["classic", "classic_sum", "paper"] = "classic",
+        nesterov: bool = False,
+        eps: float = 0.0,
+        phi_bounds: tuple[float, float] | None = None,
+        adapt: Literal["matrices"] | bool = "matrices",
+        compile: CompileMode = "auto",
+        check_finite: bool = False,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(
+            params,
+            lr=lr,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            trust_coefficient=trust_coefficient,
+            variant=variant,
+            nesterov=nesterov,
+            eps=eps,
+            phi_bounds=phi_bounds,
+            adapt=adapt,
+            compile=compile,
+            check_finite=check_finite,
+            maximize=maximize,
+        )
+
+    @classmethod
+    def norm_scaling_for(cls, hypers: Mapping[str, Any], /) -> NormScaling | None:
+        """Returns the definition's quotient of norms."""
+        bounds = ordered(hypers["phi_bounds"])
+        if hypers["nesterov"] and (hypers["momentum"] == 0 or hypers["variant"] == "paper"):
+            raise ValueError("nesterov=True needs momentum > 0, and another variant than 'paper'")
+        if not hypers["adapt"]:
+            return None
+        applies = adapts(hypers["adapt"])
+        if hypers["variant"] == "paper":
+            return NormScaling("direction", partial(trust_ratio, bounds=bounds), applies)
+        constants = {"trust_coefficient": hypers["trust_coefficient"], "eps": hypers["eps"]}
+        if hypers["variant"] == "classic":
+            return NormScaling("gradient", partial(of_both_norms, **constants), applies)
+        return NormScaling("decayed gradient", partial(of_sum, **constants), applies)
+
+    @staticmethod
+    def scalars(_step: int, /, *, momentum: float, variant: str, nesterov: bool, **_: Any) -> dict[str, float]:
+        """Returns the coefficients of the buffer and of what is followed."""
+        gain = 1 - momentum if variant == "paper" else 1.0
+        from_grad, from_buffer = (1.0, momentum) if nesterov else (0.0, 1.0)
+        return {"momentum": momentum, "gain": gain, "from_grad": from_grad, "from_buffer": from_buffer}
+
+    @staticmethod
+    def direction(
+        grad: Float[Tensor, "..."],
+        momentum_buffer: Float[Tensor, "..."],
+        *,
+        momentum: float,
+        gain: float,
+        from_grad: float,
+        from_buffer: float,
+    ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
+        """Returns the momentum, with Nesterov's look ahead, and the buffer."""
+        buffer = momentum * momentum_buffer + gain * grad
+        return from_grad * grad + from_buffer * buffer, buffer
+
+
+def of_both_norms(
+    weight_norm: Float[Tensor, "..."],
+    gradient_norm: Float[Tensor, "..."],
+    *,
+    weight_decay: float,
+    trust_coefficient: float,
+    eps: float,
+    **_: float,
+) -> Float[Tensor, "..."]:
+    """Returns the factor of ``"classic"``."""
+    divisor = gradient_norm + weight_decay * weight_norm + eps
+    # Without a gradient there is nothing to trust, though weight decay makes the divisor positive.
+    return norm_ratio(trust_coefficient * weight_norm, divisor * (gradient_norm > 0))
+
+
+def of_sum(
+    weight_norm: Float[Tensor, "..."],
+    decayed_norm: Float[Tensor, "..."],
+    *,
+    trust_coefficient: float,
+    eps: float,
+    **_: float,
+) -> Float[Tensor, "..."]:
+    """Returns the factor of ``"classic_sum"``."""
+    return norm_ratio(trust_coefficient * weight_norm, (decayed_norm + eps) * (decayed_norm > 0))

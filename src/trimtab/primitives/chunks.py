@@ -1,0 +1,215 @@
+"""Parameters as pieces of flat memory that a kernel can walk through: large ones alone, small ones side by side."""
+
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
+from operator import attrgetter, is_, itemgetter
+from typing import Any, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch._utils import _flatten_dense_tensors
+from torch.autograd.graph import increment_version
+
+from trimtab.primitives.layout import flat, in_layout_of, is_dense, shaped_like
+
+State: TypeAlias = dict[str, Any]
+States: TypeAlias = Mapping[Tensor, State]
+Flat: TypeAlias = Float[Tensor, " n"]
+
+SMALL = 2**15
+"""Tensors with fewer elements are gathered: copying them costs less than a call of a kernel."""
+BUCKET_SIZE = 2**20
+"""Elements after which the next bucket begins, so that the extra memory is bounded and caches are of use."""
+
+
+class Chunk(ABC):
+    """Parameters that take a step together.
+
+    Args:
+        params: all on one device, of one type, with gradients of one type and states of the same types.
+        states: their entries in the optimizer's state, with the same step count.
+        names: the states that the rule has.
+    """
+
+    def __init__(self, params: Sequence[Tensor], states: Sequence[State], names: tuple[str, ...]) -> None:
+        self.params, self.states, self.names = list(params), list(states), names
+        self.grad_dtype = _grad(params[0]).dtype
+        self.addresses = [param.data_ptr() for param in params]
+        self.stored: dict[str, list[Tensor]] = {}
+        """The state tensors that the flat memory belongs to."""
+
+    def fits(self, states: States) -> bool:
+        """Returns whether everything is where it was: parameters may be moved and states be replaced by their owner."""
+        # Written without a Python loop over the parameters: of small tensors there are hundreds.
+        return (
+            _are(map(states.__getitem__, self.params), self.states)
+            and len(set(map(itemgetter("step"), self.states))) == 1
+            and list(map(Tensor.data_ptr, self.params)) == self.addresses
+            and _are(map(attrgetter("grad.dtype"), self.params), repeat(self.grad_dtype))
+            and all(_are(map(itemgetter(name), self.states), self.stored[name]) for name in self.names)
+        )
+
+    def count(self) -> int:
+        """Counts a step for every parameter, and returns its number."""
+        step: int = self.states[0]["step"] + 1
+        for state in self.states:
+            state["step"] = step
+        return step
+
+    @abstractmethod
+    def load(self) -> tuple[Flat, Flat, Sequence[Flat]]:
+        """Returns the present parameters, gradients and states as flat memory."""
+
+    def store(self) -> None:
+        """Writes the parameters back from flat memory to where they live, and tells autograd."""
+        increment_version(self.params)
+
+    @abstractmethod
+    def norms(self, values: Flat) -> Float[Tensor, "..."]:
+        """Returns the norm of each parameter's piece of ``values``."""
+
+    @abstractmethod
+    def spread(self, each: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Returns one number for each parameter in a shape that multiplies flat memory."""
+
+
+class Single(Chunk):
+    """One parameter whose memory is walked through in place."""
+
+    def __init__(self, param: Tensor, state: State, names: tuple[str, ...]) -> None:
+        super().__init__([param], [state], names)
+        self.param = param.detach()
+        for name in names:
+            state[name] = in_layout_of(self.param, state[name])
+        self.stored = {name: [state[name]] for name in names}
+        self.flat_param = flat(self.param)
+        self.flat_states = [flat(state[name]) for name in names]
+
+    def load(self) -> tuple[Flat, Flat, Sequence[Flat]]:
+        """Returns views, and a copy of the gradient only where it lies in memory in another order."""
+        return self.flat_param, flat(in_layout_of(self.param, _grad(self.params[0]).detach())), self.flat_states
+
+    def norms(self, values: Flat) -> Float[Tensor, ""]:
+        """Returns the norm, in float32 at least."""
+        norm: Tensor = torch.linalg.vector_norm(values, dtype=torch.promote_types(values.dtype, torch.float32))
+        return norm
+
+    def spread(self, each: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """Returns its argument."""
+        return each
+
+
+class Bucket(Chunk):
+    """Several parameters, copied side by side for the step; their states live side by side for good.
+
+    The states in the optimizer become views of the bucket's memory.
+    """
+
+    def __init__(self, params: Sequence[Tensor], states: Sequence[State], names: tuple[str, ...]) -> None:
+        super().__init__(params, states, names)
+        self.lengths = [param.numel() for param in params]
+        self.contiguous = all(map(Tensor.is_contiguous, params))
+        self.values = [flat(param.detach()) if is_dense(param) else param.detach() for param in params]
+        self.flat_param, self.param_views = self._memory(params[0].dtype, self.values)
+        self.flat_states = [self._adopted(name) for name in names]
+        self.stored = {name: [state[name] for state in states] for name in names}
+
+    def load(self) -> tuple[Flat, Flat, Sequence[Flat]]:
+        """Gathers parameters and gradients."""
+        grads = [_grad(param) for param in self.params]
+        if self.contiguous and all(map(Tensor.is_contiguous, grads)):
+            # The same as below in half the time.
+            torch.cat(self.values, out=self.flat_param)
+            return self.flat_param, _flatten_dense_tensors(grads), self.flat_states  # type: ignore[no-untyped-call]
+        torch._foreach_copy_(self.param_views, self.values)
+        flat_grad, grad_views = self._memory(self.grad_dtype, self.params)
+        torch._foreach_copy_(grad_views, grads)
+        return self.flat_param, flat_grad, self.flat_states
+
+    def store(self) -> None:
+        """Scatters the parameters."""
+        torch._foreach_copy_(self.values, self.param_views)
+        super().store()
+
+    def norms(self, values: Flat) -> Float[Tensor, " params"]:
+        """Returns the norms of the pieces, in float32 at least."""
+        dtype = torch.promote_types(values.dtype, torch.float32)
+        return torch.stack(torch._foreach_norm(torch.split(values, self.lengths), 2, dtype=dtype))
+
+    def spread(self, each: Float[Tensor, " params"]) -> Flat:
+        """Repeats each parameter's number for all its elements."""
+        lengths = torch.tensor(self.lengths, device=each.device)
+        return torch.repeat_interleave(each.reshape(-1), lengths, output_size=len(self.flat_param))
+
+    def _memory(self, dtype: torch.dtype, like: Sequence[Tensor]) -> tuple[Flat, list[Tensor]]:
+        memory = torch.empty(sum(self.lengths), dtype=dtype, device=self.params[0].device)
+        segments = torch.split(memory, self.lengths)
+        return memory, [shaped_like(segment, each) for segment, each in zip(segments, like, strict=True)]
+
+    def _adopted(self, name: str) -> Flat:
+        memory, views = self._memory(self.states[0][name].dtype, self.params)
+        for state, view in zip(self.states, views, strict=True):
+            state[name] = view.copy_(state[name])
+        return memory
+
+
+class Plan:
+    """The chunks of a parameter group, and what they hold for.
+
+    Args:
+        params: the group's parameters that have gradients.
+        states: the optimizer's state, which has an entry for each of them.
+        names: the states that the rule has.
+    """
+
+    def __init__(self, params: Sequence[Tensor], states: States, names: tuple[str, ...]) -> None:
+        self.params, self.names = list(params), names
+        self.chunks = chunked(params, states, names)
+
+    def fits(self, params: Sequence[Tensor], states: States, names: tuple[str, ...]) -> bool:
+        """Returns whether the plan serves for another step."""
+        same = len(params) == len(self.params) and _are(params, self.params)
+        return same and names == self.names and all(chunk.fits(states) for chunk in self.chunks)
+
+
+def chunked(params: Iterable[Tensor], states: States, names: tuple[str, ...]) -> list[Chunk]:
+    """Divides parameters that have gradients into chunks; those without elements only need their steps counted."""
+    chunks: list[Chunk] = []
+    small: dict[object, list[Tensor]] = defaultdict(list)
+    for param in params:
+        if param.numel() >= SMALL and is_dense(param):
+            chunks.append(Single(param, states[param], names))
+        else:
+            small[_kind(param, states[param], names)].append(param)
+    for alike in small.values():
+        chunks += [Bucket(part, [states[param] for param in part], names) for part in _parts(alike)]
+    return chunks
+
+
+def _kind(param: Tensor, state: State, names: tuple[str, ...]) -> object:
+    dtypes = tuple(state[name].dtype for name in names)
+    return param.device, param.dtype, _grad(param).dtype, dtypes, state["step"]
+
+
+def _parts(params: Sequence[Tensor]) -> Iterable[list[Tensor]]:
+    part: list[Tensor] = []
+    size = 0
+    for param in params:
+        if part and size + param.numel() > BUCKET_SIZE:
+            yield part
+            part, size = [], 0
+        part.append(param)
+        size += param.numel()
+    yield part
+
+
+def _grad(param: Tensor) -> Tensor:
+    assert param.grad is not None  # noqa: S101 - the caller leaves parameters without gradient out
+    return param.grad
+
+
+def _are(these: Iterable[object], those: Iterable[object]) -> bool:
+    return all(map(is_, these, those))

@@ -1,0 +1,66 @@
+"""Saving and loading the state of an update rule: copies both ways, each tensor in the precision that it had."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+from trimtab.primitives.layout import copied_like
+
+Saved: TypeAlias = Mapping[str, Any]
+Names: TypeAlias = Sequence[tuple[str, ...]]
+
+
+def copied(saved: Saved) -> dict[str, Any]:
+    """Copies a state dictionary; a tensor that is a view of a larger memory becomes a tensor of its own."""
+    return {
+        key: {index: _copied_entry(entry) for index, entry in value.items()} if key == "state" else deepcopy(value)
+        for key, value in saved.items()
+    }
+
+
+def refuse_foreign_state(saved: Saved, groups: Sequence[Saved], names: Names, owner: str) -> None:
+    """Checks that a state is that of the same rule and of parameters of the same shapes.
+
+    Args:
+        saved: what is to be loaded.
+        groups: the optimizer's parameter groups.
+        names: for each saved group, the states that its rule needs.
+        owner: the rule's name, for messages.
+
+    Raises:
+        ValueError: a state is missing or has another shape.
+    """
+    for param, state, needed in _entries(saved, groups, names):
+        missing = {"step", *needed} - state.keys()
+        if missing:
+            raise ValueError(f"a saved state lacks {', '.join(sorted(missing))}: it is not that of {owner}")
+        for name in needed:
+            if state[name].shape != param.shape:
+                shapes = f"{tuple(state[name].shape)}, but its parameter has {tuple(param.shape)}"
+                raise ValueError(f"a saved {name} has shape {shapes}")
+
+
+def adopted(saved: Saved, groups: Sequence[Saved], names: Names) -> dict[Tensor, dict[str, Any]]:
+    """Returns the state of each parameter, as copies in the parameter's layout and in the saved precision."""
+    return {
+        param: {"step": int(state["step"]), **{name: copied_like(param, state[name]) for name in needed}}
+        for param, state, needed in _entries(saved, groups, names)
+    }
+
+
+def _entries(
+    saved: Saved, groups: Sequence[Saved], names: Names
+) -> Iterator[tuple[Tensor, dict[str, Any], tuple[str, ...]]]:
+    # Torch complains where the lengths differ.
+    for saved_group, group, needed in zip(saved["param_groups"], groups, names, strict=False):
+        for key, param in zip(saved_group["params"], group["params"], strict=False):
+            if saved["state"].get(key):
+                yield param, saved["state"][key], needed
+
+
+def _copied_entry(entry: Saved) -> dict[str, Any]:
+    return {
+        name: value.detach().clone() if isinstance(value, Tensor) else deepcopy(value) for name, value in entry.items()
+    }

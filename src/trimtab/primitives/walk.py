@@ -1,0 +1,115 @@
+"""One step of one chunk: memory in, norms where a rule asks for them, the rule's kernels, memory out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from trimtab.primitives.chunks import Chunk, Flat
+from trimtab.primitives.kernel import Numbers, Recipe
+
+Norms = Float[Tensor, "..."]
+
+
+@dataclass(frozen=True)
+class NormScaling:
+    """Scales the step of each parameter by a function of two of its norms.
+
+    Args:
+        of: what is scaled, and whose norm counts beside the weight's: the ``"gradient"`` or the ``"decayed gradient"``
+            before the rule sees it, or the rule's ``"direction"``. The gradient is scaled together with its coupled
+            weight decay, whichever of the two is measured.
+        factor: called with the norm of the weight and the other norm, one element for each parameter, and by keyword
+            with ``weight_decay`` and the rule's scalars; returns the factors.
+        applies: says for a parameter whether it is scaled.
+    """
+
+    of: Literal["gradient", "decayed gradient", "direction"]
+    factor: Callable[..., Norms]
+    applies: Callable[[Tensor], bool]
+
+
+def norm_ratio(weight_norm: Norms, other_norm: Norms) -> Norms:
+    """Returns the quotient of two norms, and one where either of them is zero."""
+    ratio = weight_norm / other_norm
+    return torch.where((weight_norm > 0) & (other_norm > 0), ratio, torch.ones_like(ratio))
+
+
+class Scratch:
+    """Memory that chunks use one after the other, and that is kept: new memory costs as much as a pass over it."""
+
+    def __init__(self) -> None:
+        self._memory: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+
+    def like(self, values: Flat, dtype: torch.dtype) -> Flat:
+        """Returns memory of the same length, with anything in it."""
+        key = values.device, dtype
+        if key not in self._memory or len(self._memory[key]) < len(values):
+            self._memory[key] = torch.empty(len(values), dtype=dtype, device=values.device)
+        return self._memory[key][: len(values)]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How the chunks of a group take the step of a certain number.
+
+    Args:
+        recipe: the rule.
+        own: the engine's numbers.
+        scalars: the rule's numbers.
+        scaling: by norms, or None.
+        scratch: for directions that wait for their norm.
+    """
+
+    recipe: Recipe
+    own: Mapping[str, float]
+    scalars: Mapping[str, float]
+    scaling: NormScaling | None
+    scratch: Scratch
+    _numbers: dict[torch.device, Numbers] = field(default_factory=dict)
+
+    def __call__(self, chunk: Chunk) -> None:
+        """Takes a step with the parameters of a chunk."""
+        param, grad, states = chunk.load()
+        if not len(param):
+            return
+        numbers = self._numbers_on(param.device)
+        scaled = [] if self.scaling is None else [self.scaling.applies(each) for each in chunk.params]
+        if self.scaling is None or not any(scaled):
+            self.recipe.update(param, grad, states, numbers, None)
+        elif self.scaling.of == "direction":
+            self._scale_direction(chunk, (param, grad, states), numbers, scaled)
+        else:
+            measured = grad if self.scaling.of == "gradient" else self._decayed(param, grad)
+            factor = self._factor(chunk, chunk.norms(param), chunk.norms(measured), scaled)
+            self.recipe.update(param, grad, states, numbers, factor)
+        chunk.store()
+
+    def _numbers_on(self, device: torch.device) -> Numbers:
+        if device not in self._numbers:
+            self._numbers[device] = self.recipe.numbers(self.own, self.scalars, device)
+        return self._numbers[device]
+
+    def _scale_direction(
+        self, chunk: Chunk, memory: tuple[Flat, Flat, Sequence[Flat]], numbers: Numbers, scaled: Sequence[bool]
+    ) -> None:
+        param, grad, states = memory
+        direction = self.scratch.like(param, torch.promote_types(param.dtype, torch.float32))
+        weight_norm, direction_norm = self.recipe.propose(param, grad, states, numbers, direction)
+        if len(chunk.params) > 1:
+            weight_norm, direction_norm = chunk.norms(param), chunk.norms(direction)
+        self.recipe.apply(param, direction, numbers, self._factor(chunk, weight_norm, direction_norm, scaled))
+
+    def _factor(self, chunk: Chunk, weight_norm: Norms, other_norm: Norms, scaled: Sequence[bool]) -> Norms:
+        assert self.scaling is not None  # noqa: S101 - the caller has looked
+        factor = self.scaling.factor(weight_norm, other_norm, weight_decay=self.own["decay"], **self.scalars)
+        if not all(scaled):
+            factor = torch.where(torch.tensor(scaled, device=factor.device), factor, torch.ones_like(factor))
+        return chunk.spread(factor)
+
+    def _decayed(self, param: Flat, grad: Flat) -> Flat:
+        value = param.to(torch.promote_types(param.dtype, torch.float32))
+        return (-grad if self.recipe.maximize else grad) + self.own["decay"] * value
