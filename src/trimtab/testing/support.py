@@ -1,0 +1,142 @@
+"""What the checks share: building the optimizer under test, driving it, and saying what is wrong."""
+
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from trimtab.testing.resume import follow
+
+Gradients = list[list[Tensor | None]]
+
+
+class Suite:
+    """The part of the suite that third parties fill in, and the helpers of its checks."""
+
+    optimizer: ClassVar[Callable[..., Optimizer]]
+    settings: ClassVar[Mapping[str, Any]] = {}
+    exceptions: ClassVar[Mapping[str, str]] = {}
+    shapes: ClassVar[Sequence[tuple[int, ...]]] = ((3, 4), (5,), (2, 3))
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        checks = {name.removeprefix("test_") for name in dir(cls) if name.startswith("test_")}
+        unknown = sorted(name for name in cls.exceptions if name.partition("[")[0] not in checks)
+        if unknown:
+            raise TypeError(f"{cls.__name__}.exceptions names no check: {', '.join(unknown)}")
+
+    @pytest.fixture(autouse=True)
+    def _expect_exceptions(self, request: pytest.FixtureRequest) -> None:
+        # Strict: an exception that is no longer needed is itself a failure, so the list cannot grow stale.
+        names = {request.node.name.removeprefix("test_"), request.node.originalname.removeprefix("test_")}
+        for name in names & self.exceptions.keys():
+            request.node.add_marker(pytest.mark.xfail(reason=self.exceptions[name], strict=True))
+
+    def factory(self) -> Callable[..., Optimizer]:
+        """Returns what the class attribute ``optimizer`` holds; a function is not made a method of the suite."""
+        factory = inspect.getattr_static(type(self), "optimizer", None)
+        if isinstance(factory, staticmethod):
+            factory = factory.__func__
+        if not callable(factory):
+            raise TypeError(f"{type(self).__name__}.optimizer must be a class or function that makes an optimizer")
+        made: Callable[..., Optimizer] = factory
+        return made
+
+    def make(self, params: Iterable[Any], **overrides: Any) -> Optimizer:
+        """Builds the optimizer under test."""
+        return self.factory()(params, **{**self.settings, **overrides})
+
+    def defaults(self) -> dict[str, Any]:
+        """Returns the optimizer's hyper-parameters and their values."""
+        return self.make(parameters(self.shapes)).defaults
+
+    def decay(self) -> dict[str, float]:
+        """Returns a weight decay as a setting, or nothing where there is none to set."""
+        return {"weight_decay": 0.125} if "weight_decay" in self.defaults() else {}
+
+    def default_lr(self) -> float:
+        """Returns the learning rate, or skips the check."""
+        self.need("lr")
+        return float(self.defaults()["lr"])
+
+    def need(self, setting: str) -> None:
+        """Skips the check if the optimizer has no such setting."""
+        if setting not in self.defaults():
+            pytest.skip(f"{setting} is not among the optimizer's defaults")
+
+    def run(
+        self, overrides: Mapping[str, Any] | None = None, *, steps: int = 3, dtype: torch.dtype = torch.float32
+    ) -> list[nn.Parameter]:
+        """Returns the parameters after a few steps of a fresh optimizer."""
+        params = parameters(self.shapes, dtype)
+        follow(self.make(params, **(overrides or {})), params, gradients(params, steps))
+        return params
+
+
+def parameters(shapes: Iterable[tuple[int, ...]], dtype: torch.dtype = torch.float32) -> list[nn.Parameter]:
+    """Returns small parameters, the same at every call; all values are exact in bfloat16."""
+    generator = torch.Generator().manual_seed(17)
+    # Small, so that in bfloat16 a step of a hundredth of a per cent is not rounded away.
+    return [nn.Parameter(_random(shape, generator).mul(2.0**-8).to(dtype)) for shape in shapes]
+
+
+def gradients(params: Sequence[Tensor], steps: int, first: int = 0, without: Sequence[int] = ()) -> Gradients:
+    """Returns gradients for steps ``first``, ``first + 1`` ...; parameters in ``without`` get none."""
+    result: Gradients = []
+    for step in range(first, first + steps):
+        generator = torch.Generator().manual_seed(1000 + step)
+        drawn = [_random(param.shape, generator).to(param.dtype) for param in params]
+        result.append([None if index in without else grad for index, grad in enumerate(drawn)])
+    return result
+
+
+def _random(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    return torch.randn(tuple(shape), generator=generator).bfloat16().float()
+
+
+def give(params: Sequence[Tensor], step: int = 0) -> list[Tensor]:
+    """Sets the gradients of one step, and returns them."""
+    for param, grad in zip(params, gradients(params, 1, step)[0], strict=True):
+        param.grad = grad
+    return [param.grad for param in params if param.grad is not None]
+
+
+def values(params: Iterable[Tensor]) -> list[Tensor]:
+    """Returns copies of the parameters' values."""
+    return [param.detach().clone() for param in params]
+
+
+def require(condition: object, message: str) -> None:
+    """Fails the check with a message; unlike ``assert``, also under ``python -O`` and without pytest's rewriting.
+
+    Raises:
+        AssertionError: the condition does not hold.
+    """
+    if not condition:
+        raise AssertionError(message)
+
+
+def require_same(actual: Iterable[Tensor], expected: Iterable[Tensor], message: str) -> None:
+    """Fails the check unless all tensors are equal bit for bit."""
+    for index, (one, other) in enumerate(zip(actual, expected, strict=True)):
+        require(torch.equal(one, other), f"{message} (parameter {index}: {one.tolist()} instead of {other.tolist()})")
+
+
+def require_close(actual: Iterable[Tensor], expected: Iterable[Tensor], message: str) -> None:
+    """Fails the check unless all tensors are equal to rounding."""
+    for index, (one, other) in enumerate(zip(actual, expected, strict=True)):
+        tolerance = math.sqrt(torch.finfo(one.dtype).eps) / 10
+        close = torch.allclose(one, other.to(one.dtype), rtol=tolerance, atol=tolerance * 2.0**-8)
+        require(close, f"{message} (parameter {index}: {one.tolist()} instead of {other.tolist()})")
+
+
+def require_moved(params: Iterable[Tensor], before: Iterable[Tensor], message: str) -> None:
+    """Fails the check unless every parameter that has elements has moved, to finite values."""
+    for index, (param, old) in enumerate(zip(params, before, strict=True)):
+        require(bool(torch.isfinite(param.detach().abs()).all()), f"parameter {index} is no longer finite")
+        require(param.numel() == 0 or not torch.equal(param, old), f"{message}: parameter {index} has not moved")

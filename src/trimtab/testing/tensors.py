@@ -1,0 +1,145 @@
+"""Checks of what parameters and gradients may look like."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trimtab.testing.resume import follow
+from trimtab.testing.support import (
+    Suite,
+    give,
+    gradients,
+    parameters,
+    require,
+    require_close,
+    require_moved,
+    require_same,
+    values,
+)
+
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "channels_last": lambda tensor: tensor.contiguous(memory_format=torch.channels_last),
+    "transposed": lambda tensor: tensor.transpose(0, 3).contiguous().transpose(0, 3),
+    "with_gaps": lambda tensor: torch.stack([tensor, torch.full_like(tensor, 7.0)], dim=-1)[..., 0],
+}
+REFUSALS = (RuntimeError, TypeError, ValueError, NotImplementedError)
+
+
+class TensorChecks(Suite):
+    """Every shape, layout and type of parameter works, or is refused by name."""
+
+    @pytest.mark.parametrize("shape", [(), (1,), (0,), (0, 3)], ids=["0-d", "length-1", "empty", "empty-2-d"])
+    def test_shape(self, shape: tuple[int, ...]) -> None:
+        """0-d, empty and length-1 parameters move, and the others beside them as ever."""
+        params = parameters([*self.shapes, shape])
+        before = values(params)
+        optimizer = self.make(params, **self.decay())
+        follow(optimizer, params, gradients(params, 3))
+        require_moved(params, before, f"beside a parameter of shape {shape}")
+        require(params[-1].shape == shape, f"the shape became {tuple(params[-1].shape)}")
+        require_same(params[:-1], self.run(self.decay()), f"a parameter of shape {shape} changed the others' steps")
+
+    @pytest.mark.parametrize("layout", LAYOUTS)
+    @pytest.mark.parametrize("dense_gradient", [False, True], ids=["own", "contiguous-gradient"])
+    def test_layout(self, layout: str, dense_gradient: bool) -> None:
+        """Non-contiguous and channels-last parameters move like contiguous ones, whatever the gradient's layout."""
+        plain = parameters([(2, 3, 4, 2)], torch.float64)
+        param = nn.Parameter(LAYOUTS[layout](plain[0].detach().clone()))
+        stride, whole = param.stride(), param.detach().as_strided((param.untyped_storage().size() // 8,), (1,), 0)
+        optimizer, other = self.make([param], **self.decay()), self.make(plain, **self.decay())
+        for step in range(3):
+            if dense_gradient:
+                give([param], step)
+                optimizer.step()
+            else:
+                follow(optimizer, [param], gradients([param], 1, step))
+        follow(other, plain, gradients(plain, 3))
+        require_close([param.detach()], [plain[0].detach()], f"a {layout} parameter moves differently")
+        require(param.stride() == stride, "the parameter's memory layout was changed")
+        if layout == "with_gaps":
+            require(bool((whole[1::2] == 7).all()), "memory between the parameter's elements was written to")
+
+    def test_tied_parameters(self) -> None:
+        """A parameter that two layers share is updated once, by the sum of its gradients, and stays shared."""
+        size = 4
+        first, second = nn.Linear(size, size, bias=False), nn.Linear(size, size, bias=False)
+        start = parameters([(size, size)])[0].detach()
+        first.weight = nn.Parameter(start.clone())
+        second.weight = first.weight
+        model = nn.Sequential(first, second)
+        optimizer = self.make(model.parameters())
+        alone = nn.Parameter(start.clone())
+        other = self.make([alone])
+        inputs = torch.linspace(-1, 1, 2 * size).reshape(2, size)
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(inputs).sum().backward()
+            optimizer.step()
+            other.zero_grad()
+            nn.functional.linear(nn.functional.linear(inputs, alone), alone).sum().backward()  # type: ignore[no-untyped-call]
+            other.step()
+        require(first.weight is second.weight, "the layers no longer share their parameter")
+        require(not torch.equal(first.weight, start), "a tied parameter has not moved")
+        require_same([first.weight], [alone], "a tied parameter was not updated exactly once a step")
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+    def test_dtype(self, dtype: torch.dtype) -> None:
+        """Parameters of every floating type keep it, and move as in float64 but for rounding."""
+        params = self.run(dtype=dtype)
+        start = parameters(self.shapes, torch.float64)
+        require(all(param.dtype == dtype for param in params), "a parameter's type was changed")
+        require_moved(params, values(parameters(self.shapes, dtype)), f"with parameters of type {dtype}")
+        for param, exact, old in zip(params, self.run(dtype=torch.float64), start, strict=True):
+            way = (exact - old).abs().max()
+            # A step is rounded to the parameter's precision, and its state may be kept in that precision too.
+            allowed = 8 * torch.finfo(dtype).eps * (way * 2 + exact.abs().max())
+            error = (param.double() - exact).abs().max()
+            require(bool(error <= allowed), f"{dtype} is off by {error.item():.1e}, the whole way is {way.item():.1e}")
+
+    def test_mixed_dtypes(self) -> None:
+        """Parameters of several types may share a group."""
+        dtypes = (torch.float32, torch.bfloat16, torch.float64)
+        params = [parameters(self.shapes[:1], dtype)[0] for dtype in dtypes]
+        before = values(params)
+        follow(self.make(params), params, gradients(params, 2))
+        require_moved(params, before, "in a group of several types")
+        for param, dtype in zip(params, dtypes, strict=True):
+            alone = parameters(self.shapes[:1], dtype)
+            # gradients() draws in order: hand each parameter those that it had in the group
+            steps = [[step[dtypes.index(dtype)]] for step in gradients(params, 2)]
+            follow(self.make(alone), alone, steps)
+            require_same([param], alone, f"a {dtype} parameter moves differently beside other types")
+
+    def test_sparse_gradients(self) -> None:
+        """A sparse gradient works like a dense one where it has rows, or is refused by name with nothing written."""
+        dense, table = parameters([(5,), (4, 3)])
+        before = values([dense, table])
+        optimizer = self.make([dense, table])
+        give([dense, table])
+        rows = torch.tensor([[0, 2]])
+        table.grad = torch.sparse_coo_tensor(rows, torch.ones(2, 3), (4, 3), check_invariants=False).coalesce()
+        try:
+            optimizer.step()
+        except REFUSALS as error:
+            require("sparse" in str(error).lower(), f"sparse gradients are refused without saying so: {error}")
+            require_same([dense, table], before, "a refused step wrote to a parameter")
+        else:
+            require_moved([dense, *table[rows[0]]], [before[0], *before[1][rows[0]]], "a step with a sparse gradient")
+
+    def test_complex_parameters(self) -> None:
+        """A complex parameter moves like its real and imaginary parts, or is refused by name."""
+        parts = parameters([(3, 4, 2)])
+        param = nn.Parameter(torch.view_as_complex(parts[0].detach().clone()))
+        before = values([param])
+        grads = [torch.view_as_complex(step[0]) for step in gradients(parts, 3) if step[0] is not None]
+        try:
+            optimizer = self.make([param])
+            follow(optimizer, [param], [[grad] for grad in grads])
+        except REFUSALS as error:
+            require("complex" in str(error).lower(), f"complex parameters are refused without saying so: {error}")
+            require_same([param], before, "a refused step wrote to a parameter")
+            return
+        follow(self.make(parts), parts, gradients(parts, 3))
+        require_close([torch.view_as_real(param.detach())], values(parts), "complex numbers are not two real ones")
