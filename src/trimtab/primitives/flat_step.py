@@ -34,6 +34,7 @@ from trimtab.primitives.kernel import Recipe, WeightDecay, rule_of
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.refusals import refuse_non_finite_gradients, refuse_other_types, refuse_sparse_gradients
 from trimtab.primitives.walk import NormScaling, Scratch, Walk
+from trimtab.primitives.watching import Observer, Sums, step_norms
 
 Group: TypeAlias = dict[str, Any]
 
@@ -103,6 +104,7 @@ class FlatOptimizer(torch.optim.Optimizer):
     ) -> None:
         self._plans: dict[int, Plan] = {}
         self._scratch = Scratch()
+        self._observer: Observer | None = None
         defaults = {"lr": lr, "weight_decay": weight_decay, **hypers}
         defaults |= {"maximize": maximize, "state_dtype": state_dtype, "compile": compile}
         defaults |= {"check_finite": check_finite}
@@ -199,6 +201,16 @@ class FlatOptimizer(torch.optim.Optimizer):
         self._step_everything()
         return loss
 
+    def watch(self, observer: Observer | None) -> None:
+        """Has every step report the norms of gradients, weights and updates, for a log.
+
+        Args:
+            observer: called after every step with one :class:`~trimtab.primitives.watching.StepNorms` for each
+                parameter group, e.g. to hand them to TensorBoard; ``None`` ends it, and then it costs nothing. Copies
+                of the optimizer are not watched.
+        """
+        self._observer = observer
+
     def state_dict(self) -> dict[str, Any]:
         """Returns a copy of the state, which later steps leave alone."""
         return saved_state.copied(super().state_dict())
@@ -207,6 +219,7 @@ class FlatOptimizer(torch.optim.Optimizer):
         super().__setstate__(state)
         self._plans = {}
         self._scratch = Scratch()
+        self._observer = None
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Loads a copy of a state, in the precision in which it was saved.
@@ -258,8 +271,9 @@ class FlatOptimizer(torch.optim.Optimizer):
                 refuse_sparse_gradients(group, type(self).__name__)
             self._choose_mode()
             refuse_non_finite_gradients([group for group in self.param_groups if group["check_finite"]])
-            for index, group in enumerate(self.param_groups):
-                self._step_group(index, group)
+            sums = [self._step_group(index, group) for index, group in enumerate(self.param_groups)]
+            if self._observer is not None:
+                self._observer([step_norms(each) for each in sums])
 
     def _choose_mode(self) -> None:
         if all(isinstance(group["compile"], bool) for group in self.param_groups):
@@ -268,7 +282,7 @@ class FlatOptimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             group["compile"] = resolved(group["compile"], params)
 
-    def _step_group(self, index: int, group: Group) -> None:
+    def _step_group(self, index: int, group: Group) -> list[Sums]:
         hypers = self._own_hypers(group)
         plan = self._plan(index, group, self.state_names_for(hypers))
         own, scaling = self._engine_numbers(group), self.norm_scaling_for(hypers)
@@ -278,8 +292,7 @@ class FlatOptimizer(torch.optim.Optimizer):
             scalars = self.scalars(step, **hypers)
             return Walk(self._recipe(group, tuple(scalars)), own, scalars, scaling, self._scratch)
 
-        for chunk in plan.chunks:
-            walk(chunk.count())(chunk)
+        return [walk(chunk.count())(chunk) for chunk in plan.chunks]
 
     def _recipe(self, group: Group, scalar_names: tuple[str, ...]) -> Recipe:
         return Recipe(
@@ -287,7 +300,7 @@ class FlatOptimizer(torch.optim.Optimizer):
             scalar_names=scalar_names,
             weight_decay=self.weight_decay_for(self._own_hypers(group)),
             maximize=group["maximize"],
-            watched=False,
+            watched=self._observer is not None,
             compiled=group["compile"],
         )
 

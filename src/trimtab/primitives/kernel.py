@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.watching import Sums
 
 WeightDecay: TypeAlias = Literal["decoupled", "fixed", "coupled", "direction"]
 Numbers: TypeAlias = "Sequence[float] | Sequence[Float[Tensor, '']]"
@@ -33,7 +34,7 @@ _serial = itertools.count()
 class Kernel(Protocol):
     """A function of flat memory that returns the sums it was asked for."""
 
-    def __call__(self, *args: Any) -> tuple[Scalar, ...]:
+    def __call__(self, *args: Any) -> Sums:
         """Reads and writes flat memory."""
 
 
@@ -69,15 +70,15 @@ class Recipe:
             return values
         return [torch.tensor(value, dtype=torch.float64, device=device) for value in values]
 
-    def update(self, param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, factor: Factor) -> Any:
+    def update(self, param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, factor: Factor) -> Sums:
         """Moves a parameter and renews its states, with the gradient times ``factor``."""
         return self._kernel(updating, param, grad, states, factor)(param, grad, states, numbers, factor)
 
-    def propose(self, param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, out: Flat) -> Any:
+    def propose(self, param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, out: Flat) -> Sums:
         """Renews the states, writes the direction to ``out``, and returns the norms of parameter and direction."""
         return self._kernel(proposing, param, grad, states, None)(param, grad, states, numbers, out)
 
-    def apply(self, param: Flat, direction: Flat, numbers: Numbers, factor: Factor) -> Any:
+    def apply(self, param: Flat, direction: Flat, numbers: Numbers, factor: Factor) -> Sums:
         """Moves a parameter in a direction times ``factor``."""
         return self._kernel(applying, param, direction, (), factor)(param, direction, numbers, factor)
 
@@ -97,17 +98,17 @@ class Recipe:
 def updating(recipe: Recipe) -> Kernel:
     """Returns the kernel of :meth:`Recipe.update`."""
 
-    def update(param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, factor: Factor) -> tuple[Scalar, ...]:
+    def update(param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, factor: Factor) -> Sums:
         own, scalars = _named(recipe, numbers)
         value = param.to(working_dtype(param.dtype))
         direction, *renewed = _followed(recipe, value, grad, states, factor=factor, decay=own["decay"], scalars=scalars)
         moved = _moved(value, direction, own)
+        # Before anything is written, for the value may be the parameter's own memory.
+        sums = (_square(grad.to(value.dtype)), _square(value), _square(moved - value)) if recipe.watched else ()
         # The parameter first: a rule may return a state as its direction.
         param.copy_(moved)
         _store(states, renewed)
-        if not recipe.watched:
-            return ()
-        return _square(grad.to(value.dtype)), _square(value), _square(moved - value)
+        return sums
 
     return cast(Kernel, update)
 
@@ -115,7 +116,7 @@ def updating(recipe: Recipe) -> Kernel:
 def proposing(recipe: Recipe) -> Kernel:
     """Returns the kernel of :meth:`Recipe.propose`."""
 
-    def propose(param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, out: Flat) -> tuple[Scalar, ...]:
+    def propose(param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, out: Flat) -> Sums:
         own, scalars = _named(recipe, numbers)
         value = param.to(working_dtype(param.dtype))
         direction, *renewed = _followed(recipe, value, grad, states, factor=None, decay=own["decay"], scalars=scalars)
@@ -129,12 +130,13 @@ def proposing(recipe: Recipe) -> Kernel:
 def applying(recipe: Recipe) -> Kernel:
     """Returns the kernel of :meth:`Recipe.apply`."""
 
-    def apply(param: Flat, direction: Flat, numbers: Numbers, factor: Tensor) -> tuple[Scalar, ...]:
+    def apply(param: Flat, direction: Flat, numbers: Numbers, factor: Tensor) -> Sums:
         own, _ = _named(recipe, numbers)
         value = param.to(working_dtype(param.dtype))
         moved = _moved(value, direction * factor, own)
+        sums = (_square(value), _square(moved - value)) if recipe.watched else ()
         param.copy_(moved)
-        return (_square(value), _square(moved - value)) if recipe.watched else ()
+        return sums
 
     return cast(Kernel, apply)
 

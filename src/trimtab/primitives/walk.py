@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trimtab.primitives.chunks import Chunk, Flat
 from trimtab.primitives.kernel import Numbers, Recipe
+from trimtab.primitives.watching import Sums
 
 Norms = Float[Tensor, "..."]
 
@@ -71,22 +72,23 @@ class Walk:
     scratch: Scratch
     _numbers: dict[torch.device, Numbers] = field(default_factory=dict)
 
-    def __call__(self, chunk: Chunk) -> None:
-        """Takes a step with the parameters of a chunk."""
-        param, grad, states = chunk.load()
+    def __call__(self, chunk: Chunk) -> Sums:
+        """Takes a step with the parameters of a chunk; returns the sums of squares of a watched one."""
+        param, grad, states = memory = chunk.load()
         if not len(param):
-            return
+            return ()
         numbers = self._numbers_on(param.device)
         scaled = [] if self.scaling is None else [self.scaling.applies(each) for each in chunk.params]
         if self.scaling is None or not any(scaled):
-            self.recipe.update(param, grad, states, numbers, None)
+            sums = self.recipe.update(param, grad, states, numbers, None)
         elif self.scaling.of == "direction":
-            self._scale_direction(chunk, (param, grad, states), numbers, scaled)
+            sums = self._scale_direction(chunk, memory, numbers, scaled)
         else:
             measured = grad if self.scaling.of == "gradient" else self._decayed(param, grad)
             factor = self._factor(chunk, chunk.norms(param), chunk.norms(measured), scaled)
-            self.recipe.update(param, grad, states, numbers, factor)
+            sums = self.recipe.update(param, grad, states, numbers, factor)
         chunk.store()
+        return sums
 
     def _numbers_on(self, device: torch.device) -> Numbers:
         if device not in self._numbers:
@@ -95,13 +97,15 @@ class Walk:
 
     def _scale_direction(
         self, chunk: Chunk, memory: tuple[Flat, Flat, Sequence[Flat]], numbers: Numbers, scaled: Sequence[bool]
-    ) -> None:
+    ) -> Sums:
         param, grad, states = memory
         direction = self.scratch.like(param, torch.promote_types(param.dtype, torch.float32))
         weight_norm, direction_norm = self.recipe.propose(param, grad, states, numbers, direction)
         if len(chunk.params) > 1:
             weight_norm, direction_norm = chunk.norms(param), chunk.norms(direction)
-        self.recipe.apply(param, direction, numbers, self._factor(chunk, weight_norm, direction_norm, scaled))
+        factor = self._factor(chunk, weight_norm, direction_norm, scaled)
+        sums = self.recipe.apply(param, direction, numbers, factor)
+        return (grad.to(direction.dtype).square().sum(), *sums) if self.recipe.watched else ()
 
     def _factor(self, chunk: Chunk, weight_norm: Norms, other_norm: Norms, scaled: Sequence[bool]) -> Norms:
         assert self.scaling is not None  # noqa: S101 - the caller has looked
