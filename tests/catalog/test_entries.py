@@ -43,7 +43,9 @@ def test_ranges_of_all_optimizers_are_equally_wide():
 
 
 def test_methods_come_first():
-    assert [entry.id for entry in ALL] == ["adabelief", "diffgrad", "exadam", "lion", "adamw", "nadam", "radam", "sgd"]
+    assert [entry.id for entry in ALL] == [
+        "adabelief", "diffgrad", "exadam", "lamb", "lars", "lion", "adamw", "nadam", "radam", "sgd",
+    ]  # fmt: skip
     assert families() == ["optim"]
 
 
@@ -61,7 +63,7 @@ def test_unknown_names_offer_the_nearest(name, offer):
 @pytest.mark.parametrize(
     ("query", "first"),
     [
-        ("large batch", "lion"),
+        ("large batch", "lamb"),
         ("belief", "adabelief"),
         ("cross-moment", "exadam"),
         ("friction", "diffgrad"),

@@ -76,9 +76,9 @@ def one_of(*choices: object) -> Check:
         for choice in choices:
             if isinstance(value, type(choice)) and value == choice:
                 return choice
-        if isinstance(value, tuple(map(type, choices))):
-            raise ValueError(f"{name}={value!r} must be {allowed}")
-        raise TypeError(f"{name}={value!r} must be {allowed}, not {type(value).__name__}")
+        if not isinstance(value, tuple(map(type, choices))):
+            raise TypeError(f"{name}={value!r} must be {allowed}, not {type(value).__name__}")
+        raise ValueError(f"{name}={value!r} must be {allowed}")
 
     return check_choice
 
