@@ -22,6 +22,7 @@ docs: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/executor_throughput.py
+	$(BIN)/python benchmarks/optimizer_step.py
 
 format: .venv/dev
 	$(BIN)/ruff check --fix-only --quiet .
