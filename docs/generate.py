@@ -11,6 +11,7 @@ SUMMARY = """\
 * Methods
     * [All](methods/index.md)
 {methods}
+* [Test your own optimizer](testing.md)
 * [Architecture](architecture.md)
 * Reference
     * [Tasks and sessions](reference/lab.md)

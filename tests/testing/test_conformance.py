@@ -1,6 +1,10 @@
-"""The suite for third parties, run on all of our own optimizers."""
+"""The suite for third parties: run on all of our own optimizers, and on two of torch's to say where those differ."""
 
-from trimtab.optim import AdaBelief, DiffGrad, EXAdam, Lion
+from typing import ClassVar
+
+import torch
+
+from trimtab.optim import AdaBelief, DiffGrad, EXAdam, Lamb, Lars, Lion
 from trimtab.testing import OptimizerConformance
 
 
@@ -18,3 +22,46 @@ class TestEXAdam(OptimizerConformance):
 
 class TestDiffGrad(OptimizerConformance):
     optimizer = DiffGrad
+
+
+class TestLamb(OptimizerConformance):
+    optimizer = Lamb
+
+
+class TestLars(OptimizerConformance):
+    optimizer = Lars
+
+
+class TestCompiled(OptimizerConformance):
+    optimizer = AdaBelief
+    settings: ClassVar = {"compile": True}
+
+
+# Exceptions are strict: these are all that torch's own optimizers fail, and they do fail every one.
+OF_TORCH = {
+    "tensor_lr_not_aliased": "groups, defaults and the caller share one tensor",
+    "callers_groups_not_aliased": "defaults are written to the caller's dict",
+    "saved_state_not_aliased": "state_dict() returns the tensors that the next step writes to",
+    "loaded_state_not_aliased": "loaded tensors of the right type are not copied",
+    # Ranges are checked in __init__, of the defaults only.
+    "refuses_in_group": "settings of groups are not checked",
+    "refuses_later": "settings of groups are not checked",
+}
+
+
+class TestSGD(OptimizerConformance):
+    optimizer = torch.optim.SGD
+    settings: ClassVar = {"momentum": 0.9}
+    exceptions: ClassVar = {
+        **OF_TORCH,
+        "refuses[lr=nan]": "compared by < 0, which NaN is not",
+        "refuses[momentum=nan]": "compared by < 0, which NaN is not",
+        "refuses[weight_decay=nan]": "compared by < 0, which NaN is not",
+    }
+    test_new_process = None  # a new process takes seconds, and torch has tests of its own
+
+
+class TestAdamW(OptimizerConformance):
+    optimizer = torch.optim.AdamW
+    exceptions = OF_TORCH
+    test_new_process = None

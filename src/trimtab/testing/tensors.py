@@ -91,6 +91,15 @@ class TensorChecks(Suite):
         start = parameters(self.shapes, torch.float64)
         require(all(param.dtype == dtype for param in params), "a parameter's type was changed")
         require_moved(params, values(parameters(self.shapes, dtype)), f"with parameters of type {dtype}")
+        if dtype == torch.float64:
+            # The reference below is this very run. What can be told without one is whether float32 came in between.
+            with torch.no_grad():
+                for param in start:
+                    param.add_(2.0**-40)
+            follow(self.make(start), start, gradients(start, 3))
+            rounded = all(torch.equal(param, param.float().double()) for param in start)
+            require(not rounded, "float64 parameters were rounded to float32")
+            start = parameters(self.shapes, torch.float64)
         for param, exact, old in zip(params, self.run(dtype=torch.float64), start, strict=True):
             way = (exact - old).abs().max()
             # A step is rounded to the parameter's precision, and its state may be kept in that precision too.

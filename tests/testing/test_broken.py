@@ -1,0 +1,659 @@
+"""The suite finds what is wrong: each optimizer here is a sound one with one fault, and fails the checks named."""
+
+import ast
+import contextlib
+import copy
+import functools
+import inspect
+import math
+import random
+import subprocess
+import sys
+from collections import defaultdict
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch.optim import Optimizer
+
+from trimtab.testing import OptimizerConformance
+
+pytest_plugins = ("pytester",)
+
+
+class Sound(Optimizer):
+    """Momentum, and nothing wrong with it; faults replace one of its methods."""
+
+    state_dtype = None
+
+    def __init__(self, params, lr=0.125, betas=(0.5, 0.25), weight_decay=0.0, maximize=False):
+        lr = lr.item() if isinstance(lr, torch.Tensor) else lr
+        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay, "maximize": maximize})
+
+    @property
+    def params(self):
+        return [param for group in self.param_groups for param in group["params"] if param.grad is not None]
+
+    def check(self, group):
+        for name, limit in (("lr", math.inf), ("weight_decay", math.inf), ("betas", 1.0)):
+            values = group[name] if name == "betas" else [group[name]]
+            if not all(0 <= float(value) < limit for value in values):
+                raise ValueError(f"{name}={group[name]} must lie in [0, {limit})")
+        if any(param.is_complex() for param in group["params"]):
+            raise TypeError("complex parameters are not supported")
+
+    def add_param_group(self, param_group):
+        group = {"lr": self.defaults["lr"], "betas": self.defaults["betas"], **param_group}
+        group["params"] = list(group["params"])
+        super().add_param_group(group)
+        try:
+            self.check(self.param_groups[-1])
+        except (TypeError, ValueError):
+            self.param_groups.pop()
+            raise
+
+    # Torch wraps the ``step`` of each class that has its own, and hooks would run twice: faults replace ``take``.
+    @torch.no_grad()
+    def step(self, closure=None):
+        return self.take(closure)
+
+    def take(self, closure):
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            self.check(group)
+        self.refuse()
+        self.before()
+        for group in self.param_groups:
+            self.move(group)
+        self.after()
+        return loss
+
+    def refuse(self):
+        if any(param.grad.is_sparse for param in self.params):
+            raise RuntimeError("sparse gradients are not supported")
+
+    def before(self):
+        pass
+
+    def after(self):
+        pass
+
+    def move(self, group):
+        for param in group["params"]:
+            if param.grad is not None:
+                state = self.state[param]
+                if not state:
+                    state["momentum"] = torch.zeros_like(param, dtype=self.state_dtype, requires_grad=False)
+                grad = -param.grad if group["maximize"] else param.grad
+                state["momentum"].mul_(group["betas"][0]).add_(grad.to(state["momentum"].dtype))
+                param.mul_(1 - group["lr"] * group["weight_decay"]).sub_(state["momentum"], alpha=float(group["lr"]))
+
+    def state_dict(self):
+        return copy.deepcopy(super().state_dict())
+
+    def load_state_dict(self, state_dict):
+        super().load_state_dict(copy.deepcopy(state_dict))
+
+
+class ClosureWithoutGradients(Sound):
+    def take(self, closure):
+        def without_gradients():
+            with torch.no_grad():
+                return closure()
+
+        return super().take(closure and without_gradients)
+
+
+class DropsTheLoss(Sound):
+    def take(self, closure):
+        super().take(closure)
+
+
+class LeavesGradientsOff(Sound):
+    def step(self, closure=None):
+        with torch.no_grad():
+            loss = self.take(closure)
+        torch.set_grad_enabled(False)
+        return loss
+
+
+class MovesStorage(Sound):
+    def after(self):
+        for param in self.params:
+            param.data = param.data.clone()
+
+
+class WritesToGradients(Sound):
+    def after(self):
+        for param in self.params:
+            param.grad.mul_(0.5)
+
+
+class ReplacesGradients(Sound):
+    def after(self):
+        for param in self.params:
+            param.grad = param.grad.clone()
+
+
+class DrawsFromTorch(Sound):
+    def after(self):
+        torch.rand(())
+
+
+class DrawsFromPython(Sound):
+    def after(self):
+        random.random()
+
+
+class DrawsFromNumpy(Sound):
+    def after(self):
+        np.random.rand()  # noqa: NPY002 - the fault
+
+
+class MovesWithoutLr(Sound):
+    def after(self):
+        for param in self.params:
+            param.add_(1e-3)
+
+
+class DecaysWithoutGradient(Sound):
+    def after(self):
+        for group in self.param_groups:
+            for param in group["params"]:
+                param.mul_(0.9)
+
+
+class MinimisesAnyway(Sound):
+    def before(self):
+        for group in self.param_groups:
+            group["maximize"] = False
+
+
+class KeepsGradients(Sound):
+    def zero_grad(self, set_to_none=True):
+        pass
+
+
+class ForgetsHooks(Sound):
+    def register_step_post_hook(self, hook):
+        return super().register_step_post_hook(lambda *_: None)
+
+
+class KeepsTheGraph(Sound):
+    def after(self):
+        for param in self.params:
+            self.state[param]["momentum"].requires_grad_()
+
+
+class CountsStepsOfAll(Sound):
+    """Scales by the number of steps, wherever a parameter's own began; the number is lost with the object."""
+
+    def after(self):
+        self.steps = getattr(self, "steps", 0) + 1
+        for param in self.params:
+            param.mul_(1 - 0.01 * min(self.steps, 50) * (self.param_groups[0]["lr"] != 0))
+
+
+class DependsOnOrder(Sound):
+    def after(self):
+        for index, param in enumerate(self.params):
+            param.mul_(1 - 0.01 * index)
+
+
+class SkipsScalars(Sound):
+    def before(self):
+        self.kept = [(param, param.clone()) for param in self.params if param.dim() == 0]
+
+    def after(self):
+        for param, value in self.kept:
+            param.copy_(value)
+
+
+class WritesToGaps(Sound):
+    def after(self):
+        for param in self.params:
+            if param.numel() and not param.is_contiguous():
+                size = param.untyped_storage().size() // param.element_size()
+                param.as_strided((size,), (1,), 0).add_(1e-3)
+
+
+class MakesContiguous(Sound):
+    def after(self):
+        for param in self.params:
+            param.data = param.data.contiguous()
+
+
+class MixesLayouts(Sound):
+    """Takes elements in the order of memory, for the gradient another one than for the parameter."""
+
+    def before(self):
+        for param in self.params:
+            if not param.is_contiguous() and param.dim() == 4:
+                param.grad = param.grad.transpose(0, 3).reshape(param.shape)
+
+
+class MakesFloat32(Sound):
+    def after(self):
+        for param in self.params:
+            if param.dtype == torch.bfloat16:
+                param.data = param.data.float()
+
+
+class RefusesAny(Sound):
+    """Does not say what it refuses."""
+
+    def check(self, group):
+        if any(param.is_complex() for param in group["params"]):
+            raise TypeError("something is wrong")
+        super().check(group)
+
+    def refuse(self):
+        if any(param.grad.is_sparse for param in self.params):
+            raise RuntimeError("something is wrong")
+
+
+class MovesThenRefuses(Sound):
+    def refuse(self):
+        for param in self.params:
+            if any(other.grad.is_sparse for other in self.params):
+                param.add_(1)
+        super().refuse()
+
+
+class AcceptsAnything(Sound):
+    def check(self, group):
+        if any(param.is_complex() for param in group["params"]):
+            super().check(group)
+
+
+class ChecksOnlyAtConstruction(Sound):
+    def check(self, group):
+        if not self.state or not self.params:
+            super().check(group)
+
+
+class RefusesWithoutNaming(Sound):
+    def check(self, group):
+        try:
+            super().check(group)
+        except ValueError:
+            raise ValueError("invalid value") from None
+
+
+class RefusesTooLate(Sound):
+    def take(self, closure):
+        try:
+            return super().take(closure)
+        except ValueError:
+            self.params[0].add_(1)
+            raise
+
+
+class SharesTensorLr(Sound):
+    def __init__(self, params, lr=0.125, **settings):
+        super().__init__(params, lr, **settings)
+        for group in self.param_groups:
+            group["lr"] = self.defaults["lr"] = lr
+
+
+class OverwritesLr(Sound):
+    def after(self):
+        for group in self.param_groups:
+            group["lr"] = self.defaults["lr"]
+
+
+class IgnoresSchedules(Sound):
+    """Works with the settings of the beginning, and shows those of the groups."""
+
+    def take(self, closure):
+        shown = [group["lr"] for group in self.param_groups]
+        for group in self.param_groups:
+            group["lr"] = self.defaults["lr"]
+        try:
+            return super().take(closure)
+        finally:
+            for group, lr in zip(self.param_groups, shown, strict=True):
+                group["lr"] = lr
+
+
+class DropsNames(Sound):
+    def add_param_group(self, param_group):
+        super().add_param_group(param_group)
+        self.param_groups[-1].pop("param_names", None)
+
+
+class AcceptsDuplicates(Sound):
+    def add_param_group(self, param_group):
+        try:
+            super().add_param_group(param_group)
+        except ValueError as error:
+            if "more than one parameter group" not in str(error):
+                raise
+            self.param_groups.append({**self.param_groups[0], **param_group})
+
+
+class WritesToCallersGroup(Sound):
+    def add_param_group(self, param_group):
+        super().add_param_group(param_group)
+        param_group["lr"] = self.param_groups[-1]["lr"]
+
+
+class KeepsCallersList(Sound):
+    def add_param_group(self, param_group):
+        super().add_param_group(param_group)
+        if isinstance(param_group["params"], list) and isinstance(param_group["params"][0], torch.Tensor):
+            self.param_groups[-1]["params"] = param_group["params"]
+
+
+class LosesStateOnPickle(Sound):
+    def __getstate__(self):
+        return {**super().__getstate__(), "state": defaultdict(dict)}
+
+
+class PickleCannot(Sound):
+    def __init__(self, params, **settings):
+        super().__init__(params, **settings)
+        self.defaults["hook"] = lambda: None
+
+
+class SavesNothing(Sound):
+    def state_dict(self):
+        return {**super().state_dict(), "state": {}}
+
+
+class SavesMore(Sound):
+    def state_dict(self):
+        return {**super().state_dict(), "version": 1}
+
+
+class SavesCallables(Sound):
+    def state_dict(self):
+        state = super().state_dict()
+        state["param_groups"][0]["rule"] = len
+        return state
+
+
+class SavesByReference(Sound):
+    def state_dict(self):
+        return Optimizer.state_dict(self)
+
+
+class LoadsByReference(Sound):
+    def load_state_dict(self, state_dict):
+        super().load_state_dict(state_dict)
+        for index, saved in state_dict["state"].items():
+            self.state[[param for group in self.param_groups for param in group["params"]][index]] = saved
+
+
+class LoadsAnything(Sound):
+    def load_state_dict(self, state_dict):
+        with contextlib.suppress(ValueError):
+            super().load_state_dict(state_dict)
+
+
+class RoundsState(Sound):
+    """Keeps state in float32, and lets torch cast what is loaded to the parameter's type."""
+
+    state_dtype = torch.float32
+
+
+class KnowsItsProcess(Sound):
+    """Depends on a global that a new process does not have."""
+
+    drift = 1
+
+    def after(self):
+        for param in self.params:
+            param.add_(self.drift)
+
+
+class DropsSavedHooks(Sound):
+    def register_state_dict_post_hook(self, hook, prepend=False):
+        return super().register_state_dict_post_hook(lambda *_: None)
+
+
+class ZeroesInfinity(Sound):
+    """Takes the scaler's work over, and steps where the scaler would not."""
+
+    _step_supports_amp_scaling = True
+
+    def before(self):
+        for param in self.params:
+            param.grad.nan_to_num_(posinf=0.0).div_(getattr(self, "grad_scale", None) or 1.0)
+
+
+class MakesNoStateWithoutLr(Sound):
+    def move(self, group):
+        if group["lr"]:
+            super().move(group)
+
+
+class SkipsSquares(Sound):
+    """Leaves out what has as many rows as columns, as only the layers of the check for tied parameters have."""
+
+    def move(self, group):
+        chosen = [param for param in group["params"] if param.dim() != 2 or param.shape[0] != param.shape[1]]
+        super().move({**group, "params": chosen})
+
+
+class DiffersWithForeach(Sound):
+    def __init__(self, params, foreach=False, **settings):
+        super().__init__(params, **settings)
+        self.defaults["foreach"] = foreach
+
+    def after(self):
+        for param in self.params:
+            param.add_(1e-3 * self.defaults["foreach"])
+
+
+class RestsInBfloat16(Sound):
+    def move(self, group):
+        super().move({**group, "params": [param for param in group["params"] if param.dtype != torch.bfloat16]})
+
+
+class RoundsFloat64(Sound):
+    def after(self):
+        for param in self.params:
+            param.copy_(param.float())
+
+
+class CopiesToItself(Sound):
+    def __deepcopy__(self, memo):
+        return self
+
+
+# Every fault, and the checks that must notice it: these and no others.
+FAULTS = {
+    ClosureWithoutGradients: "closure",
+    DropsTheLoss: "closure",
+    LeavesGradientsOff: "closure step_builds_no_graph tied_parameters",
+    KeepsTheGraph: "step_builds_no_graph loaded_state_not_aliased",
+    ForgetsHooks: "step_hooks",
+    WritesToGradients: "gradients_unchanged",
+    ReplacesGradients: "gradients_unchanged",
+    KeepsGradients: "zero_grad without_gradients",
+    MovesStorage: "storage_not_moved layout",
+    DrawsFromTorch: "global_random_state",
+    DrawsFromPython: "global_random_state",
+    DrawsFromNumpy: "global_random_state",
+    MovesWithoutLr: "zero_lr",
+    MakesNoStateWithoutLr: "zero_lr",
+    MinimisesAnyway: "maximize",
+    DecaysWithoutGradient: "without_gradients late_gradients zero_lr",
+    CountsStepsOfAll: "late_gradients added_group deepcopy pickle state_dict",
+    DependsOnOrder: "order_of_parameters added_group mixed_dtypes zero_lr",
+    DiffersWithForeach: "foreach",
+    SkipsScalars: "shape",
+    SkipsSquares: "tied_parameters",
+    WritesToGaps: "layout",
+    MakesContiguous: "layout",
+    MixesLayouts: "layout",
+    MakesFloat32: "dtype state_dict",
+    RestsInBfloat16: "dtype mixed_dtypes",
+    RoundsFloat64: "dtype",
+    RefusesAny: "sparse_gradients complex_parameters",
+    MovesThenRefuses: "sparse_gradients",
+    AcceptsAnything: "refuses refuses_in_group refuses_later",
+    RefusesWithoutNaming: "refuses refuses_in_group refuses_later",
+    ChecksOnlyAtConstruction: "refuses_later",
+    RefusesTooLate: "refuses_later",
+    SharesTensorLr: "tensor_lr_not_aliased",
+    OverwritesLr: "tensor_lr scheduler added_group",
+    IgnoresSchedules: "scheduler added_group refuses_later zero_lr",
+    ZeroesInfinity: "grad_scaler",
+    DropsNames: "named_parameters",
+    AcceptsDuplicates: "duplicates_refused",
+    WritesToCallersGroup: "callers_groups_not_aliased",
+    KeepsCallersList: "callers_groups_not_aliased",
+    CopiesToItself: "deepcopy",
+    LosesStateOnPickle: "deepcopy pickle",
+    PickleCannot: "pickle",
+    SavesNothing: "state_dict scheduler",
+    SavesMore: "state_dict_keys",
+    SavesCallables: "state_dict state_dict_keys",
+    RoundsState: "state_dict",
+    SavesByReference: "saved_state_not_aliased",
+    LoadsByReference: "loaded_state_not_aliased",
+    LoadsAnything: "foreign_state_refused",
+    DropsSavedHooks: "state_dict_hooks",
+}
+
+
+def checks(optimizer):
+    """Yields every check with every set of its arguments, as pytest would, by the name that ``exceptions`` takes."""
+    suite = type("Suite", (OptimizerConformance,), {"optimizer": optimizer})
+    for name, method in inspect.getmembers(suite, inspect.isfunction):
+        if not name.startswith("test_"):
+            continue
+        cases = [((), {})]
+        for mark in getattr(method, "pytestmark", []):
+            names, rows = mark.args
+            names = names.split(",") if isinstance(names, str) else names
+            labels = mark.kwargs.get("ids", str)
+            labels = [labels(row) for row in rows] if callable(labels) else labels
+            rows = [row if len(names) > 1 else (row,) for row in rows]
+            cases = [
+                ((*ids, label), {**arguments, **dict(zip(names, row, strict=True))})
+                for ids, arguments in cases
+                for label, row in zip(labels, rows, strict=True)
+            ]
+        for ids, arguments in cases:
+            case = f"[{'-'.join(ids)}]" if ids else ""
+            yield name.removeprefix("test_") + case, functools.partial(getattr(suite(), name), **arguments)
+
+
+def failures(optimizer):
+    """Returns what an optimizer fails: the error, by the name of the check."""
+    found = {}
+    for name, check in checks(optimizer):
+        if name == "new_process":  # it takes seconds, and has a test of its own
+            continue
+        try:
+            check()
+        except pytest.skip.Exception:
+            pass
+        except Exception as error:
+            found[name] = error
+        finally:
+            torch.set_grad_enabled(True)
+    return found
+
+
+def without_cases(names):
+    return {name.partition("[")[0] for name in names}
+
+
+def test_a_sound_optimizer_passes():
+    assert failures(Sound) == {}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_fault_is_found_where_it_is(fault):
+    found = failures(fault)
+    assert without_cases(found) == set(FAULTS[fault].split()), found
+
+
+def test_every_setting_is_tried_at_every_place():
+    found = failures(AcceptsAnything)
+    settings = {name.partition("[")[2].partition("=")[0] for name in found}
+    assert settings == {"lr", "betas", "weight_decay"}
+    assert len(found) == 3 * (2 + 6 + 2)
+    assert all(isinstance(error, AssertionError) for error in found.values())
+
+
+def test_what_a_new_process_does_not_know_is_found(monkeypatch):
+    monkeypatch.setattr(KnowsItsProcess, "drift", 0)
+    check = dict(checks(KnowsItsProcess))["new_process"]
+    with pytest.raises(AssertionError, match="in a new process the pickle goes on differently"):
+        check()
+
+
+def test_every_check_has_a_fault_that_it_finds():
+    found = {name for names in FAULTS.values() for name in names.split()} | {"new_process"}
+    assert found == without_cases(name for name, _ in checks(Sound))
+
+
+# How third parties use it
+
+
+def test_exceptions_are_strict_and_reach_single_cases(pytester):
+    pytester.makepyfile(
+        """
+        import torch
+        from trimtab.testing import OptimizerConformance
+
+        class TestSGD(OptimizerConformance):
+            optimizer = torch.optim.SGD
+            settings = {"momentum": 0.5}
+            exceptions = {
+                "refuses[lr=nan]": "torch compares with < 0",
+                "zero_grad": "an exception that is not needed",
+            }
+        """
+    )
+    # What this process collects at the end may be another test's, and is none of the inner run's business.
+    result = pytester.runpytest_inprocess(
+        "-k", "refuses and not group and not later or zero_grad", "-rA", "-p", "no:unraisableexception"
+    )
+    outcomes = result.parseoutcomes()
+    assert outcomes["xfailed"] == 1
+    result.stdout.fnmatch_lines(["XFAIL *test_refuses?lr=nan? - torch compares with < 0"])
+    result.stdout.fnmatch_lines(["FAILED *test_zero_grad*"])
+    result.stdout.fnmatch_lines(["PASSED *test_refuses?lr=-1.0?"])
+
+
+def test_an_exception_that_names_no_check_is_an_error():
+    with pytest.raises(TypeError, match=r"Mistyped\.exceptions names no check: sparse\[coo\], zero_grads"):
+
+        class Mistyped(OptimizerConformance):
+            optimizer = Sound
+            exceptions: ClassVar = {"zero_grads": "", "sparse[coo]": "", "refuses[lr=nan]": ""}
+
+
+@pytest.mark.parametrize("made_by", [functools.partial(Sound, lr=0.25), staticmethod(Sound)])
+def test_functions_and_partials_make_optimizers(made_by):
+    suite = type("Suite", (OptimizerConformance,), {"optimizer": made_by, "settings": {"weight_decay": 0.5}})()
+    assert suite.defaults()["weight_decay"] == 0.5
+    suite.test_closure()
+
+
+def test_a_suite_without_optimizer_says_so():
+    suite = type("Empty", (OptimizerConformance,), {})()
+    with pytest.raises(TypeError, match=r"Empty\.optimizer must be a class or function"):
+        suite.test_closure()
+
+
+def test_settings_that_there_are_not_are_skipped():
+    suite = type("Suite", (OptimizerConformance,), {"optimizer": Sound})()
+    with pytest.raises(pytest.skip.Exception, match="eps is not among the optimizer's defaults"):
+        suite.test_refuses("eps", math.nan)
+
+
+def test_the_suite_imports_nothing_else_of_ours():
+    program = "import sys, trimtab.testing; print([n for n in sys.modules if n.startswith('trimtab.')])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert {name.split(".")[1] for name in ast.literal_eval(done.stdout)} == {"testing"}
