@@ -126,7 +126,7 @@ class Session:
             with self._randomness.lent():
                 self.optimizer.zero_grad()
                 loss = self.task.losses(self.task.outputs(self.model, batch), batch).mean()
-                loss.backward(create_graph=create_graph)  # type: ignore[no-untyped-call]
+                loss.backward(create_graph=create_graph)  # type: ignore[no-untyped-call]  # torch has no types
             self.meter.charge(samples)
             return loss
 

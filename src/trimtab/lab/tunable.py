@@ -50,7 +50,7 @@ class Uniform:
     def check(self, name: str, value: Value) -> None:
         """Raises InputError unless ``low <= value <= high``."""
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not self.low <= float(value) <= self.high:  # type: ignore[arg-type]
+        if not number or not self.low <= float(value) <= self.high:  # type: ignore[arg-type]  # a number, see above
             raise InputError(f"{name}={value!r} is outside its range [{self.low:g}, {self.high:g}]")
 
 

@@ -79,7 +79,7 @@ def _gathered(group: Group) -> Iterator[Float[Tensor, " n"]]:
         else:
             small[param.grad.device, param.grad.dtype].append(param.grad.detach())
     for alike in small.values():
-        yield _flatten_dense_tensors(alike)  # type: ignore[no-untyped-call]
+        yield _flatten_dense_tensors(alike)  # type: ignore[no-untyped-call]  # torch has no types
 
 
 def _by_device(answers: Sequence[Tensor]) -> list[list[Tensor]]:

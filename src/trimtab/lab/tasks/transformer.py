@@ -50,7 +50,7 @@ class ByteTransformer(nn.Module):
         stream = self.embedding(inputs) + self.positions[: inputs.shape[1]]
         for block in self.blocks:
             stream = block(stream)
-        return self.logits(self.norm(stream))  # type: ignore[no-any-return]
+        return self.logits(self.norm(stream))  # type: ignore[no-any-return]  # modules return Any
 
 
 class Block(nn.Module):
@@ -69,7 +69,7 @@ class Block(nn.Module):
         """Returns the stream after this block."""
         stream = stream + self.attention(self.attention_norm(stream))
         hidden = self.activation(self.expansion(self.perceptron_norm(stream)))
-        return stream + self.contraction(hidden)  # type: ignore[no-any-return]
+        return stream + self.contraction(hidden)  # type: ignore[no-any-return]  # modules return Any
 
 
 class CausalAttention(nn.Module):
@@ -100,7 +100,7 @@ class CausalAttention(nn.Module):
         )
         scores = (queries / math.sqrt(queries.shape[-1])) @ keys.transpose(-2, -1)
         averages = self.maps(scores) @ values
-        return self.output(averages.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+        return self.output(averages.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]  # modules return Any
 
     def _split(self, projected: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch heads time part"]:
         batch, time, width = projected.shape
