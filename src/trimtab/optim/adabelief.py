@@ -6,7 +6,7 @@ Signal   the error of the momentum as a prediction of the gradient.
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
 from jaxtyping import Float
@@ -14,8 +14,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
-from trimtab.primitives.compiling import CompileMode
-from trimtab.primitives.flat_step import FlatOptimizer, WeightDecay
+from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, WeightDecay
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, flag, pair
 
 
@@ -63,8 +62,8 @@ class AdaBelief(FlatOptimizer):
         degenerated_to_sgd: what ``rectify`` does until then: follow the momentum (True), or rest (False).
         amsgrad: divide by the largest :math:`s` so far.
         eps_in_state: False leaves :math:`\epsilon` out of :math:`s`, as in the first version of the paper.
-        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
-        maximize: climb instead of descend.
+        **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
+            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.
@@ -100,9 +99,7 @@ class AdaBelief(FlatOptimizer):
         degenerated_to_sgd: bool = True,
         amsgrad: bool = False,
         eps_in_state: bool = True,
-        compile: CompileMode = "auto",
-        check_finite: bool = False,
-        maximize: bool = False,
+        **options: Unpack[EngineOptions],
     ) -> None:
         super().__init__(
             params,
@@ -116,9 +113,7 @@ class AdaBelief(FlatOptimizer):
             degenerated_to_sgd=degenerated_to_sgd,
             amsgrad=amsgrad,
             eps_in_state=eps_in_state,
-            compile=compile,
-            check_finite=check_finite,
-            maximize=maximize,
+            **options,
         )
 
     @classmethod

@@ -6,7 +6,7 @@ Signal   the change of the gradient since the last step.
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Unpack
 
 import torch
 from jaxtyping import Float
@@ -14,8 +14,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
-from trimtab.primitives.compiling import CompileMode
-from trimtab.primitives.flat_step import FlatOptimizer, WeightDecay
+from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, WeightDecay
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, flag, one_of, pair
 
 
@@ -65,8 +64,8 @@ class DiffGrad(FlatOptimizer):
         decoupled: shrink the parameter by :math:`\alpha\lambda`; otherwise :math:`\lambda\theta` is added to the
             gradient.
         eps_mode: ``"paper"`` or ``"code"``.
-        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
-        maximize: climb instead of descend.
+        **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
+            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.
@@ -93,9 +92,7 @@ class DiffGrad(FlatOptimizer):
         *,
         decoupled: bool = False,
         eps_mode: Literal["paper", "code"] = "paper",
-        compile: CompileMode = "auto",
-        check_finite: bool = False,
-        maximize: bool = False,
+        **options: Unpack[EngineOptions],
     ) -> None:
         super().__init__(
             params,
@@ -105,9 +102,7 @@ class DiffGrad(FlatOptimizer):
             weight_decay=weight_decay,
             decoupled=decoupled,
             eps_mode=eps_mode,
-            compile=compile,
-            check_finite=check_finite,
-            maximize=maximize,
+            **options,
         )
 
     @classmethod

@@ -7,7 +7,7 @@ Signal   the norm of its weights over the norm of its proposed update.
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Unpack
 
 import torch
 from jaxtyping import Float
@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
-from trimtab.primitives.compiling import CompileMode
-from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, flag, one_of, optional, pair
 from trimtab.primitives.walk import NormScaling, norm_ratio
 
@@ -53,8 +52,8 @@ class Lamb(FlatOptimizer):
         phi_bounds: the smallest and the largest value of :math:`\phi`; None leaves the norm as it is.
         adapt: which parameters have their step scaled: all (True), none (False), or ``"matrices"``, those with at least
             two dimensions.
-        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
-        maximize: climb instead of descend.
+        **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
+            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.
@@ -84,9 +83,7 @@ class Lamb(FlatOptimizer):
         bias_correction: bool = True,
         phi_bounds: tuple[float, float] | None = None,
         adapt: Literal["matrices"] | bool = "matrices",
-        compile: CompileMode = "auto",
-        check_finite: bool = False,
-        maximize: bool = False,
+        **options: Unpack[EngineOptions],
     ) -> None:
         super().__init__(
             params,
@@ -97,9 +94,7 @@ class Lamb(FlatOptimizer):
             bias_correction=bias_correction,
             phi_bounds=phi_bounds,
             adapt=adapt,
-            compile=compile,
-            check_finite=check_finite,
-            maximize=maximize,
+            **options,
         )
 
     @classmethod

@@ -6,7 +6,7 @@ Signal   the norm of its weights over the norm of its gradient.
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Unpack
 
 from jaxtyping import Float
 from torch import Tensor
@@ -14,8 +14,7 @@ from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.optim.lamb import ADAPTED, BOUNDS, adapts, ordered, trust_ratio
-from trimtab.primitives.compiling import CompileMode
-from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, flag, one_of
 from trimtab.primitives.walk import NormScaling, norm_ratio
 
@@ -54,8 +53,8 @@ class Lars(FlatOptimizer):
         phi_bounds: for ``"paper"``: the smallest and the largest value of :math:`\phi`; None leaves the norm as it is.
         adapt: which parameters have their step scaled: all (True), none (False), or ``"matrices"``, those with at least
             two dimensions.
-        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
-        maximize: climb instead of descend.
+        **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
+            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.
@@ -90,9 +89,7 @@ class Lars(FlatOptimizer):
         eps: float = 0.0,
         phi_bounds: tuple[float, float] | None = None,
         adapt: Literal["matrices"] | bool = "matrices",
-        compile: CompileMode = "auto",
-        check_finite: bool = False,
-        maximize: bool = False,
+        **options: Unpack[EngineOptions],
     ) -> None:
         super().__init__(
             params,
@@ -105,9 +102,7 @@ class Lars(FlatOptimizer):
             eps=eps,
             phi_bounds=phi_bounds,
             adapt=adapt,
-            compile=compile,
-            check_finite=check_finite,
-            maximize=maximize,
+            **options,
         )
 
     @classmethod

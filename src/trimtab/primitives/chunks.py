@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from operator import attrgetter, is_, itemgetter
 from typing import Any, TypeAlias
@@ -14,6 +14,7 @@ from torch._utils import _flatten_dense_tensors
 from torch.autograd.graph import increment_version
 
 from trimtab.primitives.layout import flat, in_layout_of, is_dense, shaped_like
+from trimtab.primitives.sharding import local, shards_of
 
 State: TypeAlias = dict[str, Any]
 States: TypeAlias = Mapping[Tensor, State]
@@ -24,31 +25,37 @@ SMALL = 2**15
 BUCKET_SIZE = 2**20
 """Elements after which the next bucket begins, so that the extra memory is bounded and caches are of use."""
 
+# Hundreds of small parameters are looked through at every step: `map` with these spares a Python loop.
+gradient: Callable[[Tensor], Tensor | None] = attrgetter("grad")
+dtype_of: Callable[[Any], torch.dtype] = attrgetter("dtype")
+
 
 class Chunk(ABC):
     """Parameters that take a step together.
 
     Args:
-        params: all on one device, of one type, with gradients of one type and states of the same types.
+        params: all on one device, of one type, divided over processes alike, with gradients of one type and states of
+            the same types.
         states: their entries in the optimizer's state, with the same step count.
         names: the states that the rule has.
     """
 
     def __init__(self, params: Sequence[Tensor], states: Sequence[State], names: tuple[str, ...]) -> None:
         self.params, self.states, self.names = list(params), list(states), names
-        self.grad_dtype = _grad(params[0]).dtype
-        self.addresses = [param.data_ptr() for param in params]
+        self.shards = shards_of(params[0])
+        self.pieces = self._local(param.detach() for param in params)
+        self.addresses = list(map(Tensor.data_ptr, self.pieces))
+        self.grad_dtype = _gradients(params)[0].dtype
         self.stored: dict[str, list[Tensor]] = {}
         """The state tensors that the flat memory belongs to."""
 
     def fits(self, states: States) -> bool:
         """Returns whether everything is where it was: parameters may be moved and states be replaced by their owner."""
-        # Written without a Python loop over the parameters: of small tensors there are hundreds.
         return (
             _are(map(states.__getitem__, self.params), self.states)
             and len(set(map(itemgetter("step"), self.states))) == 1
-            and list(map(Tensor.data_ptr, self.params)) == self.addresses
-            and _are(map(attrgetter("grad.dtype"), self.params), repeat(self.grad_dtype))
+            and list(map(Tensor.data_ptr, self._local(self.params))) == self.addresses
+            and _are(map(dtype_of, map(gradient, self.params)), repeat(self.grad_dtype))
             and all(_are(map(itemgetter(name), self.states), self.stored[name]) for name in self.names)
         )
 
@@ -68,12 +75,27 @@ class Chunk(ABC):
         increment_version(self.params)
 
     @abstractmethod
-    def norms(self, values: Flat) -> Float[Tensor, "..."]:
-        """Returns the norm of each parameter's piece of ``values``."""
+    def squares(self, values: Flat) -> Float[Tensor, "..."]:
+        """Returns the squared norm of each parameter's piece of ``values``."""
 
     @abstractmethod
     def spread(self, each: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Returns one number for each parameter in a shape that multiplies flat memory."""
+
+    def total(self, values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Returns the sums of what the processes found in their pieces of the parameters."""
+        return values if self.shards is None else self.shards.total(values)
+
+    @property
+    def coordinates(self) -> tuple[int, ...]:
+        """Which pieces of its parameters this process holds."""
+        return () if self.shards is None else self.shards.coordinates
+
+    def _local(self, tensors: Iterable[Tensor]) -> list[Tensor]:
+        return list(tensors if self.shards is None else map(self.shards.local, tensors))
+
+    def _global(self, piece: Tensor, param: Tensor) -> Tensor:
+        return piece if self.shards is None else self.shards.whole(piece, param)
 
 
 class Single(Chunk):
@@ -81,25 +103,31 @@ class Single(Chunk):
 
     def __init__(self, param: Tensor, state: State, names: tuple[str, ...]) -> None:
         super().__init__([param], [state], names)
-        self.param = param.detach()
-        for name in names:
-            state[name] = in_layout_of(self.param, state[name])
-        self.stored = {name: [state[name]] for name in names}
-        self.flat_param = flat(self.param)
-        self.flat_states = [flat(state[name]) for name in names]
+        self.piece = self.pieces[0]
+        self.flat_param = flat(self.piece)
+        self.flat_states = [self._adopted(state, name) for name in names]
 
     def load(self) -> tuple[Flat, Flat, Sequence[Flat]]:
         """Returns views, and a copy of the gradient only where it lies in memory in another order."""
-        return self.flat_param, flat(in_layout_of(self.param, _grad(self.params[0]).detach())), self.flat_states
+        grad = self._local(_gradients(self.params))[0].detach()
+        return self.flat_param, flat(in_layout_of(self.piece, grad)), self.flat_states
 
-    def norms(self, values: Flat) -> Float[Tensor, ""]:
-        """Returns the norm, in float32 at least."""
+    def squares(self, values: Flat) -> Float[Tensor, ""]:
+        """Returns the squared norm, in float32 at least."""
         norm: Tensor = torch.linalg.vector_norm(values, dtype=torch.promote_types(values.dtype, torch.float32))
-        return norm
+        return norm.square()
 
     def spread(self, each: Float[Tensor, ""]) -> Float[Tensor, ""]:
         """Returns its argument."""
         return each
+
+    def _adopted(self, state: State, name: str) -> Flat:
+        mine = self._local([state[name]])[0]
+        piece = in_layout_of(self.piece, mine)
+        if piece is not mine:
+            state[name] = self._global(piece, self.params[0])
+        self.stored[name] = [state[name]]
+        return flat(piece)
 
 
 class Bucket(Chunk):
@@ -110,22 +138,21 @@ class Bucket(Chunk):
 
     def __init__(self, params: Sequence[Tensor], states: Sequence[State], names: tuple[str, ...]) -> None:
         super().__init__(params, states, names)
-        self.lengths = [param.numel() for param in params]
-        self.contiguous = all(map(Tensor.is_contiguous, params))
-        self.values = [flat(param.detach()) if is_dense(param) else param.detach() for param in params]
+        self.lengths = [piece.numel() for piece in self.pieces]
+        self.contiguous = all(map(Tensor.is_contiguous, self.pieces))
+        self.values = [flat(piece) if is_dense(piece) else piece for piece in self.pieces]
         self.flat_param, self.param_views = self._memory(params[0].dtype, self.values)
         self.flat_states = [self._adopted(name) for name in names]
-        self.stored = {name: [state[name] for state in states] for name in names}
 
     def load(self) -> tuple[Flat, Flat, Sequence[Flat]]:
         """Gathers parameters and gradients."""
-        grads = [_grad(param) for param in self.params]
+        grads = self._local(_gradients(self.params))
         if self.contiguous and all(map(Tensor.is_contiguous, grads)):
             # The same as below in half the time.
             torch.cat(self.values, out=self.flat_param)
             return self.flat_param, _flatten_dense_tensors(grads), self.flat_states  # type: ignore[no-untyped-call]
         torch._foreach_copy_(self.param_views, self.values)
-        flat_grad, grad_views = self._memory(self.grad_dtype, self.params)
+        flat_grad, grad_views = self._memory(self.grad_dtype, self.pieces)
         torch._foreach_copy_(grad_views, grads)
         return self.flat_param, flat_grad, self.flat_states
 
@@ -134,10 +161,10 @@ class Bucket(Chunk):
         torch._foreach_copy_(self.values, self.param_views)
         super().store()
 
-    def norms(self, values: Flat) -> Float[Tensor, " params"]:
-        """Returns the norms of the pieces, in float32 at least."""
+    def squares(self, values: Flat) -> Float[Tensor, " params"]:
+        """Returns the squared norms of the pieces, in float32 at least."""
         dtype = torch.promote_types(values.dtype, torch.float32)
-        return torch.stack(torch._foreach_norm(torch.split(values, self.lengths), 2, dtype=dtype))
+        return torch.stack(torch._foreach_norm(torch.split(values, self.lengths), 2, dtype=dtype)).square()
 
     def spread(self, each: Float[Tensor, " params"]) -> Flat:
         """Repeats each parameter's number for all its elements."""
@@ -150,9 +177,11 @@ class Bucket(Chunk):
         return memory, [shaped_like(segment, each) for segment, each in zip(segments, like, strict=True)]
 
     def _adopted(self, name: str) -> Flat:
-        memory, views = self._memory(self.states[0][name].dtype, self.params)
-        for state, view in zip(self.states, views, strict=True):
-            state[name] = view.copy_(state[name])
+        memory, views = self._memory(self.states[0][name].dtype, self.pieces)
+        for state, view, param in zip(self.states, views, self.params, strict=True):
+            view.copy_(self._local([state[name]])[0])
+            state[name] = self._global(view, param)
+        self.stored[name] = [state[name] for state in self.states]
         return memory
 
 
@@ -176,11 +205,14 @@ class Plan:
 
 
 def chunked(params: Iterable[Tensor], states: States, names: tuple[str, ...]) -> list[Chunk]:
-    """Divides parameters that have gradients into chunks; those without elements only need their steps counted."""
+    """Divides parameters that have gradients into chunks; those without elements only need their steps counted.
+
+    Processes that share a parameter must divide alike, whatever the size of their pieces: they sum norms by chunks.
+    """
     chunks: list[Chunk] = []
     small: dict[object, list[Tensor]] = defaultdict(list)
     for param in params:
-        if param.numel() >= SMALL and is_dense(param):
+        if param.numel() >= SMALL and is_dense(local(param.detach())):
             chunks.append(Single(param, states[param], names))
         else:
             small[_kind(param, states[param], names)].append(param)
@@ -191,7 +223,7 @@ def chunked(params: Iterable[Tensor], states: States, names: tuple[str, ...]) ->
 
 def _kind(param: Tensor, state: State, names: tuple[str, ...]) -> object:
     dtypes = tuple(state[name].dtype for name in names)
-    return param.device, param.dtype, _grad(param).dtype, dtypes, state["step"]
+    return param.device, param.dtype, shards_of(param), _gradients([param])[0].dtype, dtypes, state["step"]
 
 
 def _parts(params: Sequence[Tensor]) -> Iterable[list[Tensor]]:
@@ -206,9 +238,9 @@ def _parts(params: Sequence[Tensor]) -> Iterable[list[Tensor]]:
     yield part
 
 
-def _grad(param: Tensor) -> Tensor:
-    assert param.grad is not None  # noqa: S101 - the caller leaves parameters without gradient out
-    return param.grad
+def _gradients(params: Iterable[Tensor]) -> list[Tensor]:
+    """Returns the gradients of parameters that have them."""
+    return list(map(gradient, params))  # type: ignore[arg-type]
 
 
 def _are(these: Iterable[object], those: Iterable[object]) -> bool:
