@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter, is_, itemgetter
 from typing import Any, TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch._utils import _flatten_dense_tensors
 from torch.autograd.graph import increment_version
@@ -22,42 +23,71 @@ Flat: TypeAlias = Float[Tensor, " n"]
 
 SMALL = 2**15
 """Tensors with fewer elements are gathered: copying them costs less than a call of a kernel."""
-BUCKET_SIZE = 2**20
-"""Elements after which the next bucket begins, so that the extra memory is bounded and caches are of use."""
+BUCKET_SIZE = 2**18
+"""Elements after which the next bucket begins: what is gathered shall still be in the cache when it is used."""
 
-# Hundreds of small parameters are looked through at every step: `map` with these spares a Python loop.
-gradient: Callable[[Tensor], Tensor | None] = attrgetter("grad")
+# Hundreds of small parameters are looked through at every step: `map` spares a Python loop.
 dtype_of: Callable[[Any], torch.dtype] = attrgetter("dtype")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A parameter in its group.
+
+    Args:
+        index: its place among the group's parameters that have gradients.
+        param: the parameter.
+        state: its entry in the optimizer's state.
+        grad_dtype: type of its gradient.
+    """
+
+    index: int
+    param: Tensor
+    state: State
+    grad_dtype: torch.dtype
+
+    def kind(self, names: tuple[str, ...]) -> Hashable:
+        """Returns what members of one bucket have in common."""
+        dtypes = tuple(self.state[name].dtype for name in names)
+        param = self.param
+        return param.device, param.dtype, shards_of(param), self.grad_dtype, dtypes, self.state["step"]
 
 
 class Chunk(ABC):
     """Parameters that take a step together.
 
     Args:
-        params: all on one device, of one type, divided over processes alike, with gradients of one type and states of
-            the same types.
-        states: their entries in the optimizer's state, with the same step count.
+        members: all on one device, of one type, divided over processes alike, with gradients of one type, states of
+            the same types and the same step count.
         names: the states that the rule has.
     """
 
-    def __init__(self, params: Sequence[Tensor], states: Sequence[State], names: tuple[str, ...]) -> None:
-        self.params, self.states, self.names = list(params), list(states), names
-        self.shards = shards_of(params[0])
-        self.pieces = self._local(param.detach() for param in params)
+    def __init__(self, members: Sequence[Member], names: tuple[str, ...]) -> None:
+        self.indices = [member.index for member in members]
+        self.params, self.states, self.names = [m.param for m in members], [m.state for m in members], names
+        self.shards = shards_of(self.params[0])
+        self.pieces = self._local(param.detach() for param in self.params)
         self.addresses = list(map(Tensor.data_ptr, self.pieces))
-        self.grad_dtype = _gradients(params)[0].dtype
+        self.grad_dtype = members[0].grad_dtype
         self.stored: dict[str, list[Tensor]] = {}
         """The state tensors that the flat memory belongs to."""
+        self._chosen: dict[Callable[[Tensor], bool], tuple[bool, Bool[Tensor, " params"]]] = {}
 
-    def fits(self, states: States) -> bool:
+    def fits(self, grads: Sequence[Tensor]) -> bool:
         """Returns whether everything is where it was: parameters may be moved and states be replaced by their owner."""
         return (
-            _are(map(states.__getitem__, self.params), self.states)
-            and len(set(map(itemgetter("step"), self.states))) == 1
+            len(set(map(itemgetter("step"), self.states))) == 1
             and list(map(Tensor.data_ptr, self._local(self.params))) == self.addresses
-            and _are(map(dtype_of, map(gradient, self.params)), repeat(self.grad_dtype))
+            and _are(map(dtype_of, self._own(grads)), repeat(self.grad_dtype))
             and all(_are(map(itemgetter(name), self.states), self.stored[name]) for name in self.names)
         )
+
+    def chosen(self, applies: Callable[[Tensor], bool]) -> tuple[bool, Bool[Tensor, " params"]]:
+        """Returns whether a function says yes to any parameter, and to which; it must always say the same."""
+        if applies not in self._chosen:
+            flags = list(map(applies, self.params))
+            self._chosen[applies] = any(flags), torch.tensor(flags, device=self.params[0].device)
+        return self._chosen[applies]
 
     def count(self) -> int:
         """Counts a step for every parameter, and returns its number."""
@@ -67,8 +97,12 @@ class Chunk(ABC):
         return step
 
     @abstractmethod
-    def load(self) -> tuple[Flat, Flat, Sequence[Flat]]:
-        """Returns the present parameters, gradients and states as flat memory."""
+    def load(self, grads: Sequence[Tensor]) -> tuple[Flat, Flat, Sequence[Flat]]:
+        """Returns the present parameters, gradients and states as flat memory.
+
+        Args:
+            grads: those of all parameters of the plan.
+        """
 
     def store(self) -> None:
         """Writes the parameters back from flat memory to where they live, and tells autograd."""
@@ -91,6 +125,9 @@ class Chunk(ABC):
         """Which pieces of its parameters this process holds."""
         return () if self.shards is None else self.shards.coordinates
 
+    def _own(self, grads: Sequence[Tensor]) -> list[Tensor]:
+        return list(map(grads.__getitem__, self.indices))
+
     def _local(self, tensors: Iterable[Tensor]) -> list[Tensor]:
         return list(tensors if self.shards is None else map(self.shards.local, tensors))
 
@@ -101,15 +138,15 @@ class Chunk(ABC):
 class Single(Chunk):
     """One parameter whose memory is walked through in place."""
 
-    def __init__(self, param: Tensor, state: State, names: tuple[str, ...]) -> None:
-        super().__init__([param], [state], names)
+    def __init__(self, member: Member, names: tuple[str, ...]) -> None:
+        super().__init__([member], names)
         self.piece = self.pieces[0]
         self.flat_param = flat(self.piece)
-        self.flat_states = [self._adopted(state, name) for name in names]
+        self.flat_states = [self._adopted(member.state, name) for name in names]
 
-    def load(self) -> tuple[Flat, Flat, Sequence[Flat]]:
+    def load(self, grads: Sequence[Tensor]) -> tuple[Flat, Flat, Sequence[Flat]]:
         """Returns views, and a copy of the gradient only where it lies in memory in another order."""
-        grad = self._local(_gradients(self.params))[0].detach()
+        grad = self._local(self._own(grads))[0].detach()
         return self.flat_param, flat(in_layout_of(self.piece, grad)), self.flat_states
 
     def squares(self, values: Flat) -> Float[Tensor, ""]:
@@ -136,17 +173,18 @@ class Bucket(Chunk):
     The states in the optimizer become views of the bucket's memory.
     """
 
-    def __init__(self, params: Sequence[Tensor], states: Sequence[State], names: tuple[str, ...]) -> None:
-        super().__init__(params, states, names)
+    def __init__(self, members: Sequence[Member], names: tuple[str, ...]) -> None:
+        super().__init__(members, names)
         self.lengths = [piece.numel() for piece in self.pieces]
-        self.contiguous = all(map(Tensor.is_contiguous, self.pieces))
         self.values = [flat(piece) if is_dense(piece) else piece for piece in self.pieces]
-        self.flat_param, self.param_views = self._memory(params[0].dtype, self.values)
+        self.flat_param, self.param_views = self._memory(self.params[0].dtype, self.values)
+        self.contiguous = all(map(Tensor.is_contiguous, self.pieces))
         self.flat_states = [self._adopted(name) for name in names]
+        self._owners: Int[Tensor, " n"] | None = None
 
-    def load(self) -> tuple[Flat, Flat, Sequence[Flat]]:
+    def load(self, grads: Sequence[Tensor]) -> tuple[Flat, Flat, Sequence[Flat]]:
         """Gathers parameters and gradients."""
-        grads = self._local(_gradients(self.params))
+        grads = self._local(self._own(grads))
         if self.contiguous and all(map(Tensor.is_contiguous, grads)):
             # The same as below in half the time.
             torch.cat(self.values, out=self.flat_param)
@@ -168,8 +206,10 @@ class Bucket(Chunk):
 
     def spread(self, each: Float[Tensor, " params"]) -> Flat:
         """Repeats each parameter's number for all its elements."""
-        lengths = torch.tensor(self.lengths, device=each.device)
-        return torch.repeat_interleave(each.reshape(-1), lengths, output_size=len(self.flat_param))
+        if self._owners is None:
+            numbers = torch.arange(len(self.lengths), dtype=torch.int32, device=each.device)
+            self._owners = numbers.repeat_interleave(torch.tensor(self.lengths, device=each.device))
+        return torch.index_select(each.reshape(-1), 0, self._owners)
 
     def _memory(self, dtype: torch.dtype, like: Sequence[Tensor]) -> tuple[Flat, list[Tensor]]:
         memory = torch.empty(sum(self.lengths), dtype=dtype, device=self.params[0].device)
@@ -190,57 +230,57 @@ class Plan:
 
     Args:
         params: the group's parameters that have gradients.
+        grads: their gradients.
         states: the optimizer's state, which has an entry for each of them.
         names: the states that the rule has.
     """
 
-    def __init__(self, params: Sequence[Tensor], states: States, names: tuple[str, ...]) -> None:
-        self.params, self.names = list(params), names
-        self.chunks = chunked(params, states, names)
+    def __init__(
+        self, params: Sequence[Tensor], grads: Sequence[Tensor], states: States, names: tuple[str, ...]
+    ) -> None:
+        self.params, self.entries, self.names = list(params), list(states.values()), names
+        pairs = enumerate(zip(params, grads, strict=True))
+        self.chunks = chunked([Member(i, param, states[param], grad.dtype) for i, (param, grad) in pairs], names)
 
-    def fits(self, params: Sequence[Tensor], states: States, names: tuple[str, ...]) -> bool:
+    def fits(self, params: Sequence[Tensor], grads: Sequence[Tensor], states: States, names: tuple[str, ...]) -> bool:
         """Returns whether the plan serves for another step."""
-        same = len(params) == len(self.params) and _are(params, self.params)
-        return same and names == self.names and all(chunk.fits(states) for chunk in self.chunks)
+        return (
+            names == self.names
+            and len(params) == len(self.params)
+            and _are(params, self.params)
+            and len(states) == len(self.entries)
+            and _are(states.values(), self.entries)
+            and all(chunk.fits(grads) for chunk in self.chunks)
+        )
 
 
-def chunked(params: Iterable[Tensor], states: States, names: tuple[str, ...]) -> list[Chunk]:
+def chunked(members: Iterable[Member], names: tuple[str, ...]) -> list[Chunk]:
     """Divides parameters that have gradients into chunks; those without elements only need their steps counted.
 
     Processes that share a parameter must divide alike, whatever the size of their pieces: they sum norms by chunks.
     """
     chunks: list[Chunk] = []
-    small: dict[object, list[Tensor]] = defaultdict(list)
-    for param in params:
-        if param.numel() >= SMALL and is_dense(local(param.detach())):
-            chunks.append(Single(param, states[param], names))
+    small: dict[object, list[Member]] = defaultdict(list)
+    for member in members:
+        if member.param.numel() >= SMALL and is_dense(local(member.param.detach())):
+            chunks.append(Single(member, names))
         else:
-            small[_kind(param, states[param], names)].append(param)
+            small[member.kind(names)].append(member)
     for alike in small.values():
-        chunks += [Bucket(part, [states[param] for param in part], names) for part in _parts(alike)]
+        chunks += [Bucket(part, names) for part in _parts(alike)]
     return chunks
 
 
-def _kind(param: Tensor, state: State, names: tuple[str, ...]) -> object:
-    dtypes = tuple(state[name].dtype for name in names)
-    return param.device, param.dtype, shards_of(param), _gradients([param])[0].dtype, dtypes, state["step"]
-
-
-def _parts(params: Sequence[Tensor]) -> Iterable[list[Tensor]]:
-    part: list[Tensor] = []
+def _parts(members: Sequence[Member]) -> Iterable[list[Member]]:
+    part: list[Member] = []
     size = 0
-    for param in params:
-        if part and size + param.numel() > BUCKET_SIZE:
+    for member in members:
+        if part and size + member.param.numel() > BUCKET_SIZE:
             yield part
             part, size = [], 0
-        part.append(param)
-        size += param.numel()
+        part.append(member)
+        size += member.param.numel()
     yield part
-
-
-def _gradients(params: Iterable[Tensor]) -> list[Tensor]:
-    """Returns the gradients of parameters that have them."""
-    return list(map(gradient, params))  # type: ignore[arg-type]
 
 
 def _are(these: Iterable[object], those: Iterable[object]) -> bool:

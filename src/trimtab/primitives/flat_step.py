@@ -10,8 +10,9 @@ This file is the contract with ``torch.optim``, with the rule and with the user.
 ``kernel``, how parameters become flat memory in ``chunks``, and the two come together in ``walk``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from operator import attrgetter
 from typing import Any, ClassVar, TypeAlias, TypedDict, overload
 
 import torch
@@ -40,6 +41,8 @@ from trimtab.primitives.walk import NormScaling, Scratch, Walk
 from trimtab.primitives.watching import Observer, Sums, step_norms
 
 Group: TypeAlias = dict[str, Any]
+
+gradient: Callable[[Tensor], Tensor | None] = attrgetter("grad")
 
 ENGINE_CHECKS: Mapping[str, Check] = {
     "lr": learning_rate,
@@ -288,12 +291,13 @@ class FlatOptimizer(torch.optim.Optimizer):
     @_disable_dynamo  # a compiled training step calls ours as it is
     def _step_everything(self) -> None:
         with Pinned():
-            for group in self.param_groups:
+            grads = [list(map(gradient, group["params"])) for group in self.param_groups]
+            for group, own in zip(self.param_groups, grads, strict=True):
                 group.update(self._checked(group))
-                refuse_sparse_gradients(group, type(self).__name__)
+                refuse_sparse_gradients(group, own, type(self).__name__)
             self._choose_mode()
             refuse_non_finite_gradients([group for group in self.param_groups if group["check_finite"]])
-            sums = [self._step_group(index, group) for index, group in enumerate(self.param_groups)]
+            sums = [self._step_group(index, grads[index]) for index in range(len(grads))]
             if self._observer is not None:
                 self._observer([step_norms(each) for each in sums])
 
@@ -304,9 +308,10 @@ class FlatOptimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             group["compile"] = resolved(group["compile"], params)
 
-    def _step_group(self, index: int, group: Group) -> list[Sums]:
-        hypers = self._own_hypers(group)
-        plan = self._plan(index, group, self.state_names_for(hypers))
+    def _step_group(self, index: int, all_grads: Sequence[Tensor | None]) -> list[Sums]:
+        group = self.param_groups[index]
+        hypers, grads = self._own_hypers(group), [grad for grad in all_grads if grad is not None]
+        plan = self._plan(index, grads, self.state_names_for(hypers))
         own, scaling = self._engine_numbers(group), self.norm_scaling_for(hypers)
 
         @cache
@@ -321,7 +326,7 @@ class FlatOptimizer(torch.optim.Optimizer):
 
         steps = [chunk.count() for chunk in plan.chunks]
         return [
-            walk(step)(chunk, noise(chunk, position, step))
+            walk(step)(chunk, grads, noise(chunk, position, step))
             for position, (step, chunk) in enumerate(zip(steps, plan.chunks, strict=True))
         ]
 
@@ -336,13 +341,16 @@ class FlatOptimizer(torch.optim.Optimizer):
             compiled=group["compile"],
         )
 
-    def _plan(self, index: int, group: Group, names: tuple[str, ...]) -> Plan:
-        params = [param for param in group["params"] if param.grad is not None]
+    def _plan(self, index: int, grads: Sequence[Tensor], names: tuple[str, ...]) -> Plan:
+        group = self.param_groups[index]
+        params = group["params"]
+        if len(grads) < len(params):
+            params = [param for param in params if param.grad is not None]
         plan = self._plans.get(index)
-        if plan is None or not plan.fits(params, self.state, names):
+        if plan is None or not plan.fits(params, grads, self.state, names):
             for param in params:
                 self._begin_state(param, names, group["state_dtype"])
-            plan = self._plans[index] = Plan(params, self.state, names)
+            plan = self._plans[index] = Plan(params, grads, self.state, names)
         return plan
 
     def _engine_numbers(self, group: Group) -> dict[str, float]:

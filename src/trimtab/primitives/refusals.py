@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch._utils import _flatten_dense_tensors
 
-from trimtab.primitives.chunks import SMALL, gradient
+from trimtab.primitives.chunks import SMALL
 from trimtab.primitives.compiling import EXAMPLE_LENGTH, compiled_flat
 from trimtab.primitives.hyperparameters import FLOATING_DTYPES
 from trimtab.primitives.layout import flat, is_dense
@@ -32,17 +32,17 @@ def refuse_other_types(group: Group, owner: str) -> None:
             raise TypeError(f"{owner} moves real floating-point parameters, and {name} is {param.dtype}")
 
 
-def refuse_sparse_gradients(group: Group, owner: str) -> None:
+def refuse_sparse_gradients(group: Group, grads: Sequence[Tensor | None], owner: str) -> None:
     """Checks that the gradients are dense.
 
     Raises:
         RuntimeError: one is not.
     """
     # At every step, for hundreds of parameters: most of the time this is all.
-    if {grad.layout for grad in map(gradient, group["params"]) if grad is not None} <= {torch.strided}:
+    if {grad.layout for grad in grads if grad is not None} <= {torch.strided}:
         return
-    for index, param in enumerate(group["params"]):
-        if param.grad is not None and param.grad.layout is not torch.strided:
+    for index, grad in enumerate(grads):
+        if grad is not None and grad.layout is not torch.strided:
             name = parameter_name(group, index)
             raise RuntimeError(
                 f"{owner} needs dense gradients, and that of {name} is sparse: make the layer with sparse=False"

@@ -74,23 +74,24 @@ class Walk:
     scratch: Scratch
     _numbers: dict[tuple[torch.device, float], Numbers] = field(default_factory=dict)
 
-    def __call__(self, chunk: Chunk, noise: float = 0.0) -> Sums:
+    def __call__(self, chunk: Chunk, grads: Sequence[Tensor], noise: float = 0.0) -> Sums:
         """Takes a step with the parameters of a chunk; returns the sums of squares of a watched one.
 
         Args:
             chunk: the parameters.
+            grads: the gradients of all parameters of the plan.
             noise: key of the noise of stochastic rounding.
         """
-        memory = chunk.load()
-        scaled = [] if self.scaling is None else list(map(self.scaling.applies, chunk.params))
+        memory = chunk.load(grads)
+        scaled = self._scaled(chunk)
         # A process whose pieces are empty still takes part in the others' sums.
-        if not (len(memory[0]) or (chunk.shards is not None and (any(scaled) or self.recipe.watched))):
+        if not (len(memory[0]) or (chunk.shards is not None and (scaled or self.recipe.watched))):
             return ()
         numbers = self._numbers_on(memory[0].device, noise)
-        if self.scaling is None or not any(scaled):
+        if scaled is None:
             param, grad, states = memory
             sums = self.recipe.update(param, grad, states, numbers)
-        elif self.scaling.of == "direction":
+        elif scaled.of == "direction":
             sums = self._scale_direction(chunk, memory, numbers, scaled)
         else:
             sums = self._scale_gradient(chunk, memory, numbers, scaled)
@@ -102,32 +103,32 @@ class Walk:
             self._numbers[device, noise] = self.recipe.numbers({**self.own, "noise": noise}, self.scalars, device)
         return self._numbers[device, noise]
 
-    def _scale_direction(self, chunk: Chunk, memory: Memory, numbers: Numbers, scaled: Sequence[bool]) -> Sums:
+    def _scaled(self, chunk: Chunk) -> NormScaling | None:
+        return self.scaling if self.scaling is not None and chunk.chosen(self.scaling.applies)[0] else None
+
+    def _scale_direction(self, chunk: Chunk, memory: Memory, numbers: Numbers, scaling: NormScaling) -> Sums:
         param, grad, states = memory
         direction = self.scratch.like(param, working_dtype(param.dtype))
         squares = self.recipe.propose(param, grad, states, numbers, direction)
         if len(chunk.params) > 1:
             squares = chunk.squares(param), chunk.squares(direction)
-        sums = self.recipe.apply(param, direction, numbers, self._factor(chunk, squares, scaled))
+        sums = self.recipe.apply(param, direction, numbers, self._factor(chunk, squares, scaling))
         return (grad.to(direction.dtype).square().sum(), *sums) if self.recipe.watched else ()
 
-    def _scale_gradient(self, chunk: Chunk, memory: Memory, numbers: Numbers, scaled: Sequence[bool]) -> Sums:
-        assert self.scaling is not None  # noqa: S101 - the caller has looked
+    def _scale_gradient(self, chunk: Chunk, memory: Memory, numbers: Numbers, scaling: NormScaling) -> Sums:
         param, grad, states = memory
-        decayed = self.scaling.of == "decayed gradient"
+        decayed = scaling.of == "decayed gradient"
         if len(chunk.params) == 1:
             squares = self.recipe.measure(param, grad, numbers, decayed=decayed)
         else:
             squares = chunk.squares(param), chunk.squares(self._decayed(param, grad) if decayed else grad)
-        return self.recipe.update(param, grad, states, numbers, self._factor(chunk, squares, scaled))
+        return self.recipe.update(param, grad, states, numbers, self._factor(chunk, squares, scaling))
 
-    def _factor(self, chunk: Chunk, squares: Sums, scaled: Sequence[bool]) -> Norms:
-        assert self.scaling is not None  # noqa: S101 - the caller has looked
+    def _factor(self, chunk: Chunk, squares: Sums, scaling: NormScaling) -> Norms:
         weight_norm, other_norm = chunk.total(torch.stack(squares)).sqrt().unbind()
-        factor = self.scaling.factor(weight_norm, other_norm, weight_decay=self.own["decay"], **self.scalars)
-        if not all(scaled):
-            factor = torch.where(torch.tensor(scaled, device=factor.device), factor, torch.ones_like(factor))
-        return chunk.spread(factor)
+        factor = scaling.factor(weight_norm, other_norm, weight_decay=self.own["decay"], **self.scalars)
+        chosen = chunk.chosen(scaling.applies)[1].reshape(factor.shape)
+        return chunk.spread(torch.where(chosen, factor, torch.ones_like(factor)))
 
     def _decayed(self, param: Flat, grad: Flat) -> Flat:
         value = param.to(working_dtype(param.dtype))
