@@ -22,7 +22,7 @@ def states_of(params):
 
 
 def chunked(params, states):
-    return Plan(params, [param.grad for param in params], states).chunks
+    return Plan(params, [param.grad for param in params], states, ("average",)).chunks
 
 
 def test_large_tensors_go_alone_and_small_ones_together():

@@ -34,12 +34,15 @@ class AdaBelief(FlatOptimizer):
     is 3e-3 on the scale of gradients, and AdaBelief resembles SGD where gradients are smaller than that. The authors
     use 1e-8 for image classification, 1e-12 for small GANs and LSTMs of two or three layers, 1e-16 for Transformers.
 
+    Coming from AdamW, keep ``lr``, ``betas`` and ``weight_decay``, and replace ``eps`` by its square.
+
     Differences:
         * The default is ``rectify=False``, the paper's algorithm; the authors' package has ``True``.
         * With ``rectify`` and ``amsgrad`` together the authors' package computes the maximum and does not use it; here
           it is used.
         * ``eps=0`` is refused: without a gradient it gives 0/0. State is float32 for 16-bit parameters: float16 would
-          round 1e-16 to zero, and bfloat16 would lose what a step adds to :math:`s`.
+          round 1e-16 to zero, and bfloat16 would lose what a step adds to :math:`s`, unless it is rounded
+          stochastically (``rounding_seed``).
         * With ``fixed_decay``, ``lr = 0`` leaves the parameters as they are; in the package they still decay.
 
     Warning:

@@ -4,7 +4,6 @@ Adapts   the step size of every coordinate.
 Signal   the change of the gradient since the last step.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Unpack
 
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
+from trimtab.primitives.directions import adam, adam_scalars
 from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, WeightDecay
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, flag, one_of, pair
 
@@ -113,11 +113,10 @@ class DiffGrad(FlatOptimizer):
     @staticmethod
     def scalars(step: int, /, *, betas: tuple[float, float], eps: float, eps_mode: str, **_: Any) -> dict[str, float]:
         """Returns the coefficients of ``scale * m / (spread * sqrt(v) + eps)``."""
-        beta1, beta2 = betas
-        scale, spread = 1 / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
+        scalars = adam_scalars(step, betas, eps)
         if eps_mode == "code":
-            scale, spread = scale / spread, 1.0
-        return {"beta1": beta1, "beta2": beta2, "eps": eps, "scale": scale, "spread": spread}
+            scalars |= {"scale": scalars["scale"] / scalars["spread"], "spread": 1.0}
+        return scalars
 
     @staticmethod
     def direction(
@@ -125,17 +124,11 @@ class DiffGrad(FlatOptimizer):
         exp_avg: Float[Tensor, "..."],
         exp_avg_sq: Float[Tensor, "..."],
         previous_grad: Float[Tensor, "..."],
-        *,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        scale: float,
-        spread: float,
+        **scalars: float,
     ) -> tuple[Float[Tensor, "..."], ...]:
         """Returns Adam's direction times the friction, the moments, and the gradient that comes to be the last one."""
-        m = beta1 * exp_avg + (1 - beta1) * grad
-        v = beta2 * exp_avg_sq + (1 - beta2) * grad**2
-        return friction(grad, previous_grad) * (scale * m / (spread * v.sqrt() + eps)), m, v, grad
+        direction, m, v = adam(grad, exp_avg, exp_avg_sq, **scalars)
+        return friction(grad, previous_grad) * direction, m, v, grad
 
 
 def friction(grad: Float[Tensor, "..."], previous_grad: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

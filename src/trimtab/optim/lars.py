@@ -14,6 +14,8 @@ from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.optim.lamb import ADAPTED, BOUNDS, adapts, ordered, trust_ratio
+from trimtab.primitives import directions
+from trimtab.primitives.directions import momentum_scalars
 from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, flag, one_of
 from trimtab.primitives.walk import NormScaling, norm_ratio
@@ -34,6 +36,10 @@ class Lars(FlatOptimizer):
     * ``"paper"`` is Algorithm 1 of the paper on LAMB: it averages, :math:`m_t = \mu m_{t-1} + (1-\mu)(g_t +
       \lambda\theta_{t-1})`, and scales the average, :math:`\theta_t = \theta_{t-1} - \alpha\,
       \phi(\lVert\theta_{t-1}\rVert) / \lVert m_t\rVert\; m_t`. It has no :math:`\eta`.
+
+    Coming from AdamW, nothing carries over. In a layer that is adapted a step changes the norm by about ``lr`` times
+    ``trust_coefficient`` (for ``"paper"``: ``lr``) over one minus ``momentum``: with the defaults start between 0.1 and
+    10. The decay of weights belongs to the gradient: 1e-4 is a customary value.
 
     Differences: parameters with fewer than two dimensions take plain momentum's step, as is usual.
 
@@ -124,23 +130,9 @@ class Lars(FlatOptimizer):
     @staticmethod
     def scalars(_step: int, /, *, momentum: float, variant: str, nesterov: bool, **_: Any) -> dict[str, float]:
         """Returns the coefficients of the buffer and of what is followed."""
-        gain = 1 - momentum if variant == "paper" else 1.0
-        from_grad, from_buffer = (1.0, momentum) if nesterov else (0.0, 1.0)
-        return {"momentum": momentum, "gain": gain, "from_grad": from_grad, "from_buffer": from_buffer}
+        return momentum_scalars(momentum, gain=1 - momentum if variant == "paper" else 1.0, nesterov=nesterov)
 
-    @staticmethod
-    def direction(
-        grad: Float[Tensor, "..."],
-        momentum_buffer: Float[Tensor, "..."],
-        *,
-        momentum: float,
-        gain: float,
-        from_grad: float,
-        from_buffer: float,
-    ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
-        """Returns the momentum, with Nesterov's look ahead, and the buffer."""
-        buffer = momentum * momentum_buffer + gain * grad
-        return from_grad * grad + from_buffer * buffer, buffer
+    direction = staticmethod(directions.momentum)
 
 
 def of_both_norms(

@@ -244,7 +244,8 @@ class FlatOptimizer(torch.optim.Optimizer):
         super().__setstate__(state)
         self._plans = {}
         self._scratch = Scratch()
-        self._observer = None
+        # Torch comes here for a copy, which nobody watches, and also when a state is loaded.
+        self._observer = getattr(self, "_observer", None)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Loads a copy of a state, in the precision in which it was saved.
