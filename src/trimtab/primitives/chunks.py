@@ -53,6 +53,15 @@ class Member:
         return param.device, param.dtype, shards_of(param), self.grad_dtype, dtypes, self.state["step"]
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Some of a chunk's parameters: whether there are any, whether it is all of them, and which."""
+
+    any: bool
+    all: bool
+    each: Bool[Tensor, " params"]
+
+
 class Chunk(ABC):
     """Parameters that take a step together.
 
@@ -71,7 +80,7 @@ class Chunk(ABC):
         self.grad_dtype = members[0].grad_dtype
         self.stored: dict[str, list[Tensor]] = {}
         """The state tensors that the flat memory belongs to."""
-        self._chosen: dict[Callable[[Tensor], bool], tuple[bool, Bool[Tensor, " params"]]] = {}
+        self._chosen: dict[Callable[[Tensor], bool], Chosen] = {}
 
     def fits(self, grads: Sequence[Tensor]) -> bool:
         """Returns whether everything is where it was: parameters may be moved and states be replaced by their owner."""
@@ -82,11 +91,11 @@ class Chunk(ABC):
             and all(_are(map(itemgetter(name), self.states), self.stored[name]) for name in self.names)
         )
 
-    def chosen(self, applies: Callable[[Tensor], bool]) -> tuple[bool, Bool[Tensor, " params"]]:
-        """Returns whether a function says yes to any parameter, and to which; it must always say the same."""
+    def chosen(self, applies: Callable[[Tensor], bool]) -> Chosen:
+        """Returns which parameters a function says yes to; it must always say the same."""
         if applies not in self._chosen:
             flags = list(map(applies, self.params))
-            self._chosen[applies] = any(flags), torch.tensor(flags, device=self.params[0].device)
+            self._chosen[applies] = Chosen(any(flags), all(flags), torch.tensor(flags, device=self.params[0].device))
         return self._chosen[applies]
 
     def count(self) -> int:

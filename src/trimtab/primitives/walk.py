@@ -104,7 +104,7 @@ class Walk:
         return self._numbers[device, noise]
 
     def _scaled(self, chunk: Chunk) -> NormScaling | None:
-        return self.scaling if self.scaling is not None and chunk.chosen(self.scaling.applies)[0] else None
+        return self.scaling if self.scaling is not None and chunk.chosen(self.scaling.applies).any else None
 
     def _scale_direction(self, chunk: Chunk, memory: Memory, numbers: Numbers, scaling: NormScaling) -> Sums:
         param, grad, states = memory
@@ -127,8 +127,10 @@ class Walk:
     def _factor(self, chunk: Chunk, squares: Sums, scaling: NormScaling) -> Norms:
         weight_norm, other_norm = chunk.total(torch.stack(squares)).sqrt().unbind()
         factor = scaling.factor(weight_norm, other_norm, weight_decay=self.own["decay"], **self.scalars)
-        chosen = chunk.chosen(scaling.applies)[1].reshape(factor.shape)
-        return chunk.spread(torch.where(chosen, factor, torch.ones_like(factor)))
+        chosen = chunk.chosen(scaling.applies)
+        if not chosen.all:
+            factor = torch.where(chosen.each, factor, torch.ones_like(factor))
+        return chunk.spread(factor)
 
     def _decayed(self, param: Flat, grad: Flat) -> Flat:
         value = param.to(working_dtype(param.dtype))
