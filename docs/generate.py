@@ -18,6 +18,7 @@ SUMMARY = """\
 * Methods
     * [All](methods/index.md)
 {methods}
+* [How fast, how exact](speed.md)
 * [Test your own optimizer](testing.md)
 * [Architecture](architecture.md)
 * Reference
