@@ -7,6 +7,7 @@ from trimtab.catalog import Entry, entries
 SUMMARY = """\
 * [Getting started](index.md)
 * [Compare on your own task](own-task.md)
+* [Compare with any script](any-script.md)
 * [How a comparison is made](comparison.md)
 * Methods
     * [All](methods/index.md)

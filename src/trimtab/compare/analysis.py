@@ -236,11 +236,12 @@ def _warning(
     candidate: CandidateLike, best: Point, tuning: list[tuple[Point, Outcome]], runs: list[Outcome], rate: str
 ) -> str:
     """What a reader of a candidate's rank should know."""
-    if len(runs) > 1 and len({run.loss for run in runs}) == 1:
-        return f"all {len(runs)} seeds ended at exactly the same value: do they change anything?"
+    warnings = []
     if rate in candidate.tunables and len(tuning) > 2 and _at_edge(best.settings[rate], tuning, rate):
-        return f"the best {rate} is the most extreme that was tried: a wider range may do better"
-    return ""
+        warnings.append(f"the best {rate} is the most extreme that was tried: a wider range may do better")
+    if len(runs) > 1 and len({run.loss for run in runs}) == 1:
+        warnings.append(f"all {len(runs)} seeds ended at exactly the same value: does it depend on the seed?")
+    return "; ".join(warnings)
 
 
 def _at_edge(value: object, tuning: list[tuple[Point, Outcome]], name: str) -> bool:

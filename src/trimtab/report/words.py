@@ -111,7 +111,8 @@ def glossary(result: ComparisonResult) -> list[tuple[str, str]]:
         (
             "Verdict",
             f"Whether a candidate has a {better(result)} {result.task.objective} than {result.reference}: helps, "
-            "hurts, or no difference shown. The last does not mean that they are equal, only that these seeds do not tell.",
+            "hurts, or no difference shown. The last does not mean that they are equal, only that these seeds do not "
+            "tell.",
         ),
         (
             "Holm's correction",

@@ -46,7 +46,8 @@ class CommandComparison(PlannedComparison):
         metric_file: a path with places, a colon and a dotted key, to find in a JSON file instead.
         metric_name: what reports call it.
         maximize: whether more of it is better.
-        out: directory of the study, ``runs/<name of the script>`` by default.
+        out: directory of the study; by default ``runs/<name of the script>``, or ``runs/commands`` where every
+            candidate has its own.
         trials: quasi-random settings tried for each candidate.
         seeds: fresh seeds of the final runs.
         reference: candidate that verdicts compare with; ``adamw`` if it takes part, else the first.
@@ -89,7 +90,7 @@ class CommandComparison(PlannedComparison):
         if timeout is not None and not (math.isfinite(timeout) and timeout > 0):
             raise InputError(f"timeout={timeout}: a positive number of seconds is needed")
         self.maximize, self.timeout = maximize, timeout
-        name = _name(chosen[0].command)
+        name = "commands" if command is None else _name(Command(command, shell))
         plan = Plan(
             task=name,
             task_fingerprint="",  # each candidate has its own

@@ -12,7 +12,10 @@ from trimtab.lab.errors import InputError
 from trimtab.lab.tunable import Value
 
 _NAME = re.compile(r"[A-Za-z_][\w./-]*")
-_AFTER_NAME = r"[\"']?\s*[:=]?\s*([-+.\w]+)"
+_AFTER_NAME = (
+    r"[\"']?(?:\s*[:=]\s*|\s+)[\"']?"
+    r"([-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?)(?!\w)))"
+)
 """What follows a name in ``val_loss=0.3``, ``"val_loss": 0.3`` and ``val_loss 0.3``."""
 
 _CONTINUES = re.compile(r"\.?\d|[eE][-+]?\d")

@@ -110,7 +110,7 @@ class _Run:
         try:
             values = self.reading.line(text)
         except MetricError as error:
-            self.fault = str(error)
+            self.fault = self.fault or str(error)
             return True
         give_up = False
         for value in values:
