@@ -1,6 +1,5 @@
 """A program and whatever it starts end with their trial, however that ends."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trimtab.lab import process
-from trimtab.lab.process import Lines, run_process
+from trimtab.lab.process import Lines, process_group, run_process
 
 
 def run(tmp_path, *arguments, **options):
@@ -20,8 +19,9 @@ def run(tmp_path, *arguments, **options):
         lines.append(line)
         return False
 
-    paths = {"output": tmp_path / "output", "lock": tmp_path / "lock"}
-    return run_process(arguments, **{**paths, "on_line": on_line, **options}), lines
+    options = {"output": tmp_path / "output", "on_line": on_line, **options}
+    with process_group(tmp_path / "lock") as group:
+        return run_process(arguments, group=group, **options), lines
 
 
 def python(text):
@@ -113,16 +113,17 @@ def test_a_line_may_ask_for_the_end(tmp_path):
 WORKER = """
 import sys
 from pathlib import Path
-from trimtab.lab.process import run_process
+from trimtab.lab.process import process_group, run_process
 
-out = Path(sys.argv[1])
-script = f"echo $$ > {out}/child; sleep 1000 & echo $! > {out}/grandchild; wait"
-run_process(["/bin/sh", "-c", script], output=out / "output", lock=out / "lock", on_line=lambda line: False)
+out, script = Path(sys.argv[1]), sys.argv[2]
+with process_group(out / "lock") as group:
+    run_process(["/bin/sh", "-c", script], group=group, output=out / "worker", on_line=lambda line: False)
 """
 
 
 def test_a_killed_worker_takes_the_program_and_its_children_along(tmp_path):
-    worker = subprocess.Popen([sys.executable, "-c", WORKER, tmp_path], env={**os.environ})
+    script = f"echo $$ > {tmp_path}/child; sleep 1000 & echo $! > {tmp_path}/grandchild; wait"
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, tmp_path, script])
     pids = [wait_for(tmp_path / "child"), wait_for(tmp_path / "grandchild")]
     worker.send_signal(signal.SIGKILL)
     worker.wait()
@@ -133,12 +134,7 @@ def test_a_killed_worker_takes_the_program_and_its_children_along(tmp_path):
 
 def test_a_second_attempt_waits_for_the_last_process_of_the_first(tmp_path):
     script = f"trap '' TERM; while :; do echo x >> {tmp_path}/log; sleep 0.05; done"
-    code = (
-        "from pathlib import Path; from trimtab.lab.process import run_process; "
-        f"out = Path({str(tmp_path)!r}); "
-        f"run_process(['/bin/sh', '-c', {script!r}], output=out / 'first', lock=out / 'lock', on_line=bool)"
-    )
-    worker = subprocess.Popen([sys.executable, "-c", code])
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, tmp_path, script])
     while not (tmp_path / "log").exists():
         time.sleep(0.05)
     worker.kill()

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -43,8 +43,8 @@ class Ended:
 def run_process(
     arguments: Sequence[str],
     *,
+    group: int,
     output: Path,
-    lock: Path,
     on_line: Callable[[str], bool],
     environment: Mapping[str, str] | None = None,
     timeout: float | None = None,
@@ -53,8 +53,8 @@ def run_process(
 
     Args:
         arguments: the program and its arguments, as the program gets them.
+        group: process group to start it in, which is over when this function returns.
         output: file that gets standard output and standard error, in the order in which they were written.
-        lock: file that is locked as long as any process of the program's group lives.
         on_line: called with each line soon after it was written; ``True`` asks for the program to be ended. A carriage
             return ends a line too, because progress bars write those.
         environment: variables of the program; this process's own by default.
@@ -63,7 +63,7 @@ def run_process(
     Raises:
         OSError: the program cannot be started.
     """
-    with _group(lock) as group, output.open("wb") as file:
+    with output.open("wb") as file:
         start = time.monotonic()
         child = subprocess.Popen(  # noqa: S603 - running what the user asks for is the point
             arguments,
@@ -114,8 +114,15 @@ def _ask_to_end(child: "subprocess.Popen[bytes]", group: int) -> None:
 
 
 @contextmanager
-def _group(lock: Path) -> Iterator[int]:
-    """A process group that ends with this process; within the context, its id."""
+def process_group(lock: Path) -> Iterator[int]:
+    """Makes a process group that ends with the context, or with this process.
+
+    Args:
+        lock: file that is locked as long as any process of the group lives; waited for if it is locked.
+
+    Yields:
+        The group's id.
+    """
     with lock.open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         watchdog = subprocess.Popen(  # noqa: S603 - a constant
@@ -129,7 +136,8 @@ def _group(lock: Path) -> Iterator[int]:
         try:
             yield watchdog.pid
         finally:
-            watchdog.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(watchdog.pid, signal.SIGKILL)
             watchdog.communicate()
 
 

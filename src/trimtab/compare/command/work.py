@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.command.metric import CommandMetric, MetricError, Reading
-from trimtab.lab.process import Ended, run_process
+from trimtab.lab.process import Ended, process_group, run_process
 from trimtab.lab.trial import CurvePoint, Outcome, Point, Reporter, Status
 
 SHOWN_LINES = 20
@@ -47,22 +47,25 @@ class CommandWork:
         out = self.directory / trial
         values = candidate.values(point.settings, seed=point.seed, trial=trial, out=str(out))
         arguments = candidate.command.arguments(values)
-        _make_empty(out)
         shown = candidate.command.shown(values)
-        (out / "command.txt").write_text(f"{shown}\n", encoding="utf-8")
-        run = _Run(self.metric.start(values), -1 if self.maximize else 1, report)
-        try:
-            ended = run_process(
-                arguments,
-                output=out / "output.txt",
-                lock=self.directory / f"{trial}.lock",
-                on_line=run.line,
-                environment=self._environment(point, trial, out),
-                timeout=self.timeout,
-            )
-        except OSError as error:
-            return Outcome("failed", error=f"the command cannot be started: {error}\n{shown}")
-        (self.directory / f"{trial}.lock").unlink(missing_ok=True)
+        lock = self.directory / f"{trial}.lock"
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with process_group(lock) as group:  # from here on nothing of an earlier attempt runs
+            _make_empty(out)
+            (out / "command.txt").write_text(f"{shown}\n", encoding="utf-8")
+            run = _Run(self.metric.start(values), -1 if self.maximize else 1, report)
+            try:
+                ended = run_process(
+                    arguments,
+                    group=group,
+                    output=out / "output.txt",
+                    on_line=run.line,
+                    environment=self._environment(point, trial, out),
+                    timeout=self.timeout,
+                )
+            except OSError as error:
+                return Outcome("failed", error=f"the command cannot be started: {error}\n{shown}")
+            lock.unlink()
         return run.outcome(ended, self.metric, f"{shown}\nits output is in {out / 'output.txt'}", self.timeout)
 
     def _environment(self, point: Point, trial: str, out: Path) -> dict[str, str]:
@@ -88,7 +91,7 @@ def _make_empty(directory: Path) -> None:
     """What an earlier attempt at the trial left behind must not be mistaken for this one's."""
     if directory.exists():
         shutil.rmtree(directory)
-    directory.mkdir(parents=True)
+    directory.mkdir()
 
 
 @dataclass
