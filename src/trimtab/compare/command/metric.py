@@ -66,15 +66,12 @@ class OutputMetric:
     Args:
         name: what it is called.
         pattern: regular expression with one group; the last match counts.
+        source: where it is found, in words.
     """
 
     name: str
     pattern: str
-
-    @property
-    def source(self) -> str:
-        """Where it is found, in words."""
-        return f"the last match of {self.pattern} in the output"
+    source: str
 
     def start(self, values: Mapping[str, Value]) -> "_LineReading":  # noqa: ARG002 - the same for every run
         """Begins to read one run."""
@@ -122,20 +119,22 @@ def output_metric(text: str, name: str | None = None) -> OutputMetric:
         InputError: it is no regular expression, or one with another number of groups.
     """
     if _NAME.fullmatch(text):
-        return OutputMetric(name or text, rf"(?<![\w./-]){re.escape(text)}{_AFTER_NAME}")
+        pattern = rf"(?<![\w./-]){re.escape(text)}{_AFTER_NAME}"
+        return OutputMetric(name or text, pattern, f"the last number after {text} in the output")
     try:
-        pattern = re.compile(text)
+        compiled = re.compile(text)
     except re.error as error:
         at = error.pos or 0
         raise InputError(f"--metric is not a regular expression: {error.msg}\n  {text}\n  {' ' * at}^") from None
-    if pattern.groups != 1:
+    if compiled.groups != 1:
         raise InputError(
-            f"--metric {text!r} has {pattern.groups} groups; one pair of brackets has to enclose the number, as in "
+            f"--metric {text!r} has {compiled.groups} groups; one pair of brackets has to enclose the number, as in "
             r"val_loss=([-+.\w]+); others are written (?:...)"
         )
     before = text[: re.search(r"(?<!\\)\((?!\?[:=!<])", text).start()] if name is None else ""  # type: ignore[union-attr]  # it has a group
     words = re.findall(r"[A-Za-z_][\w/-]*", re.sub(r"\\.|\[[^]]*\]", " ", before))
-    return OutputMetric(name or (words[-1] if words else "metric"), text)
+    name = name or (words[-1] if words else "metric")
+    return OutputMetric(name, text, f"the last match of {text} in the output")
 
 
 @dataclass(frozen=True)
