@@ -6,8 +6,15 @@ from trimtab.catalog import Entry, entries
 
 SUMMARY = """\
 * [Getting started](index.md)
+* Guides
+    * [In a plain loop](guides/plain-loop.md)
+    * [Hugging Face's Trainer](guides/huggingface.md)
+    * [Lightning](guides/lightning.md)
+    * [Sharded with FSDP2](guides/fsdp2.md)
+    * [A rule of your own](tutorial-rule.md)
 * [Compare on your own task](own-task.md)
 * [Compare with any script](any-script.md)
+* [Coming from another optimizer](coming-from.md)
 * [How a comparison is made](comparison.md)
 * Methods
     * [All](methods/index.md)

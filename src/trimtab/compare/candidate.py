@@ -6,7 +6,7 @@ It is written as a call, ``lion`` or ``adamw(weight_decay=0.1)``; several are se
 import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
@@ -130,7 +130,13 @@ def _candidate(text: str, node: ast.expr) -> Candidate:
 def _arguments(entry: Entry) -> list[str]:
     import inspect
 
-    return [name for name in inspect.signature(entry.load()).parameters if name != "params"]
+    names = []
+    for parameter in inspect.signature(entry.load()).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:  # annotated as Unpack of a TypedDict
+            names += [name for options in get_args(parameter.annotation) for name in options.__annotations__]
+        elif parameter.name != "params":
+            names.append(parameter.name)
+    return names
 
 
 def _value(text: str, keyword: ast.keyword) -> Value:
