@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from trimtab.catalog import entries, families, find, nearest, search
 from trimtab.catalog.entries import Entry
 from trimtab.compare import DEFAULT_TRIALS
 from trimtab.lab.errors import InputError
+
+if TYPE_CHECKING:
+    from trimtab.compare.running import PlannedComparison
 
 app = typer.Typer(
     name="trimtab",
@@ -51,67 +54,145 @@ def _input_errors() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
+DEFAULT_CANDIDATES = "sgd,adamw,nadam,radam,lion,adabelief"
+COMMANDS = "Compare on a command of yours"
+
+
 @app.command(epilog=EXIT_CODES)
 def compare(
     task: Annotated[
-        str,
+        str | None,
         typer.Argument(help="A task that ships, or path/to/task.py:name.", autocompletion=_complete_tasks),
-    ],
+    ] = None,
     candidates: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Names separated by commas; settings in brackets are fixed: lion,adamw(weight_decay=0.1).",
+            help="Names separated by commas; settings in brackets are fixed: lion,adamw(weight_decay=0.1). "
+            f"(default: {DEFAULT_CANDIDATES})",
             autocompletion=_complete_candidates,
         ),
-    ] = "sgd,adamw,nadam,radam,lion,adabelief",
+    ] = None,
     trials: Annotated[int, typer.Option(help="Settings tried for each candidate.")] = DEFAULT_TRIALS,
-    seeds: Annotated[int | None, typer.Option(help="Fresh seeds of the final runs.  [default: the task's]")] = None,
-    budget: Annotated[int | None, typer.Option(help="Length of a run in steps.  [default: the task's]")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where results go.  [default: runs/TASK]")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Worker processes.  [default: one a core]")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Fresh seeds of the final runs. (default: the task's; 5 for a command)")
+    ] = None,
+    budget: Annotated[int | None, typer.Option(help="Length of a run in steps. (default: the task's)")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where results go. (default: runs/TASK)")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Worker processes. (default: one a core)")] = None,
     reference: Annotated[
-        str | None, typer.Option(help="Candidate that verdicts compare with.  [default: adamw, else the first]")
+        str | None, typer.Option(help="Candidate that verdicts compare with. (default: adamw, else the first)")
     ] = None,
     pruner: Annotated[
         str | None, typer.Option(help="Gives up hopeless tuning trials: median or successive-halving.")
     ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option(
+            help='A script with places: "python train.py --opt {optimizer} --lr {lr} --seed {seed}".',
+            rich_help_panel=COMMANDS,
+        ),
+    ] = None,
+    candidate: Annotated[
+        list[str] | None,
+        typer.Option(help="A candidate with its own command: name=command. Repeatable.", rich_help_panel=COMMANDS),
+    ] = None,
+    tune: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A range: lr=1e-4..1e-1:log, batch=16,32, or for one candidate lion.lr=1e-5..1e-2:log. Repeatable.",
+            rich_help_panel=COMMANDS,
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="Name, or pattern with one group; its last match counts.", rich_help_panel=COMMANDS),
+    ] = None,
+    metric_file: Annotated[
+        str | None, typer.Option(help="JSON file and key: {out}/metrics.json:val.loss.", rich_help_panel=COMMANDS)
+    ] = None,
+    metric_name: Annotated[str | None, typer.Option(help="What reports call it.", rich_help_panel=COMMANDS)] = None,
+    maximize: Annotated[
+        bool, typer.Option("--maximize", help="More of it is better.", rich_help_panel=COMMANDS)
+    ] = False,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds after which a trial has failed.", rich_help_panel=COMMANDS)
+    ] = None,
+    shell: Annotated[
+        bool, typer.Option("--shell", help="A shell reads the command.", rich_help_panel=COMMANDS)
+    ] = False,
+    unseeded: Annotated[
+        bool,
+        typer.Option("--unseeded", help="The command needs no {seed}: see the manual.", rich_help_panel=COMMANDS),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would run, and for how long.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
-    """Tune candidates on a task with equal budgets, and compare them on fresh seeds."""
+    """Tune candidates on a task, or a command, with equal budgets, and compare them on fresh seeds."""
+    shared = {"out": out, "trials": trials, "reference": reference, "pruner": pruner, "jobs": jobs}
+    own = {
+        "tune": tune or [],
+        "metric": metric,
+        "metric_file": metric_file,
+        "metric_name": metric_name,
+        "maximize": maximize,
+        "timeout": timeout,
+        "shell": shell,
+        "unseeded": unseeded,
+    }
     with _input_errors():
-        _say_loading()
-        from trimtab.compare.comparison import Comparison
-        from trimtab.report import console as drawing
-        from trimtab.report import write_all
-        from trimtab.report.export import to_json
+        if command is None and not candidate:
+            _refuse(own, "belongs to a comparison with --command")
+            if task is None:
+                raise InputError("name a task (digits, path/to/task.py:name), or give a --command")
+            comparison = _task_comparison(task, candidates or DEFAULT_CANDIDATES, seeds=seeds, steps=budget, **shared)
+        else:
+            _refuse({"TASK": task}, "cannot be given together with --command")
+            _refuse({"budget": budget}, "is for tasks; write the length of a run into the command")
+            comparison = _command_comparison(command, candidates, candidate or [], seeds=seeds, **shared, **own)
+        _compare(comparison, dry_run=dry_run, as_json=as_json)
 
-        comparison = Comparison(
-            task,
-            candidates,
-            out,
-            trials=trials,
-            seeds=seeds,
-            steps=budget,
-            reference=reference,
-            pruner=pruner,
-            jobs=jobs,
-        )
-        console = Console(stderr=as_json)
-        if dry_run:
-            drawing.print_plan(console, comparison.plan, comparison.estimated_seconds(), comparison.jobs)
-            return
-        try:
-            with drawing.ProgressBars(console, comparison.plan.seeds) as bars:
-                result = comparison.run(bars)
-        except KeyboardInterrupt:
-            command = shlex.join(["trimtab", *sys.argv[1:]])
-            console.print(
-                f"\nStopped. What is finished is kept in {comparison.out}; go on with\n  {command}", markup=False
-            )
-            raise typer.Exit(130) from None
-        paths = write_all(result, comparison.out)
-        drawing.print_summary(console, result, paths)
+
+def _refuse(options: dict[str, Any], words: str) -> None:
+    for name, value in options.items():
+        if value not in (None, False, []):
+            raise InputError(f"{name if name.isupper() else '--' + name.replace('_', '-')} {words}")
+
+
+def _task_comparison(task: str, candidates: str, **options: Any) -> "PlannedComparison":
+    _say_loading()
+    from trimtab.compare.comparison import Comparison
+
+    return Comparison(task, candidates, **options)
+
+
+def _command_comparison(
+    command: str | None, candidates: str | None, own: list[str], *, seeds: int | None, **options: Any
+) -> "PlannedComparison":
+    _say_loading()
+    from trimtab.compare.command.comparison import DEFAULT_SEEDS, CommandComparison, named_commands
+
+    named = named_commands(candidates, own)
+    return CommandComparison(command, named, seeds=DEFAULT_SEEDS if seeds is None else seeds, **options)
+
+
+def _compare(comparison: "PlannedComparison", *, dry_run: bool, as_json: bool) -> None:
+    from trimtab.report import console as drawing
+    from trimtab.report import write_all
+    from trimtab.report.export import to_json
+
+    console = Console(stderr=as_json)
+    if dry_run:
+        drawing.print_dry_run(console, comparison)
+        return
+    try:
+        with drawing.ProgressBars(console, comparison.plan.seeds, sign=comparison.facts().sign) as bars:
+            result = comparison.run(bars)
+    except KeyboardInterrupt:
+        again = shlex.join(["trimtab", *sys.argv[1:]])
+        console.print(f"\nStopped. What is finished is kept in {comparison.out}; go on with\n  {again}", markup=False)
+        raise typer.Exit(130) from None
+    paths = write_all(result, comparison.out)
+    drawing.print_summary(console, result, paths)
     if as_json:
         typer.echo(to_json(result))
     if any(candidate.rank is None for candidate in result.candidates):

@@ -6,7 +6,7 @@ It is written as a call, ``lion`` or ``adamw(weight_decay=0.1)``; several are se
 import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from torch import nn
@@ -36,6 +36,21 @@ class Candidate:
         return f"{self.entry.id}({arguments})" if arguments else self.entry.id
 
     @property
+    def title(self) -> str:
+        """Its full name."""
+        return self.entry.title
+
+    @property
+    def kind(self) -> str:
+        """``method`` or ``baseline``."""
+        return self.entry.kind
+
+    @property
+    def summary(self) -> str:
+        """What it does, in a line."""
+        return self.entry.summary
+
+    @property
     def tunables(self) -> Tunables:
         """What is tuned, in the order of the catalogue."""
         fixed = dict(self.fixed)
@@ -48,6 +63,10 @@ class Candidate:
     def optimizer(self, model: nn.Module, tuned: Settings) -> torch.optim.Optimizer:
         """Builds the optimizer for a model."""
         return build(self.entry, model, self.settings(tuned))
+
+    def definition(self) -> dict[str, Any]:
+        """Returns nothing: the label says all."""
+        return {}
 
     def code(self, tuned: Settings) -> str:
         """Returns the lines that use it outside of trimtab's experiments."""
