@@ -14,10 +14,10 @@ from trimtab.catalog import nearest
 from trimtab.compare import DEFAULT_TRIALS
 from trimtab.compare.analysis import analyse
 from trimtab.compare.candidate import Candidate, parse_candidates
-from trimtab.compare.environment import environment
 from trimtab.compare.plan import EVALUATIONS, TUNING_SEED, Plan
 from trimtab.compare.result import ComparisonResult, TaskFacts
 from trimtab.compare.work import ComparisonWork
+from trimtab.lab.environment import environment
 from trimtab.lab.errors import InputError, StudyMismatchError
 from trimtab.lab.executor import LocalExecutor, threads_per_worker, usable_cores
 from trimtab.lab.loading import load_task, task_fingerprint
