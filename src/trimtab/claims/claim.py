@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from trimtab.lab.task import Task
 from trimtab.lab.trial import Outcome, Probe
-from trimtab.lab.tunable import Settings, Value
+from trimtab.lab.tunable import Value
 
 Scale: TypeAlias = Literal["small", "full"]
 SCALES: tuple[Scale, ...] = ("small", "full")
@@ -31,7 +31,10 @@ class Run:
     seed: int
 
 
-Builder: TypeAlias = Callable[[nn.Module, Settings, Run], Optimizer]
+Chosen: TypeAlias = Mapping[str, Any]
+"""Values from an arm's grid."""
+
+Builder: TypeAlias = Callable[[nn.Module, Chosen, Run], Optimizer]
 """Builds an optimizer for a model from tuned settings."""
 
 
