@@ -5,12 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from trimtab.claims.result import ClaimResult
-from trimtab.claims.runner import verify
+from trimtab.claims.runner import NotJudged, verify
 from trimtab.lab.errors import InputError, StudyMismatchError
 from trimtab.lab.store import read_store
 
@@ -38,9 +37,8 @@ class Recorder:
 
 
 def run(out, **more):
-    verified = verify(["toy"], out, jobs=2, **more)
-    assert verified.unfinished == {}
-    (result,) = verified.results
+    (result,) = verify(["toy"], out, jobs=2, **more)
+    assert isinstance(result, ClaimResult)
     return result
 
 
@@ -113,6 +111,13 @@ def test_no_difference_is_inconclusive(register, tmp_path):
     assert result.findings[0].mean == 0
 
 
+def test_settings_may_be_words(register, tmp_path):
+    register("WORDS")
+    result = run(tmp_path)
+    assert {tried.settings["momentum"] for tried in result.arms[0].tried} == {"no", "much"}
+    assert result.arms[0].at_edge == ()
+
+
 def test_an_arm_that_diverges_is_compared_with_nothing(register, tmp_path):
     register("DIVERGING")
     result = run(tmp_path)
@@ -126,9 +131,9 @@ def test_an_arm_that_diverges_is_compared_with_nothing(register, tmp_path):
 )
 def test_a_claim_that_cannot_be_judged_says_why(name, reason, register, tmp_path):
     register(name)
-    verified = verify(["toy"], tmp_path, jobs=1)
-    assert verified.results == []
-    assert reason in verified.unfinished["toy"]
+    (told,) = verify(["toy"], tmp_path, jobs=1)
+    assert isinstance(told, NotJudged)
+    assert reason in told.reason
     assert not (tmp_path / "toy.json").exists()
 
 
@@ -153,16 +158,22 @@ def test_trials_of_another_protocol_are_refused(register, tmp_path, monkeypatch)
     run(tmp_path)
     monkeypatch.setattr("trimtab.claims.runner.protocol_hash", lambda reference: "another")
     with pytest.raises(StudyMismatchError, match="protocol"):
-        verify(["toy"], tmp_path)
+        list(verify(["toy"], tmp_path))
 
 
 KILLED = """
 import sys
+from tests.claims.test_runner import Recorder
 from trimtab.claims import CLAIMS
 CLAIMS["toy"] = "tests.claims.toy:CONFIRMED"
 from trimtab.claims.runner import verify
+
+class Telling(Recorder):
+    def finished(self, point, outcome):
+        print(point.key, flush=True)
+
 if __name__ == "__main__":
-    verify(["toy"], sys.argv[1], jobs=2)
+    list(verify(["toy"], sys.argv[1], jobs=2, watch=Telling()))
 """
 
 
@@ -171,17 +182,10 @@ def test_killed_and_started_again_it_goes_on(confirmed, register, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(KILLED)
     environment = {**os.environ, "TOY_SECONDS": "0.3", "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen(
-        [sys.executable, script, tmp_path / "out"], env=environment, start_new_session=True, stderr=subprocess.PIPE
-    )
-    kept = {}
-    deadline = time.monotonic() + 120
-    while len(kept) < 3 and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.1)
-        try:
-            kept = read_store(tmp_path / "out" / "toy").outcomes
-        except InputError:
-            continue
+    command = [sys.executable, script, tmp_path / "out"]
+    process = subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.PIPE, text=True)
+    told = [process.stdout.readline() for _ in range(3)]
+    assert all(told)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     kept = read_store(tmp_path / "out" / "toy").outcomes

@@ -40,7 +40,8 @@ class Line(Task):
 
 def sgd(model, settings, run):
     time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
-    return torch.optim.SGD(model.parameters(), lr=settings["lr"])
+    momentum = {"no": 0.0, "much": 0.5}[settings.get("momentum", "no")]
+    return torch.optim.SGD(model.parameters(), lr=settings["lr"], momentum=momentum)
 
 
 def explode(model, settings, run):
@@ -88,3 +89,4 @@ INCONCLUSIVE = claim(replace(TRUE, arms=("same", "slow"), claimed=0.0), arms=(SL
 DIVERGING = claim(TRUE, arms=(TUNED_ARM, replace(SLOW_ARM, optimizer=explode)))
 FAILING = claim(TRUE, arms=(TUNED_ARM, replace(SLOW_ARM, optimizer=refuse)))
 UNTUNABLE = claim(TRUE, arms=(replace(TUNED_ARM, optimizer=explode), SLOW_ARM))
+WORDS = claim(TRUE, arms=(replace(TUNED_ARM, grid={**TUNED, "momentum": ("no", "much")}), SLOW_ARM))

@@ -39,6 +39,7 @@ def analyse(claim: Claim, outcomes: Outcomes, *, protocol_hash: str, environment
     used = [outcomes[point.key] for point in design.points(claim, outcomes)]
     return ClaimResult(
         id=claim.id,
+        statement=claim.statement,
         protocol_hash=protocol_hash,
         verdict=overall(finding.verdict for finding in findings if finding.decides),
         findings=findings,

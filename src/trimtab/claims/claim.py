@@ -46,8 +46,9 @@ class Arm:
         name: unique within the claim, without ``/``.
         task: makes the task; its ``steps`` and ``batch_size`` are the budget of every run.
         optimizer: builds the optimizer.
-        grid: values to try of each setting, ascending; every combination is tried. Where each setting has one value,
-            nothing is tuned. Where the best ``lr`` is the lowest or the highest that was tried, one more beyond it is.
+        grid: values to try of each setting, numbers positive and ascending; every combination is tried. Where each
+            setting has one value, nothing is tuned. Where the best ``lr`` is the lowest or the highest that was tried,
+            one more beyond it is tried.
         tuning_seeds: seeds of which the mean validation loss chooses the settings.
         test_seeds: fresh seeds for the chosen settings.
         evaluations: how often a final run is evaluated; tuning runs only at their end.

@@ -48,7 +48,7 @@ def final_points(claim: Claim, arm: Arm, outcomes: Outcomes) -> list[Point]:
     if best is None:
         return []
     group = f"{claim.id}/final/{arm.name}"
-    return [Point(group, i, best, seed, test=True, tunables=_ranges(best)) for i, seed in enumerate(arm.test_seeds)]
+    return [Point(group, i, best, seed, test=True, tunables=_ranges(arm)) for i, seed in enumerate(arm.test_seeds)]
 
 
 def tried_settings(claim: Claim, arm: Arm, outcomes: Outcomes) -> list[Setting]:
@@ -73,12 +73,13 @@ def best_setting(claim: Claim, arm: Arm, outcomes: Outcomes) -> Setting | None:
 
 
 def at_edge(claim: Claim, arm: Arm, outcomes: Outcomes) -> list[str]:
-    """Returns the settings whose best value is the lowest or the highest that was tried with the others' best."""
+    """Returns the settings whose best value is the lowest or the highest tried; of rates, with the others' best."""
     settings = tried_settings(claim, arm, outcomes)
     best = _best(claim, arm, settings, outcomes)
     if best is None:
         return []
-    return [name for name in best if len(tried := _along(settings, best, name)) > 1 and best[name] in _ends(tried)]
+    tried = {name: [each[name] for each in settings] for name in best} | {"lr": _along(settings, best, "lr")}
+    return [name for name in best if len(set(tried[name])) > 1 and best[name] in _ends(tried[name])]
 
 
 def mean_loss(claim: Claim, arm: Arm, settings: list[Setting], chosen: Setting, outcomes: Outcomes) -> float | None:
@@ -116,6 +117,8 @@ def _beyond(settings: list[Setting], best: Setting) -> Setting | None:
 
 def _along(settings: list[Setting], best: Setting, name: str) -> list[Value]:
     """Returns the values of one setting that were tried with the best values of the others."""
+    if name not in best:
+        return []
     return [each[name] for each in settings if all(each[key] == best[key] for key in best if key != name)]
 
 
@@ -127,8 +130,10 @@ def _ends(values: list[Value] | list[float]) -> tuple[float, ...]:
 def _trials(claim: Claim, arm: Arm, settings: list[Setting], chosen: Setting) -> list[Point]:
     first = settings.index(chosen) * len(arm.tuning_seeds)
     group = f"{claim.id}/tune/{arm.name}"
-    return [Point(group, first + i, chosen, seed, tunables=_ranges(chosen)) for i, seed in enumerate(arm.tuning_seeds)]
+    return [Point(group, first + i, chosen, seed, tunables=_ranges(arm)) for i, seed in enumerate(arm.tuning_seeds)]
 
 
-def _ranges(setting: Setting) -> Tunables:
-    return {name: _ANY_POSITIVE if isinstance(value, float) else Choice((value,)) for name, value in setting.items()}
+def _ranges(arm: Arm) -> Tunables:
+    return {
+        name: _ANY_POSITIVE if isinstance(values[0], float) else Choice(values) for name, values in arm.grid.items()
+    }

@@ -47,7 +47,7 @@ class ObservedDiffGrad(DiffGrad):
         grad = torch.cat(grads)
         if self._last is not None:
             of_each = torch.sigmoid((self._last - grad).abs())
-            self.frictions.append(torch.quantile(of_each, torch.tensor([0.5, 0.95])))
+            self.frictions.append(torch.quantile(of_each, torch.tensor([0.5, 0.95], dtype=grad.dtype)))
         self._last = grad
         return loss
 

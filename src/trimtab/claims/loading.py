@@ -53,6 +53,11 @@ def protocol_hash(reference: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]
 
 
+def is_stale(method: str, protocol: str) -> bool:
+    """Tells whether a result with a protocol's hash is that of another protocol than the method's claim now has."""
+    return protocol != protocol_hash(find_reference(method))
+
+
 def _constants(part: Arm | Comparison) -> str:
     """The fields that are plain values, which other modules may have computed."""
     return repr({name: value for name, value in vars(part).items() if not callable(value)})

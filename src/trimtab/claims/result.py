@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from trimtab.claims import CLAIMS
@@ -13,6 +12,9 @@ from trimtab.lab.tunable import Value
 
 if TYPE_CHECKING:
     from trimtab.lab.statistics import Verdict
+
+RESULTS = resources.files("trimtab.claims") / "results"
+"""The results that ship."""
 
 SCHEMA = "trimtab.claim"
 SCHEMA_VERSION = 1
@@ -100,6 +102,7 @@ class ClaimResult:
 
     Args:
         id: of the claim.
+        statement: what was claimed.
         protocol_hash: of what was run; see :func:`~trimtab.claims.loading.protocol_hash`.
         verdict: on the claim.
         findings: what its comparisons show.
@@ -111,6 +114,7 @@ class ClaimResult:
     """
 
     id: str
+    statement: str
     protocol_hash: str
     verdict: "Verdict"
     findings: tuple[Finding, ...]
@@ -168,15 +172,10 @@ def committed(method: str) -> ClaimResult | None:
     if method not in CLAIMS:
         return None
     module = CLAIMS[method].partition(":")[0]
-    file = resources.files("trimtab.claims") / "results" / f"{module.rpartition('.')[2]}.json"
+    file = RESULTS / f"{module.rpartition('.')[2]}.json"
     if not file.is_file():
         return None
     try:
         return ClaimResult.from_json(file.read_text(encoding="utf-8"))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error}): reinstall trimtab") from error
-
-
-def result_path(out: Path, claim: str) -> Path:
-    """Returns where a claim's result is written."""
-    return out / f"{claim}.json"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from trimtab.claims import CLAIMS, design
@@ -10,7 +10,7 @@ from trimtab.claims.analysis import analyse
 from trimtab.claims.claim import SCALES, Claim
 from trimtab.claims.design import Unfinished
 from trimtab.claims.loading import find_reference, load_reference, protocol_hash
-from trimtab.claims.result import ClaimResult, result_path
+from trimtab.claims.result import ClaimResult
 from trimtab.claims.work import ClaimWork
 from trimtab.lab.environment import environment
 from trimtab.lab.errors import InputError
@@ -25,17 +25,17 @@ DEFAULT_OUT = Path("runs/claims")
 Watch = Callable[[Claim], AbstractContextManager[Observer]]
 
 
-@dataclass
-class Verified:
-    """What came of verifying several claims.
+@dataclass(frozen=True)
+class NotJudged:
+    """A claim that could not be judged.
 
     Args:
-        results: of the claims that could be judged.
-        unfinished: id to the reason, of those that could not.
+        id: of the claim.
+        reason: in words, with the remedy.
     """
 
-    results: list[ClaimResult] = field(default_factory=list)
-    unfinished: dict[str, str] = field(default_factory=dict)
+    id: str
+    reason: str
 
 
 def verify(
@@ -45,7 +45,7 @@ def verify(
     jobs: int | None = None,
     scale: str = "small",
     watch: Watch | None = None,
-) -> Verified:
+) -> Iterator[ClaimResult | NotJudged]:
     """Runs the experiments behind methods' claims, and judges the claims.
 
     Whatever ends it early, what is finished is kept in ``out``: run it again to go on. Every trial runs on one thread,
@@ -58,6 +58,9 @@ def verify(
         scale: ``"small"``, or ``"full"``, for which the message says what is needed that is not here.
         watch: makes an observer for each claim that has something to run.
 
+    Returns:
+        An iterator that runs one claim after the other. The input is checked before it is returned.
+
     Raises:
         InputError: an unknown name or scale, the full scale, or a directory that holds another protocol's trials.
     """
@@ -68,14 +71,7 @@ def verify(
         raise InputError(f"jobs={jobs}: at least one worker is needed")
     _check_scale(scale, references)
     workers = usable_cores() if jobs is None else jobs
-    verified = Verified()
-    for reference in references:
-        claim = load_reference(reference)
-        try:
-            verified.results.append(_verify(reference, claim, Path(out), workers, watch))
-        except Unfinished as reason:
-            verified.unfinished[claim.id] = f"{reason}. Remove {Path(out) / claim.id} to start it again"
-    return verified
+    return (_verify(reference, Path(out), workers, watch) for reference in references)
 
 
 def _check_scale(scale: str, references: Sequence[str]) -> None:
@@ -87,7 +83,17 @@ def _check_scale(scale: str, references: Sequence[str]) -> None:
         raise InputError(f"the full scale cannot run here, because it takes what is not in trimtab:\n{lines}")
 
 
-def _verify(reference: str, claim: Claim, out: Path, jobs: int, watch: Watch | None) -> ClaimResult:
+def _verify(reference: str, out: Path, jobs: int, watch: Watch | None) -> ClaimResult | NotJudged:
+    claim = load_reference(reference)
+    try:
+        result = _run(reference, claim, out, jobs, watch)
+    except Unfinished as reason:
+        return NotJudged(claim.id, f"{reason}. Remove {out / claim.id} to start it again")
+    write_atomically(out / f"{claim.id}.json", result.to_json())
+    return result
+
+
+def _run(reference: str, claim: Claim, out: Path, jobs: int, watch: Watch | None) -> ClaimResult:
     protocol = protocol_hash(reference)
 
     def points(outcomes: Outcomes) -> list[Point]:
@@ -101,21 +107,8 @@ def _verify(reference: str, claim: Claim, out: Path, jobs: int, watch: Watch | N
             with _watching(watch, claim) as observer, executor:
                 outcomes = run_study(points, store, executor, observer=observer)
     ran_on = read_store(out / claim.id).annotation["environment"]
-    result = analyse(claim, outcomes, protocol_hash=protocol, environment=ran_on)
-    write_atomically(result_path(out, claim.id), result.to_json())
-    return result
+    return analyse(claim, outcomes, protocol_hash=protocol, environment=ran_on)
 
 
 def _watching(watch: Watch | None, claim: Claim) -> AbstractContextManager[Observer | None]:
     return nullcontext() if watch is None else watch(claim)
-
-
-def stale(method: str, result: ClaimResult) -> bool:
-    """Tells whether a result is that of another protocol than the claim now has."""
-    return result.protocol_hash != protocol_hash(find_reference(method))
-
-
-def claim_references() -> Iterator[tuple[str, Claim]]:
-    """Returns every claim once, with where it is."""
-    for reference in dict.fromkeys(CLAIMS.values()):
-        yield reference, load_reference(reference)
