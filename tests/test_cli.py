@@ -98,6 +98,12 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(task, tmp_path):
         (["show", "loin"], "did you mean lion"),
         (["list", "--family", "optimm"], "did you mean optim"),
         (["report", "nowhere"], "there is no study in nowhere"),
+        (["verify", "lionn"], "no claim for 'lionn'; did you mean lion"),
+        (["verify"], "name methods or give --all"),
+        (["verify", "lion", "--all"], "name methods or give --all"),
+        (["verify", "lion", "--jobs", "0"], "jobs=0"),
+        (["verify", "lion", "--scale", "huge"], "scale='huge'"),
+        (["verify", "lion", "--scale", "full"], "Missing here: ImageNet"),
         (["new-task", "task.txt"], "has to end in .py"),
     ],
 )
@@ -173,6 +179,7 @@ def test_control_c_says_how_to_go_on_and_the_same_command_does(task, tmp_path):
 
 def test_help_names_the_exit_codes():
     assert "130 stopped by Ctrl-C" in words(run("compare", "--help").output)
+    assert "1 a claim could not be judged" in words(run("verify", "--help").output)
 
 
 def test_completion_offers_tasks_and_candidates():

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from trimtab.catalog import entries, families, find, nearest, search
 from trimtab.catalog.entries import Entry
+from trimtab.claims import CLAIMS
 from trimtab.compare import DEFAULT_TRIALS
 from trimtab.lab.errors import InputError
 
@@ -26,6 +27,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+
+VERIFY_EXIT_CODES = """
+Exit codes: 0 every claim was judged, whatever the verdict; 1 a claim could not be judged; 2 the input cannot work;
+130 stopped by Ctrl-C (the same command goes on).
+"""
 
 EXIT_CODES = """
 Exit codes: 0 every candidate was ranked; 1 the comparison ended, but some candidate could not be ranked;
@@ -188,15 +194,54 @@ def _compare(comparison: "PlannedComparison", *, dry_run: bool, as_json: bool) -
         with drawing.ProgressBars(console, comparison.plan.seeds, sign=comparison.facts().sign) as bars:
             result = comparison.run(bars)
     except KeyboardInterrupt:
-        again = shlex.join(["trimtab", *sys.argv[1:]])
-        console.print(f"\nStopped. What is finished is kept in {comparison.out}; go on with\n  {again}", markup=False)
-        raise typer.Exit(130) from None
+        _say_how_to_go_on(console, comparison.out)
     paths = write_all(result, comparison.out)
     drawing.print_summary(console, result, paths)
     if as_json:
         typer.echo(to_json(result))
     if any(candidate.rank is None for candidate in result.candidates):
         raise typer.Exit(1)
+
+
+@app.command(epilog=VERIFY_EXIT_CODES)
+def verify(
+    methods: Annotated[
+        list[str] | None, typer.Argument(help="Methods whose claims to try.", autocompletion=lambda: list(CLAIMS))
+    ] = None,
+    all_claims: Annotated[bool, typer.Option("--all", help="Every claim there is.")] = False,
+    scale: Annotated[str, typer.Option(help="small, or full: says what the paper used that is not here.")] = "small",
+    jobs: Annotated[int | None, typer.Option(help="Worker processes.  [default: one a core]")] = None,
+    out: Annotated[Path, typer.Option(help="Where results go.")] = Path("runs/claims"),
+) -> None:
+    """Try a method's central claim: a small experiment of at most 15 processor minutes, with a verdict."""
+    with _input_errors():
+        if all_claims == bool(methods):
+            raise InputError(f"name methods or give --all; there are claims for {', '.join(CLAIMS)}")
+        _say_loading()
+        from trimtab.claims.runner import NotJudged
+        from trimtab.claims.runner import verify as try_claims
+        from trimtab.report.claims import print_claim, watching
+
+        console = Console()
+        trials = try_claims(None if all_claims else methods, out, jobs=jobs, scale=scale, watch=watching(console))
+        complete = True
+        try:
+            for result in trials:
+                if isinstance(result, NotJudged):
+                    complete = False
+                    console.print(f"\n{result.id} could not be judged: {result.reason}", markup=False, style="red")
+                else:
+                    print_claim(console, result)
+        except KeyboardInterrupt:
+            _say_how_to_go_on(console, out)
+    if not complete:
+        raise typer.Exit(1)
+
+
+def _say_how_to_go_on(console: Console, out: Path) -> NoReturn:
+    command = shlex.join(["trimtab", *sys.argv[1:]])
+    console.print(f"\nStopped. What is finished is kept in {out}; go on with\n  {command}", markup=False)
+    raise typer.Exit(130) from None
 
 
 def _say_loading() -> None:
@@ -263,7 +308,17 @@ def show(name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries
             table.add_row(key.replace("_", " "), str(getattr(entry, key)))
         table.add_row("tuned", "\n".join(f"{key}: {tunable}" for key, tunable in candidate.tunables.items()))
         table.add_row("use", candidate.code(tuned))
+        if entry.id in CLAIMS:
+            table.add_row("verdict", _verdict(entry.id))
         Console(highlight=False).print(table)
+
+
+def _verdict(method: str) -> str:
+    from trimtab.claims.result import committed
+    from trimtab.report.claims import verdict_line
+
+    result = committed(method)
+    return f"not run yet; `trimtab verify {method}` does" if result is None else verdict_line(result)
 
 
 @app.command("new-task")

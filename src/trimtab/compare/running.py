@@ -13,9 +13,9 @@ from trimtab.catalog import nearest
 from trimtab.compare.analysis import analyse
 from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.command.candidate import CommandCandidate
-from trimtab.compare.environment import environment
 from trimtab.compare.plan import CandidateLike, Plan
 from trimtab.compare.result import ComparisonResult, TaskFacts
+from trimtab.lab.environment import environment
 from trimtab.lab.errors import InputError, StudyMismatchError
 from trimtab.lab.executor import LocalExecutor, usable_cores
 from trimtab.lab.store import Store, StoredStudy, read_store

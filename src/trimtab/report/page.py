@@ -15,10 +15,10 @@ import plotly.offline
 from markupsafe import Markup
 
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval
+from trimtab.lab.files import write_atomically
 from trimtab.report import numbers, trials, words
 from trimtab.report.figures import FIGURES
 from trimtab.report.figures.style import PALETTE, VERDICTS, series, series_role, verdict_name, verdict_role
-from trimtab.report.files import write_atomically
 from trimtab.report.objective import better, shown_interval
 
 _RESOURCES = resources.files("trimtab.report")
