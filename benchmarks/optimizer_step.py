@@ -81,6 +81,21 @@ def compiled_adamw(params):
     return optimizer
 
 
+def keeping_gradients(optimizer):
+    """Gives parameters their gradients back after each step, for heavyball takes them away."""
+    params = [param for group in optimizer.param_groups for param in group["params"]]
+    grads = [param.grad for param in params]
+    step = optimizer.step
+
+    def keep():
+        step()
+        for param, grad in zip(params, grads, strict=True):
+            param.grad = grad
+
+    optimizer.step = keep
+    return optimizer
+
+
 def candidates(with_compiled_adamw, with_heavyball):
     """Returns for each row: name, kind (ours, or the class of ours that it is compared with), passes, constructor."""
     with warnings.catch_warnings():
@@ -106,7 +121,7 @@ def candidates(with_compiled_adamw, with_heavyball):
     if with_heavyball:
         import heavyball
 
-        rows.append(("heavyball AdamW", "", 7, heavyball.AdamW))
+        rows.append(("heavyball AdamW", "", 7, lambda params: keeping_gradients(heavyball.AdamW(params))))
     return rows
 
 
