@@ -85,13 +85,13 @@ CLAIM = Claim(
         "arXiv:2102.06356) find tuned Adam and Nesterov's momentum as good at the same batches."
     ),
     statement=(
-        f"For a small language model that sees {SAMPLES} windows of text, going from {SMALL} to {LARGE} costs LAMB at "
+        f"For a small language model that sees {SAMPLES:,} windows of text, {LARGE} instead of {SMALL} costs LAMB at "
         f"least {CLAIMED_GAP} nats per byte less than it costs AdamW; at {LARGE} LAMB is at least {CLAIMED_GAIN} nats "
         "better than AdamW, and better than LARS; all of them tuned at each batch."
     ),
     protocol=(
         "A transformer of two layers of width 64 learns the next byte of Python's standard library, in windows of 64. "
-        f"A run sees {SAMPLES} windows: {SAMPLES // BATCHES[0]} steps of {BATCHES[0]}, or {SAMPLES // BATCHES[1]} of "
+        f"A run sees {SAMPLES:,} windows: {SAMPLES // BATCHES[0]} steps of {BATCHES[0]}, or {SAMPLES // BATCHES[1]} of "
         f"{BATCHES[1]}.",
         "Tuned at each batch: 8 learning rates, a factor of 2 apart, times a warm-up over 5 or 20 % of the steps, with "
         "seed 0; then the rate falls linearly to zero. All three have the same grid: for LAMB and LARS the rate is the "
@@ -133,6 +133,7 @@ CLAIM = Claim(
             "nats per byte",
             (SMALL, LARGE),
             {name: (f"{name}, {SMALL}", f"{name}, {LARGE}") for name in RULES},
+            ordered=True,
         ),
     ),
 )

@@ -63,12 +63,12 @@ CLAIM = Claim(
     paper="Lion's gain over AdamW grows with the batch: for ViT-B/16 its best batch is 4,096, and AdamW's is 256.",
     reported="ImageNet accuracy of ViT-B/16 at batch 32,768: AdamW 75.4 %, Lion 77.9 %; no gain at batches below 64.",
     statement=(
-        f"For a small language model that sees {SAMPLES} windows of text, Lion's gain in test loss over AdamW is at "
+        f"For a small language model that sees {SAMPLES:,} windows of text, Lion's gain in test loss over AdamW is at "
         f"least {CLAIMED} nats per byte larger at batch {LARGE} than at batch {SMALL}, both tuned at each batch."
     ),
     protocol=(
         "A transformer of two layers of width 64 learns the next byte of Python's standard library, in windows of 64. "
-        f"A run sees {SAMPLES} windows: {SAMPLES // SMALL} steps of {SMALL}, or {SAMPLES // LARGE} of {LARGE}.",
+        f"A run sees {SAMPLES:,} windows: {SAMPLES // SMALL} steps of {SMALL}, or {SAMPLES // LARGE} of {LARGE}.",
         "Tuned at each batch: 8 learning rates, a factor of 2 apart, times 3 weight decays, with seed 0. Lion's rates "
         "are AdamW's divided by 4, its decays AdamW's times 4.",
         f"The rate warms up over {WARM_UP:.0%} of the steps and falls linearly to zero. Lion has the betas that the "
@@ -105,6 +105,7 @@ CLAIM = Claim(
             "nats per byte",
             tuple(f"batch {batch}" for batch in BATCHES),
             {"Lion": (AT_SMALL[0], AT_LARGE[0]), "AdamW": (AT_SMALL[1], AT_LARGE[1])},
+            ordered=True,
         ),
     ),
 )
