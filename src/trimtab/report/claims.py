@@ -151,8 +151,8 @@ def _findings_markdown(result: ClaimResult) -> str:
         cells = (described(f), word, f"{_measured(f)} {f.unit}", _claimed(f), detectable, p_value(f.p_value))
         rows.append(f"| {' | '.join(map(_cell, cells))} | {f.seeds} |")
     rows.append(
-        "\nVerdicts in brackets are reported and do not decide. Detectable is the smallest true improvement that so many "
-        "seeds find four times out of five."
+        "\nVerdicts in brackets are reported and do not decide. Detectable is the smallest true improvement that so "
+        "many seeds find four times out of five."
     )
     return "\n".join(rows)
 
