@@ -49,7 +49,7 @@ def test_what_could_not_be_compared_has_dashes():
     lost = found({**LOSSES, "slow": (0.5, None, 0.5)})
     assert lost.findings[0].mean is None
     assert "–" in printed(lost)
-    assert "| – squares | ≥ 0.01 | – | – | 3 | inconclusive |" in verdict_section(CONFIRMED, lost)
+    assert "| inconclusive | – squares | ≥ 0.01 | – | – | 3 |" in verdict_section(CONFIRMED, lost)
 
 
 def test_the_page_puts_the_papers_number_beside_ours():

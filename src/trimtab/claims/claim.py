@@ -104,7 +104,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Panel:
-    """Something to draw: a measure of the final runs, a line a series.
+    """Something to draw: a measure of the final runs.
 
     Args:
         title: of the panel.
@@ -112,6 +112,7 @@ class Panel:
         unit: of the measure.
         places: labels along the horizontal axis.
         series: name to its arms, one at each place.
+        ordered: whether the places are steps of one quantity, so that lines between them say something.
     """
 
     title: str
@@ -119,6 +120,7 @@ class Panel:
     unit: str
     places: tuple[str, ...]
     series: Mapping[str, tuple[str, ...]]
+    ordered: bool = False
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ CLAIM = Claim(
     ),
     protocol=(
         "A transformer of two layers of width 64 learns the next byte of Python's standard library, in windows of 64. "
-        f"A run sees {SAMPLES} windows: {SAMPLES // BATCHES[0]} steps of {BATCHES[0]}, or {SAMPLES // BATCHES[1]} of "
+        f"A run sees {SAMPLES:,} windows: {SAMPLES // BATCHES[0]} steps of {BATCHES[0]}, or {SAMPLES // BATCHES[1]} of "
         f"{BATCHES[1]}.",
         "Tuned at each batch: 8 learning rates, a factor of 2 apart, times a warm-up over 5 or 20 % of the steps, with "
         "seed 0; then the rate falls linearly to zero. All three have the same grid: for LAMB and LARS the rate is the "
@@ -133,6 +133,7 @@ CLAIM = Claim(
             "nats per byte",
             (SMALL, LARGE),
             {name: (f"{name}, {SMALL}", f"{name}, {LARGE}") for name in RULES},
+            ordered=True,
         ),
     ),
 )

@@ -68,7 +68,7 @@ CLAIM = Claim(
     ),
     protocol=(
         "A transformer of two layers of width 64 learns the next byte of Python's standard library, in windows of 64. "
-        f"A run sees {SAMPLES} windows: {SAMPLES // SMALL} steps of {SMALL}, or {SAMPLES // LARGE} of {LARGE}.",
+        f"A run sees {SAMPLES:,} windows: {SAMPLES // SMALL} steps of {SMALL}, or {SAMPLES // LARGE} of {LARGE}.",
         "Tuned at each batch: 8 learning rates, a factor of 2 apart, times 3 weight decays, with seed 0. Lion's rates "
         "are AdamW's divided by 4, its decays AdamW's times 4.",
         f"The rate warms up over {WARM_UP:.0%} of the steps and falls linearly to zero. Lion has the betas that the "
@@ -105,6 +105,7 @@ CLAIM = Claim(
             "nats per byte",
             tuple(f"batch {batch}" for batch in BATCHES),
             {"Lion": (AT_SMALL[0], AT_LARGE[0]), "AdamW": (AT_SMALL[1], AT_LARGE[1])},
+            ordered=True,
         ),
     ),
 )

@@ -55,13 +55,18 @@ def findings_table(result: ClaimResult) -> Table:
     for finding in result.findings:
         word = finding.verdict if finding.decides else f"({finding.verdict})"
         table.add_row(
-            Text(f"{finding.name}, {finding.measure}"),
+            Text(described(finding)),
             f"{_measured(finding)} {finding.unit}",
             _claimed(finding),
             p_value(finding.p_value),
             Text(word, style=STYLES[finding.verdict]),
         )
     return table
+
+
+def described(finding: Finding) -> str:
+    """Returns a comparison's name and what is compared; a metric's name is in its unit."""
+    return finding.name if finding.measure == "test metric" else f"{finding.name}, {finding.measure}"
 
 
 def _claimed(finding: Finding) -> str:
@@ -137,15 +142,18 @@ def _measured_here(result: ClaimResult | None) -> str:
 
 def _findings_markdown(result: ClaimResult) -> str:
     rows = [
-        "| comparison | improvement, ± 95 % | claimed | smallest detectable | p | seeds | verdict |",
+        "| comparison | verdict | improvement, ± 95 % | claimed | detectable | p | seeds |",
         "|---|---|---|---|---|---|---|",
     ]
     for f in result.findings:
         detectable = numbers.significant(f.smallest_detectable, 2)
         word = f.verdict if f.decides else f"({f.verdict})"
-        cells = (f"{f.name}, {f.measure}", f"{_measured(f)} {f.unit}", _claimed(f), detectable, p_value(f.p_value))
-        rows.append(f"| {' | '.join(map(_cell, cells))} | {f.seeds} | {word} |")
-    rows.append("\nVerdicts in brackets are reported and do not decide.")
+        cells = (described(f), word, f"{_measured(f)} {f.unit}", _claimed(f), detectable, p_value(f.p_value))
+        rows.append(f"| {' | '.join(map(_cell, cells))} | {f.seeds} |")
+    rows.append(
+        "\nVerdicts in brackets are reported and do not decide. Detectable is the smallest true improvement that so "
+        "many seeds find four times out of five."
+    )
     return "\n".join(rows)
 
 

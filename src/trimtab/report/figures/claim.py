@@ -13,12 +13,11 @@ _WIDTH = 0.6
 
 def claim_panel(panel: Panel, result: ClaimResult) -> go.Figure:
     """Draws a measure of the final runs: the mean over seeds with its 95 % interval, and each seed."""
-    figure = frame(360, "", f"{panel.measure}, {panel.unit}" if panel.unit not in panel.measure else panel.measure)
+    # a metric has a name of its own, which is its unit
+    figure = frame(360, "", panel.unit if panel.measure == "test metric" else f"{panel.measure}, {panel.unit}")
     arms = {arm.name: arm for arm in result.arms}
     drawn = [
-        _add_series(
-            figure, panel.measure, name, [arms[each] for each in members], index=index, series=len(panel.series)
-        )
+        _add_series(figure, panel, name, [arms[each] for each in members], index)
         for index, (name, members) in enumerate(panel.series.items())
     ]
     if not any(drawn):
@@ -31,19 +30,18 @@ def claim_panel(panel: Panel, result: ClaimResult) -> go.Figure:
     return figure
 
 
-def _add_series(figure: go.Figure, measure: str, name: str, arms: list[ArmResult], *, index: int, series: int) -> bool:
+def _add_series(figure: go.Figure, panel: Panel, name: str, arms: list[ArmResult], index: int) -> bool:
     """Adds the arms of a series, one at each place; returns whether there was anything to draw."""
-    shift = _WIDTH * ((index + 0.5) / series - 0.5)
-    known = [
-        (place + shift, [value for value in arm.values[measure] if value is not None]) for place, arm in enumerate(arms)
-    ]
+    room = _WIDTH / len(panel.series)
+    shift = room * (index + 0.5) - _WIDTH / 2
+    columns = [arm.values[panel.measure] for arm in arms]
+    known = [(place + shift, [value for value in column if value is not None]) for place, column in enumerate(columns)]
     known = [(x, values) for x, values in known if len(values) > 1]
     if not known:
         return False
     colours = {"color": colour(series_role(index)), "symbol": symbol(index)}
-    spread = 0.5 * _WIDTH / series
     figure.add_scatter(
-        x=[x + spread * ((k + 0.5) / len(values) - 0.5) for x, values in known for k in range(len(values))],
+        x=[x + 0.5 * room * ((k + 0.5) / len(values) - 0.5) for x, values in known for k in range(len(values))],
         y=[value for _, values in known for value in values],
         mode="markers",
         marker={**colours, "size": 4, "opacity": DOT_OPACITY},
@@ -55,7 +53,7 @@ def _add_series(figure: go.Figure, measure: str, name: str, arms: list[ArmResult
         x=[x for x, _ in known],
         y=[mean for mean, _, _ in intervals],
         error_y={"type": "data", "array": [high - mean for mean, _, high in intervals], "thickness": 2, "width": 5},
-        mode="lines+markers" if len(known) > 1 else "markers",
+        mode="lines+markers" if panel.ordered else "markers",
         line={"color": colours["color"], "width": 1.5, "dash": "dot"},
         marker={**colours, "size": 10},
         name=plain(name),
