@@ -37,6 +37,11 @@ class TestCompiled(OptimizerConformance):
     settings: ClassVar = {"compile": True}
 
 
+class TestCompiledNorms(OptimizerConformance):
+    optimizer = Lamb
+    settings: ClassVar = {"compile": True}
+
+
 # Exceptions are strict: these are all that torch's own optimizers fail, and they do fail every one.
 OF_TORCH = {
     "tensor_lr_not_aliased": "groups, defaults and the caller share one tensor",
