@@ -8,6 +8,7 @@ SUMMARY = """\
 * [Getting started](index.md)
 * [Compare on your own task](own-task.md)
 * [How a comparison is made](comparison.md)
+* [On many machines](machines.md)
 * Methods
     * [All](methods/index.md)
 {methods}

@@ -14,7 +14,7 @@ from rich.table import Table
 from trimtab.catalog import entries, families, find, nearest, search
 from trimtab.catalog.entries import Entry
 from trimtab.compare import DEFAULT_TRIALS
-from trimtab.lab.errors import InputError
+from trimtab.lab.errors import InputError, StoreLostError
 
 app = typer.Typer(
     name="trimtab",
@@ -26,7 +26,8 @@ app = typer.Typer(
 
 EXIT_CODES = """
 Exit codes: 0 every candidate was ranked; 1 the comparison ended, but some candidate could not be ranked;
-2 the input cannot work; 130 stopped by Ctrl-C (the same command goes on).
+2 the input cannot work; 3 the store's database went away and stayed away; 130 stopped by Ctrl-C (after both, the same
+command goes on).
 """
 
 
@@ -46,9 +47,9 @@ def _input_errors() -> Iterator[None]:
     """Prints what is wrong with the input in one place, without a traceback."""
     try:
         yield
-    except InputError as error:
+    except (InputError, StoreLostError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(3 if isinstance(error, StoreLostError) else 2) from None
 
 
 @app.command(epilog=EXIT_CODES)
@@ -75,6 +76,18 @@ def compare(
     pruner: Annotated[
         str | None, typer.Option(help="Gives up hopeless tuning trials: median or successive-halving.")
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="SQLAlchemy URL of a database that machines share.  [default: a file in --out]"),
+    ] = None,
+    takeover: Annotated[
+        float, typer.Option(help="Seconds without a sign of life after which others take over a process's trials.")
+    ] = 60.0,
+    patience: Annotated[float, typer.Option(help="Seconds that the store's database may be away.")] = 3600.0,
+    executor: Annotated[str, typer.Option(help="Where trials run: local or ray.")] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster that runs already.  [default: Ray is started here]")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would run, and for how long.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
@@ -82,6 +95,8 @@ def compare(
     with _input_errors():
         _say_loading()
         from trimtab.compare.comparison import Comparison
+        from trimtab.lab.database import shown
+        from trimtab.lab.lease import Limits
         from trimtab.report import console as drawing
         from trimtab.report import write_all
         from trimtab.report.export import to_json
@@ -96,6 +111,10 @@ def compare(
             reference=reference,
             pruner=pruner,
             jobs=jobs,
+            store=store,
+            limits=Limits(takeover, patience),
+            executor=executor,
+            ray_address=ray_address,
         )
         console = Console(stderr=as_json)
         if dry_run:
@@ -107,7 +126,8 @@ def compare(
         except KeyboardInterrupt:
             command = shlex.join(["trimtab", *sys.argv[1:]])
             console.print(
-                f"\nStopped. What is finished is kept in {comparison.out}; go on with\n  {command}", markup=False
+                f"\nStopped. What is finished is kept in {shown(comparison.location)}; go on with\n  {command}",
+                markup=False,
             )
             raise typer.Exit(130) from None
         paths = write_all(result, comparison.out)
@@ -125,14 +145,17 @@ def _say_loading() -> None:
 
 
 @app.command()
-def report(directory: Annotated[Path, typer.Argument(help="Directory of a comparison, finished or running.")]) -> None:
+def report(
+    directory: Annotated[Path, typer.Argument(help="Directory of a comparison, finished or running.")],
+    store: Annotated[str | None, typer.Option(help="URL of its store, if that is not in the directory.")] = None,
+) -> None:
     """Draw the report of a comparison anew from its store."""
     with _input_errors():
         from trimtab.compare.comparison import load_result
         from trimtab.report import console as drawing
         from trimtab.report import write_all
 
-        result = load_result(directory)
+        result = load_result(directory, store)
         drawing.print_summary(Console(), result, write_all(result, directory))
 
 

@@ -35,6 +35,13 @@ def test_nonsense_is_refused(arguments):
         RayExecutor(MisbehavingWork(), **arguments)
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "auto"])
+def test_a_cluster_that_does_not_answer_is_named(address):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'trimtab[ray]'")
+    with pytest.raises(InputError, match=f"no contact with Ray at '{address}'"):
+        RayExecutor(MisbehavingWork(), address=address).__enter__()
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """Ray, once for all tests here; executors use what is there, and leave it."""
@@ -148,12 +155,3 @@ def test_control_c_ends_trials_and_prints_nothing(tmp_path):
     while Path(f"/proc/{worker}").exists():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-
-
-def test_a_cluster_that_does_not_answer_is_named():
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'trimtab[ray]'")
-    with (
-        pytest.raises(InputError, match="no contact with Ray at '127.0.0.1:1'"),
-        RayExecutor(MisbehavingWork(), address="127.0.0.1:1"),
-    ):
-        pass

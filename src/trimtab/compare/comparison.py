@@ -18,9 +18,12 @@ from trimtab.compare.environment import environment
 from trimtab.compare.plan import EVALUATIONS, TUNING_SEED, Plan
 from trimtab.compare.result import ComparisonResult, TaskFacts
 from trimtab.compare.work import ComparisonWork
+from trimtab.lab.database import Location, parse_url, shown
 from trimtab.lab.errors import InputError, StudyMismatchError
-from trimtab.lab.executor import LocalExecutor, threads_per_worker, usable_cores
-from trimtab.lab.loading import load_task, task_fingerprint
+from trimtab.lab.executor import Executor, LocalExecutor, threads_per_worker, usable_cores
+from trimtab.lab.lease import Limits
+from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
+from trimtab.lab.ray_executor import RayExecutor
 from trimtab.lab.session import Session
 from trimtab.lab.store import Store, read_store
 from trimtab.lab.study import Observer, run_study
@@ -30,6 +33,8 @@ PRUNERS: dict[str, Callable[[], BasePruner]] = {
     "median": optuna.pruners.MedianPruner,
     "successive-halving": optuna.pruners.SuccessiveHalvingPruner,
 }
+
+EXECUTORS = ("local", "ray")
 
 MEASURED_STEPS = 20
 """Steps of each candidate from which the duration is estimated."""
@@ -52,7 +57,12 @@ class Comparison:
         reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
         pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``. What is pruned then depends
             on the order in which trials finish, so that two runs of one comparison may differ.
-        jobs: worker processes; one a core by default.
+        jobs: worker processes; one a core by default. With Ray, trials at once; as many as the cluster has CPUs.
+        store: SQLAlchemy URL of the database that keeps the results, which processes on several machines can share; a
+            file in ``out`` by default.
+        limits: how long processes that share a store wait for each other and for the database.
+        executor: where trials run: ``"local"``, in processes on this machine, or ``"ray"``.
+        ray_address: of a Ray cluster that runs already; by default Ray is started on this machine.
 
     Raises:
         InputError: something cannot work; the message names the place and the remedy.
@@ -70,6 +80,10 @@ class Comparison:
         reference: str | None = None,
         pruner: str | None = None,
         jobs: int | None = None,
+        store: str | None = None,
+        limits: Limits | None = None,
+        executor: str = "local",
+        ray_address: str | None = None,
     ) -> None:
         text = candidates if isinstance(candidates, str) else ",".join(candidates)
         chosen = tuple(parse_candidates(text))
@@ -77,8 +91,19 @@ class Comparison:
             raise InputError(f"pruner={pruner!r}: {nearest(pruner, PRUNERS)}")
         if jobs is not None and jobs < 1:
             raise InputError(f"jobs={jobs}: at least one worker is needed")
+        if executor not in EXECUTORS:
+            raise InputError(f"executor={executor!r}: {nearest(executor, EXECUTORS)}")
+        if ray_address is not None and executor != "ray":
+            raise InputError(f"ray_address={ray_address!r} is only of use with executor='ray'")
+        if store is not None:
+            parse_url(store)
+        self._store = store
+        self._limits = limits
+        self._executor = executor
+        self._ray_address = ray_address
         self.reference = _reference([candidate.label for candidate in chosen], reference)
         self.jobs = usable_cores() if jobs is None else jobs
+        self._wanted_jobs = jobs
         self._task_reference = task
         self._task = load_task(task)
         check_task(self._task, task)
@@ -93,6 +118,7 @@ class Comparison:
             pruning=pruner,
         )
         self.out = Path("runs") / self.plan.task if out is None else Path(out)
+        self.location: Location = self.out if store is None else store
         models = [self._session(candidate).model for candidate in chosen]
         self._parameters = sum(p.numel() for p in models[0].parameters() if p.requires_grad)
 
@@ -132,22 +158,30 @@ class Comparison:
     def run(self, observer: Observer | None = None) -> ComparisonResult:
         """Runs what has not been run yet, and analyses everything.
 
-        Whatever ends it early, what is finished is kept: run it again to go on.
+        Whatever ends it early, what is finished is kept: run it again to go on. Processes that share a store share the
+        work, and each returns when all of it is done.
 
         Raises:
-            StudyMismatchError: the directory holds another study.
-            CorruptStoreError: its store cannot be read.
-            StoreInUseError: another process is running it.
+            StudyMismatchError: the store holds another study.
+            CorruptStoreError: it cannot be read.
+            StoreInUseError: another process is running it in the same directory.
+            StoreUnreachableError: the database does not answer.
+            StoreLostError: it went away while the study ran, and stayed away.
         """
         pruner = None if self.plan.pruning is None else PRUNERS[self.plan.pruning]()
-        with Store(self.out, self.plan.manifest()) as store:
+        with Store(self.location, self.plan.manifest(), self._limits) as store:
             store.annotate(self._annotation())
             outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
             if any(point.key not in outcomes for point in self.plan.points(outcomes)):
-                work = ComparisonWork(self._task_reference, self.plan.budget)
-                with LocalExecutor(work, jobs=self.jobs, answers=pruner is not None) as executor:
+                with self._make_executor(answers=pruner is not None) as executor:
                     run_study(self.plan.points, store, executor, pruner=pruner, observer=observer)
-        return load_result(self.out)
+        return load_result(self.out, self._store)
+
+    def _make_executor(self, *, answers: bool) -> Executor:
+        work = ComparisonWork(absolute_reference(self._task_reference), self.plan.budget)
+        if self._executor == "ray":
+            return RayExecutor(work, address=self._ray_address, jobs=self._wanted_jobs, answers=answers)
+        return LocalExecutor(work, jobs=self.jobs, answers=answers)
 
     def _annotation(self) -> dict[str, Any]:
         """What a reader of the store needs beside the manifest."""
@@ -176,20 +210,23 @@ def _facts(task: Task, reference: str, parameters: int) -> TaskFacts:
     )
 
 
-def load_result(out: str | Path) -> ComparisonResult:
-    """Analyses whatever is finished in the directory of a comparison, running or not.
+def load_result(out: str | Path, store: str | None = None) -> ComparisonResult:
+    """Analyses whatever is finished of a comparison, running or not.
 
     Args:
-        out: the directory.
+        out: its directory.
+        store: the SQLAlchemy URL of its database, if that is not in the directory.
 
     Raises:
         StudyMismatchError: there is no study in it.
-        CorruptStoreError: its store cannot be read.
+        CorruptStoreError: it cannot be read.
+        StoreUnreachableError: the database does not answer.
     """
-    stored = read_store(Path(out))
+    location: Location = Path(out) if store is None else store
+    stored = read_store(location)
     notes = stored.annotation
     if not notes:
-        raise StudyMismatchError(f"the comparison in {out} was stopped before it began; run it again")
+        raise StudyMismatchError(f"the comparison in {shown(location)} was stopped before it began; run it again")
     plan = Plan(
         task=stored.manifest["task"],
         task_fingerprint=stored.manifest["task_fingerprint"],

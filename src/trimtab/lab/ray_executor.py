@@ -1,13 +1,15 @@
 """Where trials run: tasks on a Ray cluster.
 
-Ray keeps its worker processes from task to task, so that torch is imported once in each. A trial whose worker or machine
-dies is reported as such and not retried by Ray: the study decides, as it does for workers of its own.
+Ray keeps its worker processes from task to task, so that torch is imported once in each. A trial whose worker or
+machine dies is reported as such and not retried by Ray: the study decides, as it does for workers of its own.
 
 Reports of trials, and the answers to them, go through a small actor on the machine of this process.
 """
 
 import asyncio
 import contextlib
+import importlib
+import socket
 import traceback
 from collections import deque
 from importlib.util import find_spec
@@ -22,13 +24,18 @@ _LOCAL_OBJECT_STORE = 100 * 2**20
 """Bytes; points and outcomes are small, and the default is a third of the memory."""
 
 
+def _ray() -> Any:
+    """Imports Ray where it is used: it is an extra, and takes a second."""
+    return importlib.import_module("ray")
+
+
 class RayExecutor:
     """Tasks on a Ray cluster: one that runs already, or one that is started on this machine for the time being.
 
     Args:
         work: what runs a trial; pickled once.
-        address: of a running cluster, as ``ray.init`` takes it (``"auto"``, ``"ray-head:6379"``); without one, Ray is
-            started here.
+        address: of a running cluster to which this machine belongs, ``"auto"`` or ``"head:6379"``; without one, Ray is
+            started here. A Ray that this process has initialised before is used in any case.
         jobs: how many trials run at once; as many as the cluster's CPUs allow by default.
         threads: torch threads, and CPUs, of a trial.
         answers: whether trials wait for an answer to their reports (for pruning).
@@ -60,8 +67,7 @@ class RayExecutor:
         self._started_ray = False
 
     def __enter__(self) -> Self:
-        import ray
-
+        ray = _ray()
         if not ray.is_initialized():
             self._started_ray = True
             self._start()
@@ -79,8 +85,7 @@ class RayExecutor:
         return self
 
     def _start(self) -> None:
-        import ray
-
+        ray = _ray()
         # the workers' output would drown the progress of the study
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         if self._address is None:
@@ -93,8 +98,9 @@ class RayExecutor:
         else:
             options["address"] = self._address
         try:
+            _knock(self._address)
             ray.init(**options)
-        except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
             self._started_ray = False
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             where = "on this machine" if self._address is None else f"at {self._address!r}"
@@ -103,8 +109,7 @@ class RayExecutor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        import ray
-
+        ray = _ray()
         with contextlib.suppress(ray.exceptions.RayError):
             for task in self._tasks:
                 ray.cancel(task, force=True)
@@ -118,8 +123,7 @@ class RayExecutor:
     @property
     def free(self) -> int:
         """How many more trials the cluster can run now."""
-        import ray
-
+        ray = _ray()
         room = self._jobs
         if room is None:
             room = int(ray.cluster_resources().get("CPU", 0)) // self.threads
@@ -136,8 +140,7 @@ class RayExecutor:
         Raises:
             RuntimeError: the cluster's workers cannot run trials at all.
         """
-        import ray
-
+        ray = _ray()
         waited = [*self._tasks, self._reports]
         done, _ = ray.wait(waited, timeout=timeout)
         if done:  # whatever else is there already
@@ -150,15 +153,14 @@ class RayExecutor:
         return events + [self._ended(task) for task in done if task in self._tasks]
 
     def _ended(self, task: Any) -> Event:
-        import ray
-
+        ray = _ray()
         point = self._tasks.pop(task)
         try:
             return Finished(point, ray.get(task))
         except ray.exceptions.RayTaskError as error:
             raise RuntimeError(
-                "a worker of the Ray cluster could not run a trial. Are the same versions of trimtab and torch installed "
-                f"on all its machines, and does the task's file exist there? {error}"
+                "a worker of the Ray cluster could not run a trial. Are the same versions of trimtab and torch "
+                f"installed on all its machines, and does the task's file exist there? {error}"
             ) from error
         except ray.exceptions.RayError as error:
             lines = str(error).splitlines()
@@ -167,6 +169,13 @@ class RayExecutor:
     def answer(self, point: Point, give_up: bool) -> None:
         """Tells the trial of ``point`` whether to stop."""
         self._mailbox.answer.remote(point.key, give_up)
+
+
+def _knock(address: str | None) -> None:
+    """Raises an error at once if nobody listens at an address; Ray would try for many minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 class _Mailbox:
@@ -201,9 +210,9 @@ class _Mailbox:
 
 def _run(work: Work, point: Point, threads: int, mailbox: Any, answers: bool) -> Outcome:
     """A task: runs one trial."""
-    import ray
     import torch
 
+    ray = _ray()
     torch.set_num_threads(threads)
 
     def report(cost: int, loss: float) -> bool:
