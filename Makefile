@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs bench format clean
+.PHONY: demo test lint docs bench claims format clean
 
 demo: .venv/demo
 	$(BIN)/trimtab compare digits
@@ -23,6 +23,12 @@ docs: .venv/dev
 bench: .venv/dev
 	$(BIN)/python benchmarks/executor_throughput.py
 	$(BIN)/python benchmarks/optimizer_step.py
+
+# about an hour of processor time; stopped, it goes on where it was
+claims: .venv/dev
+	$(BIN)/trimtab verify --all --out runs/claims
+	$(BIN)/python docs/verdicts.py runs/claims
+	$(MAKE) docs
 
 format: .venv/dev
 	$(BIN)/ruff check --fix-only --quiet .

@@ -1,10 +1,10 @@
 """Milliseconds a step of update rules, against the bytes they must move and against other implementations.
 
 Two layouts: a GPT of 30 M parameters (98 tensors) and 400 small tensors (0.8 M elements in all). Each row is one
-optimizer. Repeats are interleaved: every optimizer takes one timed step, then all take the next one. The bound is
-the time of an in-place ``mul_``, which reads and writes its tensor once, scaled to the bytes that the rule must move;
-it is measured in every round between the optimizers. Compile times are those of new processes, with an empty compiler
-cache and with a full one.
+optimizer. Repeats are interleaved: every optimizer takes one timed step, in an order that is drawn anew, then all take
+the next one. The bound is the time of an in-place ``mul_``, which reads and writes its tensor once, on a tensor so long
+that it moves as many bytes as the rule must; it takes its turn among the optimizers. Compile times are those of new
+processes, with an empty compiler cache and with a full one.
 
 On a machine that others use as well, ``--threads 1 --clock cpu`` leaves out the time that went to them.
 
@@ -13,6 +13,7 @@ On a machine that others use as well, ``--threads 1 --clock cpu`` leaves out the
 
 import argparse
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,9 @@ from torch import nn
 import trimtab.optim as ours
 
 BOUND_GOAL, PEER_GOAL, FUSED_GOAL, COLD_GOAL, WARM_GOAL = 1.25, 2.0, 1.0, 10.0, 3.0
+
+PASSES = {"Lion": 5, "AdaBelief": 7, "EXAdam": 7, "DiffGrad": 9, "Lamb": 10, "Lars": 7}
+"""How often a rule reads or writes all elements, at least; LARS reads weights and gradients twice, for their norms."""
 
 CLOCK = [time.perf_counter]
 
@@ -63,6 +67,13 @@ def parameters(shapes):
     return params
 
 
+def watched_lion(params):
+    """Lion that reports norms after every step."""
+    optimizer = ours.Lion(params)
+    optimizer.watch(lambda _: None)
+    return optimizer
+
+
 def compiled_adamw(params):
     """``torch.optim.AdamW`` as the manual compiles it: the whole step, for this list of tensors."""
     optimizer = torch.optim.AdamW(params, lr=torch.tensor(1e-3))
@@ -76,17 +87,17 @@ def candidates(with_compiled_adamw, with_heavyball):
         warnings.simplefilter("ignore")
         import lion_pytorch
         import pytorch_optimizer as collection
-    rows = [
-        (name, "ours", passes, getattr(ours, name))
-        for name, passes in (("Lion", 5), ("AdaBelief", 7), ("Lamb", 10), ("Lars", 7))
-        if hasattr(ours, name)
+    rows = [(name, "ours", passes, getattr(ours, name)) for name, passes in PASSES.items()]
+    rows += [
+        ("Lion, check_finite", "", PASSES["Lion"] + 1, lambda params: ours.Lion(params, check_finite=True)),
+        ("Lion, watched", "", PASSES["Lion"], watched_lion),
     ]
     rows += [
-        ("pytorch-optimizer Lion", "Lion", 5, collection.Lion),
-        ("pytorch-optimizer AdaBelief", "AdaBelief", 7, collection.AdaBelief),
-        ("pytorch-optimizer Lamb", "Lamb", 10, collection.Lamb),
-        ("pytorch-optimizer LARS", "Lars", 7, collection.LARS),
-        ("lion-pytorch Lion", "", 5, lion_pytorch.Lion),
+        (f"pytorch-optimizer {name}", name, passes, getattr(collection, "LARS" if name == "Lars" else name))
+        for name, passes in PASSES.items()
+    ]
+    rows += [
+        ("lion-pytorch Lion", "", PASSES["Lion"], lion_pytorch.Lion),
         ("torch AdamW fused", "fused", 7, lambda params: torch.optim.AdamW(params, fused=True)),
         ("torch AdamW foreach", "", 7, lambda params: torch.optim.AdamW(params, foreach=True)),
     ]
@@ -96,8 +107,7 @@ def candidates(with_compiled_adamw, with_heavyball):
         import heavyball
 
         rows.append(("heavyball AdamW", "", 7, heavyball.AdamW))
-    kept = {name for name, kind, *_ in rows if kind == "ours"} | {"", "ours", "fused"}
-    return [row for row in rows if row[1] in kept]
+    return rows
 
 
 def milliseconds(function):
@@ -108,22 +118,24 @@ def milliseconds(function):
 
 
 def measured(shapes, rows, repeats):
-    """Returns for each row its median step, and the median of one read and one write of all elements."""
-    volume = torch.ones(sum(torch.Size(shape).numel() for shape in shapes))
-    steps = {}
+    """Returns for each row its median step, and for each number of passes the median of the bound."""
+    elements = sum(torch.Size(shape).numel() for shape in shapes)
+    volumes = {passes: torch.ones(elements * passes // 2) for passes in sorted({row[2] for row in rows})}
+    calls = {passes: (lambda volume=volume: volume.mul_(1.0)) for passes, volume in volumes.items()}
     for name, _, _, make in rows:
         optimizer = make(parameters(shapes))
-        steps[name] = optimizer.step
+        calls[name] = optimizer.step
         start = time.perf_counter()
         for _ in range(3):
             optimizer.step()
         print(f"  {name}: first three steps {time.perf_counter() - start:.1f} s", file=sys.stderr)
-    times, bound = {name: [] for name in steps}, []
+    times = {name: [] for name in calls}
+    order = random.Random(0)
     for _ in range(repeats):
-        for name, step in steps.items():
-            times[name].append(milliseconds(step))
-            bound.append(milliseconds(lambda: volume.mul_(1.0)))
-    return {name: statistics.median(each) for name, each in times.items()}, statistics.median(bound)
+        # In a new order each time: what ran before decides what is in the caches.
+        for name in order.sample(list(calls), len(calls)):
+            times[name].append(milliseconds(calls[name]))
+    return {name: statistics.median(each) for name, each in times.items()}
 
 
 def verdict(value, goal, *, at_most):
@@ -134,18 +146,16 @@ def verdict(value, goal, *, at_most):
 
 def print_table(title, shapes, rows, repeats, *, with_bound):
     """Measures one layout and prints it."""
-    times, mul = measured(shapes, rows, repeats)
+    times = measured(shapes, rows, repeats)
     elements = sum(torch.Size(shape).numel() for shape in shapes)
-    gigabytes = 8 * elements / mul / 1e6
-    print(
-        f"\n{title}: {len(shapes)} tensors, {elements / 1e6:.1f} M elements; mul_ {mul:.2f} ms = {gigabytes:.1f} GB/s"
-    )
+    bandwidth = 4 * 7 * elements / times[7] / 1e6
+    print(f"\n{title}: {len(shapes)} tensors, {elements / 1e6:.1f} M elements; mul_ moves {bandwidth:.1f} GB/s")
     print("| optimizer | ms | times its bound | against its peer | against AdamW fused |")
     print("|---|---:|---:|---:|---:|")
     peers = {kind: name for name, kind, *_ in rows if kind not in ("", "ours")}
     for name, kind, passes, _ in rows:
         own = times[name]
-        bound = own / (mul * passes / 2)
+        bound = own / times[passes]
         cells = [f"{own:.2f}", f"{bound:.2f}", "", f"{own / times['torch AdamW fused']:.2f}"]
         if kind == "ours":
             if with_bound:

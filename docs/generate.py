@@ -1,17 +1,34 @@
 """Writes the pages that follow from the catalogue: one a method, their index, and the site's table of contents."""
 
 import mkdocs_gen_files
+from plotly.offline import get_plotlyjs
 
 from trimtab.catalog import Entry, entries
+from trimtab.claims import CLAIMS
+from trimtab.claims.claim import Claim
+from trimtab.claims.loading import find_reference, load_reference
+from trimtab.claims.result import ClaimResult, committed
+from trimtab.report.claims import verdict_section
+from trimtab.report.figures.claim import claim_panel
 
 SUMMARY = """\
 * [Getting started](index.md)
+* Guides
+    * [In a plain loop](guides/plain-loop.md)
+    * [Hugging Face's Trainer](guides/huggingface.md)
+    * [Lightning](guides/lightning.md)
+    * [Sharded with FSDP2](guides/fsdp2.md)
+    * [A rule of your own](tutorial-rule.md)
 * [Compare on your own task](own-task.md)
+* [Compare with any script](any-script.md)
+* [Coming from another optimizer](coming-from.md)
 * [How a comparison is made](comparison.md)
 * [On many machines](machines.md)
+* [How a claim is tried](claims.md)
 * Methods
     * [All](methods/index.md)
 {methods}
+* [How fast, how exact](speed.md)
 * [Test your own optimizer](testing.md)
 * [Architecture](architecture.md)
 * Reference
@@ -66,7 +83,26 @@ In a comparison: `trimtab compare digits --candidates adamw,{entry.id if entry.i
 
 {f"Fixed unless you say otherwise: {fixed}." if fixed else ""}
 
+{_verdict(entry)}
+
 {reference}"""
+
+
+def _verdict(entry: Entry) -> str:
+    if entry.id not in CLAIMS:
+        return ""
+    claim, result = load_reference(find_reference(entry.id)), committed(entry.id)
+    section = verdict_section(claim, result, "" if result is None else _figures(claim, result))
+    if entry.id == claim.id:
+        return section
+    return f"{section}\n\nThis is the claim of [{claim.id}]({claim.id}.md), in which {entry.title} takes part."
+
+
+def _figures(claim: Claim, result: ClaimResult) -> str:
+    """A claim's figures, which a script of the site draws without network."""
+    drawn = [claim_panel(panel, result).to_html(full_html=False, include_plotlyjs=False) for panel in claim.panels]
+    script = '<script src="../../assets/plotly.min.js"></script>'
+    return f'<div class="figures">{script}{"".join(drawn)}</div>'
 
 
 def _public_path(entry: Entry) -> str:
@@ -98,6 +134,8 @@ def main() -> None:
     """Writes all pages."""
     with mkdocs_gen_files.open("methods/index.md", "w") as file:
         file.write(index_page())
+    with mkdocs_gen_files.open("assets/plotly.min.js", "w") as file:
+        file.write(get_plotlyjs())
     for entry in entries().values():
         with mkdocs_gen_files.open(f"methods/{entry.id}.md", "w") as file:
             file.write(method_page(entry))

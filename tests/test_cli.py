@@ -98,6 +98,12 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(task, tmp_path):
         (["show", "loin"], "did you mean lion"),
         (["list", "--family", "optimm"], "did you mean optim"),
         (["report", "nowhere"], "there is no study in nowhere"),
+        (["verify", "lionn"], "no claim for 'lionn'; did you mean lion"),
+        (["verify"], "name methods or give --all"),
+        (["verify", "lion", "--all"], "name methods or give --all"),
+        (["verify", "lion", "--jobs", "0"], "jobs=0"),
+        (["verify", "lion", "--scale", "huge"], "scale='huge'"),
+        (["verify", "lion", "--scale", "full"], "Missing here: ImageNet"),
         (["new-task", "task.txt"], "has to end in .py"),
     ],
 )
@@ -173,6 +179,7 @@ def test_control_c_says_how_to_go_on_and_the_same_command_does(task, tmp_path):
 
 def test_help_names_the_exit_codes():
     assert "130 stopped by Ctrl-C" in words(run("compare", "--help").output)
+    assert "1 a claim could not be judged" in words(run("verify", "--help").output)
 
 
 def test_completion_offers_tasks_and_candidates():
@@ -193,6 +200,15 @@ def test_a_store_by_its_url_holds_the_results_and_the_directory_the_reports(task
     assert (tmp_path / "again" / "report.html").is_file()
 
 
+def test_a_command_has_its_results_in_a_store_by_its_url(command, tmp_path):
+    store = f"sqlite:///{tmp_path / 'results.db'}"
+    done = run(*command, "--trials", "2", "--seeds", "2", "--store", store, "--executor", "local", "--patience", "5")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "results.db").is_file()
+    assert not (tmp_path / "runs" / "train" / "study.db").exists()
+    assert run("report", "again", "--store", store).exit_code == 0
+
+
 def test_a_database_that_stays_away_has_an_exit_code_of_its_own(task, tmp_path, monkeypatch):
     from trimtab.compare.comparison import Comparison
     from trimtab.lab.errors import StoreLostError
@@ -204,3 +220,95 @@ def test_a_database_that_stays_away_has_an_exit_code_of_its_own(task, tmp_path, 
     done = run("compare", task, "--candidates", "adamw", "--out", str(tmp_path))
     assert done.exit_code == 3
     assert "away for 3600 seconds" in words(done.output)
+
+
+SCRIPT = """
+import sys, time
+print(f"acc={1 - abs(float(sys.argv[1]) - 0.5) + int(sys.argv[2]) % 7 / 1000}")
+open(f"{sys.argv[3]}/mark", "w").close()
+if len(sys.argv) > 4:
+    time.sleep(float(sys.argv[4]))
+"""
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").write_text(SCRIPT)
+    line = f"{sys.executable} train.py {{rate}} {{seed}} {{out}}"
+    return [
+        "compare",
+        "--command",
+        line,
+        "--candidates",
+        "mine",
+        "--metric",
+        "acc",
+        "--tune",
+        "rate=0..1",
+        "--maximize",
+    ]
+
+
+def test_a_command_is_compared(command, tmp_path):
+    worse = ["--candidate", "worse=sh -c 'echo acc=0.1$0' {seed}"]
+    done = run(*command, *worse, "--trials", "3", "--seeds", "3")
+    assert done.exit_code == 0, done.output
+    result = json.loads((tmp_path / "runs" / "train" / "results.json").read_text())
+    assert [(c["label"], c["rank"]) for c in result["candidates"]] == [("mine", 1), ("worse", 2)]
+    assert "better than every other candidate" in words(done.output)
+    assert f"{sys.executable} train.py" in done.output
+    again = run("report", "runs/train")
+    assert again.exit_code == 0
+    assert words(again.output) == words(done.output)[-len(words(again.output)) :]
+
+
+def test_a_dry_run_shows_the_first_commands(command, tmp_path):
+    done = run(*command, "--dry-run", "--timeout", "60", "--seeds", "4", "--jobs", "1")
+    assert done.exit_code == 0, done.output
+    text = words(done.output)
+    assert re.search(rf"{sys.executable} train.py 0\.\d+ 0 {tmp_path}/runs/train/trials/mine-tune-0\b", text)
+    assert "rate: 0 to 1" in text
+    assert "20 trials, final runs on 4 fresh seeds; 1 at a time, at most 20 min" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["train.py"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare"], "name a task"),
+        (["compare", "digits", "--tune", "lr=1..2"], "--tune belongs to a comparison with --command"),
+        (["compare", "digits", "--metric-file", "x"], "--metric-file belongs to"),
+        (["compare", "digits", "--command", "echo {seed}"], "TASK cannot be given together with --command"),
+        (["compare", "--command", "echo {seed}", "--budget", "3"], "--budget is for tasks"),
+        (["compare", "--command", "echo {seed", "--candidates", "a", "--metric", "x"], "this brace opens"),
+        (["compare", "--candidate", "a", "--metric", "x"], "--candidate 'a': expected a name, an equals sign"),
+    ],
+)
+def test_bad_commands_are_one_message_and_exit_code_two(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert message in words(done.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_control_c_ends_the_scripts_and_the_same_command_goes_on(command, tmp_path):
+    command[2] += " {wait}"
+    arguments = [*command, "--trials", "2", "--seeds", "2", "--tune", "wait=2,3"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", LISTENING, *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    trials = tmp_path / "runs" / "train" / "trials"
+    deadline = time.monotonic() + 120
+    while not list(trials.glob("*/mark")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "go on with" in output
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    result = json.loads((tmp_path / "runs" / "train" / "results.json").read_text())
+    assert [trial["status"] for trial in result["trials"]] == ["complete"] * 4

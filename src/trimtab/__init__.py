@@ -4,14 +4,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trimtab.catalog.create import create
+    from trimtab.compare.command.comparison import CommandComparison
     from trimtab.compare.comparison import Comparison
     from trimtab.lab.session import Session
     from trimtab.lab.task import Evaluation, Metric, Task
 
 __version__ = "0.1.0"
-__all__ = ["Comparison", "Evaluation", "Metric", "Session", "Task", "create"]
+__all__ = ["CommandComparison", "Comparison", "Evaluation", "Metric", "Session", "Task", "create"]
 
 _HOMES = {
+    "CommandComparison": "trimtab.compare.command.comparison",
     "create": "trimtab.catalog.create",
     "Comparison": "trimtab.compare.comparison",
     "Evaluation": "trimtab.lab.task",

@@ -55,3 +55,10 @@ def test_settings_that_are_not_tuned_reach_the_optimizer_and_are_checked_by_it()
     (candidate,) = parse_candidates("lion(betas=(0.9, 1.5))")
     with pytest.raises(ValueError, match="betas"):
         candidate.optimizer(torch.nn.Linear(1, 1), {"lr": 0.01})
+
+
+def test_options_of_the_engine_are_settings():
+    (candidate,) = parse_candidates("lion(check_finite=True, rounding_seed=1)")
+    assert dict(candidate.fixed) == {"check_finite": True, "rounding_seed": 1}
+    with pytest.raises(InputError, match=r"has no setting 'finite'; it has lr, .* check_finite"):
+        parse_candidates("lion(finite=True)")

@@ -218,6 +218,23 @@ def test_news_that_were_cut_off_are_told_again(postgres, monkeypatch):
         assert store.sync() == {point.key: (point, done()) for point in wanted}
 
 
+def test_annotations_of_two_processes_are_both_kept(postgres):
+    with Store(postgres.url, MANIFEST) as first, Store(postgres.url, MANIFEST) as second:
+        writing = threading.Barrier(2)
+
+        def change(known):
+            with contextlib.suppress(threading.BrokenBarrierError):
+                writing.wait(0.5)  # breaks, because the other is kept out until we have written
+            return {**known, f"seen {len(known)}": True}
+
+        threads = [threading.Thread(target=store.annotate, args=(change,)) for store in (first, second)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert read_store(postgres.url).annotation == {"seen 0": True, "seen 1": True}
+
+
 def test_another_study_is_refused(postgres):
     with pytest.raises(StudyMismatchError, match="no study in postgresql://"):
         read_store(postgres.url)

@@ -5,6 +5,7 @@ import warnings
 import pytest
 import torch
 
+from tests.optim.optax_peer import difference_from_optax
 from tests.optim.trajectory import (
     follow,
     largest_difference,
@@ -29,7 +30,8 @@ def peers():
         warnings.simplefilter("ignore")
         import adabelief_pytorch
         import pytorch_optimizer
-    return adabelief_pytorch.AdaBelief, pytorch_optimizer.AdaBelief
+        import torch_optimizer
+    return adabelief_pytorch.AdaBelief, pytorch_optimizer.AdaBelief, torch_optimizer.AdaBelief
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_amsgrad_divides_by_the_largest_variance():
 @pytest.mark.parametrize("rectify", [False, True])
 @pytest.mark.parametrize("eps", [1e-16, 1e-8])
 def test_agrees_with_other_implementations(peers, decoupled, fixed_decay, rectify, eps):
-    authors, collection = peers
+    authors, collection, _ = peers
     settings = {"lr": 0.01, "eps": eps, "weight_decay": 0.01, "rectify": rectify, "fixed_decay": fixed_decay}
     for make_peer in (
         lambda p: authors(p, **settings, weight_decouple=decoupled, print_change_log=False),
@@ -144,6 +146,29 @@ def test_agrees_with_other_implementations(peers, decoupled, fixed_decay, rectif
     ):
         difference = largest_difference(lambda p: AdaBelief(p, **settings, decoupled=decoupled), make_peer)
         assert difference <= 1e-14
+
+
+@pytest.mark.parametrize(
+    ("decoupled", "fixed_decay"),
+    [(True, False), (True, True), (False, False)],
+    ids=["decoupled", "fixed", "coupled"],
+)
+@pytest.mark.parametrize("eps", [1e-16, 1e-8])
+def test_agrees_with_a_third_implementation(peers, decoupled, fixed_decay, eps):
+    settings = {"lr": 0.01, "eps": eps, "weight_decay": 0.01, "fixed_decay": fixed_decay}
+    difference = largest_difference(
+        lambda p: AdaBelief(p, **settings, decoupled=decoupled),
+        lambda p: peers[2](p, **settings, weight_decouple=decoupled),
+    )
+    assert difference <= 1e-14
+
+
+@pytest.mark.parametrize("eps", [1e-16, 1e-8])
+def test_agrees_with_optax(eps):
+    difference = difference_from_optax(
+        lambda p: AdaBelief(p, lr=0.01, eps=eps), lambda optax: optax.adabelief(0.01, eps=eps, eps_root=eps)
+    )
+    assert difference <= 1e-12
 
 
 @pytest.mark.parametrize("degenerated_to_sgd", [False, True])
@@ -157,7 +182,7 @@ def test_agrees_on_the_steps_before_the_rectified_ones(peers, degenerated_to_sgd
 
 
 def test_agrees_on_amsgrad(peers):
-    authors, collection = peers
+    authors, collection, _ = peers
     difference = largest_difference(
         lambda p: AdaBelief(p, lr=0.01, amsgrad=True),
         lambda p: authors(p, lr=0.01, amsgrad=True, rectify=False, print_change_log=False),

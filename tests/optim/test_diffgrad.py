@@ -221,6 +221,26 @@ def test_agrees_with_another_implementation_as_it_comes(peer):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_agrees_with_a_second_implementation(weight_decay):
+    import torch_optimizer
+
+    settings = {"lr": 0.01, "weight_decay": weight_decay}
+    difference = largest_difference(
+        lambda p: DiffGrad(p, **settings, eps_mode="code"), lambda p: torch_optimizer.DiffGrad(p, **settings)
+    )
+    assert difference <= 1e-14
+
+
+def test_the_two_places_of_epsilon_differ_by_what_it_is_to_the_root_at_first():
+    grads = normal(50).sign().tolist()
+    paper, code = (moves(lambda p, m=m: DiffGrad(p, eps_mode=m), grads) for m in ("paper", "code"))
+    relative = ((paper - code) / paper).abs().amax(dim=1)
+    t = torch.arange(1, 51, dtype=torch.float64)
+    # Where all gradients are of size one, so are the roots of corrected averages.
+    torch.testing.assert_close(relative, 1e-8 * ((1 - 0.999**t).rsqrt() - 1), rtol=1e-4, atol=1e-11)
+
+
 def test_the_papers_form_agrees_where_epsilon_is_negligible(pure_peer):
     difference = largest_difference(
         lambda p: DiffGrad(p, lr=0.01, eps=1e-30), lambda p: pure_peer(p, lr=0.01, eps=1e-30)

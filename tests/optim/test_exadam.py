@@ -136,6 +136,23 @@ def test_without_momentum_and_after_a_while_it_is_adam_with_twice_the_learning_r
     assert not torch.allclose(ours.diff(dim=0)[:5], adams.diff(dim=0)[:5], rtol=1e-3)
 
 
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.5, 0.9)])
+def test_without_its_three_factors_it_is_adam(betas):
+    """Where epsilon is negligible the corrections depend on the step only, and Adam is what is left."""
+    grads = torch.randn(40, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    settings, zeros = {"lr": 0.01, "betas": betas, "eps": TINY_EPS}, torch.zeros(1, 6, dtype=torch.float64)
+    ours, adams = (
+        positions(make, (0.0,) * 6, grads.tolist())[0].diff(dim=0, prepend=zeros)
+        for make in (lambda p: EXAdam(p, **settings, step_size="constant"), lambda p: torch.optim.Adam(p, **settings))
+    )
+    m = zeros[0]
+    for step, grad in enumerate(grads, start=1):
+        m = betas[0] * m + (1 - betas[0]) * grad
+        first, second = 1 + betas[1] ** step, 1 + betas[0] ** step
+        expected = adams[step - 1] * (1 + grad / m) * first / math.sqrt(second)
+        torch.testing.assert_close(ours[step - 1], expected, rtol=1e-9, atol=1e-15)
+
+
 @pytest.mark.parametrize(("size", "steps_of"), [(1.0, 15.95), (1e-2, 15.27), (1e-3, 9.96), (1e-4, 10.96)])
 def test_scale_of_the_gradients_matters(size, steps_of):
     rows, _ = positions(lambda p: EXAdam(p, lr=1.0, step_size="constant"), (0.0,), ((size,),))

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.optim.optax_peer import difference_from_optax
 from tests.optim.trajectory import (
     follow,
     largest_difference,
@@ -69,6 +70,55 @@ def test_scale_of_the_gradients_makes_no_difference():
     follow(scaled, Lamb(scaled, **settings), [[grad * 1024 for grad in row] for row in grads])
     for a, b in zip(ours, scaled, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
+
+
+def test_scale_of_the_weights_is_the_scale_of_the_path():
+    settings = {"lr": 0.01, "eps": 1e-30, "adapt": True}
+    grads = random_gradients(10)
+    ours, scaled = random_parameters(), random_parameters()
+    with torch.no_grad():
+        for param in scaled:
+            param.mul_(1024)
+    follow(ours, Lamb(ours, **settings), grads)
+    follow(scaled, Lamb(scaled, **settings), grads)
+    for a, b in zip(ours, scaled, strict=True):
+        torch.testing.assert_close(1024 * a, b, rtol=1e-12, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("weight_decay", "bias_correction", "ratio"),
+    [(0.01, True, 3.551107685680497), (0.01, False, 1.1197712169892047)],
+)
+def test_first_trust_ratio_by_hand(weight_decay, bias_correction, ratio):
+    """A step is ratio times lr times the direction, which is the step without adaptation."""
+    settings = {"lr": 1e-2, "weight_decay": weight_decay, "bias_correction": bias_correction}
+    start = torch.tensor(START, dtype=torch.float64)
+    adapted, plain = (
+        positions(lambda p, a=adapt: Lamb(p, **settings, adapt=a), START, GRADS[:1])[0][0] - start
+        for adapt in (True, False)
+    )
+    torch.testing.assert_close(adapted / plain, torch.full_like(plain, ratio), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_agrees_with_optax(weight_decay):
+    difference = difference_from_optax(
+        lambda p: Lamb(p, lr=0.01, weight_decay=weight_decay, adapt=True),
+        lambda optax: optax.lamb(0.01, eps=1e-6, weight_decay=weight_decay),
+    )
+    assert difference <= 1e-12
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_without_bias_correction_it_agrees_with_another_implementation(weight_decay):
+    """As long as no norm exceeds 10, where the other one cuts it."""
+    import torch_optimizer
+
+    settings = {"lr": 0.003, "weight_decay": weight_decay}
+    difference = largest_difference(
+        lambda p: Lamb(p, **settings, adapt=True, bias_correction=False), lambda p: torch_optimizer.Lamb(p, **settings)
+    )
+    assert difference <= 1e-14
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])

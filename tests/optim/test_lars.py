@@ -3,7 +3,15 @@ import warnings
 import pytest
 import torch
 
-from tests.optim.trajectory import largest_difference, positions, random_parameters, resume_in_a_new_process
+from tests.optim.optax_peer import difference_from_optax
+from tests.optim.trajectory import (
+    follow,
+    largest_difference,
+    positions,
+    random_gradients,
+    random_parameters,
+    resume_in_a_new_process,
+)
 from trimtab.optim import Lars
 
 pytestmark = pytest.mark.usefixtures("each_mode")
@@ -49,6 +57,55 @@ def test_agrees_with_another_implementation():
         mine.step()
         peer.step()
     torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_agrees_with_a_second_implementation(nesterov):
+    """Where gradients are not zero; the other one then leaves the decay out."""
+    import torch_optimizer
+
+    settings = {"lr": 0.5, "momentum": 0.9, "weight_decay": 0.01, "trust_coefficient": 0.01, "nesterov": nesterov}
+    grads = [[torch.copysign(grad.abs() + 0.1, grad) for grad in row] for row in random_gradients(50)]
+    ours, theirs = random_parameters(), random_parameters()
+    follow(ours, Lars(ours, **settings, adapt=True), grads)
+    follow(theirs, torch_optimizer.LARS(theirs, eps=0.0, **settings), grads)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+def test_the_norm_of_the_sum_is_optaxs(weight_decay, nesterov):
+    """It keeps the learning rate inside the buffer, which makes no difference while that is constant."""
+    settings = {"weight_decay": weight_decay, "trust_coefficient": 0.01, "momentum": 0.9, "nesterov": nesterov}
+    difference = difference_from_optax(
+        lambda p: Lars(p, lr=0.5, **settings, adapt=True, variant="classic_sum"),
+        lambda optax: optax.lars(0.5, **settings),
+    )
+    assert difference <= 1e-12
+
+
+@pytest.mark.parametrize("variant", ["classic", "classic_sum", "paper"])
+def test_scale_of_the_gradients_makes_no_difference(variant):
+    settings = {"lr": 0.1, "variant": variant, "adapt": True}
+    grads = random_gradients(10)
+    ours, scaled = random_parameters(), random_parameters()
+    follow(ours, Lars(ours, **settings), grads)
+    follow(scaled, Lars(scaled, **settings), [[grad * 1024 for grad in row] for row in grads])
+    for a, b in zip(ours, scaled, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("variant", "fraction"), [("classic", 0.1 * 0.02), ("classic_sum", 0.1 * 0.02), ("paper", 0.1)]
+)
+def test_the_first_step_changes_every_layer_by_the_same_fraction(variant, fraction):
+    params = random_parameters()
+    before = [param.detach().clone() for param in params]
+    settings = {"lr": 0.1, "trust_coefficient": 0.02, "variant": variant, "adapt": True}
+    follow(params, Lars(params, **settings), random_gradients(1))
+    for param, old in zip(params, before, strict=True):
+        assert ((param - old).norm() / old.norm()).item() == pytest.approx(fraction, rel=1e-12)
 
 
 @pytest.mark.parametrize("variant", ["classic", "classic_sum", "paper"])

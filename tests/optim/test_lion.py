@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.optim.optax_peer import difference_from_optax
 from tests.optim.trajectory import (
     follow,
     largest_difference,
@@ -88,6 +89,15 @@ def test_agrees_with_other_implementations(betas, weight_decay):
     for peer in (lion_pytorch.Lion, pytorch_optimizer.Lion):
         difference = largest_difference(lambda p: Lion(p, **settings), lambda p, peer=peer: peer(p, **settings))
         assert difference <= 1e-15, peer
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.3])
+def test_agrees_with_optax(weight_decay):
+    difference = difference_from_optax(
+        lambda p: Lion(p, lr=0.01, weight_decay=weight_decay),
+        lambda optax: optax.lion(0.01, b1=0.9, b2=0.99, weight_decay=weight_decay),
+    )
+    assert difference <= 1e-12
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from trimtab.optim import AdaBelief
-from trimtab.primitives.chunks import BUCKET_SIZE, SMALL, Bucket, Single, chunked
+from trimtab.primitives.chunks import BUCKET_SIZE, SMALL, Bucket, Plan, Single
 
 pytestmark = pytest.mark.usefixtures("each_mode")
 
@@ -21,9 +21,13 @@ def states_of(params):
     return {param: {"step": 0, "average": torch.zeros_like(param)} for param in params}
 
 
+def chunked(params, states):
+    return Plan(params, [param.grad for param in params], states, ("average",)).chunks
+
+
 def test_large_tensors_go_alone_and_small_ones_together():
     params = parameters([(SMALL,), (3,), (4, 5), (SMALL - 1,), ()])
-    chunks = chunked(params, states_of(params), ("average",))
+    chunks = chunked(params, states_of(params))
     assert [type(chunk) for chunk in chunks] == [Single, Bucket]
     assert chunks[1].params == params[1:]
 
@@ -32,15 +36,15 @@ def test_buckets_are_bounded_and_of_one_kind():
     params = parameters([(SMALL - 1,)] * (BUCKET_SIZE // SMALL + 3))
     states = states_of(params)
     states[params[0]]["step"] = 5
-    chunks = chunked(params, states, ("average",))
+    chunks = chunked(params, states)
     assert [len(chunk.params) for chunk in chunks] == [1, BUCKET_SIZE // SMALL, 2]
 
 
 def test_memory_is_used_in_place():
     (param,) = parameters([(SMALL, 2)])
     states = states_of([param])
-    (chunk,) = chunked([param], states, ("average",))
-    flat_param, flat_grad, (flat_state,) = chunk.load()
+    (chunk,) = chunked([param], states)
+    flat_param, flat_grad, (flat_state,) = chunk.load([param.grad])
     assert flat_param.data_ptr() == param.data_ptr()
     assert flat_grad.data_ptr() == param.grad.data_ptr()
     assert flat_state.data_ptr() == states[param]["average"].data_ptr()

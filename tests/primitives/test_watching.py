@@ -66,3 +66,12 @@ def test_a_step_without_gradients_has_norm_zero_and_copies_are_not_watched():
     copy.deepcopy(optimizer).step()
     assert seen == [[StepNorms(0.0, 0.0, 0.0)]]
     assert StepNorms(1.0, 0.0, 1.0).update_to_weight == math.inf
+
+
+def test_watching_outlives_the_loading_of_a_state():
+    optimizer = Lion([nn.Parameter(torch.ones(2))])
+    seen = []
+    optimizer.watch(seen.append)
+    optimizer.load_state_dict(optimizer.state_dict())
+    optimizer.step()
+    assert len(seen) == 1

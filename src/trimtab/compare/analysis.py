@@ -6,9 +6,8 @@ import statistics as standard_statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from trimtab.compare.candidate import Candidate
 from trimtab.compare.conclusion import conclude
-from trimtab.compare.plan import FIRST_FINAL_SEED, TUNING_SEED, Plan
+from trimtab.compare.plan import FIRST_FINAL_SEED, TUNING_SEED, CandidateLike, Plan
 from trimtab.compare.result import (
     ALPHA,
     CandidateResult,
@@ -55,7 +54,15 @@ def analyse(
     target = _Target(task, ranked.get(reference), reference)
     results = [
         _candidate_result(
-            plan, c, outcomes, finals[c.label], rank=ranks.get(c.label), pairs=pairs, reference=reference, target=target
+            plan,
+            c,
+            outcomes,
+            finals[c.label],
+            task=task,
+            rank=ranks.get(c.label),
+            pairs=pairs,
+            reference=reference,
+            target=target,
         )
         for c in plan.candidates
     ]
@@ -65,7 +72,7 @@ def analyse(
         protocol=Protocol(
             plan.trials,
             plan.seeds,
-            plan.budget // task.batch_size,
+            plan.budget // task.batch_size if plan.budget and task.batch_size else None,
             plan.budget,
             TUNING_SEED,
             FIRST_FINAL_SEED,
@@ -74,14 +81,14 @@ def analyse(
         environment=environment,
         reference=reference,
         target=target.words,
-        conclusion=conclude(results, pairs, reference, plan.seeds),
+        conclusion=conclude(results, pairs, reference, plan.seeds, task.objective),
         candidates=tuple(results),
         pairs=pairs,
         trials=_trial_results(plan, outcomes),
     )
 
 
-def _final_outcomes(plan: Plan, candidate: Candidate, outcomes: Outcomes) -> list[Outcome]:
+def _final_outcomes(plan: Plan, candidate: CandidateLike, outcomes: Outcomes) -> list[Outcome]:
     points = plan.final_points(candidate, outcomes)
     return [outcomes[point.key] for point in points if point.key in outcomes]
 
@@ -146,7 +153,8 @@ class _Target:
             )
         elif reference_losses:
             end = sum(reference_losses) / len(reference_losses)
-            self.words = f"validation loss <= {end:.4g}, the mean at which {reference} ends"
+            sign = "<=" if task.sign > 0 else ">="
+            self.words = f"{task.objective} {sign} {task.sign * end:.4g}, the mean at which {reference} ends"
             self._of = lambda run: statistics.first_reaching(
                 [p.cost for p in run.curve], [p.loss for p in run.curve], end, "min"
             )
@@ -159,10 +167,11 @@ class _Target:
 
 def _candidate_result(
     plan: Plan,
-    candidate: Candidate,
+    candidate: CandidateLike,
     outcomes: Outcomes,
     runs: list[Outcome],
     *,
+    task: TaskFacts,
     rank: int | None,
     pairs: Sequence[Pair],
     reference: str,
@@ -174,14 +183,17 @@ def _candidate_result(
     everything = [outcome for _, outcome in tuning] + runs
     costs = target.costs(runs)
     pair = _between(pairs, candidate.label, reference)
+    note = _note(plan, candidate, best, tuning, runs)
+    if best is not None and not note:
+        note = _warning(candidate, best, tuning, runs, task.rate or "")
     return CandidateResult(
         label=candidate.label,
-        title=candidate.entry.title,
-        kind=candidate.entry.kind,
-        summary=candidate.entry.summary,
+        title=candidate.title,
+        kind=candidate.kind,
+        summary=candidate.summary,
         settings=candidate.settings(tuned),
         rank=rank,
-        note=_note(plan, candidate, best, tuning, runs),
+        note=note,
         verdict=_verdict(pair),
         against_reference=pair,
         loss=_interval([run.loss for run in runs]),
@@ -195,18 +207,19 @@ def _candidate_result(
         tuned_loss=None if best is None else outcomes[best.key].loss,
         cost_to_target=_median_reached(costs, len(runs)),
         reached_target=len(costs),
-        learning_rate_decades=_learning_rate_decades(tuning),
+        learning_rate_decades=_rate_decades(tuning, task.rate),
         step_seconds=_median([run.step_seconds for run in everything if run.step_seconds is not None]),
         state_bytes=max((outcome.state_bytes for outcome in everything), default=None),
         trouble=dict(Counter(outcome.status for outcome in everything if outcome.status != "complete")),
         code="" if best is None else candidate.code(tuned),
+        trial_seconds=_median([outcome.seconds for outcome in everything if outcome.status == "complete"]),
     )
 
 
 def _note(
-    plan: Plan, candidate: Candidate, best: Point | None, tuning: list[tuple[Point, Outcome]], runs: list[Outcome]
+    plan: Plan, candidate: CandidateLike, best: Point | None, tuning: list[tuple[Point, Outcome]], runs: list[Outcome]
 ) -> str:
-    """Why a candidate is not ranked, or what a reader should know."""
+    """Why a candidate is not ranked; empty if it is."""
     if len(tuning) < len(plan.tuning_points(candidate)):
         return f"not ranked: {len(tuning)} of {len(plan.tuning_points(candidate))} tuning trials are finished"
     if best is None:
@@ -216,17 +229,26 @@ def _note(
         return f"not ranked: {len(broken)} of {plan.seeds} final runs {broken[0].status}"
     if len(runs) < plan.seeds:
         return f"not ranked: {len(runs)} of {plan.seeds} final runs are finished"
-    edges = [name for name in candidate.tunables if _at_edge(best.settings[name], tuning, name)]
-    if edges and len(tuning) > 2:
-        return f"the best {' and '.join(edges)} is the most extreme that was tried: a wider range may do better"
     return ""
 
 
+def _warning(
+    candidate: CandidateLike, best: Point, tuning: list[tuple[Point, Outcome]], runs: list[Outcome], rate: str
+) -> str:
+    """What a reader of a candidate's rank should know."""
+    warnings = []
+    if rate in candidate.tunables and len(tuning) > 2 and _at_edge(best.settings[rate], tuning, rate):
+        warnings.append(f"the best {rate} is the most extreme that was tried: a wider range may do better")
+    if len(runs) > 1 and len({run.loss for run in runs}) == 1:
+        warnings.append(f"all {len(runs)} seeds ended at exactly the same value: does it depend on the seed?")
+    return "; ".join(warnings)
+
+
 def _at_edge(value: object, tuning: list[tuple[Point, Outcome]], name: str) -> bool:
+    # weight decay near its lower end is as good as none: only the learning rate's edge says something
     values = [point.settings[name] for point, _ in tuning]
     numbers = [v for v in values if isinstance(v, float)]
-    # weight decay near its lower end is as good as none: only the learning rate's edge says something
-    return name == "lr" and len(numbers) == len(values) and value in (min(numbers), max(numbers))
+    return len(numbers) == len(values) and value in (min(numbers), max(numbers))
 
 
 def _interval(values: Sequence[float | None]) -> Interval | None:
@@ -248,9 +270,11 @@ def _median_reached(costs: list[float], runs: int) -> float | None:
     return median if median is not None and math.isfinite(median) else None
 
 
-def _learning_rate_decades(tuning: list[tuple[Point, Outcome]]) -> float | None:
-    tried = [(point.settings["lr"], outcome.loss) for point, outcome in tuning if "lr" in point.settings]
-    rates = [rate for rate, _ in tried if isinstance(rate, float)]
+def _rate_decades(tuning: list[tuple[Point, Outcome]], name: str | None) -> float | None:
+    if name is None:
+        return None
+    tried = [(point.settings[name], outcome.loss) for point, outcome in tuning if name in point.settings]
+    rates = [rate for rate, _ in tried if isinstance(rate, float) and rate > 0]
     losses = [math.inf if loss is None else loss for _, loss in tried]
     if len(rates) != len(losses) or not any(math.isfinite(loss) for loss in losses):
         return None
@@ -273,7 +297,7 @@ def _trial_results(plan: Plan, outcomes: Outcomes) -> tuple[TrialResult, ...]:
     return tuple(rows)
 
 
-def _trial_result(candidate: Candidate, phase: Phase, point: Point, run: Outcome) -> TrialResult:
+def _trial_result(candidate: CandidateLike, phase: Phase, point: Point, run: Outcome) -> TrialResult:
     return TrialResult(
         key=point.key,
         candidate=candidate.label,

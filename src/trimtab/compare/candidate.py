@@ -6,6 +6,7 @@ It is written as a call, ``lion`` or ``adamw(weight_decay=0.1)``; several are se
 import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, get_args
 
 import torch
 from torch import nn
@@ -35,6 +36,21 @@ class Candidate:
         return f"{self.entry.id}({arguments})" if arguments else self.entry.id
 
     @property
+    def title(self) -> str:
+        """Its full name."""
+        return self.entry.title
+
+    @property
+    def kind(self) -> str:
+        """``method`` or ``baseline``."""
+        return self.entry.kind
+
+    @property
+    def summary(self) -> str:
+        """What it does, in a line."""
+        return self.entry.summary
+
+    @property
     def tunables(self) -> Tunables:
         """What is tuned, in the order of the catalogue."""
         fixed = dict(self.fixed)
@@ -47,6 +63,10 @@ class Candidate:
     def optimizer(self, model: nn.Module, tuned: Settings) -> torch.optim.Optimizer:
         """Builds the optimizer for a model."""
         return build(self.entry, model, self.settings(tuned))
+
+    def definition(self) -> dict[str, Any]:
+        """Returns nothing: the label says all."""
+        return {}
 
     def code(self, tuned: Settings) -> str:
         """Returns the lines that use it outside of trimtab's experiments."""
@@ -110,7 +130,13 @@ def _candidate(text: str, node: ast.expr) -> Candidate:
 def _arguments(entry: Entry) -> list[str]:
     import inspect
 
-    return [name for name in inspect.signature(entry.load()).parameters if name != "params"]
+    names = []
+    for parameter in inspect.signature(entry.load()).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:  # annotated as Unpack of a TypedDict
+            names += [name for options in get_args(parameter.annotation) for name in options.__annotations__]
+        elif parameter.name != "params":
+            names.append(parameter.name)
+    return names
 
 
 def _value(text: str, keyword: ast.keyword) -> Value:

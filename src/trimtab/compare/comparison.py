@@ -1,46 +1,31 @@
-"""A comparison from beginning to end: check, run, analyse."""
+"""A comparison of optimizers on a task: what is checked before it runs, and what it takes."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import optuna
 import torch
-from optuna.pruners import BasePruner
 
-from trimtab.catalog import nearest
 from trimtab.compare import DEFAULT_TRIALS
-from trimtab.compare.analysis import analyse
 from trimtab.compare.candidate import Candidate, parse_candidates
-from trimtab.compare.environment import environment
 from trimtab.compare.plan import EVALUATIONS, TUNING_SEED, Plan
-from trimtab.compare.result import ComparisonResult, TaskFacts
+from trimtab.compare.result import TaskFacts
+from trimtab.compare.running import PlannedComparison, Running, chosen_reference, load_result
 from trimtab.compare.work import ComparisonWork
-from trimtab.lab.database import Location, parse_url, shown
-from trimtab.lab.errors import InputError, StudyMismatchError
-from trimtab.lab.executor import Executor, LocalExecutor, threads_per_worker, usable_cores
+from trimtab.lab.errors import InputError
+from trimtab.lab.executor import threads_per_worker, usable_cores
 from trimtab.lab.lease import Limits
 from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
-from trimtab.lab.ray_executor import RayExecutor
 from trimtab.lab.session import Session
-from trimtab.lab.store import Store, read_store
-from trimtab.lab.study import Observer, run_study
-from trimtab.lab.task import Task, check_task
+from trimtab.lab.task import check_task
 
-PRUNERS: dict[str, Callable[[], BasePruner]] = {
-    "median": optuna.pruners.MedianPruner,
-    "successive-halving": optuna.pruners.SuccessiveHalvingPruner,
-}
-
-EXECUTORS = ("local", "ray")
+__all__ = ["Comparison", "load_result"]
 
 MEASURED_STEPS = 20
 """Steps of each candidate from which the duration is estimated."""
 
 
-class Comparison:
+class Comparison(PlannedComparison):
     """Tunes candidates on a task with the same budget, and compares them on fresh seeds.
 
     Making one checks everything that can be checked before any long work starts.
@@ -87,38 +72,25 @@ class Comparison:
     ) -> None:
         text = candidates if isinstance(candidates, str) else ",".join(candidates)
         chosen = tuple(parse_candidates(text))
-        if pruner is not None and pruner not in PRUNERS:
-            raise InputError(f"pruner={pruner!r}: {nearest(pruner, PRUNERS)}")
-        if jobs is not None and jobs < 1:
-            raise InputError(f"jobs={jobs}: at least one worker is needed")
-        if executor not in EXECUTORS:
-            raise InputError(f"executor={executor!r}: {nearest(executor, EXECUTORS)}")
-        if ray_address is not None and executor != "ray":
-            raise InputError(f"ray_address={ray_address!r} is only of use with executor='ray'")
-        if store is not None:
-            parse_url(store)
-        self._store = store
-        self._limits = limits
-        self._executor = executor
-        self._ray_address = ray_address
-        self.reference = _reference([candidate.label for candidate in chosen], reference)
-        self.jobs = usable_cores() if jobs is None else jobs
-        self._wanted_jobs = jobs
+        running = Running(pruner, jobs, store, limits, executor, ray_address)
+        labels = [candidate.label for candidate in chosen]
+        reference = chosen_reference(labels, reference)
+        self._candidates = chosen
         self._task_reference = task
         self._task = load_task(task)
         check_task(self._task, task)
-        steps = self._task.steps if steps is None else steps
-        self.plan = Plan(
+        self._budget = (self._task.steps if steps is None else steps) * self._task.batch_size
+        plan = Plan(
             task=self._task.name.replace("/", "-"),
             task_fingerprint=task_fingerprint(task),
             candidates=chosen,
             trials=trials,
             seeds=self._task.seeds if seeds is None else seeds,
-            budget=steps * self._task.batch_size,
+            budget=self._budget,
             pruning=pruner,
         )
-        self.out = Path("runs") / self.plan.task if out is None else Path(out)
-        self.location: Location = self.out if store is None else store
+        out = Path("runs") / plan.task if out is None else Path(out)
+        super().__init__(plan, out, reference=reference, running=running)
         models = [self._session(candidate).model for candidate in chosen]
         self._parameters = sum(p.numel() for p in models[0].parameters() if p.requires_grad)
 
@@ -139,7 +111,7 @@ class Comparison:
         threads = torch.get_num_threads()
         torch.set_num_threads(threads_per_worker(self.jobs))
         try:
-            return sum(map(self._estimated_seconds_of, self.plan.candidates)) / min(self.jobs, usable_cores())
+            return sum(map(self._estimated_seconds_of, self._candidates)) / min(self.jobs, usable_cores())
         finally:
             torch.set_num_threads(threads)
 
@@ -151,95 +123,26 @@ class Comparison:
         session.seconds = 0.0
         for _ in range(MEASURED_STEPS):
             session.step()
-        steps = self.plan.budget / self._task.batch_size
+        steps = self._budget / self._task.batch_size
         trials = len(self.plan.tuning_points(candidate)) + self.plan.seeds
         return trials * (steps * session.seconds / MEASURED_STEPS + (EVALUATIONS + 1) * evaluation)
 
-    def run(self, observer: Observer | None = None) -> ComparisonResult:
-        """Runs what has not been run yet, and analyses everything.
+    def work(self) -> ComparisonWork:
+        """Returns what a worker does with a point."""
+        return ComparisonWork(absolute_reference(self._task_reference), self._budget)
 
-        Whatever ends it early, what is finished is kept: run it again to go on. Processes that share a store share the
-        work, and each returns when all of it is done.
-
-        Raises:
-            StudyMismatchError: the store holds another study.
-            CorruptStoreError: it cannot be read.
-            StoreInUseError: another process is running it in the same directory.
-            StoreUnreachableError: the database does not answer.
-            StoreLostError: it went away while the study ran, and stayed away.
-        """
-        pruner = None if self.plan.pruning is None else PRUNERS[self.plan.pruning]()
-        with Store(self.location, self.plan.manifest(), self._limits) as store:
-            store.annotate(self._annotation())
-            outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
-            if any(point.key not in outcomes for point in self.plan.points(outcomes)):
-                with self._make_executor(answers=pruner is not None) as executor:
-                    run_study(self.plan.points, store, executor, pruner=pruner, observer=observer)
-        return load_result(self.out, self._store)
-
-    def _make_executor(self, *, answers: bool) -> Executor:
-        work = ComparisonWork(absolute_reference(self._task_reference), self.plan.budget)
-        if self._executor == "ray":
-            return RayExecutor(work, address=self._ray_address, jobs=self._wanted_jobs, answers=answers)
-        return LocalExecutor(work, jobs=self.jobs, answers=answers)
-
-    def _annotation(self) -> dict[str, Any]:
-        """What a reader of the store needs beside the manifest."""
-        return {
-            "candidates": list(self.plan.labels()),
-            "seeds": self.plan.seeds,
-            "reference": self.reference,
-            "environment": environment(),
-            "task": asdict(_facts(self._task, self._task_reference, self._parameters)),
-        }
-
-
-def _reference(labels: list[str], wanted: str | None) -> str:
-    if wanted is None:
-        return "adamw" if "adamw" in labels else labels[0]
-    if wanted not in labels:
-        raise InputError(f"reference={wanted!r} is not among the candidates: {nearest(wanted, labels)}")
-    return wanted
-
-
-def _facts(task: Task, reference: str, parameters: int) -> TaskFacts:
-    sizes = {split: len(getattr(task, split)) for split in ("train", "validation", "test")}
-    metric = task.metric
-    return TaskFacts(
-        task.name, reference, metric.name, metric.direction, metric.target, sizes, parameters, task.batch_size
-    )
-
-
-def load_result(out: str | Path, store: str | None = None) -> ComparisonResult:
-    """Analyses whatever is finished of a comparison, running or not.
-
-    Args:
-        out: its directory.
-        store: the SQLAlchemy URL of its database, if that is not in the directory.
-
-    Raises:
-        StudyMismatchError: there is no study in it.
-        CorruptStoreError: it cannot be read.
-        StoreUnreachableError: the database does not answer.
-    """
-    location: Location = Path(out) if store is None else store
-    stored = read_store(location)
-    notes = stored.annotation
-    if not notes:
-        raise StudyMismatchError(f"the comparison in {shown(location)} was stopped before it began; run it again")
-    plan = Plan(
-        task=stored.manifest["task"],
-        task_fingerprint=stored.manifest["task_fingerprint"],
-        candidates=tuple(parse_candidates(",".join(notes["candidates"]))),
-        trials=stored.manifest["trials"],
-        seeds=notes["seeds"],
-        budget=stored.manifest["budget"],
-        pruning=stored.manifest["pruning"],
-    )
-    return analyse(
-        plan,
-        stored.outcomes,
-        TaskFacts(**notes["task"]),
-        reference=notes["reference"],
-        environment=notes["environment"],
-    )
+    def facts(self) -> TaskFacts:
+        """Returns what a reader has to know of the task."""
+        task = self._task
+        sizes = {split: len(getattr(task, split)) for split in ("train", "validation", "test")}
+        metric = task.metric
+        return TaskFacts(
+            task.name,
+            self._task_reference,
+            metric.name,
+            metric.direction,
+            metric.target,
+            sizes,
+            self._parameters,
+            task.batch_size,
+        )

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from trimtab.compare.result import ALPHA, CandidateResult, Pair
 
 
-def conclude(results: Sequence[CandidateResult], pairs: Sequence[Pair], reference: str, seeds: int) -> tuple[str, ...]:
+def conclude(
+    results: Sequence[CandidateResult],
+    pairs: Sequence[Pair],
+    reference: str,
+    seeds: int,
+    objective: str = "validation loss",
+) -> tuple[str, ...]:
     """Writes the conclusion.
 
     Args:
@@ -13,6 +19,7 @@ def conclude(results: Sequence[CandidateResult], pairs: Sequence[Pair], referenc
         pairs: all pairs of ranked candidates.
         reference: label of the candidate that verdicts compare with.
         seeds: of the final runs.
+        objective: name of the number that candidates are compared by.
     """
     ranked = [result for result in results if result.rank is not None]
     sentences = []
@@ -25,7 +32,7 @@ def conclude(results: Sequence[CandidateResult], pairs: Sequence[Pair], referenc
     else:
         sentences.append(_leaders([result.label for result in ranked if result.rank == 1], len(ranked), pairs))
         if any(result.verdict in ("helps", "hurts") for result in ranked):
-            sentences += _against(ranked, reference)
+            sentences += _against(ranked, reference, objective)
         sentences += _power(pairs)
     sentences += [f"{result.label}: {result.note}." for result in results if result.rank is None]
     return tuple(sentences)
@@ -42,7 +49,7 @@ def _leaders(first: list[str], candidates: int, pairs: Sequence[Pair]) -> str:
     return f"{first[0]} alone has the first rank: each other candidate is worse than some candidate."
 
 
-def _against(ranked: list[CandidateResult], reference: str) -> list[str]:
+def _against(ranked: list[CandidateResult], reference: str, objective: str) -> list[str]:
     sentences = []
     for verdict, words in (("helps", "better"), ("hurts", "worse")):
         found = [
@@ -51,7 +58,7 @@ def _against(ranked: list[CandidateResult], reference: str) -> list[str]:
             if result.verdict == verdict and result.against_reference is not None
         ]
         if found:
-            sentences.append(f"{words.capitalize()} than {reference} in validation loss: {_listed(found)}.")
+            sentences.append(f"{words.capitalize()} than {reference} in {objective}: {_listed(found)}.")
     same = [result.label for result in ranked if result.verdict == "no difference shown"]
     if same:
         sentences.append(f"No difference from {reference} was shown for {_listed(same)}.")

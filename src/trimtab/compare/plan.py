@@ -4,20 +4,60 @@ Every candidate gets the same number of quasi-random points in its own ranges, e
 the best by validation loss is then run on fresh seeds, and only those runs look at the test data, once, at their end.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from trimtab.compare.candidate import Candidate
 from trimtab.compare.result import Phase
 from trimtab.lab.errors import InputError
 from trimtab.lab.study import Outcomes
 from trimtab.lab.trial import Point
-from trimtab.lab.tunable import quasi_random_settings
+from trimtab.lab.tunable import Settings, Tunables, Value, quasi_random_settings
 
 TUNING_SEED = 0
 FIRST_FINAL_SEED = 1000
 EVALUATIONS = 20
+
+
+class CandidateLike(Protocol):
+    """What can be compared: an optimizer of the catalogue, or runs of a command."""
+
+    @property
+    def label(self) -> str:
+        """The name that tells it from the others."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """Its full name."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What it is, in a word."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """What it does, in a line."""
+        ...
+
+    @property
+    def tunables(self) -> Tunables:
+        """What is tuned."""
+        ...
+
+    def settings(self, tuned: Settings) -> dict[str, Value]:
+        """Returns all settings that it runs with."""
+        ...
+
+    def code(self, tuned: Settings) -> str:
+        """Returns the lines that use it, to be pasted."""
+        ...
+
+    def definition(self) -> dict[str, Any]:
+        """Returns plain values that may not change when a comparison goes on, beside those of the plan."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -26,12 +66,13 @@ class Plan:
 
     Args:
         task: name of the task.
-        task_fingerprint: changes when the task does.
+        task_fingerprint: changes when the task does; empty where each candidate's definition says that.
         candidates: what is compared.
         trials: points tried for each candidate.
         seeds: fresh seeds.
-        budget: sample-gradients of a run.
+        budget: sample-gradients of a run; ``None`` where a run is as long as it is.
         pruning: name of the pruner for tuning trials, or ``None``.
+        definition: what else may not change, by name.
 
     Raises:
         InputError: a number is not positive.
@@ -39,15 +80,16 @@ class Plan:
 
     task: str
     task_fingerprint: str
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[CandidateLike, ...]
     trials: int
     seeds: int
-    budget: int
+    budget: int | None = None
     pruning: str | None = None
+    definition: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("trials", "seeds", "budget"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: a positive number is needed")
 
     def manifest(self) -> dict[str, Any]:
@@ -62,6 +104,7 @@ class Plan:
             "budget": self.budget,
             "pruning": self.pruning,
             "evaluations": EVALUATIONS,
+            **self.definition,
         }
 
     def points(self, outcomes: Outcomes) -> list[Point]:
@@ -69,18 +112,18 @@ class Plan:
         tuning = [point for candidate in self.candidates for point in self.tuning_points(candidate)]
         return tuning + [point for candidate in self.candidates for point in self.final_points(candidate, outcomes)]
 
-    def group(self, phase: Phase, candidate: Candidate) -> str:
+    def group(self, phase: Phase, candidate: CandidateLike) -> str:
         """Returns the name under which trials are kept."""
         return f"{self.task}/{phase}/{candidate.label}"
 
-    def tuning_points(self, candidate: Candidate) -> list[Point]:
+    def tuning_points(self, candidate: CandidateLike) -> list[Point]:
         """Returns a candidate's tuning trials."""
         tunables = candidate.tunables
         settings = quasi_random_settings(tunables, self.trials, TUNING_SEED)
         group = self.group("tune", candidate)
         return [Point(group, i, values, TUNING_SEED, tunables=tunables) for i, values in enumerate(settings)]
 
-    def best(self, candidate: Candidate, outcomes: Outcomes) -> Point | None:
+    def best(self, candidate: CandidateLike, outcomes: Outcomes) -> Point | None:
         """Returns the tuning trial with the lowest validation loss, or ``None`` if some are missing or all failed."""
         points = self.tuning_points(candidate)
         if any(point.key not in outcomes for point in points):
@@ -88,7 +131,7 @@ class Plan:
         finished = [(loss, point) for point in points if (loss := outcomes[point.key].loss) is not None]
         return min(finished, key=lambda pair: pair[0])[1] if finished else None
 
-    def final_points(self, candidate: Candidate, outcomes: Outcomes) -> list[Point]:
+    def final_points(self, candidate: CandidateLike, outcomes: Outcomes) -> list[Point]:
         """Returns a candidate's final runs; none before it is tuned."""
         best = self.best(candidate, outcomes)
         if best is None:

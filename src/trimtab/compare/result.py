@@ -60,7 +60,7 @@ class CandidateResult:
     Args:
         label: the expression that names it.
         title: its full name.
-        kind: ``method`` or ``baseline``.
+        kind: ``method``, ``baseline`` or ``command``.
         summary: what it does, in a line.
         settings: the best settings found, with those that were fixed.
         rank: one plus the number of candidates that are significantly better; ``None`` when it could not be ranked.
@@ -80,6 +80,7 @@ class CandidateResult:
         state_bytes: memory that the optimizer keeps between steps.
         trouble: how many trials ended ``diverged``, ``failed`` or ``pruned``.
         code: the lines that use it, to be pasted.
+        trial_seconds: median wall-clock seconds of a trial that ran to its end.
     """
 
     label: str
@@ -104,6 +105,7 @@ class CandidateResult:
     state_bytes: int | None
     trouble: dict[str, int]
     code: str
+    trial_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class TrialResult:
         metric: validation metric at the end.
         test_loss: only for final runs.
         test_metric: only for final runs.
-        cost: sample-gradients used.
+        cost: sample-gradients used; of a command, how many values it reported.
         steps: optimizer steps taken.
         seconds: wall-clock seconds.
         step_seconds: wall-clock seconds of a step.
@@ -151,15 +153,22 @@ class TrialResult:
 class TaskFacts:
     """What a reader has to know of the task.
 
+    Where it is a command, there is one number instead of a loss and a metric: results hold it as the metric, and as the
+    loss with the sign that makes less of it better.
+
     Args:
         name: of the task.
         reference: how the command line names it.
         metric: name of the metric.
         direction: ``max`` or ``min``.
         target: value of the metric that counts as solved.
-        samples: number of samples by split.
-        parameters: trainable parameters of the model.
-        batch_size: samples a step.
+        samples: number of samples by split; empty where it is not known.
+        parameters: trainable parameters of the model, where they are known.
+        batch_size: samples a step, where it is known.
+        kind: ``task``, whose parts a session trains, or ``command``, which trains by itself.
+        metric_source: where a command's metric is found.
+        rate: name of the setting that is shown as the learning rate; ``None`` if there is none.
+        timeout: seconds after which a run of a command has failed.
     """
 
     name: str
@@ -167,9 +176,27 @@ class TaskFacts:
     metric: str
     direction: Literal["max", "min"]
     target: float | None
-    samples: dict[str, int]
-    parameters: int
-    batch_size: int
+    samples: dict[str, int] = field(default_factory=dict)
+    parameters: int | None = None
+    batch_size: int | None = None
+    kind: Literal["task", "command"] = "task"
+    metric_source: str = ""
+    rate: str | None = "lr"
+    timeout: float | None = None
+
+    @property
+    def objective(self) -> str:
+        """The name of the number that candidates are compared by."""
+        return "validation loss" if self.kind == "task" else self.metric
+
+    @property
+    def sign(self) -> int:
+        """What a loss is multiplied with to get that number: -1 where more of it is better."""
+        return -1 if self.kind == "command" and self.direction == "max" else 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -179,8 +206,8 @@ class Protocol:
     Args:
         trials: settings tried for each candidate.
         seeds: fresh seeds of the final runs.
-        steps: length of a run in plain optimizer steps.
-        budget: the same in sample-gradients.
+        steps: length of a run in plain optimizer steps; ``None`` for a command.
+        budget: the same in sample-gradients; ``None`` for a command.
         tuning_seed: seed of every tuning run.
         first_final_seed: final runs use this seed and the next ones.
         pruning: name of the pruner, or ``None``.
@@ -188,8 +215,8 @@ class Protocol:
 
     trials: int
     seeds: int
-    steps: int
-    budget: int
+    steps: int | None
+    budget: int | None
     tuning_seed: int
     first_final_seed: int
     pruning: str | None

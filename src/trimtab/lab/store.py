@@ -24,7 +24,7 @@ The protocol, by which processes on several machines share a store:
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -187,10 +187,16 @@ class Store:
             self._take_in(key, trial)
         return {key: self._outcomes[key] for key in new}
 
-    def annotate(self, annotation: Mapping[str, Any]) -> None:
-        """Writes plain values beside the manifest, which readers need and which may change from run to run."""
-        with self._database.readable(), self._database.transaction():
-            self._storage.set_study_user_attr(self._manifest_study, "annotation", annotation)
+    def annotate(self, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        """Writes plain values beside the manifest, which readers need and which may change from run to run.
+
+        Args:
+            change: is given what is there and returns what shall be; no other process writes in between.
+        """
+        with self._database.readable(), self._database.transaction() as connection:
+            self._lock(connection)
+            known = self._storage.get_study_user_attrs(self._manifest_study).get("annotation", {})
+            self._storage.set_study_user_attr(self._manifest_study, "annotation", change(known))
 
     def add(self, points: Iterable[Point]) -> None:
         """Writes down points that are to be run; those that are known already stay as they are."""

@@ -3,7 +3,7 @@
 import math
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
@@ -72,9 +72,11 @@ class Outcome:
         cost: sample-gradients used.
         steps: optimizer steps taken.
         seconds: wall-clock seconds of the trial.
+        processor_seconds: processor seconds of the trial, over all threads.
         step_seconds: wall-clock seconds a step, or ``None`` if there was none.
         state_bytes: memory that the optimizer keeps between steps.
         curve: the run's course.
+        probed: what else was measured at the end of a complete run, name to value.
         error: the traceback or the reason, when something went wrong.
     """
 
@@ -86,9 +88,11 @@ class Outcome:
     cost: int = 0
     steps: int = 0
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     step_seconds: float | None = None
     state_bytes: int = 0
     curve: tuple[CurvePoint, ...] = field(default=())
+    probed: dict[str, float] = field(default_factory=dict)
     error: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,11 +109,21 @@ class Outcome:
 Reporter: TypeAlias = Callable[[int, float], bool]
 """Called with the cost and the validation loss after each evaluation; ``True`` asks for the trial to be given up."""
 
+Probe: TypeAlias = Callable[[Session], Mapping[str, float]]
+"""Measures something of a session that has ended; finite numbers by name."""
+
 Work: TypeAlias = Callable[[Point, Reporter], Outcome]
 """Runs one trial; must be picklable, because workers are processes."""
 
 
-def run_trial(make_session: Callable[[], Session], *, evaluations: int, test: bool, report: Reporter) -> Outcome:
+def run_trial(
+    make_session: Callable[[], Session],
+    *,
+    evaluations: int,
+    test: bool,
+    report: Reporter,
+    probe: Probe | None = None,
+) -> Outcome:
     """Runs a session to the end of its budget and records its course.
 
     Whatever goes wrong inside is an outcome, not an exception: a study goes on without a trial that failed.
@@ -119,8 +133,9 @@ def run_trial(make_session: Callable[[], Session], *, evaluations: int, test: bo
         evaluations: how many times the validation split is evaluated after the start, evenly over the budget.
         test: whether the test split is evaluated at the end.
         report: told about each evaluation.
+        probe: called when the run is complete.
     """
-    start = time.perf_counter()
+    start, processor_start = time.perf_counter(), time.process_time()
     curve: list[CurvePoint] = []
     session: Session | None = None
 
@@ -133,8 +148,15 @@ def run_trial(make_session: Callable[[], Session], *, evaluations: int, test: bo
                 "step_seconds": session.seconds / session.steps if session.steps else None,
                 "state_bytes": session.optimizer_state_bytes(),
             }
-        seconds = time.perf_counter() - start
-        return Outcome(status, curve=tuple(curve), error=error, seconds=seconds, **known, **more)
+        return Outcome(
+            status,
+            curve=tuple(curve),
+            error=error,
+            seconds=time.perf_counter() - start,
+            processor_seconds=time.process_time() - processor_start,
+            **known,
+            **more,
+        )
 
     try:
         session = make_session()
@@ -147,6 +169,7 @@ def run_trial(make_session: Callable[[], Session], *, evaluations: int, test: bo
             metric=curve[-1].metric,
             test_loss=tested.loss if tested else None,
             test_metric=tested.metric if tested else None,
+            probed={} if probe is None else dict(probe(session)),
         )
     except DivergedError as error:
         return outcome("diverged", str(error))

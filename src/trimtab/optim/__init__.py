@@ -1,6 +1,7 @@
 """Methods that adapt the update: each is a ``torch.optim.Optimizer``."""
 
 from trimtab.optim.adabelief import AdaBelief
+from trimtab.optim.conversion import convert_state_dict
 from trimtab.optim.diffgrad import DiffGrad
 from trimtab.optim.exadam import EXAdam
 from trimtab.optim.groups import parameter_groups
@@ -8,4 +9,4 @@ from trimtab.optim.lamb import Lamb
 from trimtab.optim.lars import Lars
 from trimtab.optim.lion import Lion
 
-__all__ = ["AdaBelief", "DiffGrad", "EXAdam", "Lamb", "Lars", "Lion", "parameter_groups"]
+__all__ = ["AdaBelief", "DiffGrad", "EXAdam", "Lamb", "Lars", "Lion", "convert_state_dict", "parameter_groups"]

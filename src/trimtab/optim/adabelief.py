@@ -6,7 +6,7 @@ Signal   the error of the momentum as a prediction of the gradient.
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
 from jaxtyping import Float
@@ -14,8 +14,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
-from trimtab.primitives.compiling import CompileMode
-from trimtab.primitives.flat_step import FlatOptimizer, WeightDecay
+from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, WeightDecay
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, flag, pair
 
 
@@ -35,12 +34,15 @@ class AdaBelief(FlatOptimizer):
     is 3e-3 on the scale of gradients, and AdaBelief resembles SGD where gradients are smaller than that. The authors
     use 1e-8 for image classification, 1e-12 for small GANs and LSTMs of two or three layers, 1e-16 for Transformers.
 
+    Coming from AdamW, keep ``lr``, ``betas`` and ``weight_decay``, and replace ``eps`` by its square.
+
     Differences:
         * The default is ``rectify=False``, the paper's algorithm; the authors' package has ``True``.
         * With ``rectify`` and ``amsgrad`` together the authors' package computes the maximum and does not use it; here
           it is used.
         * ``eps=0`` is refused: without a gradient it gives 0/0. State is float32 for 16-bit parameters: float16 would
-          round 1e-16 to zero, and bfloat16 would lose what a step adds to :math:`s`.
+          round 1e-16 to zero, and bfloat16 would lose what a step adds to :math:`s`, unless it is rounded
+          stochastically (``rounding_seed``).
         * With ``fixed_decay``, ``lr = 0`` leaves the parameters as they are; in the package they still decay.
 
     Warning:
@@ -63,8 +65,8 @@ class AdaBelief(FlatOptimizer):
         degenerated_to_sgd: what ``rectify`` does until then: follow the momentum (True), or rest (False).
         amsgrad: divide by the largest :math:`s` so far.
         eps_in_state: False leaves :math:`\epsilon` out of :math:`s`, as in the first version of the paper.
-        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
-        maximize: climb instead of descend.
+        **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
+            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.
@@ -100,9 +102,7 @@ class AdaBelief(FlatOptimizer):
         degenerated_to_sgd: bool = True,
         amsgrad: bool = False,
         eps_in_state: bool = True,
-        compile: CompileMode = "auto",
-        check_finite: bool = False,
-        maximize: bool = False,
+        **options: Unpack[EngineOptions],
     ) -> None:
         super().__init__(
             params,
@@ -116,9 +116,7 @@ class AdaBelief(FlatOptimizer):
             degenerated_to_sgd=degenerated_to_sgd,
             amsgrad=amsgrad,
             eps_in_state=eps_in_state,
-            compile=compile,
-            check_finite=check_finite,
-            maximize=maximize,
+            **options,
         )
 
     @classmethod

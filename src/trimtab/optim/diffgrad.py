@@ -4,9 +4,8 @@ Adapts   the step size of every coordinate.
 Signal   the change of the gradient since the last step.
 """
 
-import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Unpack
 
 import torch
 from jaxtyping import Float
@@ -14,8 +13,8 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
-from trimtab.primitives.compiling import CompileMode
-from trimtab.primitives.flat_step import FlatOptimizer, WeightDecay
+from trimtab.primitives.directions import adam, adam_scalars
+from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, WeightDecay
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, flag, one_of, pair
 
 
@@ -65,8 +64,8 @@ class DiffGrad(FlatOptimizer):
         decoupled: shrink the parameter by :math:`\alpha\lambda`; otherwise :math:`\lambda\theta` is added to the
             gradient.
         eps_mode: ``"paper"`` or ``"code"``.
-        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
-        maximize: climb instead of descend.
+        **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
+            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.
@@ -93,9 +92,7 @@ class DiffGrad(FlatOptimizer):
         *,
         decoupled: bool = False,
         eps_mode: Literal["paper", "code"] = "paper",
-        compile: CompileMode = "auto",
-        check_finite: bool = False,
-        maximize: bool = False,
+        **options: Unpack[EngineOptions],
     ) -> None:
         super().__init__(
             params,
@@ -105,9 +102,7 @@ class DiffGrad(FlatOptimizer):
             weight_decay=weight_decay,
             decoupled=decoupled,
             eps_mode=eps_mode,
-            compile=compile,
-            check_finite=check_finite,
-            maximize=maximize,
+            **options,
         )
 
     @classmethod
@@ -118,11 +113,10 @@ class DiffGrad(FlatOptimizer):
     @staticmethod
     def scalars(step: int, /, *, betas: tuple[float, float], eps: float, eps_mode: str, **_: Any) -> dict[str, float]:
         """Returns the coefficients of ``scale * m / (spread * sqrt(v) + eps)``."""
-        beta1, beta2 = betas
-        scale, spread = 1 / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
+        scalars = adam_scalars(step, betas, eps)
         if eps_mode == "code":
-            scale, spread = scale / spread, 1.0
-        return {"beta1": beta1, "beta2": beta2, "eps": eps, "scale": scale, "spread": spread}
+            scalars |= {"scale": scalars["scale"] / scalars["spread"], "spread": 1.0}
+        return scalars
 
     @staticmethod
     def direction(
@@ -130,17 +124,11 @@ class DiffGrad(FlatOptimizer):
         exp_avg: Float[Tensor, "..."],
         exp_avg_sq: Float[Tensor, "..."],
         previous_grad: Float[Tensor, "..."],
-        *,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        scale: float,
-        spread: float,
+        **scalars: float,
     ) -> tuple[Float[Tensor, "..."], ...]:
         """Returns Adam's direction times the friction, the moments, and the gradient that comes to be the last one."""
-        m = beta1 * exp_avg + (1 - beta1) * grad
-        v = beta2 * exp_avg_sq + (1 - beta2) * grad**2
-        return friction(grad, previous_grad) * (scale * m / (spread * v.sqrt() + eps)), m, v, grad
+        direction, m, v = adam(grad, exp_avg, exp_avg_sq, **scalars)
+        return friction(grad, previous_grad) * direction, m, v, grad
 
 
 def friction(grad: Float[Tensor, "..."], previous_grad: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

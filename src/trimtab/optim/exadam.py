@@ -5,15 +5,14 @@ Signal   the size of each moment beside the other, the current gradient, and the
 """
 
 import math
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Unpack
 
 from jaxtyping import Float
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
-from trimtab.primitives.compiling import CompileMode
-from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, one_of, pair
 
 
@@ -64,8 +63,8 @@ class EXAdam(FlatOptimizer):
         eps: :math:`\epsilon`, at least 1e-37. The default is the author's code's.
         weight_decay: decoupled, :math:`\lambda \ge 0`. The default is the author's code's.
         step_size: ``"dynamic"`` or ``"constant"``; other paces are a matter of schedulers.
-        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
-        maximize: climb instead of descend.
+        **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
+            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.
@@ -91,9 +90,7 @@ class EXAdam(FlatOptimizer):
         weight_decay: float = 0.0,
         *,
         step_size: Literal["dynamic", "constant"] = "dynamic",
-        compile: CompileMode = "auto",
-        check_finite: bool = False,
-        maximize: bool = False,
+        **options: Unpack[EngineOptions],
     ) -> None:
         super().__init__(
             params,
@@ -102,9 +99,7 @@ class EXAdam(FlatOptimizer):
             eps=eps,
             weight_decay=weight_decay,
             step_size=step_size,
-            compile=compile,
-            check_finite=check_finite,
-            maximize=maximize,
+            **options,
         )
 
     @staticmethod

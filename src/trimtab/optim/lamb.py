@@ -4,10 +4,9 @@ Adapts   the learning rate of every layer.
 Signal   the norm of its weights over the norm of its proposed update.
 """
 
-import math
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Unpack
 
 import torch
 from jaxtyping import Float
@@ -15,8 +14,8 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
-from trimtab.primitives.compiling import CompileMode
-from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives.directions import adam, adam_scalars
+from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, flag, one_of, optional, pair
 from trimtab.primitives.walk import NormScaling, norm_ratio
 
@@ -34,6 +33,11 @@ class Lamb(FlatOptimizer):
 
     A layer is one parameter tensor. Where either norm is zero, the quotient is one. With :math:`\phi` the identity,
     every step changes a layer by the fraction :math:`\alpha` of its norm.
+
+    Coming from AdamW, keep ``betas`` and ``weight_decay``. ``lr`` means something else, the fraction by which a step
+    changes the norm of a layer: start between 1e-3 and 1e-2, with a warm-up, and for larger batches multiply by the
+    square root of their ratio, as the paper does. Averages of an AdamW run load into LAMB; see
+    :func:`~trimtab.optim.conversion.convert_state_dict`.
 
     Differences:
         * Parameters with fewer than two dimensions take AdamW's step, as is usual; the paper does not say.
@@ -53,8 +57,8 @@ class Lamb(FlatOptimizer):
         phi_bounds: the smallest and the largest value of :math:`\phi`; None leaves the norm as it is.
         adapt: which parameters have their step scaled: all (True), none (False), or ``"matrices"``, those with at least
             two dimensions.
-        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
-        maximize: climb instead of descend.
+        **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
+            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.
@@ -84,9 +88,7 @@ class Lamb(FlatOptimizer):
         bias_correction: bool = True,
         phi_bounds: tuple[float, float] | None = None,
         adapt: Literal["matrices"] | bool = "matrices",
-        compile: CompileMode = "auto",
-        check_finite: bool = False,
-        maximize: bool = False,
+        **options: Unpack[EngineOptions],
     ) -> None:
         super().__init__(
             params,
@@ -97,9 +99,7 @@ class Lamb(FlatOptimizer):
             bias_correction=bias_correction,
             phi_bounds=phi_bounds,
             adapt=adapt,
-            compile=compile,
-            check_finite=check_finite,
-            maximize=maximize,
+            **options,
         )
 
     @classmethod
@@ -112,27 +112,10 @@ class Lamb(FlatOptimizer):
     def scalars(
         step: int, /, *, betas: tuple[float, float], eps: float, bias_correction: bool, **_: Any
     ) -> dict[str, float]:
-        """Returns the coefficients of ``scale * m / (spread * sqrt(v) + eps)``."""
-        beta1, beta2 = betas
-        scale, spread = (1 / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)) if bias_correction else (1.0, 1.0)
-        return {"beta1": beta1, "beta2": beta2, "eps": eps, "scale": scale, "spread": spread}
+        """Returns Adam's, with or without bias corrections."""
+        return adam_scalars(step, betas, eps, bias_correction=bias_correction)
 
-    @staticmethod
-    def direction(
-        grad: Float[Tensor, "..."],
-        exp_avg: Float[Tensor, "..."],
-        exp_avg_sq: Float[Tensor, "..."],
-        *,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        scale: float,
-        spread: float,
-    ) -> tuple[Float[Tensor, "..."], ...]:
-        """Returns Adam's direction, and the averages."""
-        m = beta1 * exp_avg + (1 - beta1) * grad
-        v = beta2 * exp_avg_sq + (1 - beta2) * grad**2
-        return scale * m / (spread * v.sqrt() + eps), m, v
+    direction = staticmethod(adam)
 
 
 def trust_ratio(

@@ -6,7 +6,7 @@ Signal   the norm of its weights over the norm of its gradient.
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Unpack
 
 from jaxtyping import Float
 from torch import Tensor
@@ -14,8 +14,9 @@ from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.optim.lamb import ADAPTED, BOUNDS, adapts, ordered, trust_ratio
-from trimtab.primitives.compiling import CompileMode
-from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives import directions
+from trimtab.primitives.directions import momentum_scalars
+from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, flag, one_of
 from trimtab.primitives.walk import NormScaling, norm_ratio
 
@@ -36,6 +37,10 @@ class Lars(FlatOptimizer):
       \lambda\theta_{t-1})`, and scales the average, :math:`\theta_t = \theta_{t-1} - \alpha\,
       \phi(\lVert\theta_{t-1}\rVert) / \lVert m_t\rVert\; m_t`. It has no :math:`\eta`.
 
+    Coming from AdamW, nothing carries over. In a layer that is adapted a step changes the norm by about ``lr`` times
+    ``trust_coefficient`` (for ``"paper"``: ``lr``) over one minus ``momentum``: with the defaults start between 0.1 and
+    10. The decay of weights belongs to the gradient: 1e-4 is a customary value.
+
     Differences: parameters with fewer than two dimensions take plain momentum's step, as is usual.
 
     Warning:
@@ -54,8 +59,8 @@ class Lars(FlatOptimizer):
         phi_bounds: for ``"paper"``: the smallest and the largest value of :math:`\phi`; None leaves the norm as it is.
         adapt: which parameters have their step scaled: all (True), none (False), or ``"matrices"``, those with at least
             two dimensions.
-        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
-        maximize: climb instead of descend.
+        **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
+            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.
@@ -90,9 +95,7 @@ class Lars(FlatOptimizer):
         eps: float = 0.0,
         phi_bounds: tuple[float, float] | None = None,
         adapt: Literal["matrices"] | bool = "matrices",
-        compile: CompileMode = "auto",
-        check_finite: bool = False,
-        maximize: bool = False,
+        **options: Unpack[EngineOptions],
     ) -> None:
         super().__init__(
             params,
@@ -105,9 +108,7 @@ class Lars(FlatOptimizer):
             eps=eps,
             phi_bounds=phi_bounds,
             adapt=adapt,
-            compile=compile,
-            check_finite=check_finite,
-            maximize=maximize,
+            **options,
         )
 
     @classmethod
@@ -129,23 +130,9 @@ class Lars(FlatOptimizer):
     @staticmethod
     def scalars(_step: int, /, *, momentum: float, variant: str, nesterov: bool, **_: Any) -> dict[str, float]:
         """Returns the coefficients of the buffer and of what is followed."""
-        gain = 1 - momentum if variant == "paper" else 1.0
-        from_grad, from_buffer = (1.0, momentum) if nesterov else (0.0, 1.0)
-        return {"momentum": momentum, "gain": gain, "from_grad": from_grad, "from_buffer": from_buffer}
+        return momentum_scalars(momentum, gain=1 - momentum if variant == "paper" else 1.0, nesterov=nesterov)
 
-    @staticmethod
-    def direction(
-        grad: Float[Tensor, "..."],
-        momentum_buffer: Float[Tensor, "..."],
-        *,
-        momentum: float,
-        gain: float,
-        from_grad: float,
-        from_buffer: float,
-    ) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
-        """Returns the momentum, with Nesterov's look ahead, and the buffer."""
-        buffer = momentum * momentum_buffer + gain * grad
-        return from_grad * grad + from_buffer * buffer, buffer
+    direction = staticmethod(directions.momentum)
 
 
 def of_both_norms(

@@ -4,7 +4,7 @@ Adapts   the direction of the step.
 Signal   the sign of an interpolation between momentum and gradient.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 from jaxtyping import Float
@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
-from trimtab.primitives.compiling import CompileMode
-from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, pair
 
 
@@ -52,9 +51,9 @@ class Lion(FlatOptimizer):
         betas: :math:`(\beta_1, \beta_2)`, each in [0, 1). The default is the paper's; it uses (0.95, 0.98) for language
             models and where training is unstable.
         weight_decay: decoupled, :math:`\lambda \ge 0`. The default is the official code's.
-        state_dtype: what the momentum is stored in; the paper stores ``torch.bfloat16``.
-        compile, check_finite: see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
-        maximize: climb instead of descend.
+        **options: of the engine: ``state_dtype`` (the paper stores the momentum as ``torch.bfloat16``),
+            ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
+            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.
@@ -73,22 +72,9 @@ class Lion(FlatOptimizer):
         lr: float | Tensor = 1e-4,
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
-        *,
-        state_dtype: torch.dtype | None = None,
-        compile: CompileMode = "auto",
-        check_finite: bool = False,
-        maximize: bool = False,
+        **options: Unpack[EngineOptions],
     ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            betas=betas,
-            weight_decay=weight_decay,
-            state_dtype=state_dtype,
-            compile=compile,
-            check_finite=check_finite,
-            maximize=maximize,
-        )
+        super().__init__(params, lr=lr, betas=betas, weight_decay=weight_decay, **options)
 
     @staticmethod
     def scalars(_step: int, /, *, betas: tuple[float, float]) -> dict[str, float]:

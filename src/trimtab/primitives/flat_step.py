@@ -10,9 +10,10 @@ This file is the contract with ``torch.optim``, with the rule and with the user.
 ``kernel``, how parameters become flat memory in ``chunks``, and the two come together in ``walk``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, ClassVar, TypeAlias, overload
+from operator import attrgetter
+from typing import Any, ClassVar, TypeAlias, TypedDict, overload
 
 import torch
 from jaxtyping import Float
@@ -21,33 +22,49 @@ from torch._compile import _disable_dynamo
 from torch.optim.optimizer import ParamsT
 
 from trimtab.primitives import saved_state
-from trimtab.primitives.chunks import Plan
+from trimtab.primitives.chunks import Chunk, Plan
 from trimtab.primitives.compiling import CompileMode, Pinned, compile_mode, resolved
 from trimtab.primitives.hyperparameters import (
     NON_NEGATIVE,
     Check,
     flag,
     floating_dtype,
+    integer,
     learning_rate,
+    optional,
 )
 from trimtab.primitives.kernel import Recipe, WeightDecay, rule_of
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.refusals import refuse_non_finite_gradients, refuse_other_types, refuse_sparse_gradients
+from trimtab.primitives.rounding import rounding_key
 from trimtab.primitives.walk import NormScaling, Scratch, Walk
 from trimtab.primitives.watching import Observer, Sums, step_norms
 
 Group: TypeAlias = dict[str, Any]
+
+gradient: Callable[[Tensor], Tensor | None] = attrgetter("grad")
 
 ENGINE_CHECKS: Mapping[str, Check] = {
     "lr": learning_rate,
     "weight_decay": NON_NEGATIVE,
     "maximize": flag,
     "state_dtype": floating_dtype,
+    "rounding_seed": optional(integer),
     "compile": compile_mode,
     "check_finite": flag,
 }
 
-__all__ = ["FlatOptimizer", "WeightDecay"]
+__all__ = ["EngineOptions", "FlatOptimizer", "WeightDecay"]
+
+
+class EngineOptions(TypedDict, total=False):
+    """What every rule takes by keyword beside its own hyper-parameters; see :class:`FlatOptimizer`."""
+
+    state_dtype: torch.dtype | None
+    rounding_seed: int | None
+    compile: CompileMode
+    check_finite: bool
+    maximize: bool
 
 
 class FlatOptimizer(torch.optim.Optimizer):
@@ -71,13 +88,17 @@ class FlatOptimizer(torch.optim.Optimizer):
         params: parameters, named parameters or parameter groups, as in ``torch.optim``.
         lr: learning rate, >= 0; a tensor of one element is copied.
         weight_decay: >= 0.
-        maximize: climb instead of descend.
         state_dtype: what state is stored in; float32 by default, float64 for parameters of that type.
+        rounding_seed: a whole number rounds what is stored in bfloat16 stochastically: up or down at random, so that it
+            is right on average, and steps that are too small for the format are not lost. The noise is a function of
+            this seed, the step and the position of the element, so a run that resumes goes on bit for bit. ``None``
+            rounds to the nearest. Divided parameters get other noise than whole ones.
         compile: True compiles the rule, once for all parameters of a type; False runs it operation by operation;
             ``"auto"`` compiles if a compiler is at hand and the model is large enough to repay the start. The results
             differ in the last digit, so the first step's choice replaces ``"auto"`` in ``param_groups``, and is saved
             and loaded like every setting.
         check_finite: look at all gradients first, and refuse to step if one is not finite. It reads them once more.
+        maximize: climb instead of descend.
         **hypers: the rule's own hyper-parameters.
 
     Raises:
@@ -96,18 +117,22 @@ class FlatOptimizer(torch.optim.Optimizer):
         *,
         lr: float | Tensor,
         weight_decay: float,
-        maximize: bool,
         state_dtype: torch.dtype | None = None,
+        rounding_seed: int | None = None,
         compile: CompileMode = "auto",
         check_finite: bool = False,
+        maximize: bool = False,
         **hypers: object,
     ) -> None:
+        unknown = hypers.keys() - self.hyperparameters.keys()
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no argument {', '.join(map(repr, sorted(unknown)))}")
         self._plans: dict[int, Plan] = {}
         self._scratch = Scratch()
         self._observer: Observer | None = None
         defaults = {"lr": lr, "weight_decay": weight_decay, **hypers}
-        defaults |= {"maximize": maximize, "state_dtype": state_dtype, "compile": compile}
-        defaults |= {"check_finite": check_finite}
+        defaults |= {"maximize": maximize, "state_dtype": state_dtype, "rounding_seed": rounding_seed}
+        defaults |= {"compile": compile, "check_finite": check_finite}
         super().__init__(params, self._checked(defaults))
 
     @staticmethod
@@ -219,7 +244,8 @@ class FlatOptimizer(torch.optim.Optimizer):
         super().__setstate__(state)
         self._plans = {}
         self._scratch = Scratch()
-        self._observer = None
+        # Torch comes here for a copy, which nobody watches, and also when a state is loaded.
+        self._observer = getattr(self, "_observer", None)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Loads a copy of a state, in the precision in which it was saved.
@@ -266,12 +292,13 @@ class FlatOptimizer(torch.optim.Optimizer):
     @_disable_dynamo  # a compiled training step calls ours as it is
     def _step_everything(self) -> None:
         with Pinned():
-            for group in self.param_groups:
+            grads = [list(map(gradient, group["params"])) for group in self.param_groups]
+            for group, own in zip(self.param_groups, grads, strict=True):
                 group.update(self._checked(group))
-                refuse_sparse_gradients(group, type(self).__name__)
+                refuse_sparse_gradients(group, own, type(self).__name__)
             self._choose_mode()
             refuse_non_finite_gradients([group for group in self.param_groups if group["check_finite"]])
-            sums = [self._step_group(index, group) for index, group in enumerate(self.param_groups)]
+            sums = [self._step_group(index, grads[index]) for index in range(len(grads))]
             if self._observer is not None:
                 self._observer([step_norms(each) for each in sums])
 
@@ -282,9 +309,10 @@ class FlatOptimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             group["compile"] = resolved(group["compile"], params)
 
-    def _step_group(self, index: int, group: Group) -> list[Sums]:
-        hypers = self._own_hypers(group)
-        plan = self._plan(index, group, self.state_names_for(hypers))
+    def _step_group(self, index: int, all_grads: Sequence[Tensor | None]) -> list[Sums]:
+        group = self.param_groups[index]
+        hypers, grads = self._own_hypers(group), [grad for grad in all_grads if grad is not None]
+        plan = self._plan(index, grads, self.state_names_for(hypers))
         own, scaling = self._engine_numbers(group), self.norm_scaling_for(hypers)
 
         @cache
@@ -292,7 +320,16 @@ class FlatOptimizer(torch.optim.Optimizer):
             scalars = self.scalars(step, **hypers)
             return Walk(self._recipe(group, tuple(scalars)), own, scalars, scaling, self._scratch)
 
-        return [walk(chunk.count())(chunk) for chunk in plan.chunks]
+        def noise(chunk: Chunk, position: int, step: int) -> float:
+            seed = group["rounding_seed"]
+            # Copies of the same piece must be rounded alike, and different pieces differently.
+            return 0.0 if seed is None else rounding_key(seed, index, position, step, chunk.coordinates)
+
+        steps = [chunk.count() for chunk in plan.chunks]
+        return [
+            walk(step)(chunk, grads, noise(chunk, position, step))
+            for position, (step, chunk) in enumerate(zip(steps, plan.chunks, strict=True))
+        ]
 
     def _recipe(self, group: Group, scalar_names: tuple[str, ...]) -> Recipe:
         return Recipe(
@@ -301,16 +338,20 @@ class FlatOptimizer(torch.optim.Optimizer):
             weight_decay=self.weight_decay_for(self._own_hypers(group)),
             maximize=group["maximize"],
             watched=self._observer is not None,
+            rounded=group["rounding_seed"] is not None,
             compiled=group["compile"],
         )
 
-    def _plan(self, index: int, group: Group, names: tuple[str, ...]) -> Plan:
-        params = [param for param in group["params"] if param.grad is not None]
+    def _plan(self, index: int, grads: Sequence[Tensor], names: tuple[str, ...]) -> Plan:
+        group = self.param_groups[index]
+        params = group["params"]
+        if len(grads) < len(params):
+            params = [param for param in params if param.grad is not None]
         plan = self._plans.get(index)
-        if plan is None or not plan.fits(params, self.state, names):
+        if plan is None or not plan.fits(params, grads, self.state, names):
             for param in params:
                 self._begin_state(param, names, group["state_dtype"])
-            plan = self._plans[index] = Plan(params, self.state, names)
+            plan = self._plans[index] = Plan(params, grads, self.state, names)
         return plan
 
     def _engine_numbers(self, group: Group) -> dict[str, float]:

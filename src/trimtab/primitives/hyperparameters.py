@@ -7,7 +7,7 @@ A check takes a hyper-parameter's name and value and returns the value as plain 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 import torch
@@ -116,6 +116,17 @@ def learning_rate(name: str, value: object) -> float | Tensor:
         raise TypeError(f"{name}={value!r} must be a real tensor of one element, or a number in {NON_NEGATIVE}")
     NON_NEGATIVE(name, float(value))
     return value
+
+
+def integer(name: str, value: object) -> int:
+    """Returns ``value``.
+
+    Raises:
+        TypeError: it is not a whole number.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name}={value!r} must be a whole number, not {type(value).__name__}")
+    return int(value)
 
 
 def floating_dtype(name: str, value: object) -> torch.dtype | None:

@@ -4,38 +4,32 @@ The function works in place on one-dimensional tensors. It reads a parameter, it
 writes what changes once, whatever the rule computes in between: a step costs what its bytes cost.
 """
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from inspect import unwrap
-from types import FunctionType
-from typing import Any, Literal, Protocol, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from trimtab.primitives.compiling import EXAMPLE_LENGTH, compiled_flat
 from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.rounding import stochastically_rounded
 from trimtab.primitives.watching import Sums
 
 WeightDecay: TypeAlias = Literal["decoupled", "fixed", "coupled", "direction"]
-Numbers: TypeAlias = "Sequence[float] | Sequence[Float[Tensor, '']]"
+Numbers: TypeAlias = "Sequence[float] | Float[Tensor, ' numbers']"
 Flat: TypeAlias = Float[Tensor, " n"]
 Scalar: TypeAlias = Float[Tensor, ""]
-Factor: TypeAlias = "Float[Tensor, ' n'] | Float[Tensor, ''] | None"
+Factor: TypeAlias = "Float[Tensor, ' n'] | Float[Tensor, '']"
 
-ENGINE_NUMBERS = ("lr", "shrink", "decay")
+Kernel: TypeAlias = Callable[..., Sums]
+"""Called with a parameter, a second memory, the states, the numbers, and at most one thing more."""
+
+ENGINE_NUMBERS = ("lr", "shrink", "decay", "noise")
 """What the engine itself needs to know, ahead of the rule's own scalars."""
-
-_serial = itertools.count()
-
-
-class Kernel(Protocol):
-    """A function of flat memory that returns the sums it was asked for."""
-
-    def __call__(self, *args: Any) -> Sums:
-        """Reads and writes flat memory."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,8 @@ class Recipe:
         weight_decay: how weights decay.
         maximize: climb instead of descend.
         watched: return the squared norms of gradient, weight and update.
-        compiled: by ``torch.compile``, or run operation by operation.
+        rounded: what is stored in bfloat16 is rounded stochastically.
+        compiled: made into one kernel, or run operation by operation.
     """
 
     direction: Callable[..., tuple[Tensor, ...]]
@@ -56,128 +51,148 @@ class Recipe:
     weight_decay: WeightDecay
     maximize: bool
     watched: bool
+    rounded: bool
     compiled: bool
 
     def numbers(self, own: Mapping[str, float], scalars: Mapping[str, float], device: torch.device) -> Numbers:
         """Returns all numbers of a step, as the kernels take them.
 
-        A compiled kernel gets them as tensors, so that a schedule changes no code; in float64, because in float32
-        ``1 - beta`` has lost four digits before it is used; each alone, because the length of a vector would be taken
-        to mean that of the memory where the two happen to be equal.
+        A compiled kernel gets them as a tensor, so that a schedule changes no code; in float64, because in float32
+        ``1 - beta`` has lost four digits before it is used.
         """
         values = [own[name] for name in ENGINE_NUMBERS] + [scalars[name] for name in self.scalar_names]
-        if not self.compiled:
-            return values
-        return [torch.tensor(value, dtype=torch.float64, device=device) for value in values]
+        return torch.tensor(values, dtype=torch.float64, device=device) if self.compiled else values
 
-    def update(self, param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, factor: Factor) -> Sums:
-        """Moves a parameter and renews its states, with the gradient times ``factor``."""
-        return self._kernel(updating, param, grad, states, factor)(param, grad, states, numbers, factor)
+    def update(self, param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, *factor: Factor) -> Sums:
+        """Moves a parameter and renews its states, with the gradient times ``factor`` if there is one."""
+        return self._kernel(updating, param, grad, states, factor)(param, grad, states, numbers, *factor)
+
+    def measure(self, param: Flat, grad: Flat, numbers: Numbers, *, decayed: bool) -> Sums:
+        """Returns the squared norms of a parameter and its gradient, with or without weight decay."""
+        build = measuring_decayed if decayed else measuring
+        return self._kernel(build, param, grad, (), ())(param, grad, (), numbers)
 
     def propose(self, param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, out: Flat) -> Sums:
-        """Renews the states, writes the direction to ``out``, and returns the norms of parameter and direction."""
-        return self._kernel(proposing, param, grad, states, None)(param, grad, states, numbers, out)
+        """Renews the states, writes the direction to ``out``, and returns the squares of parameter and direction."""
+        return self._kernel(proposing, param, grad, states, (out,))(param, grad, states, numbers, out)
 
     def apply(self, param: Flat, direction: Flat, numbers: Numbers, factor: Factor) -> Sums:
         """Moves a parameter in a direction times ``factor``."""
-        return self._kernel(applying, param, direction, (), factor)(param, direction, numbers, factor)
+        return self._kernel(applying, param, direction, (), (factor,))(param, direction, (), numbers, factor)
 
     def _kernel(
-        self, build: Callable[["Recipe"], Kernel], param: Flat, other: Flat, states: Sequence[Flat], factor: Factor
+        self,
+        build: Callable[["Recipe"], Kernel],
+        param: Flat,
+        other: Flat,
+        states: Sequence[Flat],
+        more: Sequence[Tensor],
     ) -> Kernel:
-        compiled = self.compiled and param.numel() > 1  # the length 1 would be a graph of its own
-        signature = (
-            param.dtype,
-            other.dtype,
-            *(state.dtype for state in states),
-            None if factor is None else factor.ndim,
-        )
-        return _built(build, self, signature if compiled else None)
+        if not self.compiled or len(param) < 2:  # a compiler takes the lengths 0 and 1 for special cases
+            return _eager(build, self)
+        kinds = (param.device, param.dtype, other.dtype, *(state.dtype for state in states))
+        return _compiled(build, self, kinds, tuple((each.dtype, each.ndim) for each in more))
 
 
 def updating(recipe: Recipe) -> Kernel:
     """Returns the kernel of :meth:`Recipe.update`."""
 
-    def update(param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, factor: Factor) -> Sums:
-        own, scalars = _named(recipe, numbers)
+    def update(param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, *factor: Factor) -> Sums:
+        own = _own(numbers)
         value = param.to(working_dtype(param.dtype))
-        direction, *renewed = _followed(recipe, value, grad, states, factor=factor, decay=own["decay"], scalars=scalars)
+        signed = _signed(recipe, value, grad, own)
+        direction, *renewed = _followed(recipe, value, signed * factor[0] if factor else signed, states, numbers)
         moved = _moved(value, direction, own)
         # Before anything is written, for the value may be the parameter's own memory.
         sums = (_square(grad.to(value.dtype)), _square(value), _square(moved - value)) if recipe.watched else ()
         # The parameter first: a rule may return a state as its direction.
-        param.copy_(moved)
-        _store(states, renewed)
+        _write(recipe, [param, *states], [moved, *renewed], own)
         return sums
 
-    return cast(Kernel, update)
+    return update
+
+
+def measuring(_: Recipe) -> Kernel:
+    """Returns the kernel of :meth:`Recipe.measure` for the gradient as it is."""
+
+    def measure(param: Flat, grad: Flat, _states: Sequence[Flat], _numbers: Numbers, *_more: Any) -> Sums:
+        dtype = working_dtype(param.dtype)
+        return _square(param.to(dtype)), _square(grad.to(dtype))
+
+    return measure
+
+
+def measuring_decayed(recipe: Recipe) -> Kernel:
+    """Returns the kernel of :meth:`Recipe.measure` for the gradient with its weight decay."""
+
+    def measure(param: Flat, grad: Flat, _states: Sequence[Flat], numbers: Numbers, *_: Any) -> Sums:
+        value = param.to(working_dtype(param.dtype))
+        return _square(value), _square(_signed(recipe, value, grad, _own(numbers)))
+
+    return measure
 
 
 def proposing(recipe: Recipe) -> Kernel:
     """Returns the kernel of :meth:`Recipe.propose`."""
 
-    def propose(param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, out: Flat) -> Sums:
-        own, scalars = _named(recipe, numbers)
+    def propose(param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, *out: Flat) -> Sums:
+        own = _own(numbers)
         value = param.to(working_dtype(param.dtype))
-        direction, *renewed = _followed(recipe, value, grad, states, factor=None, decay=own["decay"], scalars=scalars)
-        out.copy_(direction)
-        _store(states, renewed)
-        return _square(value).sqrt(), _square(direction).sqrt()
+        signed = _signed(recipe, value, grad, own)
+        direction, *renewed = _followed(recipe, value, signed, states, numbers)
+        sums = _square(value), _square(direction)
+        out[0].copy_(direction)
+        _write(recipe, states, renewed, own, first=1)
+        return sums
 
-    return cast(Kernel, propose)
+    return propose
 
 
 def applying(recipe: Recipe) -> Kernel:
     """Returns the kernel of :meth:`Recipe.apply`."""
 
-    def apply(param: Flat, direction: Flat, numbers: Numbers, factor: Tensor) -> Sums:
-        own, _ = _named(recipe, numbers)
+    def apply(param: Flat, direction: Flat, _states: Sequence[Flat], numbers: Numbers, *factor: Factor) -> Sums:
+        own = _own(numbers)
         value = param.to(working_dtype(param.dtype))
-        moved = _moved(value, direction * factor, own)
+        moved = _moved(value, direction * factor[0], own)
         sums = (_square(value), _square(moved - value)) if recipe.watched else ()
-        param.copy_(moved)
+        _write(recipe, [param], [moved], own)
         return sums
 
-    return cast(Kernel, apply)
+    return apply
 
 
-def _named(recipe: Recipe, numbers: Numbers) -> tuple[dict[str, Any], dict[str, Any]]:
-    own = len(ENGINE_NUMBERS)
-    named = dict(zip(recipe.scalar_names, numbers[own:], strict=True))
-    return dict(zip(ENGINE_NUMBERS, numbers[:own], strict=True)), named
+def _own(numbers: Numbers) -> dict[str, Any]:
+    return {name: numbers[index] for index, name in enumerate(ENGINE_NUMBERS)}
 
 
-def _followed(
-    recipe: Recipe,
-    value: Flat,
-    grad: Flat,
-    states: Sequence[Flat],
-    *,
-    factor: Factor,
-    decay: Any,
-    scalars: dict[str, Any],
-) -> tuple[Flat, ...]:
+def _signed(recipe: Recipe, value: Flat, grad: Flat, own: Mapping[str, Any]) -> Flat:
+    """Returns the gradient that a rule sees: of a minimisation, and with coupled weight decay."""
     grad = grad.to(value.dtype)
     if recipe.maximize:
         grad = -grad
-    if recipe.weight_decay == "coupled":
-        grad = grad + decay * value
-    if factor is not None:
-        grad = grad * factor
+    return grad + own["decay"] * value if recipe.weight_decay == "coupled" else grad
+
+
+def _followed(recipe: Recipe, value: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers) -> tuple[Flat, ...]:
+    scalars = {name: numbers[index] for index, name in enumerate(recipe.scalar_names, start=len(ENGINE_NUMBERS))}
     direction, *renewed = recipe.direction(grad, *(state.to(value.dtype) for state in states), **scalars)
     if recipe.weight_decay == "direction":
-        direction = direction + decay * value
+        direction = direction + _own(numbers)["decay"] * value
     return direction, *renewed
 
 
-def _moved(value: Flat, direction: Flat, own: dict[str, Any]) -> Flat:
+def _moved(value: Flat, direction: Flat, own: Mapping[str, Any]) -> Flat:
     moved: Tensor = value * own["shrink"] - own["lr"] * direction
     return moved
 
 
-def _store(states: Sequence[Flat], renewed: Sequence[Flat]) -> None:
-    for state, new in zip(states, renewed, strict=True):
-        state.copy_(new)
+def _write(
+    recipe: Recipe, stored: Sequence[Flat], values: Sequence[Flat], own: Mapping[str, Any], *, first: int = 0
+) -> None:
+    for stream, (memory, value) in enumerate(zip(stored, values, strict=True), start=first):
+        stochastic = recipe.rounded and memory.dtype == torch.bfloat16
+        memory.copy_(stochastically_rounded(value, own["noise"], stream) if stochastic else value)
 
 
 def _square(values: Flat) -> Scalar:
@@ -185,21 +200,33 @@ def _square(values: Flat) -> Scalar:
 
 
 @cache
-def _built(build: Callable[[Recipe], Kernel], recipe: Recipe, signature: tuple[object, ...] | None) -> Kernel:
-    function = build(recipe)
-    return function if signature is None else compiled_alone(cast(FunctionType, function))
+def _eager(build: Callable[[Recipe], Kernel], recipe: Recipe) -> Kernel:
+    return build(recipe)
 
 
-def compiled_alone(function: FunctionType | Callable[..., Any]) -> Any:
-    """Compiles a function of flat memory so that its graphs count for nobody else.
+@cache
+def _compiled(
+    build: Callable[[Recipe], Kernel],
+    recipe: Recipe,
+    kinds: tuple[Any, ...],
+    more: tuple[tuple[torch.dtype, int], ...],
+) -> Kernel:
+    device, *dtypes = kinds
+    kernel, after_states = build(recipe), len(dtypes)
 
-    Dynamo allows eight graphs for each code object, and falls back to slow execution, or fails, at the ninth. All
-    functions that one ``def`` makes share their code object; so each gets a copy.
-    """
-    plain = cast(FunctionType, function)
-    code = plain.__code__.replace(co_name=f"{plain.__name__}_{next(_serial)}")
-    own = FunctionType(code, plain.__globals__, code.co_name, plain.__defaults__, plain.__closure__)
-    return torch.compile(own, dynamic=True, fullgraph=True)
+    def memory(dtype: torch.dtype, ndim: int = 1) -> Tensor:
+        return torch.ones((EXAMPLE_LENGTH,) * ndim, dtype=dtype, device=device)
+
+    def flat(*args: Tensor) -> Sums:
+        return kernel(args[0], args[1], args[2:after_states], args[after_states], *args[after_states + 1 :])
+
+    numbers = torch.ones(len(ENGINE_NUMBERS) + len(recipe.scalar_names), dtype=torch.float64, device=device)
+    artifact = compiled_flat(flat, [*map(memory, dtypes), numbers, *(memory(dtype, ndim) for dtype, ndim in more)])
+
+    def call(param: Flat, other: Flat, states: Sequence[Flat], numbers: Numbers, *more: Any) -> Sums:
+        return cast(Sums, artifact(param, other, *states, numbers, *more))
+
+    return call
 
 
 def rule_of(optimizer: type) -> Callable[..., tuple[Tensor, ...]]:

@@ -11,9 +11,10 @@ from torch import Tensor
 from torch._utils import _flatten_dense_tensors
 
 from trimtab.primitives.chunks import SMALL
+from trimtab.primitives.compiling import EXAMPLE_LENGTH, compiled_flat
 from trimtab.primitives.hyperparameters import FLOATING_DTYPES
-from trimtab.primitives.kernel import compiled_alone
 from trimtab.primitives.layout import flat, is_dense
+from trimtab.primitives.sharding import Shards, local, shards_of
 
 Group: TypeAlias = Mapping[str, Any]
 Finite: TypeAlias = Callable[[Tensor], Tensor]
@@ -31,14 +32,16 @@ def refuse_other_types(group: Group, owner: str) -> None:
             raise TypeError(f"{owner} moves real floating-point parameters, and {name} is {param.dtype}")
 
 
-def refuse_sparse_gradients(group: Group, owner: str) -> None:
+def refuse_sparse_gradients(group: Group, grads: Sequence[Tensor | None], owner: str) -> None:
     """Checks that the gradients are dense.
 
     Raises:
         RuntimeError: one is not.
     """
-    for index, param in enumerate(group["params"]):
-        grad = param.grad
+    # At every step, for hundreds of parameters: most of the time this is all.
+    if {grad.layout for grad in grads if grad is not None} <= {torch.strided}:
+        return
+    for index, grad in enumerate(grads):
         if grad is not None and grad.layout is not torch.strided:
             name = parameter_name(group, index)
             raise RuntimeError(
@@ -47,18 +50,25 @@ def refuse_sparse_gradients(group: Group, owner: str) -> None:
 
 
 def refuse_non_finite_gradients(groups: Sequence[Group]) -> None:
-    """Checks that no gradient holds an infinity or a NaN.
+    """Checks that no gradient holds an infinity or a NaN, on this process or on any that shares a parameter.
 
     Raises:
         RuntimeError: one does.
     """
+    flags: dict[tuple[torch.device, Shards | None], list[Tensor]] = defaultdict(list)
+    for group in groups:
+        for shards, grads in _gathered(group):
+            flags[grads.device, shards].append(_finite(group["compile"], grads.device, grads.dtype)(grads))
     # One answer for all of them, for on an accelerator each question costs a wait.
-    answers = [_finite(group["compile"], grads.dtype)(grads) for group in groups for grads in _gathered(group)]
-    if all(bool(torch.stack(each).all()) for each in _by_device(answers)):
+    wrong = [_wrong(torch.stack(each), shards).any() for (_, shards), each in flags.items()]
+    if not any(wrong):
         return
     for group in groups:
         for index, param in enumerate(group["params"]):
-            if param.grad is not None and not param.grad.isfinite().all():
+            if param.grad is None:
+                continue
+            finite = local(param.grad).isfinite().all().reshape(1)
+            if _wrong(finite, shards_of(param.grad)).any():
                 raise RuntimeError(f"the gradient of {parameter_name(group, index)} is not finite; nothing was written")
 
 
@@ -68,25 +78,25 @@ def parameter_name(group: Group, index: int) -> str:
     return f"parameter {names[index]!r}" if names else f"parameter {index} of its group"
 
 
-def _gathered(group: Group) -> Iterator[Float[Tensor, " n"]]:
+def _gathered(group: Group) -> Iterator[tuple[Shards | None, Float[Tensor, " n"]]]:
     """Yields the gradients as flat memory, small ones side by side."""
-    small: dict[object, list[Tensor]] = defaultdict(list)
+    small: dict[Any, list[Tensor]] = defaultdict(list)
     for param in group["params"]:
         if param.grad is None:
             continue
-        if param.grad.numel() >= SMALL and is_dense(param.grad):
-            yield flat(param.grad.detach())
+        shards, grad = shards_of(param.grad), local(param.grad.detach())
+        if param.numel() >= SMALL and is_dense(grad):
+            yield shards, flat(grad)
         else:
-            small[param.grad.device, param.grad.dtype].append(param.grad.detach())
-    for alike in small.values():
-        yield _flatten_dense_tensors(alike)  # type: ignore[no-untyped-call]  # torch has no types
+            small[shards, grad.device, grad.dtype].append(grad)
+    for (shards, *_), alike in small.items():
+        yield shards, _flatten_dense_tensors(alike)  # type: ignore[no-untyped-call]  # torch has no types
 
 
-def _by_device(answers: Sequence[Tensor]) -> list[list[Tensor]]:
-    devices: dict[torch.device, list[Tensor]] = defaultdict(list)
-    for answer in answers:
-        devices[answer.device].append(answer)
-    return list(devices.values())
+def _wrong(finite: Bool[Tensor, " n"], shards: Shards | None) -> Float[Tensor, " n"]:
+    """Returns how many processes found something that is not finite."""
+    wrong = (~finite).float()
+    return wrong if shards is None else shards.total(wrong)
 
 
 def all_finite(values: Float[Tensor, " n"]) -> Bool[Tensor, ""]:
@@ -101,9 +111,10 @@ def all_finite_eagerly(values: Float[Tensor, " n"]) -> Bool[Tensor, ""]:
 
 
 @cache
-def _finite(compiled: bool, _dtype: torch.dtype) -> Finite:
+def _finite(compiled: bool, device: torch.device, dtype: torch.dtype) -> Finite:
     if not compiled:
         return all_finite_eagerly
-    function: Finite = compiled_alone(all_finite)
-    # The length 1 would be a graph of its own.
-    return lambda values: function(values) if len(values) > 1 else all_finite_eagerly(values)
+    artifact = compiled_flat(
+        lambda values: (all_finite(values),), [torch.ones(EXAMPLE_LENGTH, dtype=dtype, device=device)]
+    )
+    return lambda values: artifact(values)[0] if len(values) > 1 else all_finite_eagerly(values)

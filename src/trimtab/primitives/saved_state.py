@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from trimtab.primitives.layout import copied_like
+from trimtab.primitives.sharding import gathered, local, shards_of
 
 Saved: TypeAlias = Mapping[str, Any]
 Names: TypeAlias = Sequence[tuple[str, ...]]
@@ -45,9 +46,18 @@ def refuse_foreign_state(saved: Saved, groups: Sequence[Saved], names: Names, ow
 def adopted(saved: Saved, groups: Sequence[Saved], names: Names) -> dict[Tensor, dict[str, Any]]:
     """Returns the state of each parameter, as copies in the parameter's layout and in the saved precision."""
     return {
-        param: {"step": int(state["step"]), **{name: copied_like(param, state[name]) for name in needed}}
+        param: {"step": int(state["step"]), **{name: _placed(param, state[name]) for name in needed}}
         for param, state, needed in _entries(saved, groups, names)
     }
+
+
+def _placed(param: Tensor, value: Tensor) -> Tensor:
+    """Copies a state to where its parameter is, divided over processes as that is, whatever the saved one was."""
+    shards = shards_of(param)
+    if shards is None:
+        return copied_like(param, gathered(value))
+    divided = shards.divided(value.to(param.device)) if shards_of(value) is None else value
+    return shards.whole(copied_like(local(param.detach()), shards.local(divided)), param)
 
 
 def _entries(

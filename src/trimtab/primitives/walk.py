@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -10,9 +10,11 @@ from torch import Tensor
 
 from trimtab.primitives.chunks import Chunk, Flat
 from trimtab.primitives.kernel import Numbers, Recipe
+from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.watching import Sums
 
-Norms = Float[Tensor, "..."]
+Norms: TypeAlias = Float[Tensor, "..."]
+Memory: TypeAlias = tuple[Flat, Flat, Sequence[Flat]]
 
 
 @dataclass(frozen=True)
@@ -70,50 +72,66 @@ class Walk:
     scalars: Mapping[str, float]
     scaling: NormScaling | None
     scratch: Scratch
-    _numbers: dict[torch.device, Numbers] = field(default_factory=dict)
+    _numbers: dict[tuple[torch.device, float], Numbers] = field(default_factory=dict)
 
-    def __call__(self, chunk: Chunk) -> Sums:
-        """Takes a step with the parameters of a chunk; returns the sums of squares of a watched one."""
-        param, grad, states = memory = chunk.load()
-        if not len(param):
+    def __call__(self, chunk: Chunk, grads: Sequence[Tensor], noise: float = 0.0) -> Sums:
+        """Takes a step with the parameters of a chunk; returns the sums of squares of a watched one.
+
+        Args:
+            chunk: the parameters.
+            grads: the gradients of all parameters of the plan.
+            noise: key of the noise of stochastic rounding.
+        """
+        memory = chunk.load(grads)
+        scaled = self._scaled(chunk)
+        # A process whose pieces are empty still takes part in the others' sums.
+        if not (len(memory[0]) or (chunk.shards is not None and (scaled or self.recipe.watched))):
             return ()
-        numbers = self._numbers_on(param.device)
-        scaled = [] if self.scaling is None else [self.scaling.applies(each) for each in chunk.params]
-        if self.scaling is None or not any(scaled):
-            sums = self.recipe.update(param, grad, states, numbers, None)
-        elif self.scaling.of == "direction":
+        numbers = self._numbers_on(memory[0].device, noise)
+        if scaled is None:
+            param, grad, states = memory
+            sums = self.recipe.update(param, grad, states, numbers)
+        elif scaled.of == "direction":
             sums = self._scale_direction(chunk, memory, numbers, scaled)
         else:
-            measured = grad if self.scaling.of == "gradient" else self._decayed(param, grad)
-            factor = self._factor(chunk, chunk.norms(param), chunk.norms(measured), scaled)
-            sums = self.recipe.update(param, grad, states, numbers, factor)
+            sums = self._scale_gradient(chunk, memory, numbers, scaled)
         chunk.store()
-        return sums
+        return tuple(chunk.total(torch.stack(sums)).unbind()) if sums else ()
 
-    def _numbers_on(self, device: torch.device) -> Numbers:
-        if device not in self._numbers:
-            self._numbers[device] = self.recipe.numbers(self.own, self.scalars, device)
-        return self._numbers[device]
+    def _numbers_on(self, device: torch.device, noise: float) -> Numbers:
+        if (device, noise) not in self._numbers:
+            self._numbers[device, noise] = self.recipe.numbers({**self.own, "noise": noise}, self.scalars, device)
+        return self._numbers[device, noise]
 
-    def _scale_direction(
-        self, chunk: Chunk, memory: tuple[Flat, Flat, Sequence[Flat]], numbers: Numbers, scaled: Sequence[bool]
-    ) -> Sums:
+    def _scaled(self, chunk: Chunk) -> NormScaling | None:
+        return self.scaling if self.scaling is not None and chunk.chosen(self.scaling.applies).any else None
+
+    def _scale_direction(self, chunk: Chunk, memory: Memory, numbers: Numbers, scaling: NormScaling) -> Sums:
         param, grad, states = memory
-        direction = self.scratch.like(param, torch.promote_types(param.dtype, torch.float32))
-        weight_norm, direction_norm = self.recipe.propose(param, grad, states, numbers, direction)
+        direction = self.scratch.like(param, working_dtype(param.dtype))
+        squares = self.recipe.propose(param, grad, states, numbers, direction)
         if len(chunk.params) > 1:
-            weight_norm, direction_norm = chunk.norms(param), chunk.norms(direction)
-        factor = self._factor(chunk, weight_norm, direction_norm, scaled)
-        sums = self.recipe.apply(param, direction, numbers, factor)
+            squares = chunk.squares(param), chunk.squares(direction)
+        sums = self.recipe.apply(param, direction, numbers, self._factor(chunk, squares, scaling))
         return (grad.to(direction.dtype).square().sum(), *sums) if self.recipe.watched else ()
 
-    def _factor(self, chunk: Chunk, weight_norm: Norms, other_norm: Norms, scaled: Sequence[bool]) -> Norms:
-        assert self.scaling is not None  # noqa: S101 - the caller has looked
-        factor = self.scaling.factor(weight_norm, other_norm, weight_decay=self.own["decay"], **self.scalars)
-        if not all(scaled):
-            factor = torch.where(torch.tensor(scaled, device=factor.device), factor, torch.ones_like(factor))
+    def _scale_gradient(self, chunk: Chunk, memory: Memory, numbers: Numbers, scaling: NormScaling) -> Sums:
+        param, grad, states = memory
+        decayed = scaling.of == "decayed gradient"
+        if len(chunk.params) == 1:
+            squares = self.recipe.measure(param, grad, numbers, decayed=decayed)
+        else:
+            squares = chunk.squares(param), chunk.squares(self._decayed(param, grad) if decayed else grad)
+        return self.recipe.update(param, grad, states, numbers, self._factor(chunk, squares, scaling))
+
+    def _factor(self, chunk: Chunk, squares: Sums, scaling: NormScaling) -> Norms:
+        weight_norm, other_norm = chunk.total(torch.stack(squares)).sqrt().unbind()
+        factor = scaling.factor(weight_norm, other_norm, weight_decay=self.own["decay"], **self.scalars)
+        chosen = chunk.chosen(scaling.applies)
+        if not chosen.all:
+            factor = torch.where(chosen.each, factor, torch.ones_like(factor))
         return chunk.spread(factor)
 
     def _decayed(self, param: Flat, grad: Flat) -> Flat:
-        value = param.to(torch.promote_types(param.dtype, torch.float32))
+        value = param.to(working_dtype(param.dtype))
         return (-grad if self.recipe.maximize else grad) + self.own["decay"] * value

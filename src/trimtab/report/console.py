@@ -4,13 +4,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trimtab.compare.command.comparison import CommandComparison
+from trimtab.compare.comparison import Comparison
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval
+from trimtab.compare.running import PlannedComparison
 from trimtab.report import ReportPaths, numbers
+from trimtab.report.objective import brief, shown_interval
 from trimtab.report.progress import ProgressBars
 from trimtab.report.words import wrapped
 
-__all__ = ["ProgressBars", "print_plan", "print_summary", "ranking_table"]
+__all__ = ["ProgressBars", "print_commands", "print_dry_run", "print_plan", "print_summary", "ranking_table"]
 
 _SHOWN_CODE = 3
 _LABEL_WIDTH = 15
@@ -22,22 +26,26 @@ def ranking_table(result: ComparisonResult) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     table.add_column("rank", justify="right")
     table.add_column("candidate", overflow="fold", min_width=8)
-    table.add_column("val loss", justify="right", no_wrap=True)
-    table.add_column(f"val {_cut(result.task.metric, 8)}", justify="right", no_wrap=True)
+    is_task = result.task.kind == "task"
+    table.add_column(Text(_cut(brief(result), 16)), justify="right", no_wrap=True)
+    if is_task:
+        table.add_column(f"val {_cut(result.task.metric, 8)}", justify="right", no_wrap=True)
     table.add_column(Text(f"against {_cut(result.reference, 8)}"), no_wrap=True)
-    table.add_column("ms/step", justify="right")
-    table.add_column("state", justify="right", no_wrap=True)
+    table.add_column("ms/step" if is_task else "s/run", justify="right")
+    if is_task:
+        table.add_column("state", justify="right", no_wrap=True)
     loss_places = numbers.decimals(c.loss for c in result.candidates)
     metric_places = numbers.decimals(c.metric for c in result.candidates)
     for c in result.candidates:
+        metric = numbers.fixed(c.metric.mean, metric_places) if c.metric else numbers.MISSING
+        prices = [numbers.milliseconds(c.step_seconds), numbers.bytes_text(c.state_bytes)]
         table.add_row(
             str(c.rank or "-"),
             Text("\n".join(wrapped(c.label, _LABEL_WIDTH))),  # as text, because a plain string may hold markup
-            _mean(c.loss, loss_places),
-            numbers.fixed(c.metric.mean, metric_places) if c.metric else numbers.MISSING,
+            _mean(shown_interval(result, c), loss_places),
+            *([metric] if is_task else []),
             _verdict(c, result, loss_places),
-            numbers.milliseconds(c.step_seconds),
-            numbers.bytes_text(c.state_bytes),
+            *(prices if is_task else [numbers.significant(c.trial_seconds, 3)]),
         )
     return table
 
@@ -95,15 +103,7 @@ def _print_code(console: Console, result: ComparisonResult) -> None:
         )
 
 
-def print_plan(console: Console, plan: Plan, seconds: float, jobs: int) -> None:
-    """Prints what a comparison would run, and for how long.
-
-    Args:
-        console: where to.
-        plan: what would run.
-        seconds: estimate of the whole, as it is now measured.
-        jobs: worker processes.
-    """
+def _print_candidates(console: Console, plan: Plan) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("candidate", overflow="fold", min_width=10)
     table.add_column("trials", justify="right")
@@ -113,9 +113,54 @@ def print_plan(console: Console, plan: Plan, seconds: float, jobs: int) -> None:
         trials = len(plan.tuning_points(candidate)) + plan.seeds
         table.add_row(Text(candidate.label), str(trials), Text(ranges or "nothing"))
     console.print(table)
+
+
+def print_dry_run(console: Console, comparison: PlannedComparison) -> None:
+    """Prints what a comparison would run, and for how long as far as that can be told."""
+    if isinstance(comparison, CommandComparison):
+        print_commands(console, comparison.plan, comparison.first_commands(), comparison.timeout, comparison.jobs)
+    elif isinstance(comparison, Comparison):
+        print_plan(console, comparison.plan, comparison.estimated_seconds(), comparison.jobs)
+
+
+def print_commands(console: Console, plan: Plan, commands: list[str], timeout: float | None, jobs: int) -> None:
+    """Prints what a comparison of commands would run.
+
+    Args:
+        console: where to.
+        plan: what would run.
+        commands: the first of each candidate, to be pasted.
+        timeout: seconds after which a trial has failed.
+        jobs: how many run at the same time.
+    """
+    _print_candidates(console, plan)
+    console.print("\nThe first of each:", highlight=False)
+    for command in commands:
+        console.print(Text(command), soft_wrap=True)
+    most = "without a time-out"
+    if timeout is not None:
+        most = f"at most {numbers.duration(timeout * plan.total_trials / jobs)}"
+    console.print(
+        f"\n{plan.task}: {numbers.count(plan.total_trials, 'trial')}, final runs on "
+        f"{numbers.count(plan.seeds, 'fresh seed')}; {jobs} at a time, {most}. Nothing was run.",
+        markup=False,
+        highlight=False,
+    )
+
+
+def print_plan(console: Console, plan: Plan, seconds: float, jobs: int) -> None:
+    """Prints what a comparison would run, and for how long.
+
+    Args:
+        console: where to.
+        plan: what would run.
+        seconds: estimate of the whole, as it is now measured.
+        jobs: worker processes.
+    """
+    _print_candidates(console, plan)
     seeds = numbers.count(plan.seeds, "fresh seed")
     console.print(
-        f"\n{plan.task}: {numbers.count(plan.total_trials, 'trial')} of {plan.budget:,} sample-gradients, "
+        f"\n{plan.task}: {numbers.count(plan.total_trials, 'trial')} of {plan.budget or 0:,} sample-gradients, "
         f"final runs on {seeds};\nabout {numbers.duration(seconds)} with {numbers.count(jobs, 'worker')}. "
         "Nothing was run.",
         markup=False,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.compare.result import ComparisonResult, TrialResult
-from trimtab.report.files import write_atomically
+from trimtab.lab.files import write_atomically
 
 SCHEMA = "trimtab.comparison"
 SCHEMA_VERSION = 1

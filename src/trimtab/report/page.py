@@ -15,10 +15,11 @@ import plotly.offline
 from markupsafe import Markup
 
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval
+from trimtab.lab.files import write_atomically
 from trimtab.report import numbers, trials, words
 from trimtab.report.figures import FIGURES
 from trimtab.report.figures.style import PALETTE, VERDICTS, series, series_role, verdict_name, verdict_role
-from trimtab.report.files import write_atomically
+from trimtab.report.objective import better, shown_interval
 
 _RESOURCES = resources.files("trimtab.report")
 
@@ -96,6 +97,8 @@ def _context(result: ComparisonResult) -> dict[str, Any]:
     pairs = [c.against_reference for c in result.candidates if c.against_reference is not None]
     return {
         "result": result,
+        "is_task": result.task.kind == "task",
+        "objective": {"brief": _brief(result), "better": better(result)},
         "roles": [(role, verdict_name(role)) for role in VERDICTS if role in used],
         "candidates": [_row(result, c, places[c.label]) for c in result.candidates],
         "places": {
@@ -122,6 +125,10 @@ def _context(result: ComparisonResult) -> dict[str, Any]:
     }
 
 
+def _brief(result: ComparisonResult) -> str:
+    return "loss" if result.task.kind == "task" else result.task.metric
+
+
 def _figure_json(figure: go.Figure) -> str:
     return str(figure.to_json(validate=False))
 
@@ -130,6 +137,7 @@ def _row(result: ComparisonResult, candidate: CandidateResult, place: int) -> di
     role = verdict_role(candidate, result.reference)
     return {
         "result": candidate,
+        "end": shown_interval(result, candidate),
         "role": role,
         "verdict": verdict_name(role),
         "series": series_role(place),

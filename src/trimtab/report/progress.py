@@ -175,14 +175,21 @@ class ProgressBars:
     Args:
         console: where to.
         seeds: final runs of each candidate; without it the total grows when the first candidate is tuned.
+        sign: what a loss is multiplied with to be shown.
         clock: returns seconds.
     """
 
     def __init__(
-        self, console: Console, seeds: int | None = None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console,
+        seeds: int | None = None,
+        *,
+        sign: int = 1,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
         self._clock = clock
+        self._sign = sign
         self._ledger = Ledger(seeds, clock)
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
@@ -247,7 +254,7 @@ class ProgressBars:
             phase = group.phase
             done, total = group.done[phase], group.planned[phase]
             over = group.tuned and done == total
-            words = f"{'done' if over else phase:<5} {_best(group)}"
+            words = f"{'done' if over else phase:<5} {_best(group, self._sign)}"
             # with more candidates than lines, those that are finished or have not begun make room
             visible = len(ledger.groups) <= room or (group.done.total() > 0 and not over)
             bars.update(self._tasks[label], completed=done, total=max(1, total), words=words, visible=visible)
@@ -263,12 +270,12 @@ class ProgressBars:
         self._line_at = (ledger.done, self._clock())
         words = f"{ledger.done}/{ledger.total} trials, {_left(ledger)}"
         if ledger.best is not None:
-            words += f"; best so far {ledger.best[0]}, {significant(ledger.best[1])}"
+            words += f"; best so far {ledger.best[0]}, {significant(self._sign * ledger.best[1])}"
         trouble = sum(group.trouble for group in ledger.groups.values())
         words += f"; {trouble} failed or diverged" if trouble else ""
         self._console.print(Text(words), soft_wrap=True)
 
 
-def _best(group: _Group) -> str:
-    best = "" if group.best is None else f"best {significant(group.best)}"
+def _best(group: _Group, sign: int) -> str:
+    best = "" if group.best is None else f"best {significant(sign * group.best)}"
     return f"{best}, {group.trouble} failed" if group.trouble else best

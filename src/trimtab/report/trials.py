@@ -39,7 +39,7 @@ def trials_table(result: ComparisonResult) -> dict[str, Any]:
     ``None``. Tracebacks are kept once, however many trials ended with them.
     """
     errors = _Errors()
-    rows = [[*_cells(trial), trial.key, errors.place(trial.error)] for trial in result.trials]
+    rows = [[*_cells(result, trial), trial.key, errors.place(trial.error)] for trial in result.trials]
     used = [index for index, column in enumerate(COLUMNS) if column[2] == "text" or _occurs(rows, index)]
     return {
         "columns": [{"index": index, "type": COLUMNS[index][2]} for index in used],
@@ -51,9 +51,13 @@ def trials_table(result: ComparisonResult) -> dict[str, Any]:
 
 def columns(result: ComparisonResult, table: dict[str, Any]) -> list[dict[str, Any]]:
     """Returns the headings of the columns that a table shows."""
-    metric = result.task.metric
+    names = {}
+    if result.task.kind == "command":
+        names = {"val loss": result.task.metric, "sample-gradients": "reported values", "lr": result.task.rate or ""}
+    headings = [COLUMNS[column["index"]][1] for column in table["columns"]]
     return [
-        {**column, "heading": COLUMNS[column["index"]][1].replace("{metric}", metric)} for column in table["columns"]
+        {**column, "heading": names.get(heading, heading.replace("{metric}", result.task.metric))}
+        for column, heading in zip(table["columns"], headings, strict=True)
     ]
 
 
@@ -61,17 +65,20 @@ def _occurs(rows: Sequence[Sequence[Any]], index: int) -> bool:
     return any(row[index] is not None for row in rows)
 
 
-def _cells(trial: TrialResult) -> list[Any]:
-    rate = trial.settings.get("lr")
+def _cells(result: ComparisonResult, trial: TrialResult) -> list[Any]:
+    name = result.task.rate or ""
+    rate = trial.settings.get(name)
     numeric = isinstance(rate, int | float) and not isinstance(rate, bool)
-    others = {name: value for name, value in trial.settings.items() if name != "lr" or not numeric}
+    others = {key: value for key, value in trial.settings.items() if key != name or not numeric}
     values: dict[str, Any] = {
         "lr": _short(rate) if numeric else None,
         "settings": settings_text(others),
         "milliseconds": None if trial.step_seconds is None else _short(1000 * trial.step_seconds),
     }
-    for name in ("loss", "metric", "test_loss", "test_metric", "seconds"):
-        values[name] = _short(getattr(trial, name))
+    for key in ("loss", "metric", "test_loss", "test_metric", "seconds"):
+        values[key] = _short(getattr(trial, key))
+    if result.task.kind == "command":  # it has one number, and takes steps of which we know nothing
+        values |= {"loss": values["metric"], "metric": None, "steps": None}
     return [values[key] if key in values else getattr(trial, key) for key, _, _ in COLUMNS]
 
 

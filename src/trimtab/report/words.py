@@ -4,18 +4,25 @@ import re
 
 from trimtab.compare.result import ALPHA, CandidateResult, ComparisonResult
 from trimtab.report.numbers import count, significant
+from trimtab.report.objective import better, costs, shown_interval
 
 
 def task_facts(result: ComparisonResult) -> list[tuple[str, str]]:
     """Returns the few facts that a reader wants first, name and value."""
     task, protocol = result.task, result.protocol
+    if task.kind == "command":
+        own = [("time-out", "none" if task.timeout is None else f"{task.timeout:g} s a run")]
+    else:
+        own = [
+            ("steps a run", f"{protocol.steps:,} × {task.batch_size:,} samples"),
+            ("parameters", f"{task.parameters:,}"),
+            ("data", " / ".join(f"{size:,}" for size in task.samples.values())),
+        ]
     return [
         ("candidates", f"{len(result.candidates)}"),
         ("settings tried for each", f"{protocol.trials}"),
         ("fresh seeds", f"{protocol.seeds}"),
-        ("steps a run", f"{protocol.steps:,} × {task.batch_size:,} samples"),
-        ("parameters", f"{task.parameters:,}"),
-        ("data", " / ".join(f"{size:,}" for size in task.samples.values())),
+        *own,
         ("metric", f"{task.metric}, {'higher' if task.direction == 'max' else 'lower'} is better"),
         ("reference", result.reference),
     ]
@@ -29,26 +36,49 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
     last = made.first_final_seed + made.seeds - 1
     seeds = f"seed {last}" if made.seeds == 1 else f"seeds {made.first_final_seed} to {last}"
     pruned = f" Hopeless tuning runs were given up early ({made.pruning})." if made.pruning else ""
+    tuning = (
+        f"{each} got {count(made.trials, 'quasi-random setting')} spread over its own ranges, every run with seed "
+        f"{made.tuning_seed}"
+    )
+    final = f"That setting ran on {count(made.seeds, 'fresh seed')} ({seeds}){', the same for all' if several else ''}."
+    is_task = task.kind == "task"
+    return [
+        *(_task_paragraphs(result, tuning, pruned) if is_task else _command_paragraphs(result, tuning, pruned)),
+        (
+            "Choice",
+            f"The setting with the {better(result)[:-2]}est {task.objective} at the end of its run was kept.",
+        ),
+        ("Final runs", f"{final} {_TESTED}" if is_task else final),
+        ("Statistics", _statistics(result)),
+        ("Target", f"Cost to target counts {costs(result)} until this is seen: {result.target}."),
+    ]
+
+
+_TESTED = "The test data were touched once, at the end of these runs, and chose nothing."
+
+
+def _task_paragraphs(result: ComparisonResult, tuning: str, pruned: str) -> list[tuple[str, str]]:
+    task, made = result.task, result.protocol
     purposes = {"train": "to train on", "validation": "to choose by", "test": "to test"}
     splits = ", ".join(f"{count(size, 'sample')} {purposes.get(name, name)}" for name, size in task.samples.items())
     name = task.name if task.name == task.reference else f"{task.name} ({task.reference})"
+    budget = (
+        f" and a budget of {count(made.budget or 0, 'sample-gradient')}, which is "
+        f"{count(made.steps or 0, 'plain step')} of {count(task.batch_size or 0, 'sample')}. A method that computes "
+        f"two gradients a step gets half the steps.{pruned}"
+    )
+    parameters = count(task.parameters or 0, "trainable parameter")
+    return [("Task", f"{name}: {splits}; {parameters}."), ("Tuning", tuning + budget)]
+
+
+def _command_paragraphs(result: ComparisonResult, tuning: str, pruned: str) -> list[tuple[str, str]]:
+    task = result.task
+    limit = "" if task.timeout is None else f" A run that took more than {task.timeout:g} seconds has failed."
+    how_long = ". How long a run is, and what it may cost, is the command's own affair."
     return [
-        ("Task", f"{name}: {splits}; {count(task.parameters, 'trainable parameter')}."),
-        (
-            "Tuning",
-            f"{each} got {count(made.trials, 'quasi-random setting')} spread over its own ranges, every run with "
-            f"seed {made.tuning_seed} and a budget of {count(made.budget, 'sample-gradient')}, which is "
-            f"{count(made.steps, 'plain step')} of {count(task.batch_size, 'sample')}. A method that computes two "
-            f"gradients a step gets half the steps.{pruned}",
-        ),
-        ("Choice", "The setting with the lowest validation loss at the end of its run was kept."),
-        (
-            "Final runs",
-            f"That setting ran on {count(made.seeds, 'fresh seed')} ({seeds}){', the same for all' if several else ''}"
-            ". The test data were touched once, at the end of these runs, and chose nothing.",
-        ),
-        ("Statistics", _statistics(result)),
-        ("Target", f"Cost to target counts sample-gradients until this is seen: {result.target}."),
+        ("Command", task.reference),
+        ("Metric", f"{task.metric}, {better(result)} is better: {task.metric_source}."),
+        ("Tuning", f"{tuning}{how_long}{limit}{pruned}"),
     ]
 
 
@@ -56,9 +86,13 @@ def _statistics(result: ComparisonResult) -> str:
     if not result.pairs:
         return "No two candidates could be tested against each other."
     return (
-        "Candidates are compared on the differences of their final validation losses, seed by seed, with the paired t "
-        f"test: {count(len(result.pairs), 'pair')}, p-values corrected by Holm's method, level {100 * ALPHA:g} %."
+        f"Candidates are compared on the differences of their final {_plural(result)}, seed by seed, with the paired "
+        f"t test: {count(len(result.pairs), 'pair')}, p-values corrected by Holm's method, level {100 * ALPHA:g} %."
     )
+
+
+def _plural(result: ComparisonResult) -> str:
+    return "validation losses" if result.task.kind == "task" else f"values of {result.task.metric}"
 
 
 def glossary(result: ComparisonResult) -> list[tuple[str, str]]:
@@ -76,8 +110,9 @@ def glossary(result: ComparisonResult) -> list[tuple[str, str]]:
         ),
         (
             "Verdict",
-            f"Whether a candidate has a lower validation loss than {result.reference}: helps, hurts, or no difference "
-            "shown. The last does not mean that they are equal, only that these seeds do not tell.",
+            f"Whether a candidate has a {better(result)} {result.task.objective} than {result.reference}: helps, "
+            "hurts, or no difference shown. The last does not mean that they are equal, only that these seeds do not "
+            "tell.",
         ),
         (
             "Holm's correction",
@@ -92,9 +127,23 @@ def glossary(result: ComparisonResult) -> list[tuple[str, str]]:
         ),
         (
             "Cost to target",
-            "Median of the sample-gradients used until the target was first seen. A dash means that most runs did not "
+            f"Median of the {costs(result)} until the target was first seen. A dash means that most runs did not "
             "get there; the small number says how many did.",
         ),
+        *_prices(result),
+    ]
+
+
+def _prices(result: ComparisonResult) -> list[tuple[str, str]]:
+    task = result.task
+    if task.kind == "command":
+        rate = (
+            f"Width of the range of {task.rate} whose tuning runs are within 1 % of the best, in powers of ten. Wider "
+            "is easier to tune."
+        )
+        time = "Median wall-clock time of a run that came to its end: runs at the same time shared the machine."
+        return [*([(f"{task.rate} decades", rate)] if task.rate else []), ("Seconds a run", time)]
+    return [
         (
             "lr decades",
             "Width of the range of learning rates whose tuning loss is within 1 % of the best, in powers of ten. Wider "
@@ -111,11 +160,15 @@ def glossary(result: ComparisonResult) -> list[tuple[str, str]]:
 def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
     """Returns for each figure its heading and its caption."""
     seeds = count(result.protocol.seeds, "seed")
+    task, side = result.task, better(result)
+    objective = f"{task.objective[0].upper()}{task.objective[1:]}" if task.kind == "task" else task.objective
+    edge = "top" if side == "lower" else "bottom"
+    matters = "How much the learning rate matters" if task.kind == "task" else f"How much {task.rate} matters"
     return {
         "ranking": (
             "Where they end",
-            f"Validation loss at the end of the final runs: mean over {seeds} with its 95 % interval; each pale dot is "
-            "one run. Lower is better.",
+            f"{objective} at the end of the final runs: mean over {seeds} with its 95 % interval; each pale dot is "
+            f"one run. {side.capitalize()} is better.",
         ),
         "differences": (
             f"Improvement on {result.reference}",
@@ -128,20 +181,24 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
             "name to hide it, twice to see it alone.",
         ),
         "learning-rate": (
-            "How much the learning rate matters",
-            "Each mark is one tuning trial; other settings vary along. Trials that diverged or failed stand at the top "
-            "edge. A wide valley is easy to tune.",
+            matters if task.rate else "How much settings matter",
+            "Each mark is one tuning trial; other settings vary along. Trials that diverged or failed stand at the "
+            f"{edge} edge. A wide {'valley' if side == 'lower' else 'summit'} is easy to tune.",
         ),
         "cost": (
             "What quality costs",
-            "Final validation loss with its 95 % interval against the price. Lower and further left is better.",
+            f"Final {task.objective} with its 95 % interval against the price. {side.capitalize()} and further left is "
+            "better.",
         ),
     }
 
 
 def descriptions(result: ComparisonResult) -> dict[str, str]:
     """Returns for each figure what it shows, for those who cannot see it."""
-    losses = "; ".join(_described(c) for c in result.candidates)
+    losses = "; ".join(_described(result, c) for c in result.candidates)
+    task, finals = result.task, _plural(result)
+    matters = f"the {task.objective} of all tuning trials against their {_rates(result)}"
+    prices = "time a step, memory or cost to the target" if task.kind == "task" else "time a run or cost to the target"
     differences = "; ".join(
         f"{c.label} {significant(c.against_reference.improvement, 3)}, from {significant(c.against_reference.low, 3)} "
         f"to {significant(c.against_reference.high, 3)}, {c.verdict}"
@@ -149,18 +206,20 @@ def descriptions(result: ComparisonResult) -> dict[str, str]:
         if c.against_reference is not None
     )
     return {
-        "ranking": f"Dot plot of final validation losses with 95 % intervals, best first: {losses}.",
+        "ranking": f"Dot plot of final {finals} with 95 % intervals, best first: {losses}.",
         "differences": f"Dot plot of improvements on {result.reference}: {differences or 'none could be tested'}.",
-        "curves": "Line plot of the validation loss of the final runs against sample-gradients, a line a candidate.",
-        "learning-rate": "Scatter plot of the validation loss of all tuning trials against their learning rates. The "
-        "table of trials below holds the same numbers.",
-        "cost": "Scatter plot of final validation loss against time a step, memory or cost to the target. The ranking "
-        "table holds the same numbers.",
+        "curves": f"Line plot of the {task.objective} of the final runs against {costs(result)}, a line a candidate.",
+        "learning-rate": f"Scatter plot of {matters}. The table of trials below holds the same numbers.",
+        "cost": f"Scatter plot of final {task.objective} against {prices}. The ranking table holds the same numbers.",
     }
 
 
-def _described(candidate: CandidateResult) -> str:
-    loss = candidate.loss
+def _rates(result: ComparisonResult) -> str:
+    return "learning rates" if result.task.kind == "task" else f"values of {result.task.rate or 'the settings'}"
+
+
+def _described(result: ComparisonResult, candidate: CandidateResult) -> str:
+    loss = shown_interval(result, candidate)
     if loss is None:
         return f"{candidate.label}, no final run finished"
     if loss.low is None or loss.high is None:

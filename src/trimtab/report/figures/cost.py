@@ -18,30 +18,36 @@ from trimtab.report.figures.style import (
     series_role,
     symbol,
 )
+from trimtab.report.objective import shown_interval
 
 _COSTS: tuple[tuple[str, str, str, Callable[[CandidateResult], float | None]], ...] = (
     ("time", "milliseconds a step", ".3~g", lambda c: None if c.step_seconds is None else 1000 * c.step_seconds),
     ("memory", "bytes that the optimizer keeps", ".3~s", lambda c: c.state_bytes),
     ("cost to target", "sample-gradients until the target", ".3~s", lambda c: c.cost_to_target),
 )
+_COSTS_OF_A_COMMAND: tuple[tuple[str, str, str, Callable[[CandidateResult], float | None]], ...] = (
+    ("time", "seconds a run", ".3~g", lambda c: c.trial_seconds),
+    ("cost to target", "reported values until the target", ".3~s", lambda c: c.cost_to_target),
+)
 
 
 def cost(result: ComparisonResult) -> go.Figure:
-    """Draws the final validation loss with its 95 % interval against a price: time, memory or cost to the target.
+    """Draws where candidates end, with 95 % intervals, against a price: time, memory or cost to the target.
 
-    Lower left is better. Candidates that are not ranked are hollow.
+    Lower left is better, or upper left where the metric is to be large. Candidates that are not ranked are hollow.
     """
-    figure = frame(460, _COSTS[0][1], "validation loss at the end")
+    prices = _COSTS if result.task.kind == "task" else _COSTS_OF_A_COMMAND
+    figure = frame(460, prices[0][1], f"{plain(result.task.objective)} at the end")
     shown = [c for c in result.candidates if c.loss is not None]
-    offered = [(name, title, form, [read(c) for c in shown]) for name, title, form, read in _COSTS]
+    offered = [(name, title, form, [read(c) for c in shown]) for name, title, form, read in prices]
     offered = [offer for offer in offered if any(value is not None for value in offer[3])]
     if not offered:
         return empty(figure, "No final run has finished yet.")
     places = series(result)
     for candidate, value in zip(shown, offered[0][3], strict=True):
-        _add_candidate(figure, candidate, places[candidate.label], value)
+        _add_candidate(figure, result, candidate, places[candidate.label], value)
     figure.update_xaxes(rangemode="tozero", title_text=offered[0][1], tickformat=offered[0][2], nticks=8)
-    figure.update_yaxes(range=around_one(c.loss.mean for c in shown if c.loss is not None))
+    figure.update_yaxes(range=around_one(result.task.sign * c.loss.mean for c in shown if c.loss is not None))
     narrow(figure, {"height": 460 + 24 * len(shown) // 2, "xaxis.nticks": 5})
     control(figure, "Price", [(offer[0], _patch(*offer)) for offer in offered])
     return figure
@@ -52,8 +58,10 @@ def _patch(name: str, title: str, form: str, values: list[float | None]) -> Patc
     return {"layout": layout, "data": {"x": [[value] for value in values]}}
 
 
-def _add_candidate(figure: go.Figure, candidate: CandidateResult, index: int, value: float | None) -> None:
-    loss = candidate.loss
+def _add_candidate(
+    figure: go.Figure, result: ComparisonResult, candidate: CandidateResult, index: int, value: float | None
+) -> None:
+    loss = shown_interval(result, candidate)
     if loss is None:
         return
     ranked = candidate.rank is not None
@@ -78,5 +86,5 @@ def _add_candidate(figure: go.Figure, candidate: CandidateResult, index: int, va
             "line": {"width": 0 if ranked else 2, "color": hue},
         },
         name=plain(candidate.label) if ranked else f"{plain(candidate.label)} (not ranked)",
-        hovertemplate="%{x}, loss %{y:.4g}",
+        hovertemplate=f"%{{x}}, {'loss' if result.task.kind == 'task' else plain(result.task.metric)} %{{y:.4g}}",
     )

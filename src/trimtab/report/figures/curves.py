@@ -22,6 +22,7 @@ from trimtab.report.figures.style import (
     series_role,
     symbol,
 )
+from trimtab.report.objective import costs, shown
 
 _Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -30,19 +31,20 @@ _MARKERS = 6
 
 
 def learning_curves(result: ComparisonResult) -> go.Figure:
-    """Draws validation loss against sample-gradients: the mean over final runs, in a band from lowest to highest run.
+    """Draws the course of the final runs: their mean, in a band from lowest to highest run.
 
+    Of a task, that is the validation loss against sample-gradients; of a command, its metric, value by value.
     The band is the range of the seeds and not an interval of the mean: it stays positive on a logarithmic axis, and it
     shows what a single run may look like. Runs that did not finish are left out, and the name says how many are drawn.
     """
-    figure = frame(460, "sample-gradients", "validation loss")
+    figure = frame(460, plain(costs(result), 60), plain(result.task.objective))
     drawn = _add_curves(figure, result)
     if not drawn:
         return empty(figure, "No final run has finished yet.")
     figure.update_layout(hovermode="x")
     figure.update_xaxes(rangemode="tozero", hoverformat=",.0f")
     narrow(figure, {"height": 480 + 24 * len(drawn) // 2, "xaxis.nticks": 5, "hovermode": "closest"})
-    _offer_scales(figure, drawn, result.task.metric)
+    _offer_scales(figure, drawn, result)
     return figure
 
 
@@ -55,7 +57,7 @@ def _add_curves(figure: go.Figure, result: ComparisonResult) -> list[list[TrialR
         if not runs:
             continue
         drawn.append(runs)
-        grid, low, mean, high = _summarise(runs, _loss)
+        grid, low, mean, high = _summarise(runs, lambda point: shown(result, point.loss))
         shared = {"legendgroup": f"candidate {index}", "name": plain(label)}
         if len(runs) < len(finals):
             shared["name"] += f" ({len(runs)} of {len(finals)} runs)"
@@ -83,22 +85,29 @@ def _add_curves(figure: go.Figure, result: ComparisonResult) -> list[list[TrialR
     return drawn
 
 
-def _offer_scales(figure: go.Figure, drawn: list[list[TrialResult]], metric: str) -> None:
+def _offer_scales(figure: go.Figure, drawn: list[list[TrialResult]], result: ComparisonResult) -> None:
+    metric, is_task = result.task.metric, result.task.kind == "task"
     losses = [trace.y for trace in figure.data]
     linear: Patch = {"layout": {"yaxis.type": "linear", "yaxis.nticks": 0, "yaxis.uirevision": "linear"}, "data": {}}
     logarithmic: Patch = {"layout": {"yaxis.type": "log", "yaxis.uirevision": "log"}, "data": {}}
-    options = [("loss", linear)]
+    name = "loss" if is_task else metric
+    options = [(name, linear)]
     low, high = min(map(min, losses)), max(map(max, losses))
-    if low > 0:
+    if low > 0 and result.task.sign > 0:
         figure.update_yaxes(type="log", nticks=log_ticks(low, high), tickformat=".3~g")
-        options.insert(0, ("loss, log scale", logarithmic))
+        options.insert(0, (f"{name}, log scale", logarithmic))
+    if is_task:  # a command has no loss beside its metric
+        options.append((metric, _metric_patch(drawn, metric)))
+    control(figure, "Shows", options)
+
+
+def _metric_patch(drawn: list[list[TrialResult]], metric: str) -> Patch:
     values = []
     for runs in drawn:
-        _, lowest, mean, highest = _summarise(runs, _metric)
+        _, lowest, mean, highest = _summarise(runs, lambda point: point.metric)
         values += [_around(highest, lowest), mean.tolist()]
     layout = {"yaxis.type": "linear", "yaxis.nticks": 0, "yaxis.title.text": f"validation {plain(metric)}"}
-    options.append((metric, {"layout": {**layout, "yaxis.uirevision": "metric"}, "data": {"y": values}}))
-    control(figure, "Shows", options)
+    return {"layout": {**layout, "yaxis.uirevision": "metric"}, "data": {"y": values}}
 
 
 def _summarise(runs: list[TrialResult], read: Callable[[CurvePoint], float]) -> tuple[_Array, _Array, _Array, _Array]:
@@ -119,11 +128,3 @@ def _summarise(runs: list[TrialResult], read: Callable[[CurvePoint], float]) -> 
 def _around(forth: _Array, back: _Array) -> list[float]:
     """The outline of a band: along one side and back along the other."""
     return [*forth.tolist(), *back[::-1].tolist()]
-
-
-def _loss(point: CurvePoint) -> float:
-    return point.loss
-
-
-def _metric(point: CurvePoint) -> float:
-    return point.metric

@@ -33,7 +33,8 @@ def learning_rate(result: ComparisonResult) -> go.Figure:
     A candidate is a colour and a shape. Trials that diverged or failed, and those that ended far worse than they began,
     are marks at the top edge. A trial that was given up is hollow, at the loss that it had then.
     """
-    figure = frame(460, "learning rate", "validation loss of the tuning trial")
+    rate = "learning rate" if result.task.kind == "task" else plain(result.task.rate or "")
+    figure = frame(460, rate, f"{plain(result.task.objective)} of the tuning trial")
     tried = _tried(result)
     heights = [height for trials in tried.values() for _, t in trials if (height := _height(t)) is not None]
     if not tried:
@@ -41,9 +42,14 @@ def learning_rate(result: ComparisonResult) -> go.Figure:
     top = _top(heights, [t for trials in tried.values() for _, t in trials])
     for label, index in series(result).items():
         if label in tried:
-            _add_trials(figure, label, index, tried[label], top)
+            _add_trials(figure, label, index, tried[label], top, sign=result.task.sign)
     _add_key(figure, [t for trials in tried.values() for _, t in trials], top)
     _fit(figure, heights, top)
+    rates = [rate for trials in tried.values() for rate, _ in trials]
+    if result.task.kind == "command" and max(rates) < 10 * min(rates):  # a momentum, say
+        figure.update_xaxes(type="linear", dtick=None, exponentformat=None)
+    if result.task.sign < 0:
+        _turn_over(figure)
     narrow(figure, {"height": 480 + 24 * len(tried) // 2, "xaxis.nticks": 6})
     return figure
 
@@ -52,7 +58,7 @@ def _tried(result: ComparisonResult) -> dict[str, list[tuple[float, TrialResult]
     """Label to tuning trials with their learning rates, in the order of the rates."""
     tried = defaultdict(list)
     for trial in result.trials:
-        rate = trial.settings.get("lr")
+        rate = trial.settings.get(result.task.rate or "")
         if trial.phase == "tune" and isinstance(rate, int | float) and rate > 0:
             tried[trial.candidate].append((float(rate), trial))
     return {label: sorted(trials, key=lambda pair: pair[0]) for label, trials in tried.items()}
@@ -79,7 +85,9 @@ def _top(heights: list[float], trials: list[TrialResult]) -> float:
     return limit if highest > limit else highest + 0.08 * ((highest - lowest) or abs(highest) or 1.0)
 
 
-def _add_trials(figure: go.Figure, label: str, index: int, trials: list[tuple[float, TrialResult]], top: float) -> None:
+def _add_trials(
+    figure: go.Figure, label: str, index: int, trials: list[tuple[float, TrialResult]], top: float, *, sign: int
+) -> None:
     heights = [_height(trial) for _, trial in trials]
     many = len(trials) > _MANY
     figure.add_scatter(
@@ -96,7 +104,7 @@ def _add_trials(figure: go.Figure, label: str, index: int, trials: list[tuple[fl
             "line": {"width": 1.5 if any(trial.status == "pruned" for _, trial in trials) else 0},
         },
         name=plain(label),
-        text=[_words(trial, height) for (_, trial), height in zip(trials, heights, strict=True)],
+        text=[_words(trial, height, sign) for (_, trial), height in zip(trials, heights, strict=True)],
         hovertemplate="%{text}<extra></extra>",
     )
 
@@ -109,8 +117,8 @@ def _mark(trial: TrialResult, height: float | None, top: float, index: int) -> s
     return f"{symbol(index)}-open" if trial.status == "pruned" else symbol(index)
 
 
-def _words(trial: TrialResult, height: float | None) -> str:
-    outcome = trial.status if height is None else f"{significant(height)} ({trial.status})"
+def _words(trial: TrialResult, height: float | None, sign: int) -> str:
+    outcome = trial.status if height is None else f"{significant(sign * height)} ({trial.status})"
     return f"<b>{plain(trial.candidate, 60)}</b>: {outcome}<br>{plain(settings_text(trial.settings), 70)}"
 
 
@@ -142,6 +150,18 @@ def _fit(figure: go.Figure, heights: list[float], top: float) -> None:
         options.insert(0, ("log scale", _scale("log", logarithmic, log_ticks(lowest, top))))
         figure.update_yaxes(type="log", range=logarithmic, nticks=log_ticks(lowest, top), tickformat=".3~g")
     control(figure, "Loss", options)
+
+
+def _turn_over(figure: go.Figure) -> None:
+    """Turns losses back into the metric that they stand for, of which more is better; the top edge is the bottom then.
+
+    Negative losses have no logarithmic scale, so that there is one view only.
+    """
+    for trace in figure.data:
+        trace.y = [None if y is None else -y for y in trace.y]
+    low, high = figure.layout.yaxis.range
+    figure.update_yaxes(range=[-high, -low], type="linear", nticks=0, tickformat="")
+    figure.layout.meta["controls"].clear()
 
 
 def _scale(kind: str, ends: list[float], ticks: int) -> dict[str, dict[str, Any]]:

@@ -21,46 +21,48 @@ from trimtab.report.figures.style import (
     verdict_role,
 )
 from trimtab.report.numbers import significant
+from trimtab.report.objective import better, shown, shown_interval
 
 _CLOSE = 4.0
 """A row that reaches so many times farther than the middle one leaves no room for the others."""
 
 
 def ranking(result: ComparisonResult) -> go.Figure:
-    """Draws the final validation loss of each candidate: the mean over seeds with its 95 % interval, and each seed."""
-    figure = _rows(result, "validation loss at the end")
+    """Draws where each candidate ends: the mean over seeds with its 95 % interval, and each seed."""
+    figure = _rows(result, f"{plain(result.task.objective)} at the end")
     if all(candidate.loss is None for candidate in result.candidates):
         return empty(figure, "No final run has finished yet.")
     seeds = final_losses(result)
     _add_seed_dots(figure, result, {label: list(losses.values()) for label, losses in seeds.items()})
     for role, rows in _by_role(result).items():
-        known = [(row, c.loss) for row, c in rows if c.loss is not None]
+        known = [(row, end) for row, c in rows if (end := shown_interval(result, c)) is not None]
         if not known:
             continue
-        means = [loss.mean for _, loss in known]
+        means = [end.mean for _, end in known]
         figure.add_scatter(
             x=means,
             y=[row for row, _ in known],
-            error_x=_errors(means, [(loss.low, loss.high) for _, loss in known], role),
+            error_x=_errors(means, [(end.low, end.high) for _, end in known], role),
             mode="markers",
             marker=verdict_marker(role),
             name=verdict_name(role),
-            text=[_interval_text(result.candidates[row].label, loss.mean, loss.low, loss.high) for row, loss in known],
+            text=[_interval_text(result.candidates[row].label, end.mean, end.low, end.high) for row, end in known],
             hovertemplate="%{text}<extra></extra>",
         )
     _say_missing(figure, [(row, "no final run finished") for row, c in enumerate(result.candidates) if c.loss is None])
     figure.update_xaxes(range=around_one(loss for losses in seeds.values() for loss in losses.values()))
-    _close_up(figure, {c.label: list(seeds[c.label].values()) for c in result.candidates}, zero=False)
+    if result.task.sign > 0:  # a close-up leaves out what is far above the best
+        _close_up(figure, {c.label: list(seeds[c.label].values()) for c in result.candidates}, zero=False)
     return figure
 
 
 def differences(result: ComparisonResult) -> go.Figure:
-    """Draws how much lower each candidate's loss is than the reference's, paired over seeds, with 95 % intervals.
+    """Draws how much better each candidate is than the reference, paired over seeds, with 95 % intervals.
 
     Right of zero is better. The pale bar is what these seeds could not have seen: within it lie the differences smaller
     than the smallest detectable one.
     """
-    figure = _rows(result, f"lower loss than {plain(result.reference)}, seed by seed")
+    figure = _rows(result, f"{better(result)} {_brief(result)} than {plain(result.reference)}, seed by seed")
     if all(candidate.against_reference is None for candidate in result.candidates):
         return empty(figure, f"Nothing could be tested against {result.reference}.")
     figure.add_vline(x=0, line={"color": colour("muted"), "width": 1.5}, layer="below")
@@ -99,23 +101,29 @@ def differences(result: ComparisonResult) -> go.Figure:
 
 
 def final_losses(result: ComparisonResult) -> dict[str, dict[int, float]]:
-    """Returns the final validation loss of every final run that finished: label to seed to loss."""
+    """Returns where every final run that finished ended: label to seed to value."""
     losses: dict[str, dict[int, float]] = {candidate.label: {} for candidate in result.candidates}
     for trial in result.trials:
         if trial.phase == "final" and trial.loss is not None:
-            losses[trial.candidate][trial.seed] = trial.loss
+            losses[trial.candidate][trial.seed] = shown(result, trial.loss)
     return losses
 
 
 def paired_differences(result: ComparisonResult) -> dict[str, list[float]]:
-    """Returns how much lower than the reference's each tested candidate's loss is, for the seeds that both have."""
+    """Returns how much better than the reference each tested candidate is, for the seeds that both have."""
     losses = final_losses(result)
     reference = losses.get(result.reference, {})
     return {
-        c.label: [reference[seed] - loss for seed, loss in losses[c.label].items() if seed in reference]
+        c.label: [
+            result.task.sign * (reference[seed] - loss) for seed, loss in losses[c.label].items() if seed in reference
+        ]
         for c in result.candidates
         if c.against_reference is not None
     }
+
+
+def _brief(result: ComparisonResult) -> str:
+    return "loss" if result.task.kind == "task" else plain(result.task.metric)
 
 
 def _rows(result: ComparisonResult, x_title: str) -> go.Figure:

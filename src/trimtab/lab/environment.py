@@ -1,4 +1,4 @@
-"""What a comparison ran on."""
+"""What a study ran on."""
 
 import datetime
 import importlib.metadata

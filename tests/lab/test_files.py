@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from trimtab.report.files import write_atomically
+from trimtab.lab.files import write_atomically
 
 
 def test_the_directory_is_made_and_the_file_replaced(tmp_path):

@@ -1,0 +1,14 @@
+"""Each method's central claim, as an experiment that anybody can run.
+
+Nothing is imported here but names, so that a list of the claims does not wait for torch.
+"""
+
+CLAIMS: dict[str, str] = {
+    "lion": "trimtab.claims.lion:CLAIM",
+    "adabelief": "trimtab.claims.adabelief:CLAIM",
+    "exadam": "trimtab.claims.exadam:CLAIM",
+    "diffgrad": "trimtab.claims.diffgrad:CLAIM",
+    "lamb": "trimtab.claims.lamb:CLAIM",
+    "lars": "trimtab.claims.lamb:CLAIM",
+}
+"""A method of the catalogue, and where its claim is: ``module:name``. Several methods may share one."""

@@ -1,0 +1,191 @@
+"""What a claim is: the paper's words, an experiment, and what would make the words true."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from torch import nn
+from torch.optim import Optimizer
+
+from trimtab.lab.task import Task
+from trimtab.lab.trial import Outcome, Probe
+from trimtab.lab.tunable import Value
+
+Scale: TypeAlias = Literal["small", "full"]
+SCALES: tuple[Scale, ...] = ("small", "full")
+
+_PROSE = {"prose": True}
+"""Marks what may be worded anew without making a result stale."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What an optimizer may have to know of the run that it is built for.
+
+    Args:
+        steps: length of the run in plain optimizer steps.
+        seed: of the run, for rules that draw random numbers.
+    """
+
+    steps: int
+    seed: int
+
+
+Chosen: TypeAlias = Mapping[str, Any]
+"""Values from an arm's grid."""
+
+Builder: TypeAlias = Callable[[nn.Module, Chosen, Run], Optimizer]
+"""Builds an optimizer for a model from tuned settings."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of a comparison: an optimizer on a task, tuned on a grid and then run on fresh seeds.
+
+    Args:
+        name: unique within the claim, without ``/``.
+        task: makes the task; its ``steps`` and ``batch_size`` are the budget of every run.
+        optimizer: builds the optimizer.
+        grid: values to try of each setting, numbers positive and ascending; every combination is tried. Where each
+            setting has one value, nothing is tuned. Where the best ``lr`` is the lowest or the highest that was tried,
+            one more beyond it is tried.
+        tuning_seeds: seeds of which the mean validation loss chooses the settings.
+        test_seeds: fresh seeds for the chosen settings.
+        evaluations: how often a final run is evaluated; tuning runs only at their end.
+        probe: measures something more at the end of final runs.
+    """
+
+    name: str
+    task: Callable[[], Task]
+    optimizer: Builder
+    grid: Mapping[str, tuple[Value, ...]]
+    tuning_seeds: tuple[int, ...]
+    test_seeds: tuple[int, ...]
+    evaluations: int = 10
+    probe: Probe | None = None
+
+
+def _mean_training_loss(outcome: Outcome) -> float | None:
+    losses = [point.train_loss for point in outcome.curve if point.train_loss is not None]
+    return sum(losses) / len(losses) if losses and outcome.status == "complete" else None
+
+
+MEASURES: Mapping[str, Callable[[Outcome], float | None]] = {
+    "test loss": lambda outcome: outcome.test_loss,
+    "test metric": lambda outcome: outcome.test_metric,
+    "validation loss": lambda outcome: outcome.loss,
+    "mean training loss": _mean_training_loss,
+}
+"""What a final run is judged by. The mean training loss is that of the batches, over the whole run."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A statement about arms that a number decides.
+
+    Args:
+        name: in words.
+        measure: one of ``MEASURES``.
+        arms: names of the arms whose measures it needs.
+        improvement: from the arms' measures at one seed, in the order of ``arms``, to how much better the method is.
+        claimed: the smallest mean improvement that makes it true, >= 0.
+        unit: of the improvement.
+        decides: whether the verdict on the claim needs it; otherwise it is only reported.
+    """
+
+    name: str
+    measure: str
+    arms: tuple[str, ...]
+    improvement: Callable[..., float]
+    claimed: float
+    unit: str
+    decides: bool = True
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Something to draw: a measure of the final runs, a line a series.
+
+    Args:
+        title: of the panel.
+        measure: one of ``MEASURES``.
+        unit: of the measure.
+        places: labels along the horizontal axis.
+        series: name to its arms, one at each place.
+    """
+
+    title: str
+    measure: str
+    unit: str
+    places: tuple[str, ...]
+    series: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A method's central claim, at a scale that one machine runs in minutes.
+
+    Args:
+        id: the catalogue's name of the method; the claim's module and its result have the same.
+        paper: what the paper states.
+        reported: the numbers that the paper reports.
+        statement: what is claimed here.
+        protocol: how it is tried, a sentence or two each.
+        cut: what was left out of a fuller protocol, and why.
+        full_scale: what the paper used, and what of it is not here.
+        arms: what is run.
+        comparisons: what is compared; the claim is confirmed if all that decide are.
+        panels: what is drawn.
+    """
+
+    id: str
+    paper: str = field(metadata=_PROSE)
+    reported: str = field(metadata=_PROSE)
+    statement: str
+    protocol: tuple[str, ...] = field(metadata=_PROSE)
+    cut: tuple[str, ...] = field(metadata=_PROSE)
+    full_scale: tuple[str, ...] = field(metadata=_PROSE)
+    arms: tuple[Arm, ...]
+    comparisons: tuple[Comparison, ...]
+    panels: tuple[Panel, ...] = field(metadata=_PROSE)
+
+    def __post_init__(self) -> None:
+        names = [arm.name for arm in self.arms]
+        if len(set(names)) < len(names) or any("/" in name for name in names):
+            raise ValueError(f"{self.id}: the names of arms must differ, and be without '/': {names}")
+        for comparison in self.comparisons:
+            unknown = set(comparison.arms) - set(names)
+            if unknown or comparison.measure not in MEASURES:
+                raise ValueError(f"{self.id}, {comparison.name!r}: unknown {unknown or comparison.measure!r}")
+            if len({self.arm(name).test_seeds for name in comparison.arms}) > 1:
+                raise ValueError(f"{self.id}, {comparison.name!r}: its arms have different test seeds")
+
+    def arm(self, name: str) -> Arm:
+        """Returns the arm with a name."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+
+def less(method: float, baseline: float) -> float:
+    """The improvement where less is better, of arms ``(method, baseline)``."""
+    return baseline - method
+
+
+def more_points(method: float, baseline: float) -> float:
+    """The improvement of an accuracy in percentage points, of arms ``(method, baseline)``."""
+    return 100 * (method - baseline)
+
+
+def seeds(first: int, count: int) -> tuple[int, ...]:
+    """Returns consecutive seeds."""
+    return tuple(range(first, first + count))
+
+
+def numbered(start: float, factor: float, count: int) -> tuple[float, ...]:
+    """Returns a geometric grid, each value with four significant digits."""
+    return tuple(float(f"{start * factor**k:.4g}") for k in range(count))
+
+
+def prose_fields() -> frozenset[str]:
+    """Returns the names of what may be worded anew without making a result stale."""
+    fields: dict[str, Any] = Claim.__dataclass_fields__
+    return frozenset(name for name, each in fields.items() if each.metadata.get("prose"))

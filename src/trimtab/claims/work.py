@@ -1,0 +1,44 @@
+"""What a worker does with a point of a claim."""
+
+import functools
+from dataclasses import dataclass
+
+from trimtab.claims.claim import Run
+from trimtab.claims.design import arm_name
+from trimtab.claims.loading import load_reference
+from trimtab.lab.session import Session
+from trimtab.lab.task import Task
+from trimtab.lab.trial import Outcome, Point, Reporter, run_trial
+
+
+@dataclass(frozen=True)
+class ClaimWork:
+    """Runs one trial; small, because it is sent to every worker, which then loads the claim by itself.
+
+    Args:
+        reference: where the claim is, as ``module:name``.
+    """
+
+    reference: str
+
+    def __call__(self, point: Point, report: Reporter) -> Outcome:
+        """Trains the arm that the point's group names with the point's settings and seed."""
+        arm = load_reference(self.reference).arm(arm_name(point))
+
+        def make_session() -> Session:
+            task = _task(self.reference, arm.name)
+            run = Run(task.steps, point.seed)
+            return Session(task, lambda model: arm.optimizer(model, point.settings, run), seed=point.seed)
+
+        return run_trial(
+            make_session,
+            evaluations=arm.evaluations if point.test else 1,
+            test=point.test,
+            report=report,
+            probe=arm.probe if point.test else None,
+        )
+
+
+@functools.cache
+def _task(reference: str, name: str) -> Task:
+    return load_reference(reference).arm(name).task()

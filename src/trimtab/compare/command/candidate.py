@@ -1,0 +1,174 @@
+"""Candidates of a comparison of commands: names of the user's own, each with a command and its ranges."""
+
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from trimtab.catalog import find, nearest
+from trimtab.compare.command.ranges import Tune, parse_range, range_text
+from trimtab.compare.command.template import Command, Template, pointing
+from trimtab.lab.errors import InputError
+from trimtab.lab.tunable import Choice, Settings, Tunables, Value
+
+NAME_PLACES = ("optimizer", "candidate")
+"""Places that a candidate's name is put into."""
+
+TRIAL_PLACES = ("seed", "trial", "out")
+"""Places that differ from trial to trial."""
+
+_CODE = (".py", ".sh", ".yaml", ".yml", ".toml", ".ini", ".cfg")
+_LARGEST_FILE = 1 << 20
+
+
+@dataclass(frozen=True)
+class CommandCandidate:
+    """What a comparison of commands tunes and runs.
+
+    Args:
+        label: its name.
+        command: what is run for it.
+        ranges: name of a setting to its range, as typed, in the order of the command's places.
+        fixed: settings that are not tuned.
+        files: path to a hash of its content, of the files of code and configuration that the command names.
+    """
+
+    label: str
+    command: Command
+    ranges: tuple[tuple[str, str], ...] = ()
+    fixed: tuple[tuple[str, Value], ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The script that is run, or the program."""
+        return Path(self.files[0][0] if self.files else self.command.words()[0]).name
+
+    @property
+    def kind(self) -> str:
+        """What it is."""
+        return "command"
+
+    @property
+    def summary(self) -> str:
+        """The command as it was written."""
+        return self.command.text
+
+    @property
+    def tunables(self) -> Tunables:
+        """What is tuned."""
+        return {name: parse_range(text) for name, text in self.ranges}
+
+    def settings(self, tuned: Settings) -> dict[str, Value]:
+        """Returns all settings that the command is filled with."""
+        return {**dict(self.fixed), **tuned}
+
+    def values(self, tuned: Settings, *, seed: int, trial: str, out: str) -> dict[str, Value]:
+        """Returns what the places of the command are filled with."""
+        names: dict[str, Value] = dict.fromkeys(NAME_PLACES, self.label)
+        return {**names, **self.settings(tuned), "seed": seed, "trial": trial, "out": out}
+
+    def code(self, tuned: Settings) -> str:
+        """Returns a line to paste; three significant digits are more than tuning resolves."""
+        short = {name: float(f"{value:.3g}") if isinstance(value, float) else value for name, value in tuned.items()}
+        return self.command.shown(self.values(short, seed=0, trial="best", out="best"))
+
+    def definition(self) -> dict[str, Any]:
+        """Returns plain values that may not change when a comparison goes on; :meth:`from_definition` reads them."""
+        return {
+            "command": self.command.text,
+            "shell": self.command.shell,
+            "ranges": dict(self.ranges),
+            "fixed": dict(self.fixed),
+            "files": dict(self.files),
+        }
+
+    @classmethod
+    def from_definition(cls, label: str, values: Mapping[str, Any]) -> Self:
+        """Builds a candidate from what :meth:`definition` returned."""
+        command = Command(values["command"], values["shell"])
+        pairs = (tuple(values[name].items()) for name in ("ranges", "fixed", "files"))
+        return cls(label, command, *pairs)
+
+
+def command_candidates(commands: Mapping[str, Command], tunes: Sequence[Tune]) -> tuple[CommandCandidate, ...]:
+    """Gives each candidate the ranges of the places in its command.
+
+    A range given for the candidate counts before one given for all, and that before the catalogue's, which serves where
+    the candidate has the name of a method and the place that of a setting which the catalogue tunes.
+
+    Args:
+        commands: label to command.
+        tunes: what ``--tune`` says.
+
+    Raises:
+        InputError: a place has no range, a range no place, or a range is for a candidate that there is not.
+    """
+    for tune in tunes:
+        _check_target(tune, commands)
+    return tuple(_candidate(label, command, tunes) for label, command in commands.items())
+
+
+def _check_target(tune: Tune, commands: Mapping[str, Command]) -> None:
+    if tune.candidate is not None and tune.candidate not in commands:
+        raise InputError(
+            f"--tune {tune.text}: {tune.candidate!r} is not among the candidates; {nearest(tune.candidate, commands)}"
+        )
+    if tune.setting in (*NAME_PLACES, *TRIAL_PLACES):
+        raise InputError(f"--tune {tune.text}: {{{tune.setting}}} is filled by trimtab and cannot be tuned")
+    meant = commands if tune.candidate is None else {tune.candidate: commands[tune.candidate]}
+    if not any(tune.setting in command.names for command in meant.values()):
+        where = "; ".join(dict.fromkeys(command.text for command in meant.values()))
+        raise InputError(f"--tune {tune.text}: there is no {{{tune.setting}}} in the command: {where}")
+
+
+def _candidate(label: str, command: Command, tunes: Sequence[Tune]) -> CommandCandidate:
+    ranges, fixed = {}, {}
+    for name in command.names:
+        if name in (*NAME_PLACES, *TRIAL_PLACES):
+            continue
+        text = _range(label, command, name, tunes)
+        found = parse_range(text)
+        if isinstance(found, Choice) and len(found.values) == 1:
+            fixed[name] = found.values[0]
+        else:
+            ranges[name] = text
+    files = {str(path): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in files_of_code(command)}
+    candidate = CommandCandidate(label, command, tuple(ranges.items()), tuple(fixed.items()), tuple(files.items()))
+    _check_formats(candidate)
+    return candidate
+
+
+def _range(label: str, command: Command, name: str, tunes: Sequence[Tune]) -> str:
+    for owner in (label, None):
+        for tune in tunes:
+            if (tune.setting, tune.candidate) == (name, owner):
+                return tune.range
+    try:
+        return range_text(find(label).load_tunables()[name])
+    except (InputError, KeyError):
+        known = ", ".join(f"{{{place}}}" for place in (*NAME_PLACES, *TRIAL_PLACES))
+        words = (
+            f"{{{name}}} has no range for {label}: give one, such as --tune {name}=1e-4..1e-1:log, "
+            f"or a value, --tune {name}=0.1. trimtab itself fills {known}"
+        )
+        raise InputError(pointing(command.text, Template(command.text).place(name), words)) from None
+
+
+def _check_formats(candidate: CommandCandidate) -> None:
+    """Fills the command with the ends of all ranges, and with each of a choice's values, to see that it can be."""
+    tunables = candidate.tunables
+    count = max((len(t.values) for t in tunables.values() if isinstance(t, Choice)), default=2)
+    for index in range(count):
+        tuned = {name: tunable.at(index / count) for name, tunable in tunables.items()}
+        candidate.command.arguments(candidate.values(tuned, seed=0, trial="trial", out="out"))
+
+
+def files_of_code(command: Command) -> list[Path]:
+    """Returns the program's own files: words of the command that are small files of code or configuration."""
+    words = command.words()
+    modules = [f"{after.replace('.', '/')}.py" for word, after in itertools.pairwise(words) if word == "-m"]
+    paths = [Path(word.strip("'\"")) for word in (*words, *modules)]
+    return [p for p in paths if p.suffix in _CODE and p.is_file() and p.stat().st_size <= _LARGEST_FILE]

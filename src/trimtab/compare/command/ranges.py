@@ -1,0 +1,91 @@
+"""Ranges as they are typed: ``lr=1e-4..1e-1:log``, ``batch=16,32,64``, ``lion.lr=1e-5..1e-2:log``, ``decay=0.1``."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from trimtab.compare.command.template import pointing
+from trimtab.lab.errors import InputError
+from trimtab.lab.tunable import Choice, LogUniform, Tunable, Uniform, Value
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_EXAMPLES = "examples are lr=1e-4..1e-1:log, momentum=0.8..0.99, batch=16,32,64 and, for one candidate, lion.lr=1e-5"
+
+
+@dataclass(frozen=True)
+class Tune:
+    """What ``--tune`` says about one setting.
+
+    Args:
+        setting: name of the place in the command.
+        candidate: the candidate that it is for; ``None`` for all that have none of their own.
+        range: the range as it was typed; :func:`parse_range` reads it.
+        text: all of it, for messages.
+    """
+
+    setting: str
+    candidate: str | None
+    range: str
+    text: str
+
+
+def parse_tunes(texts: Iterable[str]) -> list[Tune]:
+    """Reads what was given to ``--tune``.
+
+    Raises:
+        InputError: a text is not of that form, or a setting was given twice; the message points at the place.
+    """
+    tunes: list[Tune] = []
+    for text in texts:
+        target, equals, written = text.partition("=")
+        candidate, _, setting = target.strip().rpartition(".")
+        if not equals or not setting.isidentifier():
+            raise InputError(f"--tune {text!r}: expected a name, an equals sign and a range; {_EXAMPLES}")
+        try:
+            parse_range(written.strip())
+        except InputError as error:
+            raise InputError(f"--tune {pointing(text, len(target) + 1, str(error))}") from None
+        tune = Tune(setting, candidate or None, written.strip(), text)
+        if any((tune.setting, tune.candidate) == (other.setting, other.candidate) for other in tunes):
+            raise InputError(f"--tune {text!r}: {target.strip()} was given twice")
+        tunes.append(tune)
+    return tunes
+
+
+def parse_range(text: str) -> Tunable:
+    """Reads a range: ``low..high``, ``low..high:log``, or values separated by commas, of which one is enough.
+
+    Raises:
+        InputError: it is none of these, or its bounds are in the wrong order.
+    """
+    bounds, _, scale = text.partition(":") if ".." in text else (text, "", "")
+    low, dots, high = bounds.partition("..")
+    if dots:
+        if scale not in ("", "log"):
+            raise InputError(f"{text}: after the colon of a range stands log or nothing")
+        for end in (low, high):
+            if not _NUMBER.fullmatch(end):
+                raise InputError(f"{text}: {end!r} is not a number")
+        return (LogUniform if scale else Uniform)(float(low), float(high))
+    values = [value.strip() for value in text.split(",")]
+    if "" in values:
+        raise InputError(f"{text!r}: expected low..high, low..high:log or values separated by commas")
+    if len(set(values)) < len(values):
+        raise InputError(f"{text}: a value stands there twice")
+    return Choice(tuple(map(_value, values)))
+
+
+def _value(text: str) -> Value:
+    """A number where it is written as one and comes back as the same text or a float, else the text itself."""
+    if text == "0" or re.fullmatch(r"-?[1-9]\d*", text):
+        return int(text)
+    return float(text) if _NUMBER.fullmatch(text) and re.search(r"[.eE]", text) else text
+
+
+def range_text(tunable: Tunable) -> str:
+    """Writes a range so that :func:`parse_range` reads it again."""
+    if isinstance(tunable, Uniform):
+        return f"{tunable.low!r}..{tunable.high!r}{':log' if isinstance(tunable, LogUniform) else ''}"
+    if isinstance(tunable, Choice):
+        return ",".join(map(str, tunable.values))
+    raise TypeError(f"{tunable!r} is not a range that can be written")

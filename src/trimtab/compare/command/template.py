@@ -1,0 +1,160 @@
+"""A command with places to be filled: ``python train.py --opt {optimizer} --lr {lr} --seed {seed}``.
+
+``{name}`` is replaced by a value, ``{name:.0f}`` by the value in one of Python's formats, ``{{`` and ``}}`` by braces.
+"""
+
+import functools
+import re
+import shlex
+from dataclasses import dataclass
+
+from trimtab.lab.errors import InputError
+from trimtab.lab.tunable import Settings, Value
+
+_PIECE = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_]\w*)(?::(?P<form>[^{}]*))?\}|(?P<stray>[{}])")
+
+
+@dataclass(frozen=True)
+class _Place:
+    name: str
+    form: str
+
+    def text(self, values: Settings) -> str:
+        value = values[self.name]
+        return format(value, self.form) if self.form else _plain(value)
+
+
+def _plain(value: Value) -> str:
+    """A number in as few digits as make it that number."""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A text with places to be filled.
+
+    Args:
+        text: what was written.
+
+    Raises:
+        InputError: a brace has no partner, or what is in braces is no name; the message points at it.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        _ = self._pieces
+
+    @functools.cached_property
+    def _pieces(self) -> tuple[str | _Place, ...]:
+        pieces: list[str | _Place] = []
+        start = 0
+        for match in _PIECE.finditer(self.text):
+            pieces.append(self.text[start : match.start()])
+            start = match.end()
+            if match["stray"]:
+                raise InputError(pointing(self.text, match.start(), _stray(match["stray"])))
+            pieces.append(_Place(match["name"], match["form"] or "") if match["name"] else match[0][0])
+        return (*pieces, self.text[start:])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in braces, in the order in which they first stand there."""
+        return tuple(dict.fromkeys(piece.name for piece in self._pieces if isinstance(piece, _Place)))
+
+    def place(self, name: str) -> int:
+        """Returns where a name first stands."""
+        return next(m.start() for m in _PIECE.finditer(self.text) if m["name"] == name)
+
+    def filled(self, values: Settings, quoted: bool = False) -> str:
+        """Returns the text with every place filled.
+
+        Args:
+            values: name to value.
+            quoted: quotes values for a shell, where they need it.
+
+        Raises:
+            InputError: a value does not have the format that the place asks for.
+        """
+        return "".join(
+            piece if isinstance(piece, str) else self._value(piece, values, quoted) for piece in self._pieces
+        )
+
+    def _value(self, place: _Place, values: Settings, quoted: bool) -> str:
+        try:
+            text = place.text(values)
+        except ValueError as error:
+            words = f"{values[place.name]!r} cannot be written in the format {place.form!r} ({error})"
+            raise InputError(pointing(self.text, self.place(place.name), words)) from None
+        return shlex.quote(text) if quoted else text
+
+
+def _stray(brace: str) -> str:
+    partner = "opens and is not closed after a name" if brace == "{" else "closes and was not opened"
+    return f"this brace {partner}; a brace that is meant as such is written twice: {brace * 2}"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line with places to be filled.
+
+    Without a shell the line is split into arguments first and filled afterwards, so that a value never becomes two
+    arguments, whatever is in it.
+
+    Args:
+        text: the line.
+        shell: whether a shell is to read it; values are then quoted for it.
+
+    Raises:
+        InputError: the line is empty, a quote is not closed, or a brace has no partner.
+    """
+
+    text: str
+    shell: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise InputError("the command is empty; an example is: python train.py --lr {lr} --seed {seed}")
+        _ = Template(self.text)  # points into the line as it was written
+        if not self.shell:
+            _ = self._arguments
+
+    @functools.cached_property
+    def _arguments(self) -> tuple[Template, ...]:
+        try:
+            return tuple(Template(word) for word in shlex.split(self.text))
+        except InputError:
+            raise InputError(f"a place of the command is cut in two by a quote or a blank: {self.text}") from None
+        except ValueError:
+            at = max(self.text.rfind('"'), self.text.rfind("'"))
+            raise InputError(pointing(self.text, at, "this quote is not closed")) from None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in braces."""
+        return Template(self.text).names
+
+    def words(self) -> tuple[str, ...]:
+        """Returns the words of the line as they were written, the program first."""
+        if self.shell:
+            return tuple(self.text.split())
+        return tuple(word.text for word in self._arguments)
+
+    def arguments(self, values: Settings) -> list[str]:
+        """Returns what the program is started with."""
+        if self.shell:
+            return ["/bin/sh", "-c", Template(self.text).filled(values, quoted=True)]
+        return [argument.filled(values) for argument in self._arguments]
+
+    def shown(self, values: Settings) -> str:
+        """Returns a line that can be pasted into a shell."""
+        if self.shell:
+            return Template(self.text).filled(values, quoted=True)
+        return shlex.join(self.arguments(values))
+
+
+def pointing(text: str, offset: int, words: str) -> str:
+    """Returns words about a place in a text, with the text and a mark below the place."""
+    line_start = text.rfind("\n", 0, offset) + 1
+    line = text[line_start:].partition("\n")[0]
+    return f"{words}\n  {line}\n  {' ' * (offset - line_start)}^"

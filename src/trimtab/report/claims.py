@@ -1,0 +1,185 @@
+"""A claim's verdict, in the terminal and on its method's page."""
+
+import math
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from trimtab.claims.claim import Claim
+from trimtab.claims.result import ArmResult, ClaimResult, Finding
+from trimtab.report import numbers
+from trimtab.report.progress import ProgressBars
+
+STYLES = {"confirmed": "bold cyan", "refuted": "bold yellow", "inconclusive": "dim", "underpowered": "dim"}
+
+MEANINGS = {
+    "confirmed": "the effect is there, and by the best estimate as large as claimed",
+    "refuted": "the data exclude an effect of the claimed size",
+    "inconclusive": "neither shown nor excluded",
+    "underpowered": "so few seeds would likely have missed an effect of the claimed size",
+}
+
+
+def watching(console: Console) -> Callable[[Claim], ProgressBars]:
+    """Returns what makes a claim's progress bars, after a line that says what is claimed."""
+
+    def watch(claim: Claim) -> ProgressBars:
+        console.print(Text(f"{claim.id}: ", style="bold").append(claim.statement, style="not bold"))
+        return ProgressBars(console, max(len(arm.test_seeds) for arm in claim.arms))
+
+    return watch
+
+
+def print_claim(console: Console, result: ClaimResult) -> None:
+    """Prints a verdict and the numbers behind it."""
+    console.print()
+    verdict = Text(result.verdict, style=STYLES[result.verdict])
+    console.print(Text(f"{result.id}  ", style="bold").append(verdict).append(f": {MEANINGS[result.verdict]}"))
+    console.print(findings_table(result))
+    for note in result.notes:
+        console.print(Text(note, style="yellow"))
+    spent = numbers.duration(result.processor_seconds)
+    console.print(Text(f"{numbers.count(result.trials, 'trial')}, {spent} of processor time", style="dim"))
+
+
+def findings_table(result: ClaimResult) -> Table:
+    """Returns what the comparisons show: measured improvement, claimed improvement, p-value and verdict."""
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    table.add_column("comparison", overflow="fold", min_width=16)
+    table.add_column("improvement", justify="right", overflow="fold")
+    table.add_column("claimed", justify="right")
+    table.add_column("p", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for finding in result.findings:
+        word = finding.verdict if finding.decides else f"({finding.verdict})"
+        table.add_row(
+            Text(f"{finding.name}, {finding.measure}"),
+            f"{_measured(finding)} {finding.unit}",
+            _claimed(finding),
+            p_value(finding.p_value),
+            Text(word, style=STYLES[finding.verdict]),
+        )
+    return table
+
+
+def _claimed(finding: Finding) -> str:
+    return f"≥ {finding.claimed:g}" if finding.claimed else "> 0"
+
+
+def _measured(finding: Finding) -> str:
+    if finding.mean is None or finding.low is None or finding.high is None:
+        return numbers.MISSING
+    half = (finding.high - finding.low) / 2
+    places = decimals(half)
+    return f"{numbers.signed(finding.mean, places)} ±{numbers.fixed(half, places)}"
+
+
+def decimals(half_width: float) -> int | None:
+    """Returns how many decimals show two significant digits of half an interval's width."""
+    return min(8, max(0, 1 - math.floor(math.log10(half_width)))) if half_width > 0 else None
+
+
+def p_value(value: float | None) -> str:
+    """Returns a p-value as it is quoted."""
+    if value is None:
+        return numbers.MISSING
+    return "< 0.0001" if value < 1e-4 else numbers.significant(value, 2)
+
+
+def verdict_line(result: ClaimResult) -> str:
+    """Returns a verdict in a paragraph: the word, what was claimed, and what was measured."""
+    decided = "; ".join(f"{f.name}: {_measured(f)} {f.unit}, {f.verdict}" for f in result.findings if f.decides)
+    return f"{result.verdict}. Claimed: {result.statement} Measured: {decided}."
+
+
+def verdict_section(claim: Claim, result: ClaimResult | None, figures: str = "") -> str:
+    """Returns the section of a method's page: claim, paper, protocol, numbers.
+
+    Args:
+        claim: the claim.
+        result: what came of it, or ``None`` if it has not been run.
+        figures: HTML to put below the numbers.
+    """
+    word = "not run yet" if result is None else f"**{result.verdict}**: {MEANINGS[result.verdict]}"
+    parts = [
+        "## Verdict",
+        f"{word[0].upper()}{word[1:]}.",
+        "\n".join(
+            (
+                "| | |",
+                "|---|---|",
+                f"| the paper states | {_cell(claim.paper)} |",
+                f"| the paper reports | {_cell(claim.reported)} |",
+                f"| claimed here | {_cell(claim.statement)} |",
+                f"| measured here | {_cell(_measured_here(result))} |",
+            )
+        ),
+    ]
+    if result is not None:
+        parts += [_findings_markdown(result), *([figures] if figures else []), _arms_markdown(result)]
+        parts += [f"!!! note\n    {note}." for note in result.notes]
+    parts += ["### Protocol", _bullets(claim.protocol)]
+    parts += ["Cut from a fuller protocol, before the first run:", _bullets(claim.cut)]
+    parts += ["What the paper used:", _bullets(claim.full_scale)]
+    if result is not None:
+        parts.append(_provenance(result))
+    parts.append(f"Run it: `trimtab verify {claim.id}`. What every claim has in common is [here](../claims.md).")
+    return "\n\n".join(parts)
+
+
+def _measured_here(result: ClaimResult | None) -> str:
+    if result is None:
+        return numbers.MISSING
+    return "; ".join(f"{f.name}: {_measured(f)} {f.unit}" for f in result.findings if f.decides)
+
+
+def _findings_markdown(result: ClaimResult) -> str:
+    rows = [
+        "| comparison | improvement, ± 95 % | claimed | smallest detectable | p | seeds | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for f in result.findings:
+        detectable = numbers.significant(f.smallest_detectable, 2)
+        word = f.verdict if f.decides else f"({f.verdict})"
+        cells = (f"{f.name}, {f.measure}", f"{_measured(f)} {f.unit}", _claimed(f), detectable, p_value(f.p_value))
+        rows.append(f"| {' | '.join(map(_cell, cells))} | {f.seeds} | {word} |")
+    rows.append("\nVerdicts in brackets are reported and do not decide.")
+    return "\n".join(rows)
+
+
+def _arms_markdown(result: ClaimResult) -> str:
+    rows = ["| arm | settings | test loss | test metric | mean training loss |", "|---|---|---|---|---|"]
+    for arm in result.arms:
+        means = " | ".join(_mean(arm, name) for name in ("test loss", "test metric", "mean training loss"))
+        rows.append(f"| {_cell(arm.name)} | {_cell(numbers.settings_text(arm.settings))} | {means} |")
+    probed = [
+        f"{arm.name}: {name} {numbers.significant(sum(known) / len(known), 3)}"
+        for arm in result.arms
+        for name, column in arm.probed.items()
+        if (known := [value for value in column if value is not None])
+    ]
+    return "\n".join(rows) + (f"\n\nAlso measured, means over seeds: {'; '.join(probed)}." if probed else "")
+
+
+def _mean(arm: ArmResult, measure: str) -> str:
+    known = [value for value in arm.values[measure] if value is not None]
+    return numbers.significant(sum(known) / len(known)) if known else numbers.MISSING
+
+
+def _provenance(result: ClaimResult) -> str:
+    made = result.environment
+    return (
+        f"{numbers.count(result.trials, 'trial')}, {numbers.duration(result.processor_seconds)} of processor time; "
+        f"{made['date']}, trimtab {made['trimtab']}, torch {made['torch']}, Python {made['python']}, "
+        f"{made['processor']}. Protocol `{result.protocol_hash}`."
+    )
+
+
+def _bullets(sentences: tuple[str, ...]) -> str:
+    return "\n".join(f"* {sentence}" for sentence in sentences)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,64 @@
+"""What the arms of a claim reached, a figure a panel."""
+
+import plotly.graph_objects as go
+
+from trimtab.claims.claim import Panel
+from trimtab.claims.result import ArmResult, ClaimResult
+from trimtab.lab.statistics import mean_interval
+from trimtab.report.figures.style import DOT_OPACITY, colour, empty, frame, plain, series_role, symbol
+
+_WIDTH = 0.6
+"""How much of the room between two places the series share."""
+
+
+def claim_panel(panel: Panel, result: ClaimResult) -> go.Figure:
+    """Draws a measure of the final runs: the mean over seeds with its 95 % interval, and each seed."""
+    figure = frame(360, "", f"{panel.measure}, {panel.unit}" if panel.unit not in panel.measure else panel.measure)
+    arms = {arm.name: arm for arm in result.arms}
+    drawn = [
+        _add_series(
+            figure, panel.measure, name, [arms[each] for each in members], index=index, series=len(panel.series)
+        )
+        for index, (name, members) in enumerate(panel.series.items())
+    ]
+    if not any(drawn):
+        return empty(figure, "All runs diverged.")
+    places = [plain(place) for place in panel.places]
+    figure.update_xaxes(
+        tickvals=list(range(len(places))), ticktext=places, range=[-0.5, len(places) - 0.5], showgrid=False
+    )
+    figure.update_layout(title={"text": plain(panel.title, 60), "font": {"size": 15}, "x": 0, "y": 0.98}, margin_t=76)
+    return figure
+
+
+def _add_series(figure: go.Figure, measure: str, name: str, arms: list[ArmResult], *, index: int, series: int) -> bool:
+    """Adds the arms of a series, one at each place; returns whether there was anything to draw."""
+    shift = _WIDTH * ((index + 0.5) / series - 0.5)
+    known = [
+        (place + shift, [value for value in arm.values[measure] if value is not None]) for place, arm in enumerate(arms)
+    ]
+    known = [(x, values) for x, values in known if len(values) > 1]
+    if not known:
+        return False
+    colours = {"color": colour(series_role(index)), "symbol": symbol(index)}
+    spread = 0.5 * _WIDTH / series
+    figure.add_scatter(
+        x=[x + spread * ((k + 0.5) / len(values) - 0.5) for x, values in known for k in range(len(values))],
+        y=[value for _, values in known for value in values],
+        mode="markers",
+        marker={**colours, "size": 4, "opacity": DOT_OPACITY},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    intervals = [mean_interval(values) for _, values in known]
+    figure.add_scatter(
+        x=[x for x, _ in known],
+        y=[mean for mean, _, _ in intervals],
+        error_y={"type": "data", "array": [high - mean for mean, _, high in intervals], "thickness": 2, "width": 5},
+        mode="lines+markers" if len(known) > 1 else "markers",
+        line={"color": colours["color"], "width": 1.5, "dash": "dot"},
+        marker={**colours, "size": 10},
+        name=plain(name),
+        hovertemplate="%{y:.4g}",
+    )
+    return True

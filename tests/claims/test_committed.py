@@ -1,0 +1,103 @@
+"""The results that ship, and what is generated from them."""
+
+import importlib.util
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from trimtab.claims import CLAIMS, result
+from trimtab.claims.analysis import judge, overall
+from trimtab.claims.loading import find_reference, is_stale, load_reference
+from trimtab.claims.result import committed
+from trimtab.claims.runner import verify
+from trimtab.lab.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def verdicts():
+    spec = importlib.util.spec_from_file_location("verdicts", ROOT / "docs" / "verdicts.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def check_result(method):
+    """A result that ships belongs to the protocol that ships, and its verdict follows from its numbers."""
+    found = committed(method)
+    if found is None:
+        return
+    claim = load_reference(find_reference(method))
+    assert not is_stale(method, found.protocol_hash), "run `make claims`: the protocol has changed since"
+    assert (found.id, found.statement) == (claim.id, claim.statement)
+    assert [arm.name for arm in found.arms] == [arm.name for arm in claim.arms]
+    assert [arm.seeds for arm in found.arms] == [arm.test_seeds for arm in claim.arms]
+    again = judge(claim.comparisons, found.arms)
+    for finding, told in zip(again, found.findings, strict=True):
+        for name, value in asdict(finding).items():
+            stored = getattr(told, name)
+            assert stored == (pytest.approx(value, rel=1e-4, abs=1e-7) if isinstance(value, float) else value), name
+    assert found.verdict == overall(finding.verdict for finding in again if finding.decides)
+
+
+@pytest.mark.parametrize("method", sorted(CLAIMS))
+def test_results_that_ship_are_not_stale_and_follow_from_their_numbers(method):
+    check_result(method)
+
+
+def test_the_readme_has_the_verdicts_that_ship(verdicts):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert verdicts.with_verdicts(readme) == readme, "run `python docs/verdicts.py`"
+
+
+@pytest.fixture
+def shipped(register, tmp_path, monkeypatch):
+    """A package in which the toy claim has a result."""
+    register("CONFIRMED")
+    monkeypatch.setattr(result, "RESULTS", tmp_path / "results")
+    (found,) = verify(["toy"], tmp_path / "results", jobs=1)
+
+    def ship(changed):
+        (tmp_path / "results" / "toy.json").write_text(changed.to_json())
+
+    return found, ship
+
+
+def test_a_stale_or_altered_result_would_be_noticed(shipped):
+    found, ship = shipped
+    check_result("toy")
+    ship(replace(found, protocol_hash="another"))
+    with pytest.raises(AssertionError, match="the protocol has changed"):
+        check_result("toy")
+    ship(replace(found, verdict="refuted"))
+    with pytest.raises(AssertionError):
+        check_result("toy")
+    ship(replace(found, findings=(replace(found.findings[0], mean=1.0),)))
+    with pytest.raises(AssertionError):
+        check_result("toy")
+
+
+def test_a_damaged_result_says_so(shipped, tmp_path):
+    (tmp_path / "results" / "toy.json").write_text('{"schema": "other"}')
+    with pytest.raises(InputError, match="damaged"):
+        committed("toy")
+
+
+def test_verdicts_are_written_into_the_table_and_nowhere_else(verdicts, shipped):
+    readme = (
+        "# A\n<!-- verdicts -->\n| | name | verdict |\n|---|---|---|\n| Toy | `toy` | not run yet |\n"
+        "| SGD | `sgd` | x |\n<!-- /verdicts -->\nmore\n"
+    )
+    written = verdicts.with_verdicts(readme)
+    assert written == readme.replace("not run yet", "confirmed").replace("| x |", "| – |")
+    with pytest.raises(ValueError, match="no table"):
+        verdicts.with_verdicts("# A\n")
+
+
+def test_results_are_adopted(verdicts, shipped, tmp_path, monkeypatch):
+    (tmp_path / "package").mkdir()
+    monkeypatch.setattr(verdicts, "RESULTS", tmp_path / "package")
+    verdicts.adopt(tmp_path / "results")
+    assert [file.name for file in (tmp_path / "package").iterdir()] == ["toy.json"]

@@ -1,0 +1,252 @@
+"""A comparison of commands from beginning to end."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.compare.test_comparison import Recorder
+from tests.lab.test_process import gone, wait_for
+from trimtab.compare.command.comparison import CommandComparison, named_commands
+from trimtab.compare.comparison import load_result
+from trimtab.lab.errors import InputError, StudyMismatchError
+
+SCRIPT = """
+import argparse, math, random
+parser = argparse.ArgumentParser()
+parser.add_argument("--opt")
+parser.add_argument("--lr", type=float)
+parser.add_argument("--seed", type=int)
+a = parser.parse_args()
+noise = random.Random(a.seed).gauss(0, 0.01)
+best = {"adamw": -3, "lion": -4}.get(a.opt, -1)
+for epoch in range(1, 5):
+    print(f"epoch {epoch} val_loss={(math.log10(a.lr) - best) ** 2 + 1 / epoch + noise}")
+"""
+LINE = f"{sys.executable} train.py --opt {{optimizer}} --lr {{lr}} --seed {{seed}}"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").write_text(SCRIPT)
+    return tmp_path
+
+
+def comparison(line=LINE, candidates="adamw,lion", **more):
+    options = {"tune": ["lr=1e-5..1:log"], "metric": "val_loss", "out": "out", "trials": 2, "seeds": 2, "jobs": 2}
+    return CommandComparison(line, candidates, **{**options, **more})
+
+
+def test_a_comparison_is_that_of_its_runs_and_goes_on_where_it_was(here):
+    recorder = Recorder()
+    result = comparison().run(recorder)
+    assert len(recorder.keys) == 2 * (2 + 2)
+    assert {trial.status for trial in result.trials} == {"complete"}
+    assert {trial.seed for trial in result.trials if trial.phase == "tune"} == {0}
+    assert sorted({trial.seed for trial in result.trials if trial.phase == "final"}) == [1000, 1001]
+    for trial in result.trials:  # the same command by hand says the same
+        (out,) = (here / "out" / "trials").glob(f"{trial.candidate}-{trial.phase}-{trial.key.rpartition('/')[2]}")
+        printed = subprocess.run(
+            (out / "command.txt").read_text(), shell=True, capture_output=True, text=True, check=True
+        ).stdout
+        assert trial.loss == trial.metric == float(printed.rpartition("=")[2])
+        assert [point.cost for point in trial.curve] == [1, 2, 3, 4]
+    assert load_result("out") == result
+    assert (result.task.objective, result.task.sign) == ("val_loss", 1)
+    again = Recorder()
+    assert comparison().run(again).candidates == result.candidates
+    assert again.keys == []
+    more = Recorder()
+    comparison(candidates="adamw,lion,other", seeds=3).run(more)
+    assert len(more.keys) == 2 * 1 + (2 + 3)
+
+
+def test_each_candidate_is_tuned_in_its_own_range(here):
+    made = comparison(tune=["lr=1e-2..1:log", "lion.lr=1e-5..1e-3:log"], trials=8)
+    adamw, lion = made.plan.candidates
+    rates = {c.label: [p.settings["lr"] for p in made.plan.tuning_points(c)] for c in (adamw, lion)}
+    assert min(rates["adamw"]) >= 1e-2
+    assert max(rates["lion"]) <= 1e-3
+
+
+def test_candidates_may_have_their_own_commands(here):
+    (here / "other.sh").write_text("echo val_loss=$1")
+    own = named_commands("adamw", ["mine=sh other.sh {lr} {seed}"])
+    result = comparison(candidates=own).run()
+    mine = next(c for c in result.candidates if c.label == "mine")
+    assert mine.code.startswith("sh other.sh ")
+    assert "all 2 seeds ended at exactly the same value" in mine.note
+
+
+def test_more_is_better_if_asked(here):
+    (here / "acc.sh").write_text("case $1 in good) echo acc=0.9$2;; *) echo acc=0.5$2;; esac")
+    result = comparison("sh acc.sh {optimizer} {seed}", "bad,good", tune=[], metric="acc", maximize=True, seeds=3).run()
+    good, bad = result.candidates
+    assert (good.label, good.rank, good.metric.mean) == ("good", 1, pytest.approx(0.91, abs=0.01))
+    assert (bad.rank, good.verdict) == (2, "helps")
+    assert good.against_reference.improvement == pytest.approx(0.4)
+    assert "Better than bad in acc: good by 0.4" in " ".join(result.conclusion)
+    assert result.target.startswith("acc >= 0.5")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"metric": "epoch"}, "metric: "),
+        ({"timeout": 3}, "timeout: None there, 3 here"),
+        ({"maximize": True}, "maximize: False there"),
+        ({"tune": ["lr=1e-4..1:log"]}, "another candidate adamw (ranges: {'lr': '1e-5..1:log'} there"),
+        ({"line": f"{LINE} "}, "another candidate adamw (command: "),
+    ],
+)
+def test_another_comparison_is_refused(here, change, message):
+    comparison(candidates="adamw", trials=1, seeds=1).run()
+    with pytest.raises(StudyMismatchError, match=re.escape(message)):
+        comparison(**{"candidates": "adamw", "trials": 1, "seeds": 1, **change}).run()
+
+
+def test_an_edited_script_is_another_candidate_even_when_it_was_away(here):
+    comparison(trials=1, seeds=1).run()
+    (here / "train.py").write_text(f"{SCRIPT}\n")
+    comparison(candidates="other", trials=1, seeds=1).run()
+    with pytest.raises(StudyMismatchError, match=r"another candidate lion \(files: .*train\.py"):
+        comparison(candidates="lion", trials=1, seeds=1).run()
+
+
+def test_a_candidate_that_fails_is_shown_and_the_others_are_ranked(here):
+    (here / "train.py").write_text(SCRIPT.replace("noise =", "noise = {'broken': None}.get(a.opt, 1) *"))
+    result = comparison(candidates="adamw,broken").run()
+    assert [(c.label, c.rank) for c in result.candidates] == [("adamw", 1), ("broken", None)]
+    errors = {trial.error for trial in result.trials if trial.candidate == "broken"}
+    assert all("it ended with exit code 1" in error and "TypeError: unsupported operand" in error for error in errors)
+
+
+def test_pruning_ends_commands(here):
+    slow = SCRIPT.replace("    print", "    __import__('time').sleep(0.3)\n    print").replace(
+        ')}")', ')}", flush=True)'
+    )
+    (here / "train.py").write_text(slow)
+    result = comparison(candidates="adamw", trials=10, jobs=2, pruner="median").run()
+    assert {trial.status for trial in result.trials if trial.phase == "tune"} >= {"complete", "pruned"}
+    assert {trial.status for trial in result.trials if trial.phase == "final"} == {"complete"}
+
+
+RUN = """
+import sys
+from trimtab.compare.command.comparison import CommandComparison
+
+if __name__ == "__main__":
+    line = f"{sys.executable} train.py --opt {{optimizer}} --lr {{lr}} --seed {{seed}}"
+    options = dict(tune=["lr=1e-5..1:log"], metric="val_loss", out="out", trials=2, seeds=2, jobs=2)
+    CommandComparison(line, "adamw,lion", **options).run()
+"""
+
+
+def test_whoever_is_killed_takes_the_scripts_along_and_the_same_call_goes_on(here):
+    waiting = "import os, time\nopen(f'pid{os.getpid()}', 'w').write(str(os.getpid()))\n"
+    waiting += "while os.path.exists('wait'): time.sleep(0.05)\n"
+    (here / "train.py").write_text(waiting + SCRIPT)
+    (here / "run.py").write_text(RUN)
+    (here / "wait").touch()
+    process = subprocess.Popen([sys.executable, "run.py"])
+    deadline = time.monotonic() + 120
+    while len(list(here.glob("pid*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    scripts = [wait_for(path) for path in here.glob("pid*")]
+    assert len(scripts) == 2
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert all(gone(pid) for pid in scripts)
+    (here / "wait").unlink()
+    recorder = Recorder()
+    result = comparison().run(recorder)
+    assert len(recorder.keys) == 2 * (2 + 2)
+    assert {trial.status for trial in result.trials} == {"complete"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"metric": None}, "a command needs a metric"),
+        ({"metric_file": "{out}/a.json:b"}, "either --metric"),
+        ({"candidates": ""}, "no candidates were given"),
+        ({"candidates": "a,,b"}, "a candidate has no name"),
+        ({"candidates": "a,b,a"}, "the candidate a was given twice"),
+        ({"line": None}, "there is no command for adamw, lion"),
+        ({"candidates": {"a": "sh x {seed}"}}, "--command is not used"),
+        ({"line": "sh x {seed}", "tune": []}, "adamw, lion would all run the same command: sh x {seed}"),
+        ({"line": "sh x {optimizer}", "tune": []}, "the command has no {seed}"),
+        ({"line": "nowhere {optimizer} {seed}", "tune": []}, "there is no program 'nowhere'"),
+        ({"line": f"{sys.executable} no.py {{optimizer}} {{seed}}", "tune": []}, "there is no file no.py"),
+        ({"timeout": 0}, "timeout=0: a positive number of seconds"),
+        ({"timeout": float("nan")}, "timeout=nan"),
+        ({"jobs": 0}, "jobs=0"),
+        ({"trials": 0}, "trials=0"),
+        ({"pruner": "medium"}, "did you mean median"),
+        ({"executor": "raye"}, "executor='raye'"),
+        ({"ray_address": "auto"}, "only of use with executor='ray'"),
+        ({"store": "runs/train"}, "store='runs/train' is not the URL of a database"),
+        ({"reference": "sgd"}, "reference='sgd' is not among the candidates"),
+        ({"metric": None, "metric_file": "{out}/{ll}.json:b"}, "{ll} is not among the places of adamw's command"),
+    ],
+)
+def test_bad_input_is_named_before_anything_is_written(here, change, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        comparison(**change)
+    assert [path.name for path in here.iterdir()] == ["train.py"]
+
+
+def test_a_command_without_a_seed_may_read_it_elsewhere(here):
+    line = "echo $TRIMTAB_SEED | sed s/^/val_loss=/"
+    made = comparison(line, "a", tune=[], shell=True, unseeded=True, trials=1)
+    assert [trial.metric for trial in made.run().trials] == [0, 1000, 1001]
+
+
+def test_a_comparison_is_called_after_its_script(here):
+    assert comparison(out=None).out.parts == ("runs", "train")
+    assert comparison("sh -c 'echo {optimizer} {seed}'", tune=[], out=None).out.parts == ("runs", "sh")
+    assert comparison(None, {"a": LINE, "b": LINE}, out=None).out.parts == ("runs", "commands")
+    assert [path.name for path in here.iterdir()] == ["train.py"]
+
+
+def test_commands_in_a_database_are_the_commands_in_a_directory(here, postgres):
+    expected = comparison().run()
+    result = comparison(out="elsewhere", store=postgres.url).run()
+    assert load_result("elsewhere", postgres.url) == result
+    assert losses(result) == losses(expected)
+    assert [path.name for path in (here / "elsewhere").iterdir()] == ["trials"]
+    (here / "train.py").write_text(f"{SCRIPT}\n")
+    with pytest.raises(StudyMismatchError, match=r"(?s)^postgresql:.*another candidate adamw.*choose another database"):
+        comparison(out="third", store=postgres.url).run()
+
+
+def test_commands_on_ray_are_the_commands_on_local_workers(here, tmp_path_factory, monkeypatch):
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'trimtab[ray]'")
+    line, place = "sh train.sh {optimizer} {lr} {seed} {trial}", "{trial}.json:loss"
+    (here / "train.sh").write_text("echo '{\"loss\": '$2$3'}' > $4.json")
+    options = {"line": line, "metric": None, "metric_file": place, "tune": ["lr=0..1"]}
+    expected = comparison(**options).run()
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    try:
+        monkeypatch.chdir(here)
+        result = comparison(**options, out="ray", executor="ray").run()
+    finally:
+        ray.shutdown()
+    assert losses(result) == losses(expected)
+    assert {trial.status for trial in result.trials} == {"complete"}
+    assert len(list((here / "ray" / "trials").iterdir())) == 2 * (2 + 2)
+
+
+def losses(result):
+    return [(trial.key, trial.status, trial.loss, trial.curve) for trial in result.trials]
+
+
+@pytest.mark.parametrize("text", ["name", "name=", "=command"])
+def test_a_candidate_of_its_own_needs_a_name_and_a_command(text):
+    with pytest.raises(InputError, match="a candidate has no name" if text[0] == "=" else "expected a name"):
+        named_commands(None, [text])

@@ -1,0 +1,62 @@
+import pytest
+
+from trimtab.compare.command.ranges import parse_range, parse_tunes, range_text
+from trimtab.lab.errors import InputError
+from trimtab.lab.tunable import Choice, LogUniform, Uniform
+
+RANGES = [
+    ("1e-4..1e-1:log", LogUniform(1e-4, 0.1)),
+    ("0.8..0.99", Uniform(0.8, 0.99)),
+    ("-1..+1", Uniform(-1, 1)),
+    ("16,32, 64", Choice((16, 32, 64))),
+    ("0.1,1e-3", Choice((0.1, 1e-3))),
+    ("cosine,linear", Choice(("cosine", "linear"))),
+    ("007,1_000,0x10,nan,true", Choice(("007", "1_000", "0x10", "nan", "true"))),  # as they were written
+    ("0.1", Choice((0.1,))),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), RANGES)
+def test_ranges_are_read_and_written_again(text, expected):
+    assert parse_range(text) == expected
+    assert parse_range(range_text(expected)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1..2:lin", "after the colon of a range stands log or nothing"),
+        ("a..2", "'a' is not a number"),
+        ("1..", "'' is not a number"),
+        ("2..1", "low < high"),
+        ("0..1:log", "low must be positive"),
+        ("a,,b", "expected low..high"),
+        ("", "expected low..high"),
+        ("a,b,a", "a value stands there twice"),
+    ],
+)
+def test_other_ranges_are_refused(text, message):
+    with pytest.raises(InputError, match=message):
+        parse_range(text)
+
+
+def test_a_range_may_be_for_one_candidate():
+    one, other = parse_tunes(["lr=1e-4..1e-1:log", "my.opt.lr=1e-5"])
+    assert (one.candidate, one.setting, one.range) == (None, "lr", "1e-4..1e-1:log")
+    assert (other.candidate, other.setting, other.range) == ("my.opt", "lr", "1e-5")
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["lr"], "expected a name, an equals sign and a range"),
+        (["=1..2"], "expected a name"),
+        (["lion.=1..2"], "expected a name"),
+        (["l r=1..2"], "expected a name"),
+        (["lr=1..2", "lr=1..3"], "lr was given twice"),
+        (["lr=1..x"], r"'x' is not a number\n  lr=1\.\.x\n     \^"),
+    ],
+)
+def test_what_cannot_be_read_is_named(texts, message):
+    with pytest.raises(InputError, match=message):
+        parse_tunes(texts)

@@ -1,0 +1,146 @@
+"""One trial of a command, in this process."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from trimtab.compare.command.candidate import CommandCandidate
+from trimtab.compare.command.metric import file_metric, output_metric
+from trimtab.compare.command.template import Command
+from trimtab.compare.command.work import CommandWork, trial_name
+from trimtab.lab.trial import Point
+
+SCRIPT = """
+import json, os, sys, time
+what, lr, seed, out = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+for epoch in range(3):
+    print(f"epoch {epoch}", file=sys.stderr)
+    print(f"val_loss={1 / (epoch + 1) + lr}", flush=True)
+if what == "fail":
+    raise RuntimeError("deliberate")
+if what == "nan":
+    print("val_loss=nan")
+if what == "hang":
+    time.sleep(1000)
+if what == "write":
+    variables = {k: v for k, v in os.environ.items() if "TRIMTAB" in k}
+    with open(os.path.join(out, "m.json"), "w") as file:
+        json.dump({"val": {"loss": lr + seed}, "variables": variables}, file)
+"""
+
+
+@pytest.fixture
+def trial(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+
+    def run(what="plain", metric="val_loss", *, maximize=False, timeout=60.0, report=lambda cost, loss: False):
+        line = f"{sys.executable} {script} {what} {{lr}} {{seed}} {{out}}"
+        candidate = CommandCandidate("mine", Command(line), (("lr", "0..1"),))
+        found = metric if not isinstance(metric, str) else output_metric(metric)
+        work = CommandWork({"mine": candidate}, found, maximize, tmp_path / "trials", timeout, 1, tmp_path)
+        return work(Point("task/tune/mine", 0, {"lr": 0.5}, seed=7), report)
+
+    return run
+
+
+def test_values_are_a_curve_and_the_last_counts(trial, tmp_path):
+    reports = []
+    outcome = trial(report=lambda cost, loss: bool(reports.append((cost, loss))))
+    assert (outcome.status, outcome.loss, outcome.metric, outcome.cost) == ("complete", 1 / 3 + 0.5, 1 / 3 + 0.5, 3)
+    assert [(point.cost, point.loss) for point in outcome.curve] == reports
+    assert [cost for cost, _ in reports] == [1, 2, 3]
+    assert outcome.error is None
+    out = tmp_path / "trials" / "mine-tune-0"
+    assert "epoch 2\nval_loss=" in (out / "output.txt").read_text()
+    assert (out / "command.txt").read_text() == f"{sys.executable} {tmp_path}/script.py plain 0.5 7 {out}\n"
+    assert [path.name for path in (tmp_path / "trials").iterdir()] == ["mine-tune-0"]
+
+
+def test_more_is_better_if_asked(trial):
+    outcome = trial(maximize=True)
+    assert outcome.loss == -outcome.metric == -(1 / 3 + 0.5)
+    assert [point.loss for point in outcome.curve] == [-point.metric for point in outcome.curve]
+
+
+def test_a_file_that_the_script_writes_and_the_variables_that_it_may_read(trial, tmp_path):
+    outcome = trial("write", file_metric("{out}/m.json:val.loss"))
+    assert (outcome.status, outcome.metric, outcome.cost) == ("complete", 7.5, 1)
+    out = tmp_path / "trials" / "mine-tune-0"
+    assert json.loads((out / "m.json").read_text())["variables"] == {
+        "TRIMTAB_SEED": "7", "TRIMTAB_TRIAL": "mine-tune-0", "TRIMTAB_OUT": str(out),
+    }  # fmt: skip
+
+
+def test_what_an_earlier_attempt_left_is_not_taken_for_this_ones(trial):
+    metric = file_metric("{out}/m.json:val.loss")
+    assert trial("write", metric).status == "complete"
+    again = trial("plain", metric)
+    assert again.status == "failed"
+    assert "did not write" in again.error
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "reason"),
+    [
+        ("fail", "failed", "it ended with exit code 1"),
+        ("nan", "diverged", "the last val_loss was nan"),
+        ("hang", "failed", "it was ended after 2 seconds, by the time-out"),
+    ],
+)
+def test_what_went_wrong_is_told_with_the_command_and_its_last_lines(trial, what, status, reason):
+    outcome = trial(what, timeout=2.0 if what == "hang" else 60.0)
+    assert outcome.status == status
+    assert (outcome.loss, outcome.metric) == (None, None)
+    assert len(outcome.curve) == 3
+    first, command, place, *rest = outcome.error.splitlines()
+    assert first == reason
+    assert f"script.py {what} 0.5 7" in command
+    assert "mine-tune-0/output.txt" in place
+    assert "val_loss=" in "\n".join(rest)
+    assert ("RuntimeError: deliberate" in outcome.error) == (what == "fail")
+
+
+def test_a_metric_that_is_not_there_is_looked_for_by_name(trial):
+    outcome = trial(metric="accuracy=([0-9.]+)")
+    assert outcome.status == "failed"
+    assert outcome.error.startswith(
+        "no accuracy was found: looked for the last match of accuracy=([0-9.]+) in the output"
+    )
+    assert "epoch 2" in outcome.error
+
+
+def test_a_missing_key_is_told(trial):
+    assert "there is no 'acc'; there are loss" in trial("write", file_metric("{out}/m.json:val.acc")).error
+
+
+def test_a_number_that_cannot_be_read_ends_the_run_at_once(trial):
+    outcome = trial("hang", metric="(epoch)", timeout=None)
+    assert outcome.status == "failed"
+    assert outcome.error.startswith("'epoch' is not a number, in the line: epoch 0")
+
+
+def test_a_trial_can_be_given_up(trial):
+    outcome = trial("hang", report=lambda cost, loss: cost == 2, timeout=None)
+    assert (outcome.status, outcome.error) == ("pruned", None)
+
+
+def test_a_program_that_cannot_be_started_is_a_failure(trial, tmp_path):
+    program = tmp_path / "program"
+    program.write_text("no program")
+    candidate = CommandCandidate("mine", Command(f"{program} {{seed}}"))
+    work = CommandWork({"mine": candidate}, output_metric("x"), False, tmp_path / "trials", None, 1, tmp_path)
+    outcome = work(Point("task/tune/mine", 0, {}, seed=7), lambda cost, loss: False)
+    assert outcome.status == "failed"
+    assert "the command cannot be started" in outcome.error
+
+
+@pytest.mark.parametrize("label", ["../x", "a/b", "a b", ".", "ä=1", "lr*2"])
+def test_every_name_makes_a_directory_of_its_own(label):
+    name = trial_name(Point(f"task/tune/{label}", 3, {}, 0))
+    assert name == Path(name).name
+    assert not name.startswith(".")
+    assert name.endswith("-tune-3")
+    assert name != trial_name(Point("task/tune/a_b", 3, {}, 0))

@@ -1,0 +1,113 @@
+"""Every example runs as its docstring says, and what it claims on its last lines is so."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import plain_loop
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+SAME = "resumed run equals the unbroken one bit for bit: True"
+
+pytestmark = pytest.mark.timeout(150)
+
+
+def run(directory, *arguments):
+    """Returns what a Python program printed; its working directory is an empty one, and it finds no network to use."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    process = subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        cwd=directory,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        output, errors = process.communicate(timeout=120)
+    finally:
+        process.terminate()  # torchrun then ends its workers too
+    assert process.returncode == 0, errors
+    return output.splitlines()
+
+
+def sharded(directory, name):
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    return run(directory, *torchrun, EXAMPLES / "fsdp2_torchrun.py", "--optimizer", name)
+
+
+def test_plain_loop(tmp_path):
+    lines = run(tmp_path, EXAMPLES / "plain_loop.py")
+    assert lines[-1] == SAME
+    accuracy = lines[-2].removeprefix("accuracy on the training data: ")
+    assert float(accuracy) > 0.95
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def unbroken():
+    run = plain_loop.Run()
+    run.train(until=2)
+    return run
+
+
+@pytest.mark.parametrize("lost", [None, "model", "optimizer", "schedule", "order", "torch"])
+def test_plain_loop_saves_nothing_in_vain(unbroken, lost):
+    first = plain_loop.Run()
+    first.train(until=1)
+    state = first.state()
+    resumed = plain_loop.Run()
+    if lost is not None:
+        state[lost] = resumed.state()[lost]
+    resumed.load(state)
+    resumed.train(until=2)
+    assert plain_loop.same_weights(resumed.model, unbroken.model) == (lost is None)
+
+
+def test_huggingface_trainer(tmp_path):
+    lines = run(tmp_path, EXAMPLES / "huggingface_trainer.py")
+    assert lines[-2:] == ["steps taken: 60 without a break, 30 after one", SAME]
+    assert sum("step 60: update/weight" in line for line in lines) == 2
+
+
+def test_lightning_module(tmp_path):
+    lines = run(tmp_path, EXAMPLES / "lightning_module.py")
+    epochs = [line.partition(":")[0] for line in lines[:-1]]
+    assert epochs == [f"epoch {epoch}" for epoch in (0, 1, 2, 3, 4, 5, 3, 4, 5)]
+    assert lines[-4:-1] == lines[-7:-4]
+    assert lines[-1] == SAME
+
+
+@pytest.mark.parametrize(("name", "tensors"), [("adamw", 32), ("lion", 16), ("lamb", 24)])
+def test_fsdp2_torchrun(tmp_path, name, tensors):
+    equal, losses = sharded(tmp_path, name)[-2:]
+    assert equal == f"one process loads the {tensors} tensors of two bit for bit: True"
+    words = losses.split()
+    assert words[:2] == [f"{name}:", "loss"]
+    together, alone = (float(words[words.index(word) - 1]) for word in ("sharded,", "by"))
+    assert together < 1.4  # log 5 = 1.61 is what guessing gives
+    assert alone == pytest.approx(together, rel=1e-3)
+
+
+def test_fsdp2_says_how_it_is_started(tmp_path):
+    with pytest.raises(AssertionError, match="start it with torchrun"):
+        run(tmp_path, EXAMPLES / "fsdp2_torchrun.py")
+
+
+def test_own_rule(tmp_path):
+    *variants, resumed, refused = run(tmp_path, EXAMPLES / "own_rule.py")
+    assert resumed == SAME
+    assert refused == "refused: beta=1.5 must lie in [0, 1)"
+    losses = {line[:15].strip(): float(line.split("loss ")[1].split(",")[0]) for line in variants}
+    assert losses.keys() == {"as it is", "compiled", "bfloat16 state", "weight decay"}
+    assert max(losses[name] for name in ("as it is", "compiled", "bfloat16 state")) < 0.01
+    assert losses["weight decay"] > 0.5
+    assert [line.endswith("torch.bfloat16") for line in variants] == [False, False, True, False]
+
+
+def test_no_example_is_left_out():
+    names = {path.stem for path in EXAMPLES.glob("*.py")}
+    assert names
+    assert {f"test_{name}" for name in names} <= globals().keys()

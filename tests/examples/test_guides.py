@@ -1,0 +1,93 @@
+"""The code blocks of the guides run as they stand."""
+
+import re
+from pathlib import Path
+
+import own_rule
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+
+import trimtab
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def blocks(page):
+    return re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+PLAIN_LOOP = [block for block in blocks("guides/plain-loop.md") if "wandb" not in block]
+
+
+@pytest.fixture
+def names():
+    """Returns what the blocks take for granted."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.LayerNorm(16), nn.Tanh(), nn.Linear(16, 3))
+    inputs = torch.randn(320, 8)
+    targets = (inputs @ torch.randn(8, 3)).argmax(1)
+    loader = list(zip(inputs.split(32), targets.split(32), strict=True))
+    return {"torch": torch, "model": model, "loader": loader, "optimizer": trimtab.create("lion", model, lr=3e-3)}
+
+
+# torch.compile's own: it looks at the gradients of a compiled step's intermediate values
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+@pytest.mark.parametrize("block", PLAIN_LOOP, ids=lambda block: block.split("\n")[0])
+def test_blocks_of_the_plain_loop(names, block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    inputs, targets = (torch.cat(parts) for parts in zip(*names["loader"], strict=True))
+    before = nn.functional.cross_entropy(names["model"](inputs), targets)
+    exec(block, names)
+    if "for inputs" in block:
+        assert nn.functional.cross_entropy(names["model"](inputs), targets) < 0.95 * before
+    else:
+        assert "SummaryWriter" in block
+
+
+def test_tensorboard_gets_a_number_for_every_step(names, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    log = PLAIN_LOOP[1]
+    exec(log, names)
+    observed = names["optimizer"]
+    for inputs, targets in names["loader"]:
+        observed.zero_grad()
+        nn.functional.cross_entropy(names["model"](inputs), targets).backward()
+        observed.step()
+    names["writer"].close()
+    events = EventAccumulator("logs")
+    events.Reload()
+    assert [event.step for event in events.Scalars("update_to_weight")] == list(range(10))
+    assert all(1e-4 < event.value < 1 for event in events.Scalars("update_to_weight"))
+
+
+def test_there_are_blocks_to_run():
+    assert len(PLAIN_LOOP) == 5
+
+
+def test_blocks_of_the_tutorial():
+    (calls,) = blocks("tutorial-rule.md")
+    *good, refused = calls.splitlines()
+    some, others = ([nn.Parameter(torch.ones(3))] for _ in range(2))
+    names = {"torch": torch, "Signum": own_rule.Signum, "params": some, "some": some, "others": others}
+    for call in good:
+        optimizer = eval(call, names)
+        for param in (*some, *others):
+            param.grad = torch.ones(3)
+        before = some[0].clone()
+        optimizer.step()
+        assert not torch.equal(some[0], before), call
+    with pytest.raises(ValueError, match="beta") as error:
+        eval(refused, names)
+    assert refused.endswith(f"# ValueError: {error.value}")
+
+
+def test_the_tutorial_shows_what_the_example_prints(capsys):
+    own_rule.main()
+    (shown,) = re.findall(r"^```text\n(.*?)^```", (DOCS / "tutorial-rule.md").read_text(), re.MULTILINE | re.DOTALL)
+
+    def without_decimals(text):
+        return re.sub(r"(\d\.)\d{3,}", r"\1", text)
+
+    assert without_decimals(capsys.readouterr().out) == without_decimals(shown)

@@ -1,0 +1,29 @@
+"""Somebody else's script, unchanged, driven by a comparison."""
+
+import os
+import sys
+from pathlib import Path
+
+from trimtab.compare.command.comparison import CommandComparison
+
+SCRIPT = Path(__file__).parents[2] / "examples" / "third_party_trainer.py"
+
+
+def test_transformers_trainer_is_compared_by_what_it_prints(tmp_path, monkeypatch):
+    assert "trimtab" not in SCRIPT.read_text().partition('"""\n\n')[2]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    result = CommandComparison(
+        f"{sys.executable} {SCRIPT} --optim {{optimizer}} --learning_rate {{lr}} --seed {{seed}} --output_dir {{out}}",
+        "adamw_torch,sgd",
+        tune=["lr=3e-3..1e-2:log", "sgd.lr=1e-5..1e-4:log"],  # the latter is far too small for it
+        metric="eval_loss",
+        out=tmp_path,
+        trials=2,
+        seeds=2,
+        jobs=min(2, len(os.sched_getaffinity(0))),
+    ).run()
+    assert {trial.status for trial in result.trials} == {"complete"}, [trial.error for trial in result.trials]
+    assert all([point.cost for point in trial.curve] == [1, 2, 3, 4] for trial in result.trials)
+    assert [candidate.label for candidate in result.candidates] == ["adamw_torch", "sgd"]
+    assert result.candidates[0].loss.mean < 0.9 < result.candidates[1].loss.mean < 1.3

@@ -1,0 +1,87 @@
+"""Two processes that share parameters must get where one gets that has them all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed.checkpoint as checkpoint
+from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+
+from tests.primitives import two_processes
+from trimtab.optim import Lamb
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    """Runs the two processes once; every test looks at another part of what they found."""
+    where = tmp_path_factory.mktemp("two")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "tests.primitives.two_processes", str(where)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return where
+
+
+@pytest.fixture(scope="module")
+def found(directory):
+    return [torch.load(directory / f"found{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("rule", two_processes.RULES)
+def test_sharded_is_unsharded_to_rounding(found, rule, compiled):
+    difference, (sharded, whole) = found[0]["differences"][f"{rule}, {compiled}"]
+    # Only the gradients' sums, and norms, are added up in another order; a sign does not show that.
+    assert difference <= (0.0 if rule == "Lion" else 2e-7)
+    assert sharded == pytest.approx(whole, rel=1e-6)
+
+
+def test_both_processes_measure_the_same_norms(found):
+    assert found[0]["differences"] == found[1]["differences"]
+
+
+def test_state_is_divided_as_its_parameter_is(found):
+    assert found[0]["placements"]
+    assert found[1]["placements"]
+
+
+@pytest.mark.parametrize("rule", two_processes.RULES)
+def test_a_sharded_run_resumes_bit_for_bit(found, rule):
+    assert found[0]["resumed"][rule]
+
+
+def test_stochastic_rounding_resumes_bit_for_bit(found):
+    assert found[0]["rounded"] == (True, True)
+
+
+def test_all_processes_name_a_gradient_that_is_not_finite_on_one(found):
+    expected = "the gradient of parameter '3.weight' is not finite; nothing was written"
+    assert [each["refusal"] for each in found] == [(expected, True)] * 2
+
+
+def test_distributed_checkpointing_makes_the_state_without_moving_anything(found):
+    assert found[0]["initialised"] == (True, 10)
+
+
+def test_data_parallel_training_is_the_same_on_both_and_as_on_one(found):
+    same, difference = found[0]["data_parallel"]
+    assert same
+    assert difference <= 2e-7
+
+
+def test_saved_by_two_processes_and_loaded_by_one(found, directory):
+    network = two_processes.model()
+    optimizer = Lamb(network.parameters(), lr=0.5)
+    parameters, state = get_state_dict(network, optimizer)
+    with pytest.warns(UserWarning, match="torch.distributed is disabled"):
+        checkpoint.load({"model": parameters, "optimizer": state}, checkpoint_id=directory / "sharded")
+    set_state_dict(network, optimizer, model_state_dict=parameters, optim_state_dict=state)
+    assert optimizer.param_groups[0]["lr"] == 1e-3
+    assert optimizer.state[network[0].weight]["step"] == 3
+    two_processes.train(network, optimizer, 2, first=3)
+    for one, both in zip(two_processes.values(network), found[0]["after"], strict=True):
+        torch.testing.assert_close(one, both, rtol=0, atol=2e-7)

@@ -1,0 +1,186 @@
+"""What two processes do in the tests of sharding: run by ``torch.distributed.run``, writes what it found to a file."""
+
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as checkpoint
+from torch import nn
+from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, get_state_dict
+from torch.distributed.fsdp import fully_shard
+from torch.nn.parallel import DistributedDataParallel
+
+from trimtab import optim
+from trimtab.optim import AdaBelief, Lamb, Lars, Lion
+
+RULES = {
+    "Lion": {},
+    "AdaBelief": {},
+    "EXAdam": {},
+    "DiffGrad": {},
+    "Lamb": {},
+    "Lars": {"lr": 0.1},
+    "Lars paper": {"variant": "paper", "lr": 0.01},
+    "Lars classic_sum": {"variant": "classic_sum", "lr": 0.1},
+}
+STEPS = 4
+
+
+def model() -> nn.Sequential:
+    """Rows that two processes cannot share evenly, one of them a single row, and one tensor that is not gathered."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(7, 5), nn.LayerNorm(5), nn.Linear(5, 300), nn.Linear(300, 301), nn.Linear(301, 1))
+
+
+def sharded_model(dtype=torch.float32):
+    whole = model().to(dtype)
+    for layer in whole:
+        fully_shard(layer)
+    return fully_shard(whole)
+
+
+def train(network, optimizer, steps, *, part=slice(None), first=0):
+    """Takes steps with batches that all processes draw alike; ``part`` is the part that this one computes."""
+    for step in range(first, first + steps):
+        batch = torch.randn(8, 7, generator=torch.Generator().manual_seed(step))
+        optimizer.zero_grad()
+        network(batch[part].to(next(network.parameters()).dtype)).square().mean().backward()
+        optimizer.step()
+
+
+def make(rule, network, **settings):
+    return getattr(optim, rule.split()[0])(network.parameters(), weight_decay=0.1, **{**RULES[rule], **settings})
+
+
+def values(network):
+    return [p.full_tensor().detach() if hasattr(p, "full_tensor") else p.detach().clone() for p in network.parameters()]
+
+
+def differences(part):
+    """Returns, for each rule and mode, how far sharded and unsharded are apart, and both last norms."""
+    found = {}
+    for rule in RULES:
+        for compiled in (False, True):
+            seen, networks = [], (sharded_model(), model())
+            for network, rows in zip(networks, (part, slice(None)), strict=True):
+                optimizer = make(rule, network, compile=compiled)
+                optimizer.watch(seen.append)
+                train(network, optimizer, STEPS, part=rows)
+            pairs = zip(*map(values, networks), strict=True)
+            norms = [(each.gradient, each.weight, each.update) for each in (seen[STEPS - 1][0], seen[-1][0])]
+            found[f"{rule}, {compiled}"] = (max((a - b).abs().max().item() for a, b in pairs), norms)
+    return found
+
+
+def placements():
+    network = sharded_model()
+    optimizer = make("AdaBelief", network)
+    train(network, optimizer, 1)
+    return all(
+        optimizer.state[param][name].placements == param.placements
+        and optimizer.state[param][name].shape == param.shape
+        for param in network.parameters()
+        for name in ("exp_avg", "exp_avg_var")
+    )
+
+
+def resumed(part):
+    """Returns, for each rule, whether a sharded run that is saved and loaded goes on bit for bit."""
+    found = {}
+    for rule in RULES:
+        straight, stopped = sharded_model(), sharded_model()
+        optimizer, first = make(rule, straight), make(rule, stopped)
+        train(straight, optimizer, 5, part=part)
+        train(stopped, first, 3, part=part)
+        second = make(rule, stopped)
+        second.load_state_dict(first.state_dict())
+        train(stopped, second, 2, part=part, first=3)
+        found[rule] = all(map(torch.equal, values(straight), values(stopped)))
+    return found
+
+
+def stochastically_rounded(part):
+    """Returns whether bfloat16 parameters and states resume bit for bit, and differ from rounding to the nearest."""
+    settings = {"state_dtype": torch.bfloat16, "lr": 1e-3}
+    straight, stopped, nearest = (sharded_model(torch.bfloat16) for _ in range(3))
+    first = Lion(stopped.parameters(), rounding_seed=1, **settings)
+    train(straight, Lion(straight.parameters(), rounding_seed=1, **settings), 5, part=part)
+    train(nearest, Lion(nearest.parameters(), **settings), 5, part=part)
+    train(stopped, first, 3, part=part)
+    second = Lion(stopped.parameters())
+    second.load_state_dict(first.state_dict())
+    train(stopped, second, 2, part=part, first=3)
+    same = all(map(torch.equal, values(straight), values(stopped)))
+    return same, any(not torch.equal(a, b) for a, b in zip(values(straight), values(nearest), strict=True))
+
+
+def refusal(rank, part):
+    """Returns what a process says if a gradient is not finite on another one, and whether anything moved."""
+    network = sharded_model()
+    optimizer = Lamb(network.named_parameters(), check_finite=True)
+    train(network, optimizer, 1, part=part)
+    if rank == 1:
+        network[3].weight.grad.to_local()[-1, 0] = torch.nan
+    before = values(network)
+    try:
+        optimizer.step()
+    except RuntimeError as error:
+        return str(error), all(map(torch.equal, before, values(network)))
+    return "accepted", False
+
+
+def save(directory, part):
+    """Saves a run with distributed checkpointing, and returns where it stands two steps later."""
+    network = sharded_model()
+    optimizer = Lamb(network.parameters(), weight_decay=0.1)
+    train(network, optimizer, 3, part=part)
+    parameters, state = get_state_dict(network, optimizer)
+    checkpoint.save({"model": parameters, "optimizer": state}, checkpoint_id=directory / "sharded")
+    train(network, optimizer, 2, part=part, first=3)
+    return values(network)
+
+
+def initialised():
+    """Returns the step counts after distributed checkpointing has made the state of a fresh optimizer."""
+    network = sharded_model()
+    before = values(network)
+    optimizer = Lars(network.parameters())
+    get_optimizer_state_dict(network, optimizer)
+    return all(map(torch.equal, before, values(network))), len(optimizer.state)
+
+
+def data_parallel(part):
+    """Returns whether DDP gives the same on both processes, and how far it is from one process with the whole batch."""
+    network, alone = model(), model()
+    wrapped = DistributedDataParallel(network)
+    train(wrapped, AdaBelief(wrapped.parameters()), STEPS, part=part)
+    train(alone, AdaBelief(alone.parameters()), STEPS)
+    flat = torch.cat([value.flatten() for value in values(network)])
+    both = [torch.empty_like(flat) for _ in range(2)]
+    dist.all_gather(both, flat)
+    pairs = zip(values(network), values(alone), strict=True)
+    return torch.equal(*both), max((a - b).abs().max().item() for a, b in pairs)
+
+
+def main(directory: Path) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
+    part = slice(4 * rank, 4 * rank + 4)
+    found = {
+        "differences": differences(part),
+        "placements": placements(),
+        "resumed": resumed(part),
+        "rounded": stochastically_rounded(part),
+        "refusal": refusal(rank, part),
+        "after": save(directory, part),
+        "initialised": initialised(),
+        "data_parallel": data_parallel(part),
+    }
+    torch.save(found, directory / f"found{rank}.pt")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
