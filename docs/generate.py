@@ -23,6 +23,7 @@ SUMMARY = """\
 * [Compare with any script](any-script.md)
 * [Coming from another optimizer](coming-from.md)
 * [How a comparison is made](comparison.md)
+* [On many machines](machines.md)
 * [How a claim is tried](claims.md)
 * Methods
     * [All](methods/index.md)

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from tests.postgres import postgres  # noqa: F401 - a fixture
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():

@@ -189,6 +189,39 @@ def test_completion_offers_tasks_and_candidates():
     assert _complete_candidates("adamw,li") == ["adamw,lion"]
 
 
+def test_a_store_by_its_url_holds_the_results_and_the_directory_the_reports(task, tmp_path):
+    store = f"sqlite:///{tmp_path / 'results.db'}"
+    arguments = ["compare", task, "--candidates", "adamw", "--trials", "1", "--seeds", "1", "--budget", "20"]
+    done = run(*arguments, "--out", str(tmp_path / "out"), "--store", store)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "results.db").is_file()
+    assert not (tmp_path / "out" / "study.db").exists()
+    assert run("report", str(tmp_path / "again"), "--store", store).exit_code == 0
+    assert (tmp_path / "again" / "report.html").is_file()
+
+
+def test_a_command_has_its_results_in_a_store_by_its_url(command, tmp_path):
+    store = f"sqlite:///{tmp_path / 'results.db'}"
+    done = run(*command, "--trials", "2", "--seeds", "2", "--store", store, "--executor", "local", "--patience", "5")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "results.db").is_file()
+    assert not (tmp_path / "runs" / "train" / "study.db").exists()
+    assert run("report", "again", "--store", store).exit_code == 0
+
+
+def test_a_database_that_stays_away_has_an_exit_code_of_its_own(task, tmp_path, monkeypatch):
+    from trimtab.compare.comparison import Comparison
+    from trimtab.lab.errors import StoreLostError
+
+    def lost(self, observer):
+        raise StoreLostError("it has been away for 3600 seconds")
+
+    monkeypatch.setattr(Comparison, "run", lost)
+    done = run("compare", task, "--candidates", "adamw", "--out", str(tmp_path))
+    assert done.exit_code == 3
+    assert "away for 3600 seconds" in words(done.output)
+
+
 SCRIPT = """
 import sys, time
 print(f"acc={1 - abs(float(sys.argv[1]) - 0.5) + int(sys.argv[2]) % 7 / 1000}")

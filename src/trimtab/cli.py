@@ -15,7 +15,7 @@ from trimtab.catalog import entries, families, find, nearest, search
 from trimtab.catalog.entries import Entry
 from trimtab.claims import CLAIMS
 from trimtab.compare import DEFAULT_TRIALS
-from trimtab.lab.errors import InputError
+from trimtab.lab.errors import InputError, StoreLostError
 
 if TYPE_CHECKING:
     from trimtab.compare.running import PlannedComparison
@@ -35,7 +35,8 @@ Exit codes: 0 every claim was judged, whatever the verdict; 1 a claim could not 
 
 EXIT_CODES = """
 Exit codes: 0 every candidate was ranked; 1 the comparison ended, but some candidate could not be ranked;
-2 the input cannot work; 130 stopped by Ctrl-C (the same command goes on).
+2 the input cannot work; 3 the store's database went away and stayed away; 130 stopped by Ctrl-C (after both, the same
+command goes on).
 """
 
 
@@ -55,13 +56,14 @@ def _input_errors() -> Iterator[None]:
     """Prints what is wrong with the input in one place, without a traceback."""
     try:
         yield
-    except InputError as error:
+    except (InputError, StoreLostError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(3 if isinstance(error, StoreLostError) else 2) from None
 
 
 DEFAULT_CANDIDATES = "sgd,adamw,nadam,radam,lion,adabelief"
 COMMANDS = "Compare on a command of yours"
+MACHINES = "Use other machines"
 
 
 @app.command(epilog=EXIT_CODES)
@@ -90,6 +92,30 @@ def compare(
     ] = None,
     pruner: Annotated[
         str | None, typer.Option(help="Gives up hopeless tuning trials: median or successive-halving.")
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="SQLAlchemy URL of a database that machines share. (default: a file in --out)",
+            rich_help_panel=MACHINES,
+        ),
+    ] = None,
+    takeover: Annotated[
+        float,
+        typer.Option(
+            help="Seconds without a sign of life after which others take over a process's trials.",
+            rich_help_panel=MACHINES,
+        ),
+    ] = 60.0,
+    patience: Annotated[
+        float, typer.Option(help="Seconds that the store's database may be away.", rich_help_panel=MACHINES)
+    ] = 3600.0,
+    executor: Annotated[str, typer.Option(help="Where trials run: local or ray.", rich_help_panel=MACHINES)] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a Ray cluster that runs already. (default: Ray is started here)", rich_help_panel=MACHINES
+        ),
     ] = None,
     command: Annotated[
         str | None,
@@ -134,7 +160,16 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
     """Tune candidates on a task, or a command, with equal budgets, and compare them on fresh seeds."""
-    shared = {"out": out, "trials": trials, "reference": reference, "pruner": pruner, "jobs": jobs}
+    shared: dict[str, Any] = {
+        "out": out,
+        "trials": trials,
+        "reference": reference,
+        "pruner": pruner,
+        "jobs": jobs,
+        "store": store,
+        "executor": executor,
+        "ray_address": ray_address,
+    }
     own = {
         "tune": tune or [],
         "metric": metric,
@@ -146,6 +181,9 @@ def compare(
         "unseeded": unseeded,
     }
     with _input_errors():
+        from trimtab.lab.lease import Limits
+
+        shared["limits"] = Limits(takeover, patience)
         if command is None and not candidate:
             _refuse(own, "belongs to a comparison with --command")
             if task is None:
@@ -182,6 +220,7 @@ def _command_comparison(
 
 
 def _compare(comparison: "PlannedComparison", *, dry_run: bool, as_json: bool) -> None:
+    from trimtab.lab.database import shown
     from trimtab.report import console as drawing
     from trimtab.report import write_all
     from trimtab.report.export import to_json
@@ -194,7 +233,7 @@ def _compare(comparison: "PlannedComparison", *, dry_run: bool, as_json: bool) -
         with drawing.ProgressBars(console, comparison.plan.seeds, sign=comparison.facts().sign) as bars:
             result = comparison.run(bars)
     except KeyboardInterrupt:
-        _say_how_to_go_on(console, comparison.out)
+        _say_how_to_go_on(console, shown(comparison.location))
     paths = write_all(result, comparison.out)
     drawing.print_summary(console, result, paths)
     if as_json:
@@ -210,7 +249,7 @@ def verify(
     ] = None,
     all_claims: Annotated[bool, typer.Option("--all", help="Every claim there is.")] = False,
     scale: Annotated[str, typer.Option(help="small, or full: says what the paper used that is not here.")] = "small",
-    jobs: Annotated[int | None, typer.Option(help="Worker processes.  [default: one a core]")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Worker processes. (default: one a core)")] = None,
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("runs/claims"),
 ) -> None:
     """Try a method's central claim: a small experiment of at most 15 processor minutes, with a verdict."""
@@ -233,14 +272,14 @@ def verify(
                 else:
                     print_claim(console, result)
         except KeyboardInterrupt:
-            _say_how_to_go_on(console, out)
+            _say_how_to_go_on(console, str(out))
     if not complete:
         raise typer.Exit(1)
 
 
-def _say_how_to_go_on(console: Console, out: Path) -> NoReturn:
+def _say_how_to_go_on(console: Console, place: str) -> NoReturn:
     command = shlex.join(["trimtab", *sys.argv[1:]])
-    console.print(f"\nStopped. What is finished is kept in {out}; go on with\n  {command}", markup=False)
+    console.print(f"\nStopped. What is finished is kept in {place}; go on with\n  {command}", markup=False)
     raise typer.Exit(130) from None
 
 
@@ -251,14 +290,17 @@ def _say_loading() -> None:
 
 
 @app.command()
-def report(directory: Annotated[Path, typer.Argument(help="Directory of a comparison, finished or running.")]) -> None:
+def report(
+    directory: Annotated[Path, typer.Argument(help="Directory of a comparison, finished or running.")],
+    store: Annotated[str | None, typer.Option(help="URL of its store, if that is not in the directory.")] = None,
+) -> None:
     """Draw the report of a comparison anew from its store."""
     with _input_errors():
         from trimtab.compare.comparison import load_result
         from trimtab.report import console as drawing
         from trimtab.report import write_all
 
-        result = load_result(directory)
+        result = load_result(directory, store)
         drawing.print_summary(Console(), result, write_all(result, directory))
 
 

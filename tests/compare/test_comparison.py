@@ -180,3 +180,35 @@ def test_pruning_gives_up_tuning_trials_only(task, tmp_path):
     assert {trial.phase for trial in pruned} == {"tune"}
     assert all(trial.cost < 40 * 64 for trial in pruned)
     assert {candidate.rank for candidate in result.candidates} <= {1, 2}
+
+
+def test_a_comparison_in_a_database_is_the_comparison_in_a_directory(task, finished, postgres, tmp_path):
+    _, expected, _ = finished
+    result = comparison(task, tmp_path, store=postgres.url).run()
+    assert load_result(tmp_path, postgres.url) == result
+    assert [(t.key, t.loss, t.test_loss, t.curve) for t in result.trials] == [
+        (t.key, t.loss, t.test_loss, t.curve) for t in expected.trials
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_comparison_on_ray_is_the_comparison_on_local_workers(task, finished, tmp_path):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'trimtab[ray]'")
+    _, expected, _ = finished
+    result = comparison(task, tmp_path, executor="ray", jobs=2).run()
+    assert [(t.key, t.loss, t.test_loss) for t in result.trials] == [
+        (t.key, t.loss, t.test_loss) for t in expected.trials
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"executor": "raye"}, "executor='raye'.*ray"),
+        ({"ray_address": "auto"}, "only of use with executor='ray'"),
+        ({"store": "runs/digits"}, "store='runs/digits' is not the URL of a database"),
+    ],
+)
+def test_places_that_cannot_work_are_refused(task, tmp_path, arguments, message):
+    with pytest.raises(InputError, match=message):
+        comparison(task, tmp_path, **arguments)

@@ -61,7 +61,7 @@ def test_an_outcome_comes_back_as_it_was_written(tmp_path):
     (point,) = points(1)
     with Store(tmp_path, MANIFEST) as store:
         store.add([point])
-        store.claim(point)
+        assert store.claim([point]) == point
         store.finish(point, outcome)
         assert store.outcomes() == {point.key: (point, outcome)}
     with Store(tmp_path, MANIFEST) as store:
@@ -76,7 +76,7 @@ def test_optuna_reads_our_studies(tmp_path, status, state):
     (point,) = points(1)
     with Store(tmp_path, MANIFEST) as store:
         store.add([point])
-        store.claim(point)
+        assert store.claim([point]) == point
         store.finish(point, Outcome(status, loss=0.5 if status == "complete" else None))
     stored = optuna.load_study(study_name="toy/tune/a", storage=f"sqlite:///{tmp_path / 'study.db'}")
     (trial,) = stored.trials
@@ -98,7 +98,7 @@ def test_the_directory_of_another_study_is_refused_and_kept(tmp_path):
     (point,) = points(1)
     with Store(tmp_path, MANIFEST) as store:
         store.add([point])
-        store.claim(point)
+        assert store.claim([point]) == point
         store.finish(point, Outcome("complete", loss=1.0))
     with pytest.raises(StudyMismatchError, match=r"budget: 3 there, 4 here.*another output directory"):
         Store(tmp_path, {**MANIFEST, "budget": 4})

@@ -102,7 +102,7 @@ def _run(reference: str, claim: Claim, out: Path, jobs: int, watch: Watch | None
     with Store(out / claim.id, {"claim": claim.id, "protocol": protocol}) as store:
         outcomes: Outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
         if any(point.key not in outcomes for point in points(outcomes)):
-            store.annotate({"environment": environment()})
+            store.annotate(lambda _: {"environment": environment()})
             executor = LocalExecutor(ClaimWork(reference), jobs=jobs, threads=1)
             with _watching(watch, claim) as observer, executor:
                 outcomes = run_study(points, store, executor, observer=observer)

@@ -10,11 +10,12 @@ from trimtab.compare import DEFAULT_TRIALS
 from trimtab.compare.candidate import Candidate, parse_candidates
 from trimtab.compare.plan import EVALUATIONS, TUNING_SEED, Plan
 from trimtab.compare.result import TaskFacts
-from trimtab.compare.running import PlannedComparison, check_running, chosen_reference, load_result
+from trimtab.compare.running import PlannedComparison, Running, chosen_reference, load_result
 from trimtab.compare.work import ComparisonWork
 from trimtab.lab.errors import InputError
 from trimtab.lab.executor import threads_per_worker, usable_cores
-from trimtab.lab.loading import load_task, task_fingerprint
+from trimtab.lab.lease import Limits
+from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
 from trimtab.lab.session import Session
 from trimtab.lab.task import check_task
 
@@ -41,7 +42,12 @@ class Comparison(PlannedComparison):
         reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
         pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``. What is pruned then depends
             on the order in which trials finish, so that two runs of one comparison may differ.
-        jobs: worker processes; one a core by default.
+        jobs: worker processes; one a core by default. With Ray, trials at once; as many as the cluster has CPUs.
+        store: SQLAlchemy URL of the database that keeps the results, which processes on several machines can share; a
+            file in ``out`` by default.
+        limits: how long processes that share a store wait for each other and for the database.
+        executor: where trials run: ``"local"``, in processes on this machine, or ``"ray"``.
+        ray_address: of a Ray cluster that runs already; by default Ray is started on this machine.
 
     Raises:
         InputError: something cannot work; the message names the place and the remedy.
@@ -59,10 +65,14 @@ class Comparison(PlannedComparison):
         reference: str | None = None,
         pruner: str | None = None,
         jobs: int | None = None,
+        store: str | None = None,
+        limits: Limits | None = None,
+        executor: str = "local",
+        ray_address: str | None = None,
     ) -> None:
         text = candidates if isinstance(candidates, str) else ",".join(candidates)
         chosen = tuple(parse_candidates(text))
-        check_running(pruner, jobs)
+        running = Running(pruner, jobs, store, limits, executor, ray_address)
         labels = [candidate.label for candidate in chosen]
         reference = chosen_reference(labels, reference)
         self._candidates = chosen
@@ -79,7 +89,8 @@ class Comparison(PlannedComparison):
             budget=self._budget,
             pruning=pruner,
         )
-        super().__init__(plan, Path("runs") / plan.task if out is None else Path(out), reference=reference, jobs=jobs)
+        out = Path("runs") / plan.task if out is None else Path(out)
+        super().__init__(plan, out, reference=reference, running=running)
         models = [self._session(candidate).model for candidate in chosen]
         self._parameters = sum(p.numel() for p in models[0].parameters() if p.requires_grad)
 
@@ -118,7 +129,7 @@ class Comparison(PlannedComparison):
 
     def work(self) -> ComparisonWork:
         """Returns what a worker does with a point."""
-        return ComparisonWork(self._task_reference, self._budget)
+        return ComparisonWork(absolute_reference(self._task_reference), self._budget)
 
     def facts(self) -> TaskFacts:
         """Returns what a reader has to know of the task."""

@@ -3,6 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.plan import CandidateLike, Plan
 from trimtab.compare.result import ComparisonResult, TaskFacts
+from trimtab.lab.database import Location, parse_url, shown
 from trimtab.lab.environment import environment
 from trimtab.lab.errors import InputError, StudyMismatchError
-from trimtab.lab.executor import LocalExecutor, usable_cores
+from trimtab.lab.executor import Executor, LocalExecutor, usable_cores
+from trimtab.lab.lease import Limits
+from trimtab.lab.ray_executor import RayExecutor
 from trimtab.lab.store import Store, StoredStudy, read_store
 from trimtab.lab.study import Observer, run_study
 from trimtab.lab.trial import Work
@@ -26,6 +30,8 @@ PRUNERS: dict[str, Callable[[], BasePruner]] = {
     "median": optuna.pruners.MedianPruner,
     "successive-halving": optuna.pruners.SuccessiveHalvingPruner,
 }
+
+EXECUTORS = ("local", "ray")
 
 
 def chosen_reference(labels: list[str], wanted: str | None) -> str:
@@ -41,12 +47,51 @@ def chosen_reference(labels: list[str], wanted: str | None) -> str:
     return wanted
 
 
-def check_running(pruner: str | None, jobs: int | None) -> None:
-    """Raises InputError when there is no such pruner, or no worker."""
-    if pruner is not None and pruner not in PRUNERS:
-        raise InputError(f"pruner={pruner!r}: {nearest(pruner, PRUNERS)}")
-    if jobs is not None and jobs < 1:
-        raise InputError(f"jobs={jobs}: at least one worker is needed")
+@dataclass(frozen=True)
+class Running:
+    """How trials are run, and where their outcomes are kept.
+
+    Args:
+        pruner: gives up hopeless tuning trials: ``"median"``, ``"successive-halving"`` or none.
+        jobs: worker processes; one a core by default. With Ray, trials at once; as many as the cluster has CPUs.
+        store: SQLAlchemy URL of the database that keeps the outcomes; a file in the output directory by default.
+        limits: how long processes that share a store wait for each other and for the database.
+        executor: ``"local"`` or ``"ray"``.
+        ray_address: of a Ray cluster that runs already; by default Ray is started on this machine.
+
+    Raises:
+        InputError: one of them cannot be.
+    """
+
+    pruner: str | None
+    jobs: int | None
+    store: str | None
+    limits: Limits | None
+    executor: str
+    ray_address: str | None
+
+    def __post_init__(self) -> None:
+        if self.pruner is not None and self.pruner not in PRUNERS:
+            raise InputError(f"pruner={self.pruner!r}: {nearest(self.pruner, PRUNERS)}")
+        if self.jobs is not None and self.jobs < 1:
+            raise InputError(f"jobs={self.jobs}: at least one worker is needed")
+        if self.executor not in EXECUTORS:
+            raise InputError(f"executor={self.executor!r}: {nearest(self.executor, EXECUTORS)}")
+        if self.ray_address is not None and self.executor != "ray":
+            raise InputError(f"ray_address={self.ray_address!r} is only of use with executor='ray'")
+        if self.store is not None:
+            parse_url(self.store)
+
+    @property
+    def workers(self) -> int:
+        """How many trials this machine runs at once."""
+        return usable_cores() if self.jobs is None else self.jobs
+
+    def make_executor(self, work: Work, *, answers: bool) -> Executor:
+        """Returns what runs trials; ``answers`` says whether these wait for answers to their reports."""
+        if self.executor == "ray":
+            return RayExecutor(work, address=self.ray_address, jobs=self.jobs, answers=answers)
+        return LocalExecutor(work, jobs=self.workers, answers=answers)
 
 
 class PlannedComparison(ABC):
@@ -56,14 +101,24 @@ class PlannedComparison(ABC):
         plan: what is compared, and how.
         out: directory of the study; made if missing, gone on with if it holds this study.
         reference: label of the candidate that verdicts compare with.
-        jobs: worker processes; one a core by default.
+        running: how trials are run, and where their outcomes are kept.
     """
 
-    def __init__(self, plan: Plan, out: Path, *, reference: str, jobs: int | None) -> None:
+    def __init__(self, plan: Plan, out: Path, *, reference: str, running: Running) -> None:
         self.plan = plan
         self.out = out
         self.reference = reference
-        self.jobs = usable_cores() if jobs is None else jobs
+        self.running = running
+
+    @property
+    def jobs(self) -> int:
+        """How many trials this machine runs at once."""
+        return self.running.workers
+
+    @property
+    def location(self) -> Location:
+        """Where outcomes are kept."""
+        return self.out if self.running.store is None else self.running.store
 
     @abstractmethod
     def work(self) -> Work:
@@ -76,21 +131,24 @@ class PlannedComparison(ABC):
     def run(self, observer: Observer | None = None) -> ComparisonResult:
         """Runs what has not been run yet, and analyses everything.
 
-        Whatever ends it early, what is finished is kept: run it again to go on.
+        Whatever ends it early, what is finished is kept: run it again to go on. Processes that share a store share the
+        work, and each returns when all of it is done.
 
         Raises:
-            StudyMismatchError: the directory holds another study.
-            CorruptStoreError: its store cannot be read.
-            StoreInUseError: another process is running it.
+            StudyMismatchError: the store holds another study.
+            CorruptStoreError: it cannot be read.
+            StoreInUseError: another process is running it in the same directory.
+            StoreUnreachableError: the database does not answer.
+            StoreLostError: it went away while the study ran, and stayed away.
         """
         pruner = None if self.plan.pruning is None else PRUNERS[self.plan.pruning]()
-        with Store(self.out, self.plan.manifest()) as store:
-            store.annotate(self._annotation(read_store(self.out).annotation.get("definitions", {})))
+        with Store(self.location, self.plan.manifest(), self.running.limits) as store:
+            store.annotate(lambda known: self._annotation(known.get("definitions", {})))
             outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
             if any(point.key not in outcomes for point in self.plan.points(outcomes)):
-                with LocalExecutor(self.work(), jobs=self.jobs, answers=pruner is not None) as executor:
+                with self.running.make_executor(self.work(), answers=pruner is not None) as executor:
                     run_study(self.plan.points, store, executor, pruner=pruner, observer=observer)
-        return load_result(self.out)
+        return load_result(self.out, self.running.store)
 
     def _annotation(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """What a reader of the store needs beside the manifest."""
@@ -114,27 +172,31 @@ class PlannedComparison(ABC):
                 if before.get(key) != definition.get(key)
             ]
             if changes:
+                thing = "output directory" if self.running.store is None else "database"
                 raise StudyMismatchError(
-                    f"{self.out} holds results of another candidate {label} ({'; '.join(changes)}). Give this one "
-                    "another name, choose another output directory, or remove this one to start again."
+                    f"{shown(self.location)} holds results of another candidate {label} ({'; '.join(changes)}). Give "
+                    f"this one another name, choose another {thing}, or remove this one to start again."
                 )
         return {**known, **ours}
 
 
-def load_result(out: str | Path) -> ComparisonResult:
-    """Analyses whatever is finished in the directory of a comparison, running or not.
+def load_result(out: str | Path, store: str | None = None) -> ComparisonResult:
+    """Analyses whatever is finished of a comparison, running or not.
 
     Args:
-        out: the directory.
+        out: its directory.
+        store: the SQLAlchemy URL of its database, if that is not in the directory.
 
     Raises:
         StudyMismatchError: there is no study in it.
-        CorruptStoreError: its store cannot be read.
+        CorruptStoreError: it cannot be read.
+        StoreUnreachableError: the database does not answer.
     """
-    stored = read_store(Path(out))
+    location: Location = Path(out) if store is None else store
+    stored = read_store(location)
     notes = stored.annotation
     if not notes:
-        raise StudyMismatchError(f"the comparison in {out} was stopped before it began; run it again")
+        raise StudyMismatchError(f"the comparison in {shown(location)} was stopped before it began; run it again")
     facts = TaskFacts(**notes["task"])
     plan = Plan(
         task=stored.manifest["task"],

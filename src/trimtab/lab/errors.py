@@ -6,15 +6,27 @@ class InputError(ValueError):
 
 
 class StudyMismatchError(InputError):
-    """A directory holds the results of another study than the one asked for."""
+    """A store holds the results of another study than the one asked for."""
 
 
 class CorruptStoreError(InputError):
-    """The file that holds a study's results cannot be read."""
+    """A store is there, but cannot be read."""
 
 
 class StoreInUseError(InputError):
     """Another process is writing to the same study."""
+
+
+class StoreUnreachableError(InputError):
+    """The database that a study is to be kept in does not answer, or refuses us."""
+
+
+class StoreAwayError(ConnectionError):
+    """A database that was open does not answer now; what was asked of it can be asked again."""
+
+
+class StoreLostError(RuntimeError):
+    """A database stayed away for longer than a study was told to wait."""
 
 
 class DivergedError(ArithmeticError):

@@ -67,8 +67,8 @@ class Executor(Protocol):
         """Starts a trial; only when there is a free place."""
         ...
 
-    def wait(self) -> Sequence[Event]:
-        """Blocks until something has happened, and tells what."""
+    def wait(self, timeout: float | None = None) -> Sequence[Event]:
+        """Blocks until something has happened, or ``timeout`` seconds are over, and tells what."""
         ...
 
     def answer(self, point: Point, give_up: bool) -> None:
@@ -139,13 +139,16 @@ class LocalExecutor:
         worker.point = point
         worker.send(point)
 
-    def wait(self) -> list[Event]:
+    def wait(self, timeout: float | None = None) -> list[Event]:
         """Blocks until something has happened to a worker; no trial need have noticed, when one has only started.
+
+        Args:
+            timeout: seconds after which it returns in any case.
 
         Raises:
             RuntimeError: workers cannot start.
         """
-        ready = wait([worker.connection for worker in self._workers])
+        ready = wait([worker.connection for worker in self._workers], timeout)
         events: list[Event] = []
         for index, worker in enumerate(self._workers):
             if worker.connection not in ready:

@@ -42,6 +42,14 @@ def task_fingerprint(reference: str) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
+def absolute_reference(reference: str) -> str:
+    """Returns a reference that means the same in a process with another current directory."""
+    if reference in SHIPPED:
+        return reference
+    path, name = _split(reference)
+    return f"{path}:{name}"
+
+
 def _split(reference: str) -> tuple[Path, str]:
     file, separator, name = reference.rpartition(":")
     if not separator or not file.endswith(".py"):

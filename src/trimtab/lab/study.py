@@ -1,10 +1,14 @@
 """A study: a design of trials, run on an executor, kept in a store."""
 
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
 from optuna.pruners import BasePruner
 
+from trimtab.lab.contact import Contact
+from trimtab.lab.errors import StoreAwayError
 from trimtab.lab.executor import Died, Executor, Finished, Reported
 from trimtab.lab.store import Store
 from trimtab.lab.trial import Outcome, Point
@@ -19,8 +23,8 @@ every point that it knows of, finished ones included; when all of those have an 
 """
 
 ATTEMPTS = 8
-"""How often a trial is tried whose worker dies. More than once, because a worker can be killed by no fault of its
-trial; not for ever, because a trial can exhaust the memory each time."""
+"""How often a process tries a trial whose worker dies. More than once, because a worker can be killed by no fault of
+its trial; not for ever, because a trial can exhaust the memory each time."""
 
 
 class Observer(Protocol):
@@ -54,18 +58,22 @@ def run_study(
     """Runs whatever a design asks for and has no outcome yet.
 
     Each outcome is recorded before anything that depends on it starts. When this function is left early, by an
-    exception, by Ctrl-C or because the process is killed, nothing that was finished is lost: what was running is run
-    again by whoever opens the store next.
+    exception, by Ctrl-C or because the process is killed, nothing that was recorded is lost: what was running is run
+    again by whoever opens the store next, or shares it. While a database is away, trials go on, and their outcomes are
+    kept until they can be written.
 
     Args:
         design: what to run.
         store: where outcomes are kept.
         executor: where trials run; with a ``pruner`` it must ask for answers.
         pruner: gives up hopeless points of groups whose trials are not final (``test`` is false).
-        observer: told about progress.
+        observer: told about progress, also of trials that other processes have finished.
 
     Returns:
         Key to outcome, for every point of the design.
+
+    Raises:
+        StoreLostError: the store's database was away for longer than its limits allow.
     """
     return _Run(design, store, executor, pruner, observer).run()
 
@@ -79,34 +87,96 @@ class _Run:
         self.executor = executor
         self.pruner = pruner
         self.observer = observer
+        self.contact = Contact(store.name, store.limits.patience)
         self.outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
+        self.planned: set[str] = set()
+        self.open: list[Point] = []
         self.running: dict[str, Point] = {}
-        self.waiting: list[Point] = []
-        self.deaths: dict[str, int] = {}
+        self.cut_off: dict[str, Point] = {}
+        self.unwritten: dict[str, tuple[Point, Outcome]] = {}
+        self.deaths: Counter[str] = Counter()
+        self.next_look = 0.0
+        self.others_have_all = False
 
     def run(self) -> dict[str, Outcome]:
         self._plan()
-        while self.waiting or self.running:
-            self._dispatch()
-            for event in self.executor.wait():
+        while True:
+            self._exchange()
+            if not (self.open or self.running or self.cut_off or self.unwritten):
+                return self.outcomes
+            for event in self.executor.wait(self._pause()):
                 self._handle(event)
-        return self.outcomes
 
     def _plan(self) -> None:
+        """Finds out which points have no outcome and are not in our hands; they may be in somebody else's."""
         points = self.design(self.outcomes)
-        self.waiting = [p for p in points if p.key not in self.outcomes and p.key not in self.running]
-        self.store.add(self.waiting)
+        self.planned = {point.key for point in points}
+        ours = self.running.keys() | self.cut_off.keys() | self.unwritten.keys()
+        self.open = [p for p in points if p.key not in self.outcomes and p.key not in ours]
         if self.observer:
             self.observer.planned(points, self.outcomes)
 
+    def _pause(self) -> float | None:
+        """Returns after how many seconds the store wants attention, if nothing happens before."""
+        if self.contact.away:
+            return self.contact.seconds_left
+        return max(0.0, self.next_look - time.monotonic()) if self.store.shared else None
+
+    def _exchange(self) -> None:
+        """Does everything that needs the store; while that is away, it stays to be done."""
+        if self.contact.seconds_left:
+            return
+        try:
+            self._dispatch()  # first, so that workers go on while we write
+            self._write()
+            self._look()
+            self._dispatch()
+        except StoreAwayError as error:
+            self.contact.failed(error, len(self.unwritten))
+        else:
+            self.contact.succeeded()
+
     def _dispatch(self) -> None:
-        while self.waiting and self.executor.free:
-            point = self.waiting.pop(0)
-            self.store.claim(point)
-            self.running[point.key] = point
-            self.executor.submit(point)
+        self.store.add(self.open)
+        for key, point in list(self.cut_off.items()):
+            self.store.release(point)
+            del self.cut_off[key]
+            self.open.insert(0, point)
+        while self.open and self.executor.free and not self.others_have_all:
+            claimed = self.store.claim(self.open)
+            if claimed is None:
+                self.others_have_all = True  # as far as we know until the next look
+                return
+            self.open.remove(claimed)
+            self.running[claimed.key] = claimed
+            self.executor.submit(claimed)
             if self.observer:
-                self.observer.started(point)
+                self.observer.started(claimed)
+
+    def _write(self) -> None:
+        """Records what has finished here."""
+        for key, (point, outcome) in list(self.unwritten.items()):
+            recorded = self.store.finish(point, outcome)
+            del self.unwritten[key]
+            self._learn({key: (point, outcome)} if recorded else {})
+
+    def _look(self) -> None:
+        """Looks at what other processes have done, when it is time to."""
+        if not self.store.shared or time.monotonic() < self.next_look:
+            return
+        news = self.store.sync()
+        self.next_look = time.monotonic() + self.store.limits.poll
+        self.others_have_all = False
+        if news:
+            self._learn(news)
+
+    def _learn(self, recorded: Mapping[str, tuple[Point, Outcome]]) -> None:
+        """Takes in outcomes that are recorded, and plans anew."""
+        self.outcomes.update({key: outcome for key, (_, outcome) in recorded.items()})
+        if self.observer:
+            for key in recorded.keys() & self.planned:
+                self.observer.finished(*recorded[key])
+        self._plan()
 
     def _handle(self, event: Finished | Died | Reported) -> None:
         match event:
@@ -114,24 +184,20 @@ class _Run:
                 if self.observer:
                     self.observer.reported(point, cost, loss)
                 if self.pruner is not None:
-                    give_up = not point.test and self.store.hopeless(point, cost, loss, self.pruner)
-                    self.executor.answer(point, give_up)
+                    self.executor.answer(point, not point.test and self._hopeless(point, cost, loss, self.pruner))
             case Finished(point, outcome):
-                self._dispatch()  # its worker goes on at once, while we write
-                self._record(point, outcome)
+                self.unwritten[point.key] = (self.running.pop(point.key), outcome)
             case Died(point, reason):
-                self.deaths[point.key] = self.deaths.get(point.key, 0) + 1
+                self.deaths[point.key] += 1
+                del self.running[point.key]
                 if self.deaths[point.key] == ATTEMPTS:
                     error = f"{reason}; it was tried {ATTEMPTS} times. Does it need more memory than there is?"
-                    self._record(point, Outcome("failed", error=error))
+                    self.unwritten[point.key] = (point, Outcome("failed", error=error))
                 else:
-                    self.store.release(self.running.pop(point.key))
-                    self.waiting.insert(0, point)
+                    self.cut_off[point.key] = point
 
-    def _record(self, point: Point, outcome: Outcome) -> None:
-        self.store.finish(point, outcome)
-        del self.running[point.key]
-        self.outcomes[point.key] = outcome
-        if self.observer:
-            self.observer.finished(point, outcome)
-        self._plan()
+    def _hopeless(self, point: Point, cost: int, loss: float, pruner: BasePruner) -> bool:
+        try:
+            return self.store.hopeless(point, cost, loss, pruner)
+        except StoreAwayError:
+            return False  # the next report asks again

@@ -187,6 +187,9 @@ def test_whoever_is_killed_takes_the_scripts_along_and_the_same_call_goes_on(her
         ({"jobs": 0}, "jobs=0"),
         ({"trials": 0}, "trials=0"),
         ({"pruner": "medium"}, "did you mean median"),
+        ({"executor": "raye"}, "executor='raye'"),
+        ({"ray_address": "auto"}, "only of use with executor='ray'"),
+        ({"store": "runs/train"}, "store='runs/train' is not the URL of a database"),
         ({"reference": "sgd"}, "reference='sgd' is not among the candidates"),
         ({"metric": None, "metric_file": "{out}/{ll}.json:b"}, "{ll} is not among the places of adamw's command"),
     ],
@@ -208,6 +211,39 @@ def test_a_comparison_is_called_after_its_script(here):
     assert comparison("sh -c 'echo {optimizer} {seed}'", tune=[], out=None).out.parts == ("runs", "sh")
     assert comparison(None, {"a": LINE, "b": LINE}, out=None).out.parts == ("runs", "commands")
     assert [path.name for path in here.iterdir()] == ["train.py"]
+
+
+def test_commands_in_a_database_are_the_commands_in_a_directory(here, postgres):
+    expected = comparison().run()
+    result = comparison(out="elsewhere", store=postgres.url).run()
+    assert load_result("elsewhere", postgres.url) == result
+    assert losses(result) == losses(expected)
+    assert [path.name for path in (here / "elsewhere").iterdir()] == ["trials"]
+    (here / "train.py").write_text(f"{SCRIPT}\n")
+    with pytest.raises(StudyMismatchError, match=r"(?s)^postgresql:.*another candidate adamw.*choose another database"):
+        comparison(out="third", store=postgres.url).run()
+
+
+def test_commands_on_ray_are_the_commands_on_local_workers(here, tmp_path_factory, monkeypatch):
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'trimtab[ray]'")
+    line, place = "sh train.sh {optimizer} {lr} {seed} {trial}", "{trial}.json:loss"
+    (here / "train.sh").write_text("echo '{\"loss\": '$2$3'}' > $4.json")
+    options = {"line": line, "metric": None, "metric_file": place, "tune": ["lr=0..1"]}
+    expected = comparison(**options).run()
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    try:
+        monkeypatch.chdir(here)
+        result = comparison(**options, out="ray", executor="ray").run()
+    finally:
+        ray.shutdown()
+    assert losses(result) == losses(expected)
+    assert {trial.status for trial in result.trials} == {"complete"}
+    assert len(list((here / "ray" / "trials").iterdir())) == 2 * (2 + 2)
+
+
+def losses(result):
+    return [(trial.key, trial.status, trial.loss, trial.curve) for trial in result.trials]
 
 
 @pytest.mark.parametrize("text", ["name", "name=", "=command"])

@@ -40,7 +40,7 @@ def trial(tmp_path):
         line = f"{sys.executable} {script} {what} {{lr}} {{seed}} {{out}}"
         candidate = CommandCandidate("mine", Command(line), (("lr", "0..1"),))
         found = metric if not isinstance(metric, str) else output_metric(metric)
-        work = CommandWork({"mine": candidate}, found, maximize, tmp_path / "trials", timeout, threads=1)
+        work = CommandWork({"mine": candidate}, found, maximize, tmp_path / "trials", timeout, 1, tmp_path)
         return work(Point("task/tune/mine", 0, {"lr": 0.5}, seed=7), report)
 
     return run
@@ -131,7 +131,7 @@ def test_a_program_that_cannot_be_started_is_a_failure(trial, tmp_path):
     program = tmp_path / "program"
     program.write_text("no program")
     candidate = CommandCandidate("mine", Command(f"{program} {{seed}}"))
-    work = CommandWork({"mine": candidate}, output_metric("x"), False, tmp_path / "trials", None, threads=1)
+    work = CommandWork({"mine": candidate}, output_metric("x"), False, tmp_path / "trials", None, 1, tmp_path)
     outcome = work(Point("task/tune/mine", 0, {}, seed=7), lambda cost, loss: False)
     assert outcome.status == "failed"
     assert "the command cannot be started" in outcome.error

@@ -19,9 +19,10 @@ from trimtab.compare.command.template import Command, pointing
 from trimtab.compare.command.work import CommandWork, trial_name
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import TaskFacts
-from trimtab.compare.running import PlannedComparison, check_running, chosen_reference
+from trimtab.compare.running import PlannedComparison, Running, chosen_reference
 from trimtab.lab.errors import InputError
 from trimtab.lab.executor import threads_per_worker
+from trimtab.lab.lease import Limits
 from trimtab.lab.tunable import LogUniform, Uniform
 
 DEFAULT_SEEDS = 5
@@ -52,7 +53,12 @@ class CommandComparison(PlannedComparison):
         seeds: fresh seeds of the final runs.
         reference: candidate that verdicts compare with; ``adamw`` if it takes part, else the first.
         pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``.
-        jobs: commands that run at the same time; one a core by default.
+        jobs: commands that run at the same time; one a core by default. With Ray, as many as the cluster has CPUs.
+        store: SQLAlchemy URL of the database that keeps the results, which processes on several machines can share; a
+            file in ``out`` by default.
+        limits: how long processes that share a store wait for each other and for the database.
+        executor: where commands run: ``"local"``, on this machine, or ``"ray"``.
+        ray_address: of a Ray cluster that runs already; by default Ray is started on this machine.
         timeout: seconds after which a trial has failed.
         shell: whether a shell reads the command.
         unseeded: allows a command without ``{seed}``, because it reads ``TRIMTAB_SEED`` or is random by itself.
@@ -77,11 +83,15 @@ class CommandComparison(PlannedComparison):
         reference: str | None = None,
         pruner: str | None = None,
         jobs: int | None = None,
+        store: str | None = None,
+        limits: Limits | None = None,
+        executor: str = "local",
+        ray_address: str | None = None,
         timeout: float | None = None,
         shell: bool = False,
         unseeded: bool = False,
     ) -> None:
-        check_running(pruner, jobs)
+        running = Running(pruner, jobs, store, limits, executor, ray_address)
         self.metric = _metric(metric, metric_file, metric_name)
         commands = _commands(command, candidates, shell)
         chosen = command_candidates(commands, parse_tunes(tune))
@@ -104,7 +114,7 @@ class CommandComparison(PlannedComparison):
             plan,
             Path("runs") / name if out is None else Path(out),
             reference=chosen_reference([candidate.label for candidate in chosen], reference),
-            jobs=jobs,
+            running=running,
         )
 
     def work(self) -> CommandWork:
@@ -116,6 +126,7 @@ class CommandComparison(PlannedComparison):
             (self.out / "trials").resolve(),
             self.timeout,
             threads_per_worker(self.jobs),
+            Path.cwd(),
         )
 
     @property

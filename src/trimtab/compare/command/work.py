@@ -1,5 +1,6 @@
 """What a worker does with a point of a comparison of commands."""
 
+import contextlib
 import math
 import os
 import re
@@ -31,6 +32,7 @@ class CommandWork:
         directory: each trial gets a directory of its own in it.
         timeout: seconds after which a trial has failed; ``None`` for never.
         threads: value of ``OMP_NUM_THREADS`` where the environment sets none.
+        here: where commands run, and what relative paths start from.
     """
 
     candidates: dict[str, CommandCandidate]
@@ -39,9 +41,14 @@ class CommandWork:
     directory: Path
     timeout: float | None
     threads: int
+    here: Path
 
     def __call__(self, point: Point, report: Reporter) -> Outcome:
         """Runs the command to its end and reads the metric."""
+        with contextlib.chdir(self.here):  # a worker of Ray's starts elsewhere
+            return self._attempt(point, report)
+
+    def _attempt(self, point: Point, report: Reporter) -> Outcome:
         candidate = self.candidates[point.group.split("/", 2)[2]]
         trial = trial_name(point)
         out = self.directory / trial
