@@ -170,7 +170,9 @@ class Leases:
                 continue
             _, since = self._suspects[row.owner]
             if everybody or now - since >= row.takeover_seconds / 3:
-                silent = delete(OWNERS).where(OWNERS.c.owner == row.owner, OWNERS.c.beat == row.beat)
+                silent = delete(OWNERS).where(OWNERS.c.owner == row.owner)
+                if not everybody:  # it may have beaten since
+                    silent = silent.where(OWNERS.c.beat == row.beat)
                 if connection.execute(silent).rowcount:
                     freed += self._free(connection, row.owner)
         return freed
