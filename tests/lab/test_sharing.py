@@ -1,5 +1,6 @@
 """Several stores on one database server: each stands for a process on another machine."""
 
+import contextlib
 import logging
 import threading
 import time
