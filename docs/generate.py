@@ -73,7 +73,7 @@ import trimtab
 optimizer = trimtab.create("{entry.id}", model, lr={_middle(entry):.1g})
 ```
 
-In a comparison: `trimtab compare digits --candidates adamw,{entry.id if entry.id != "adamw" else "sgd"}`.
+{_cost(entry)}In a comparison: `trimtab compare digits --candidates adamw,{entry.id if entry.id != "adamw" else "sgd"}`.
 
 ## What is tuned
 
@@ -103,6 +103,11 @@ def _figures(claim: Claim, result: ClaimResult) -> str:
     drawn = [claim_panel(panel, result).to_html(full_html=False, include_plotlyjs=False) for panel in claim.panels]
     script = '<script src="../../assets/plotly.min.js"></script>'
     return f'<div class="figures">{script}{"".join(drawn)}</div>'
+
+
+def _cost(entry: Entry) -> str:
+    """Where the cost of a step was measured."""
+    return "What a step costs, measured: [how fast](../speed.md).\n\n" if entry.object.startswith("trimtab") else ""
 
 
 def _public_path(entry: Entry) -> str:

@@ -4,7 +4,7 @@ from torch import nn
 
 from trimtab.optim import Lion
 from trimtab.primitives import compiling
-from trimtab.primitives.compiling import WORTH_COMPILING, compile_mode, resolved
+from trimtab.primitives.compiling import EXAMPLE_LENGTH, WORTH_COMPILING, compile_mode, compiled_flat, resolved
 
 SMALL_MODEL, LARGE_MODEL = [torch.ones(10)], [torch.ones(WORTH_COMPILING)]
 
@@ -41,3 +41,17 @@ def test_the_choice_of_the_first_step_is_saved_and_loaded():
     other = Lion([nn.Parameter(torch.ones(10))], compile=True)
     other.load_state_dict(saved)
     assert other.param_groups[0]["compile"] is False
+
+
+def test_a_function_that_holds_for_some_lengths_only_is_refused():
+    def special(values):
+        return (values * 2 if values.shape[0] % 2 else values + 1,)
+
+    with pytest.raises(RuntimeError, match=r"for some lengths only: .*Mod"):
+        compiled_flat(special, [torch.ones(EXAMPLE_LENGTH)])
+
+
+def test_a_function_of_any_length_takes_them_all():
+    doubled = compiled_flat(lambda values: (values * 2,), [torch.ones(EXAMPLE_LENGTH)])
+    for length in (2, 3, 16, 1001, EXAMPLE_LENGTH + 1):
+        assert torch.equal(doubled(torch.ones(length))[0], torch.full((length,), 2.0))
