@@ -10,7 +10,20 @@ from typing import Any, TypeAlias
 import optuna
 from filelock import FileLock, Timeout
 from optuna.storages import RDBStorage
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, func, inspect, make_url, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    NullPool,
+    column,
+    create_engine,
+    event,
+    func,
+    inspect,
+    make_url,
+    select,
+    table,
+)
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -30,7 +43,7 @@ from trimtab.lab.errors import (
     StoreUnreachableError,
     StudyMismatchError,
 )
-from trimtab.lab.lease import LEASES, TABLES
+from trimtab.lab.lease import TABLES
 
 FILE_NAME = "study.db"
 
@@ -226,18 +239,28 @@ def _open(file: Path | None, location: Location, read_only: bool) -> RDBStorage:
     if file is not None:
         url = URL.create("sqlite", database=str(file))
         options: dict[str, Any] = {"connect_args": {"timeout": 60, "isolation_level": None}}
+        if read_only:  # Optuna would make what is missing, and be in the way of the process that is making it
+            _check_begun(create_engine(url, poolclass=NullPool, **options), location)
         return _storage(url, options, read_only)
     url = parse_url(str(location))
     options = {"isolation_level": "READ COMMITTED"}
     if url.get_driver_name() in ("psycopg", "psycopg2"):
         options["connect_args"] = {key: value for key, value in _CONNECTION.items() if key not in url.query}
     engine = create_engine(url, poolclass=NullPool, **options)
+    if read_only:
+        _check_begun(engine, location)
     with engine.connect() as connection:
-        if read_only and not inspect(connection).has_table(LEASES.name):
-            raise StudyMismatchError(f"there is no study in {shown(location)}")
         if engine.dialect.name == "postgresql":  # processes that start at once would all make the tables
             connection.execute(select(func.pg_advisory_lock(_LOCK)))
         return _storage(url, options, read_only)
+
+
+def _check_begun(engine: Engine, location: Location) -> None:
+    """Looks whether Optuna has made its tables, without making any."""
+    version = table("alembic_version", column("version_num"))  # the last that it writes
+    with engine.connect() as connection:
+        if not inspect(connection).has_table(version.name) or connection.scalar(select(version)) is None:
+            raise StudyMismatchError(f"there is no study in {shown(location)} yet")
 
 
 def _storage(url: URL, options: dict[str, Any], read_only: bool) -> RDBStorage:

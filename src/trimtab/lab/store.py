@@ -36,7 +36,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, column, select, table
 
-from trimtab.lab.database import Database, Location, existing
+from trimtab.lab.database import Database, Location, existing, shown
 from trimtab.lab.errors import StoreAwayError, StudyMismatchError
 from trimtab.lab.lease import Heart, Leases, Limits
 from trimtab.lab.optuna_trial import outcome_of, point_of, waiting_trial
@@ -291,7 +291,9 @@ def read_store(location: Location) -> StoredStudy:
     try:
         with database.readable(), database.transaction():
             studies = {study.study_name: study for study in database.storage.get_all_studies()}
-            attributes = studies.pop(_MANIFEST).user_attrs
+            attributes = studies.pop(_MANIFEST).user_attrs if _MANIFEST in studies else {}
+            if "manifest" not in attributes:
+                raise StudyMismatchError(f"there is no study in {shown(location)} yet")
             outcomes = {
                 trial.user_attrs["key"]: outcome_of(trial)
                 for study in studies.values()
