@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from trimtab.catalog import entries
-from trimtab.cli.application import app, input_errors, say_how_to_go_on, say_loading
+from trimtab.cli.application import app, input_errors, say_loading, stoppable
 from trimtab.compare import DEFAULT_CANDIDATES, DEFAULT_TRIALS
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """
 Exit codes: 0 every candidate was ranked; 1 the comparison ended, but some candidate could not be ranked;
-2 the input cannot work; 3 the store's database went away and stayed away; 130 stopped by Ctrl-C (after both, the same
-command goes on).
+2 the input cannot work; 3 results cannot be written any more, because the store's database or the disk went away and
+stayed away; 130 stopped by Ctrl-C, 143 by SIGTERM (after these three, the same command goes on).
 """
 
 
@@ -129,7 +129,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
     """Tune candidates on a task, or a command, with equal budgets, and compare them on fresh seeds."""
-    with input_errors():
+    with input_errors(), stoppable(Console(stderr=as_json)):
         say_loading()
         from trimtab.compare.building import build_comparison
 
@@ -176,13 +176,11 @@ def _run(comparison: "PlannedComparison", *, dry_run: bool, as_json: bool) -> No
     if dry_run:
         drawing.print_dry_run(console, comparison)
         return
-    try:
+    with stoppable(console, shown(comparison.location)):
         with drawing.ProgressBars(console, comparison.plan.seeds, sign=comparison.facts().sign) as bars:
             result = comparison.run(bars)
-    except KeyboardInterrupt:
-        say_how_to_go_on(console, shown(comparison.location))
-    paths = write_all(result, comparison.out)
-    drawing.print_summary(console, result, paths)
+        paths = write_all(result, comparison.out)
+        drawing.print_summary(console, result, paths)
     if as_json:
         typer.echo(to_json(result))
     if any(candidate.rank is None for candidate in result.candidates):

@@ -157,6 +157,7 @@ class Database:
 
         Raises:
             StoreAwayError: the database does not answer now. Whether the transaction was done is then unknown.
+            CorruptStoreError: its file is damaged.
         """
         sessions = self.storage.scoped_session
         try:
@@ -168,6 +169,8 @@ class Database:
         except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
             if _is_away(error):
                 raise StoreAwayError(_reason(error)) from error
+            if _sqlite_code(error) in _DAMAGE:
+                raise CorruptStoreError(f"{self.file} is damaged ({_reason(error)}). Put back a copy of it.") from error
             raise
         finally:
             self.storage.scoped_session = sessions
@@ -186,6 +189,11 @@ class Database:
             TypeError,
             json.JSONDecodeError,
         ) as error:
+            if _sqlite_code(error) in _REFUSALS:
+                raise StoreUnreachableError(
+                    f"{self.file} cannot be used ({_reason(error)}). Is the disk full, or read-only? What is in it is "
+                    "kept, and the same command goes on when that is mended."
+                ) from error
             if self.file is not None:
                 raise CorruptStoreError(
                     f"{self.file} cannot be read ({_reason(error)}). Put back a copy of it, or move it away and run "
@@ -224,14 +232,18 @@ def existing(location: Location) -> Database:
 
 
 def _locked(file: Path) -> FileLock:
-    file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(file.with_name(f".{file.name}.lock"))
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise StoreInUseError(
             f"{file.parent} is in use by another running trimtab process; wait for it or choose another directory"
         ) from None
+    except OSError as error:
+        raise StoreUnreachableError(
+            f"{file.parent} cannot be written to ({error.strerror or error}); choose another directory, or make room"
+        ) from error
     return lock
 
 
@@ -297,6 +309,21 @@ def _is_away(error: BaseException) -> bool:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
+
+
+_REFUSALS = ("FULL", "READONLY", "CANTOPEN", "PERM", "BUSY", "LOCKED", "IOERR")
+_DAMAGE = ("CORRUPT", "NOTADB")
+
+
+def _sqlite_code(error: BaseException) -> str:
+    """Returns SQLite's name of what happened, such as FULL; empty if it was not SQLite."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if name := getattr(cause, "sqlite_errorname", ""):
+            # one that ends too early is damaged; other names are longer for the same thing, as in SQLITE_IOERR_WRITE
+            return "CORRUPT" if name == "SQLITE_IOERR_SHORT_READ" else str(name).split("_")[1]
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
 def _reason(error: BaseException) -> str:

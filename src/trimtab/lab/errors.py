@@ -18,7 +18,7 @@ class StoreInUseError(InputError):
 
 
 class StoreUnreachableError(InputError):
-    """The database that a study is to be kept in does not answer, or refuses us."""
+    """The database or file that a study is to be kept in does not answer, or refuses us."""
 
 
 class StoreAwayError(ConnectionError):
@@ -27,6 +27,10 @@ class StoreAwayError(ConnectionError):
 
 class StoreLostError(RuntimeError):
     """A database stayed away for longer than a study was told to wait."""
+
+
+class UnwritableError(RuntimeError):
+    """A file of results cannot be written, because the disk is full, read-only or gone."""
 
 
 class DivergedError(ArithmeticError):

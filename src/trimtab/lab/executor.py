@@ -7,6 +7,7 @@ more.
 
 import contextlib
 import multiprocessing
+import multiprocessing.resource_tracker
 import os
 import signal
 import threading
@@ -103,7 +104,12 @@ class LocalExecutor:
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Self:
-        self._workers = [self._start() for _ in range(self.jobs)]
+        try:
+            for _ in range(self.jobs):
+                self._workers.append(self._start())
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -119,7 +125,13 @@ class LocalExecutor:
         process = context.Process(
             target=_serve, args=(theirs, self._work, self.threads, self._answers), daemon=True, name="trimtab-worker"
         )
-        process.start()
+        # Ctrl-C reaches every process, and would end one that is still importing torch with a traceback
+        multiprocessing.resource_tracker.ensure_running()  # which unblocks the signal when it starts
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         return _Worker(process, ours)
 
@@ -232,10 +244,12 @@ def threads_per_worker(jobs: int) -> int:
 
 def _serve(connection: "Connection[Any, Any]", work: Work, threads: int, answers: bool) -> None:
     """A worker's life: takes points, runs them, sends back outcomes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    _die_with_parent()
+
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent decides
-    _die_with_parent()
     torch.set_num_threads(threads)
 
     def report(cost: int, loss: float) -> bool:

@@ -1,7 +1,10 @@
 """Writing files so that a reader never sees half of one."""
 
+import contextlib
 import os
 from pathlib import Path
+
+from trimtab.lab.errors import UnwritableError
 
 
 def write_atomically(path: str | Path, text: str) -> Path:
@@ -13,8 +16,22 @@ def write_atomically(path: str | Path, text: str) -> Path:
 
     Returns:
         The path.
+
+    Raises:
+        UnwritableError: the operating system refuses.
     """
     path = Path(path)
+    try:
+        _write(path, text)
+    except OSError as error:
+        raise UnwritableError(
+            f"{path} cannot be written ({error.strerror or error}); the results themselves are kept, and the same "
+            "command writes it when that is mended"
+        ) from error
+    return path
+
+
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -24,5 +41,5 @@ def write_atomically(path: str | Path, text: str) -> Path:
             os.fsync(file.fileno())  # or a power failure could leave the new name with no content
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
-    return path
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
