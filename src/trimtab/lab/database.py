@@ -43,6 +43,7 @@ from trimtab.lab.errors import (
     StoreUnreachableError,
     StudyMismatchError,
 )
+from trimtab.lab.interruption import uninterrupted
 from trimtab.lab.lease import TABLES
 
 FILE_NAME = "study.db"
@@ -153,7 +154,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Everything within, Optuna's own writes included, happens at once or not at all.
+        """Everything within, Optuna's own writes included, happens at once or not at all. Ctrl-C waits for its end.
 
         Raises:
             StoreAwayError: the database does not answer now. Whether the transaction was done is then unknown.
@@ -161,7 +162,7 @@ class Database:
         """
         sessions = self.storage.scoped_session
         try:
-            with self.engine.begin() as connection:
+            with uninterrupted(), self.engine.begin() as connection:
                 # Optuna commits after each of its steps; joined like this, it commits into our transaction
                 joined = sessionmaker(bind=connection, join_transaction_mode="create_savepoint")
                 self.storage.scoped_session = scoped_session(joined)
