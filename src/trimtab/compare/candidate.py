@@ -4,6 +4,7 @@ It is written as a call, ``lion`` or ``adamw(weight_decay=0.1)``; several are se
 """
 
 import ast
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -13,6 +14,7 @@ from torch import nn
 
 from trimtab.catalog import Entry, find
 from trimtab.catalog.create import build
+from trimtab.lab.checks import check_number, check_text
 from trimtab.lab.errors import InputError
 from trimtab.lab.tunable import Settings, Tunables, Value
 
@@ -89,8 +91,12 @@ def parse_candidates(text: str) -> list[Candidate]:
         InputError: the text is not of that form, a name or setting is unknown, a value is outside its range, or a
             candidate stands there twice.
     """
+    check_text("candidates", text)
     try:
-        tree = ast.parse(f"[{text}]", mode="eval").body
+        with warnings.catch_warnings(action="ignore"):  # Python's, about odd ways to write numbers
+            tree = ast.parse(f"[{text}]", mode="eval").body
+    except (RecursionError, MemoryError):
+        raise InputError(_pointing(text[:100], 0, "it is nested too deeply")) from None
     except SyntaxError as error:
         raise InputError(
             _pointing(text, (error.offset or 2) - 2, "expected names such as lion,adamw(lr=0.001)")
@@ -115,6 +121,8 @@ def _candidate(text: str, node: ast.expr) -> Candidate:
         )
     entry = find(node.func.id)
     fixed = tuple((keyword.arg or "**", _value(text, keyword)) for keyword in node.keywords)
+    if len(dict(fixed)) < len(fixed):
+        raise InputError(_pointing(text, node.col_offset - 1, "a setting stands there twice"))
     for name, value in fixed:
         tunable = entry.load_tunables().get(name)
         if tunable is None and name not in _arguments(entry):
@@ -142,13 +150,22 @@ def _arguments(entry: Entry) -> list[str]:
 def _value(text: str, keyword: ast.keyword) -> Value:
     try:
         value = ast.literal_eval(keyword.value)
-    except ValueError:
-        raise InputError(
-            _pointing(text, keyword.value.col_offset - 1, "expected a number, a string or a bool")
-        ) from None
-    if isinstance(value, list):
-        value = tuple(value)
+        if isinstance(value, list | tuple):
+            value = tuple(map(_checked, value))
+        else:
+            _checked(value)
+    except (ValueError, TypeError, RecursionError, MemoryError):
+        words = "expected a finite number, a string, a bool, None or a tuple of these"
+        raise InputError(_pointing(text, keyword.value.col_offset - 1, words)) from None
     return value  # type: ignore[no-any-return]  # tuples (betas) pass through to the optimizer
+
+
+def _checked(value: Value) -> Value:
+    if isinstance(value, str):
+        check_text("setting", value)
+    elif value is not None and not isinstance(value, bool):
+        check_number("setting", value)
+    return value
 
 
 def _pointing(text: str, offset: int, expected: str) -> str:

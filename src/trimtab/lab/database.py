@@ -35,6 +35,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import scoped_session, sessionmaker
 
+from trimtab.lab.checks import check_path, check_text
 from trimtab.lab.errors import (
     CorruptStoreError,
     InputError,
@@ -72,6 +73,7 @@ def parse_url(text: str) -> URL:
     Raises:
         InputError: it is no URL, names an unknown database, or its driver is missing; the message says what to do.
     """
+    check_text("store", text)
     shown = re.sub(r"//.*@", "//***@", text)
     try:
         url = make_url(text)
@@ -102,6 +104,7 @@ def parse_url(text: str) -> URL:
 def sqlite_file(location: Location) -> Path | None:
     """Returns the file that a location stands for, or ``None`` for a server."""
     if isinstance(location, Path):
+        check_path("location", location)
         return location / FILE_NAME
     url = parse_url(location)
     return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
@@ -227,7 +230,11 @@ def existing(location: Location) -> Database:
         StudyMismatchError: there is none.
     """
     file = sqlite_file(location)
-    if file is not None and not file.is_file():
+    try:
+        there = file is None or file.is_file()
+    except OSError as error:
+        raise StudyMismatchError(f"{file} cannot be looked at: {error.strerror}") from error
+    if file is not None and not there:
         raise StudyMismatchError(f"there is no study in {file.parent}: {file.name} is missing")
     return Database(location, read_only=True)
 

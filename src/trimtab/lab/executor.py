@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, cast
 
-from trimtab.lab.errors import InputError
+from trimtab.lab.checks import MANY_WORKERS, check_callable, check_flag, check_whole
 from trimtab.lab.trial import Outcome, Point, Work
 
 
@@ -93,12 +93,13 @@ class LocalExecutor:
     def __init__(
         self, work: Work, *, jobs: int | None = None, threads: int | None = None, answers: bool = False
     ) -> None:
+        check_callable("work", work)
+        check_flag("answers", answers)
+        for name, value in (("jobs", jobs), ("threads", threads)):
+            if value is not None:
+                check_whole(name, value, most=MANY_WORKERS)
         self.jobs = usable_cores() if jobs is None else jobs
-        if self.jobs < 1:
-            raise InputError(f"jobs={jobs}: at least one worker is needed")
         self.threads = threads_per_worker(self.jobs) if threads is None else threads
-        if self.threads < 1:
-            raise InputError(f"threads={threads}: at least one thread a worker is needed")
         self._work = work
         self._answers = answers
         self._workers: list[_Worker] = []
@@ -239,6 +240,7 @@ def usable_cores() -> int:
 
 def threads_per_worker(jobs: int) -> int:
     """Returns how many threads each of ``jobs`` workers may have so that they do not fight for the cores."""
+    check_whole("jobs", jobs)
     return max(1, usable_cores() // jobs)
 
 

@@ -4,7 +4,8 @@ import contextlib
 import os
 from pathlib import Path
 
-from trimtab.lab.errors import UnwritableError
+from trimtab.lab.checks import check_path
+from trimtab.lab.errors import InputError, UnwritableError
 
 
 def write_atomically(path: str | Path, text: str) -> Path:
@@ -19,7 +20,11 @@ def write_atomically(path: str | Path, text: str) -> Path:
 
     Raises:
         UnwritableError: the operating system refuses.
+        InputError: what is given is no path, or no text.
     """
+    check_path("path", path)
+    if not isinstance(text, str):
+        raise InputError(f"text={text!r}: a text is needed")
     path = Path(path)
     try:
         _write(path, text)

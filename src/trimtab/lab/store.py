@@ -37,7 +37,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, column, select, table
 
 from trimtab.lab.database import Database, Location, existing, shown
-from trimtab.lab.errors import StoreAwayError, StudyMismatchError
+from trimtab.lab.errors import InputError, StoreAwayError, StudyMismatchError
 from trimtab.lab.lease import Heart, Leases, Limits
 from trimtab.lab.optuna_trial import outcome_of, point_of, waiting_trial
 from trimtab.lab.trial import Outcome, Point
@@ -68,6 +68,9 @@ class Store:
     """
 
     def __init__(self, location: Location, manifest: Mapping[str, Any], limits: Limits | None = None) -> None:
+        if limits is not None and not isinstance(limits, Limits):
+            raise InputError(f"limits={limits!r}: Limits are needed")
+        plain = _plain(manifest)
         self.limits = Limits() if limits is None else limits
         self._database = Database(location, stall=self.limits.takeover)
         self._storage = self._database.storage
@@ -79,7 +82,7 @@ class Store:
         self._studies: dict[str, optuna.Study] = {}
         try:
             with self._database.readable(), self._database.transaction() as connection:
-                self._check_manifest(connection, json.loads(json.dumps(manifest)))
+                self._check_manifest(connection, plain)
                 self._load(connection)
         except BaseException:
             self._database.close()
@@ -262,6 +265,16 @@ class Store:
             if point.group not in self._studies:  # opening one costs more than asking it
                 self._studies[point.group] = optuna.load_study(study_name=point.group, storage=self._storage)
             return pruner.prune(self._studies[point.group], self._storage.get_trial(trial))
+
+
+def _plain(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        plain = json.loads(json.dumps(manifest, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"manifest={manifest!r}: plain values are needed ({error})") from error
+    if not isinstance(plain, dict):
+        raise InputError(f"manifest={manifest!r}: names and values are needed")
+    return plain
 
 
 @dataclass(frozen=True)
