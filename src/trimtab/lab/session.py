@@ -99,7 +99,7 @@ class Session:
     def _load_rows(self, rows: Int[Tensor, " batch"]) -> None:
         self._rows = rows
         with self._randomness.lent():  # a data set may augment at random
-            self.batch = to_device(take_rows(self.task.train, rows), self.device)
+            self.batch = to_device(take_rows(self.task.train, rows, self.task.collate), self.device)
 
     def closure(
         self, *, create_graph: bool = False, rows: Int[Tensor, " rows"] | slice | Sequence[int] | None = None
