@@ -61,10 +61,11 @@ def check_sampler(loader: DataLoader[Any], place: str) -> None:
     Raises:
         InputError: the loader has a sampler that draws some samples more often, or together.
     """
-    plain = RandomSampler | SequentialSampler | DistributedSampler[Any]
-    if not isinstance(loader.sampler, plain) or getattr(loader.sampler, "replacement", False):
+    sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)  # accelerate's loaders have it in there alone
+    plain = (RandomSampler, SequentialSampler, DistributedSampler)
+    if not isinstance(sampler, plain) or getattr(sampler, "replacement", False):
         raise InputError(
-            f"{place}: the order of {type(loader.sampler).__name__} cannot be kept; a run shuffles the training data "
+            f"{place}: the order of {type(sampler).__name__} cannot be kept; a run shuffles the training data "
             "and takes every sample once in an epoch"
         )
 

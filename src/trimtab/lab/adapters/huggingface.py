@@ -65,13 +65,18 @@ class TrainerTask(Task):
     ) -> None:
         if find_spec("transformers") is None or find_spec("accelerate") is None:
             raise InputError("TrainerTask needs transformers and accelerate: pip install 'trimtab[huggingface]'")
-        with seeded_globals(0):
-            self._trainer: Any = make_trainer()
-        _check_trainer(self._trainer)
-        arguments = self._trainer.args
         self.name = name
         self._losses = losses
-        self._take_data(test)
+        with seeded_globals(0):
+            self._trainer: Any = make_trainer()
+            _check_trainer(self._trainer)
+            self._take_data(test)
+            self._take_length()
+            self.metric = self._chosen_metric()
+            self._check_losses()
+
+    def _take_length(self) -> None:
+        arguments = self._trainer.args
         self.batch_size = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
         samples = len(self.train)  # type: ignore[arg-type]  # map-style
         if self.batch_size > samples:
@@ -80,16 +85,14 @@ class TrainerTask(Task):
             )
         epochs = math.ceil(arguments.num_train_epochs * samples / self.batch_size)
         self.steps = arguments.max_steps if arguments.max_steps > 0 else epochs
-        self.metric = self._chosen_metric()
-        self._check_losses()
 
     def _take_data(self, test: Dataset[Any] | None) -> None:
         trainer = self._trainer
         training, evaluation = trainer.get_train_dataloader(), trainer.get_eval_dataloader()
-        check_sampler(training, "the Trainer's train_dataset")
         self.collate = _plain(training.collate_fn)
         self._evaluation_collate = _plain(evaluation.collate_fn)
         self.train = map_style(training, "the Trainer's train_dataset")
+        check_sampler(training, "the Trainer's train_dataset")
         self.validation = map_style(evaluation, "the Trainer's eval_dataset")
         if test is None:
             self.validation, self.test = halves(self.validation, "the Trainer's eval_dataset")
@@ -112,21 +115,21 @@ class TrainerTask(Task):
         model = self._trainer.model.train()
         device = next(model.parameters()).device
         batch = to_device(take_rows(self.train, torch.arange(self.batch_size), self.collate), device)
+        calls: list[None] = []
         with torch.no_grad():
+            with model.register_forward_pre_hook(lambda *_: calls.append(None)):
+                self.outputs(model, batch)
+            if len(calls) != 1:
+                raise InputError(
+                    f"{type(self._trainer).__name__}.compute_loss calls the model {len(calls)} times, a task does so "
+                    "once; write a trimtab.Task for it (`trimtab new-task` makes one to start from)"
+                )
             check_mean(
                 lambda: self.losses(self.outputs(model, batch), batch),
                 lambda: self._trainer.compute_loss(model, dict(batch), num_items_in_batch=self._items(batch)),
                 self.batch_size,
                 "the Trainer's loss",
                 _REMEDY,
-            )
-            calls: list[None] = []
-            with model.register_forward_pre_hook(lambda *_: calls.append(None)):
-                self.outputs(model, batch)
-        if len(calls) != 1:
-            raise InputError(
-                f"{type(self._trainer).__name__}.compute_loss calls the model {len(calls)} times, a task does so once; "
-                "write a trimtab.Task for it (`trimtab new-task` makes one to start from)"
             )
 
     def _items(self, batch: Batch) -> Any:

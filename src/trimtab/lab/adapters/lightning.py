@@ -97,13 +97,13 @@ class LightningTask(Task):
         self.metric = metric
         self.steps = steps
         with seeded_globals(0):
-            module, loaders = self._built(), _loaders(make_data())
-        self._package = _package(module)
-        _check_hooks(module, type(module).__name__, self._package.LightningModule)
-        self.name = type(module).__name__ if name is None else name
-        self._take_data(loaders)
-        self._check_losses(module)
-        self._check_logged(module)
+            module = self._built()
+            self.name = type(module).__name__ if name is None else name
+            self._package = _package(module)
+            _check_hooks(module, type(module).__name__, self._package.LightningModule)
+            self._take_data(_loaders(make_data()))
+            self._check_losses(module)
+            self._check_logged(module)
 
     def _take_data(self, loaders: Sequence[DataLoader[Any]]) -> None:
         training, validation, *rest = loaders
@@ -112,8 +112,8 @@ class LightningTask(Task):
                 raise InputError(f"{place} data: one DataLoader is needed, got {loader!r}")
             if loader.batch_size is None:
                 raise InputError(f"{place} data: the DataLoader has a batch sampler, of which no batch size is known")
-        check_sampler(training, "training data")
         self.train = map_style(training, "training data")
+        check_sampler(training, "training data")
         self.validation = map_style(validation, "validation data")
         if rest:
             self.test = map_style(rest[0], "test data")

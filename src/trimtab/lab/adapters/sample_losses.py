@@ -89,17 +89,19 @@ def replayed_losses(trainer: Any, outputs: Any, batch: Batch, items: Any) -> Flo
     samples = len(next(value for value in batch.values() if isinstance(value, Tensor)))
     share = None if items is None else items / samples
     name = trainer.model._get_name()
+    has_loss = isinstance(outputs, dict) and outputs.get("loss") is not None
+    model_losses = token_losses(trainer.model, outputs, batch) if has_loss else None  # to which a method may add
     found = []
     for row in range(samples):
         part = select(batch, [row])
-        replay = _Replay(_one_of(outputs, row), name)
+        replay = _Replay(_one_of(outputs, row, None if model_losses is None else model_losses[row]), name)
         found.append(trainer.compute_loss(replay, part, num_items_in_batch=share).reshape(()))
     return torch.stack(found)
 
 
-def _one_of(outputs: Any, row: int) -> Any:
-    """Takes one sample out of a model's outputs; the mean loss among them belongs to no sample."""
+def _one_of(outputs: Any, row: int, loss: Tensor | None) -> Any:
+    """Takes one sample out of a model's outputs, with its own loss in the place of the mean."""
     if not isinstance(outputs, dict):
         return select(outputs, [row])
-    whole = {key: value for key, value in outputs.items() if not (isinstance(value, Tensor) and value.ndim == 0)}
-    return type(outputs)(**select(whole, [row]))
+    part = select({key: value for key, value in outputs.items() if key != "loss"}, [row])
+    return type(outputs)(**part) if loss is None else type(outputs)(loss=loss, **part)
