@@ -28,6 +28,7 @@ QUIET = {
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*does not have many workers"),
+    pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no"),
     pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning"),
 ]
 
@@ -143,6 +144,7 @@ def test_dropout_differs_between_samples():
     assert len(task.losses(task.outputs(net, batch), batch).unique()) > 5
 
 
+@pytest.mark.filterwarnings("ignore:Using backward\\(\\) with create_graph")
 def test_second_derivatives_pass_through():
     session = Session(made(), adamw, seed=0)
     session.next_batch()
@@ -165,7 +167,7 @@ def test_steps_are_lightnings_on_the_same_batches(losses):
     start.configure_optimizers = lambda: adamw(start)
     start.on_train_batch_end = lambda outputs, *_: logged.append(float(outputs["loss"]))
     ordered = DataLoader(Subset(task.train, rows), batch_size=10)
-    Trainer(max_epochs=1, **QUIET).fit(start, ordered)
+    Trainer(max_epochs=1, log_every_n_steps=1, **QUIET).fit(start, ordered)
     assert taken == pytest.approx(logged, rel=1e-5)
     for ours, theirs in zip(session.model.parameters(), start.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
@@ -233,6 +235,10 @@ class Skipped(Net):
 class Stream(IterableDataset):
     def __iter__(self):
         return iter(data())
+
+
+def test_losses_stand_in_for_a_step_that_needs_a_trainer():
+    check_task(made(Attached, losses=sample_losses), "here")
 
 
 def with_training_loader(loader):

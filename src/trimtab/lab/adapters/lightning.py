@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from trimtab.lab.adapters.common import check_mean, check_sampler, halves, map_style, seeded_globals
 from trimtab.lab.errors import InputError
 from trimtab.lab.randomness import OwnedRandomness
-from trimtab.lab.task import Batch, Evaluation, Metric, Split, Task, map_tensors, take_rows
+from trimtab.lab.task import Batch, Evaluation, Metric, Split, Task, map_tensors, select, take_rows
 
 Data: TypeAlias = Any
 """A ``LightningDataModule``, or ``DataLoader``s for training, validation and, if there is one, the test."""
@@ -133,26 +133,36 @@ class LightningTask(Task):
         module.setup("fit")
         return module
 
+    @torch.no_grad()
     def _check_losses(self, module: Any) -> None:
-        """Compares the samples' losses with the mean; where they are vectorised, dropout draws other numbers."""
         samples = min(self.batch_size, len(self.train))  # type: ignore[arg-type]  # map-style
         batch = take_rows(self.train, torch.arange(samples), self.collate)
+        # vectorised samples draw their own numbers for dropout, so that means can only be compared without it
         module.train(self._losses is not None)
-        with torch.no_grad():
-            check_mean(
-                lambda: self._sample_losses(module, batch),
-                lambda: self._mean_loss(module, batch),
-                samples,
-                "that of training_step",
-                _REMEDY,
-            )
-            module.train()
-            try:
-                self._sample_losses(module, batch)
-            except Exception as error:
-                raise InputError(
-                    f"the loss of each sample could not be had: {type(error).__name__}: {error}\n{_REMEDY}"
-                ) from error
+        try:
+            self._mean_loss(module, batch)
+        except InputError:
+            raise
+        except Exception as error:
+            if self._losses is not None:
+                return  # it needs a Trainer, and there is nothing to compare with
+            raise InputError(f"training_step raised {type(error).__name__}: {error}\n{_REMEDY}") from error
+        check_mean(
+            lambda: self._sample_losses(module, batch),
+            lambda: self._mean_loss(module, batch),
+            samples,
+            "that of training_step",
+            _REMEDY,
+        )
+        module.train()
+        try:
+            self._sample_losses(module, batch)
+            if samples > 1:  # fails if something of the first samples was kept, as metrics with a state do
+                self._sample_losses(module, select(batch, slice(1, None)))
+        except Exception as error:
+            raise InputError(
+                f"the loss of each sample could not be had: {type(error).__name__}: {error}\n{_REMEDY}"
+            ) from error
 
     def _check_logged(self, module: Any) -> None:
         rows = torch.arange(min(2, len(self.validation)))  # type: ignore[arg-type]  # map-style
@@ -193,18 +203,16 @@ class LightningTask(Task):
         return Evaluation(logged[self._loss_name], logged[self.metric.name])
 
     def _sample_losses(self, module: Any, batch: Batch) -> Tensor:
-        if self._losses is not None:
-            return self._losses(module, batch)
-
         def one(sample: Batch) -> Tensor:
             return self._mean_loss(module, map_tensors(sample, lambda tensor: tensor.unsqueeze(0)))
 
-        return torch.vmap(one, randomness="different")(batch)
+        with _detached():
+            if self._losses is not None:
+                return self._losses(module, batch)
+            return torch.vmap(one, randomness="different")(batch)
 
     def _mean_loss(self, module: Any, batch: Batch) -> Tensor:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=r"You are trying to `self\.log\(\)`")
-            warnings.filterwarnings("ignore", message="There is a performance drop")  # torch.vmap's own
+        with _detached():
             found = module.training_step(batch, 0) if _takes_index(module) else module.training_step(batch)
         loss = found["loss"] if isinstance(found, dict) else found
         if not isinstance(loss, Tensor):
@@ -283,6 +291,17 @@ def _takes_index(module: Any) -> bool:
 
 def _same(batch: Batch) -> Batch:
     return batch
+
+
+@contextmanager
+def _detached() -> Iterator[None]:
+    """Silences ``self.log``, which does nothing but warn in a module that is attached to no Trainer."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"You are trying to `self\.log\(\)`")
+        warnings.filterwarnings(
+            "ignore", message="There is a performance drop"
+        )  # of torch.vmap's: it is right, but slow
+        yield
 
 
 @contextmanager
