@@ -20,6 +20,7 @@ SUMMARY = """\
     * [Sharded with FSDP2](guides/fsdp2.md)
     * [A rule of your own](tutorial-rule.md)
 * [Compare on your own task](own-task.md)
+* [Compare with a Trainer or a Lightning module](adapters.md)
 * [Compare with any script](any-script.md)
 * [Coming from another optimizer](coming-from.md)
 * [How a comparison is made](comparison.md)
