@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -16,6 +16,19 @@ from trimtab.lab.randomness import OwnedRandomness, derived_seed
 from trimtab.lab.task import Batch, Evaluation, Split, Task, select, take_rows, to_device
 
 MODEL_STREAM, DATA_STREAM, AMBIENT_STREAM = range(3)
+
+
+@runtime_checkable
+class StepsOnSession(Protocol):
+    """An optimizer that needs more of a run than a closure, and takes what it needs from the session."""
+
+    def step_on(self, session: "Session") -> Tensor:
+        """Takes one step on the session's current batch and returns the loss before it.
+
+        Args:
+            session: has moved on to the next batch; whatever is computed through it is charged.
+        """
+        ...
 
 
 class Session:
@@ -140,8 +153,10 @@ class Session:
         """
         start = time.perf_counter()
         self.next_batch()
-        loss = self.optimizer.step(self.closure())  # type: ignore[arg-type]  # torch types closures as returning float
-        value: float = loss.item()  # type: ignore[attr-defined]  # it is what our closure returned, a tensor
+        if isinstance(self.optimizer, StepsOnSession):
+            value = float(self.optimizer.step_on(self))
+        else:
+            value = float(self.optimizer.step(self.closure()))  # type: ignore[arg-type]  # torch says closures return floats
         self.steps += 1
         self.seconds += time.perf_counter() - start
         if not abs(value) < float("inf"):
