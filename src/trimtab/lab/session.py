@@ -153,10 +153,9 @@ class Session:
         """
         start = time.perf_counter()
         self.next_batch()
-        if isinstance(self.optimizer, StepsOnSession):
-            value = float(self.optimizer.step_on(self))
-        else:
-            value = float(self.optimizer.step(self.closure()))  # type: ignore[arg-type]  # torch says closures return floats
+        optimizer: Any = self.optimizer
+        loss = optimizer.step_on(self) if isinstance(optimizer, StepsOnSession) else optimizer.step(self.closure())
+        value = float(loss.item())
         self.steps += 1
         self.seconds += time.perf_counter() - start
         if not abs(value) < float("inf"):
