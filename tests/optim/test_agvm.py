@@ -242,7 +242,10 @@ def test_in_a_session_it_takes_halves_and_pays_for_one_batch():
     run = session(
         0, optimizer=lambda model: AGVM(torch.optim.SGD(model.named_parameters(), lr=0.1), "children", interval=2)
     )
+    steps = []
+    run.optimizer.register_step_post_hook(lambda *_: steps.append(len(steps)))
     losses = [run.step() for _ in range(4)]
+    assert steps == [0, 1, 2, 3]
     assert run.meter.used == 4 * run.task.batch_size
     assert all(map(math.isfinite, losses))
     assert {name: value is not None for name, value in run.optimizer.variances.items()} == dict.fromkeys(

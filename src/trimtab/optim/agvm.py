@@ -191,47 +191,49 @@ class AGVM(OptimizerWrapper):
         self._halves.keep(index, self._params(), samples)
         self.zero_grad()
 
-    def step(self, closure: Callable[[], Any] | None = None, second: Callable[[], Any] | None = None) -> Any:
+    def step(
+        self,
+        closure: Callable[[], Any] | None = None,
+        second: Callable[[], Any] | None = None,
+        *,
+        samples: tuple[float, float] = (1.0, 1.0),
+    ) -> Any:
         """Takes one step.
 
         Args:
             closure: computes loss and gradients; of the first half, if there is a second one.
             second: computes those of the second half.
+            samples: how many samples the closures' halves have, if they differ in that.
 
         Returns:
-            What the closure returned; the mean of both.
+            What the closure returned; the mean over the samples of both.
 
         Raises:
             RuntimeError: it is time to compare, and there are no halves. Nothing was written.
+            ValueError: there is a second closure only.
         """
-        if second is not None:
-            if closure is None:
-                raise ValueError("second=... needs a closure of the first half as well")
-            return self._step_by_halves([(closure, 1.0), (second, 1.0)])
-        loss = evaluated(closure)
+        if second is None:
+            loss = evaluated(closure)
+        elif closure is None:
+            raise ValueError("second=... needs a closure of the first half as well")
+        else:
+            losses = []
+            for index, compute in enumerate((closure, second)):
+                with self.half(index, samples[index]):
+                    losses.append(evaluated(compute) * samples[index])
+            loss = sum(losses) / sum(samples)
         self._step()
         return loss
 
     def step_on(self, session: "Session") -> Any:
         """Takes one step on a session's batch, by halves when it is time to compare."""
-        samples = session.samples
         if not self.compares:
             return self.step(session.closure())
-        if samples < 2:
-            raise ValueError(f"a batch of {samples} has no halves; batch_size must be at least 2")
-        middle = samples // 2
-        halves = [slice(0, middle), slice(middle, None)]
-        return self._step_by_halves(
-            [(session.closure(rows=rows), n) for rows, n in zip(halves, (middle, samples - middle), strict=True)]
-        )
-
-    def _step_by_halves(self, closures: Sequence[tuple[Callable[[], Any], float]]) -> Any:
-        losses = []
-        for index, (closure, samples) in enumerate(closures):
-            with self.half(index, samples):
-                losses.append((evaluated(closure), samples))
-        self._step()
-        return sum(loss * samples for loss, samples in losses) / sum(samples for _, samples in losses)
+        if session.samples < 2:
+            raise ValueError(f"a batch of {session.samples} has no halves; batch_size must be at least 2")
+        middle = session.samples // 2
+        first, second = (session.closure(rows=rows) for rows in (slice(0, middle), slice(middle, None)))
+        return self.step(first, second, samples=(middle, session.samples - middle))
 
     @torch.no_grad()
     def _step(self) -> None:
