@@ -113,12 +113,12 @@ CLAIM = Claim(
     ),
     statement=(
         "For scenes of digits, with as many scenes seen at each batch, AGVM around AdamW is at least "
-        f"{CLAIMED_POINTS:g} point of cell accuracy above tuned AdamW at batch 512 and at batch 1,024, and at batch 512 not "
-        f"more than {CLAIMED_POINTS:g} point below AdamW at batch 32."
+        f"{CLAIMED_POINTS:g} point of cell accuracy above tuned AdamW at batch 512 and at batch 1,024, and at batch "
+        f"512 not more than {CLAIMED_POINTS:g} point below AdamW at batch 32."
     ),
     protocol=(
         "A backbone, a neck and a shared head learn what stands in each of nine cells of a scene of 24x24 pixels. "
-        f"A run sees {SAMPLES:,} scenes, ten times each: {SAMPLES // 32:,}, {SAMPLES // 512} or {SAMPLES // 1024} steps.",
+        f"A run sees {SAMPLES:,} scenes, ten times each, in {', '.join(str(SAMPLES // b) for b in BATCHES)} steps.",
         f"Tuned at each batch: 6 learning rates, a factor of 2 apart, with {len(TUNING_SEEDS)} seeds; warm-up over a "
         f"tenth of the steps, then a cosine. AdamW has weight decay {DECAY}, inside AGVM as well.",
         f"AGVM compares halves every {INTERVAL} steps after the warm-up with momentum {MOMENTUM}: with the paper's "
