@@ -53,6 +53,15 @@ REFUSALS = (ValueError, TypeError)
 """What an argument that cannot be is refused with; an InputError is a ValueError."""
 
 
+def refusal(function, arguments):
+    """Returns the error with which arguments are refused, or ``None``."""
+    try:
+        function(**arguments)
+    except REFUSALS as error:
+        return error
+    return None
+
+
 def names(error, argument, value):
     """Whether a message says which argument is meant, or shows what was given."""
     message = str(error)

@@ -1,12 +1,28 @@
 """Methods that adapt the update: each is a ``torch.optim.Optimizer``."""
 
 from trimtab.optim.adabelief import AdaBelief
+from trimtab.optim.agvm import AGVM
 from trimtab.optim.conversion import convert_state_dict
+from trimtab.optim.coordinate_clipping import CoordinateClip, clip_coordinates_
 from trimtab.optim.diffgrad import DiffGrad
 from trimtab.optim.exadam import EXAdam
 from trimtab.optim.groups import parameter_groups
 from trimtab.optim.lamb import Lamb
 from trimtab.optim.lars import Lars
 from trimtab.optim.lion import Lion
+from trimtab.optim.modules import module_parameter_groups
 
-__all__ = ["AdaBelief", "DiffGrad", "EXAdam", "Lamb", "Lars", "Lion", "convert_state_dict", "parameter_groups"]
+__all__ = [
+    "AGVM",
+    "AdaBelief",
+    "CoordinateClip",
+    "DiffGrad",
+    "EXAdam",
+    "Lamb",
+    "Lars",
+    "Lion",
+    "clip_coordinates_",
+    "convert_state_dict",
+    "module_parameter_groups",
+    "parameter_groups",
+]
