@@ -23,7 +23,7 @@ TRIALS, SEEDS = 8, 6
 CANDIDATES = "adamw,lion"
 ALL = 2 * (TRIALS + SEEDS)
 
-TASK = '''
+TASK = """
 import multiprocessing, os, time
 import torch
 from torch import nn
@@ -53,7 +53,7 @@ class Small(Task):
 
     def score(self, outputs, batch):
         return (outputs.argmax(1) == batch[1]).float().mean()
-'''
+"""
 
 SCRIPT = """
 import math, os, random, sys, time
@@ -265,7 +265,8 @@ def execute(url, *statements):
 def findings(result):
     """Everything about the trials that is not a duration: key to the rest."""
     return {
-        t.key: (t.seed, t.settings, t.status, t.loss, t.metric, t.test_loss, t.test_metric, t.curve) for t in result.trials
+        t.key: (t.seed, t.settings, t.status, t.loss, t.metric, t.test_loss, t.test_metric, t.curve)
+        for t in result.trials
     }
 
 

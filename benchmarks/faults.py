@@ -72,7 +72,7 @@ class Faults:
     # workers
 
     def workers_killed(self, row, kind="task"):
-        """random SIGKILL of workers"""
+        """Random SIGKILL of workers."""
         for _ in self.repeat(4):
             run = self.fresh("workers", kind)
             process = run.start()
@@ -93,7 +93,7 @@ class Faults:
             time.sleep(0.02)
 
     def command_workers_killed(self, row):
-        """random SIGKILL of workers that run commands"""
+        """Random SIGKILL of workers that run commands."""
         self.workers_killed(row, "command")
 
     # the program
@@ -125,21 +125,21 @@ class Faults:
             time.sleep(0.02)
 
     def program_killed(self, row, kind="task"):
-        """random SIGKILL of the program, then the same command"""
+        """Random SIGKILL of the program, then the same command."""
         for _ in self.repeat(4):
             self._stopped(row, signal.SIGKILL, {0, KILLED}, kind)
 
     def command_program_killed(self, row):
-        """random SIGKILL of a program that runs commands, then the same command"""
+        """Random SIGKILL of a program that runs commands, then the same command."""
         self.program_killed(row, "command")
 
     def interrupted(self, row):
-        """Ctrl-C (SIGINT to the process group), then the same command"""
+        """Ctrl-C (SIGINT to the process group), then the same command."""
         for _ in self.repeat(2):
             self._stopped(row, signal.SIGINT, {0, INTERRUPTED, -signal.SIGINT}, group=True)
 
     def terminated(self, row):
-        """SIGTERM, then the same command"""
+        """SIGTERM, then the same command."""
         for _ in self.repeat(2):
             self._stopped(row, signal.SIGTERM, {0, TERMINATED, -signal.SIGTERM})
 
@@ -162,7 +162,7 @@ class Faults:
                 file.write(b"0" * 1024)
 
     def disk_full(self, row):
-        """disk full for some seconds, again and again"""
+        """Disk full for some seconds, again and again."""
         if os.geteuid() != 0:
             row.skipped = "needs root"
             return
@@ -180,7 +180,7 @@ class Faults:
                 run.check(row, self.expected("task"), {0})
 
     def disk_stays_full(self, row):
-        """disk full for good: it gives up, and goes on when there is room"""
+        """Disk full for good: it gives up, and goes on when there is room."""
         if os.geteuid() != 0:
             row.skipped = "needs root"
             return
@@ -199,7 +199,7 @@ class Faults:
                 run.check(row, self.expected("task"), {0, LOST, REFUSED})
 
     def report_on_a_full_disk(self, row):
-        """no room for the report: the old one stays"""
+        """No room for the report: the old one stays."""
         if os.geteuid() != 0:
             row.skipped = "needs root"
             return
@@ -218,7 +218,7 @@ class Faults:
                 run.check(row, self.expected("task"), {0, LOST})
 
     def read_only(self, row):
-        """directory read-only at the start, and later, for some seconds and for good"""
+        """Directory read-only at the start, and later, for some seconds and for good."""
         # root is not bound by permissions, unless it gives up the right to ignore them
         bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
         for _ in self.repeat(3):
@@ -243,7 +243,7 @@ class Faults:
     # the clock
 
     def clock_jumps(self, row):
-        """the clock jumps by up to ten years, to and fro"""
+        """The clock jumps by up to ten years, to and fro."""
         if FAKETIME is None:
             row.skipped = "needs faketime"
             return
@@ -282,7 +282,7 @@ class Faults:
             execute(SERVER, f"DROP DATABASE {name} WITH (FORCE)")
 
     def connections_cut(self, row):
-        """PostgreSQL: all connections cut"""
+        """PostgreSQL: all connections cut."""
         for _ in self.repeat(3):
             with self._database() as (url, name):
                 run = self.fresh("cut", url=url)
@@ -295,7 +295,7 @@ class Faults:
                 run.check(row, self.expected("task"), {0})
 
     def server_stopped(self, row):
-        """PostgreSQL: server stopped and started again"""
+        """PostgreSQL: server stopped and started again."""
         if not CONTROL:
             row.skipped = "TRIMTAB_TEST_POSTGRES_CONTROL is not set"
             return
@@ -317,7 +317,7 @@ class Faults:
         subprocess.run([ROOT / ".ci" / "postgres", what, CONTROL], check=True, capture_output=True)
 
     def server_stalls(self, row):
-        """PostgreSQL: server hangs (SIGSTOP) for some seconds"""
+        """PostgreSQL: server hangs (SIGSTOP) for some seconds."""
         if not CONTROL:
             row.skipped = "TRIMTAB_TEST_POSTGRES_CONTROL is not set"
             return
@@ -339,7 +339,7 @@ class Faults:
                 run.check(row, self.expected("task"), {0})
 
     def shared(self, row, clocks=False):
-        """PostgreSQL shared by three programs, each killed at random and started again"""
+        """PostgreSQL shared by three programs, each killed at random and started again."""
         for _ in self.repeat(2):
             with self._database() as (url, _):
                 run = self.fresh("shared", url=url, options=["--takeover", "2"])
@@ -355,7 +355,7 @@ class Faults:
                 run.check(row, self.expected("task"), {0, KILLED})
 
     def shared_with_clocks(self, row):
-        """PostgreSQL shared by three programs whose clocks differ by years and jump, each killed at random"""
+        """PostgreSQL shared by three programs whose clocks differ by years and jump, each killed at random."""
         if FAKETIME is None:
             row.skipped = "needs faketime"
             return
@@ -387,8 +387,19 @@ ON_SERVERS = ("connections_cut", "server_stopped", "server_stalls", "shared", "s
 
 def draw(rows):
     table = Table(box=None, header_style="bold")
-    columns = ("fault", "runs", "trials", "faults", "run again", "lost", "twice", "different", "left over", "exit codes")
-    for column in (*columns, ""):
+    columns = (
+        "fault",
+        "runs",
+        "trials",
+        "faults",
+        "run again",
+        "lost",
+        "twice",
+        "different",
+        "left over",
+        "exit codes",
+    )
+    for column in (*columns, "exit codes", ""):
         table.add_column(column, justify="left" if column == "fault" else "right")
     for row in rows:
         numbers = (row.runs, row.trials, row.faults, row.rerun, row.lost, row.twice, row.different, row.left)
@@ -411,7 +422,7 @@ def main():
         faults = Faults(Path(place), options.scale, options.seed)
         for name in (name for name in LOCAL + ON_SERVERS if options.only in name):
             scenario = getattr(faults, name)
-            rows.append(Row(scenario.__doc__))
+            rows.append(Row(scenario.__doc__.rstrip(".")))
             if name in ON_SERVERS and not SERVER:
                 rows[-1].skipped = "TRIMTAB_TEST_POSTGRES is not set"
             else:
