@@ -162,7 +162,7 @@ def test_the_estimate_is_of_the_right_size(task, tmp_path):
         ({"pruner": "medium"}, "did you mean median"),
         ({"jobs": 0}, "jobs=0"),
         ({"trials": 0}, "trials=0"),
-        ({"steps": 0}, "budget=0"),
+        ({"steps": 0}, "steps=0"),
         ({"task": "digts"}, "unknown task 'digts'"),
     ],
 )
