@@ -206,7 +206,7 @@ def test_workers_killed_at_random_lose_nothing(tmp_path):
         def kill():
             nonlocal kills
             while not over.wait(chooser.uniform(0.0, 0.2)):
-                if log.exists() and log_of(log)[0].total() >= 3 * (kills + 1):  # they get on, however slow the machine is
+                if log.exists() and log_of(log)[0].total() >= 3 * (kills + 1):  # so that they get on
                     os.kill(chooser.choice(executor.process_ids), signal.SIGKILL)
                     kills += 1
 
