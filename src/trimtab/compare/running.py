@@ -1,6 +1,7 @@
 """What every comparison has in common: running its plan, keeping what it found, and reading it again."""
 
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.plan import CandidateLike, Plan
 from trimtab.compare.result import ComparisonResult, TaskFacts
 from trimtab.lab.checks import MANY_WORKERS, check_path, check_text, check_whole
+from trimtab.lab.contact import Contact
 from trimtab.lab.database import Location, parse_url, shown
 from trimtab.lab.environment import environment
-from trimtab.lab.errors import InputError, StudyMismatchError
+from trimtab.lab.errors import InputError, StoreAwayError, StoreUnreachableError, StudyMismatchError
 from trimtab.lab.executor import Executor, LocalExecutor, usable_cores
 from trimtab.lab.lease import Limits
 from trimtab.lab.ray_executor import RayExecutor
@@ -158,7 +160,18 @@ class PlannedComparison(ABC):
             if any(point.key not in outcomes for point in self.plan.points(outcomes)):
                 with self.running.make_executor(self.work(), answers=pruner is not None) as executor:
                     run_study(self.plan.points, store, executor, pruner=pruner, observer=observer)
-        return load_result(self.out, self.running.store)
+        return self._result()
+
+    def _result(self) -> ComparisonResult:
+        """Reads what was found, with as much patience as it was written with."""
+        limits = Limits() if self.running.limits is None else self.running.limits
+        contact = Contact(shown(self.location), limits.patience)
+        while True:
+            try:
+                return load_result(self.out, self.running.store)
+            except StoreUnreachableError as error:
+                contact.failed(StoreAwayError(str(error)), unwritten=0)
+                time.sleep(contact.seconds_left)
 
     def _annotation(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """What a reader of the store needs beside the manifest."""
