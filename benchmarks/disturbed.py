@@ -162,6 +162,7 @@ class Disturbed:
             [*self.prefix, sys.executable, "-m", "trimtab", "compare", *self.arguments],
             stdout=output, stderr=subprocess.STDOUT, env={**self.environment, **environment},
             start_new_session=True, cwd=self.directory,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
         )  # fmt: skip
         self.processes.append(process)
         return process
