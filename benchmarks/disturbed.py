@@ -158,11 +158,11 @@ class Disturbed:
     def start(self, **environment):
         """Starts the program, as a user would, in a process group of its own."""
         output = (self.directory / f"output-{len(self.processes)}").open("w")
+        hearing = ["env", "--default-signal=INT"]  # which a shell's jobs in the background are told to ignore
         process = subprocess.Popen(
-            [*self.prefix, sys.executable, "-m", "trimtab", "compare", *self.arguments],
+            [*hearing, *self.prefix, sys.executable, "-m", "trimtab", "compare", *self.arguments],
             stdout=output, stderr=subprocess.STDOUT, env={**self.environment, **environment},
             start_new_session=True, cwd=self.directory,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
         )  # fmt: skip
         self.processes.append(process)
         return process
