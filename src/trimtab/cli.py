@@ -230,7 +230,7 @@ def _compare(comparison: "PlannedComparison", *, dry_run: bool, as_json: bool) -
         drawing.print_dry_run(console, comparison)
         return
     try:
-        with drawing.ProgressBars(console, comparison.plan.seeds, sign=comparison.facts().sign) as bars:
+        with drawing.ProgressBars(console, lambda: comparison.plan.seeds, sign=comparison.facts().sign) as bars:
             result = comparison.run(bars)
     except KeyboardInterrupt:
         _say_how_to_go_on(console, shown(comparison.location))

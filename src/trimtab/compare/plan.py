@@ -108,8 +108,12 @@ class Plan:
         }
 
     def points(self, outcomes: Outcomes) -> list[Point]:
-        """Returns every point that is known: all tuning trials, and the final runs of candidates that are tuned."""
+        """Returns every point that is known: all tuning trials, and the final runs of candidates that are tuned.
+
+        The candidates take turns in the tuning, so that something is known of each soon.
+        """
         tuning = [point for candidate in self.candidates for point in self.tuning_points(candidate)]
+        tuning.sort(key=lambda point: point.index)
         return tuning + [point for candidate in self.candidates for point in self.final_points(candidate, outcomes)]
 
     def group(self, phase: Phase, candidate: CandidateLike) -> str:
