@@ -93,14 +93,14 @@ class Plan:
                 raise InputError(f"{name}={getattr(self, name)}: a positive number is needed")
 
     def manifest(self) -> dict[str, Any]:
-        """Returns what may not change when the comparison goes on.
+        """Returns what may not change when the comparison goes on, from the moment that its store is made.
 
-        Candidates and seeds may: adding some extends the study.
+        Candidates and seeds may: adding some extends the study. The number of trials may not, either, but may be chosen
+        only after some of them were run.
         """
         return {
             "task": self.task,
             "task_fingerprint": self.task_fingerprint,
-            "trials": self.trials,
             "budget": self.budget,
             "pruning": self.pruning,
             "evaluations": EVALUATIONS,
