@@ -1,5 +1,6 @@
 """Looking at a study tells what goes on, and disturbs nobody."""
 
+import fcntl
 import os
 import socket
 import sqlite3
@@ -9,7 +10,7 @@ import pytest
 
 from tests.lab.test_study import MANIFEST, points
 from trimtab.lab.activity import look
-from trimtab.lab.database import Database
+from trimtab.lab.database import Database, lock_file
 from trimtab.lab.errors import CorruptStoreError, NoStudyError, StoreInUseError
 from trimtab.lab.lease import Limits
 from trimtab.lab.store import Store
@@ -123,3 +124,12 @@ def test_the_directory_is_still_one_process_only(tmp_path):
         look(tmp_path)
         with pytest.raises(StoreInUseError):
             Store(tmp_path, MANIFEST)
+
+
+def test_a_look_at_the_lock_refuses_nobody(tmp_path):
+    """A process that starts while somebody holds the lock only to see whether it is held."""
+    with lock_file(tmp_path / "study.db").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        threading.Timer(0.2, fcntl.flock, (held, fcntl.LOCK_UN)).start()
+        with Store(tmp_path, MANIFEST) as store:
+            assert store.outcomes() == {}
