@@ -6,11 +6,12 @@ if TYPE_CHECKING:
     from trimtab.catalog.create import create
     from trimtab.compare.command.comparison import CommandComparison
     from trimtab.compare.comparison import Comparison
+    from trimtab.compare.frames import read
     from trimtab.lab.session import Session
     from trimtab.lab.task import Evaluation, Metric, Task
 
 __version__ = "0.1.0"
-__all__ = ["CommandComparison", "Comparison", "Evaluation", "Metric", "Session", "Task", "create"]
+__all__ = ["CommandComparison", "Comparison", "Evaluation", "Metric", "Session", "Task", "create", "read"]
 
 _HOMES = {
     "CommandComparison": "trimtab.compare.command.comparison",
@@ -18,6 +19,7 @@ _HOMES = {
     "Comparison": "trimtab.compare.comparison",
     "Evaluation": "trimtab.lab.task",
     "Metric": "trimtab.lab.task",
+    "read": "trimtab.compare.frames",
     "Session": "trimtab.lab.session",
     "Task": "trimtab.lab.task",
 }
