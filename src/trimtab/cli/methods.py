@@ -49,9 +49,10 @@ def show(name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries
     """Show everything about one method."""
     with input_errors():
         entry = find(name)
+        from trimtab.catalog.expressions import example
         from trimtab.compare.candidate import Candidate
 
-        candidate = Candidate(entry)
+        candidate = Candidate(example(entry))
         tuned = {name: tunable.at(0.5) for name, tunable in candidate.tunables.items()}
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(style="bold", no_wrap=True)
