@@ -193,7 +193,8 @@ def _run(comparison: "PlannedComparison", *, dry_run: bool, as_json: bool) -> No
     if comparison.budget is not None:
         console.print("finding out what a run of each candidate takes ...", style="dim")
     try:
-        with drawing.ProgressBars(console, lambda: comparison.seeds, sign=comparison.facts().sign) as bars:
+        sign, workers = comparison.facts().sign, comparison.running.at_once
+        with drawing.ProgressBars(console, lambda: comparison.seeds, sign=sign, workers=workers) as bars:
             result = comparison.run(bars, planned)
     except KeyboardInterrupt:
         say_how_to_go_on(console, shown(comparison.location))
