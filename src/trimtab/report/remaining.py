@@ -8,8 +8,8 @@ do are those of the study. A candidate of which nothing is known borrows the dur
 another.
 
 What else the machine does changes its pace, and may change it back. So all of this is taken times a factor, each time
-another, between 1 and the pace of late: how long the last trials that came to their end took, compared with those of the
-same candidate.
+another, between 1 and the pace of late: how long the last trials that came to their end took, compared with those of
+the same candidate.
 
 The range holds what was between the tenth and the ninetieth hundredth of the times.
 """
