@@ -14,6 +14,7 @@ from trimtab.report.figures.style import (
     empty,
     frame,
     log_ticks,
+    name_all,
     narrow,
     plain,
     series,
@@ -51,6 +52,7 @@ def learning_rate(result: ComparisonResult) -> go.Figure:
     if result.task.sign < 0:
         _turn_over(figure)
     narrow(figure, {"height": 480 + 24 * len(tried) // 2, "xaxis.nticks": 6})
+    name_all(figure)
     return figure
 
 
