@@ -3,6 +3,7 @@
 import mkdocs_gen_files
 
 from trimtab.catalog import Entry, entries
+from trimtab.catalog.expressions import example
 from trimtab.claims import CLAIMS
 from trimtab.claims.claim import Claim
 from trimtab.claims.loading import find_reference, load_reference
@@ -20,6 +21,7 @@ SUMMARY = """\
     * [Sharded with FSDP2](guides/fsdp2.md)
     * [A rule of your own](tutorial-rule.md)
 * [Compare on your own task](own-task.md)
+* [Compare with a Trainer or a Lightning module](adapters.md)
 * [Compare with any script](any-script.md)
 * [Coming from another optimizer](coming-from.md)
 * [How a comparison is made](comparison.md)
@@ -70,10 +72,10 @@ def method_page(entry: Entry) -> str:
 ```python
 import trimtab
 
-optimizer = trimtab.create("{entry.id}", model, lr={_middle(entry):.1g})
+optimizer = trimtab.create("{example(entry).label}", model, lr={_middle(entry):.1g})
 ```
 
-{_cost(entry)}In a comparison: `trimtab compare digits --candidates adamw,{entry.id if entry.id != "adamw" else "sgd"}`.
+{_cost(entry)}In a comparison: `trimtab compare digits --candidates {_against_adamw(entry)}`.
 
 ## What is tuned
 
@@ -110,12 +112,16 @@ def _cost(entry: Entry) -> str:
     return "What a step costs, measured: [how fast](../speed.md).\n\n" if entry.object.startswith("trimtab") else ""
 
 
+def _against_adamw(entry: Entry) -> str:
+    return f"adamw,{example(entry).label if entry.id != 'adamw' else 'sgd'}"
+
+
 def _public_path(entry: Entry) -> str:
     return f"{entry.load().__module__}.{entry.object.partition(':')[2]}"
 
 
 def _middle(entry: Entry) -> float:
-    return float(entry.load_tunables()["lr"].at(0.5))
+    return float(example(entry).tunables["lr"].at(0.5))
 
 
 def index_page() -> str:
@@ -127,7 +133,8 @@ def index_page() -> str:
     return f"""\
 # Methods
 
-What `trimtab list` prints. A *method* is ours, after a paper; a *baseline* is the host's own.
+What `trimtab list` prints. A *method* is ours, after a paper; a *wrapper* is one that goes around any optimizer; a
+*baseline* is the host's own.
 
 | | name | kind | family | what it does |
 |---|---|---|---|---|

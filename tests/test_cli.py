@@ -183,7 +183,7 @@ def test_help_names_the_exit_codes():
 
 
 def test_completion_offers_tasks_and_candidates():
-    from trimtab.cli import _complete_candidates, _complete_tasks
+    from trimtab.cli.comparing import _complete_candidates, _complete_tasks
 
     assert _complete_tasks("di") == ["digits", "diabetes"]
     assert _complete_candidates("adamw,li") == ["adamw,lion"]

@@ -6,20 +6,34 @@ if TYPE_CHECKING:
     from trimtab.catalog.create import create
     from trimtab.compare.command.comparison import CommandComparison
     from trimtab.compare.comparison import Comparison
+    from trimtab.lab.adapters.huggingface import TrainerTask
+    from trimtab.lab.adapters.lightning import LightningTask
     from trimtab.lab.session import Session
     from trimtab.lab.task import Evaluation, Metric, Task
 
 __version__ = "0.1.0"
-__all__ = ["CommandComparison", "Comparison", "Evaluation", "Metric", "Session", "Task", "create"]
+__all__ = [
+    "CommandComparison",
+    "Comparison",
+    "Evaluation",
+    "LightningTask",
+    "Metric",
+    "Session",
+    "Task",
+    "TrainerTask",
+    "create",
+]
 
 _HOMES = {
     "CommandComparison": "trimtab.compare.command.comparison",
     "create": "trimtab.catalog.create",
     "Comparison": "trimtab.compare.comparison",
     "Evaluation": "trimtab.lab.task",
+    "LightningTask": "trimtab.lab.adapters.lightning",
     "Metric": "trimtab.lab.task",
     "Session": "trimtab.lab.session",
     "Task": "trimtab.lab.task",
+    "TrainerTask": "trimtab.lab.adapters.huggingface",
 }
 
 

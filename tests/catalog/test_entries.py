@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from trimtab.catalog import entries, families, find, search
+from trimtab.catalog.expressions import example
 from trimtab.lab.errors import InputError
 from trimtab.lab.tunable import LogUniform
 
@@ -14,12 +15,12 @@ ALL = list(entries().values())
 @pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.id)
 def test_every_entry_can_be_imported_and_built_from_its_settings(entry):
     model = torch.nn.Linear(2, 2)
-    tunables = entry.load_tunables()
-    settings = {name: tunable.at(0.5) for name, tunable in tunables.items()}
-    optimizer = entry.load()(model.parameters(), **{**entry.settings, **settings})
+    expression = example(entry)
+    settings = {name: tunable.at(0.5) for name, tunable in expression.tunables.items()}
+    optimizer = expression.build(model, settings)
     assert isinstance(optimizer, torch.optim.Optimizer)
     for name, value in settings.items():
-        assert optimizer.param_groups[0][name] == value
+        assert optimizer.param_groups[0][name.replace(".", "_")] == value
 
 
 @pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.id)
@@ -28,7 +29,7 @@ def test_every_entry_says_what_a_reader_needs(entry):
         assert len(text) > 3
     assert entry.summary.endswith(".")
     assert str(entry.year) in entry.citation
-    assert entry.kind in ("method", "baseline")
+    assert entry.kind in ("method", "wrapper", "baseline")
     assert (entry.kind == "baseline") == entry.object.startswith("torch.optim:")
 
 
@@ -42,9 +43,9 @@ def test_ranges_of_all_optimizers_are_equally_wide():
     assert widths == {("lr", 1000), ("weight_decay", 1000)}
 
 
-def test_methods_come_first():
+def test_methods_come_first_then_wrappers():
     assert [entry.id for entry in ALL] == [
-        "adabelief", "diffgrad", "exadam", "lamb", "lars", "lion", "adamw", "nadam", "radam", "sgd",
+        "adabelief", "diffgrad", "exadam", "lamb", "lars", "lion", "clip", "adamw", "nadam", "radam", "sgd",
     ]  # fmt: skip
     assert families() == ["optim"]
 

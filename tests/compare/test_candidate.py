@@ -37,9 +37,9 @@ def test_the_code_to_paste_runs(label):
         ("lin", "did you mean lion"),
         ("adamw,lion,adamw", "adamw was given twice"),
         ("adam,adamw", "adamw was given twice"),
-        ("lion(lr=5)", r"lion: lr=5 is outside its range \[3e-05, 0\.03\]"),
+        ("lion(lr=5)", r"lr=5 is outside its range \[3e-05, 0\.03\]\n  lion\(lr=5\)\n  \^"),
         ("lion(rate=5)", "lion has no setting 'rate'; it has lr, betas"),
-        ("lion(0.1)", r"expected a name, or a name with settings.*\n  lion\(0\.1\)\n  \^"),
+        ("lion(0.1)", r"expected a name, with settings.*\n  lion\(0\.1\)\n       \^"),
         ("sgd,lion(lr=x)", r"expected a number.*\n  sgd,lion\(lr=x\)\n              \^"),
         ("sgd,,lion", r"expected names such as.*\n  sgd,,lion\n      \^"),
         ("sgd,lion(", r"expected names such as"),
@@ -59,6 +59,6 @@ def test_settings_that_are_not_tuned_reach_the_optimizer_and_are_checked_by_it()
 
 def test_options_of_the_engine_are_settings():
     (candidate,) = parse_candidates("lion(check_finite=True, rounding_seed=1)")
-    assert dict(candidate.fixed) == {"check_finite": True, "rounding_seed": 1}
+    assert dict(candidate.expression.fixed) == {"check_finite": True, "rounding_seed": 1}
     with pytest.raises(InputError, match=r"has no setting 'finite'; it has lr, .* check_finite"):
         parse_candidates("lion(finite=True)")

@@ -1,5 +1,6 @@
 """Every example runs as its docstring says, and what it claims on its last lines is so."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import plain_loop
 import pytest
+
+from trimtab.lab.loading import load_task, task_fingerprint
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SAME = "resumed run equals the unbroken one bit for bit: True"
@@ -105,6 +108,29 @@ def test_own_rule(tmp_path):
     assert max(losses[name] for name in ("as it is", "compiled", "bfloat16 state")) < 0.01
     assert losses["weight decay"] > 0.5
     assert [line.endswith("torch.bfloat16") for line in variants] == [False, False, True, False]
+
+
+def compared(directory, name):
+    """Runs a small comparison of an example's task by the command line; returns what it wrote."""
+    command = ["compare", EXAMPLES / f"{name}.py:task", "--candidates", "adamw,lion", "--budget", 12]
+    run(directory, "-m", "trimtab", *command, "--trials", 2, "--seeds", 2, "--jobs", 2, "--out", directory / "out")
+    results = json.loads((directory / "out" / "results.json").read_text())
+    assert [trial["status"] for trial in results["trials"]] == ["complete"] * 8
+    copy = directory / "mine.py"
+    copy.write_text((EXAMPLES / f"{name}.py").read_text().replace("=200", "=201"))
+    assert task_fingerprint(f"{copy}:task") != task_fingerprint(f"{EXAMPLES / name}.py:task")
+    assert load_task(f"{copy}:task").steps == 201
+    return results["task"]
+
+
+def test_huggingface_task(tmp_path):
+    task = compared(tmp_path, "huggingface_task")
+    assert (task["name"], task["metric"]) == ("texts", "accuracy")
+
+
+def test_lightning_task(tmp_path):
+    task = compared(tmp_path, "lightning_task")
+    assert (task["name"], task["metric"]) == ("Digits", "val_acc")
 
 
 def test_no_example_is_left_out():

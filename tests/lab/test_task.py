@@ -1,9 +1,11 @@
+from collections import UserDict, namedtuple
+
 import pytest
 import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from tests.lab.toy import Toy
+from tests.lab.toy import Toy, session
 from trimtab import Evaluation, Metric
 from trimtab.lab.errors import InputError
 from trimtab.lab.task import check_task, select, take_rows
@@ -100,8 +102,74 @@ def test_rows_of_any_map_style_dataset_are_collated():
     assert torch.equal(targets, Toy().train.targets[[3, 1]])
 
 
+class Named(Toy):
+    """Batches are mappings, of a kind of their own as a tokenizer's are."""
+
+    def collate(self, rows):
+        inputs, targets = zip(*rows, strict=True)
+        return UserDict(x=torch.stack(inputs), y=torch.stack(targets), kind="named")
+
+    def outputs(self, model, batch):
+        return model(batch["x"])
+
+    def losses(self, outputs, batch):
+        return super().losses(outputs, (None, batch["y"]))
+
+    def score(self, outputs, batch):
+        return super().score(outputs, (None, batch["y"]))
+
+
+def test_a_task_collates_its_rows_in_training_and_evaluation():
+    task, plain = Named(), Toy()
+    check_task(task, "named")
+    named, usual = session(task=task), session(task=plain)
+    assert [named.step() for _ in range(8)] == [usual.step() for _ in range(8)]
+    assert named.batch["kind"] == "named"
+    assert named.evaluate("test") == usual.evaluate("test")
+    named.closure(rows=[3, 1, 2])()
+    usual.closure(rows=[3, 1, 2])()
+    ours, theirs = ([p.grad for p in run.model.parameters()] for run in (named, usual))
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_a_collate_function_sees_the_rows_of_a_tensor_data_set_too():
+    data = TensorDataset(torch.arange(5.0))
+    assert take_rows(data, torch.tensor([4, 1]), lambda rows: [float(row[0]) for row in rows]) == [4.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("collate", "message"),
+    [
+        (
+            lambda self, rows: (torch.stack([r[0] for r in rows]), [int(r[1]) for r in rows]),
+            r"not \(2,\); the first dim",
+        ),
+        (
+            lambda self, rows: (torch.stack([r[0] for r in rows]).T, torch.tensor([r[1] for r in rows])),
+            "raised Runtime",
+        ),
+        (raising, r"here\.train raised KeyError"),
+    ],
+    ids=["a list of numbers", "transposed", "raising"],
+)
+def test_batches_that_have_no_parts_are_refused(collate, message):
+    parts = {
+        "collate": collate,
+        "outputs": lambda self, model, batch: model(batch[0] if batch[0].shape[1] == 6 else batch[0].T),
+        "losses": lambda self, outputs, batch: outputs.sum(1) + 0 * torch.as_tensor(batch[1]).sum(),
+    }
+    if "Runtime" in message:
+        parts["losses"] = lambda self, outputs, batch: outputs.sum(1) + batch[1]
+    if "not " in message:
+        parts["outputs"] = lambda self, model, batch: model(torch.cat([batch[0]] * 2)[: len(batch[1])])
+    with pytest.raises(InputError, match=message):
+        check_task(changed(**parts), "here")
+
+
 def test_samples_are_selected_through_nested_batches():
     batch = {"x": torch.arange(4), "more": [torch.arange(4) * 2, ("kept", torch.arange(8).reshape(4, 2))]}
+    pair = namedtuple("pair", "a b")(torch.arange(3), UserDict(c=torch.arange(3)))
+    assert [select(pair, [2]).a.tolist(), select(pair, [2]).b["c"].tolist()] == [[2], [2]]
     chosen = select(batch, [3, 0])
     assert chosen["x"].tolist() == [3, 0]
     assert chosen["more"][0].tolist() == [6, 0]

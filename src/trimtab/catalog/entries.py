@@ -12,6 +12,8 @@ from typing import Any, Literal, cast
 from trimtab.lab.errors import InputError
 from trimtab.lab.tunable import Tunables, Value
 
+KINDS = ("method", "wrapper", "baseline")
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -21,7 +23,8 @@ class Entry:
         id: the name that candidates are written with.
         family: the family that it belongs to.
         title: its full name.
-        kind: ``method`` (ours, after a paper) or ``baseline`` (the host's own).
+        kind: ``method`` (ours, after a paper), ``wrapper`` (a method around an optimizer) or ``baseline`` (the host's
+            own).
         summary: what it does, in a line.
         adapts: the knob that it turns.
         signal: what it watches.
@@ -41,7 +44,7 @@ class Entry:
     id: str
     family: str
     title: str
-    kind: Literal["method", "baseline"]
+    kind: Literal["method", "wrapper", "baseline"]
     summary: str
     adapts: str
     signal: str
@@ -79,14 +82,14 @@ def _import(path: str) -> object:
 
 @functools.cache
 def entries() -> dict[str, Entry]:
-    """Returns all entries by id, methods first, then alphabetically."""
+    """Returns all entries by id: methods, wrappers, baselines, each alphabetically."""
     found = []
     for file in resources.files("trimtab.catalog").iterdir():
         if file.name.endswith(".toml"):
             family = file.name.removesuffix(".toml")
             table = tomllib.loads(file.read_text(encoding="utf-8"))
             found += [_entry(name, family, values) for name, values in table.items()]
-    found.sort(key=lambda entry: (entry.kind != "method", entry.id))
+    found.sort(key=lambda entry: (KINDS.index(entry.kind), entry.id))
     return {entry.id: entry for entry in found}
 
 

@@ -2,3 +2,6 @@
 
 DEFAULT_TRIALS = 16
 """Settings tried for each candidate: over the three powers of ten of a learning rate, five in each."""
+
+DEFAULT_CANDIDATES = "sgd,adamw,nadam,radam,lion,adabelief"
+"""What is compared on a task where nothing else is said: what people use, and what they are told to use instead."""

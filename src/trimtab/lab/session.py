@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -16,6 +16,19 @@ from trimtab.lab.randomness import OwnedRandomness, derived_seed
 from trimtab.lab.task import Batch, Evaluation, Split, Task, select, take_rows, to_device
 
 MODEL_STREAM, DATA_STREAM, AMBIENT_STREAM = range(3)
+
+
+@runtime_checkable
+class StepsOnSession(Protocol):
+    """An optimizer that needs more of a run than a closure, and takes what it needs from the session."""
+
+    def step_on(self, session: "Session") -> Tensor:
+        """Takes one step on the session's current batch and returns the loss before it.
+
+        Args:
+            session: has moved on to the next batch; whatever is computed through it is charged.
+        """
+        ...
 
 
 class Session:
@@ -99,7 +112,7 @@ class Session:
     def _load_rows(self, rows: Int[Tensor, " batch"]) -> None:
         self._rows = rows
         with self._randomness.lent():  # a data set may augment at random
-            self.batch = to_device(take_rows(self.task.train, rows), self.device)
+            self.batch = to_device(take_rows(self.task.train, rows, self.task.collate), self.device)
 
     def closure(
         self, *, create_graph: bool = False, rows: Int[Tensor, " rows"] | slice | Sequence[int] | None = None
@@ -140,8 +153,9 @@ class Session:
         """
         start = time.perf_counter()
         self.next_batch()
-        loss = self.optimizer.step(self.closure())  # type: ignore[arg-type]  # torch types closures as returning float
-        value: float = loss.item()  # type: ignore[attr-defined]  # it is what our closure returned, a tensor
+        optimizer: Any = self.optimizer
+        loss = optimizer.step_on(self) if isinstance(optimizer, StepsOnSession) else optimizer.step(self.closure())
+        value = float(loss.item())
         self.steps += 1
         self.seconds += time.perf_counter() - start
         if not abs(value) < float("inf"):

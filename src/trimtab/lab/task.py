@@ -6,7 +6,7 @@ A task is not a training loop. It says what a model is, what its outputs on a ba
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -76,6 +76,8 @@ class Task(ABC):
         batch_size: samples a step.
         steps: length of a run in optimizer steps; with ``batch_size`` it makes the budget in sample-gradients.
         seeds: fresh seeds for the final comparison; ten where a run is cheap.
+        collate: makes a batch of a list of rows, as the ``collate_fn`` of a ``DataLoader`` does; a method, or a
+            function that is set in ``__init__``. The first dimension of every tensor in a batch is the samples.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Task(ABC):
     batch_size: int = 64
     steps: int = 300
     seeds: int = 10
+    collate: Callable[[list[Any]], Batch] = staticmethod(default_collate)
 
     @abstractmethod
     def model(self, generator: torch.Generator) -> nn.Module:
@@ -122,7 +125,7 @@ class Task(ABC):
             with torch.no_grad():
                 for start in range(0, len(data), EVALUATION_BATCH):
                     rows = torch.arange(start, min(start + EVALUATION_BATCH, len(data)))
-                    batch = to_device(take_rows(data, rows), device)
+                    batch = to_device(take_rows(data, rows, self.collate), device)
                     outputs = self.outputs(model, batch)
                     loss += float(self.losses(outputs, batch).double().sum())
                     metric += float(self.score(outputs, batch)) * len(rows)
@@ -134,30 +137,34 @@ class Task(ABC):
 EVALUATION_BATCH = 512
 
 
-def take_rows(data: Dataset[Any], rows: Int[Tensor, " batch"]) -> Batch:
-    """Collates some rows of a data set; tensors are indexed at once, anything else row by row."""
-    if isinstance(data, TensorDataset):
+def take_rows(
+    data: Dataset[Any], rows: Int[Tensor, " batch"], collate: Callable[[list[Any]], Batch] = default_collate
+) -> Batch:
+    """Collates some rows of a data set; where nothing but tensors is stacked, they are indexed at once."""
+    if isinstance(data, TensorDataset) and collate is default_collate:
         return tuple(tensor[rows] for tensor in data.tensors)
-    return default_collate([data[int(row)] for row in rows])
+    return collate([data[int(row)] for row in rows])
 
 
 def select(batch: Batch, rows: Int[Tensor, " rows"] | slice | Sequence[int]) -> Batch:
-    """Takes some samples out of a batch, through tuples, lists and dictionaries of tensors."""
-    return _map_tensors(batch, lambda tensor: tensor[rows])
+    """Takes some samples out of a batch, by the first dimension of its tensors."""
+    return map_tensors(batch, lambda tensor: tensor[rows])
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """Moves the tensors of a batch."""
-    return batch if device.type == "cpu" else _map_tensors(batch, lambda tensor: tensor.to(device))
+    return batch if device.type == "cpu" else map_tensors(batch, lambda tensor: tensor.to(device))
 
 
-def _map_tensors(batch: Batch, function: Any) -> Batch:
+def map_tensors(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
+    """Applies a function to every tensor in tuples, lists and mappings; a mapping becomes a ``dict``."""
     if isinstance(batch, Tensor):
         return function(batch)
-    if isinstance(batch, dict):
-        return {key: _map_tensors(value, function) for key, value in batch.items()}
+    if isinstance(batch, Mapping):
+        return {key: map_tensors(value, function) for key, value in batch.items()}
     if isinstance(batch, tuple | list):
-        return type(batch)(_map_tensors(value, function) for value in batch)
+        values = [map_tensors(value, function) for value in batch]
+        return type(batch)(*values) if hasattr(batch, "_fields") else type(batch)(values)  # a named tuple, or not
     return batch
 
 
@@ -193,6 +200,22 @@ def check_task(task: Task, place: str) -> None:
     _check_parts(task, place, min(4, task.batch_size))
 
 
+def _check_selection(task: Task, model: nn.Module, batch: Batch, place: str) -> None:
+    """Methods may take their gradients of a part of a batch, which therefore has to be a batch as well."""
+    remedy = "the first dimension of every tensor in a batch has to be its samples"
+    try:
+        part = select(batch, [0, 1])
+        losses = task.losses(task.outputs(model, part), part)
+    except Exception as error:
+        raise InputError(
+            f"{place}: two samples taken out of a batch raised {type(error).__name__}: {error}; {remedy}"
+        ) from error
+    if losses.shape != (2,):
+        raise InputError(
+            f"{place}: two samples taken out of a batch have losses of shape {tuple(losses.shape)}, not (2,); {remedy}"
+        )
+
+
 def _check_parts(task: Task, place: str, samples: int) -> None:
     def part(name: str, call: Any) -> Any:
         try:
@@ -208,7 +231,7 @@ def _check_parts(task: Task, place: str, samples: int) -> None:
             raise InputError(f"{place}.model returned {type(model).__name__}, expected a torch.nn.Module")
         if not any(p.requires_grad for p in model.parameters()):
             raise InputError(f"{place}.model has no parameter that requires a gradient")
-        batch = part("train", lambda: take_rows(task.train, torch.arange(samples)))
+        batch = part("train", lambda: take_rows(task.train, torch.arange(samples), task.collate))
         outputs = part("outputs", lambda: task.outputs(model, batch))
         losses = part("losses", lambda: task.losses(outputs, batch))
         if not isinstance(losses, Tensor) or losses.shape != (samples,):
@@ -221,6 +244,8 @@ def _check_parts(task: Task, place: str, samples: int) -> None:
             raise InputError(
                 f"{place}.losses do not depend on the model's parameters: was the graph cut (detach, numpy)?"
             )
+        if samples > 2:
+            _check_selection(task, model, batch, place)
         score = part("score", lambda: task.score(outputs, batch))
         scalar = isinstance(score, int | float) or (isinstance(score, Tensor) and score.ndim == 0)
         if not scalar:

@@ -6,8 +6,8 @@ range knows how to turn a number in [0, 1) into a value, so that one low-discrep
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Protocol, Self, TypeAlias
 
 from trimtab.lab.errors import InputError
 
@@ -24,6 +24,10 @@ class Tunable(Protocol):
 
     def check(self, name: str, value: Value) -> None:
         """Raises InputError when ``value`` lies outside the range; ``name`` is for the message."""
+        ...
+
+    def scaled(self, factor: float) -> "Tunable":
+        """Returns the range of values that are larger by a factor."""
         ...
 
 
@@ -52,6 +56,10 @@ class Uniform:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not self.low <= float(value) <= self.high:  # type: ignore[arg-type]  # a number, see above
             raise InputError(f"{name}={value!r} is outside its range [{self.low:g}, {self.high:g}]")
+
+    def scaled(self, factor: float) -> Self:
+        """Returns the range of values that are larger by a positive factor."""
+        return replace(self, low=self.low * factor, high=self.high * factor)
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,17 @@ class Choice:
         """Raises InputError unless ``value`` is one of the values."""
         if value not in self.values:
             raise InputError(f"{name}={value!r} is not one of {', '.join(map(repr, self.values))}")
+
+    def scaled(self, factor: float) -> Self:
+        """Returns the choice among values that are larger by a factor.
+
+        Raises:
+            TypeError: they are not all numbers.
+        """
+        numbers = [v for v in self.values if isinstance(v, int | float) and not isinstance(v, bool)]
+        if len(numbers) < len(self.values):
+            raise TypeError(f"{self} cannot be scaled by {factor:g}: these are not numbers")
+        return replace(self, values=tuple(number * factor for number in numbers))
 
 
 Tunables: TypeAlias = Mapping[str, Tunable]

@@ -2,6 +2,7 @@
 
 from trimtab.optim.adabelief import AdaBelief
 from trimtab.optim.conversion import convert_state_dict
+from trimtab.optim.coordinate_clipping import CoordinateClip, clip_coordinates_
 from trimtab.optim.diffgrad import DiffGrad
 from trimtab.optim.exadam import EXAdam
 from trimtab.optim.groups import parameter_groups
@@ -9,4 +10,15 @@ from trimtab.optim.lamb import Lamb
 from trimtab.optim.lars import Lars
 from trimtab.optim.lion import Lion
 
-__all__ = ["AdaBelief", "DiffGrad", "EXAdam", "Lamb", "Lars", "Lion", "convert_state_dict", "parameter_groups"]
+__all__ = [
+    "AdaBelief",
+    "CoordinateClip",
+    "DiffGrad",
+    "EXAdam",
+    "Lamb",
+    "Lars",
+    "Lion",
+    "clip_coordinates_",
+    "convert_state_dict",
+    "parameter_groups",
+]

@@ -1,0 +1,173 @@
+"""Optimizers by expression: ``lion``, ``adamw(weight_decay=0.1)``, ``clip(lion, fraction=0.1)``.
+
+A wrapper goes around another expression, and ``a+b`` means ``b(a)``. Settings of the innermost optimizer keep their
+names; those of a wrapper are written ``clip.fraction``.
+"""
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import torch
+from torch import nn
+
+from trimtab.catalog.entries import Entry, find
+from trimtab.catalog.parameters import parameters_of
+from trimtab.lab.errors import InputError
+from trimtab.lab.tunable import Settings, Tunables, Value
+
+
+@dataclass(frozen=True)
+class Expression:
+    """An entry of the catalogue with some of its settings fixed, perhaps around another expression.
+
+    Args:
+        entry: the entry.
+        fixed: settings that are not tuned, in the order in which they were written.
+        inner: what a wrapper goes around; ``None`` for an optimizer.
+
+    Raises:
+        InputError: a wrapper has nothing inside, an optimizer has something, a wrapper stands there twice, or a fixed
+            setting is unknown.
+    """
+
+    entry: Entry
+    fixed: tuple[tuple[str, Value], ...] = ()
+    inner: "Expression | None" = None
+
+    def __post_init__(self) -> None:
+        name = self.entry.id
+        if self.entry.kind == "wrapper":
+            if self.inner is None:
+                raise InputError(f"{name} goes around an optimizer: {name}(adamw)")
+            if any(node.entry == self.entry for node in self.inner.nodes()):
+                raise InputError(f"{name} is around itself")
+        elif self.inner is not None:
+            raise InputError(f"{name} goes around nothing: it is no wrapper")
+        known = settings_of(self.entry)
+        for setting, _ in self.fixed:
+            if setting not in known:
+                raise InputError(f"{name} has no setting {setting!r}; it has {', '.join(known)}")
+
+    def check(self) -> None:
+        """Checks the fixed settings of the whole; those of a part depend on what goes around it.
+
+        Raises:
+            InputError: one is outside its range, or set by a wrapper.
+        """
+        ranges, owners = self._ranges(), self._owners()
+        for name, value in self._all_fixed().items():
+            if name in owners:
+                raise InputError(f"{name} is set by {owners[name]}, and cannot be fixed to {value!r}")
+            if name in ranges:
+                ranges[name].check(name, value)
+
+    def nodes(self) -> Iterator["Expression"]:
+        """Yields the innermost expression first, and this one last."""
+        if self.inner is not None:
+            yield from self.inner.nodes()
+        yield self
+
+    @property
+    def label(self) -> str:
+        """The expression, written out in one way."""
+        arguments = [] if self.inner is None else [self.inner.label]
+        arguments += [f"{name}={value!r}" for name, value in self.fixed]
+        return f"{self.entry.id}({', '.join(arguments)})" if arguments else self.entry.id
+
+    @property
+    def tunables(self) -> Tunables:
+        """What is tuned: every range, but for what is fixed and what a wrapper sets by itself."""
+        fixed, owners = self._all_fixed(), self._owners()
+        return {name: t for name, t in self._ranges().items() if name not in fixed and name not in owners}
+
+    def settings(self, tuned: Settings) -> dict[str, Value]:
+        """Returns all settings that it is built with.
+
+        Args:
+            tuned: values of the tunables.
+        """
+        own = {node._place(name): value for node in self.nodes() for name, value in node.entry.settings.items()}
+        return {**own, **self._all_fixed(), **tuned}
+
+    def build(
+        self, model_or_params: nn.Module | Iterable[Any], tuned: Settings, *, no_decay: bool = False
+    ) -> torch.optim.Optimizer:
+        """Builds the optimizer.
+
+        Args:
+            model_or_params: a model, or parameters or parameter groups as in ``torch.optim``.
+            tuned: settings beside those that are fixed.
+            no_decay: puts biases and the parameters of normalisation layers into a group without weight decay.
+        """
+        settings = self.settings(tuned)
+        optimizer: Any = None
+        for node in self.nodes():
+            own = node._own(settings)
+            inside = parameters_of(model_or_params, own, no_decay) if optimizer is None else optimizer
+            optimizer = node.entry.load()(inside, **own)
+        return optimizer  # type: ignore[no-any-return]
+
+    def code(self, tuned: Settings) -> str:
+        """Returns the lines that use it outside of trimtab's experiments."""
+        settings, call, imports = self.settings(tuned), "model.parameters()", set[str]()
+        for node in self.nodes():
+            module, _, name = node.entry.object.partition(":")
+            arguments = "".join(f", {key}={_literal(value)}" for key, value in node._own(settings).items())
+            imports.add("import torch" if module == "torch.optim" else f"from {module} import {name}")
+            call = f"{'torch.optim.' if module == 'torch.optim' else ''}{name}({call}{arguments})"
+        return "\n".join(sorted(imports, reverse=True)) + f"\n\noptimizer = {call}"
+
+    def _place(self, name: str) -> str:
+        """What a setting of this node is called in the whole expression."""
+        return name if self.inner is None else f"{self.entry.id}.{name}"
+
+    def _own(self, settings: Mapping[str, Value]) -> dict[str, Value]:
+        """This node's part of the settings of the whole expression."""
+        if self.inner is None:
+            return {name: value for name, value in settings.items() if "." not in name}
+        start = f"{self.entry.id}."
+        return {name.removeprefix(start): value for name, value in settings.items() if name.startswith(start)}
+
+    def _wrapping(self, attribute: str, otherwise: Any) -> Any:
+        """What a wrapper's class says of the optimizers inside."""
+        return getattr(self.entry.load(), attribute) if self.inner is not None else otherwise
+
+    def _all_fixed(self) -> dict[str, Value]:
+        return {node._place(name): value for node in self.nodes() for name, value in node.fixed}
+
+    def _ranges(self) -> Tunables:
+        """Every range, as the wrappers around its owner stretch it."""
+        ranges: dict[str, Any] = {}
+        for node in self.nodes():
+            for name, factor in node._wrapping("rescales", {}).items():
+                if name in ranges:
+                    ranges[name] = ranges[name].scaled(factor)
+            ranges |= {node._place(name): tunable for name, tunable in node.entry.load_tunables().items()}
+        return ranges
+
+    def _owners(self) -> dict[str, str]:
+        return {name: node.entry.id for node in self.nodes() for name in node._wrapping("owns", ())}
+
+
+def example(entry: Entry) -> Expression:
+    """Returns an expression for an entry: by itself, or, for a wrapper, around AdamW."""
+    return Expression(entry, inner=Expression(find("adamw")) if entry.kind == "wrapper" else None)
+
+
+def settings_of(entry: Entry) -> list[str]:
+    """Returns the names of the settings that an entry's class takes."""
+    names: list[str] = []
+    first = "optimizer" if entry.kind == "wrapper" else "params"
+    for parameter in inspect.signature(entry.load()).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:  # annotated as Unpack of a TypedDict
+            names += [name for options in get_args(parameter.annotation) for name in options.__annotations__]
+        elif parameter.name != first:
+            names.append(parameter.name)
+    return names
+
+
+def _literal(value: Value) -> str:
+    """Writes a value as code; three significant digits are more than tuning resolves."""
+    return f"{value:.3g}" if isinstance(value, float) else repr(value)

@@ -1,0 +1,94 @@
+"""Reading expressions; errors point at the character."""
+
+import ast
+from collections.abc import Iterable
+
+from trimtab.catalog.entries import find
+from trimtab.catalog.expressions import Expression
+from trimtab.lab.errors import InputError
+from trimtab.lab.tunable import Value
+
+FORM = "expected a name, with settings adamw(lr=0.001), or around another clip(adamw, fraction=0.1)"
+
+
+def parse_expressions(text: str) -> list[Expression]:
+    """Reads expressions separated by commas.
+
+    Raises:
+        InputError: the text is not of that form, a name or setting is unknown, or expressions cannot be put together as
+            it says; the message points at the place.
+    """
+    try:
+        tree = ast.parse(f"[{text}]", mode="eval").body
+    except SyntaxError as error:
+        raise InputError(
+            pointing(text, (error.offset or 2) - 2, "expected names such as lion,adamw(lr=0.001)")
+        ) from None
+    nodes: Iterable[ast.expr] = tree.elts if isinstance(tree, ast.List) else [tree]
+    return [_whole(text, node) for node in nodes]
+
+
+def parse_expression(text: str) -> Expression:
+    """Reads one expression.
+
+    Raises:
+        InputError: see :func:`parse_expressions`; or there are none or several.
+    """
+    found = parse_expressions(text)
+    if len(found) != 1:
+        raise InputError(f"{text!r}: one expression is expected, such as lion or clip(adamw)")
+    return found[0]
+
+
+def _whole(text: str, node: ast.expr) -> Expression:
+    expression = _expression(text, node)
+    try:
+        expression.check()
+    except InputError as error:
+        raise InputError(pointing(text, node.col_offset - 1, str(error))) from None
+    return expression
+
+
+def _expression(text: str, node: ast.expr, inner: Expression | None = None) -> Expression:
+    """Reads a node, which stands to the right of ``inner`` and a plus if that is given."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and inner is None:
+        return _expression(text, node.right, _expression(text, node.left))
+    name, arguments, keywords = node, [], []
+    if isinstance(node, ast.Call):
+        name, arguments, keywords = node.func, node.args, node.keywords
+    if not isinstance(name, ast.Name):
+        raise InputError(pointing(text, node.col_offset - 1, FORM))
+    if len(arguments) + (inner is not None) > 1:
+        raise InputError(pointing(text, arguments[-1].col_offset - 1, f"{name.id} goes around one optimizer only"))
+    if arguments:
+        inner = _expression(text, arguments[0])
+    try:
+        entry = find(name.id)
+        fixed = tuple((keyword.arg or "**", _value(text, keyword)) for keyword in keywords)
+        return Expression(entry, fixed, inner)
+    except _PlacedError:
+        raise
+    except InputError as error:
+        raise _PlacedError(pointing(text, node.col_offset - 1, str(error))) from None
+
+
+class _PlacedError(InputError):
+    """The message shows the place already."""
+
+
+def _value(text: str, keyword: ast.keyword) -> Value:
+    try:
+        value = ast.literal_eval(keyword.value)
+    except ValueError:
+        raise _PlacedError(
+            pointing(text, keyword.value.col_offset - 1, "expected a number, a string or a bool")
+        ) from None
+    if isinstance(value, list):
+        value = tuple(value)
+    return value  # type: ignore[no-any-return]  # tuples (betas) pass through to the optimizer
+
+
+def pointing(text: str, offset: int, expected: str) -> str:
+    """Returns a message that shows where in the text something is wrong."""
+    offset = max(0, min(offset, len(text)))
+    return f"cannot read the candidates: {expected}\n  {text}\n  {' ' * offset}^"

@@ -1,0 +1,204 @@
+"""The commands that compare and draw comparisons."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from trimtab.catalog import entries
+from trimtab.cli.application import app, input_errors, say_how_to_go_on, say_loading
+from trimtab.compare import DEFAULT_CANDIDATES, DEFAULT_TRIALS
+
+if TYPE_CHECKING:
+    from trimtab.compare.running import PlannedComparison
+
+EXIT_CODES = """
+Exit codes: 0 every candidate was ranked; 1 the comparison ended, but some candidate could not be ranked;
+2 the input cannot work; 3 the store's database went away and stayed away; 130 stopped by Ctrl-C (after both, the same
+command goes on).
+"""
+
+
+def _complete_tasks(incomplete: str) -> list[str]:
+    from trimtab.lab.tasks import SHIPPED
+
+    return [name for name in SHIPPED if name.startswith(incomplete)]
+
+
+def _complete_candidates(incomplete: str) -> list[str]:
+    done, comma, last = incomplete.rpartition(",")
+    return [f"{done}{comma}{name}" for name in entries() if name.startswith(last)]
+
+
+COMMANDS = "Compare on a command of yours"
+MACHINES = "Use other machines"
+
+
+@app.command(epilog=EXIT_CODES)
+def compare(
+    task: Annotated[
+        str | None,
+        typer.Argument(help="A task that ships, or path/to/task.py:name.", autocompletion=_complete_tasks),
+    ] = None,
+    candidates: Annotated[
+        str | None,
+        typer.Option(
+            help="Names separated by commas; settings in brackets are fixed: lion,adamw(weight_decay=0.1). "
+            f"(default: {DEFAULT_CANDIDATES})",
+            autocompletion=_complete_candidates,
+        ),
+    ] = None,
+    trials: Annotated[int, typer.Option(help="Settings tried for each candidate.")] = DEFAULT_TRIALS,
+    seeds: Annotated[
+        int | None, typer.Option(help="Fresh seeds of the final runs. (default: the task's; 5 for a command)")
+    ] = None,
+    budget: Annotated[int | None, typer.Option(help="Length of a run in steps. (default: the task's)")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where results go. (default: runs/TASK)")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Worker processes. (default: one a core)")] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Candidate that verdicts compare with. (default: adamw, else the first)")
+    ] = None,
+    pruner: Annotated[
+        str | None, typer.Option(help="Gives up hopeless tuning trials: median or successive-halving.")
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="SQLAlchemy URL of a database that machines share. (default: a file in --out)",
+            rich_help_panel=MACHINES,
+        ),
+    ] = None,
+    takeover: Annotated[
+        float,
+        typer.Option(
+            help="Seconds without a sign of life after which others take over a process's trials.",
+            rich_help_panel=MACHINES,
+        ),
+    ] = 60.0,
+    patience: Annotated[
+        float, typer.Option(help="Seconds that the store's database may be away.", rich_help_panel=MACHINES)
+    ] = 3600.0,
+    executor: Annotated[str, typer.Option(help="Where trials run: local or ray.", rich_help_panel=MACHINES)] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a Ray cluster that runs already. (default: Ray is started here)", rich_help_panel=MACHINES
+        ),
+    ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option(
+            help='A script with places: "python train.py --opt {optimizer} --lr {lr} --seed {seed}".',
+            rich_help_panel=COMMANDS,
+        ),
+    ] = None,
+    candidate: Annotated[
+        list[str] | None,
+        typer.Option(help="A candidate with its own command: name=command. Repeatable.", rich_help_panel=COMMANDS),
+    ] = None,
+    tune: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A range: lr=1e-4..1e-1:log, batch=16,32, or for one candidate lion.lr=1e-5..1e-2:log. Repeatable.",
+            rich_help_panel=COMMANDS,
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="Name, or pattern with one group; its last match counts.", rich_help_panel=COMMANDS),
+    ] = None,
+    metric_file: Annotated[
+        str | None, typer.Option(help="JSON file and key: {out}/metrics.json:val.loss.", rich_help_panel=COMMANDS)
+    ] = None,
+    metric_name: Annotated[str | None, typer.Option(help="What reports call it.", rich_help_panel=COMMANDS)] = None,
+    maximize: Annotated[
+        bool, typer.Option("--maximize", help="More of it is better.", rich_help_panel=COMMANDS)
+    ] = False,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds after which a trial has failed.", rich_help_panel=COMMANDS)
+    ] = None,
+    shell: Annotated[
+        bool, typer.Option("--shell", help="A shell reads the command.", rich_help_panel=COMMANDS)
+    ] = False,
+    unseeded: Annotated[
+        bool,
+        typer.Option("--unseeded", help="The command needs no {seed}: see the manual.", rich_help_panel=COMMANDS),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would run, and for how long.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
+) -> None:
+    """Tune candidates on a task, or a command, with equal budgets, and compare them on fresh seeds."""
+    with input_errors():
+        say_loading()
+        from trimtab.compare.building import build_comparison
+
+        comparison = build_comparison(
+            task,
+            candidates,
+            command=command,
+            own_commands=candidate or [],
+            steps=budget,
+            seeds=seeds,
+            takeover=takeover,
+            patience=patience,
+            shared={
+                "out": out,
+                "trials": trials,
+                "reference": reference,
+                "pruner": pruner,
+                "jobs": jobs,
+                "store": store,
+                "executor": executor,
+                "ray_address": ray_address,
+            },
+            for_commands={
+                "tune": tune or [],
+                "metric": metric,
+                "metric_file": metric_file,
+                "metric_name": metric_name,
+                "maximize": maximize,
+                "timeout": timeout,
+                "shell": shell,
+                "unseeded": unseeded,
+            },
+        )
+        _run(comparison, dry_run=dry_run, as_json=as_json)
+
+
+def _run(comparison: "PlannedComparison", *, dry_run: bool, as_json: bool) -> None:
+    from trimtab.lab.database import shown
+    from trimtab.report import console as drawing
+    from trimtab.report import write_all
+    from trimtab.report.export import to_json
+
+    console = Console(stderr=as_json)
+    if dry_run:
+        drawing.print_dry_run(console, comparison)
+        return
+    try:
+        with drawing.ProgressBars(console, comparison.plan.seeds, sign=comparison.facts().sign) as bars:
+            result = comparison.run(bars)
+    except KeyboardInterrupt:
+        say_how_to_go_on(console, shown(comparison.location))
+    paths = write_all(result, comparison.out)
+    drawing.print_summary(console, result, paths)
+    if as_json:
+        typer.echo(to_json(result))
+    if any(candidate.rank is None for candidate in result.candidates):
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    directory: Annotated[Path, typer.Argument(help="Directory of a comparison, finished or running.")],
+    store: Annotated[str | None, typer.Option(help="URL of its store, if that is not in the directory.")] = None,
+) -> None:
+    """Draw the report of a comparison anew from its store."""
+    with input_errors():
+        from trimtab.compare.comparison import load_result
+        from trimtab.report import console as drawing
+        from trimtab.report import write_all
+
+        result = load_result(directory, store)
+        drawing.print_summary(Console(), result, write_all(result, directory))

@@ -1,0 +1,51 @@
+"""The command that tries claims."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from trimtab.claims import CLAIMS
+from trimtab.cli.application import app, input_errors, say_how_to_go_on, say_loading
+from trimtab.lab.errors import InputError
+
+EXIT_CODES = """
+Exit codes: 0 every claim was judged, whatever the verdict; 1 a claim could not be judged; 2 the input cannot work;
+130 stopped by Ctrl-C (the same command goes on).
+"""
+
+
+@app.command(epilog=EXIT_CODES)
+def verify(
+    methods: Annotated[
+        list[str] | None, typer.Argument(help="Methods whose claims to try.", autocompletion=lambda: list(CLAIMS))
+    ] = None,
+    all_claims: Annotated[bool, typer.Option("--all", help="Every claim there is.")] = False,
+    scale: Annotated[str, typer.Option(help="small, or full: says what the paper used that is not here.")] = "small",
+    jobs: Annotated[int | None, typer.Option(help="Worker processes. (default: one a core)")] = None,
+    out: Annotated[Path, typer.Option(help="Where results go.")] = Path("runs/claims"),
+) -> None:
+    """Try a method's central claim: a small experiment of at most 15 processor minutes, with a verdict."""
+    with input_errors():
+        if all_claims == bool(methods):
+            raise InputError(f"name methods or give --all; there are claims for {', '.join(CLAIMS)}")
+        say_loading()
+        from trimtab.claims.runner import NotJudged
+        from trimtab.claims.runner import verify as try_claims
+        from trimtab.report.claims import print_claim, watching
+
+        console = Console()
+        trials = try_claims(None if all_claims else methods, out, jobs=jobs, scale=scale, watch=watching(console))
+        complete = True
+        try:
+            for result in trials:
+                if isinstance(result, NotJudged):
+                    complete = False
+                    console.print(f"\n{result.id} could not be judged: {result.reason}", markup=False, style="red")
+                else:
+                    print_claim(console, result)
+        except KeyboardInterrupt:
+            say_how_to_go_on(console, str(out))
+    if not complete:
+        raise typer.Exit(1)

@@ -1,0 +1,60 @@
+"""From the options of a command line to a comparison."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trimtab.compare import DEFAULT_CANDIDATES
+from trimtab.compare.command.comparison import DEFAULT_SEEDS, CommandComparison, named_commands
+from trimtab.compare.comparison import Comparison
+from trimtab.compare.running import PlannedComparison
+from trimtab.lab.errors import InputError
+from trimtab.lab.lease import Limits
+
+
+def build_comparison(
+    task: str | None,
+    candidates: str | None,
+    *,
+    command: str | None,
+    own_commands: Sequence[str],
+    steps: int | None,
+    seeds: int | None,
+    takeover: float,
+    patience: float,
+    shared: Mapping[str, Any],
+    for_commands: Mapping[str, Any],
+) -> PlannedComparison:
+    """Returns a comparison of optimizers on a task, or one of commands, whichever the options describe.
+
+    Args:
+        task: as on the command line.
+        candidates: names, separated by commas.
+        command: the command that they share.
+        own_commands: ``name=command`` of candidates that have their own.
+        steps: length of a run on a task.
+        seeds: fresh seeds of the final runs.
+        takeover: see :class:`~trimtab.lab.lease.Limits`.
+        patience: see :class:`~trimtab.lab.lease.Limits`.
+        shared: options of both kinds of comparison, by name.
+        for_commands: options that only a comparison of commands has, by name; empty where they were not given.
+
+    Raises:
+        InputError: options of both kinds are mixed, or something cannot work.
+    """
+    options = {**shared, "limits": Limits(takeover, patience)}
+    if command is None and not own_commands:
+        _refuse(for_commands, "belongs to a comparison with --command")
+        if task is None:
+            raise InputError("name a task (digits, path/to/task.py:name), or give a --command")
+        return Comparison(task, candidates or DEFAULT_CANDIDATES, seeds=seeds, steps=steps, **options)
+    _refuse({"TASK": task}, "cannot be given together with --command")
+    _refuse({"budget": steps}, "is for tasks; write the length of a run into the command")
+    named = named_commands(candidates, own_commands)
+    seeds = DEFAULT_SEEDS if seeds is None else seeds
+    return CommandComparison(command, named, seeds=seeds, **options, **for_commands)
+
+
+def _refuse(options: Mapping[str, Any], words: str) -> None:
+    for name, value in options.items():
+        if value not in (None, False, []):
+            raise InputError(f"{name if name.isupper() else '--' + name.replace('_', '-')} {words}")

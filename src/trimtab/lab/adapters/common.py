@@ -1,0 +1,116 @@
+"""What the adapters share: data that is taken over as it is, and losses that are checked against the host's."""
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    DistributedSampler,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    Subset,
+)
+
+from trimtab.lab.errors import InputError
+from trimtab.lab.randomness import OwnedRandomness
+from trimtab.lab.tasks.splits import stratified_split
+
+_CPU = torch.device("cpu")
+
+
+@contextmanager
+def seeded_globals(seed: int) -> Iterator[None]:
+    """Seeds the global generators of torch, numpy and Python within the context, and puts back what was there.
+
+    A split that somebody draws without a seed is then the same in every worker.
+    """
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002  # what users' code draws from
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    random.seed(seed)
+    try:
+        with OwnedRandomness(seed, _CPU).lent():
+            yield
+    finally:
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)
+
+
+def map_style(loader: DataLoader[Any], place: str) -> Dataset[Any]:
+    """Returns the data set of a loader.
+
+    Raises:
+        InputError: it has no rows that can be drawn in an order of ours.
+    """
+    data = loader.dataset
+    if isinstance(data, IterableDataset) or not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
+        raise InputError(f"{place}: {type(data).__name__} is an iterable data set; a map-style one is needed")
+    return data
+
+
+def check_sampler(loader: DataLoader[Any], place: str) -> None:
+    """Refuses an order of the training data that is more than a shuffle: the order is the session's.
+
+    Raises:
+        InputError: the loader has a sampler that draws some samples more often, or together.
+    """
+    sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)  # accelerate's loaders have it in there alone
+    plain = (RandomSampler, SequentialSampler, DistributedSampler)
+    if not isinstance(sampler, plain) or getattr(sampler, "replacement", False):
+        raise InputError(
+            f"{place}: the order of {type(sampler).__name__} cannot be kept; a run shuffles the training data "
+            "and takes every sample once in an epoch"
+        )
+
+
+def halves(data: Dataset[Any], place: str) -> tuple[Dataset[Any], Dataset[Any]]:
+    """Splits a validation set into one for validation and one for the test, the same way on every machine.
+
+    Raises:
+        InputError: there are fewer than two samples.
+    """
+    samples = len(data)  # type: ignore[arg-type]  # map-style
+    if samples < 2:
+        raise InputError(f"{place}: {samples} samples cannot be split into validation and test; give a test set")
+    sizes = (samples - samples // 2, samples // 2)
+    first, second = stratified_split(torch.zeros(samples, dtype=torch.int64), sizes)
+    return Subset(data, first.tolist()), Subset(data, second.tolist())
+
+
+def check_mean(losses: Callable[[], Tensor], mean: Callable[[], Tensor], samples: int, host: str, remedy: str) -> None:
+    """Compares per-sample losses with the mean loss that the host computes itself.
+
+    Args:
+        losses: computes them on a batch of training samples.
+        mean: computes the host's loss on the same batch.
+        samples: how many there are.
+        host: what computes ``mean``, for messages.
+        remedy: what to do, for messages.
+
+    Raises:
+        InputError: they cannot be computed, or their mean is another one.
+    """
+    with seeded_globals(0):
+        expected = float(mean())
+    try:
+        with seeded_globals(0):
+            found = losses()
+    except Exception as error:
+        raise InputError(
+            f"the loss of each sample could not be had: {type(error).__name__}: {error}\n{remedy}"
+        ) from error
+    if found.shape != (samples,):
+        raise InputError(f"losses of shape {tuple(found.shape)} for {samples} samples, not ({samples},). {remedy}")
+    tolerance = max(1e-5, 4 * torch.finfo(found.dtype).eps)  # for sums in another order; bfloat16 and float16 need more
+    if not math.isclose(float(found.mean()), expected, rel_tol=tolerance, abs_tol=1e-7):
+        raise InputError(
+            f"the mean of the samples' losses is {float(found.mean()):.6g} on the first {samples} training samples, "
+            f"but {host} is {expected:.6g}. {remedy}"
+        )

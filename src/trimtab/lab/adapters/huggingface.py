@@ -1,0 +1,267 @@
+"""A task from a set-up of Hugging Face's ``Trainer``."""
+
+import math
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from trimtab.lab.adapters.common import check_mean, check_sampler, halves, map_style, seeded_globals
+from trimtab.lab.adapters.sample_losses import replayed_losses, token_losses
+from trimtab.lab.errors import InputError
+from trimtab.lab.randomness import OwnedRandomness
+from trimtab.lab.task import Batch, Evaluation, Metric, Split, Task, map_tensors, take_rows, to_device
+
+if TYPE_CHECKING:
+    from transformers import Trainer
+
+_REMEDY = (
+    "Give TrainerTask(losses=...), a function (outputs, batch) -> one loss a sample, shape (batch,), whose mean is the "
+    "Trainer's loss"
+)
+
+
+class TrainerTask(Task):
+    """The data, model, loss and metric of a ``transformers.Trainer``.
+
+    Taken over: the model of ``model_init``, built afresh from each seed; the data sets without the columns that the
+    model does not use; the collator; ``per_device_train_batch_size * gradient_accumulation_steps`` samples a step, at
+    once; ``max_steps`` or ``num_train_epochs``; ``compute_loss``, ``compute_loss_func`` and ``label_smoothing_factor``;
+    ``compute_metrics``, of which ``metric_for_best_model`` and ``greater_is_better`` choose the metric (the loss where
+    there are none). A whole split is scored as ``Trainer.evaluate`` does.
+
+    Left out, because a comparison has its own: the optimizer and its arguments, ``lr_scheduler_type`` (a run's learning
+    rate is constant), ``max_grad_norm`` (gradients are not clipped, though the Trainer clips them at 1 by default),
+    ``seed``, mixed precision, gradient checkpointing, callbacks and checkpoints.
+
+    A sample's loss is the sum over its labelled tokens, divided by the mean number of them a sample of the batch. So
+    the mean over a batch is the Trainer's own loss, in which every token counts the same; this is checked here on the
+    first batch, in training mode.
+
+    Args:
+        make_trainer: makes the Trainer. It is called once in every process, with the global generators of torch, numpy
+            and Python seeded, so that a split that it draws is always the same.
+        test: data that is touched once a run, at the end of the final runs. Without it, a fixed half of the Trainer's
+            ``eval_dataset`` is set aside for that.
+        losses: one loss a sample, shape ``(batch,)``, from the model's outputs and the batch; only needed where it
+            cannot be had from the Trainer.
+        name: how reports call the task.
+
+    Raises:
+        InputError: something of the Trainer can neither be taken over nor be left out; the message says what.
+    """
+
+    def __init__(
+        self,
+        make_trainer: Callable[[], "Trainer"],
+        *,
+        test: Dataset[Any] | None = None,
+        losses: Callable[[Any, Batch], Float[Tensor, " batch"]] | None = None,
+        name: str = "trainer",
+    ) -> None:
+        if find_spec("transformers") is None or find_spec("accelerate") is None:
+            raise InputError("TrainerTask needs transformers and accelerate: pip install 'trimtab[huggingface]'")
+        self.name = name
+        self._losses = losses
+        with seeded_globals(0):
+            self._trainer: Any = make_trainer()
+            _check_trainer(self._trainer)
+            self._take_data(test)
+            self._take_length()
+            self.metric = self._chosen_metric()
+            self._check_losses()
+
+    def _take_length(self) -> None:
+        arguments = self._trainer.args
+        self.batch_size = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
+        samples = len(self.train)  # type: ignore[arg-type]  # map-style
+        if self.batch_size > samples:
+            raise InputError(
+                f"{self.batch_size} samples a step (with accumulation) exceed the {samples} training samples"
+            )
+        epochs = math.ceil(arguments.num_train_epochs * samples / self.batch_size)
+        self.steps = arguments.max_steps if arguments.max_steps > 0 else epochs
+
+    def _take_data(self, test: Dataset[Any] | None) -> None:
+        trainer = self._trainer
+        training, evaluation = trainer.get_train_dataloader(), trainer.get_eval_dataloader()
+        self.collate = _plain(training.collate_fn)
+        self._evaluation_collate = _plain(evaluation.collate_fn)
+        self.train = map_style(training, "the Trainer's train_dataset")
+        check_sampler(training, "the Trainer's train_dataset")
+        self.validation = map_style(evaluation, "the Trainer's eval_dataset")
+        if test is None:
+            self.validation, self.test = halves(self.validation, "the Trainer's eval_dataset")
+        else:
+            self.test = map_style(trainer.get_test_dataloader(test), "test")
+
+    def _chosen_metric(self) -> Metric:
+        name, more = self._trainer.args.metric_for_best_model, self._trainer.args.greater_is_better
+        name = "loss" if name is None else name.removeprefix("eval_")
+        if self._trainer.compute_metrics is None and name != "loss":
+            raise InputError(f"metric_for_best_model={name!r}, but the Trainer has no compute_metrics")
+        if self._trainer.compute_metrics is not None and self._trainer.args.metric_for_best_model is None:
+            raise InputError(
+                "which of compute_metrics' numbers is the task's metric? Set TrainingArguments(metric_for_best_model="
+                "..., greater_is_better=...); 'loss' if it is none of them"
+            )
+        return Metric(name, "max" if more else "min")
+
+    def _check_losses(self) -> None:
+        model = self._trainer.model.train()
+        device = next(model.parameters()).device
+        batch = to_device(take_rows(self.train, torch.arange(self.batch_size), self.collate), device)
+        calls: list[None] = []
+        with torch.no_grad():
+            with model.register_forward_pre_hook(lambda *_: calls.append(None)):
+                self.outputs(model, batch)
+            if len(calls) != 1:
+                raise InputError(
+                    f"{type(self._trainer).__name__}.compute_loss calls the model {len(calls)} times, a task does so "
+                    "once; write a trimtab.Task for it (`trimtab new-task` makes one to start from)"
+                )
+            check_mean(
+                lambda: self.losses(self.outputs(model, batch), batch),
+                lambda: self._trainer.compute_loss(model, dict(batch), num_items_in_batch=self._items(batch)),
+                self.batch_size,
+                "the Trainer's loss",
+                _REMEDY,
+            )
+
+    def _items(self, batch: Batch) -> Any:
+        """Labelled tokens of a batch as the Trainer counts them, or ``None`` where it does not."""
+        return self._trainer.get_batch_samples(iter([batch]), 1, torch.device("cpu"))[1]
+
+    def model(self, generator: torch.Generator) -> nn.Module:
+        """Builds the model with ``model_init``."""
+        with seeded_globals(int(torch.randint(2**63 - 1, (), generator=generator))):
+            model: nn.Module = self._trainer.call_model_init()
+        config: Any = getattr(model, "config", None)
+        if hasattr(config, "use_cache"):
+            config.use_cache = self._trainer.args.use_cache  # as the Trainer does
+        return model.train()  # from_pretrained leaves it in evaluation mode
+
+    def outputs(self, model: nn.Module, batch: Batch) -> Any:
+        """Returns the model's outputs; the Trainer decides what it is called with."""
+        items = self._items(batch)
+        return self._trainer.compute_loss(model, dict(batch), return_outputs=True, num_items_in_batch=items)[1]
+
+    def losses(self, outputs: Any, batch: Batch) -> Float[Tensor, " batch"]:
+        """Returns one loss a sample, whose mean is the Trainer's loss."""
+        trainer = self._trainer
+        if self._losses is not None:
+            return self._losses(outputs, batch)
+        own_loss = not _is_of_transformers(trainer, "compute_loss")
+        if own_loss or trainer.compute_loss_func is not None or trainer.label_smoother is not None:
+            return replayed_losses(trainer, outputs, batch, self._items(batch))
+        return token_losses(trainer.model, outputs, batch)
+
+    def score(self, outputs: Any, batch: Batch) -> float | Float[Tensor, ""]:
+        """Returns the metric on one batch."""
+        if self.metric.name == "loss":
+            return self.losses(outputs, batch).mean()
+        return self._computed_metric([(self._predictions(outputs, batch), self._labels(batch))])
+
+    def evaluate(self, model: nn.Module, split: Split = "validation") -> Evaluation:
+        """Scores a model on a whole split, in batches of ``per_device_eval_batch_size``.
+
+        What a collator draws at random, such as masks, is the same every time.
+        """
+        data = getattr(self, split)
+        size, samples = self._trainer.args.per_device_eval_batch_size, len(data)
+        device = next(model.parameters()).device
+        was_training = model.training
+        model.eval()
+        total, predicted = 0.0, []
+        try:
+            with torch.no_grad(), OwnedRandomness(0, device).lent():
+                for start in range(0, samples, size):
+                    rows = torch.arange(start, min(start + size, samples))
+                    batch = to_device(take_rows(data, rows, self._evaluation_collate), device)
+                    outputs = self.outputs(model, batch)
+                    total += float(self.losses(outputs, batch).double().sum())
+                    if self.metric.name != "loss":
+                        predicted.append((self._predictions(outputs, batch), self._labels(batch)))
+        finally:
+            model.train(was_training)
+        loss = total / samples
+        return Evaluation(loss, self._computed_metric(predicted) if predicted else loss)
+
+    def _predictions(self, outputs: Any, batch: Batch) -> Any:
+        """What the Trainer hands to ``compute_metrics`` of a batch's outputs."""
+        config = getattr(self._trainer.model, "config", None)
+        ignored = {"loss", *getattr(config, "keys_to_ignore_at_inference", ["cache"])}
+        found = (
+            tuple(value for key, value in outputs.items() if key not in ignored)
+            if isinstance(outputs, dict)
+            else outputs[1:]
+        )
+        found = map_tensors(found[0] if len(found) == 1 else found, Tensor.detach)
+        prepare = self._trainer.preprocess_logits_for_metrics
+        return found if prepare is None else prepare(found, self._labels(batch))
+
+    def _labels(self, batch: Batch) -> Any:
+        labels = tuple(batch.get(name) for name in self._trainer.label_names)
+        return labels[0] if len(labels) == 1 else labels
+
+    def _computed_metric(self, predicted: list[tuple[Any, Any]]) -> float:
+        from transformers import EvalPrediction
+        from transformers.trainer_pt_utils import EvalLoopContainer
+
+        predictions: Any = EvalLoopContainer(do_nested_concat=True, padding_index=-100)
+        labels: Any = EvalLoopContainer(do_nested_concat=True, padding_index=-100)
+        for one, other in predicted:
+            predictions.add(one)
+            labels.add(other)
+        numbers = self._trainer.compute_metrics(
+            EvalPrediction(predictions=predictions.get_arrays(), label_ids=labels.get_arrays())
+        )
+        numbers = {key.removeprefix("eval_"): value for key, value in numbers.items()}
+        if self.metric.name not in numbers:
+            raise InputError(
+                f"metric_for_best_model={self.metric.name!r} is not what compute_metrics returns: {', '.join(numbers)}"
+            )
+        return float(numbers[self.metric.name])
+
+
+def _check_trainer(trainer: Any) -> None:
+    """Refuses what cannot be taken over and would change what is learned or measured."""
+    from transformers import Trainer
+
+    if not isinstance(trainer, Trainer):
+        raise InputError(f"make_trainer returned a {type(trainer).__name__}, expected a transformers.Trainer")
+    if trainer.model_init is None:
+        raise InputError("Trainer(model=...): give a function, model_init=, so that every seed has fresh weights")
+    if not isinstance(trainer.eval_dataset, Dataset) and not hasattr(trainer.eval_dataset, "__getitem__"):
+        raise InputError("Trainer(eval_dataset=None): settings are chosen by it, so that one is needed")
+    if isinstance(trainer.eval_dataset, dict):
+        raise InputError(f"eval_dataset has several data sets, {', '.join(trainer.eval_dataset)}; one is needed")
+    for name in ("training_step", "prediction_step", "evaluation_loop", "evaluate"):
+        if not _is_of_transformers(trainer, name):
+            raise InputError(f"{type(trainer).__name__}.{name} is not called in a comparison; it has to do without")
+    arguments = trainer.args
+    for name in ("neftune_noise_alpha", "deepspeed", "fsdp", "batch_eval_metrics", "include_for_metrics"):
+        if getattr(arguments, name, None):
+            raise InputError(f"TrainingArguments({name}={getattr(arguments, name)!r}) cannot be taken over; drop it")
+    if getattr(arguments, "predict_with_generate", False):
+        raise InputError(
+            "predict_with_generate=True cannot be taken over; choose a metric that needs no generation, e.g. "
+            "metric_for_best_model='loss'"
+        )
+    if arguments.n_gpu > 1 or arguments.world_size > 1:
+        raise InputError("the Trainer uses several devices, a run has one: TrainingArguments(use_cpu=True), or set "
+                         "CUDA_VISIBLE_DEVICES")  # fmt: skip
+
+
+def _is_of_transformers(trainer: Any, name: str) -> bool:
+    """Tells whether a method is the library's own and not that of a subclass elsewhere."""
+    return bool(getattr(type(trainer), name).__module__.partition(".")[0] == "transformers")
+
+
+def _plain(collate: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Batch]:
+    """A tokenizer's ``BatchEncoding`` becomes a plain dictionary, which can be saved with a run."""
+    return lambda rows: dict(collate(rows))

@@ -1,0 +1,171 @@
+"""Optimizers around other optimizers: each is one itself, so that schedulers, scalers and checkpoints take it as such.
+
+A wrapper shares the parameter groups and the state of the optimizer that it holds. Its own settings are entries of
+those groups, beside the inner optimizer's: they may differ by group, schedulers and users can write to them, and they
+are saved and loaded with everything else.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from trimtab.primitives.hyperparameters import Check
+
+Group = dict[str, Any]
+
+
+class OptimizerWrapper(Optimizer):
+    """A ``torch.optim.Optimizer`` that changes what another one is given, or what it does.
+
+    A subclass names its settings and writes :meth:`step`.
+
+    Attributes:
+        prefix: begins the names of its settings in the parameter groups.
+        hyperparameters: its settings, without the prefix, each with its check.
+        owns: settings of the inner optimizer that it sets by itself, so that they are not for tuning.
+        passes_steps_on: whether optimizers may be inside that need more than gradients and a closure.
+        rescales: settings of the inner optimizer that should be larger by a factor inside this wrapper.
+        inner: the optimizer that it holds.
+
+    Args:
+        optimizer: the optimizer to hold. It should not be stepped by itself any more.
+        **settings: the values of ``hyperparameters``, which a parameter group that has one already overrides.
+
+    Raises:
+        TypeError: ``optimizer`` is not one, or a setting has the wrong type.
+        ValueError: a setting is outside its range, or the same wrapper is around the optimizer already.
+    """
+
+    prefix: ClassVar[str]
+    hyperparameters: ClassVar[Mapping[str, Check]]
+    owns: ClassVar[tuple[str, ...]] = ()
+    passes_steps_on: ClassVar[bool] = False
+    rescales: ClassVar[Mapping[str, float]] = {}
+    inner: Optimizer
+
+    def __init__(self, optimizer: Optimizer, **settings: Any) -> None:
+        name = type(self).__name__
+        if not isinstance(optimizer, Optimizer):
+            hint = f"; give {name} an instance" if isinstance(optimizer, type) else ""
+            raise TypeError(f"{name} goes around a torch.optim.Optimizer, not {optimizer!r}{hint}")
+        if hasattr(optimizer, "step_on") and not self.passes_steps_on:
+            raise TypeError(
+                f"{name} changes the gradients of a step, and {type(optimizer).__name__} steps from more than these: "
+                f"{name} has to stand inside of it, or be left out"
+            )
+        checked = self._prefixed({key: self._check(key, value) for key, value in settings.items()})
+        if checked.keys() & optimizer.defaults.keys():
+            raise ValueError(f"{name} is around this optimizer already")
+        for group in optimizer.param_groups:  # all checked before any is written to
+            self._own({**checked, **group})
+        optimizer.defaults.update(checked)
+        for group in optimizer.param_groups:
+            group.update({**checked, **group})
+        # Optimizer.__init__ would make groups and a state of our own; what it does besides is done here.
+        Optimizer.__setstate__(self, {"inner": optimizer})
+
+    @property
+    def param_groups(self) -> list[Group]:  # type: ignore[override]  # torch has an attribute
+        """The inner optimizer's."""
+        return self.inner.param_groups
+
+    @property
+    def state(self) -> Any:  # type: ignore[override]
+        """The inner optimizer's."""
+        return self.inner.state
+
+    @property
+    def defaults(self) -> dict[str, Any]:  # type: ignore[override]
+        """The inner optimizer's, with this one's settings."""
+        return self.inner.defaults
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Like torch's: hooks are not copied.
+        return {"inner": self.inner}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} around {self.inner!r}"
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Adds a group of parameters; see ``torch.optim.Optimizer.add_param_group``."""
+        self._own({**self.defaults, **param_group})
+        self.inner.add_param_group(param_group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Resets the gradients."""
+        self.inner.zero_grad(set_to_none)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the inner optimizer's state, whose parameter groups hold this one's settings."""
+        for prepare in self._optimizer_state_dict_pre_hooks.values():
+            prepare(self)
+        state = self.inner.state_dict()
+        for change in self._optimizer_state_dict_post_hooks.values():
+            changed = change(self, state)
+            state = state if changed is None else changed
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Loads a state, which may be that of the inner optimizer from before it was wrapped.
+
+        Raises:
+            TypeError: a saved setting has the wrong type. Nothing was changed.
+            ValueError: a saved setting is outside its range, or the inner optimizer refuses the state. Nothing was
+                changed.
+        """
+        state = state_dict.copy()
+        for prepare in self._optimizer_load_state_dict_pre_hooks.values():
+            changed = prepare(self, state)
+            state = state if changed is None else changed
+        kept = [self._prefixed(self._own(group)) for group in self.param_groups]
+        saved = state["param_groups"]
+        if len(saved) == len(kept):  # otherwise the inner optimizer says so
+            saved = [{**ours, **theirs} for ours, theirs in zip(kept, saved, strict=True)]
+            for group in saved:
+                self._own(group)
+        self.inner.load_state_dict({**state, "param_groups": saved})
+        for notify in self._optimizer_load_state_dict_post_hooks.values():
+            notify(self)
+
+    @classmethod
+    def _check(cls, name: str, value: Any) -> Any:
+        return cls.hyperparameters[name](name, value)
+
+    @classmethod
+    def _prefixed(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {f"{cls.prefix}_{name}": value for name, value in settings.items()}
+
+    def _own(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the wrapper's settings of a group, checked, without the prefix.
+
+        Raises:
+            TypeError: one has the wrong type.
+            ValueError: one is outside its range.
+        """
+        full = {name: f"{self.prefix}_{name}" for name in self.hyperparameters}
+        return {name: check(full[name], group[full[name]]) for name, check in self.hyperparameters.items()}
+
+
+@contextmanager
+def lent_gradients(params: Sequence[Tensor], grads: Sequence[Tensor]) -> Iterator[None]:
+    """Puts other gradients in the place of the parameters' own, which come back in the end, whatever happens."""
+    own = [param.grad for param in params]
+    try:
+        for param, grad in zip(params, grads, strict=True):
+            param.grad = grad
+        yield
+    finally:
+        for param, mine in zip(params, own, strict=True):
+            param.grad = mine
+
+
+def evaluated(closure: Any) -> Any:
+    """Calls a step's closure, if there is one, as ``torch.optim`` does: with gradients enabled."""
+    if closure is None:
+        return None
+    with torch.enable_grad():
+        return cast("Any", closure())

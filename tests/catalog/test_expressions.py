@@ -1,0 +1,121 @@
+from typing import ClassVar
+
+import pytest
+import torch
+
+from trimtab.catalog import find
+from trimtab.catalog.expressions import Expression, example
+from trimtab.catalog.parsing import parse_expression, parse_expressions
+from trimtab.lab.errors import InputError
+from trimtab.optim import CoordinateClip, Lion
+
+
+class Faster(CoordinateClip):
+    """A wrapper that sets the weight decay and wants larger rates."""
+
+    owns = ("weight_decay",)
+    rescales: ClassVar = {"lr": 10.0}
+
+
+@pytest.fixture
+def faster(monkeypatch):
+    """The entry of clipping, with the class above."""
+    monkeypatch.setattr("trimtab.optim.CoordinateClip", Faster)
+
+
+def test_a_wrapper_goes_around_an_optimizer():
+    expression = parse_expression("clip(lion(betas=(0.9, 0.9)), fraction=0.5)")
+    optimizer = expression.build(torch.nn.Linear(2, 1), {"lr": 0.01, "weight_decay": 0.3})
+    assert isinstance(optimizer, CoordinateClip)
+    assert isinstance(optimizer.inner, Lion)
+    group = optimizer.param_groups[0]
+    assert (group["lr"], group["betas"], group["weight_decay"]) == (0.01, (0.9, 0.9), 0.3)
+    assert group["clip_fraction"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("lion", "lion"),
+        ("Lion ( lr = 1e-3 )", "lion(lr=0.001)"),
+        ("lion+clip", "clip(lion)"),
+        ("adam(lr=0.01) + clip(fraction=0.1)", "clip(adamw(lr=0.01), fraction=0.1)"),
+        ("coordinate_clipping(sgd)", "clip(sgd)"),
+    ],
+)
+def test_a_label_reads_back_as_the_same_expression(text, label):
+    expression = parse_expression(text)
+    assert expression.label == label
+    assert parse_expression(label) == expression
+
+
+def test_ranges_and_settings_of_wrappers_carry_their_names():
+    expression = parse_expression("clip(sgd, where='update')")
+    assert list(expression.tunables) == ["lr", "weight_decay", "clip.fraction"]
+    settings = expression.settings({"lr": 0.5, "clip.fraction": 0.01})
+    assert settings == {"momentum": 0.9, "nesterov": True, "clip.where": "update", "lr": 0.5, "clip.fraction": 0.01}
+    assert list(parse_expression("clip(sgd, fraction=0.1)").tunables) == ["lr", "weight_decay"]
+
+
+def test_a_wrapper_owns_settings_and_stretches_ranges(faster):
+    expression = parse_expression("clip(lion)")
+    assert list(expression.tunables) == ["lr", "clip.fraction"]
+    plain = parse_expression("lion").tunables["lr"]
+    assert (expression.tunables["lr"].low, expression.tunables["lr"].high) == (10 * plain.low, 10 * plain.high)
+
+
+def test_fixed_settings_are_checked_against_what_goes_around_them(faster):
+    parse_expression("clip(lion(lr=0.2))")
+    with pytest.raises(InputError, match=r"lr=0.0001 is outside its range \[0.0003, 0.3\]"):
+        parse_expression("clip(lion(lr=0.0001))")
+    with pytest.raises(InputError, match=r"weight_decay is set by clip, and cannot be fixed to 0.1"):
+        parse_expression("clip(lion(weight_decay=0.1))")
+
+
+@pytest.mark.parametrize("text", ["lion", "clip(lion)", "clip(adamw, fraction=0.01)", "sgd+clip"])
+def test_the_code_to_paste_builds_the_same(text):
+    expression = parse_expression(text)
+    tuned = {name: tunable.at(0.5) for name, tunable in expression.tunables.items()}
+    names = {"model": torch.nn.Linear(2, 2)}
+    exec(expression.code(tuned), names)
+    built = expression.build(torch.nn.Linear(2, 2), tuned)
+    assert type(names["optimizer"]) is type(built)
+    pasted, own = names["optimizer"].param_groups[0], built.param_groups[0]
+    assert pasted.keys() == own.keys() - {"param_names"}
+    for name in pasted.keys() - {"params"}:
+        assert pasted[name] == (pytest.approx(own[name], rel=5e-3) if isinstance(own[name], float) else own[name])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lion,clip", r"clip goes around an optimizer: clip\(adamw\)\n  lion,clip\n       \^"),
+        ("lion(adamw)", r"lion goes around nothing: it is no wrapper\n  lion\(adamw\)\n  \^"),
+        ("clip(clip(lion))", r"clip is around itself\n  clip\(clip\(lion\)\)\n  \^"),
+        ("clip(lion, adamw)", r"clip goes around one optimizer only\n  clip\(lion, adamw\)\n             \^"),
+        ("sgd+clip(lion)", r"clip goes around one optimizer only\n  sgd\+clip\(lion\)\n           \^"),
+        ("clip(lin)", r"did you mean lion.*\n  clip\(lin\)\n       \^"),
+        ("sgd,klip(lion)", r"unknown method 'klip'; did you mean.*\n  sgd,klip\(lion\)\n      \^"),
+        ("clip(lion, share=0.1)", r"clip has no setting 'share'; it has fraction, threshold, where.*\n  clip\(lion"),
+        ("clip(lion, fraction=0.2)", r"clip.fraction=0.2 is not one of 0.01, 0.1, 0.5\n"),
+        ("clip(lion(lr=9), fraction=0.1)", r"lr=9 is outside its range.*\n  clip"),
+        ("clip(lion, fraction=x)", r"expected a number.*\n  clip\(lion, fraction=x\)\n                      \^"),
+        ("clip+lion", r"clip goes around an optimizer.*\n  clip\+lion\n  \^"),
+        ("lion-clip", r"expected a name.*\n  lion-clip\n  \^"),
+        ("lion+3", r"expected a name.*\n  lion\+3\n       \^"),
+    ],
+)
+def test_what_makes_no_sense_is_pointed_at(text, message):
+    with pytest.raises(InputError, match=message):
+        parse_expressions(text)
+
+
+@pytest.mark.parametrize("text", ["", "lion,adamw"])
+def test_one_expression_is_not_none_or_two(text):
+    with pytest.raises(InputError, match="one expression is expected"):
+        parse_expression(text)
+
+
+def test_an_example_stands_by_itself():
+    assert example(find("lion")) == Expression(find("lion"))
+    assert example(find("clip")).label == "clip(adamw)"
