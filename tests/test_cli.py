@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from trimtab.cli import app
 
-SMALL = ["--trials", "2", "--seeds", "2", "--budget", "20"]
+SMALL = ["--trials", "2", "--seeds", "2", "--steps", "20"]
 
 
 def run(*arguments):
@@ -147,7 +147,7 @@ main()
 
 def test_control_c_says_how_to_go_on_and_the_same_command_does(task, tmp_path):
     arguments = ["compare", task, "--candidates", "adamw,lion", "--out", str(tmp_path / "out")]
-    arguments += ["--trials", "4", "--seeds", "2", "--budget", "400"]
+    arguments += ["--trials", "4", "--seeds", "2", "--steps", "400"]
     command = [sys.executable, "-c", LISTENING, *arguments]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -191,7 +191,7 @@ def test_completion_offers_tasks_and_candidates():
 
 def test_a_store_by_its_url_holds_the_results_and_the_directory_the_reports(task, tmp_path):
     store = f"sqlite:///{tmp_path / 'results.db'}"
-    arguments = ["compare", task, "--candidates", "adamw", "--trials", "1", "--seeds", "1", "--budget", "20"]
+    arguments = ["compare", task, "--candidates", "adamw", "--trials", "1", "--seeds", "1", "--steps", "20"]
     done = run(*arguments, "--out", str(tmp_path / "out"), "--store", store)
     assert done.exit_code == 0, done.output
     assert (tmp_path / "results.db").is_file()

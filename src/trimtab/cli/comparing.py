@@ -11,6 +11,7 @@ from trimtab.cli.application import app, input_errors, say_how_to_go_on, say_loa
 from trimtab.compare import DEFAULT_CANDIDATES, DEFAULT_TRIALS
 
 if TYPE_CHECKING:
+    from trimtab.compare.budget import Numbers
     from trimtab.compare.running import PlannedComparison
 
 EXIT_CODES = """
@@ -49,11 +50,19 @@ def compare(
             autocompletion=_complete_candidates,
         ),
     ] = None,
-    trials: Annotated[int, typer.Option(help="Settings tried for each candidate.")] = DEFAULT_TRIALS,
-    seeds: Annotated[
-        int | None, typer.Option(help="Fresh seeds of the final runs. (default: the task's; 5 for a command)")
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time for all of it (20m, 1h30m), to which trials and seeds are fitted.", metavar="TIME"),
     ] = None,
-    budget: Annotated[int | None, typer.Option(help="Length of a run in steps. (default: the task's)")] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(help=f"Settings tried for each candidate. (default: {DEFAULT_TRIALS}, or what fits --budget)"),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="Fresh seeds of the final runs. (default: the task's; 5 for a command; or what fits)"),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of a run in steps. (default: the task's)")] = None,
     out: Annotated[Path | None, typer.Option(help="Where results go. (default: runs/TASK)")] = None,
     jobs: Annotated[int | None, typer.Option(help="Worker processes. (default: one a core)")] = None,
     reference: Annotated[
@@ -138,13 +147,14 @@ def compare(
             candidates,
             command=command,
             own_commands=candidate or [],
-            steps=budget,
+            steps=steps,
             seeds=seeds,
             takeover=takeover,
             patience=patience,
             shared={
                 "out": out,
                 "trials": trials,
+                "budget": budget,
                 "reference": reference,
                 "pruner": pruner,
                 "jobs": jobs,
@@ -176,9 +186,15 @@ def _run(comparison: "PlannedComparison", *, dry_run: bool, as_json: bool) -> No
     if dry_run:
         drawing.print_dry_run(console, comparison)
         return
+
+    def planned(size: "Numbers") -> None:
+        drawing.print_numbers(console, size)
+
+    if comparison.budget is not None:
+        console.print("finding out what a run of each candidate takes ...", style="dim")
     try:
-        with drawing.ProgressBars(console, comparison.plan.seeds, sign=comparison.facts().sign) as bars:
-            result = comparison.run(bars)
+        with drawing.ProgressBars(console, lambda: comparison.seeds, sign=comparison.facts().sign) as bars:
+            result = comparison.run(bars, planned)
     except KeyboardInterrupt:
         say_how_to_go_on(console, shown(comparison.location))
     paths = write_all(result, comparison.out)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trimtab.compare import DEFAULT_CANDIDATES
-from trimtab.compare.command.comparison import DEFAULT_SEEDS, CommandComparison, named_commands
+from trimtab.compare.command.comparison import CommandComparison, named_commands
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.running import PlannedComparison
 from trimtab.lab.errors import InputError
@@ -48,9 +48,8 @@ def build_comparison(
             raise InputError("name a task (digits, path/to/task.py:name), or give a --command")
         return Comparison(task, candidates or DEFAULT_CANDIDATES, seeds=seeds, steps=steps, **options)
     _refuse({"TASK": task}, "cannot be given together with --command")
-    _refuse({"budget": steps}, "is for tasks; write the length of a run into the command")
+    _refuse({"steps": steps}, "is for tasks; write the length of a run into the command")
     named = named_commands(candidates, own_commands)
-    seeds = DEFAULT_SEEDS if seeds is None else seeds
     return CommandComparison(command, named, seeds=seeds, **options, **for_commands)
 
 

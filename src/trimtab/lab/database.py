@@ -25,10 +25,10 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 from trimtab.lab.errors import (
     CorruptStoreError,
     InputError,
+    NoStudyError,
     StoreAwayError,
     StoreInUseError,
     StoreUnreachableError,
-    StudyMismatchError,
 )
 from trimtab.lab.lease import LEASES, TABLES
 
@@ -202,11 +202,11 @@ def existing(location: Location) -> Database:
     """Opens a database to read it.
 
     Raises:
-        StudyMismatchError: there is none.
+        NoStudyError: there is none.
     """
     file = sqlite_file(location)
     if file is not None and not file.is_file():
-        raise StudyMismatchError(f"there is no study in {file.parent}: {file.name} is missing")
+        raise NoStudyError(f"there is no study in {file.parent}: {file.name} is missing")
     return Database(location, read_only=True)
 
 
@@ -234,7 +234,7 @@ def _open(file: Path | None, location: Location, read_only: bool) -> RDBStorage:
     engine = create_engine(url, poolclass=NullPool, **options)
     with engine.connect() as connection:
         if read_only and not inspect(connection).has_table(LEASES.name):
-            raise StudyMismatchError(f"there is no study in {shown(location)}")
+            raise NoStudyError(f"there is no study in {shown(location)}")
         if engine.dialect.name == "postgresql":  # processes that start at once would all make the tables
             connection.execute(select(func.pg_advisory_lock(_LOCK)))
         return _storage(url, options, read_only)

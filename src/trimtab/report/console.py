@@ -1,9 +1,12 @@
 """What the terminal shows: the plan, the ranking, and where the report is. Everything fits 80 columns."""
 
+from dataclasses import replace
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trimtab.compare.budget import Numbers
 from trimtab.compare.command.comparison import CommandComparison
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.plan import Plan
@@ -14,7 +17,15 @@ from trimtab.report.objective import brief, shown_interval
 from trimtab.report.progress import ProgressBars
 from trimtab.report.words import wrapped
 
-__all__ = ["ProgressBars", "print_commands", "print_dry_run", "print_plan", "print_summary", "ranking_table"]
+__all__ = [
+    "ProgressBars",
+    "print_commands",
+    "print_dry_run",
+    "print_numbers",
+    "print_plan",
+    "print_summary",
+    "ranking_table",
+]
 
 _SHOWN_CODE = 3
 _LABEL_WIDTH = 15
@@ -118,9 +129,38 @@ def _print_candidates(console: Console, plan: Plan) -> None:
 def print_dry_run(console: Console, comparison: PlannedComparison) -> None:
     """Prints what a comparison would run, and for how long as far as that can be told."""
     if isinstance(comparison, CommandComparison):
-        print_commands(console, comparison.plan, comparison.first_commands(), comparison.timeout, comparison.jobs)
+        size = comparison.estimate()
+        plan = comparison.plan if size is None else replace(comparison.plan, trials=size.trials, seeds=size.seeds)
+        print_commands(console, plan, comparison.first_commands(), comparison.timeout, comparison.jobs)
+        _print_time(console, comparison, size)
     elif isinstance(comparison, Comparison):
-        print_plan(console, comparison.plan, comparison.estimated_seconds(), comparison.jobs)
+        size = comparison.estimate()
+        plan = replace(comparison.plan, trials=size.trials, seeds=size.seeds)
+        print_plan(console, plan, size.seconds, comparison.jobs)
+
+
+def print_numbers(console: Console, size: Numbers) -> None:
+    """Prints which numbers of trials and seeds were chosen to fit a budget."""
+    console.print(
+        f"planned: {numbers.count(size.trials, 'trial')} and {numbers.count(size.seeds, 'seed')} of each candidate, "
+        f"about {numbers.duration(size.seconds)} from now",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _print_time(console: Console, comparison: PlannedComparison, size: Numbers | None) -> None:
+    """Prints what is known of how long commands take."""
+    if size is not None:
+        words = f"By what has run already, about {numbers.duration(size.seconds)}, apart from that."
+    elif comparison.budget is not None and not comparison.chosen:
+        words = (
+            f"These are the fewest. How many fit into {numbers.duration(comparison.budget.seconds)} is chosen when "
+            "each candidate has run once."
+        )
+    else:
+        return
+    console.print(words, markup=False, highlight=False)
 
 
 def print_commands(console: Console, plan: Plan, commands: list[str], timeout: float | None, jobs: int) -> None:
