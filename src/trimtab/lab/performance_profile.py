@@ -46,7 +46,7 @@ class PerformanceProfile:
         return sum(ratio <= tau for ratio in self.ratios) / len(self.ratios)
 
     def steps(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Returns where the profile rises between 1 and ``tau_max``, both of them included, and its value from there on.
+        """Returns where the profile rises, from 1 to ``tau_max`` with both of them, and its value from each place on.
 
         The value at the last place is also that just before it, unless a ratio is exactly ``tau_max``.
         """
