@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from trimtab.catalog.create import create
     from trimtab.compare.command.comparison import CommandComparison
     from trimtab.compare.comparison import Comparison
+    from trimtab.compare.frames import read
     from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
     from trimtab.lab.adapters.huggingface import TrainerTask
     from trimtab.lab.adapters.lightning import LightningTask
@@ -24,6 +25,7 @@ __all__ = [
     "Task",
     "TrainerTask",
     "create",
+    "read",
 ]
 
 _HOMES = {
@@ -34,6 +36,7 @@ _HOMES = {
     "Evaluation": "trimtab.lab.task",
     "LightningTask": "trimtab.lab.adapters.lightning",
     "Metric": "trimtab.lab.task",
+    "read": "trimtab.compare.frames",
     "Session": "trimtab.lab.session",
     "Task": "trimtab.lab.task",
     "TrainerTask": "trimtab.lab.adapters.huggingface",

@@ -49,6 +49,9 @@ _CONNECTION: dict[str, Any] = {
 
 _LOCK = 0x7472696D  # "trim"; any number that nobody else uses
 
+_GLANCE = 1.0
+"""Seconds to wait for a lock: who only looks whether it is held holds it for a moment himself."""
+
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -210,11 +213,16 @@ def existing(location: Location) -> Database:
     return Database(location, read_only=True)
 
 
+def lock_file(file: Path) -> Path:
+    """Returns the file that is locked while a process owns a store's file."""
+    return file.with_name(f".{file.name}.lock")
+
+
 def _locked(file: Path) -> FileLock:
     file.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(file.with_name(f".{file.name}.lock"))
+    lock = FileLock(lock_file(file))
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_GLANCE)
     except Timeout:
         raise StoreInUseError(
             f"{file.parent} is in use by another running trimtab process; wait for it or choose another directory"
