@@ -9,8 +9,8 @@ from trimtab.claims.claim import Claim
 from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import ClaimResult, committed
 from trimtab.report.claims import verdict_section
+from trimtab.report.document import plotly_js
 from trimtab.report.figures.claim import claim_panel
-from trimtab.report.page import plotly_js
 
 SUMMARY = """\
 * [Getting started](index.md)

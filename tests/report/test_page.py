@@ -14,8 +14,9 @@ from plotly.offline import get_plotlyjs_version
 
 from tests.report.synthetic import BROKEN, HOSTILE, SHAPES, TRACEBACK, comparison
 from trimtab.report import write_all
+from trimtab.report.document import breakable, embed_json, plotly_js
 from trimtab.report.figures import FIGURES
-from trimtab.report.page import breakable, embed_json, plotly_js, render_page
+from trimtab.report.page import render_page
 
 PUBLISHED = "99784e3abfb07b142a15e521a439e6d9addceadb3f79553fd24c72774f0649ba"
 """SHA-256 of ``plotly-basic.min.js`` in the package ``plotly.js-basic-dist-min`` 4.1.1."""

@@ -162,7 +162,13 @@ class ComparisonOverTasks:
                 )
             comparison.adopt(there)
             tasks[name] = {**comparison.annotation(there), "manifest": manifest}
-        return {"compared": list(self.comparisons), "reference": self.reference, "tasks": tasks}
+        return {
+            "compared": list(self.comparisons),
+            "candidates": list(self._any.plan.labels()),
+            "seeds": self.seeds,
+            "reference": self.reference,
+            "tasks": tasks,
+        }
 
 
 def load_result_over_tasks(out: str | Path, store: str | None = None) -> ResultOverTasks:
