@@ -132,6 +132,11 @@ class PlannedComparison(ABC):
         """Final runs of each candidate; ``None`` while they are not chosen."""
         return self.plan.seeds if self.chosen else None
 
+    @property
+    def sign(self) -> int:
+        """What a loss is multiplied with to be shown."""
+        return self.facts().sign
+
     @abstractmethod
     def work(self) -> Work:
         """Returns what a worker does with a point."""
@@ -217,12 +222,17 @@ class PlannedComparison(ABC):
 
         def notes(known: Mapping[str, Any]) -> dict[str, Any]:
             self.adopt(known)
-            if numbers is not None and not self.chosen:
-                self.plan = replace(self.plan, trials=numbers.trials, seeds=numbers.seeds)
-                self.chosen = True
+            if numbers is not None:
+                self.choose(numbers)
             return self.annotation(known)
 
         store.annotate(notes)  # no other process writes meanwhile
+
+    def choose(self, numbers: Numbers) -> None:
+        """Plans with these numbers of trials and seeds, unless others are chosen already."""
+        if not self.chosen:
+            self.plan = replace(self.plan, trials=numbers.trials, seeds=numbers.seeds)
+            self.chosen = True
 
     def numbers(self, prices: Sequence[Price], workers: int) -> Numbers:
         """Returns how large the comparison will be: what fits the budget, or what was asked for."""

@@ -6,6 +6,7 @@ import pytest
 
 from tests.compare.test_comparison import Recorder
 from trimtab import Comparison, ComparisonOverTasks
+from trimtab.compare.budget import Budget, Price
 from trimtab.compare.comparison import load_result
 from trimtab.compare.over_tasks.comparison import load_any, load_result_over_tasks
 from trimtab.compare.template import CLASS_NAME, write_template
@@ -114,6 +115,28 @@ def test_what_is_cut_off_is_shown_as_far_as_it_is_and_goes_on(tasks, tmp_path):
     recorder = Recorder()
     assert over(tasks[:2], tmp_path).run(recorder).counted == ("one", "two")
     assert {key.split("/")[0] for key in recorder.keys} == {"two"}
+
+
+def test_a_budget_is_shared_by_all_tasks_and_adopted_by_those_that_come_later(tasks, tmp_path, monkeypatch):
+    def measured(self, executor, known=()):
+        return [Price(c.label, True, 10.0, 10.0) for c in self.plan.candidates]
+
+    monkeypatch.setattr(Comparison, "measured", measured)
+    monkeypatch.setattr(Budget, "spent", 0.0)
+    options = {"candidates": "sgd,adamw", "trials": None, "budget": "200s", "steps": 2, "jobs": 2}
+    sizes = []
+    made = over(tasks[:2], tmp_path, **options)
+    assert made.seeds is None
+    result = made.run(None, sizes.append)
+    numbers = {(task.protocol.trials, task.protocol.seeds) for task in result.tasks.values()}
+    assert numbers == {(6, 3)}  # 2 tasks x 2 candidates x 9 runs of 10 seconds on two workers
+    assert [(size.trials, size.seeds, size.seconds) for size in sizes] == [(6, 3, 180.0)]
+    assert over(tasks[:2], tmp_path, **options).estimate().trials == 6
+
+    recorder = Recorder()
+    more = over(tasks, tmp_path, **options).run(recorder)
+    assert (more.tasks["three"].protocol.trials, more.tasks["three"].protocol.seeds) == (6, 3)
+    assert {key.split("/")[0] for key in recorder.keys} == {"three"}
 
 
 def test_tasks_with_one_name_are_refused(tasks, tmp_path):

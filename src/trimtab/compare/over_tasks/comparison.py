@@ -1,18 +1,22 @@
 """A comparison of optimizers over several tasks: one study, with a plan for each task."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import time
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trimtab.compare.budget import Numbers, predicted_seconds
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.over_tasks.analysis import analyse_over_tasks
-from trimtab.compare.over_tasks.result import ResultOverTasks
+from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
 from trimtab.compare.over_tasks.work import WorkOverTasks
 from trimtab.compare.plan import EVALUATIONS
-from trimtab.compare.result import ComparisonResult
 from trimtab.compare.running import PRUNERS, analyse_stored, stored_plan, stored_result
 from trimtab.lab.database import Location, shown
-from trimtab.lab.errors import InputError, StudyMismatchError
+from trimtab.lab.errors import InputError, NoStudyError, StudyMismatchError
+from trimtab.lab.executor import Executor
 from trimtab.lab.lease import Limits
 from trimtab.lab.store import Store, StoredStudy, read_store
 from trimtab.lab.study import Observer, Outcomes, run_study
@@ -35,9 +39,12 @@ class ComparisonOverTasks:
         candidates: expressions such as ``"lion"`` or ``"adamw(weight_decay=0.1)"``, in one string with commas or in
             several.
         out: directory of the study, ``runs/<names of the tasks>`` by default.
-        trials: quasi-random settings tried for each candidate on each task; 16 by default.
-        seeds: fresh seeds of the final runs; each task's own number by default.
+        trials: quasi-random settings tried for each candidate on each task; 16 by default, or as many as fit the
+            budget.
+        seeds: fresh seeds of the final runs; each task's own number by default, or as many as fit the budget.
         steps: length of a run in plain optimizer steps; each task's own by default.
+        budget: wall-clock time for all tasks together, such as ``"20m"``; the trials and seeds that are chosen to fit
+            it are the same for all of them.
         reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
         pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``.
         jobs: worker processes; one a core by default.
@@ -59,6 +66,7 @@ class ComparisonOverTasks:
         trials: int | None = None,
         seeds: int | None = None,
         steps: int | None = None,
+        budget: str | None = None,
         reference: str | None = None,
         pruner: str | None = None,
         jobs: int | None = None,
@@ -77,6 +85,7 @@ class ComparisonOverTasks:
                 trials=trials,
                 seeds=seeds,
                 steps=steps,
+                budget=budget,
                 reference=reference,
                 pruner=pruner,
                 jobs=jobs,
@@ -95,6 +104,8 @@ class ComparisonOverTasks:
         self._any = next(iter(self.comparisons.values()))
         self.reference = self._any.reference
         self.running = self._any.running
+        self.budget = self._any.budget
+        self.sign = 1
 
     @property
     def jobs(self) -> int:
@@ -107,9 +118,16 @@ class ComparisonOverTasks:
         return self._any.location
 
     @property
-    def seeds(self) -> dict[str, int]:
-        """Final runs of each candidate, by task."""
+    def seeds(self) -> dict[str, int] | None:
+        """Final runs of each candidate, by task; ``None`` while they are not chosen."""
+        if not self.chosen:
+            return None
         return {name: comparison.plan.seeds for name, comparison in self.comparisons.items()}
+
+    @property
+    def chosen(self) -> bool:
+        """Whether the numbers of trials and seeds are known for every task."""
+        return all(comparison.chosen for comparison in self.comparisons.values())
 
     def manifest(self) -> dict[str, Any]:
         """Returns what may not change when the study goes on; what each task may not change is in the annotation."""
@@ -123,12 +141,19 @@ class ComparisonOverTasks:
         """Returns what a worker does with a point."""
         return WorkOverTasks({name: comparison.work() for name, comparison in self.comparisons.items()})
 
-    def run(self, observer: Observer | None = None) -> ResultOverTasks:
+    def run(
+        self, observer: Observer | None = None, planned: Callable[[Numbers], None] | None = None
+    ) -> ResultOverTasks:
         """Runs what has not been run yet, and analyses everything.
 
         Whatever ends it early, what is finished is kept: run it again to go on.
 
+        Args:
+            observer: is told what happens.
+            planned: is told which numbers were chosen to fit the budget, when they are.
+
         Raises:
+            InputError: the budget is too short.
             StudyMismatchError: the store holds another study, or another task of the same name.
             CorruptStoreError: it cannot be read.
             StoreInUseError: another process is running it in the same directory.
@@ -137,14 +162,56 @@ class ComparisonOverTasks:
         """
         pruner = None if self.running.pruner is None else PRUNERS[self.running.pruner]()
         with Store(self.location, self.manifest(), self.running.limits) as store:
-            store.annotate(self._annotation)
+            self._agree(store)
             outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
-            if any(point.key not in outcomes for point in self.points(outcomes)):
+            if not self.chosen or any(point.key not in outcomes for point in self.points(outcomes)):
                 with self.running.make_executor(self.work(), answers=pruner is not None) as executor:
+                    if not self.chosen:
+                        numbers = self._numbers(executor, outcomes)
+                        self._agree(store, numbers)
+                        if planned is not None:
+                            planned(numbers)
                     run_study(self.points, store, executor, pruner=pruner, observer=observer)
         return load_result_over_tasks(self.out, self.running.store)
 
-    def _annotation(self, known: Mapping[str, Any]) -> dict[str, Any]:
+    def estimate(self) -> Numbers:
+        """Measures a few steps of each candidate on each task, and returns how large all of it will be.
+
+        Raises:
+            InputError: the budget is too short.
+        """
+        if not self.chosen:
+            with contextlib.suppress(NoStudyError):
+                there = read_store(self.location).annotation.get("tasks", {})
+                for name, comparison in self.comparisons.items():
+                    comparison.adopt(there.get(name, {}))
+        start = time.monotonic()
+        with self.running.make_executor(self.work(), answers=False) as executor:
+            while not executor.free:
+                executor.wait()
+            ready = time.monotonic() - start
+            numbers = self._numbers(executor)
+        return replace(numbers, seconds=numbers.seconds + (ready if self.budget is None else self.budget.spent))
+
+    def _numbers(self, executor: Executor, known: Container[str] = ()) -> Numbers:
+        """What fits the budget, or what tasks that took part earlier have, or what was asked for."""
+        prices = {name: comparison.measured(executor, known) for name, comparison in self.comparisons.items()}
+        workers = self._any.places(executor)
+        first = next((comparison for comparison in self.comparisons.values() if comparison.chosen), None)
+        if first is None:
+            return self._any.numbers([price for found in prices.values() for price in found], workers)
+        trials, seeds = first.plan.trials, first.plan.seeds
+        seconds = sum(
+            predicted_seconds(prices[name], trials, comparison.plan.seeds if comparison.chosen else seeds, workers)
+            for name, comparison in self.comparisons.items()
+        )
+        return Numbers(trials, seeds, seconds)
+
+    def _agree(self, store: Store, numbers: Numbers | None = None) -> None:
+        """Writes down what readers need, and takes over what others have chosen, or else chooses ``numbers``."""
+        store.annotate(lambda known: self._annotation(known, numbers))  # no other process writes meanwhile
+
+    def _annotation(self, known: Mapping[str, Any], numbers: Numbers | None) -> dict[str, Any]:
         """The tasks of this run, and what is known of every task that ever took part."""
         tasks: dict[str, Any] = dict(known.get("tasks", {}))
         for name, comparison in self.comparisons.items():
@@ -161,6 +228,8 @@ class ComparisonOverTasks:
                     "another place, or remove this one to start again."
                 )
             comparison.adopt(there)
+            if numbers is not None:
+                comparison.choose(numbers)
             tasks[name] = {**comparison.annotation(there), "manifest": manifest}
         return {
             "compared": list(self.comparisons),
@@ -196,6 +265,11 @@ def _result(stored: StoredStudy, location: Location) -> ResultOverTasks:
     tasks, unfinished = {}, []
     for name in stored.annotation["compared"]:
         notes = stored.annotation["tasks"][name]
+        if notes["trials"] is None:
+            raise StudyMismatchError(
+                f"the comparison in {shown(location)} is not planned yet: that follows when each candidate has been "
+                "tried"
+            )
         plan = stored_plan(notes["manifest"], notes)
         tasks[name] = analyse_stored(plan, stored.outcomes, notes)
         if any(point.key not in stored.outcomes for point in plan.points(stored.outcomes)):
@@ -203,7 +277,7 @@ def _result(stored: StoredStudy, location: Location) -> ResultOverTasks:
     return analyse_over_tasks(tasks, unfinished, stored.annotation["reference"])
 
 
-def load_any(out: str | Path, store: str | None = None) -> ComparisonResult | ResultOverTasks:
+def load_any(out: str | Path, store: str | None = None) -> AnyResult:
     """Analyses whatever is finished of a comparison, on one task or over several.
 
     Args:

@@ -1,7 +1,7 @@
 """What a comparison over several tasks found, as plain values."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from trimtab.compare.result import ComparisonResult
 
@@ -53,8 +53,12 @@ class ResultOverTasks:
     @property
     def ranked(self) -> bool:
         """Whether every candidate was ranked on every task."""
-        return all(candidate.rank is not None for task in self.tasks.values() for candidate in task.candidates)
+        return all(task.ranked for task in self.tasks.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values that JSON can hold; every number in them is finite."""
         return asdict(self)
+
+
+AnyResult: TypeAlias = ComparisonResult | ResultOverTasks
+"""What a comparison found, on one task or over several."""
