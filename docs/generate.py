@@ -1,7 +1,6 @@
 """Writes the pages that follow from the catalogue: one a method, their index, and the site's table of contents."""
 
 import mkdocs_gen_files
-from plotly.offline import get_plotlyjs
 
 from trimtab.catalog import Entry, entries
 from trimtab.catalog.expressions import example
@@ -10,6 +9,7 @@ from trimtab.claims.claim import Claim
 from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import ClaimResult, committed
 from trimtab.report.claims import verdict_section
+from trimtab.report.document import plotly_js
 from trimtab.report.figures.claim import claim_panel
 
 SUMMARY = """\
@@ -148,7 +148,7 @@ def main() -> None:
     with mkdocs_gen_files.open("methods/index.md", "w") as file:
         file.write(index_page())
     with mkdocs_gen_files.open("assets/plotly.min.js", "w") as file:
-        file.write(get_plotlyjs())
+        file.write(plotly_js())
     for entry in entries().values():
         with mkdocs_gen_files.open(f"methods/{entry.id}.md", "w") as file:
             file.write(method_page(entry))

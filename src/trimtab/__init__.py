@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from trimtab.compare.command.comparison import CommandComparison
     from trimtab.compare.comparison import Comparison
     from trimtab.compare.frames import read
+    from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
     from trimtab.lab.adapters.huggingface import TrainerTask
     from trimtab.lab.adapters.lightning import LightningTask
     from trimtab.lab.session import Session
@@ -16,6 +17,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CommandComparison",
     "Comparison",
+    "ComparisonOverTasks",
     "Evaluation",
     "LightningTask",
     "Metric",
@@ -30,6 +32,7 @@ _HOMES = {
     "CommandComparison": "trimtab.compare.command.comparison",
     "create": "trimtab.catalog.create",
     "Comparison": "trimtab.compare.comparison",
+    "ComparisonOverTasks": "trimtab.compare.over_tasks.comparison",
     "Evaluation": "trimtab.lab.task",
     "LightningTask": "trimtab.lab.adapters.lightning",
     "Metric": "trimtab.lab.task",

@@ -1,5 +1,3 @@
-import dataclasses
-
 import pytest
 
 from tests.report import synthetic
@@ -27,8 +25,7 @@ def unfinished():
 @pytest.fixture(scope="session")
 def large():
     """Five thousand trials; the label of one candidate is markup."""
-    shapes = (*synthetic.SHAPES[:4], dataclasses.replace(synthetic.SHAPES[4], label=synthetic.HOSTILE))
-    return synthetic.comparison(shapes, trials=990, broken=())
+    return synthetic.many_trials(last=synthetic.HOSTILE)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A comparison made up from formulas, with everything in it that a report has to cope with."""
 
+import dataclasses
 import itertools
 import math
 import statistics as standard_statistics
@@ -82,6 +83,21 @@ def comparison(shapes=SHAPES, *, seeds=10, trials=12, broken=(BROKEN,), referenc
         pairs=pairs,
         trials=tuple(trial for shape in shapes for trial in runs[shape.label]),
     )
+
+
+def many_trials(candidates=20, *, trials=240, seeds=10, last=None):
+    """Builds a comparison with 5,000 trials, as many as a page has to cope with; ``last`` is the last one's label."""
+    variants = [
+        dataclasses.replace(
+            SHAPES[place % 5],
+            label=SHAPES[place % 5].label + (f"(weight_decay={place / 1000})" if place >= 5 else ""),
+            loss=SHAPES[place % 5].loss * (1 + place / 100),
+        )
+        for place in range(candidates)
+    ]
+    if last is not None:
+        variants[-1] = dataclasses.replace(variants[-1], label=last)
+    return comparison(tuple(variants), trials=trials, seeds=seeds, broken=())
 
 
 def lonely():

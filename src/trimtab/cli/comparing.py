@@ -12,6 +12,7 @@ from trimtab.compare import DEFAULT_CANDIDATES, DEFAULT_TRIALS
 
 if TYPE_CHECKING:
     from trimtab.compare.budget import Numbers
+    from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
     from trimtab.compare.running import PlannedComparison
 
 EXIT_CODES = """
@@ -38,9 +39,13 @@ MACHINES = "Use other machines"
 
 @app.command(epilog=EXIT_CODES)
 def compare(
-    task: Annotated[
-        str | None,
-        typer.Argument(help="A task that ships, or path/to/task.py:name.", autocompletion=_complete_tasks),
+    tasks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Tasks that ship, or path/to/task.py:name. Several are compared each by itself, and over all.",
+            metavar="[TASK]...",
+            autocompletion=_complete_tasks,
+        ),
     ] = None,
     candidates: Annotated[
         str | None,
@@ -63,7 +68,7 @@ def compare(
         typer.Option(help="Fresh seeds of the final runs. (default: the task's; 5 for a command; or what fits)"),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Length of a run in steps. (default: the task's)")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where results go. (default: runs/TASK)")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where results go. (default: runs/TASK, or runs/TASK+TASK)")] = None,
     jobs: Annotated[int | None, typer.Option(help="Worker processes. (default: one a core)")] = None,
     reference: Annotated[
         str | None, typer.Option(help="Candidate that verdicts compare with. (default: adamw, else the first)")
@@ -137,13 +142,13 @@ def compare(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would run, and for how long.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
-    """Tune candidates on a task, or a command, with equal budgets, and compare them on fresh seeds."""
+    """Tune candidates on tasks, or a command, with equal budgets, and compare them on fresh seeds."""
     with input_errors():
         say_loading()
         from trimtab.compare.building import build_comparison
 
         comparison = build_comparison(
-            task,
+            tasks or [],
             candidates,
             command=command,
             own_commands=candidate or [],
@@ -176,7 +181,7 @@ def compare(
         _run(comparison, dry_run=dry_run, as_json=as_json)
 
 
-def _run(comparison: "PlannedComparison", *, dry_run: bool, as_json: bool) -> None:
+def _run(comparison: "PlannedComparison | ComparisonOverTasks", *, dry_run: bool, as_json: bool) -> None:
     from trimtab.lab.database import shown
     from trimtab.report import console as drawing
     from trimtab.report import write_all
@@ -193,7 +198,7 @@ def _run(comparison: "PlannedComparison", *, dry_run: bool, as_json: bool) -> No
     if comparison.budget is not None:
         console.print("finding out what a run of each candidate takes ...", style="dim")
     try:
-        sign, workers = comparison.facts().sign, comparison.running.at_once
+        sign, workers = comparison.sign, comparison.running.at_once
         with drawing.ProgressBars(console, lambda: comparison.seeds, sign=sign, workers=workers) as bars:
             result = comparison.run(bars, planned)
     except KeyboardInterrupt:
@@ -202,7 +207,7 @@ def _run(comparison: "PlannedComparison", *, dry_run: bool, as_json: bool) -> No
     drawing.print_summary(console, result, paths)
     if as_json:
         typer.echo(to_json(result))
-    if any(candidate.rank is None for candidate in result.candidates):
+    if not result.ranked:
         raise typer.Exit(1)
 
 
@@ -213,9 +218,9 @@ def report(
 ) -> None:
     """Draw the report of a comparison anew from its store."""
     with input_errors():
-        from trimtab.compare.comparison import load_result
+        from trimtab.compare.over_tasks.comparison import load_any
         from trimtab.report import console as drawing
         from trimtab.report import write_all
 
-        result = load_result(directory, store)
+        result = load_any(directory, store)
         drawing.print_summary(Console(), result, write_all(result, directory))

@@ -111,11 +111,12 @@ class Comparison(PlannedComparison):
         return session
 
     def prices(self, store: Store, executor: Executor, observer: Observer | None) -> list[Price]:
-        """Measures a few steps and evaluations of each candidate."""
+        """Finds out what runs take by :meth:`measured`."""
         del observer  # nothing of this is a trial
-        return self._measured(executor, store.outcomes())
+        return self.measured(executor, store.outcomes())
 
-    def _measured(self, executor: Executor, known: Container[str] = ()) -> list[Price]:
+    def measured(self, executor: Executor, known: Container[str] = ()) -> list[Price]:
+        """Measures a few steps and evaluations of each candidate; ``known`` are the keys of trials with an outcome."""
         points = {
             candidate.label: Point(
                 f"{self.plan.task}/{MEASURING}/{candidate.label}",
@@ -148,7 +149,7 @@ class Comparison(PlannedComparison):
             while not executor.free:
                 executor.wait()
             ready = time.monotonic() - start
-            numbers = self.numbers(self._measured(executor), self.places(executor))
+            numbers = self.numbers(self.measured(executor), self.places(executor))
         return replace(numbers, seconds=numbers.seconds + (ready if self.budget is None else self.budget.spent))
 
     def work(self) -> ComparisonWork:

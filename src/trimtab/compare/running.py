@@ -25,7 +25,7 @@ from trimtab.lab.executor import Executor, LocalExecutor, usable_cores
 from trimtab.lab.lease import Limits
 from trimtab.lab.ray_executor import RayExecutor
 from trimtab.lab.store import Store, StoredStudy, read_store
-from trimtab.lab.study import Observer, run_study
+from trimtab.lab.study import Observer, Outcomes, run_study
 from trimtab.lab.trial import Work
 
 PRUNERS: dict[str, Callable[[], BasePruner]] = {
@@ -137,6 +137,11 @@ class PlannedComparison(ABC):
         """Final runs of each candidate; ``None`` while they are not chosen."""
         return self.plan.seeds if self.chosen else None
 
+    @property
+    def sign(self) -> int:
+        """What a loss is multiplied with to be shown."""
+        return self.facts().sign
+
     @abstractmethod
     def work(self) -> Work:
         """Returns what a worker does with a point."""
@@ -222,12 +227,17 @@ class PlannedComparison(ABC):
 
         def notes(known: Mapping[str, Any]) -> dict[str, Any]:
             self.adopt(known)
-            if numbers is not None and not self.chosen:
-                self.plan = replace(self.plan, trials=numbers.trials, seeds=numbers.seeds)
-                self.chosen = True
-            return self._annotation(known)
+            if numbers is not None:
+                self.choose(numbers)
+            return self.annotation(known)
 
         store.annotate(notes)  # no other process writes meanwhile
+
+    def choose(self, numbers: Numbers) -> None:
+        """Plans with these numbers of trials and seeds, unless others are chosen already."""
+        if not self.chosen:
+            self.plan = replace(self.plan, trials=numbers.trials, seeds=numbers.seeds)
+            self.chosen = True
 
     def numbers(self, prices: Sequence[Price], workers: int) -> Numbers:
         """Returns how large the comparison will be: what fits the budget, or what was asked for."""
@@ -240,8 +250,12 @@ class PlannedComparison(ABC):
         """Returns how many trials an idle executor that has started runs at once."""
         return self.running.workers if isinstance(executor, LocalExecutor) else max(1, executor.free)
 
-    def _annotation(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        """What a reader of the store needs beside the manifest."""
+    def annotation(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what a reader of the store needs beside the manifest.
+
+        Raises:
+            StudyMismatchError: what is known there is of other candidates.
+        """
         time = None if self.budget is None else written(self.budget.seconds)
         return {
             "candidates": list(self.plan.labels()),
@@ -287,30 +301,51 @@ def load_result(out: str | Path, store: str | None = None) -> ComparisonResult:
         StoreUnreachableError: the database does not answer.
     """
     location: Location = Path(out) if store is None else store
-    stored = read_store(location)
+    return stored_result(read_store(location), location)
+
+
+def stored_result(stored: StoredStudy, location: Location) -> ComparisonResult:
+    """Analyses what was read from a store.
+
+    Raises:
+        StudyMismatchError: nothing of a comparison is in it, or one over several tasks.
+    """
     notes = stored.annotation
     if not notes:
         raise StudyMismatchError(f"the comparison in {shown(location)} was stopped before it began; run it again")
+    if "tasks" in notes:
+        raise StudyMismatchError(
+            f"{shown(location)} holds a comparison over several tasks ({', '.join(notes['tasks'])}), not of one"
+        )
     if notes["trials"] is None:
         raise StudyMismatchError(
             f"the comparison in {shown(location)} is not planned yet: that follows when each candidate has been tried"
         )
-    facts = TaskFacts(**notes["task"])
-    plan = Plan(
-        task=stored.manifest["task"],
-        task_fingerprint=stored.manifest["task_fingerprint"],
-        candidates=_stored_candidates(stored, facts),
+    return analyse_stored(stored_plan(stored.manifest, notes), stored.outcomes, notes)
+
+
+def stored_plan(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> Plan:
+    """Returns the plan that a store's manifest and annotation describe."""
+    return Plan(
+        task=manifest["task"],
+        task_fingerprint=manifest["task_fingerprint"],
+        candidates=_stored_candidates(notes),
         trials=notes["trials"],
         seeds=notes["seeds"],
-        budget=stored.manifest["budget"],
-        pruning=stored.manifest["pruning"],
+        budget=manifest["budget"],
+        pruning=manifest["pruning"],
     )
-    return analyse(plan, stored.outcomes, facts, reference=notes["reference"], environment=notes["environment"])
 
 
-def _stored_candidates(stored: StoredStudy, facts: TaskFacts) -> tuple[CandidateLike, ...]:
-    labels = stored.annotation["candidates"]
-    if facts.kind == "task":
+def analyse_stored(plan: Plan, outcomes: Outcomes, notes: Mapping[str, Any]) -> ComparisonResult:
+    """Analyses the outcomes of a plan with what a store's annotation says of it."""
+    facts = TaskFacts(**notes["task"])
+    return analyse(plan, outcomes, facts, reference=notes["reference"], environment=notes["environment"])
+
+
+def _stored_candidates(notes: Mapping[str, Any]) -> tuple[CandidateLike, ...]:
+    labels = notes["candidates"]
+    if notes["task"].get("kind") != "command":
         return tuple(parse_candidates(",".join(labels)))
-    definitions = stored.annotation["definitions"]
+    definitions = notes["definitions"]
     return tuple(CommandCandidate.from_definition(label, definitions[label]) for label in labels)

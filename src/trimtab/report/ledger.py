@@ -3,8 +3,9 @@
 import statistics
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from trimtab.lab.study import Outcomes
 from trimtab.lab.trial import Outcome, Point
@@ -12,6 +13,9 @@ from trimtab.report.remaining import Durations, Key, Missing, Remaining, estimat
 
 FRESH = 1.0
 """Seconds for which an estimate is counted down rather than made anew, unless a trial ends."""
+
+Seeds: TypeAlias = int | Mapping[str, int] | None
+"""Final runs of each candidate: everywhere, or by task; ``None`` where that is not known."""
 
 _RECENT = 600.0
 """Seconds, at least, over which the share of other processes in the work is measured."""
@@ -79,15 +83,15 @@ class Ledger:
     """Counts what is done and estimates what is left.
 
     Args:
-        seeds: returns the number of final runs of each candidate, as far as they are not known to the design yet;
-            ``None`` takes the number of the first candidate that is tuned.
+        seeds: returns the number of final runs of each candidate, or task to that number, as far as they are not known
+            to the design yet; ``None`` takes the number of the first candidate that is tuned.
         clock: returns seconds.
         workers: how many trials run at once here; as many as usually do by default.
     """
 
     def __init__(
         self,
-        seeds: Callable[[], int | None] = lambda: None,
+        seeds: Callable[[], Seeds] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         workers: int | None = None,
     ) -> None:
@@ -142,12 +146,17 @@ class Ledger:
             self.groups[key_of(point)].record(phase_of(point), outcome)
 
     @property
-    def seeds(self) -> int | None:
-        """Final runs of each candidate, if that is known."""
+    def seeds(self) -> Seeds:
+        """Final runs of each candidate, or by task, if that is known."""
         known = self._seeds()
         if known is None:
             known = max((group.planned["final"] for group in self.groups.values()), default=0) or None
         return known
+
+    def seeds_of(self, task: str) -> int | None:
+        """Returns the number of final runs of each candidate on a task, if that is known."""
+        seeds = self.seeds
+        return seeds.get(task) if isinstance(seeds, Mapping) else seeds
 
     @property
     def done(self) -> int:
@@ -157,11 +166,16 @@ class Ledger:
     @property
     def total(self) -> int:
         """How many trials there will be, as far as can be told."""
-        return sum(group.planned.total() + group.unplanned(self.seeds or 0) for group in self.groups.values())
+        return sum(
+            group.planned.total() + group.unplanned(self.seeds_of(task) or 0)
+            for (task, _), group in self.groups.items()
+        )
 
     @property
     def best(self) -> tuple[str, float] | None:
-        """The candidate with the lowest tuning loss so far, and the loss."""
+        """The candidate with the lowest tuning loss so far, and the loss; none over several tasks."""
+        if len({task for task, _ in self.groups}) > 1:
+            return None
         known = [(group.best, label) for (_, label), group in self.groups.items() if group.best is not None]
         return min(known)[::-1] if known else None
 
@@ -202,7 +216,7 @@ class Ledger:
                 elapsed = 0.0
             missing.append(Missing(key_of(point), phase_of(point), elapsed))
         for key, group in self.groups.items():
-            missing += [Missing(key, "final")] * group.unplanned(self.seeds or 0)
+            missing += [Missing(key, "final")] * group.unplanned(self.seeds_of(key[0]) or 0)
         return missing
 
     def _other_workers(self, now: float) -> int:

@@ -13,7 +13,7 @@ from rich.text import Text
 from trimtab.lab.study import Outcomes
 from trimtab.lab.trial import Outcome, Point
 from trimtab.report import numbers
-from trimtab.report.ledger import Group, Ledger
+from trimtab.report.ledger import Group, Ledger, Seeds
 from trimtab.report.numbers import significant
 from trimtab.report.remaining import Key, Remaining
 
@@ -60,8 +60,8 @@ class ProgressBars:
 
     Args:
         console: where to.
-        seeds: returns how many final runs each candidate gets; while that is ``None``, the total grows when the first
-            candidate is tuned.
+        seeds: returns how many final runs each candidate gets, or task to that number; while that is ``None``, the
+            total grows when the first candidate is tuned.
         sign: what a loss is multiplied with to be shown.
         workers: how many trials run at once here, if that is known.
         clock: returns seconds.
@@ -70,7 +70,7 @@ class ProgressBars:
     def __init__(
         self,
         console: Console,
-        seeds: Callable[[], int | None] = lambda: None,
+        seeds: Callable[[], Seeds] = lambda: None,
         *,
         sign: int = 1,
         workers: int | None = None,

@@ -11,7 +11,7 @@ from trimtab.lab.activity import Activity, Ended, Running, look
 from trimtab.lab.database import FILE_NAME, Location, shown
 from trimtab.lab.errors import NoStudyError
 from trimtab.lab.trial import Point
-from trimtab.report.ledger import Ledger, key_of, phase_of
+from trimtab.report.ledger import Ledger, Seeds, key_of, phase_of
 from trimtab.report.remaining import Remaining
 
 SCHEMA = "trimtab.status"
@@ -213,14 +213,14 @@ def _state(activity: Activity, *, done: bool) -> State:
     return "running" if planned else "planning"
 
 
-def _ledger(activity: Activity, seeds: int | None, at_once: int, now: datetime) -> Ledger:
+def _ledger(activity: Activity, seeds: Seeds, at_once: int, now: datetime) -> Ledger:
     """A ledger of those that take part; earlier ones may have left theirs in the store."""
-    labels = activity.annotation.get("candidates")
+    labels, tasks = activity.annotation.get("candidates"), activity.annotation.get("compared")
     running = {each.point.key: each for each in activity.running}
     points = [
         point
         for point in (*(e.point for e in activity.ended), *(r.point for r in activity.running), *activity.waiting)
-        if labels is None or key_of(point)[1] in labels
+        if (labels is None or key_of(point)[1] in labels) and (tasks is None or key_of(point)[0] in tasks)
     ]
     if labels is not None:
         points.sort(key=lambda point: labels.index(key_of(point)[1]))
@@ -251,7 +251,7 @@ def _candidates(ledger: Ledger, sign: int) -> tuple[CandidateStatus, ...]:
             group.done["tune"],
             group.planned["tune"],
             group.done["final"],
-            None if ledger.seeds is None else group.planned["final"] + group.unplanned(ledger.seeds),
+            None if (seeds := ledger.seeds_of(task)) is None else group.planned["final"] + group.unplanned(seeds),
             None if group.best is None else sign * group.best,
             group.trouble,
         )
