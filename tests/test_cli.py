@@ -214,7 +214,7 @@ def test_help_names_the_exit_codes():
 def test_completion_offers_tasks_and_candidates():
     from trimtab.cli.comparing import _complete_candidates, _complete_tasks
 
-    assert _complete_tasks("di") == ["digits", "diabetes"]
+    assert _complete_tasks("di") == ["digits", "digit-scenes", "diabetes"]
     assert _complete_candidates("adamw,li") == ["adamw,lion"]
 
 
@@ -242,7 +242,7 @@ def test_a_database_that_stays_away_has_an_exit_code_of_its_own(task, tmp_path, 
     from trimtab.compare.comparison import Comparison
     from trimtab.lab.errors import StoreLostError
 
-    def lost(self, observer):
+    def lost(self, observer, planned):
         raise StoreLostError("it has been away for 3600 seconds")
 
     monkeypatch.setattr(Comparison, "run", lost)
