@@ -26,6 +26,7 @@ SUMMARY = """\
 * [Coming from another optimizer](coming-from.md)
 * [How a comparison is made](comparison.md)
 * [On many machines](machines.md)
+* [In a notebook](notebook.md)
 * [How a claim is tried](claims.md)
 * Methods
     * [All](methods/index.md)

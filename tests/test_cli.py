@@ -91,6 +91,29 @@ def test_several_tasks_have_a_page_each_and_one_over_all(task, tmp_path):
     assert "other: 8 trials" in dry.output
 
 
+def test_the_status_is_told_in_words_and_as_json(finished):
+    out, _ = finished
+    done = run("status", out)
+    assert done.exit_code == 0, done.output
+    text = words(done.output)
+    assert "finished" in text
+    assert "8/8 trials" in text
+    found = json.loads(run("status", out, "--json").stdout)
+    (study,) = found["studies"]
+    assert (study["state"], study["done"], study["report"]) == ("finished", 8, str(out / "report.html"))
+    watched = run("status", out, "--watch", "--json")  # there is nothing to wait for
+    assert [json.loads(line)["schema"] for line in watched.stdout.splitlines()] == ["trimtab.status"]
+
+
+def test_a_dry_run_with_a_budget_says_what_was_chosen(task, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["--candidates", "adamw,sgd", "--steps", "20", "--seeds", "3", "--budget", "2h", "--out", out]
+    done = run("compare", task, *arguments, "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert "262 trials" in words(done.output)  # as many as are ever planned
+    assert not out.exists()
+
+
 def test_json_on_standard_output_is_nothing_but_json(task, finished):
     out, _ = finished
     arguments = ["compare", task, "--candidates", "adamw,lion", "--out", str(out), *SMALL, "--json"]
@@ -117,6 +140,12 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(task, tmp_path):
         (["compare", "digits", "--candidates", "loin"], "unknown method 'loin'; did you mean lion"),
         (["compare", "digits", "--candidates", "lion(lr=5)"], "lr=5 is outside its range"),
         (["compare", "digits", "--seeds", "0"], "seeds=0"),
+        (["compare", "digits", "--budget", "200"], "--budget 200m is the time for the whole comparison"),
+        (["compare", "digits", "--budget", "200"], "in steps is --steps 200"),
+        (["compare", "digits", "--budget", "soon"], "budget='soon' is not a time"),
+        (["compare", "digits", "--budget", "1h", "--trials", "3", "--seeds", "3"], "has nothing to choose"),
+        (["status", "nowhere"], "there is no directory nowhere"),
+        (["status", "."], "there is no study in ."),
         (["compare", "missing.py:Task"], "there is no file missing.py"),
         (["show", "loin"], "did you mean lion"),
         (["list", "--family", "optimm"], "did you mean optim"),
@@ -303,7 +332,7 @@ def test_a_dry_run_shows_the_first_commands(command, tmp_path):
         (["compare", "digits", "--tune", "lr=1..2"], "--tune belongs to a comparison with --command"),
         (["compare", "digits", "--metric-file", "x"], "--metric-file belongs to"),
         (["compare", "digits", "--command", "echo {seed}"], "TASK cannot be given together with --command"),
-        (["compare", "--command", "echo {seed}", "--budget", "3"], "--budget is for tasks"),
+        (["compare", "--command", "echo {seed}", "--steps", "3"], "--steps is for tasks"),
         (["compare", "--command", "echo {seed", "--candidates", "a", "--metric", "x"], "this brace opens"),
         (["compare", "--candidate", "a", "--metric", "x"], "--candidate 'a': expected a name, an equals sign"),
     ],

@@ -70,7 +70,7 @@ def test_nothing_is_estimated_before_something_has_started_and_something_has_end
 
 
 def test_the_remaining_time_is_each_candidates_own_over_the_workers(clock):
-    ledger = Ledger(lambda: 0, clock=clock)
+    ledger = Ledger(lambda: 0, clock, workers=2)
     quick, slow = tuning("quick", 40), tuning("slow", 40)
     ledger.plan(quick + slow, {})
     for each in range(20):
@@ -79,9 +79,23 @@ def test_the_remaining_time_is_each_candidates_own_over_the_workers(clock):
     for each in range(20):
         ledger.finish(quick[each], complete(seconds=10))
         ledger.finish(slow[each], complete(seconds=100))
-    ledger._workers = 2
 
     assert ledger.remaining().seconds == pytest.approx((20 * 10 + 20 * 100) / 2, rel=0.15)
+
+
+def test_a_worker_that_starts_on_the_next_trial_before_the_last_is_written_is_one(clock):
+    """As a study does it: free workers first get something to do, then outcomes are written."""
+    ledger = Ledger(lambda: 0, clock=clock)
+    points = tuning("a", 40)
+    ledger.plan(points, {})
+    for point in points[:2]:
+        ledger.start(point)
+    for each in range(10):
+        clock.now += 5
+        ledger.start(points[each + 2])
+        ledger.finish(points[each], complete(seconds=10))
+
+    assert ledger.remaining().seconds == pytest.approx(145, rel=0.1)  # 28 trials, and what is left of two
 
 
 def test_an_estimate_is_counted_down_until_it_is_made_anew(clock):

@@ -7,7 +7,7 @@ import pytest
 from remaining_time import errors, made_up, replay
 
 from trimtab.lab.trial import Outcome
-from trimtab.report.remaining import Durations, Missing, estimate
+from trimtab.report.remaining import LATE, Durations, Missing, estimate, pace_of_late
 
 A, B = ("task", "a"), ("task", "b")
 
@@ -70,6 +70,30 @@ def test_the_last_trial_keeps_one_worker_of_many_busy():
 def test_the_same_seed_gives_the_same_estimate():
     known = {A: Durations([1.0, 5.0, 9.0], [5.0, 9.0])}
     assert estimate(known, waiting(A, 9), 2) == estimate(known, waiting(A, 9), 2)
+
+
+def test_the_pace_of_late_is_that_of_the_same_candidates():
+    before = [(A, 10.0), (B, 100.0)] * 20
+    assert pace_of_late(before[: 2 * LATE - 1]) == 1.0
+    assert pace_of_late(before) == 1.0
+    slower = pace_of_late([*before, *[(A, 20.0), (B, 200.0)] * 6])
+    assert 1.6 < slower < 1.8  # a quarter of all ran at half of the pace
+    quicker = pace_of_late([*before, *[(A, 5.0), (B, 50.0)] * 6])
+    assert 0.5 < quicker < 0.6
+
+
+def test_scatter_is_no_change_of_pace():
+    scattered = random.Random(0)
+    order = [(A, scattered.choice([1.0, 10.0])) for _ in range(100)]
+    assert pace_of_late(order) == pytest.approx(1.0, abs=0.15)
+
+
+def test_the_pace_of_late_may_last_or_not():
+    known = {A: Durations([10.0] * 25, [10.0] * 25)}
+    usual, slow = (estimate(known, waiting(A, 10), 1, pace) for pace in (1.0, 2.0))
+    assert slow.seconds == pytest.approx(1.5 * usual.seconds, rel=0.1)
+    assert slow.low < 1.25 * usual.seconds
+    assert slow.high > 1.75 * usual.seconds
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])

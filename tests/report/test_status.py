@@ -49,6 +49,7 @@ def activity(**change):
         ),
         "waiting": (*b[2:], final[2]),
         "processes": (HERE, THERE),
+        "shared": True,
         "alive": True,
     }
     return Activity(**{**parts, **change})
@@ -112,6 +113,11 @@ def test_a_stopped_study_says_how_long_it_takes_when_it_goes_on(seen):
     assert (found.state, found.running[0].alive) == ("stopped", False)
     assert found.at_once == 2  # the diverged one ran beside another
     assert found.remaining.high < 60
+
+
+def test_a_process_that_owns_its_file_says_how_many_it_runs_at_once(seen):
+    found = seen(shared=False, annotation={**NOTES, "jobs": 4})  # a third may have started before a second was written
+    assert found.at_once == 4
 
 
 def test_more_is_better_for_some_commands(seen):

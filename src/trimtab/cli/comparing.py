@@ -198,7 +198,8 @@ def _run(comparison: "PlannedComparison | ComparisonOverTasks", *, dry_run: bool
     if comparison.budget is not None:
         console.print("finding out what a run of each candidate takes ...", style="dim")
     try:
-        with drawing.ProgressBars(console, lambda: comparison.seeds, sign=comparison.sign) as bars:
+        sign, workers = comparison.sign, comparison.running.at_once
+        with drawing.ProgressBars(console, lambda: comparison.seeds, sign=sign, workers=workers) as bars:
             result = comparison.run(bars, planned)
     except KeyboardInterrupt:
         say_how_to_go_on(console, shown(comparison.location))

@@ -89,6 +89,11 @@ class Running:
         """How many trials this machine runs at once."""
         return usable_cores() if self.jobs is None else self.jobs
 
+    @property
+    def at_once(self) -> int | None:
+        """How many trials this process runs at once, if that is known before it has started; a cluster has its own."""
+        return self.workers if self.executor == "local" else self.jobs
+
     def make_executor(self, work: Work, *, answers: bool) -> Executor:
         """Returns what runs trials; ``answers`` says whether these wait for answers to their reports."""
         if self.executor == "ray":
@@ -258,6 +263,7 @@ class PlannedComparison(ABC):
             "trials": self.plan.trials if self.chosen else None,
             "seeds": self.plan.seeds if self.chosen else None,
             "time": known["time"] if known.get("trials") is not None else time,
+            "jobs": self.running.at_once,
             "reference": self.reference,
             "environment": environment(),
             "task": self.facts().to_dict(),

@@ -84,6 +84,7 @@ class Activity:
         running: trials that are being run, or were when their process died.
         waiting: trials that are known and wait.
         processes: those that have taken trials, and have not left in order.
+        shared: whether several processes may be at work at the same time.
         alive: whether any process is at work, one that has not taken a trial yet included, as far as can be seen.
     """
 
@@ -93,6 +94,7 @@ class Activity:
     running: tuple[Running, ...]
     waiting: tuple[Point, ...]
     processes: tuple[Process, ...]
+    shared: bool
     alive: bool
 
 
@@ -183,6 +185,7 @@ def _read(database: Database, owned: bool, name: str) -> Activity | None:
             if not trial.state.is_finished() and leases[trial._trial_id].owner is None
         ),
         processes=tuple(processes.values()),
+        shared=shared,
         alive=owned or any(process.alive for process in processes.values()),
     )
 

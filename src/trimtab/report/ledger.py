@@ -1,5 +1,6 @@
 """What is done of a study, what is left, and how long that will take; knows no terminal."""
 
+import statistics
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +9,7 @@ from typing import TypeAlias
 
 from trimtab.lab.study import Outcomes
 from trimtab.lab.trial import Outcome, Point
-from trimtab.report.remaining import Durations, Key, Missing, Remaining, estimate
+from trimtab.report.remaining import Durations, Key, Missing, Remaining, estimate, pace_of_late
 
 FRESH = 1.0
 """Seconds for which an estimate is counted down rather than made anew, unless a trial ends."""
@@ -85,21 +86,23 @@ class Ledger:
         seeds: returns the number of final runs of each candidate, or task to that number, as far as they are not known
             to the design yet; ``None`` takes the number of the first candidate that is tuned.
         clock: returns seconds.
-        workers: how many trials run at once; as many as were seen to by default.
+        workers: how many trials run at once here; as many as usually do by default.
     """
 
     def __init__(
         self,
         seeds: Callable[[], Seeds] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
-        workers: int = 0,
+        workers: int | None = None,
     ) -> None:
         self.groups: dict[Key, Group] = {}
         self._seeds = seeds
         self._clock = clock
         self._workers = workers
+        self._at_once: deque[int] = deque(maxlen=50)
         self._points: dict[str, Point] = {}
         self._done: set[str] = set()
+        self._order: list[tuple[Key, float]] = []
         self._running: dict[str, float] = {}
         self._first_start: float | None = None
         self._others: deque[tuple[float, float]] = deque()
@@ -113,22 +116,30 @@ class Ledger:
                 self._points[point.key] = point
                 self.groups.setdefault(key_of(point), Group()).planned[phase_of(point)] += 1
                 if point.key in outcomes:
-                    self._record(point, outcomes[point.key])
+                    self._count(point, outcomes[point.key])
 
     def start(self, point: Point, elapsed: float = 0.0) -> None:
         """A trial runs, and has for so many seconds."""
         now = self._clock()
         self._running[point.key] = now - elapsed
-        self._workers = max(self._workers, len(self._running))
         self._first_start = now if self._first_start is None else self._first_start
 
     def finish(self, point: Point, outcome: Outcome) -> None:
         """A trial has an outcome; one that was not seen to start was another process's."""
-        if self._running.pop(point.key, None) is None and point.key not in self._done:
+        if self._running.pop(point.key, None) is not None:
+            # its worker has usually started on another one before this is written
+            self._at_once.append(max(1, len(self._running)))
+        elif point.key not in self._done:
             self._others.append((self._clock(), outcome.seconds))
-        self._record(point, outcome)
+        self.record(point, outcome)
 
-    def _record(self, point: Point, outcome: Outcome) -> None:
+    def record(self, point: Point, outcome: Outcome) -> None:
+        """A trial has an outcome, and is the last one so far."""
+        if point.key not in self._done and outcome.status == "complete":
+            self._order.append((key_of(point), outcome.seconds))
+        self._count(point, outcome)
+
+    def _count(self, point: Point, outcome: Outcome) -> None:
         self._made = None
         if point.key not in self._done:
             self._done.add(point.key)
@@ -184,11 +195,12 @@ class Ledger:
         return Remaining(*(max(0.0, seconds - (now - made)) for seconds in (left.seconds, left.low, left.high)))
 
     def _remaining(self, now: float) -> Remaining | None:
-        if not self._workers:
-            return None
+        workers = self._workers or statistics.median_low(self._at_once or [len(self._running)])
         others = self._other_workers(now)
+        if not workers + others:
+            return None
         known = {key: group.durations for key, group in self.groups.items()}
-        return estimate(known, self._missing(now, others), self._workers + others)
+        return estimate(known, self._missing(now, others), workers + others, pace_of_late(self._order))
 
     def _missing(self, now: float, others: int) -> list[Missing]:
         """The trials without an outcome, in the order in which they will be run."""

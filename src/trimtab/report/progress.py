@@ -63,6 +63,7 @@ class ProgressBars:
         seeds: returns how many final runs each candidate gets, or task to that number; while that is ``None``, the
             total grows when the first candidate is tuned.
         sign: what a loss is multiplied with to be shown.
+        workers: how many trials run at once here, if that is known.
         clock: returns seconds.
     """
 
@@ -72,12 +73,13 @@ class ProgressBars:
         seeds: Callable[[], Seeds] = lambda: None,
         *,
         sign: int = 1,
+        workers: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
         self._clock = clock
         self._sign = sign
-        self._ledger = Ledger(seeds, clock)
+        self._ledger = Ledger(seeds, clock, workers)
         self._bars: Progress | None = None
         self._tasks: dict[Key, TaskID] = {}
         self._overall: TaskID | None = None

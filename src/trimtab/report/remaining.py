@@ -7,10 +7,15 @@ as tuning trials that came to their end. The order, the workers, and the tail in
 do are those of the study. A candidate of which nothing is known borrows the durations of another one, each time of
 another.
 
+What else the machine does changes its pace, and may change it back. So all of this is taken times a factor, each time
+another, between 1 and the pace of late: how long the last trials that came to their end took, compared with those of
+the same candidate.
+
 The range holds what was between the tenth and the ninetieth hundredth of the times.
 """
 
 import random
+import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +25,9 @@ from trimtab.lab.schedule import Job, seconds_together
 
 SPREAD = 0.3
 """What a candidate's mean duration may be off by when a single trial is known, as a share; n trials: over root n."""
+
+LATE = 12
+"""Trials from which the pace of late is told."""
 
 _TIMES = (10, 100)
 _JOBS = 20_000
@@ -92,7 +100,7 @@ class Missing:
 
 
 def estimate(
-    known: Mapping[Key, Durations], missing: Sequence[Missing], workers: int, seed: int = 0
+    known: Mapping[Key, Durations], missing: Sequence[Missing], workers: int, pace: float = 1.0, seed: int = 0
 ) -> Remaining | None:
     """Estimates how long the missing trials will take from now.
 
@@ -100,6 +108,7 @@ def estimate(
         known: candidate to the durations of its trials.
         missing: in the order in which they will be run.
         workers: how many run at once.
+        pace: of late, as a factor of durations.
         seed: of the durations that are drawn.
 
     Returns:
@@ -112,7 +121,7 @@ def estimate(
     for trial in missing:
         if trial.elapsed is not None:
             aged[trial.kind].append(trial.elapsed)
-    rest = _Rest(known, lenders, missing, aged, workers)
+    rest = _Rest(known, lenders, missing, aged, workers, pace)
     least, most = _TIMES
     times = min(most, max(least, _JOBS // max(1, len(missing))))
     generator = random.Random(seed)  # noqa: S311 - nothing secret
@@ -129,24 +138,47 @@ class _Rest:
     missing: Sequence[Missing]
     aged: Mapping[Kind, Sequence[float]]
     workers: int
+    pace: float
 
     def play(self, generator: random.Random) -> float:
         """Returns how long it takes once."""
+        pace = 1.0 + generator.random() * (self.pace - 1.0)
         draws: dict[Kind, _Draw] = {}
         waiting: list[Job] = []
         running: list[Job] = []
         for trial in self.missing:
             if trial.kind not in draws:
-                draws[trial.kind] = self._draw(trial, generator)
+                draws[trial.kind] = self._draw(trial, pace, generator)
             after = (trial.candidate, "tune") if trial.phase == "final" else None
             job = Job(trial.kind, after, draws[trial.kind].seconds(trial.elapsed))
             (waiting if trial.elapsed is None else running).append(job)
         return seconds_together(waiting, running, self.workers)
 
-    def _draw(self, trial: Missing, generator: random.Random) -> "_Draw":
+    def _draw(self, trial: Missing, pace: float, generator: random.Random) -> "_Draw":
         own = self.known.get(trial.candidate, Durations()).of(trial.phase)
         ended = own or generator.choice(self.lenders).of(trial.phase)
+        ended = [pace * seconds for seconds in ended]
         return _Draw(ended, self.aged.get(trial.kind, ()), generator, certain=bool(own))
+
+
+def pace_of_late(order: Sequence[tuple[Key, float]]) -> float:
+    """Returns what the last durations are times those of the same candidates in all.
+
+    Args:
+        order: candidate and seconds of the trials that came to their end, the last one last.
+
+    Returns:
+        1 where there are too few, or where they scatter too much to say.
+    """
+    if len(order) < 2 * LATE:
+        return 1.0
+    all_of: defaultdict[Key, list[float]] = defaultdict(list)
+    for key, seconds in order:
+        all_of[key].append(seconds)
+    ratios = [seconds / max(1e-9, statistics.mean(all_of[key])) for key, seconds in order[-LATE:]]
+    change = statistics.mean(ratios) - 1.0
+    noise = statistics.variance(ratios) / LATE
+    return 1.0 + change * max(0.0, 1.0 - noise / change**2) if change else 1.0
 
 
 class _Draw:

@@ -216,7 +216,6 @@ def _state(activity: Activity, *, done: bool) -> State:
 def _ledger(activity: Activity, seeds: Seeds, at_once: int, now: datetime) -> Ledger:
     """A ledger of those that take part; earlier ones may have left theirs in the store."""
     labels, tasks = activity.annotation.get("candidates"), activity.annotation.get("compared")
-    ended = {each.point.key: each for each in activity.ended}
     running = {each.point.key: each for each in activity.running}
     points = [
         point
@@ -228,7 +227,11 @@ def _ledger(activity: Activity, seeds: Seeds, at_once: int, now: datetime) -> Le
     points.sort(key=_turn)
     moment = time.monotonic()
     ledger = Ledger(lambda: seeds, lambda: moment, workers=at_once)
-    ledger.plan(points, {key: each.outcome for key, each in ended.items()})
+    ledger.plan(points, {})
+    planned = {point.key for point in points}
+    for each in sorted(activity.ended, key=lambda each: each.end.timestamp() if each.end else 0.0):
+        if each.point.key in planned:
+            ledger.record(each.point, each.outcome)
     for point in points:
         if point.key in running and _at_work(running[point.key]):
             ledger.start(point, _seconds_since(running[point.key].since, now) or 0.0)
@@ -292,6 +295,9 @@ def _rate(ended: Sequence[Ended], now: datetime) -> float | None:
 
 def _at_once(activity: Activity) -> int:
     """How many trials run at once; of a study that has stopped, how many did among the last ones."""
+    jobs = activity.annotation.get("jobs")
+    if jobs is not None and not activity.shared:
+        return int(jobs)
     now = sum(map(_at_work, activity.running))
     if now:
         return now
