@@ -68,6 +68,29 @@ def test_the_report_is_drawn_anew_from_the_store(finished):
     assert (out / "report.html").stat().st_size > 1_000_000
 
 
+def test_several_tasks_have_a_page_each_and_one_over_all(task, tmp_path):
+    other = tmp_path / "other.py"
+    other.write_text(Path(task.partition(".py:")[0] + ".py").read_text().replace('"my-task"', '"other"'))
+    options = ["--candidates", "adamw,lion", "--out", tmp_path / "out", *SMALL]
+    done = run("compare", task, f"{other}:MyTask", *options)
+    assert done.exit_code == 0, done.output
+    assert "over 2 tasks" in words(done.output)
+    pages = ["report.html", "my-task/report.html", "other/report.html"]
+    for page in pages:
+        (tmp_path / "out" / page).unlink()
+    assert run("report", tmp_path / "out").exit_code == 0
+    assert all((tmp_path / "out" / page).is_file() for page in pages)
+    values = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert list(values["tasks"]) == ["my-task", "other"]
+    assert len(values["profiles"]) == 2
+
+    status = json.loads(run("status", tmp_path / "out", "--json").output)["studies"][0]
+    assert (status["state"], status["done"], status["total"]) == ("finished", 16, 16)
+    dry = run("compare", task, f"{other}:MyTask", *options, "--dry-run")
+    assert "my-task: 8 trials" in dry.output
+    assert "other: 8 trials" in dry.output
+
+
 def test_the_status_is_told_in_words_and_as_json(finished):
     out, _ = finished
     done = run("status", out)

@@ -109,3 +109,15 @@ def test_a_place_without_a_study_is_named(tmp_path):
         read(tmp_path)
     with pytest.raises(NoStudyError, match="there is no study"):
         read(f"sqlite:///{tmp_path}/study.db")
+
+
+def test_of_several_tasks_one_is_named(monkeypatch):
+    several = synthetic.over_tasks(("digits", "diabetes"))
+    monkeypatch.setattr(module, "load_any", lambda *place: several)
+    assert len(read("runs/two", "diabetes").trials()) == len(several.tasks["diabetes"].trials)
+    with pytest.raises(InputError, match="task=None: runs/two holds the tasks digits, diabetes; name one of them"):
+        read("runs/two")
+    monkeypatch.setattr(module, "load_any", lambda *place: several.tasks["digits"])
+    assert read("runs/one").result == read("runs/one", "digits").result == several.tasks["digits"]
+    with pytest.raises(InputError, match="holds the tasks digits; name one"):
+        read("runs/one", "mnist")

@@ -11,6 +11,12 @@ def result():
 
 
 @pytest.fixture(scope="session")
+def over_tasks():
+    """Three tasks, of which one's target is never reached and one's name is markup."""
+    return synthetic.over_tasks()
+
+
+@pytest.fixture(scope="session")
 def lonely():
     """One candidate, one seed."""
     return synthetic.lonely()

@@ -131,6 +131,16 @@ def test_candidates_of_two_tasks_are_apart(clock):
     assert set(ledger.groups) == {("digits", "a"), ("mnist", "a")}
 
 
+def test_tasks_may_have_numbers_of_seeds_of_their_own_and_have_no_best_in_common(clock):
+    ledger = Ledger(lambda: {"digits": 2, "mnist": 5}, clock=clock)
+    points = tuning("a") + tuning("a", task="mnist")
+    ledger.plan(points, {})
+    assert ledger.total == 4 + 2 + 4 + 5
+    assert [ledger.seeds_of(task) for task in ("digits", "mnist")] == [2, 5]
+    ledger.finish(points[0], complete())
+    assert ledger.best is None
+
+
 def test_a_trial_that_is_started_again_is_counted_once(clock):
     ledger = Ledger(lambda: 0, clock=clock)
     (point,) = tuning("a", 1)

@@ -130,6 +130,24 @@ def test_candidates_that_take_no_part_any_more_are_left_out(seen):
     assert [candidate.label for candidate in found.candidates] == ["lion"]
 
 
+def test_several_tasks_are_counted_each_by_itself(seen):
+    one, two, gone = tuning("adamw"), tuning("adamw", task="mnist"), tuning("adamw", task="gone")
+    notes = {"candidates": ["adamw"], "compared": ["digits", "mnist"], "seeds": {"digits": 2, "mnist": 5}}
+    found = seen(
+        manifest={"kind": "several"},
+        annotation=notes,
+        ended=tuple(ended(p, 10) for p in one),
+        running=(),
+        waiting=(*two, *gone),
+    )
+    assert [(c.task, c.tuned, c.tuning, c.finals) for c in found.candidates] == [
+        ("digits", 4, 4, 2),
+        ("mnist", 0, 4, 5),
+    ]
+    assert (found.done, found.total, found.total_known) == (4, 4 + 2 + 4 + 5, True)
+    assert found.best is None
+
+
 def test_an_old_report_is_called_old(seen, tmp_path):
     assert seen().report is None
     page = tmp_path / "report.html"

@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from trimtab.compare.over_tasks.comparison import load_any
 from trimtab.compare.result import ALPHA, CandidateResult, ComparisonResult, Interval, Phase, Verdict
-from trimtab.compare.running import load_result
 from trimtab.lab.errors import InputError
 from trimtab.lab.trial import Status
 
@@ -20,7 +20,7 @@ Columns = dict[str, tuple[list[Any], Any]]
 """Name to values and type."""
 
 
-def read(place: str | Path) -> "Frames":
+def read(place: str | Path, task: str | None = None) -> "Frames":
     """Reads a comparison, finished or running, to look at it with pandas.
 
     What is there at this moment is read, once; read it again to see what has come since. Nothing is changed, and a
@@ -28,14 +28,21 @@ def read(place: str | Path) -> "Frames":
 
     Args:
         place: its directory, or the SQLAlchemy URL of its store.
+        task: of a comparison over several tasks, which one's tables are wanted.
 
     Raises:
-        InputError: pandas is not installed, or there is no comparison that can be read.
+        InputError: pandas is not installed, there is no comparison that can be read, or it does not have that task.
     """
     if find_spec("pandas") is None:
         raise InputError("tables for notebooks need pandas: pip install 'trimtab[pandas]'")
     text = str(place)
-    return Frames(load_result(".", text) if "://" in text else load_result(text))
+    result = load_any(".", text) if "://" in text else load_any(text)
+    tasks = {result.task.name: result} if isinstance(result, ComparisonResult) else result.tasks
+    if task is None and len(tasks) == 1:
+        (task,) = tasks
+    if task not in tasks:
+        raise InputError(f"task={task!r}: {text} holds the tasks {', '.join(tasks)}; name one of them")
+    return Frames(tasks[task])
 
 
 class Frames:
@@ -45,7 +52,7 @@ class Frames:
     ``loss`` is what is minimised: for a command whose metric is to be large, the metric with the opposite sign.
 
     Args:
-        result: what :func:`trimtab.compare.running.load_result` returns.
+        result: what a comparison of one task found.
     """
 
     def __init__(self, result: ComparisonResult) -> None:

@@ -234,8 +234,10 @@ class ComparisonOverTasks:
         return {
             "compared": list(self.comparisons),
             "candidates": list(self._any.plan.labels()),
+            "trials": self._any.plan.trials if self.chosen else None,
             "seeds": self.seeds,
             "jobs": self.running.at_once,
+            "time": tasks[self._any.plan.task]["time"],
             "reference": self.reference,
             "tasks": tasks,
         }
