@@ -25,6 +25,7 @@ SUMMARY = """\
 * [Compare with any script](any-script.md)
 * [Coming from another optimizer](coming-from.md)
 * [How a comparison is made](comparison.md)
+* [Over several tasks](several-tasks.md)
 * [On many machines](machines.md)
 * [In a notebook](notebook.md)
 * [How a claim is tried](claims.md)

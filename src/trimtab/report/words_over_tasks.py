@@ -48,9 +48,9 @@ def method(result: ResultOverTasks) -> list[tuple[str, str]]:
         (
             "Not AlgoPerf",
             "AlgoPerf counts seconds on fixed hardware, where this counts sample-gradients; its targets come from "
-            "well-tuned runs of four baselines, where these are the tasks' own, or where the reference ends; it takes "
-            "the fastest of five tuning runs, where this takes fresh seeds of the setting with the lowest loss at the "
-            "end; and it has eight large workloads. Scores of the two cannot be compared.",
+            "well-tuned runs of four baselines, where these are the tasks' own, or the median at which the reference "
+            "ends; it takes the fastest of five tuning runs, where this takes fresh seeds of the setting with the "
+            "lowest loss at the end; and it has eight large workloads. Scores of the two cannot be compared.",
         ),
     ]
 

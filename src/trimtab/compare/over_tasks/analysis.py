@@ -3,8 +3,8 @@
 The profile and its score are AlgoPerf's (:mod:`trimtab.lab.performance_profile`). What they are made of differs:
 
 * the cost is counted in sample-gradients by the meter; AlgoPerf takes seconds on fixed hardware;
-* the target is the task's, or else the mean loss at which the reference ends, which about half of the reference's own
-  runs reach; AlgoPerf's targets come from well-tuned runs of four baselines;
+* the target is the task's, or else the median loss at which the reference ends, which just over half of the reference's
+  own runs reach; AlgoPerf's targets are medians of well-tuned runs of four baselines;
 * the settings are those with the lowest loss at the end of tuning, and the median is over fresh seeds; AlgoPerf takes
   the fastest of five tuning runs, and the median over three such studies;
 * a cost is seen at 20 evaluations a run, so that ratios near 1 may be ties;
