@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs bench claims format clean
+.PHONY: demo test lint docs bench reliability claims format clean
 
 demo: .venv/demo
 	$(BIN)/trimtab compare digits
@@ -24,6 +24,13 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/executor_throughput.py
 	$(BIN)/python benchmarks/optimizer_step.py
 	$(BIN)/python benchmarks/report_scale.py
+
+# hours; what needs root or faketime is left out without them
+reliability: .venv/dev
+	server=$$(mktemp -d) && trap '.ci/postgres stop "$$server"; rm -rf "$$server"' EXIT && \
+	TRIMTAB_TEST_POSTGRES=$$(.ci/postgres create "$$server") TRIMTAB_TEST_POSTGRES_CONTROL="$$server" \
+	$(BIN)/python benchmarks/faults.py --json docs/reliability.json
+	$(BIN)/python docs/reliability.py docs/reliability.json
 
 # about an hour of processor time; stopped, it goes on where it was
 claims: .venv/dev

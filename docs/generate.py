@@ -28,6 +28,7 @@ SUMMARY = """\
 * [Over several tasks](several-tasks.md)
 * [On many machines](machines.md)
 * [In a notebook](notebook.md)
+* [What it withstands](reliability.md)
 * [How a claim is tried](claims.md)
 * Methods
     * [All](methods/index.md)

@@ -1,5 +1,7 @@
 """The command line as a user meets it."""
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -10,9 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from trimtab.cli import app
+from trimtab.cli.application import stoppable
 
 SMALL = ["--trials", "2", "--seeds", "2", "--steps", "20"]
 
@@ -227,6 +232,55 @@ def test_control_c_says_how_to_go_on_and_the_same_command_does(task, tmp_path):
     assert done.exit_code == 0, done.output
     assert read_store(tmp_path / "out").outcomes.items() >= kept.items()
     assert len(read_store(tmp_path / "out").outcomes) == 12
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="it looks into processes through /proc")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_it_can_be_stopped_while_workers_start(task, tmp_path, number, code):
+    arguments = ["compare", task, "--out", str(tmp_path / "out"), "--candidates", "adamw,lion", "--jobs", "4"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", LISTENING, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not any("libtorch" in maps for maps in children(process.pid)):  # they import it, which takes a while
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == code, output
+    assert f"go on with\n  trimtab compare {task}" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_arrives_in_a_destructor_is_not_lost(number, code):
+    class Interrupted:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    def work():
+        Interrupted()
+        time.sleep(60)
+
+    output = io.StringIO()
+    with pytest.raises(typer.Exit) as exit, stoppable(Console(file=output), "here"):
+        work()
+    assert exit.value.exit_code == code
+    assert "Stopped. What is finished is kept in here; go on with\n  trimtab" in output.getvalue()
+
+
+def children(process):
+    """What each child of a process has mapped into its memory."""
+    found = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True, check=False).stdout.split()
+    maps = []
+    for child in found:
+        with contextlib.suppress(OSError):
+            maps.append(Path(f"/proc/{child}/maps").read_text())
+    return maps
 
 
 def test_help_names_the_exit_codes():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from trimtab.lab.errors import UnwritableError
 from trimtab.lab.files import write_atomically
 
 
@@ -35,7 +36,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
         raise OSError("no space left")
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(UnwritableError, match=r"file cannot be written \(no space left"):
         write_atomically(path, "new")
 
     assert path.read_text() == "old"

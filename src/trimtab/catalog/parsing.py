@@ -1,10 +1,13 @@
 """Reading expressions; errors point at the character."""
 
 import ast
+import warnings
 from collections.abc import Iterable
+from typing import Any
 
 from trimtab.catalog.entries import find
 from trimtab.catalog.expressions import Expression
+from trimtab.lab.checks import check_number, check_text
 from trimtab.lab.errors import InputError
 from trimtab.lab.tunable import Value
 
@@ -18,14 +21,18 @@ def parse_expressions(text: str) -> list[Expression]:
         InputError: the text is not of that form, a name or setting is unknown, or expressions cannot be put together as
             it says; the message points at the place.
     """
+    check_text("candidates", text)
     try:
-        tree = ast.parse(f"[{text}]", mode="eval").body
+        with warnings.catch_warnings(action="ignore"):  # Python's, about odd ways to write numbers
+            tree = ast.parse(f"[{text}]", mode="eval").body
+        nodes: Iterable[ast.expr] = tree.elts if isinstance(tree, ast.List) else [tree]
+        return [_whole(text, node) for node in nodes]
     except SyntaxError as error:
         raise InputError(
             pointing(text, (error.offset or 2) - 2, "expected names such as lion,adamw(lr=0.001)")
         ) from None
-    nodes: Iterable[ast.expr] = tree.elts if isinstance(tree, ast.List) else [tree]
-    return [_whole(text, node) for node in nodes]
+    except (RecursionError, MemoryError):
+        raise InputError(pointing(text[:100], 0, "it is nested too deeply")) from None
 
 
 def parse_expression(text: str) -> Expression:
@@ -65,6 +72,7 @@ def _expression(text: str, node: ast.expr, inner: Expression | None = None) -> E
     try:
         entry = find(name.id)
         fixed = tuple((keyword.arg or "**", _value(text, keyword)) for keyword in keywords)
+        _check_once(name.id, [setting for setting, _ in fixed])
         return Expression(entry, fixed, inner)
     except _PlacedError:
         raise
@@ -76,16 +84,29 @@ class _PlacedError(InputError):
     """The message shows the place already."""
 
 
+def _check_once(name: str, settings: list[str]) -> None:
+    for setting in settings:
+        if settings.count(setting) > 1:
+            raise InputError(f"{name}: {setting} stands there twice")
+
+
 def _value(text: str, keyword: ast.keyword) -> Value:
     try:
         value = ast.literal_eval(keyword.value)
-    except ValueError:
-        raise _PlacedError(
-            pointing(text, keyword.value.col_offset - 1, "expected a number, a string or a bool")
-        ) from None
-    if isinstance(value, list):
-        value = tuple(value)
-    return value  # type: ignore[no-any-return]  # tuples (betas) pass through to the optimizer
+        if isinstance(value, list | tuple):
+            return tuple(map(_checked, value))  # type: ignore[return-value]  # betas pass through to the optimizer
+        return _checked(value)
+    except (ValueError, TypeError):
+        words = "expected a number, a string or a bool, finite and printable, or a tuple of these"
+        raise _PlacedError(pointing(text, keyword.value.col_offset - 1, words)) from None
+
+
+def _checked(value: Any) -> Value:
+    if isinstance(value, str):
+        check_text("setting", value)
+    elif value is not None and not isinstance(value, bool):
+        check_number("setting", value)
+    return value  # type: ignore[no-any-return]  # one of those that were looked for
 
 
 def pointing(text: str, offset: int, expected: str) -> str:

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from trimtab.catalog import entries
-from trimtab.cli.application import app, input_errors, say_how_to_go_on, say_loading
+from trimtab.cli.application import app, input_errors, say_loading, stoppable
 from trimtab.compare import DEFAULT_CANDIDATES, DEFAULT_TRIALS
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """
 Exit codes: 0 every candidate was ranked; 1 the comparison ended, but some candidate could not be ranked;
-2 the input cannot work; 3 the store's database went away and stayed away; 130 stopped by Ctrl-C (after both, the same
-command goes on).
+2 the input cannot work; 3 results cannot be written any more, because the store's database or the disk went away and
+stayed away; 130 stopped by Ctrl-C, 143 by SIGTERM (after these three, the same command goes on).
 """
 
 
@@ -143,7 +143,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
     """Tune candidates on tasks, or a command, with equal budgets, and compare them on fresh seeds."""
-    with input_errors():
+    with input_errors(), stoppable(Console(stderr=as_json)):
         say_loading()
         from trimtab.compare.building import build_comparison
 
@@ -197,14 +197,12 @@ def _run(comparison: "PlannedComparison | ComparisonOverTasks", *, dry_run: bool
 
     if comparison.budget is not None:
         console.print("finding out what a run of each candidate takes ...", style="dim")
-    try:
+    with stoppable(console, shown(comparison.location)):
         sign, workers = comparison.sign, comparison.running.at_once
         with drawing.ProgressBars(console, lambda: comparison.seeds, sign=sign, workers=workers) as bars:
             result = comparison.run(bars, planned)
-    except KeyboardInterrupt:
-        say_how_to_go_on(console, shown(comparison.location))
-    paths = write_all(result, comparison.out)
-    drawing.print_summary(console, result, paths)
+        paths = write_all(result, comparison.out)
+        drawing.print_summary(console, result, paths)
     if as_json:
         typer.echo(to_json(result))
     if not result.ranked:

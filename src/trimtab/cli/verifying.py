@@ -7,12 +7,13 @@ import typer
 from rich.console import Console
 
 from trimtab.claims import CLAIMS
-from trimtab.cli.application import app, input_errors, say_how_to_go_on, say_loading
+from trimtab.cli.application import app, input_errors, say_loading, stoppable
 from trimtab.lab.errors import InputError
 
 EXIT_CODES = """
 Exit codes: 0 every claim was judged, whatever the verdict; 1 a claim could not be judged; 2 the input cannot work;
-130 stopped by Ctrl-C (the same command goes on).
+3 results cannot be written any more; 130 stopped by Ctrl-C, 143 by SIGTERM (after these three, the same command goes
+on).
 """
 
 
@@ -27,7 +28,9 @@ def verify(
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("runs/claims"),
 ) -> None:
     """Try a method's central claim: a small experiment of at most 15 processor minutes, with a verdict."""
-    with input_errors():
+    console = Console()
+    complete = True
+    with input_errors(), stoppable(console, str(out)):
         if all_claims == bool(methods):
             raise InputError(f"name methods or give --all; there are claims for {', '.join(CLAIMS)}")
         say_loading()
@@ -35,17 +38,12 @@ def verify(
         from trimtab.claims.runner import verify as try_claims
         from trimtab.report.claims import print_claim, watching
 
-        console = Console()
         trials = try_claims(None if all_claims else methods, out, jobs=jobs, scale=scale, watch=watching(console))
-        complete = True
-        try:
-            for result in trials:
-                if isinstance(result, NotJudged):
-                    complete = False
-                    console.print(f"\n{result.id} could not be judged: {result.reason}", markup=False, style="red")
-                else:
-                    print_claim(console, result)
-        except KeyboardInterrupt:
-            say_how_to_go_on(console, str(out))
+        for result in trials:
+            if isinstance(result, NotJudged):
+                complete = False
+                console.print(f"\n{result.id} could not be judged: {result.reason}", markup=False, style="red")
+            else:
+                print_claim(console, result)
     if not complete:
         raise typer.Exit(1)

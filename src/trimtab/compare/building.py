@@ -59,5 +59,5 @@ def build_comparison(
 
 def _refuse(options: Mapping[str, Any], words: str) -> None:
     for name, value in options.items():
-        if value not in (None, False, []):
+        if value is not None and value is not False and value != []:
             raise InputError(f"{name if name.isupper() else '--' + name.replace('_', '-')} {words}")

@@ -12,6 +12,7 @@ from trimtab.compare.plan import TUNING_SEED, Plan
 from trimtab.compare.result import TaskFacts
 from trimtab.compare.running import PlannedComparison, Running, chosen_reference, load_result
 from trimtab.compare.work import ComparisonWork
+from trimtab.lab.checks import check_path, check_texts, check_whole
 from trimtab.lab.errors import InputError
 from trimtab.lab.executor import Executor
 from trimtab.lab.lease import Limits
@@ -74,6 +75,12 @@ class Comparison(PlannedComparison):
     ) -> None:
         start = time.monotonic()
         seconds = None if budget is None else parse_duration(budget)
+        if not isinstance(candidates, str):
+            check_texts("candidates", candidates)
+        if steps is not None:
+            check_whole("steps", steps)
+        if out is not None:
+            check_path("out", out)
         text = candidates if isinstance(candidates, str) else ",".join(candidates)
         chosen = tuple(parse_candidates(text))
         running = Running(pruner, jobs, store, limits, executor, ray_address)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from trimtab.compare.result import Phase
+from trimtab.lab.checks import MANY, check_name, check_text, check_whole
 from trimtab.lab.errors import InputError
 from trimtab.lab.study import Outcomes
 from trimtab.lab.trial import Point
@@ -60,6 +61,17 @@ class CandidateLike(Protocol):
         ...
 
 
+LONGEST_LABEL = 300
+"""Characters; with the rest of a trial's key it fits into a column of the store."""
+
+
+def check_label(label: str) -> None:
+    """Raises InputError unless a candidate can be called that."""
+    check_text("candidate", label)
+    if not label.strip() or len(label) > LONGEST_LABEL or not label.isprintable():
+        raise InputError(f"candidate {label[:LONGEST_LABEL]!r}: 1 to {LONGEST_LABEL} printable characters are needed")
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is compared, and how.
@@ -75,7 +87,7 @@ class Plan:
         definition: what else may not change, by name.
 
     Raises:
-        InputError: a number is not positive.
+        InputError: a number is not positive, or something else cannot be.
     """
 
     task: str
@@ -88,9 +100,20 @@ class Plan:
     definition: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("trials", "seeds", "budget"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)}: a positive number is needed")
+        check_name("task", self.task)
+        check_text("task_fingerprint", self.task_fingerprint)
+        check_whole("trials", self.trials, most=MANY)
+        check_whole("seeds", self.seeds, most=MANY)
+        if self.budget is not None:
+            check_whole("budget", self.budget)
+        if self.pruning is not None:
+            check_text("pruning", self.pruning)
+        if not isinstance(self.candidates, tuple) or not self.candidates:
+            raise InputError(f"candidates={self.candidates!r}: a tuple of at least one candidate is needed")
+        for candidate in self.candidates:
+            if not hasattr(candidate, "label"):
+                raise InputError(f"candidates={self.candidates!r}: {candidate!r} is no candidate")
+            check_label(candidate.label)
 
     def manifest(self) -> dict[str, Any]:
         """Returns what may not change when the comparison goes on, from the moment that its store is made.

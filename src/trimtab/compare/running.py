@@ -18,6 +18,7 @@ from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.plan import CandidateLike, Plan
 from trimtab.compare.result import ComparisonResult, TaskFacts
+from trimtab.lab.checks import MANY_WORKERS, check_path, check_text, check_whole
 from trimtab.lab.database import Location, parse_url, shown
 from trimtab.lab.environment import environment
 from trimtab.lab.errors import InputError, NoStudyError, StudyMismatchError
@@ -42,6 +43,10 @@ def chosen_reference(labels: list[str], wanted: str | None) -> str:
     Raises:
         InputError: the one that is wanted does not take part.
     """
+    if not labels:
+        raise InputError(f"labels={labels!r}: there are no candidates")
+    if wanted is not None:
+        check_text("reference", wanted)
     if wanted is None:
         return "adamw" if "adamw" in labels else labels[0]
     if wanted not in labels:
@@ -73,10 +78,15 @@ class Running:
     ray_address: str | None
 
     def __post_init__(self) -> None:
+        for name in ("pruner", "executor", "ray_address"):
+            if getattr(self, name) is not None:
+                check_text(name, getattr(self, name))
         if self.pruner is not None and self.pruner not in PRUNERS:
             raise InputError(f"pruner={self.pruner!r}: {nearest(self.pruner, PRUNERS)}")
-        if self.jobs is not None and self.jobs < 1:
-            raise InputError(f"jobs={self.jobs}: at least one worker is needed")
+        if self.jobs is not None:
+            check_whole("jobs", self.jobs, most=MANY_WORKERS)
+        if self.limits is not None and not isinstance(self.limits, Limits):
+            raise InputError(f"limits={self.limits!r}: Limits are needed")
         if self.executor not in EXECUTORS:
             raise InputError(f"executor={self.executor!r}: {nearest(self.executor, EXECUTORS)}")
         if self.ray_address is not None and self.executor != "ray":
@@ -300,6 +310,7 @@ def load_result(out: str | Path, store: str | None = None) -> ComparisonResult:
         CorruptStoreError: it cannot be read.
         StoreUnreachableError: the database does not answer.
     """
+    check_path("out", out)
     location: Location = Path(out) if store is None else store
     return stored_result(read_store(location), location)
 

@@ -10,7 +10,20 @@ from typing import Any, TypeAlias
 import optuna
 from filelock import FileLock, Timeout
 from optuna.storages import RDBStorage
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, func, inspect, make_url, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    NullPool,
+    column,
+    create_engine,
+    event,
+    func,
+    inspect,
+    make_url,
+    select,
+    table,
+)
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -22,6 +35,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import scoped_session, sessionmaker
 
+from trimtab.lab.checks import check_path, check_text
 from trimtab.lab.errors import (
     CorruptStoreError,
     InputError,
@@ -30,7 +44,8 @@ from trimtab.lab.errors import (
     StoreInUseError,
     StoreUnreachableError,
 )
-from trimtab.lab.lease import LEASES, TABLES
+from trimtab.lab.interruption import uninterrupted
+from trimtab.lab.lease import TABLES
 
 FILE_NAME = "study.db"
 
@@ -61,6 +76,7 @@ def parse_url(text: str) -> URL:
     Raises:
         InputError: it is no URL, names an unknown database, or its driver is missing; the message says what to do.
     """
+    check_text("store", text)
     shown = re.sub(r"//.*@", "//***@", text)
     try:
         url = make_url(text)
@@ -91,6 +107,7 @@ def parse_url(text: str) -> URL:
 def sqlite_file(location: Location) -> Path | None:
     """Returns the file that a location stands for, or ``None`` for a server."""
     if isinstance(location, Path):
+        check_path("location", location)
         return location / FILE_NAME
     url = parse_url(location)
     return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
@@ -143,14 +160,15 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Everything within, Optuna's own writes included, happens at once or not at all.
+        """Everything within, Optuna's own writes included, happens at once or not at all. Ctrl-C waits for its end.
 
         Raises:
             StoreAwayError: the database does not answer now. Whether the transaction was done is then unknown.
+            CorruptStoreError: its file is damaged.
         """
         sessions = self.storage.scoped_session
         try:
-            with self.engine.begin() as connection:
+            with uninterrupted(), self.engine.begin() as connection:
                 # Optuna commits after each of its steps; joined like this, it commits into our transaction
                 joined = sessionmaker(bind=connection, join_transaction_mode="create_savepoint")
                 self.storage.scoped_session = scoped_session(joined)
@@ -158,6 +176,8 @@ class Database:
         except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
             if _is_away(error):
                 raise StoreAwayError(_reason(error)) from error
+            if _sqlite_code(error) in _DAMAGE:
+                raise CorruptStoreError(f"{self.file} is damaged ({_reason(error)}). Put back a copy of it.") from error
             raise
         finally:
             self.storage.scoped_session = sessions
@@ -176,6 +196,11 @@ class Database:
             TypeError,
             json.JSONDecodeError,
         ) as error:
+            if _sqlite_code(error) in _REFUSALS:
+                raise StoreUnreachableError(
+                    f"{self.file} cannot be used ({_reason(error)}). Is the disk full, or read-only? What is in it is "
+                    "kept, and the same command goes on when that is mended."
+                ) from error
             if self.file is not None:
                 raise CorruptStoreError(
                     f"{self.file} cannot be read ({_reason(error)}). Put back a copy of it, or move it away and run "
@@ -208,7 +233,11 @@ def existing(location: Location) -> Database:
         NoStudyError: there is none.
     """
     file = sqlite_file(location)
-    if file is not None and not file.is_file():
+    try:
+        there = file is None or file.is_file()
+    except OSError as error:
+        raise NoStudyError(f"{file} cannot be looked at: {error.strerror}") from error
+    if file is not None and not there:
         raise NoStudyError(f"there is no study in {file.parent}: {file.name} is missing")
     return Database(location, read_only=True)
 
@@ -219,14 +248,18 @@ def lock_file(file: Path) -> Path:
 
 
 def _locked(file: Path) -> FileLock:
-    file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(lock_file(file))
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=_GLANCE)
     except Timeout:
         raise StoreInUseError(
             f"{file.parent} is in use by another running trimtab process; wait for it or choose another directory"
         ) from None
+    except OSError as error:
+        raise StoreUnreachableError(
+            f"{file.parent} cannot be written to ({error.strerror or error}); choose another directory, or make room"
+        ) from error
     return lock
 
 
@@ -234,18 +267,28 @@ def _open(file: Path | None, location: Location, read_only: bool) -> RDBStorage:
     if file is not None:
         url = URL.create("sqlite", database=str(file))
         options: dict[str, Any] = {"connect_args": {"timeout": 60, "isolation_level": None}}
+        if read_only:  # Optuna would make what is missing, and be in the way of the process that is making it
+            _check_begun(create_engine(url, poolclass=NullPool, **options), location)
         return _storage(url, options, read_only)
     url = parse_url(str(location))
     options = {"isolation_level": "READ COMMITTED"}
     if url.get_driver_name() in ("psycopg", "psycopg2"):
         options["connect_args"] = {key: value for key, value in _CONNECTION.items() if key not in url.query}
     engine = create_engine(url, poolclass=NullPool, **options)
+    if read_only:
+        _check_begun(engine, location)
     with engine.connect() as connection:
-        if read_only and not inspect(connection).has_table(LEASES.name):
-            raise NoStudyError(f"there is no study in {shown(location)}")
         if engine.dialect.name == "postgresql":  # processes that start at once would all make the tables
             connection.execute(select(func.pg_advisory_lock(_LOCK)))
         return _storage(url, options, read_only)
+
+
+def _check_begun(engine: Engine, location: Location) -> None:
+    """Looks whether Optuna has made its tables, without making any."""
+    version = table("alembic_version", column("version_num"))  # the last that it writes
+    with engine.connect() as connection:
+        if not inspect(connection).has_table(version.name) or connection.scalar(select(version)) is None:
+            raise NoStudyError(f"there is no study in {shown(location)} yet")
 
 
 def _storage(url: URL, options: dict[str, Any], read_only: bool) -> RDBStorage:
@@ -282,6 +325,21 @@ def _is_away(error: BaseException) -> bool:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
+
+
+_REFUSALS = ("FULL", "READONLY", "CANTOPEN", "PERM", "BUSY", "LOCKED", "IOERR")
+_DAMAGE = ("CORRUPT", "NOTADB")
+
+
+def _sqlite_code(error: BaseException) -> str:
+    """Returns SQLite's name of what happened, such as FULL; empty if it was not SQLite."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if name := getattr(cause, "sqlite_errorname", ""):
+            # one that ends too early is damaged; other names are longer for the same thing, as in SQLITE_IOERR_WRITE
+            return "CORRUPT" if name == "SQLITE_IOERR_SHORT_READ" else str(name).split("_")[1]
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
 def _reason(error: BaseException) -> str:

@@ -22,7 +22,7 @@ class StoreInUseError(InputError):
 
 
 class StoreUnreachableError(InputError):
-    """The database that a study is to be kept in does not answer, or refuses us."""
+    """The database or file that a study is to be kept in does not answer, or refuses us."""
 
 
 class StoreAwayError(ConnectionError):
@@ -31,6 +31,10 @@ class StoreAwayError(ConnectionError):
 
 class StoreLostError(RuntimeError):
     """A database stayed away for longer than a study was told to wait."""
+
+
+class UnwritableError(RuntimeError):
+    """A file of results cannot be written, because the disk is full, read-only or gone."""
 
 
 class DivergedError(ArithmeticError):

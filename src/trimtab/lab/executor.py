@@ -7,6 +7,7 @@ more.
 
 import contextlib
 import multiprocessing
+import multiprocessing.resource_tracker
 import os
 import signal
 import threading
@@ -17,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, cast
 
-from trimtab.lab.errors import InputError
+from trimtab.lab.checks import MANY_WORKERS, check_callable, check_flag, check_whole
 from trimtab.lab.trial import Outcome, Point, Work
 
 
@@ -92,18 +93,24 @@ class LocalExecutor:
     def __init__(
         self, work: Work, *, jobs: int | None = None, threads: int | None = None, answers: bool = False
     ) -> None:
+        check_callable("work", work)
+        check_flag("answers", answers)
+        for name, value in (("jobs", jobs), ("threads", threads)):
+            if value is not None:
+                check_whole(name, value, most=MANY_WORKERS)
         self.jobs = usable_cores() if jobs is None else jobs
-        if self.jobs < 1:
-            raise InputError(f"jobs={jobs}: at least one worker is needed")
         self.threads = threads_per_worker(self.jobs) if threads is None else threads
-        if self.threads < 1:
-            raise InputError(f"threads={threads}: at least one thread a worker is needed")
         self._work = work
         self._answers = answers
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Self:
-        self._workers = [self._start() for _ in range(self.jobs)]
+        try:
+            for _ in range(self.jobs):
+                self._workers.append(self._start())
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -119,7 +126,13 @@ class LocalExecutor:
         process = context.Process(
             target=_serve, args=(theirs, self._work, self.threads, self._answers), daemon=True, name="trimtab-worker"
         )
-        process.start()
+        # Ctrl-C reaches every process, and would end one that is still importing torch with a traceback
+        multiprocessing.resource_tracker.ensure_running()  # which unblocks the signal when it starts
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         return _Worker(process, ours)
 
@@ -227,15 +240,18 @@ def usable_cores() -> int:
 
 def threads_per_worker(jobs: int) -> int:
     """Returns how many threads each of ``jobs`` workers may have so that they do not fight for the cores."""
+    check_whole("jobs", jobs)
     return max(1, usable_cores() // jobs)
 
 
 def _serve(connection: "Connection[Any, Any]", work: Work, threads: int, answers: bool) -> None:
     """A worker's life: takes points, runs them, sends back outcomes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    _die_with_parent()
+
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent decides
-    _die_with_parent()
     torch.set_num_threads(threads)
 
     def report(cost: int, loss: float) -> bool:

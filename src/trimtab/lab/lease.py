@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from trimtab.lab.errors import InputError
+from trimtab.lab.checks import check_seconds
 
 TABLES = MetaData()
 
@@ -58,20 +58,19 @@ class Limits:
     """How long processes that share a study wait for each other and for their database.
 
     Args:
-        takeover: seconds without a sign of life after which others take over what a process was running.
-        patience: seconds that the database may be away before the process gives up.
+        takeover: seconds without a sign of life after which others take over what a process was running; 0.1 to 1e6.
+        patience: seconds that the database may be away before the process gives up; may be infinite.
 
     Raises:
-        InputError: one of them is not positive.
+        InputError: one of them cannot be.
     """
 
     takeover: float = 60.0
     patience: float = 3600.0
 
     def __post_init__(self) -> None:
-        for name in ("takeover", "patience"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name}={getattr(self, name)}: a positive number of seconds is needed")
+        check_seconds("takeover", self.takeover, least=0.1, most=1e6)
+        check_seconds("patience", self.patience)
 
     @property
     def beat(self) -> float:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from trimtab.lab.checks import check_text
 from trimtab.lab.errors import InputError
 from trimtab.lab.task import Task
 from trimtab.lab.tasks import SHIPPED
@@ -22,6 +23,7 @@ def load_task(reference: str) -> Task:
     Raises:
         InputError: there is no such task, its file does not import, or it cannot be made.
     """
+    check_text("task", reference)
     if reference in SHIPPED:
         module, _, name = SHIPPED[reference].partition(":")
         return _make(getattr(importlib.import_module(module), name), reference)
@@ -36,6 +38,7 @@ def load_task(reference: str) -> Task:
 
 def task_fingerprint(reference: str) -> str:
     """Returns what changes when the task's definition does: a hash of its file, or the name of one that ships."""
+    check_text("task", reference)
     if reference in SHIPPED:
         return reference
     path, _ = _split(reference)
@@ -44,6 +47,7 @@ def task_fingerprint(reference: str) -> str:
 
 def absolute_reference(reference: str) -> str:
     """Returns a reference that means the same in a process with another current directory."""
+    check_text("task", reference)
     if reference in SHIPPED:
         return reference
     path, name = _split(reference)
@@ -57,8 +61,12 @@ def _split(reference: str) -> tuple[Path, str]:
             f"unknown task {reference!r}: tasks that ship are {', '.join(SHIPPED)}; your own is path/to/task.py:name "
             "(`trimtab new-task` writes one to start from)"
         )
-    path = Path(file).resolve()
-    if not path.is_file():
+    try:
+        path = Path(file).resolve()
+        there = path.is_file()
+    except OSError as error:  # a name that is too long, a directory that may not be entered
+        raise InputError(f"{file} cannot be looked at: {error.strerror}") from error
+    if not there:
         raise InputError(f"there is no file {file}")
     return path, name
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from trimtab.lab.errors import InputError
+from trimtab.lab.checks import check_whole
 
 
 @dataclass
@@ -21,11 +21,12 @@ class CostMeter:
     used: int = 0
 
     def __post_init__(self) -> None:
-        if self.budget < 1:
-            raise InputError(f"budget={self.budget}: a positive number of sample-gradients is needed")
+        check_whole("budget", self.budget, of="number of sample-gradients")
+        check_whole("used", self.used, least=0, of="number of sample-gradients")
 
     def charge(self, samples: int) -> None:
-        """Adds the gradients of ``samples`` samples."""
+        """Adds the gradients of ``samples`` samples, >= 0."""
+        check_whole("samples", samples, least=0)
         self.used += samples
 
     @property

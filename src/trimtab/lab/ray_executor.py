@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self
 
+from trimtab.lab.checks import MANY_WORKERS, check_callable, check_flag, check_text, check_whole
 from trimtab.lab.errors import InputError
 from trimtab.lab.executor import Died, Event, Finished, Reported, usable_cores
 from trimtab.lab.trial import Outcome, Point, Work
@@ -53,9 +54,13 @@ class RayExecutor:
         threads: int = 1,
         answers: bool = False,
     ) -> None:
-        for name, value in (("jobs", jobs), ("threads", threads)):
-            if value is not None and value < 1:
-                raise InputError(f"{name}={value}: at least one is needed")
+        check_callable("work", work)
+        check_flag("answers", answers)
+        check_whole("threads", threads, most=MANY_WORKERS)
+        if jobs is not None:
+            check_whole("jobs", jobs, most=MANY_WORKERS)
+        if address is not None:
+            check_text("address", address)
         if find_spec("ray") is None:
             raise InputError("the Ray executor needs Ray: pip install 'trimtab[ray]'")
         self.threads = threads

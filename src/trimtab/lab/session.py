@@ -3,17 +3,23 @@
 import copy
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from trimtab.lab.checks import check_callable, check_flag, check_whole
 from trimtab.lab.errors import DivergedError, InputError
 from trimtab.lab.meter import CostMeter
 from trimtab.lab.randomness import OwnedRandomness, derived_seed
 from trimtab.lab.task import Batch, Evaluation, Split, Task, select, take_rows, to_device
+
+_SNAPSHOT = {
+    *("model", "training", "optimizer", "permutation", "cursor", "rows", "batch", "order", "randomness"),
+    *("steps", "used", "seconds"),
+}
 
 MODEL_STREAM, DATA_STREAM, AMBIENT_STREAM = range(3)
 
@@ -54,7 +60,7 @@ class Session:
         seconds: wall-clock seconds spent in :meth:`step`.
 
     Raises:
-        InputError: ``seed`` is negative or ``budget`` is not positive.
+        InputError: ``seed`` is negative, ``budget`` is not positive, or another argument cannot be.
     """
 
     def __init__(
@@ -66,10 +72,12 @@ class Session:
         budget: int | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        if seed < 0:
-            raise InputError(f"seed={seed}: a number >= 0 is needed")
+        if not isinstance(task, Task):
+            raise InputError(f"task={task!r}: a trimtab.Task is needed")
+        check_callable("optimizer", optimizer)
+        check_whole("seed", seed, least=0)
         self.task = task
-        self.device = torch.device(device)
+        self.device = _device(device)
         self.meter = CostMeter(task.steps * task.batch_size if budget is None else budget)
         self._randomness = OwnedRandomness(derived_seed(seed, AMBIENT_STREAM), self.device)
         self._order = torch.Generator().manual_seed(derived_seed(seed, DATA_STREAM))
@@ -100,7 +108,8 @@ class Session:
         """
         samples = len(self.task.train)  # type: ignore[arg-type]  # Dataset has no __len__; map-style ones do
         size = self.task.batch_size if size is None else size
-        if not 1 <= size <= samples:
+        check_whole("size", size)
+        if size > samples:
             raise InputError(f"size={size}: a batch has between 1 and {samples} samples")
         if self._cursor + size > len(self._permutation):
             self._permutation = torch.randperm(samples, generator=self._order)
@@ -133,12 +142,13 @@ class Session:
 
         Raises:
             RuntimeError: there is no batch yet.
+            InputError: ``rows`` takes none, or one that is not in the batch.
         """
         if self._rows is None:
             raise RuntimeError("there is no batch yet: call next_batch() or step() first")
+        check_flag("create_graph", create_graph)
+        samples = len(self._rows) if rows is None else _count(rows, len(self._rows))
         batch = self.batch if rows is None else select(self.batch, rows)
-        index = torch.arange(len(self._rows))
-        samples = len(index if rows is None else index[rows])
 
         def evaluate_loss() -> Tensor:
             with self._randomness.lent():
@@ -168,7 +178,13 @@ class Session:
         return value
 
     def evaluate(self, split: Split = "validation") -> Evaluation:
-        """Scores the model on a whole split; not charged, and without effect on the run."""
+        """Scores the model on a whole split; not charged, and without effect on the run.
+
+        Raises:
+            InputError: there is no such split.
+        """
+        if split not in get_args(Split):
+            raise InputError(f"split={split!r} must be one of {', '.join(get_args(Split))}")
         devices = [self.device] if self.device.type == "cuda" else []
         with self._randomness.lent(), torch.random.fork_rng(devices):
             return self.task.evaluate(self.model, split)
@@ -203,7 +219,13 @@ class Session:
             snapshot: what :meth:`snapshot` returned, here or in another process.
             refund: also sets the meter and the clock back, as when a run resumes from a file. Without it, what was used
                 since the snapshot stays charged: exploration is paid for.
+
+        Raises:
+            InputError: it is no snapshot.
         """
+        check_flag("refund", refund)
+        if not isinstance(snapshot, dict) or not snapshot.keys() >= _SNAPSHOT:
+            raise InputError(f"snapshot={type(snapshot).__name__}: what Session.snapshot() returned is needed")
         with torch.no_grad():
             for name, tensor in self._model_tensors().items():
                 tensor.copy_(snapshot["model"][name])
@@ -233,3 +255,26 @@ class Session:
             for value in state.values()
             if isinstance(value, Tensor)
         )
+
+
+def _device(device: torch.device | str) -> torch.device:
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"device={device!r} cannot be used: {reason}") from error
+    if found.type == "meta":
+        raise InputError(f"device={device!r} holds no numbers; a run needs one that does, such as 'cpu'")
+    return found
+
+
+def _count(rows: Int[Tensor, " rows"] | slice | Sequence[int], samples: int) -> int:
+    """How many rows of a batch are meant."""
+    try:
+        count = torch.arange(samples)[rows].shape
+    except (IndexError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"rows={rows!r} are not rows of a batch of {samples}: {error}") from error
+    if len(count) != 1 or count[0] == 0:
+        raise InputError(f"rows={rows!r}: a flat list of at least one row is needed")
+    return int(count[0])

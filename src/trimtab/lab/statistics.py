@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import integrate, optimize, special
 
+from trimtab.lab.checks import check_number
+
 Verdict: TypeAlias = Literal["confirmed", "refuted", "inconclusive", "underpowered"]
 
 POWER = 0.8  # the customary chance of finding an effect that is there (Cohen, 1988, Statistical Power Analysis)
@@ -124,9 +126,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     Raises:
         ValueError: something that is not a p-value.
     """
-    raw = _probabilities("p_values", np.asarray(p_values, dtype=np.float64))
-    if raw.ndim != 1:
-        raise ValueError(f"p_values has shape {raw.shape}; a flat list is needed")
+    raw = _probabilities("p_values", _numbers("p_values", p_values))
     order = np.argsort(raw, kind="stable")
     adjusted = np.empty_like(raw)
     adjusted[order] = np.minimum(np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1)), 1.0)
@@ -153,7 +153,7 @@ def ranks(scores: ArrayLike, p_adjusted: ArrayLike, alpha: float = 0.05) -> list
         ValueError: no or non-finite scores, a matrix of another shape or not symmetric, or ``alpha`` outside its range.
     """
     means = _finite("scores", scores, 1)
-    matrix = np.array(p_adjusted, dtype=np.float64)
+    matrix = _numbers("p_adjusted", p_adjusted, 2)
     _check_open_unit("alpha", alpha)
     if matrix.shape != (len(means), len(means)):
         raise ValueError(f"p_adjusted has shape {matrix.shape}; {len(means)} scores need {(len(means), len(means))}")
@@ -195,8 +195,9 @@ def verdict(difference: PairedDifference, claimed: float) -> Verdict:
     Raises:
         ValueError: ``claimed`` is negative or not finite.
     """
-    if not (math.isfinite(claimed) and claimed >= 0):
-        raise ValueError(f"claimed={claimed!r} must be finite and >= 0")
+    if not isinstance(difference, PairedDifference):
+        raise TypeError(f"difference={difference!r} must be a PairedDifference")
+    _check_not_negative("claimed", claimed)
     if difference.mean >= claimed and difference.low > 0:
         return "confirmed"
     if difference.high < claimed:
@@ -227,12 +228,12 @@ def decades_within(rates: Sequence[float], losses: Sequence[float], tolerance: f
     Raises:
         ValueError: no rates, unequally many losses, a rate <= 0, no finite loss, or a negative tolerance.
     """
+    rates, losses = _numbers("rates", rates).tolist(), _numbers("losses", losses).tolist()
     if len(rates) == 0 or len(rates) != len(losses):
         raise ValueError(f"rates has {len(rates)} values and losses has {len(losses)}: as many and >= 1 are needed")
     if not all(math.isfinite(rate) and rate > 0 for rate in rates):
         raise ValueError(f"rates={list(rates)} must be finite and > 0")
-    if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise ValueError(f"tolerance={tolerance!r} must be finite and >= 0")
+    _check_not_negative("tolerance", tolerance)
     best_at = dict.fromkeys(sorted(rates), math.inf)
     for rate, loss in zip(rates, losses, strict=True):
         if math.isfinite(loss):
@@ -262,12 +263,12 @@ def first_reaching(
     Raises:
         ValueError: unequally many costs and values, a target that is not finite, or an unknown direction.
     """
+    costs, values = _numbers("costs", costs).tolist(), _numbers("values", values).tolist()
     if len(costs) != len(values):
         raise ValueError(f"costs has {len(costs)} values and values has {len(values)}: as many are needed")
     if direction not in ("max", "min"):
         raise ValueError(f"direction={direction!r} must be 'max' or 'min'")
-    if not math.isfinite(target):
-        raise ValueError(f"target={target!r} must be finite")
+    check_number("target", target)
     reached = (
         float(cost)
         for cost, value in zip(costs, values, strict=True)
@@ -326,12 +327,24 @@ def _detectable_noncentrality(n: int, confidence: float) -> float:
 
 
 def _finite(name: str, values: ArrayLike, least: int) -> NDArray[np.float64]:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or len(array) < least:
+    array = _numbers(name, values)
+    if len(array) < least:
         raise ValueError(f"{name} has shape {array.shape}; a flat list of at least {least} numbers is needed")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds {array[~np.isfinite(array)][0]}; all its values must be finite")
     return array
+
+
+def _numbers(name: str, values: ArrayLike, dimensions: int = 1) -> NDArray[np.float64]:
+    """Values as an array, if they are numbers already: a text that could be read as one is not."""
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, OverflowError):  # lists of unequal lengths, for example
+        array = np.asarray(None)
+    if array.dtype.kind not in "iuf" or array.ndim != dimensions:
+        kind = "a flat list" if dimensions == 1 else "a square matrix"
+        raise ValueError(f"{name}={str(values)[:80]} has shape {array.shape}; {kind} of numbers is needed")
+    return array.astype(np.float64)
 
 
 def _probabilities(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -341,6 +354,13 @@ def _probabilities(name: str, values: NDArray[np.float64]) -> NDArray[np.float64
     return values
 
 
+def _check_not_negative(name: str, value: float) -> None:
+    check_number(name, value)
+    if value < 0:
+        raise ValueError(f"{name}={value!r} must be finite and >= 0")
+
+
 def _check_open_unit(name: str, value: float) -> None:
+    check_number(name, value)
     if not 0 < value < 1:
         raise ValueError(f"{name}={value!r} must lie in (0, 1)")

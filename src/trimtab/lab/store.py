@@ -36,8 +36,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, column, select, table
 
-from trimtab.lab.database import Database, Location, existing
-from trimtab.lab.errors import StoreAwayError, StudyMismatchError
+from trimtab.lab.database import Database, Location, existing, shown
+from trimtab.lab.errors import InputError, NoStudyError, StoreAwayError, StudyMismatchError
 from trimtab.lab.lease import Heart, Leases, Limits
 from trimtab.lab.optuna_trial import outcome_of, point_of, waiting_trial
 from trimtab.lab.trial import Outcome, Point
@@ -70,6 +70,9 @@ class Store:
     """
 
     def __init__(self, location: Location, manifest: Mapping[str, Any], limits: Limits | None = None) -> None:
+        if limits is not None and not isinstance(limits, Limits):
+            raise InputError(f"limits={limits!r}: Limits are needed")
+        plain = _plain(manifest)
         self.limits = Limits() if limits is None else limits
         self._database = Database(location, stall=self.limits.takeover)
         self._storage = self._database.storage
@@ -81,7 +84,7 @@ class Store:
         self._studies: dict[str, optuna.Study] = {}
         try:
             with self._database.readable(), self._database.transaction() as connection:
-                self._check_manifest(connection, json.loads(json.dumps(manifest)))
+                self._check_manifest(connection, plain)
                 self._load(connection)
         except BaseException:
             self._database.close()
@@ -266,6 +269,16 @@ class Store:
             return pruner.prune(self._studies[point.group], self._storage.get_trial(trial))
 
 
+def _plain(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        plain = json.loads(json.dumps(manifest, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"manifest={manifest!r}: plain values are needed ({error})") from error
+    if not isinstance(plain, dict):
+        raise InputError(f"manifest={manifest!r}: names and values are needed")
+    return plain
+
+
 @dataclass(frozen=True)
 class StoredStudy:
     """What a store holds, read without owning it.
@@ -293,7 +306,9 @@ def read_store(location: Location) -> StoredStudy:
     try:
         with database.readable(), database.transaction():
             studies = {study.study_name: study for study in database.storage.get_all_studies()}
-            attributes = studies.pop(MANIFEST).user_attrs
+            attributes = studies.pop(MANIFEST).user_attrs if MANIFEST in studies else {}
+            if "manifest" not in attributes:
+                raise NoStudyError(f"there is no study in {shown(location)} yet")
             outcomes = {
                 trial.user_attrs["key"]: outcome_of(trial)
                 for study in studies.values()

@@ -57,10 +57,10 @@ def run_study(
 ) -> dict[str, Outcome]:
     """Runs whatever a design asks for and has no outcome yet.
 
-    Each outcome is recorded before anything that depends on it starts. When this function is left early, by an
-    exception, by Ctrl-C or because the process is killed, nothing that was recorded is lost: what was running is run
-    again by whoever opens the store next, or shares it. While a database is away, trials go on, and their outcomes are
-    kept until they can be written.
+    An outcome that has reached this process is recorded before any other trial starts. When this function is left
+    early, by an exception, by Ctrl-C or because the process is killed, nothing that was recorded is lost: what was
+    running is run again by whoever opens the store next, or shares it. While a database is away, trials go on, and
+    their outcomes are kept until they can be written.
 
     Args:
         design: what to run.
@@ -94,6 +94,7 @@ class _Run:
         self.running: dict[str, Point] = {}
         self.cut_off: dict[str, Point] = {}
         self.unwritten: dict[str, tuple[Point, Outcome]] = {}
+        self.news: dict[str, tuple[Point, Outcome] | None] = {}  # None: somebody else has taken the point over
         self.deaths: Counter[str] = Counter()
         self.next_look = 0.0
         self.others_have_all = False
@@ -102,7 +103,7 @@ class _Run:
         self._plan()
         while True:
             self._exchange()
-            if not (self.open or self.running or self.cut_off or self.unwritten):
+            if not (self.open or self.running or self.cut_off or self.unwritten or self.news):
                 return self.outcomes
             for event in self.executor.wait(self._pause()):
                 self._handle(event)
@@ -127,8 +128,9 @@ class _Run:
         if self.contact.seconds_left:
             return
         try:
-            self._dispatch()  # first, so that workers go on while we write
-            self._write()
+            self._write()  # before anything else: a process may be killed at any moment
+            self._dispatch()  # then what is known to be needed, so that workers go on while we plan
+            self._learn()
             self._look()
             self._dispatch()
         except StoreAwayError as error:
@@ -156,22 +158,24 @@ class _Run:
     def _write(self) -> None:
         """Records what has finished here."""
         for key, (point, outcome) in list(self.unwritten.items()):
-            recorded = self.store.finish(point, outcome)
+            self.news[key] = (point, outcome) if self.store.finish(point, outcome) else None
             del self.unwritten[key]
-            self._learn({key: (point, outcome)} if recorded else {})
 
     def _look(self) -> None:
         """Looks at what other processes have done, when it is time to."""
         if not self.store.shared or time.monotonic() < self.next_look:
             return
-        news = self.store.sync()
+        self.news |= self.store.sync()
         self.next_look = time.monotonic() + self.store.limits.poll
         self.others_have_all = False
-        if news:
-            self._learn(news)
+        self._learn()
 
-    def _learn(self, recorded: Mapping[str, tuple[Point, Outcome]]) -> None:
-        """Takes in outcomes that are recorded, and plans anew."""
+    def _learn(self) -> None:
+        """Takes in what is recorded, and plans anew."""
+        if not self.news:
+            return
+        recorded = {key: found for key, found in self.news.items() if found is not None}
+        self.news = {}
         self.outcomes.update({key: outcome for key, (_, outcome) in recorded.items()})
         if self.observer:
             for key in recorded.keys() & self.planned:

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset, default_collate
 
+from trimtab.lab.checks import MANY, check_name, check_number, check_text, check_whole
 from trimtab.lab.errors import InputError
 
 Batch: TypeAlias = Any
@@ -38,8 +39,11 @@ class Metric:
     target: float | None = None
 
     def __post_init__(self) -> None:
+        check_text("name", self.name)
         if self.direction not in ("max", "min"):
             raise InputError(f"Metric {self.name!r}: direction={self.direction!r} must be 'max' or 'min'")
+        if self.target is not None:
+            check_number("target", self.target)
 
     def reached(self, value: float) -> bool:
         """Tells whether ``value`` is as good as the target."""
@@ -183,16 +187,18 @@ def check_task(task: Task, place: str) -> None:
     for name in ("name", "metric", "train", "validation", "test"):
         if not hasattr(task, name):
             raise InputError(f"{place}: the task has no attribute {name!r}; set it in the class body or in __init__")
+    check_name(f"{place}.name", task.name)
     if not isinstance(task.metric, Metric):
         raise InputError(f"{place}.metric: expected a trimtab.Metric, got {task.metric!r}")
     for name in ("batch_size", "steps", "seeds"):
-        value = getattr(task, name)
-        if not isinstance(value, int) or value < 1:
-            raise InputError(f"{place}.{name}={value!r}: a positive whole number is needed")
+        check_whole(f"{place}.{name}", getattr(task, name), most=MANY if name == "seeds" else None)
     sizes = {}
     for name in ("train", "validation", "test"):
         data = getattr(task, name)
-        if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or len(data) == 0:
+        map_style = (
+            hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, str | bytes | dict)
+        )
+        if not map_style or len(data) == 0:
             raise InputError(f"{place}.{name}: expected a non-empty map-style torch Dataset, got {data!r}")
         sizes[name] = len(data)
     if task.batch_size > sizes["train"]:
@@ -232,7 +238,7 @@ def _check_parts(task: Task, place: str, samples: int) -> None:
         if not any(p.requires_grad for p in model.parameters()):
             raise InputError(f"{place}.model has no parameter that requires a gradient")
         batch = part("train", lambda: take_rows(task.train, torch.arange(samples), task.collate))
-        outputs = part("outputs", lambda: task.outputs(model, batch))
+        outputs = part("outputs on train", lambda: task.outputs(model, batch))
         losses = part("losses", lambda: task.losses(outputs, batch))
         if not isinstance(losses, Tensor) or losses.shape != (samples,):
             found = f"shape {tuple(losses.shape)}" if isinstance(losses, Tensor) else repr(losses)
@@ -251,6 +257,12 @@ def _check_parts(task: Task, place: str, samples: int) -> None:
         if not scalar:
             found = f"a tensor of shape {tuple(score.shape)}" if isinstance(score, Tensor) else repr(score)
             raise InputError(f"{place}.score returned {found}, expected one number for the batch")
+        model.eval()
+        for split in ("validation", "test"):
+            rows = torch.arange(min(samples, len(getattr(task, split))))
+            batch = part(split, lambda split=split, rows=rows: take_rows(getattr(task, split), rows, task.collate))
+            part(f"outputs on {split}", lambda batch=batch: task.outputs(model, batch))
+        model.train()
         evaluation = part("evaluate", lambda: task.evaluate(model))
     if not isinstance(evaluation, Evaluation):
         raise InputError(f"{place}.evaluate returned {evaluation!r}, expected a trimtab.Evaluation")

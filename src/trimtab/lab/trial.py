@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
+from trimtab.lab.checks import check_callable, check_flag, check_whole
 from trimtab.lab.errors import DivergedError
 from trimtab.lab.session import Session
 from trimtab.lab.task import Evaluation, Split
@@ -134,7 +135,13 @@ def run_trial(
         test: whether the test split is evaluated at the end.
         report: told about each evaluation.
         probe: called when the run is complete.
+
+    Raises:
+        InputError: an argument cannot be.
     """
+    check_callable("make_session", make_session)
+    check_whole("evaluations", evaluations)
+    check_flag("test", test)
     start, processor_start = time.perf_counter(), time.process_time()
     curve: list[CurvePoint] = []
     session: Session | None = None

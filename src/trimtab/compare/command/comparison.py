@@ -21,6 +21,7 @@ from trimtab.compare.command.work import CommandWork, trial_name
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import TaskFacts
 from trimtab.compare.running import PlannedComparison, Running, chosen_reference
+from trimtab.lab.checks import check_flag, check_path, check_seconds, check_text, check_texts
 from trimtab.lab.errors import InputError, NoStudyError
 from trimtab.lab.executor import Executor, threads_per_worker
 from trimtab.lab.lease import Limits
@@ -100,13 +101,19 @@ class CommandComparison(PlannedComparison):
         allowed = None if budget is None else Budget(parse_duration(budget), trials, seeds, DEFAULT_SEEDS)
         counts = starting_numbers(allowed, trials, DEFAULT_SEEDS if seeds is None else seeds)
         running = Running(pruner, jobs, store, limits, executor, ray_address)
+        for flag, value in (("maximize", maximize), ("shell", shell), ("unseeded", unseeded)):
+            check_flag(flag, value)
+        if command is not None:
+            check_text("command", command)
+        if out is not None:
+            check_path("out", out)
         self.metric = _metric(metric, metric_file, metric_name)
         commands = _commands(command, candidates, shell)
         chosen = command_candidates(commands, parse_tunes(tune))
         for candidate in chosen:
             _check_candidate(candidate, self.metric, unseeded=unseeded)
-        if timeout is not None and not (math.isfinite(timeout) and timeout > 0):
-            raise InputError(f"timeout={timeout}: a positive number of seconds is needed")
+        if timeout is not None:
+            check_seconds("timeout", timeout, most=1e9)
         self.maximize, self.timeout = maximize, timeout
         name = "commands" if command is None else _name(Command(command, shell))
         plan = Plan(
@@ -234,6 +241,9 @@ def named_commands(names: str | None, own: Sequence[str]) -> dict[str, str]:
     Raises:
         InputError: a name is missing or stands there twice.
     """
+    if names is not None:
+        check_text("candidates", names)
+    check_texts("candidate", own)
     found: dict[str, str] = {}
     pairs = [(name, "") for name in (names or "").split(",") if names]
     for text in own:
@@ -256,7 +266,7 @@ def _metric(pattern: str | None, file: str | None, name: str | None) -> CommandM
             "a command needs a metric to be compared by: either --metric val_loss (or a regular expression), which is "
             "looked for in its output, or --metric-file {out}/metrics.json:val.loss"
         )
-    return output_metric(pattern, name) if pattern is not None else file_metric(str(file), name)
+    return output_metric(pattern, name) if pattern is not None else file_metric(file or "", name)
 
 
 def _commands(
@@ -264,8 +274,11 @@ def _commands(
 ) -> dict[str, Command]:
     """Returns label to command."""
     if isinstance(candidates, Mapping):
+        check_texts("candidates", [*candidates, *candidates.values()])
         own = dict(candidates)
     else:
+        if not isinstance(candidates, str):
+            check_texts("candidates", candidates)
         own = named_commands(candidates if isinstance(candidates, str) else ",".join(candidates), [])
     if not own:
         raise InputError("no candidates were given; an example is --candidates adamw,lion,sgd")

@@ -2,12 +2,14 @@
 
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from trimtab.compare.command.template import Template
+from trimtab.lab.checks import check_text
 from trimtab.lab.errors import InputError
 from trimtab.lab.tunable import Value
 
@@ -118,11 +120,17 @@ def output_metric(text: str, name: str | None = None) -> OutputMetric:
     Raises:
         InputError: it is no regular expression, or one with another number of groups.
     """
+    check_text("metric", text)
+    if name is not None:
+        check_text("metric_name", name)
     if _NAME.fullmatch(text):
         pattern = rf"(?<![\w./-]){re.escape(text)}{_AFTER_NAME}"
         return OutputMetric(name or text, pattern, f"the last number after {text} in the output")
     try:
-        compiled = re.compile(text)
+        with warnings.catch_warnings(action="ignore"):  # Python's, about what a later version may read otherwise
+            compiled = re.compile(text)
+    except (RecursionError, OverflowError, MemoryError) as error:
+        raise InputError(f"--metric is too large a regular expression: {text[:100]} ({error})") from None
     except re.error as error:
         at = error.pos or 0
         raise InputError(f"--metric is not a regular expression: {error.msg}\n  {text}\n  {' ' * at}^") from None
@@ -131,7 +139,8 @@ def output_metric(text: str, name: str | None = None) -> OutputMetric:
             f"--metric {text!r} has {compiled.groups} groups; one pair of brackets has to enclose the number, as in "
             r"val_loss=([-+.\w]+); others are written (?:...)"
         )
-    before = text[: re.search(r"(?<!\\)\((?!\?[:=!<])", text).start()] if name is None else ""  # type: ignore[union-attr]  # it has a group
+    group = re.search(r"(?<!\\)(?:\\\\)*\((?!\?[:=!<])", text)
+    before = text[: group.start()] if group else ""
     words = re.findall(r"[A-Za-z_][\w/-]*", re.sub(r"\\.|\[[^]]*\]", " ", before))
     name = name or (words[-1] if words else "metric")
     return OutputMetric(name, text, f"the last match of {text} in the output")
@@ -216,6 +225,9 @@ def file_metric(text: str, name: str | None = None) -> FileMetric:
     Raises:
         InputError: it has no key, or a path that is the same for all trials.
     """
+    check_text("metric_file", text)
+    if name is not None:
+        check_text("metric_name", name)
     path, colon, key = text.rpartition(":")
     if not colon or not path or not key or "" in key.split("."):
         raise InputError(f"--metric-file {text!r}: expected a path, a colon and a key: {{out}}/metrics.json:val.loss")

@@ -1,10 +1,11 @@
 """Ranges as they are typed: ``lr=1e-4..1e-1:log``, ``batch=16,32,64``, ``lion.lr=1e-5..1e-2:log``, ``decay=0.1``."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trimtab.compare.command.template import pointing
+from trimtab.lab.checks import check_text, check_texts
 from trimtab.lab.errors import InputError
 from trimtab.lab.tunable import Choice, LogUniform, Tunable, Uniform, Value
 
@@ -29,12 +30,13 @@ class Tune:
     text: str
 
 
-def parse_tunes(texts: Iterable[str]) -> list[Tune]:
+def parse_tunes(texts: Sequence[str]) -> list[Tune]:
     """Reads what was given to ``--tune``.
 
     Raises:
         InputError: a text is not of that form, or a setting was given twice; the message points at the place.
     """
+    check_texts("tune", texts)
     tunes: list[Tune] = []
     for text in texts:
         target, equals, written = text.partition("=")
@@ -58,6 +60,7 @@ def parse_range(text: str) -> Tunable:
     Raises:
         InputError: it is none of these, or its bounds are in the wrong order.
     """
+    check_text("range", text)
     bounds, _, scale = text.partition(":") if ".." in text else (text, "", "")
     low, dots, high = bounds.partition("..")
     if dots:

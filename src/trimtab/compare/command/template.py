@@ -8,6 +8,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from trimtab.lab.checks import check_flag, check_text
 from trimtab.lab.errors import InputError
 from trimtab.lab.tunable import Settings, Value
 
@@ -43,6 +44,7 @@ class Template:
     text: str
 
     def __post_init__(self) -> None:
+        check_text("template", self.text)
         _ = self._pieces
 
     @functools.cached_property
@@ -83,7 +85,7 @@ class Template:
     def _value(self, place: _Place, values: Settings, quoted: bool) -> str:
         try:
             text = place.text(values)
-        except ValueError as error:
+        except (ValueError, TypeError, OverflowError, MemoryError) as error:
             words = f"{values[place.name]!r} cannot be written in the format {place.form!r} ({error})"
             raise InputError(pointing(self.text, self.place(place.name), words)) from None
         return shlex.quote(text) if quoted else text
@@ -113,6 +115,8 @@ class Command:
     shell: bool = False
 
     def __post_init__(self) -> None:
+        check_text("command", self.text)
+        check_flag("shell", self.shell)
         if not self.text.strip():
             raise InputError("the command is empty; an example is: python train.py --lr {lr} --seed {seed}")
         _ = Template(self.text)  # points into the line as it was written

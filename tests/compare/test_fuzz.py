@@ -1,0 +1,331 @@
+"""Every public argument of comparisons, given arbitrary values; what is written can be read again."""
+
+import contextlib
+import inspect
+import json
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import trimtab.compare
+from tests.fuzzing import anything, fuzz, is_interface, names, public_objects, refusal, texts
+from tests.lab.test_fuzz import flag, optional, plain_text, seconds, unclear, whole
+from trimtab.catalog import entries
+from trimtab.cli import app
+from trimtab.compare.building import build_comparison
+from trimtab.compare.candidate import parse_candidates
+from trimtab.compare.command.candidate import CommandCandidate
+from trimtab.compare.command.comparison import CommandComparison, named_commands
+from trimtab.compare.command.metric import file_metric, output_metric
+from trimtab.compare.command.ranges import parse_range, parse_tunes, range_text
+from trimtab.compare.command.template import Command, Template
+from trimtab.compare.comparison import Comparison
+from trimtab.compare.plan import Plan
+from trimtab.compare.running import Running, load_result
+from trimtab.compare.template import write_template
+from trimtab.lab.checks import MANY, MANY_WORKERS
+from trimtab.lab.errors import InputError
+from trimtab.lab.lease import Limits
+from trimtab.lab.tunable import Choice, LogUniform, Uniform
+
+
+@dataclass
+class Call:
+    """How something is called with everything as it should be, and which values each argument may have."""
+
+    function: object
+    fixed: dict = field(default_factory=dict)
+    arguments: dict = field(default_factory=dict)
+
+
+LINE = f"{sys.executable} -c 'print(1)' {{optimizer}} {{lr}} {{seed}}"
+ADAMW = tuple(parse_candidates("adamw"))
+COMMAND = {"command": LINE, "candidates": "adamw,lion", "metric": "loss", "tune": ["lr=1e-3..1:log"]}
+RUNNING = {"pruner": None, "jobs": None, "store": None, "limits": None, "executor": "local", "ray_address": None}
+PRUNERS = ("median", "successive-halving")
+limits = optional(lambda value: isinstance(value, Limits))
+
+
+def one_of(*allowed):
+    return optional(lambda value: isinstance(value, str) and value in allowed)
+
+
+def never(value):
+    return False
+
+
+def not_given(value):
+    return value is None or value is False or value == []
+
+
+SHARED = {
+    "out": unclear, "trials": whole(1, MANY), "reference": one_of("adamw", "lion"), "pruner": one_of(*PRUNERS),
+    "jobs": optional(whole(1, MANY_WORKERS)), "store": unclear, "limits": limits,
+    "executor": lambda value: isinstance(value, str) and value in ("local", "ray"), "ray_address": optional(never),
+}  # fmt: skip
+
+
+def template_in(path):
+    if isinstance(path, str):  # whatever is tried, it stays in a directory of its own
+        with tempfile.TemporaryDirectory() as directory:
+            write_template(f"{directory}/{path.replace('..', '_').lstrip('/')}")
+    else:
+        write_template(path)
+
+
+def comparison(**given):
+    made = Comparison(**{"task": "digits", "candidates": "sgd(lr=0.1)", "trials": 1, **given})
+    assert made.plan.total_trials >= 1
+    return made
+
+
+BUILT = {
+    "task": None, "candidates": "adamw", "command": LINE, "own_commands": [], "steps": None, "seeds": None,
+    "takeover": 60.0, "patience": 60.0, "shared": {}, "for_commands": {"metric": "loss", "tune": ["lr=1e-3..1:log"]},
+}  # fmt: skip
+
+CALLS = {
+    "building:build_comparison": Call(
+        build_comparison,
+        BUILT,
+        {"task": not_given, "candidates": unclear, "command": unclear, "own_commands": unclear, "steps": not_given,
+         "seeds": optional(whole(1, MANY)), "takeover": seconds(0.1, 1e6),
+         "patience": seconds(0, float("inf"))},
+    ),
+    "candidate:parse_candidates": Call(parse_candidates, {}, {"text": unclear}),
+    "command.comparison:CommandComparison": Call(
+        CommandComparison,
+        COMMAND,
+        {**SHARED, "command": unclear, "candidates": unclear, "tune": unclear, "metric": unclear,
+         "metric_file": optional(never), "metric_name": optional(plain_text), "maximize": flag,
+         "seeds": whole(1, MANY), "timeout": optional(seconds(0, 1e9)), "shell": flag, "unseeded": flag},
+    ),
+    "command.comparison:named_commands": Call(
+        named_commands, {"names": "a", "own": []}, {"names": unclear, "own": unclear}
+    ),
+    "command.metric:output_metric": Call(
+        output_metric, {"text": "loss"}, {"text": unclear, "name": optional(plain_text)}
+    ),
+    "command.metric:file_metric": Call(
+        file_metric, {"text": "{out}/a.json:b"}, {"text": unclear, "name": optional(plain_text)}
+    ),
+    "command.ranges:parse_tunes": Call(parse_tunes, {}, {"texts": unclear}),
+    "command.ranges:parse_range": Call(parse_range, {}, {"text": unclear}),
+    "command.ranges:range_text": Call(range_text, {}, {"tunable": never}),
+    "command.template:Template": Call(Template, {}, {"text": unclear}),
+    "command.template:Command": Call(Command, {"text": "a"}, {"text": unclear, "shell": flag}),
+    "comparison:Comparison": Call(
+        comparison,
+        {},
+        {**SHARED, "reference": one_of("sgd(lr=0.1)"), "task": unclear, "candidates": unclear,
+         "seeds": optional(whole(1, MANY)), "steps": optional(whole())},
+    ),
+    "plan:Plan": Call(
+        Plan,
+        {"task": "toy", "task_fingerprint": "", "candidates": ADAMW, "trials": 1, "seeds": 1},
+        {"task": unclear, "task_fingerprint": plain_text, "candidates": never, "trials": whole(1, MANY),
+         "seeds": whole(1, MANY), "budget": optional(whole()), "pruning": optional(plain_text), "definition": unclear},
+    ),
+    "running:Running": Call(
+        Running, RUNNING, {name: SHARED[name] for name in RUNNING}
+    ),
+    "running:load_result": Call(load_result, {"out": "nowhere"}, {"out": never, "store": never}),
+    "template:write_template": Call(template_in, {}, {"path": unclear}),
+}  # fmt: skip
+
+LEFT_OUT = {
+    "made by trimtab alone, from what was checked": {
+        "candidate:Candidate", "command.candidate:CommandCandidate", "command.metric:OutputMetric",
+        "command.metric:FileMetric", "command.ranges:Tune", "command.work:CommandWork", "work:ComparisonWork",
+        "result:Interval", "result:Pair", "result:CandidateResult", "result:TrialResult", "result:TaskFacts",
+        "result:Protocol", "result:ComparisonResult",
+    },
+    "called by trimtab alone, with objects of its own": {
+        "analysis:analyse", "conclusion:conclude", "command.candidate:command_candidates",
+        "command.candidate:files_of_code", "command.template:pointing", "command.work:trial_name", "plan:check_label",
+        "running:chosen_reference",
+    },
+}  # fmt: skip
+
+SHOWN = {
+    "own_commands": "candidate", "names": "candidate", "own": "candidate", "texts": "tune", "tunable": "",
+    "definition": "", "steps": "budget", "store": "nowhere",
+}  # fmt: skip
+"""What an argument is called in messages, where that is something else; empty where the value says it all."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _elsewhere(tmp_path_factory):
+    with contextlib.chdir(tmp_path_factory.mktemp("fuzz")):
+        yield
+        assert not [path for path in Path().iterdir() if path.name != ".hypothesis"]
+
+
+def test_every_public_argument_is_here():
+    left_out = set().union(*LEFT_OUT.values())
+    objects = public_objects(trimtab.compare)
+    assert left_out <= objects.keys()
+    assert CALLS.keys() <= objects.keys()
+    for name, value in objects.items():
+        if name in left_out or is_interface(value):
+            continue
+        assert name in CALLS, f"{name} has no line in CALLS"
+        wanted = inspect.signature(value).parameters.keys() - {"shared", "for_commands"}
+        assert wanted <= CALLS[name].arguments.keys(), f"{name} has arguments that are not tried"
+
+
+ARGUMENTS = [(name, argument) for name, call in CALLS.items() for argument in call.arguments]
+containers = st.one_of(
+    anything,
+    st.lists(texts, max_size=3),
+    st.lists(texts, max_size=3).map(tuple),
+    st.dictionaries(texts, texts, max_size=3),
+)
+
+
+@pytest.mark.parametrize(("name", "argument"), ARGUMENTS)
+def test_an_argument_works_or_is_refused_by_name(name, argument):
+    call = CALLS[name]
+    allowed = call.arguments[argument]
+
+    @fuzz
+    @given(containers)
+    def check(value):
+        error = refusal(call.function, {**call.fixed, argument: value})
+        if error is None:
+            assert allowed is unclear or allowed(value), f"{value!r} was accepted"
+        else:
+            assert not allowed(value), f"{value!r} was refused: {error!r}"
+            said = names(error, SHOWN.get(argument, argument), value) or names(error, argument, value)
+            assert said or "--" in str(error), f"{error!r} does not name {argument}={value!r}"
+
+    check()
+
+
+OPTIONS = ["trials", "seeds", "budget", "jobs", "reference", "pruner", "store", "takeover", "patience", "executor"]
+OPTIONS += [
+    "ray-address",
+    "command",
+    "candidates",
+    "candidate",
+    "tune",
+    "metric",
+    "metric-file",
+    "metric-name",
+    "timeout",
+]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_command_line_works_or_is_refused_in_a_message(option):
+    options = {"command": LINE, "candidates": "adamw,lion", "metric": "loss", "tune": "lr=1e-3..1:log", "out": "out"}
+
+    @fuzz
+    @given(texts.filter(plain_text))
+    def check(value):
+        arguments = [f"--{name}={text}" for name, text in {**options, option: value}.items()]
+        done = CliRunner().invoke(app, ["compare", "--dry-run", *arguments])
+        assert done.exit_code in (0, 2), done.output
+        assert done.exception is None or isinstance(done.exception, SystemExit)
+        assert done.exit_code == 0 or done.stderr.strip()
+
+    check()
+
+
+# what is written can be read
+
+
+floats = st.floats(allow_nan=False, allow_infinity=False)
+words = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=8)
+
+
+@fuzz
+@given(floats, floats)
+def test_ranges_come_back_from_their_text(first, second):
+    for kind in (Uniform, LogUniform):
+        try:
+            made = kind(*sorted((first, second)))
+        except InputError:
+            continue
+        assert parse_range(range_text(made)) == made
+
+
+@fuzz
+@given(st.lists(st.one_of(floats, st.integers(), words), min_size=1, max_size=4))
+def test_choices_come_back_from_their_text(values):
+    text = ",".join(map(str, values))
+    try:
+        made = parse_range(text)
+    except InputError:
+        assume(False)
+    assume(isinstance(made, Choice))
+    assert parse_range(range_text(made)) == made
+
+
+constants = st.one_of(floats, st.integers(), st.booleans(), st.none(), words, st.tuples(floats, floats))
+
+
+@fuzz
+@given(st.sampled_from(list(entries())), st.data())
+def test_candidates_come_back_from_their_labels(name, data):
+    settings = ["eps", "foreach", "betas", "momentum", "weight_decay", "lr"]
+    drawn = data.draw(st.dictionaries(st.sampled_from(settings), constants, max_size=3))
+    text = f"{name}({', '.join(f'{key}={value!r}' for key, value in drawn.items())})"
+    try:
+        (candidate,) = parse_candidates(text)
+    except InputError:
+        assume(False)
+    assert parse_candidates(candidate.label) == [candidate]
+    assert dict(candidate.expression.fixed) == drawn
+
+
+@fuzz
+@given(texts, st.dictionaries(st.sampled_from(["lr", "seed", "n"]), st.one_of(floats, st.integers(), words)))
+def test_templates_give_back_what_is_around_their_places(text, values):
+    try:
+        template = Template(text)
+    except InputError:
+        assume(False)
+    doubled = Template(text.replace("{", "{{").replace("}", "}}"))
+    assert doubled.filled({}) == text
+    assume(set(template.names) <= values.keys())
+    with contextlib.suppress(InputError):  # a value does not have the format that is asked for
+        filled = template.filled(values)
+        assert template.names or filled == text.replace("{{", "{").replace("}}", "}")
+
+
+@fuzz
+@given(words, words)
+def test_a_value_is_one_argument(before, value):
+    try:
+        command = Command(f"{before.replace('{', '').replace('}', '')} {{x}} end")
+    except InputError:
+        assume(False)
+    *_, argument, end = command.arguments({"x": value})
+    assert (argument, end) == (value, "end")
+
+
+RANGES, FILES = (("lr", "0..1"),), (("a.py", "1"),)
+
+
+@fuzz
+@given(words, floats, st.booleans())
+def test_candidates_of_commands_come_back_from_a_store(label, value, shell):
+    made = CommandCandidate(
+        label, Command("run {lr} {seed}", shell), (("lr", "0..1"),), (("n", value),), (("a.py", "1"),)
+    )
+
+    assert CommandCandidate.from_definition(label, json.loads(json.dumps(made.definition()))) == made
+
+
+def test_a_directory_stays_clean(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError):
+        Comparison("digits", "lion", trials=True)
+    assert list(Path.cwd().iterdir()) == []

@@ -1,0 +1,346 @@
+"""Every public argument of the lab, given arbitrary values."""
+
+import contextlib
+import inspect
+import math
+import tempfile
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import trimtab.lab
+from tests.fuzzing import anything, fuzz, is_interface, names, numbers, public_objects, refusal
+from tests.lab.toy import LoggedWork, Toy, session, sgd
+from trimtab.lab.checks import MANY, MANY_WORKERS
+from trimtab.lab.database import parse_url
+from trimtab.lab.errors import InputError, UnwritableError
+from trimtab.lab.executor import LocalExecutor, threads_per_worker
+from trimtab.lab.files import write_atomically
+from trimtab.lab.lease import Limits
+from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
+from trimtab.lab.meter import CostMeter
+from trimtab.lab.ray_executor import RayExecutor
+from trimtab.lab.session import Session
+from trimtab.lab.statistics import (
+    PairedDifference,
+    decades_within,
+    first_reaching,
+    holm,
+    mean_interval,
+    paired_difference,
+    ranks,
+    verdict,
+)
+from trimtab.lab.store import Store, read_store
+from trimtab.lab.task import Metric, check_task
+from trimtab.lab.trial import Outcome, Point, run_trial
+from trimtab.lab.tunable import Choice, LogUniform, Uniform, check_unit, quasi_random_settings
+
+
+def whole(least=1, most=math.inf):
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def optional(check):
+    return lambda value: value is None or check(value)
+
+
+def finite(value):
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def seconds(least, most):
+    return lambda value: (
+        isinstance(value, int | float) and not isinstance(value, bool) and value > 0 and least <= value <= most
+    )
+
+
+def flag(value):
+    return isinstance(value, bool)
+
+
+def plain_text(value):
+    return isinstance(value, str) and "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
+
+
+def between(low, high):
+    return lambda value: finite(value) and low <= value <= high
+
+
+def unit(value):
+    return finite(value) and 0 <= value < 1
+
+
+def never(value):
+    return False
+
+
+def unclear(value):
+    """Whether it can be is not known here: it must work, or be refused in the right way."""
+    return
+
+
+SPLITS = ("train", "validation", "test")
+numeric_lists = st.lists(numbers, max_size=5)
+
+
+@dataclass
+class Call:
+    """How something is called with everything as it should be, and which values each argument may have."""
+
+    function: object
+    fixed: dict = field(default_factory=dict)
+    arguments: dict = field(default_factory=dict)
+
+
+def point(**change):
+    return Point(**{"group": "toy/tune/a", "index": 0, "settings": {}, "seed": 0, **change})
+
+
+class Scratch:
+    """A directory that is there for as long as the tests run."""
+
+    path = Path(tempfile.mkdtemp(prefix="trimtab-fuzz-"))
+
+
+def store(location=None, manifest=None, limits=None):
+    with tempfile.TemporaryDirectory() as directory:
+        Store(Path(directory) if location is None else location, manifest or {}, limits).close()
+
+
+def write(path, text):
+    if isinstance(path, str):  # whatever is tried, it stays in the scratch directory
+        path = f"{Scratch.path}/written/{path.replace('..', '_').lstrip('/')}"
+    with contextlib.suppress(UnwritableError):
+        write_atomically(path, text)
+
+
+def checked_task(**attributes):
+    task = Toy()
+    for name, value in attributes.items():
+        setattr(task, name, value)
+    check_task(task, "toy.py:Toy")
+
+
+def gradients(**given):
+    run = session()
+    run.next_batch()
+    with warnings.catch_warnings(action="ignore"):  # torch's, about graphs of gradients
+        run.closure(**given)()
+
+
+DIFFERENCE = paired_difference([1.0, 2.0, 4.0], [1.0, 1.0, 1.0])
+HOLM_MATRIX = [[1.0, 0.5], [0.5, 1.0]]
+IN_RANGE = {"name": "lr", "value": 0.5}
+WORK = LoggedWork(Scratch.path / "log")
+
+CALLS = {
+    "executor:LocalExecutor": Call(
+        LocalExecutor,
+        {"work": WORK, "jobs": 1},
+        {"work": callable, "jobs": optional(whole(1, MANY_WORKERS)), "threads": optional(whole(1, MANY_WORKERS)),
+         "answers": flag},
+    ),
+    "executor:threads_per_worker": Call(threads_per_worker, {}, {"jobs": whole()}),
+    "ray_executor:RayExecutor": Call(
+        RayExecutor,
+        {"work": WORK},
+        {"work": callable, "address": optional(plain_text), "jobs": optional(whole(1, MANY_WORKERS)),
+         "threads": whole(1, MANY_WORKERS), "answers": flag},
+    ),
+    "lease:Limits": Call(Limits, {}, {"takeover": seconds(0.1, 1e6), "patience": seconds(0, math.inf)}),
+    "meter:CostMeter": Call(CostMeter, {"budget": 1}, {"budget": whole(), "used": whole(0)}),
+    "meter:CostMeter.charge": Call(CostMeter(1).charge, {}, {"samples": whole(0)}),
+    "loading:load_task": Call(load_task, {}, {"reference": unclear}),
+    "loading:task_fingerprint": Call(task_fingerprint, {}, {"reference": unclear}),
+    "loading:absolute_reference": Call(absolute_reference, {}, {"reference": unclear}),
+    "database:parse_url": Call(parse_url, {}, {"text": unclear}),
+    "files:write_atomically": Call(
+        write,
+        {"path": "file", "text": "text"},
+        {"path": unclear, "text": lambda value: isinstance(value, str)},
+    ),
+    "session:Session": Call(
+        Session,
+        {"task": Toy(), "optimizer": sgd, "seed": 0},
+        {"task": never, "optimizer": never, "seed": whole(0), "budget": optional(whole()),
+         "device": unclear},
+    ),
+    "session:Session.next_batch": Call(session().next_batch, {}, {"size": optional(whole(1, 64))}),
+    "session:Session.closure": Call(
+        gradients, {}, {"create_graph": flag, "rows": unclear}
+    ),
+    "session:Session.evaluate": Call(
+        session().evaluate, {}, {"split": lambda value: isinstance(value, str) and value in SPLITS}
+    ),
+    "session:Session.restore": Call(
+        session().restore, {"snapshot": session().snapshot()}, {"snapshot": never, "refund": flag}
+    ),
+    "statistics:paired_difference": Call(
+        paired_difference,
+        {"first": [1.0, 2.0], "second": [0.0, 4.0]},
+        {"first": unclear, "second": unclear, "confidence": lambda value: finite(value) and 0 < value < 1},
+    ),
+    "statistics:mean_interval": Call(
+        mean_interval,
+        {"values": [1.0, 2.0]},
+        {"values": unclear, "confidence": lambda value: finite(value) and 0 < value < 1},
+    ),
+    "statistics:holm": Call(holm, {}, {"p_values": unclear}),
+    "statistics:ranks": Call(
+        ranks,
+        {"scores": [1.0, 2.0], "p_adjusted": HOLM_MATRIX},
+        {"scores": unclear, "p_adjusted": unclear, "alpha": lambda value: finite(value) and 0 < value < 1},
+    ),
+    "statistics:verdict": Call(
+        verdict,
+        {"difference": DIFFERENCE, "claimed": 0.1},
+        {"difference": lambda value: isinstance(value, PairedDifference), "claimed": between(0, math.inf)},
+    ),
+    "statistics:decades_within": Call(
+        decades_within,
+        {"rates": [0.1, 1.0], "losses": [1.0, 2.0]},
+        {"rates": unclear, "losses": unclear, "tolerance": between(0, math.inf)},
+    ),
+    "statistics:first_reaching": Call(
+        first_reaching,
+        {"costs": [1, 2], "values": [1.0, 2.0], "target": 1.5, "direction": "max"},
+        {"costs": unclear, "values": unclear, "target": finite,
+         "direction": lambda value: isinstance(value, str) and value in ("max", "min")},
+    ),
+    "store:Store": Call(store, {}, {"location": unclear, "manifest": unclear,
+                                    "limits": optional(lambda value: isinstance(value, Limits))}),
+    "store:read_store": Call(read_store, {}, {"location": unclear}),
+    "task:Metric": Call(
+        Metric,
+        {"name": "accuracy", "direction": "max"},
+        {"name": plain_text, "direction": lambda value: isinstance(value, str) and value in ("max", "min"),
+         "target": optional(finite)},
+    ),
+    "task:check_task": Call(check_task, {"task": Toy(), "place": "here"}, {"task": never, "place": unclear}),
+    "task:Task": Call(
+        checked_task,
+        {},
+        {"name": unclear, "metric": never, "train": never, "validation": never,
+         "test": never, "batch_size": whole(1, 64), "steps": whole(), "seeds": whole(1, MANY)},
+    ),
+    "trial:run_trial": Call(
+        lambda make_session=lambda: session(budget=10), evaluations=1, test=False: run_trial(
+            make_session, evaluations=evaluations, test=test, report=lambda cost, loss: True
+        ),
+        {},
+        {"make_session": callable, "evaluations": whole(), "test": flag},
+    ),
+    "tunable:Uniform": Call(Uniform, {"low": -1.0, "high": 1.0}, {"low": unclear, "high": unclear}),
+    "tunable:Uniform.at": Call(Uniform(0.0, 1.0).at, {}, {"unit": unit}),
+    "tunable:Uniform.check": Call(Uniform(0.0, 1.0).check, IN_RANGE, {"name": unclear, "value": between(0, 1)}),
+    "tunable:LogUniform": Call(LogUniform, {"low": 1.0, "high": 2.0}, {"low": unclear, "high": unclear}),
+    "tunable:LogUniform.at": Call(LogUniform(0.1, 1.0).at, {}, {"unit": unit}),
+    "tunable:Choice": Call(Choice, {}, {"values": unclear}),
+    "tunable:Choice.at": Call(Choice((1, 2)).at, {}, {"unit": unit}),
+    "tunable:Choice.check": Call(
+        Choice((1, 2)).check, {"name": "n", "value": 1},
+        {"name": unclear, "value": lambda value: finite(value) and value in (1, 2)},
+    ),
+    "tunable:check_unit": Call(check_unit, {}, {"unit": unit}),
+    "tunable:quasi_random_settings": Call(
+        quasi_random_settings,
+        {"tunables": {"lr": Uniform(0.0, 1.0)}, "count": 2, "seed": 0},
+        {"tunables": lambda value: isinstance(value, dict) and not value, "count": whole(1, MANY), "seed": whole(0)},
+    ),
+}  # fmt: skip
+
+LEFT_OUT = {
+    "objects that only trimtab makes, from what was checked": {
+        "contact:Contact", "database:Database", "executor:Finished", "executor:Died", "executor:Reported",
+        "lease:Leases", "lease:Heart", "process:Ended", "process:Lines", "randomness:OwnedRandomness",
+        "statistics:PairedDifference", "store:StoredStudy", "trial:Point", "trial:CurvePoint", "trial:Outcome",
+        "task:Evaluation",
+    },
+    "called by trimtab alone, with objects of its own": {
+        "database:sqlite_file", "database:shown", "database:existing", "environment:environment",
+        "executor:usable_cores", "interruption:uninterrupted", "optuna_trial:point_of", "optuna_trial:outcome_of",
+        "optuna_trial:waiting_trial", "process:run_process", "process:process_group", "randomness:derived_seed",
+        "study:run_study", "task:take_rows", "task:select", "task:to_device", "task:map_tensors",
+    },
+}  # fmt: skip
+
+
+def test_every_public_argument_is_here():
+    left_out = set().union(*LEFT_OUT.values())
+    elsewhere = ("checks:", "tasks", "adapters")  # the last two have tests of their own
+    objects = {name: value for name, value in public_objects(trimtab.lab).items() if not name.startswith(elsewhere)}
+    assert left_out <= objects.keys()
+    assert {name for name in CALLS if "." not in name} <= objects.keys()
+    for name, value in objects.items():
+        if name in left_out or (is_interface(value) and name not in CALLS):
+            continue
+        assert name in CALLS, f"{name} has no line in CALLS"
+        wanted = inspect.signature(value).parameters.keys() - {"probe", "report", "args", "kwargs"}
+        assert wanted <= CALLS[name].arguments.keys(), f"{name} has arguments that are not tried"
+
+
+SHOWN = {"reference": "task", "text": "store", "location": "store"}
+"""What an argument is called in messages, where that is something else."""
+
+ARGUMENTS = [(name, argument) for name, call in CALLS.items() for argument in call.arguments]
+containers = st.one_of(
+    anything, numeric_lists, st.lists(anything, max_size=3), st.lists(anything, max_size=3).map(tuple)
+)
+
+
+@pytest.mark.parametrize(("name", "argument"), ARGUMENTS)
+def test_an_argument_works_or_is_refused_by_name(name, argument):
+    call = CALLS[name]
+    allowed = call.arguments[argument]
+
+    @fuzz
+    @given(containers)
+    def check(value):
+        error = refusal(call.function, {**call.fixed, argument: value})
+        if error is None:
+            assert allowed is unclear or allowed(value), f"{value!r} was accepted"
+        else:
+            assert not allowed(value), f"{value!r} was refused: {error!r}"
+            assert names(error, SHOWN.get(argument, argument), value), f"{error!r} does not name {argument}={value!r}"
+
+    check()
+
+
+@fuzz
+@given(st.floats(1e-300, 1e300), st.floats(1e-300, 1e300), st.floats(0, 1, exclude_max=True))
+def test_a_value_of_a_range_lies_in_it(first, second, u):
+    low, high = sorted((first, second))
+    for kind in (Uniform, LogUniform):
+        try:
+            made = kind(low, high)
+        except InputError:
+            continue
+        value = made.at(u)
+        assert low <= value <= high
+        made.check("value", value)
+
+
+@fuzz
+@given(
+    st.floats(-1e6, 1e6), st.sampled_from(["a", "é", "x y", "'"]), st.integers(0, 2**62),
+    st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)), st.text(max_size=30),
+)  # fmt: skip
+def test_settings_and_outcomes_come_back_from_a_store(value, word, seed, loss, error):
+    tunables = {"lr": Uniform(-1e6, 1e6), "kind": Choice(("a", "é", "x y", "'", 3, None, True))}
+    wanted = point(settings={"lr": value, "kind": word}, seed=seed, tunables=tunables)
+    outcome = Outcome("complete" if loss is not None else "failed", loss=loss, error=error)
+    with tempfile.TemporaryDirectory() as directory:
+        with Store(Path(directory), {}) as made:
+            made.add([wanted])
+            made.claim([wanted])
+            made.finish(wanted, outcome)
+        with Store(Path(directory), {}) as made:
+            assert made.outcomes() == {wanted.key: (wanted, outcome)}
