@@ -8,6 +8,7 @@ from trimtab.compare.command.comparison import CommandComparison, named_commands
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
 from trimtab.compare.running import PlannedComparison
+from trimtab.lab.checks import check_texts
 from trimtab.lab.errors import InputError
 from trimtab.lab.lease import Limits
 
@@ -42,6 +43,7 @@ def build_comparison(
     Raises:
         InputError: options of both kinds are mixed, or something cannot work.
     """
+    check_texts("tasks", tasks)
     options = {**shared, "limits": Limits(takeover, patience)}
     if command is None and not own_commands:
         _refuse(for_commands, "belongs to a comparison with --command")

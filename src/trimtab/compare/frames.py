@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from trimtab.compare.over_tasks.comparison import load_any
 from trimtab.compare.result import ALPHA, CandidateResult, ComparisonResult, Interval, Phase, Verdict
+from trimtab.lab.checks import check_path, check_text
 from trimtab.lab.errors import InputError
 from trimtab.lab.trial import Status
 
@@ -35,6 +36,9 @@ def read(place: str | Path, task: str | None = None) -> "Frames":
     """
     if find_spec("pandas") is None:
         raise InputError("tables for notebooks need pandas: pip install 'trimtab[pandas]'")
+    check_path("place", place)
+    if task is not None:
+        check_text("task", task)
     text = str(place)
     result = load_any(".", text) if "://" in text else load_any(text)
     tasks = {result.task.name: result} if isinstance(result, ComparisonResult) else result.tasks

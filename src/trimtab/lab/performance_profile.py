@@ -25,6 +25,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from trimtab.lab.checks import check_number
+from trimtab.lab.errors import InputError
+
 TAU_MAX = 4.0
 """AlgoPerf's upper end of the integral."""
 
@@ -72,20 +75,23 @@ def performance_profiles(
         tau_max: upper end of the profiles, > 1 and finite.
 
     Raises:
-        ValueError: no solvers, no problems, unequally many of them, a cost that is not a positive number, or a
+        InputError: no solvers, no problems, unequally many of them, a cost that is not a positive number, or a
             ``tau_max`` that is not greater than 1.
     """
-    if not (math.isfinite(tau_max) and tau_max > 1):
-        raise ValueError(f"tau_max={tau_max!r} must be finite and > 1")
+    check_number("tau_max", tau_max)
+    if not tau_max > 1:
+        raise InputError(f"tau_max={tau_max!r} must be finite and > 1")
+    if not isinstance(costs, Mapping) or not all(isinstance(values, Sequence) for values in costs.values()):
+        raise InputError(f"costs={costs!r}: solver to a sequence of numbers is needed")
     if not costs:
-        raise ValueError("costs is empty: at least one solver is needed")
+        raise InputError("costs is empty: at least one solver is needed")
     counts = {solver: len(values) for solver, values in costs.items()}
     if len(set(counts.values())) > 1 or 0 in counts.values():
-        raise ValueError(f"costs has numbers of problems {counts}: every solver needs the same number, >= 1")
+        raise InputError(f"costs has numbers of problems {counts}: every solver needs the same number, >= 1")
     for solver, values in costs.items():
         for value in values:
-            if not value > 0:  # the negation also catches nan
-                raise ValueError(f"costs of {solver} hold {value!r}: they must be > 0, or infinite")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:  # nan is not, either
+                raise InputError(f"costs of {solver} hold {value!r}: they must be > 0, or infinite")
     fastest = [min(column) for column in zip(*costs.values(), strict=True)]
     return {
         solver: PerformanceProfile(

@@ -14,6 +14,7 @@ from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
 from trimtab.compare.over_tasks.work import WorkOverTasks
 from trimtab.compare.plan import EVALUATIONS
 from trimtab.compare.running import PRUNERS, analyse_stored, stored_plan, stored_result
+from trimtab.lab.checks import check_path, check_texts
 from trimtab.lab.database import Location, shown
 from trimtab.lab.errors import InputError, NoStudyError, StudyMismatchError
 from trimtab.lab.executor import Executor
@@ -75,6 +76,9 @@ class ComparisonOverTasks:
         executor: str = "local",
         ray_address: str | None = None,
     ) -> None:
+        check_texts("tasks", tasks)
+        if out is not None:
+            check_path("out", out)
         if not tasks:
             raise InputError("tasks is empty: at least one task is needed")
         self.comparisons: dict[str, Comparison] = {}
@@ -255,6 +259,7 @@ def load_result_over_tasks(out: str | Path, store: str | None = None) -> ResultO
         CorruptStoreError: it cannot be read.
         StoreUnreachableError: the database does not answer.
     """
+    check_path("out", out)
     location: Location = Path(out) if store is None else store
     stored = read_store(location)
     if not _is_over_tasks(stored):
@@ -292,6 +297,7 @@ def load_any(out: str | Path, store: str | None = None) -> AnyResult:
         CorruptStoreError: it cannot be read.
         StoreUnreachableError: the database does not answer.
     """
+    check_path("out", out)
     location: Location = Path(out) if store is None else store
     stored = read_store(location)
     return _result(stored, location) if _is_over_tasks(stored) else stored_result(stored, location)
