@@ -265,7 +265,7 @@ def test_a_database_that_stays_away_has_an_exit_code_of_its_own(task, tmp_path, 
     from trimtab.compare.comparison import Comparison
     from trimtab.lab.errors import StoreLostError
 
-    def lost(self, observer):
+    def lost(self, *arguments):
         raise StoreLostError("it has been away for 3600 seconds")
 
     monkeypatch.setattr(Comparison, "run", lost)
