@@ -29,7 +29,7 @@ def written(path, name, seeds):
 
 
 def over(tasks, out, candidates="adamw,lion", **more):
-    return ComparisonOverTasks(tasks, candidates, out, **{"trials": 2, "steps": 30, **more})
+    return ComparisonOverTasks(tasks, candidates, out, **{"trials": 2, "steps": 30, "jobs": 1, **more})
 
 
 @pytest.fixture(scope="module")
