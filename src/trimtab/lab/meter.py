@@ -28,6 +28,13 @@ class CostMeter:
         """Adds the gradients of ``samples`` samples."""
         self.used += samples
 
+    def charge_forward(self, samples: int) -> None:
+        """Adds forward passes of ``samples`` samples without backward passes: a third of their gradients, rounded up.
+
+        For each matrix product of a layer the backward pass takes two, one for its inputs and one for its weights.
+        """
+        self.charge(-(-samples // 3))
+
     @property
     def exhausted(self) -> bool:
         """Whether the budget is spent."""

@@ -1,6 +1,7 @@
 """Methods that adapt the update: each is a ``torch.optim.Optimizer``."""
 
 from trimtab.optim.adabelief import AdaBelief
+from trimtab.optim.armijo import ArmijoGradientDescent
 from trimtab.optim.conversion import convert_state_dict
 from trimtab.optim.coordinate_clipping import CoordinateClip, clip_coordinates_
 from trimtab.optim.diffgrad import DiffGrad
@@ -9,14 +10,19 @@ from trimtab.optim.groups import parameter_groups
 from trimtab.optim.lamb import Lamb
 from trimtab.optim.lars import Lars
 from trimtab.optim.lion import Lion
+from trimtab.optim.sso import SSO
+from trimtab.optim.target_loss import LineSearch
 
 __all__ = [
+    "SSO",
     "AdaBelief",
+    "ArmijoGradientDescent",
     "CoordinateClip",
     "DiffGrad",
     "EXAdam",
     "Lamb",
     "Lars",
+    "LineSearch",
     "Lion",
     "clip_coordinates_",
     "convert_state_dict",

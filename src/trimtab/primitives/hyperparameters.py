@@ -129,6 +129,19 @@ def integer(name: str, value: object) -> int:
     return int(value)
 
 
+def positive_integer(name: str, value: object) -> int:
+    """Returns ``value``.
+
+    Raises:
+        TypeError: it is not a whole number.
+        ValueError: it is less than one.
+    """
+    number = integer(name, value)
+    if number < 1:
+        raise ValueError(f"{name}={value!r} must be at least 1")
+    return number
+
+
 def floating_dtype(name: str, value: object) -> torch.dtype | None:
     """Returns ``value``: one of ``FLOATING_DTYPES``, or ``None``.
 
