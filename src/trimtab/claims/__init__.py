@@ -10,5 +10,6 @@ CLAIMS: dict[str, str] = {
     "diffgrad": "trimtab.claims.diffgrad:CLAIM",
     "lamb": "trimtab.claims.lamb:CLAIM",
     "lars": "trimtab.claims.lamb:CLAIM",
+    "sso": "trimtab.claims.sso:CLAIM",
 }
 """A method of the catalogue, and where its claim is: ``module:name``. Several methods may share one."""

@@ -147,7 +147,7 @@ class ArmijoGradientDescent(JointOptimizer):
         for group in self.param_groups:
             refuse_sparse_gradients(group, [param.grad for param in group["params"]], type(self).__name__)
         params, grads = _with_gradients(self.trained())
-        value, norm = float(loss), norm_of(grads)
+        value, norm = float(loss.detach()), norm_of(grads)
         if not (math.isfinite(value) and math.isfinite(norm)):
             raise RuntimeError(
                 f"the loss is {value} and the norm of its gradient {norm}: there is no line to search along; nothing "

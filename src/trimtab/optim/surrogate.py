@@ -41,7 +41,7 @@ class Surrogate:
         self._forward, self._params, self._eta = forward, params, eta
         self._fresh: Outputs | None = outputs
         self._precision = working_dtype(outputs.dtype)
-        self._target = answer.outputs.to(self._precision)
+        self._target = answer.outputs.to(self._precision, copy=True)  # a model may return its parameters
         self._gradient = answer.gradient.to(self._precision)
         self._known: Tensor | None = None
         self.passes = 1

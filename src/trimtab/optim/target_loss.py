@@ -116,11 +116,12 @@ def asked(outputs: Outputs, loss: Loss | None, oracle: Oracle | None, reduction:
             )
         gradient = given.detach().to(outputs) / samples
     norm = samples * float(torch.linalg.vector_norm(gradient, dtype=working_dtype(gradient.dtype)))
+    value = None if value is None else value.detach()
     if value is not None and not math.isfinite(float(value)):
         raise NonFiniteError("the loss", float(value))
     if not math.isfinite(norm):
         raise NonFiniteError("the norm of the loss's gradient with respect to the outputs", norm)
-    return Answer(outputs.detach(), gradient, None if value is None else value.detach(), norm**2)
+    return Answer(outputs.detach(), gradient, value, norm**2)
 
 
 def mean_loss(loss: Loss, outputs: Outputs, reduction: Reduction) -> Float[Tensor, ""]:
