@@ -1,8 +1,8 @@
 """What a step of SSO costs beside a step of SGD and of AdamW, on one small network with a cheap loss.
 
-A row is SSO with a number of inner steps and an inner optimizer. Repeats are interleaved: in each, every optimizer takes
-one step, in an order that is drawn anew. The gradient of a cross-entropy costs next to nothing here, so this is the
-price that SSO pays for each gradient that it saves.
+A row is SSO with a number of inner steps and an inner optimizer. Repeats are interleaved: in each, every optimizer
+takes one step, in an order that is drawn anew. The gradient of a cross-entropy costs next to nothing here, so this is
+the price that SSO pays for each gradient that it saves.
 
     python benchmarks/surrogate_step.py [--repeats 200] [--threads N] [--clock wall|cpu]
 """

@@ -259,7 +259,7 @@ def test_adagrad_divides_by_the_root_of_the_sum_of_all_squares():
     theta, total = start(), 0.0
     optimizer = SSO([theta], lr=3.0, adaptive="adagrad", inner_steps=2)
     for _ in range(4):
-        total += float((X @ theta - Y).square().sum())
+        total += float((X @ theta.detach() - Y).square().sum())
         optimizer.step(lambda: X @ theta, loss=squared)
         assert optimizer.last.eta == pytest.approx(3.0 / (math.sqrt(total) + 1e-8), rel=1e-12)
 
@@ -582,7 +582,8 @@ def test_another_batch_within_a_step_is_refused():
 
 def test_what_is_not_finite_or_fails_in_the_middle_leaves_the_parameters_and_the_state():
     theta, calls = start(), []
-    optimizer = SSO([theta], inner=partial(torch.optim.SGD, lr=0.1), inner_steps=5, keep_inner_state=True)
+    inner = partial(torch.optim.SGD, lr=0.1, momentum=0.9)  # whose state a failed step must not touch either
+    optimizer = SSO([theta], inner=inner, inner_steps=5, keep_inner_state=True)
     optimizer.step(forward_of(theta), loss=squared)
     before, kept = theta.detach().clone(), copy.deepcopy(optimizer.state_dict())
     theta.grad = None

@@ -210,8 +210,8 @@ CLAIM = Claim(
     reported="Figures of losses over calls of the oracle; gains are largest where the oracle is dear.",
     statement=(
         f"After as many gradients with respect to the outputs, SSO with {INNER_STEPS[-1]} inner steps has a training "
-        f"loss at least {CLAIMED_GAIN:.0%} below the best of four tuned baselines; the loss falls with each increase of "
-        f"the inner steps from {INNER_STEPS[0]} over {INNER_STEPS[1]} to {INNER_STEPS[2]}; and the test accuracy is "
+        f"loss at least {CLAIMED_GAIN:.0%} below the best of four tuned baselines; the loss falls with each increase "
+        f"of the inner steps from {INNER_STEPS[0]} over {INNER_STEPS[1]} to {INNER_STEPS[2]}; and the test accuracy is "
         f"at most {MARGIN:g} point below the baselines' mean: for softmax regression and a small network, with all "
         "data in each step and with batches of 50."
     ),

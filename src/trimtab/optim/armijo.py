@@ -57,7 +57,7 @@ class ArmijoGradientDescent(JointOptimizer):
         h(\theta_{t+1}) \le h(\theta_t) - c\, a_t \lVert\nabla h(\theta_t)\rVert^2
 
     The first trial of a step is ``expand`` times the last step that was taken, and each trial is ``shrink`` times the
-    one before. The closure takes the argument ``backward``::
+    one before. The closure takes the argument ``backward``:
 
         def closure(backward=True):
             loss = criterion(model(inputs), targets)

@@ -73,15 +73,15 @@ class SSO(JointOptimizer):
     :math:`G_i = \nabla_{z_i} \ell_i(z_t)`, which are asked for once,
 
     .. math::
-        \theta_{t+1} \approx \arg\min_\theta \frac{1}{n} \sum_i \Big[ \langle G_i, f_i(\theta) - z_{t,i} \rangle
-            + \frac{1}{2\eta_t} \lVert f_i(\theta) - z_{t,i} \rVert^2 \Big]
+        \theta_{t+1} \approx \operatorname{argmin}_\theta \frac{1}{n}
+            \sum_i \Big[ \langle G_i, f_i(\theta) - z_{t,i} \rangle + \frac{1}{2\eta_t} \lVert f_i(\theta) - z_{t,i} \rVert^2 \Big]
 
     by ``inner_steps`` steps of an optimizer of the parameters, each a forward and a backward pass through the model and
     none through the loss. On the whole data, and with :math:`\eta \le 1/L` for a loss that is :math:`L`-smooth in the
     outputs, the surrogate lies above the loss and touches it at :math:`\theta_t`: whatever lowers it, lowers the loss.
     :math:`1/L` is 1 for :math:`\frac12 (z - y)^2`, 4 for the logistic loss and 2 for the cross-entropy of a softmax.
 
-    The loss is given apart from the model::
+    The loss is given apart from the model:
 
         optimizer.step(lambda: model(inputs), loss=lambda outputs: cross_entropy(outputs, targets, reduction="none"))
 
@@ -91,14 +91,15 @@ class SSO(JointOptimizer):
 
     Differences:
         * With a line search, a schedule scales the step that was found as it scales ``lr``, as in the official code.
-        * The official code takes a step :math:`1/(2\eta)` and gradients of the summed loss; here :math:`\eta` is the
+        * The official code's ``eta`` is :math:`1/(2\eta)`, with gradients of the summed loss; here :math:`\eta` is the
           paper's, and the surrogate is a mean over samples like the loss.
         * A loss that is reduced already says how, because a mean taken for a sum would shrink :math:`\eta` by the
           batch size without a word.
 
     Warning:
         * If the loss is cheap, this is slower than SGD: a step costs ``inner_steps`` steps of the model, and with
-          ``inner="armijo"`` the trials of its searches, which start anew from 10 each time.
+          ``inner="armijo"`` the trials of its searches, which start anew from 10 each time, a factor of 0.9 apart:
+          ``partial(ArmijoGradientDescent, lr=1.0, shrink=0.5)`` makes fewer.
         * ``forward`` must be the same function within a step. Two calls are compared at the first step, and dropout is
           refused. Batch normalisation in training mode passes, but counts every call in its running statistics: put it
           into evaluation mode, or give it ``momentum=0``. In a :class:`~trimtab.lab.session.Session` both are seen to.

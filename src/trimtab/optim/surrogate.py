@@ -155,7 +155,7 @@ def refuse_random(forward: Forward, outputs: Outputs) -> None:
         RuntimeError: they are not.
     """
     with torch.no_grad():
-        again = forward()
+        again = forward().detach()
     if again.shape == outputs.shape:
         away = float((again - outputs.detach()).abs().max())
         if not away > math.sqrt(torch.finfo(outputs.dtype).eps) * float(outputs.detach().abs().max()):
