@@ -150,7 +150,7 @@ def test_a_fault_in_the_middle_leaves_the_parameters():
         ({"sufficient_decrease": 0.0}, ValueError, r"sufficient_decrease=0.0 must lie in \(0, 1\)"),
         ({"shrink": 1.0}, ValueError, r"shrink=1.0 must lie in \(0, 1\)"),
         ({"expand": 0.9}, ValueError, r"expand=0.9 must lie in \[1, inf\)"),
-        ({"trials": 0}, ValueError, "trials=0 must be at least 1"),
+        ({"trials": 0}, ValueError, "trials=0 must be a whole number >= 1"),
         ({"trials": True}, TypeError, "trials=True must be a whole number"),
         ({"minimum": -1e-6}, ValueError, "minimum=-1e-06"),
     ],

@@ -486,7 +486,7 @@ def make(**settings):
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"inner_steps": 0}, ValueError, "inner_steps=0 must be at least 1"),
+        ({"inner_steps": 0}, ValueError, "inner_steps=0 must be a whole number >= 1"),
         ({"inner_steps": 2.0}, TypeError, "inner_steps=2.0 must be a whole number"),
         ({"lr": -1.0}, ValueError, r"lr=-1.0 must lie in \[0, inf\)"),
         ({"lr": math.nan}, ValueError, "lr=nan"),

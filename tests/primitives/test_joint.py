@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from trimtab.primitives.hyperparameters import learning_rate, positive_integer
+from trimtab.primitives.hyperparameters import learning_rate, whole_number
 from trimtab.primitives.joint import JointOptimizer, norm_of, undone_if_it_fails
 
 
 class Counter(JointOptimizer):
-    hyperparameters: ClassVar = {"lr": learning_rate, "every": positive_integer}
+    hyperparameters: ClassVar = {"lr": learning_rate, "every": whole_number(1)}
 
     def __init__(self, params, lr=0.5, every=1):
         super().__init__(params, lr=lr, every=every)

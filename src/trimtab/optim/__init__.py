@@ -1,6 +1,7 @@
 """Methods that adapt the update: each is a ``torch.optim.Optimizer``."""
 
 from trimtab.optim.adabelief import AdaBelief
+from trimtab.optim.agvm import AGVM
 from trimtab.optim.armijo import ArmijoGradientDescent
 from trimtab.optim.conversion import convert_state_dict
 from trimtab.optim.coordinate_clipping import CoordinateClip, clip_coordinates_
@@ -10,10 +11,12 @@ from trimtab.optim.groups import parameter_groups
 from trimtab.optim.lamb import Lamb
 from trimtab.optim.lars import Lars
 from trimtab.optim.lion import Lion
+from trimtab.optim.modules import module_parameter_groups
 from trimtab.optim.sso import SSO
 from trimtab.optim.target_loss import LineSearch
 
 __all__ = [
+    "AGVM",
     "SSO",
     "AdaBelief",
     "ArmijoGradientDescent",
@@ -26,5 +29,6 @@ __all__ = [
     "Lion",
     "clip_coordinates_",
     "convert_state_dict",
+    "module_parameter_groups",
     "parameter_groups",
 ]

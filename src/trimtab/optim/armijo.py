@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
-from trimtab.primitives.hyperparameters import NON_NEGATIVE, Interval, learning_rate, positive_integer
+from trimtab.primitives.hyperparameters import NON_NEGATIVE, Interval, learning_rate, whole_number
 from trimtab.primitives.joint import JointOptimizer, norm_of, put_back, undone_if_it_fails
 from trimtab.primitives.refusals import refuse_sparse_gradients
 
@@ -100,7 +100,7 @@ class ArmijoGradientDescent(JointOptimizer):
         "sufficient_decrease": OPEN_FRACTION,
         "shrink": OPEN_FRACTION,
         "expand": EXPANSION,
-        "trials": positive_integer,
+        "trials": whole_number(1),
         "minimum": NON_NEGATIVE,
     }
 

@@ -30,7 +30,7 @@ from trimtab.optim.target_loss import (
     asked,
     searched,
 )
-from trimtab.primitives.hyperparameters import NON_NEGATIVE, flag, learning_rate, one_of, optional, positive_integer
+from trimtab.primitives.hyperparameters import NON_NEGATIVE, flag, learning_rate, one_of, optional, whole_number
 from trimtab.primitives.joint import JointOptimizer, undone_if_it_fails
 from trimtab.primitives.wrapping import lent_gradients
 
@@ -73,8 +73,9 @@ class SSO(JointOptimizer):
     :math:`G_i = \nabla_{z_i} \ell_i(z_t)`, which are asked for once,
 
     .. math::
-        \theta_{t+1} \approx \operatorname{argmin}_\theta \frac{1}{n}
-            \sum_i \Big[ \langle G_i, f_i(\theta) - z_{t,i} \rangle + \frac{1}{2\eta_t} \lVert f_i(\theta) - z_{t,i} \rVert^2 \Big]
+        \theta_{t+1} \approx \operatorname{argmin}_\theta
+            \frac{1}{n} \sum_i \Big[ \langle G_i, f_i(\theta) - z_{t,i} \rangle
+            + \frac{1}{2\eta_t} \lVert f_i(\theta) - z_{t,i} \rVert^2 \Big]
 
     by ``inner_steps`` steps of an optimizer of the parameters, each a forward and a backward pass through the model and
     none through the loss. On the whole data, and with :math:`\eta \le 1/L` for a loss that is :math:`L`-smooth in the
@@ -130,7 +131,7 @@ class SSO(JointOptimizer):
 
     hyperparameters: ClassVar = {
         "lr": learning_rate,
-        "inner_steps": positive_integer,
+        "inner_steps": whole_number(1),
         "adaptive": optional(one_of("adagrad")),
         "gradient_tolerance": NON_NEGATIVE,
         "keep_inner_state": flag,

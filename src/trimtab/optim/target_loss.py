@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from trimtab.primitives.hyperparameters import POSITIVE, Interval, positive_integer
+from trimtab.primitives.hyperparameters import POSITIVE, Interval, whole_number
 from trimtab.primitives.layout import working_dtype
 
 Outputs: TypeAlias = Float[Tensor, "samples ..."]
@@ -68,7 +68,7 @@ class LineSearch:
         Interval(1.0, open=True)("expand", self.expand)
         POSITIVE("minimum", self.minimum)
         POSITIVE("maximum", self.maximum)
-        positive_integer("trials", self.trials)
+        whole_number(1)("trials", self.trials)
         if self.minimum > self.maximum:
             raise ValueError(f"minimum={self.minimum} must not exceed maximum={self.maximum}")
 
