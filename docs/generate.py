@@ -40,6 +40,7 @@ SUMMARY = """\
     * [Tasks and sessions](reference/lab.md)
     * [Comparisons](reference/compare.md)
     * [The update rule's contract](reference/rules.md)
+    * [Surrogates and line searches](reference/surrogates.md)
 """
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from tests.lab.toy import Toy
 from trimtab import Session
 from trimtab.claims import schedules
+from trimtab.claims import sso as sso_claim
 from trimtab.claims.adabelief import FloorAdam, adam_with_floor
 from trimtab.claims.claim import Run
 from trimtab.claims.diffgrad import ObservedDiffGrad, RandomFriction, diffgrad, friction, placebo
@@ -165,3 +166,35 @@ def test_eight_epochs_are_160_steps_of_9802_parameters():
     task = PlainDigits(8)
     assert task.steps == 160
     assert sum(p.numel() for p in task.model(torch.Generator().manual_seed(0)).parameters()) == 9802
+
+
+@pytest.mark.parametrize("regime", sso_claim.REGIMES)
+@pytest.mark.parametrize("name", ["sso, 5 inner steps", "line search", "adam"])
+def test_sso_and_its_baselines_pay_by_the_call_and_count_what_it_costs(regime, name):
+    arm = sso_claim.CLAIM.arm(f"{name}, softmax regression, {regime}")
+    task = arm.task()
+    settings = {setting: values[0] for setting, values in arm.grid.items()}
+    session = Session(
+        task, lambda model: arm.optimizer(model, settings, RUN), seed=3, budget=3 * sso_claim.REGIMES[regime][0]
+    )
+    while not session.meter.exhausted:
+        session.step()
+    measured = arm.probe(session)
+    assert measured["gradients asked for"] == 3
+    if name == "adam":
+        assert measured["sample-gradients"] == session.meter.used
+    else:
+        assert measured["sample-gradients"] > session.meter.used + 3 * task.batch_size // 3
+    assert measured["training loss"] == session.evaluate("train").loss
+
+
+def test_the_improvements_of_ssos_claim():
+    assert sso_claim.gain(0.3, 0.6, 0.5) == pytest.approx(0.4)
+    assert sso_claim.smaller_gain(1.0, 0.5, 0.4) == pytest.approx(0.2)
+    assert sso_claim.smaller_gain(1.0, 0.5, 0.6) < 0
+    assert sso_claim.points_above_margin(0.9, 0.9, 0.92) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("place", sso_claim._places())
+def test_ssos_tasks_are_whole(place):
+    check_task(sso_claim._task(*place), "a task")

@@ -11,5 +11,6 @@ CLAIMS: dict[str, str] = {
     "lamb": "trimtab.claims.lamb:CLAIM",
     "agvm": "trimtab.claims.agvm:CLAIM",
     "lars": "trimtab.claims.lamb:CLAIM",
+    "sso": "trimtab.claims.sso:CLAIM",
 }
 """A method of the catalogue, and where its claim is: ``module:name``. Several methods may share one."""

@@ -75,8 +75,13 @@ MEASURES: Mapping[str, Callable[[Outcome], float | None]] = {
     "test metric": lambda outcome: outcome.test_metric,
     "validation loss": lambda outcome: outcome.loss,
     "mean training loss": _mean_training_loss,
+    "training loss": lambda outcome: outcome.probed.get("training loss"),
 }
-"""What a final run is judged by. The mean training loss is that of the batches, over the whole run."""
+"""What a final run is judged by.
+
+The mean training loss is that of the batches, over the whole run; the training loss is what a probe of this name
+measures at its end.
+"""
 
 
 @dataclass(frozen=True)

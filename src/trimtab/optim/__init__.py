@@ -2,6 +2,7 @@
 
 from trimtab.optim.adabelief import AdaBelief
 from trimtab.optim.agvm import AGVM
+from trimtab.optim.armijo import ArmijoGradientDescent
 from trimtab.optim.conversion import convert_state_dict
 from trimtab.optim.coordinate_clipping import CoordinateClip, clip_coordinates_
 from trimtab.optim.diffgrad import DiffGrad
@@ -11,15 +12,20 @@ from trimtab.optim.lamb import Lamb
 from trimtab.optim.lars import Lars
 from trimtab.optim.lion import Lion
 from trimtab.optim.modules import module_parameter_groups
+from trimtab.optim.sso import SSO
+from trimtab.optim.target_loss import LineSearch
 
 __all__ = [
     "AGVM",
+    "SSO",
     "AdaBelief",
+    "ArmijoGradientDescent",
     "CoordinateClip",
     "DiffGrad",
     "EXAdam",
     "Lamb",
     "Lars",
+    "LineSearch",
     "Lion",
     "clip_coordinates_",
     "convert_state_dict",

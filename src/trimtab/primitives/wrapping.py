@@ -153,7 +153,7 @@ class OptimizerWrapper(Optimizer):
 
 
 @contextmanager
-def lent_gradients(params: Sequence[Tensor], grads: Sequence[Tensor]) -> Iterator[None]:
+def lent_gradients(params: Sequence[Tensor], grads: Sequence[Tensor | None]) -> Iterator[None]:
     """Puts other gradients in the place of the parameters' own, which come back in the end, whatever happens."""
     own = [param.grad for param in params]
     try:
