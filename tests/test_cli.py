@@ -47,6 +47,7 @@ def test_a_comparison_prints_the_ranking_the_code_and_where_the_report_is(finish
     out, done = finished
     assert done.exit_code == 0, done.output
     text = words(done.output)
+    text = text[text.index("rank candidate") :]  # the progress before it names candidates in any order
     best, other = json.loads((out / "results.json").read_text())["candidates"]
     assert text.index(best["label"]) < text.index(other["label"])
     assert words(best["code"]) in text
