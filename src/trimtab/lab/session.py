@@ -2,7 +2,9 @@
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -136,7 +138,7 @@ class Session:
         samples = len(index if rows is None else index[rows])
 
         def evaluate_loss() -> Tensor:
-            with self._randomness.lent():
+            with self._randomness.lent(), _without_warning_of_cycles() if create_graph else nullcontext():
                 self.optimizer.zero_grad()
                 loss = self.task.losses(self.task.outputs(self.model, batch), batch).mean()
                 loss.backward(create_graph=create_graph)  # type: ignore[no-untyped-call]  # torch has no types
@@ -228,3 +230,11 @@ class Session:
             for value in state.values()
             if isinstance(value, Tensor)
         )
+
+
+@contextmanager
+def _without_warning_of_cycles() -> Iterator[None]:
+    """Silences torch's warning of a cycle through ``.grad``, which ends with the next ``zero_grad``."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Using backward.. with create_graph", UserWarning)
+        yield

@@ -1,6 +1,7 @@
 """Methods that adapt the update: each is a ``torch.optim.Optimizer``."""
 
 from trimtab.optim.adabelief import AdaBelief
+from trimtab.optim.adahessian import AdaHessian
 from trimtab.optim.conversion import convert_state_dict
 from trimtab.optim.coordinate_clipping import CoordinateClip, clip_coordinates_
 from trimtab.optim.diffgrad import DiffGrad
@@ -12,6 +13,7 @@ from trimtab.optim.lion import Lion
 
 __all__ = [
     "AdaBelief",
+    "AdaHessian",
     "CoordinateClip",
     "DiffGrad",
     "EXAdam",
