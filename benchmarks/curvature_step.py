@@ -148,7 +148,7 @@ def main():
     if options.clock == "cpu":
         if options.threads != 1:
             parser.error("--clock cpu needs --threads 1")
-        CLOCK[0] = time.process_time  # the backward pass has a thread of its own
+        CLOCK[0] = time.thread_time
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore", "Using backward.. with create_graph")
     print(f"torch {torch.__version__}, {options.threads} threads, {options.clock} time, {options.repeats} repeats")

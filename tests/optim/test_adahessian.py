@@ -15,7 +15,7 @@ from torch import nn
 from tests.lab.toy import session
 from trimtab.optim import AdaHessian
 from trimtab.primitives.curvature import block_mean
-from trimtab.primitives.hutchinson import Member
+from trimtab.primitives.hutchinson import Member, signs_for
 
 pytestmark = [
     pytest.mark.usefixtures("each_mode"),
@@ -115,16 +115,16 @@ def assert_close(net, other, tolerance):
 
 
 class OwnSigns:
-    """Hands the signs that AdaHessian would draw to another package, which asks torch for random integers."""
+    """Hands the signs that AdaHessian draws, as zeros and ones, to a package that asks torch for random integers."""
 
-    def __init__(self, optimizer, make):
-        self.optimizer, self.make, self.draws, self.step = optimizer, make, 0, 0
+    def __init__(self, params):
+        self.params, self.draws = list(params), 0
 
-    def __call__(self, *args, **kwargs):
-        params = self.optimizer.param_groups[0]["params"]
-        self.step, position = divmod(self.draws, len(params))
+    def __call__(self, *_, **__):
+        step, position = divmod(self.draws, len(self.params))
         self.draws += 1
-        return self.make(Member(params[position], 1, (0, 0, position, self.step)).signs(0))
+        members = [Member(param, 1, (0, 0, index, step)) for index, param in enumerate(self.params)]
+        return (signs_for(members, 0)[position] + 1) / 2
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
@@ -138,7 +138,7 @@ def test_agrees_with_torch_optimizer(make, power, weight_decay, monkeypatch):
     net, other = make(), make()
     optimizer = AdaHessian(net.parameters(), **settings)
     theirs = torch_optimizer.Adahessian(other.parameters(), **settings)
-    signs = OwnSigns(AdaHessian(other.parameters()), lambda signs: (signs + 1) / 2)
+    signs = OwnSigns(other.parameters())
     monkeypatch.setattr(torch, "randint_like", signs)
     data = batches(6, (1, 4, 4) if make is conv_net else (4,))
     train(net, optimizer, data)
@@ -159,7 +159,7 @@ def test_agrees_with_pytorch_optimizer(weight_decay, monkeypatch):
     settings = {"lr": 0.1, "eps": 1e-4, "weight_decay": weight_decay}
     net, other = conv_net(), conv_net()
     theirs = pytorch_optimizer.AdaHessian(other.parameters(), **settings)
-    signs = OwnSigns(AdaHessian(other.parameters()), lambda signs: (signs + 1) / 2)
+    signs = OwnSigns(other.parameters())
     monkeypatch.setattr(base.torch, "randint_like", signs)
     data = batches(6, (1, 4, 4))
     train(net, AdaHessian(net.parameters(), block="none", **settings), data)
@@ -196,7 +196,7 @@ def test_signed_estimates_are_averaged_before_the_magnitude():
     x = parameter([1.0, 1.0])
     optimizer = AdaHessian([x], samples=400)
     step(optimizer, lambda: 0.5 * x @ matrix @ x)
-    signs = torch.stack([Member(x, 1, (0, 0, 0, 0)).signs(sample) for sample in range(400)])
+    signs = torch.stack([signs_for([Member(x, 1, (0, 0, 0, 0))], sample)[0] for sample in range(400)])
     expected = (signs * (signs @ matrix)).mean(0).abs()
     torch.testing.assert_close(diagonal_of(optimizer, x), expected, rtol=1e-12, atol=0)
     assert (expected - matrix.diagonal()).abs().max() <= 4 * 2 / math.sqrt(400)
@@ -205,7 +205,7 @@ def test_signed_estimates_are_averaged_before_the_magnitude():
 def test_signs_differ_by_seed_group_parameter_step_and_sample():
     like, base = torch.zeros(64), (0, 0, 0, 0, 0)
     keys = [base, *(tuple(int(place == changed) for place in range(5)) for changed in range(5))]
-    drawn = [Member(like, 1, key[:4]).signs(key[4]) for key in keys]
+    drawn = [signs_for([Member(like, 1, key[:4])], key[4])[0] for key in keys]
     for one, other in itertools.combinations(drawn, 2):
         assert abs((one * other).sum()) < 4 * 8
 

@@ -112,17 +112,16 @@ def test_the_estimate_comes_from_the_generator_alone():
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (7,), (8,), (3, 5), (2, 3, 4, 5)])
-def test_signs_have_the_shape_and_layout_of_the_pattern(shape):
-    pattern = torch.zeros(shape, dtype=torch.bfloat16)
-    if len(shape) == 4:
-        pattern = pattern.contiguous(memory_format=torch.channels_last)
-    signs = random_signs(pattern, torch.Generator().manual_seed(0))
-    assert (signs.shape, signs.stride(), signs.dtype) == (pattern.shape, pattern.stride(), pattern.dtype)
-    assert signs.abs().sum() == pattern.numel()
+def test_signs_have_the_shapes_and_types_of_their_patterns(shape):
+    patterns = [torch.zeros(3), torch.zeros(shape, dtype=torch.bfloat16), torch.zeros(5, dtype=torch.float64)]
+    drawn = random_signs(patterns, torch.Generator().manual_seed(0))
+    for signs, pattern in zip(drawn, patterns, strict=True):
+        assert (signs.shape, signs.dtype) == (pattern.shape, pattern.dtype)
+        assert signs.abs().sum() == pattern.numel()
 
 
 def test_signs_are_even_and_independent():
-    signs = random_signs(torch.zeros(80_000), torch.Generator().manual_seed(0))
+    (signs,) = random_signs([torch.zeros(80_000)], torch.Generator().manual_seed(0))
     for lag in range(1, 17):
         assert abs((signs[lag:] * signs[:-lag]).mean()) < 4 / math.sqrt(80_000)
     assert abs(signs.mean()) < 4 / math.sqrt(80_000)

@@ -59,8 +59,8 @@ class AdaHessian(FlatOptimizer):
     Coming from AdamW, ``lr`` means something else: with :math:`k = 1` a step divides by curvature, as Newton's does, so
     that :math:`\alpha = 1` would leap to where the gradient vanishes; start between 0.05 and 0.3.
 
-    The signs of a step are a function of ``seed``, the parameter's place in its group and its number of steps, so that
-    a run resumes bit for bit and no other random numbers are touched.
+    The signs of a step are a function of ``seed``, of which parameters take part and of how many steps each has taken:
+    a run resumes bit for bit, and no other random numbers are touched.
 
     Differences:
         * With ``every > 1`` the last :math:`D` counts again in :math:`v` at the steps between (as in timm;

@@ -65,18 +65,21 @@ def hessian_vector_product(
         ) from error
 
 
-def random_signs(like: Float[Tensor, "..."], generator: torch.Generator | None = None) -> Float[Tensor, "..."]:
-    """Returns a tensor of the same shape, type and memory layout whose elements are 1 or -1, each with probability ½.
+def random_signs(
+    like: Sequence[Float[Tensor, "..."]], generator: torch.Generator | None = None
+) -> list[Float[Tensor, "..."]]:
+    """Returns tensors whose elements are 1 or -1, each with probability ½.
 
     Args:
-        like: the pattern.
-        generator: where the signs come from; it may live on another device than the pattern.
+        like: their shapes, types and devices.
+        generator: where the signs come from; it may live on another device than they do.
     """
-    device = like.device if generator is None else generator.device
+    total, device = sum(map(Tensor.numel, like)), "cpu" if generator is None else generator.device
     # One bit of each byte of a long random number: a fourth of the time that a number for each sign takes.
-    words = torch.empty(-(-like.numel() // _RANDOM_BYTES), dtype=torch.int64, device=device)
-    bits = words.random_(generator=generator).view(torch.uint8)[: like.numel()] & 2
-    return torch.empty_like(like, requires_grad=False).copy_(bits.view(like.shape)).sub_(1)
+    words = torch.empty(-(-total // _RANDOM_BYTES), dtype=torch.int64, device=device).random_(generator=generator)
+    signs = (words.view(torch.uint8)[:total] & 2).to(torch.float32).sub_(1)
+    pieces = torch.split(signs, list(map(Tensor.numel, like)))
+    return [piece.view(each.shape).to(each.device, each.dtype) for piece, each in zip(pieces, like, strict=True)]
 
 
 def diagonal_sample(
@@ -135,7 +138,7 @@ def hutchinson_diagonal(
     samples, grads = count("samples", samples), _gradients(loss_or_grads, params)
     total: list[Tensor] = []
     for sample in range(samples):
-        signs = [random_signs(param, generator) for param in params]
+        signs = random_signs(params, generator)
         drawn = diagonal_sample(grads, params, signs, retain_graph=retain_graph or sample < samples - 1)
         total = drawn if not total else [a.add_(b) for a, b in zip(total, drawn, strict=True)]
     return [each.div_(samples) for each in total]

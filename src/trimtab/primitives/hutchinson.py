@@ -1,7 +1,7 @@
 """Estimates of the Hessian's diagonal for an optimizer's parameters, from the graphs of their gradients.
 
-The random signs are a function of a key for each parameter. Nothing of a generator's state must be kept for a run to
-resume bit for bit, and all micro-batches of a step, and all processes, have the same signs.
+The random signs are a function of the parameters' keys. Nothing of a generator's state must be kept for a run to resume
+bit for bit, and all micro-batches of a step in which the same parameters take part have the same signs.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ class Member:
     Args:
         param: the parameter, which has a gradient.
         samples: estimates that are averaged.
-        key: what its random signs are a function of.
+        key: what its random signs are a function of, together with the keys of those that are drawn with it.
     """
 
     param: Tensor
@@ -36,11 +36,13 @@ class Member:
         assert self.param.grad is not None  # noqa: S101 - see above
         return self.param.grad
 
-    def signs(self, sample: int) -> Float[Tensor, "..."]:
-        """Returns the random signs of one of its estimates."""
-        text = repr((*self.key, sample)).encode()
-        seed = int.from_bytes(blake2b(text, digest_size=8).digest(), "little") >> 1
-        return random_signs(self.param, torch.Generator(self.param.device).manual_seed(seed))
+
+def signs_for(members: Sequence[Member], sample: int) -> list[Float[Tensor, "..."]]:
+    """Returns the random signs of one estimate."""
+    text = repr((sample, *(each.key for each in members))).encode()
+    seed = int.from_bytes(blake2b(text, digest_size=8).digest(), "little") >> 1
+    device = members[0].param.device
+    return random_signs([each.param for each in members], torch.Generator(device).manual_seed(seed))
 
 
 class DiagonalEstimates:
@@ -67,7 +69,7 @@ def _drawn(members: Sequence[Member]) -> dict[Tensor, Tensor]:
     most = max((each.samples for each in members), default=0)
     for sample in range(most):
         wanted = [each for each in members if each.samples > sample]
-        signs = [each.signs(sample) for each in wanted]
+        signs = signs_for(wanted, sample)
         grads, params = [each.grad for each in wanted], [each.param for each in wanted]
         # Without those that are not wanted, a block of the Hessian is left, whose diagonal is the same.
         estimates = diagonal_sample(grads, params, signs, retain_graph=sample < most - 1)
