@@ -113,6 +113,7 @@ def test_claims_tune_arms_that_they_compare_with_the_same_effort(reference):
         {"arms": (replace(TUNED_ARM, name="a/b"),)},
         {"comparisons": (Comparison("it", "test loss", ("nobody",), less, 0.0, ""),)},
         {"comparisons": (Comparison("it", "beauty", ("tuned",), less, 0.0, ""),)},
+        {"comparisons": (Comparison("it", "steps", ("slow",), less, 0.0, ""),), "measures": ("steps",)},
         {"arms": (TUNED_ARM, replace(CONFIRMED.arms[1], test_seeds=seeds(5000, 6)))},
     ],
 )

@@ -169,6 +169,7 @@ CLAIM = Claim(
         _loss(EQUAL_STEPS, "adamw"),
         _loss(EQUAL_TIME, "adamw"),
     ),
+    measures=(RATIO,),
     panels=(
         Panel(
             "Test accuracy",

@@ -85,7 +85,7 @@ class Comparison:
 
     Args:
         name: in words.
-        measure: one of ``MEASURES``, or what the arms' probes report under this name.
+        measure: one of ``MEASURES``, or of the claim's own.
         arms: names of the arms whose measures it needs.
         improvement: from the arms' measures at one seed, in the order of ``arms``, to how much better the method is.
         claimed: the smallest mean improvement that makes it true, >= 0.
@@ -138,6 +138,7 @@ class Claim:
         arms: what is run.
         comparisons: what is compared; the claim is confirmed if all that decide are.
         panels: what is drawn.
+        measures: what its arms' probes report and comparisons use, beside ``MEASURES``.
     """
 
     id: str
@@ -150,6 +151,7 @@ class Claim:
     arms: tuple[Arm, ...]
     comparisons: tuple[Comparison, ...]
     panels: tuple[Panel, ...] = field(metadata=_PROSE)
+    measures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -157,8 +159,12 @@ class Claim:
             raise ValueError(f"{self.id}: the names of arms must differ, and be without '/': {names}")
         for comparison in self.comparisons:
             unknown = set(comparison.arms) - set(names)
-            probed = not unknown and all(self.arm(name).probe for name in comparison.arms)
-            if unknown or not (comparison.measure in MEASURES or probed):
+            own = (
+                not unknown
+                and comparison.measure in self.measures
+                and all(self.arm(name).probe for name in comparison.arms)
+            )
+            if unknown or not (comparison.measure in MEASURES or own):
                 raise ValueError(f"{self.id}, {comparison.name!r}: unknown {unknown or comparison.measure!r}")
             if len({self.arm(name).test_seeds for name in comparison.arms}) > 1:
                 raise ValueError(f"{self.id}, {comparison.name!r}: its arms have different test seeds")
