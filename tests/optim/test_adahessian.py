@@ -248,6 +248,17 @@ def test_zero_grad_forgets_curvature():
     assert_same(net, other)
 
 
+def test_a_step_forgets_curvature_whoever_resets_the_gradients():
+    net, other = tanh_net(), tanh_net()
+    optimizer, plain = AdaHessian(net.parameters()), AdaHessian(other.parameters())
+    for batch in batches(3):
+        net.zero_grad()
+        net(batch).square().mean().backward(create_graph=True)
+        optimizer.step()
+    train(other, plain, batches(3))
+    assert_same(net, other)
+
+
 def test_a_step_frees_the_graph():
     gc.disable()
     try:
