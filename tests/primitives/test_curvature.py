@@ -216,7 +216,7 @@ def test_blocks_that_do_not_fit_are_refused():
     ("value", "error", "message"),
     [
         ("spatial", ValueError, "block='spatial' must be 'conv' or 'row' or 'none'"),
-        (0, ValueError, "block=0 must be at least 1"),
+        (0, ValueError, "block=0 must be a whole number >= 1"),
         (2.5, TypeError, "block=2.5 must be a whole number"),
         (None, TypeError, "block=None must be a whole number"),
     ],

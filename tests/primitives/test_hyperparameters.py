@@ -10,12 +10,12 @@ from trimtab.primitives.hyperparameters import (
     POSITIVE,
     REPRESENTABLE,
     SHARE,
-    count,
     flag,
     floating_dtype,
     learning_rate,
     one_of,
     pair,
+    whole_number,
 )
 
 
@@ -122,9 +122,9 @@ def test_floating_dtype():
             floating_dtype("state_dtype", value)
 
 
-def test_a_count_is_a_whole_number_of_one_or_more():
-    assert type(count("every", np.int64(3))) is int
-    with pytest.raises(ValueError, match="every=0 must be at least 1"):
-        count("every", 0)
+def test_a_whole_number_has_a_least_value():
+    assert type(whole_number(1)("every", np.int64(3))) is int
+    with pytest.raises(ValueError, match="every=0 must be a whole number >= 1"):
+        whole_number(1)("every", 0)
     with pytest.raises(TypeError, match=r"every=1.0 must be a whole number, not float"):
-        count("every", 1.0)
+        whole_number(1)("every", 1.0)

@@ -10,6 +10,7 @@ CLAIMS: dict[str, str] = {
     "diffgrad": "trimtab.claims.diffgrad:CLAIM",
     "lamb": "trimtab.claims.lamb:CLAIM",
     "adahessian": "trimtab.claims.adahessian:CLAIM",
+    "agvm": "trimtab.claims.agvm:CLAIM",
     "lars": "trimtab.claims.lamb:CLAIM",
 }
 """A method of the catalogue, and where its claim is: ``module:name``. Several methods may share one."""

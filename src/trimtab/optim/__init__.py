@@ -2,6 +2,7 @@
 
 from trimtab.optim.adabelief import AdaBelief
 from trimtab.optim.adahessian import AdaHessian
+from trimtab.optim.agvm import AGVM
 from trimtab.optim.conversion import convert_state_dict
 from trimtab.optim.coordinate_clipping import CoordinateClip, clip_coordinates_
 from trimtab.optim.diffgrad import DiffGrad
@@ -10,8 +11,10 @@ from trimtab.optim.groups import parameter_groups
 from trimtab.optim.lamb import Lamb
 from trimtab.optim.lars import Lars
 from trimtab.optim.lion import Lion
+from trimtab.optim.modules import module_parameter_groups
 
 __all__ = [
+    "AGVM",
     "AdaBelief",
     "AdaHessian",
     "CoordinateClip",
@@ -22,5 +25,6 @@ __all__ = [
     "Lion",
     "clip_coordinates_",
     "convert_state_dict",
+    "module_parameter_groups",
     "parameter_groups",
 ]

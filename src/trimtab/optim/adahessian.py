@@ -18,7 +18,7 @@ from trimtab.primitives.curvature import Block, block_mean, refuse_uneven_blocks
 from trimtab.primitives.directions import adam_scalars
 from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, Group, Inputs
 from trimtab.primitives.hutchinson import DiagonalEstimates, Member, cut_graphs
-from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, SHARE, count, integer, pair
+from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, SHARE, integer, pair, whole_number
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.refusals import parameter_name, refuse_sparse_gradients
 from trimtab.primitives.sharding import shards_of
@@ -111,8 +111,8 @@ class AdaHessian(FlatOptimizer):
         "eps": NON_NEGATIVE,
         "hessian_power": SHARE,
         "block": curvature.block,
-        "samples": count,
-        "every": count,
+        "samples": whole_number(1),
+        "every": whole_number(1),
         "seed": integer,
     }
 
@@ -227,9 +227,9 @@ class AdaHessian(FlatOptimizer):
 
     def step_on(self, session: "Session") -> Tensor:
         """Takes a step on a session's batch, whose products with the Hessian cost as much as so many gradients."""
-        before, products = session.meter.used, self._products()
+        products = self._products()
         loss: Any = self.step(session.closure(create_graph=products > 0))  # type: ignore[arg-type]  # a 0-d tensor
-        session.meter.charge(products * (session.meter.used - before))
+        session.meter.charge(products * session.samples)
         return loss  # type: ignore[no-any-return]
 
     def accumulate_curvature(self) -> None:

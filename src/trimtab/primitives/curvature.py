@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from trimtab.primitives.hyperparameters import count, one_of
+from trimtab.primitives.hyperparameters import one_of, whole_number
 from trimtab.primitives.layout import working_dtype
 
 Block: TypeAlias = Literal["conv", "row", "none"] | int
@@ -21,6 +21,7 @@ Block: TypeAlias = Literal["conv", "row", "none"] | int
 _NO_SECOND_DERIVATIVE = ("is not implemented", "once_differentiable", "ouble backward")
 _RANDOM_BYTES = 8
 _named_block = one_of("conv", "row", "none")
+_positive = whole_number(1)
 
 
 def hessian_vector_product(
@@ -135,7 +136,7 @@ def hutchinson_diagonal(
         ValueError: ``samples`` is less than one.
         RuntimeError: as for :func:`hessian_vector_product`.
     """
-    samples, grads = count("samples", samples), _gradients(loss_or_grads, params)
+    samples, grads = _positive("samples", samples), _gradients(loss_or_grads, params)
     total: list[Tensor] = []
     for sample in range(samples):
         signs = random_signs(params, generator)
@@ -151,7 +152,8 @@ def block(name: str, value: object) -> Block:
         TypeError: it is neither a string nor a whole number.
         ValueError: it is another string, or less than one.
     """
-    return _named_block(name, value) if isinstance(value, str) else count(name, value)
+    checked: Block = _named_block(name, value) if isinstance(value, str) else _positive(name, value)
+    return checked
 
 
 def refuse_uneven_blocks(shape: torch.Size, block: Block) -> None:
