@@ -37,6 +37,7 @@ SUMMARY = """\
     * [Tasks and sessions](reference/lab.md)
     * [Comparisons](reference/compare.md)
     * [The update rule's contract](reference/rules.md)
+    * [Curvature](reference/curvature.md)
 """
 
 
