@@ -41,6 +41,7 @@ SUMMARY = """\
     * [Comparisons](reference/compare.md)
     * [The update rule's contract](reference/rules.md)
     * [Surrogates and line searches](reference/surrogates.md)
+    * [Curvature](reference/curvature.md)
 """
 
 

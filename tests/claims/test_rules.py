@@ -8,14 +8,14 @@ from torch import nn
 
 from tests.lab.toy import Toy
 from trimtab import Session
-from trimtab.claims import schedules
+from trimtab.claims import adahessian, schedules
 from trimtab.claims import sso as sso_claim
 from trimtab.claims.adabelief import FloorAdam, adam_with_floor
 from trimtab.claims.claim import Run
 from trimtab.claims.diffgrad import ObservedDiffGrad, RandomFriction, diffgrad, friction, placebo
 from trimtab.claims.tasks import PlainDigits, RecurrentLM
 from trimtab.lab.task import check_task
-from trimtab.optim import DiffGrad
+from trimtab.optim import AdaHessian, DiffGrad
 
 RUN = Run(steps=10, seed=1000)
 
@@ -198,3 +198,38 @@ def test_the_improvements_of_ssos_claim():
 @pytest.mark.parametrize("place", sso_claim._places())
 def test_ssos_tasks_are_whole(place):
     check_task(sso_claim._task(*place), "a task")
+
+
+def test_the_length_of_a_step_is_measured_without_a_trace():
+    session = Session(adahessian.digits(4), lambda model: adahessian.adahessian(model, {"lr": 0.1}, RUN), seed=3)
+    session.step()
+    before = {name: value.clone() for name, value in session.model.state_dict().items()}
+    (ratio,) = adahessian.time_ratio(session).values()
+    assert 1 < ratio < 20
+    assert (session.steps, session.meter.used) == (1, 100)
+    assert all(torch.equal(before[name], value) for name, value in session.model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"), [(adahessian.EQUAL_STEPS, 400), (adahessian.EQUAL_TIME, 167), ("adamw", 400)]
+)
+def test_adahessian_pays_for_its_products_and_its_rate_falls_to_zero(name, steps):
+    arm = adahessian.CLAIM.arm(name)
+    task = arm.task()
+    model = nn.Linear(1, 1)
+    optimizer = arm.optimizer(model, {"lr": 1.0}, Run(task.steps, 1000))
+    cost = adahessian.CHARGED if isinstance(optimizer, AdaHessian) else 1
+    assert steps == task.steps // cost == task.steps / cost
+    for _ in range(steps):
+        assert optimizer.param_groups[0]["lr"] > 0
+        optimizer.zero_grad()
+        model(torch.ones(1)).square().sum().backward()
+        optimizer.step(**({"hessian_diag": [torch.ones(1, 1), torch.ones(1)]} if cost > 1 else {}))
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_adahessian_draws_other_signs_with_another_seed():
+    seeds = [
+        adahessian.adahessian(nn.Linear(1, 1), {"lr": 0.1}, Run(10, seed)).param_groups[0]["seed"] for seed in (1, 1, 2)
+    ]
+    assert seeds[0] == seeds[1] != seeds[2]

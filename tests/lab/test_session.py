@@ -161,8 +161,7 @@ def test_two_halves_average_to_the_whole_gradient():
 def test_create_graph_lets_gradients_be_differentiated_again():
     run = session()
     run.next_batch()
-    with pytest.warns(UserWarning, match="create_graph"):
-        run.closure(create_graph=True)()
+    run.closure(create_graph=True)()
     weight = run.model[0].weight
     (second,) = torch.autograd.grad(weight.grad.pow(2).sum(), weight)
     assert second.abs().sum() > 0

@@ -9,6 +9,7 @@ CLAIMS: dict[str, str] = {
     "exadam": "trimtab.claims.exadam:CLAIM",
     "diffgrad": "trimtab.claims.diffgrad:CLAIM",
     "lamb": "trimtab.claims.lamb:CLAIM",
+    "adahessian": "trimtab.claims.adahessian:CLAIM",
     "agvm": "trimtab.claims.agvm:CLAIM",
     "lars": "trimtab.claims.lamb:CLAIM",
     "sso": "trimtab.claims.sso:CLAIM",

@@ -2,7 +2,9 @@
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol, get_args, runtime_checkable
 
 import torch
@@ -152,7 +154,7 @@ class Session:
         batch = self.batch if rows is None else select(self.batch, rows)
 
         def evaluate_loss() -> Tensor:
-            with self._randomness.lent():
+            with self._randomness.lent(), _without_warning_of_cycles() if create_graph else nullcontext():
                 self.optimizer.zero_grad()
                 loss = self.task.losses(self.task.outputs(self.model, batch), batch).mean()
                 loss.backward(create_graph=create_graph)  # type: ignore[no-untyped-call]  # torch has no types
@@ -313,3 +315,11 @@ def _count(rows: Int[Tensor, " rows"] | slice | Sequence[int], samples: int) -> 
     if len(count) != 1 or count[0] == 0:
         raise InputError(f"rows={rows!r}: a flat list of at least one row is needed")
     return int(count[0])
+
+
+@contextmanager
+def _without_warning_of_cycles() -> Iterator[None]:
+    """Silences torch's warning of a cycle through ``.grad``, which ends with the next ``zero_grad``."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Using backward.. with create_graph", UserWarning)
+        yield

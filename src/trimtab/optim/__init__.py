@@ -1,6 +1,7 @@
 """Methods that adapt the update: each is a ``torch.optim.Optimizer``."""
 
 from trimtab.optim.adabelief import AdaBelief
+from trimtab.optim.adahessian import AdaHessian
 from trimtab.optim.agvm import AGVM
 from trimtab.optim.armijo import ArmijoGradientDescent
 from trimtab.optim.conversion import convert_state_dict
@@ -19,6 +20,7 @@ __all__ = [
     "AGVM",
     "SSO",
     "AdaBelief",
+    "AdaHessian",
     "ArmijoGradientDescent",
     "CoordinateClip",
     "DiffGrad",
