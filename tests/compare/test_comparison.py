@@ -256,7 +256,7 @@ def test_measuring_leaves_no_trial_behind(task, tmp_path):
         ({"pruner": "medium"}, "did you mean median"),
         ({"jobs": 0}, "jobs=0"),
         ({"trials": 0}, "trials=0"),
-        ({"steps": 0}, "budget=0"),
+        ({"steps": 0}, "steps=0"),
         ({"budget": "20m"}, "nothing to choose"),
         ({"budget": "20"}, "--budget 20m is the time for the whole comparison"),
         ({"task": "digts"}, "unknown task 'digts'"),

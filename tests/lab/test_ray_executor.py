@@ -62,6 +62,13 @@ def test_a_study_runs_every_point_once(cluster, tmp_path):
     assert cluster.is_initialized()  # it was there before
 
 
+def at_work(log):
+    """Process ids of workers that have started a trial and not ended it."""
+    lines = [line.split() for line in log.read_text().splitlines()]
+    ended = {(key, process) for what, key, process in lines if what == "end"}
+    return {int(process) for what, key, process in lines if what == "start" and (key, process) not in ended}
+
+
 def test_workers_that_are_killed_lose_only_what_they_ran(cluster, tmp_path):
     log, wanted, killed = tmp_path / "log", points(10), []
 
@@ -73,10 +80,12 @@ def test_workers_that_are_killed_lose_only_what_they_ran(cluster, tmp_path):
         def reported(self, point, cost, loss): ...
 
         def finished(self, point, outcome):
-            last = int(log.read_text().split()[-1])
-            if len(killed) < 2 and last not in killed:  # nobody may have started since
-                killed.append(last)
-                os.kill(last, signal.SIGKILL)
+            while len(killed) < 2:  # once after each of the first two
+                if running := at_work(log) - set(killed):
+                    killed.append(running.pop())
+                    os.kill(killed[-1], signal.SIGKILL)
+                    return
+                time.sleep(0.02)
 
     with Store(tmp_path, MANIFEST) as store, RayExecutor(LoggedWork(log, 0.3)) as executor:
         outcomes = run_study(fixed(*wanted), store, executor, observer=Killer())

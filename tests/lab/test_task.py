@@ -40,7 +40,7 @@ def raising(*_):
         ({"model": lambda self, g: nn.ReLU()}, r"here\.model has no parameter"),
         ({"model": lambda self, g: "net"}, r"here\.model returned str"),
         ({"model": raising}, r"here\.model raised KeyError"),
-        ({"outputs": raising}, r"here\.outputs raised KeyError"),
+        ({"outputs": raising}, r"here\.outputs on train raised KeyError"),
         ({"evaluate": lambda self, m, split="validation": 0.5}, r"here\.evaluate returned 0\.5, expected a trim"),
         ({"evaluate": lambda self, m, split="validation": Evaluation(0.5, torch.ones(2))}, r"here\.evaluate: metric="),
         ({"batch_size": 65}, r"here\.batch_size=65 exceeds the 64 training samples"),

@@ -343,7 +343,7 @@ def _numbers(name: str, values: ArrayLike, dimensions: int = 1) -> NDArray[np.fl
         array = np.asarray(None)
     if array.dtype.kind not in "iuf" or array.ndim != dimensions:
         kind = "a flat list" if dimensions == 1 else "a square matrix"
-        raise ValueError(f"{name}={str(values)[:80]} has shape {array.shape}; {kind} of numbers is needed")
+        raise ValueError(f"{name} has shape {array.shape}: {kind} of numbers is needed, got {str(values)[:80]}")
     return array.astype(np.float64)
 
 
