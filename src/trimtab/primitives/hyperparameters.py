@@ -26,11 +26,13 @@ class Interval:
         low: the smallest number.
         high: the first number that is too large.
         open: ``low`` itself is not allowed either.
+        closed: ``high`` itself is allowed.
     """
 
     low: float
     high: float = math.inf
     open: bool = False
+    closed: bool = False
 
     def __call__(self, name: str, value: object) -> float:
         """Returns ``value`` as a float.
@@ -42,12 +44,13 @@ class Interval:
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"{name}={value!r} must be a number in {self}, not {type(value).__name__}")
         number = float(value)
-        if not self.low <= number < self.high or (self.open and number == self.low):
+        inside = self.low <= number < self.high or (self.closed and number == self.high)
+        if not inside or (self.open and number == self.low):
             raise ValueError(f"{name}={value!r} must lie in {self}")
         return number
 
     def __str__(self) -> str:
-        return f"{'(' if self.open else '['}{self.low:g}, {self.high:g})"
+        return f"{'(' if self.open else '['}{self.low:g}, {self.high:g}{']' if self.closed else ')'}"
 
 
 NON_NEGATIVE = Interval(0.0)
@@ -127,6 +130,19 @@ def integer(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name}={value!r} must be a whole number, not {type(value).__name__}")
     return int(value)
+
+
+def count(name: str, value: object) -> int:
+    """Returns ``value``.
+
+    Raises:
+        TypeError: it is not a whole number.
+        ValueError: it is less than one.
+    """
+    number = integer(name, value)
+    if number < 1:
+        raise ValueError(f"{name}={value!r} must be a whole number >= 1")
+    return number
 
 
 def floating_dtype(name: str, value: object) -> torch.dtype | None:

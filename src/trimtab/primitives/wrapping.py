@@ -60,11 +60,11 @@ class OptimizerWrapper(Optimizer):
         checked = self._prefixed({key: self._check(key, value) for key, value in settings.items()})
         if checked.keys() & optimizer.defaults.keys():
             raise ValueError(f"{name} is around this optimizer already")
-        for group in optimizer.param_groups:  # all checked before any is written to
-            self._own({**checked, **group})
+        completed = [self._completed(checked, group) for group in optimizer.param_groups]
+        self._check_groups(optimizer, completed)  # all of them, before any is written to
         optimizer.defaults.update(checked)
-        for group in optimizer.param_groups:
-            group.update({**checked, **group})
+        for group, own in zip(optimizer.param_groups, completed, strict=True):
+            group.update(own)
         # Optimizer.__init__ would make groups and a state of our own; what it does besides is done here.
         Optimizer.__setstate__(self, {"inner": optimizer})
 
@@ -103,7 +103,7 @@ class OptimizerWrapper(Optimizer):
         """Returns the inner optimizer's state, whose parameter groups hold this one's settings."""
         for prepare in self._optimizer_state_dict_pre_hooks.values():
             prepare(self)
-        state = self.inner.state_dict()
+        state = self._saved()
         for change in self._optimizer_state_dict_post_hooks.values():
             changed = change(self, state)
             state = state if changed is None else changed
@@ -127,7 +127,7 @@ class OptimizerWrapper(Optimizer):
             saved = [{**ours, **theirs} for ours, theirs in zip(kept, saved, strict=True)]
             for group in saved:
                 self._own(group)
-        self.inner.load_state_dict({**state, "param_groups": saved})
+        self._load({**state, "param_groups": saved})
         for notify in self._optimizer_load_state_dict_post_hooks.values():
             notify(self)
 
@@ -139,6 +139,23 @@ class OptimizerWrapper(Optimizer):
     def _prefixed(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         return {f"{cls.prefix}_{name}": value for name, value in settings.items()}
 
+    def _completed(self, settings: Mapping[str, Any], group: Group) -> Group:
+        """Returns a group with those settings that it does not have by itself."""
+        return {**settings, **group}
+
+    def _check_groups(self, _optimizer: Optimizer, groups: Sequence[Group]) -> None:
+        """Checks what the wrapper shall go around: an optimizer, and its groups with the wrapper's settings."""
+        for group in groups:
+            self._own(group)
+
+    def _saved(self) -> dict[str, Any]:
+        """Returns what is saved, before hooks have changed it."""
+        return self.inner.state_dict()
+
+    def _load(self, state: dict[str, Any]) -> None:
+        """Loads what was saved, after hooks have changed it and the settings were checked."""
+        self.inner.load_state_dict(state)
+
     def _own(self, group: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the wrapper's settings of a group, checked, without the prefix.
 
@@ -148,6 +165,13 @@ class OptimizerWrapper(Optimizer):
         """
         full = {name: f"{self.prefix}_{name}" for name in self.hyperparameters}
         return {name: check(full[name], group[full[name]]) for name, check in self.hyperparameters.items()}
+
+
+def innermost(optimizer: Optimizer) -> Optimizer:
+    """Returns the optimizer that all wrappers are around."""
+    while isinstance(optimizer, OptimizerWrapper):
+        optimizer = optimizer.inner
+    return optimizer
 
 
 @contextmanager

@@ -1,0 +1,381 @@
+"""GaLore: any rule in the dominant subspace of each gradient (Zhao et al., 2024, arXiv:2403.03507).
+
+Adapts   the subspace in which each matrix is moved.
+Signal   the singular vectors of its gradient.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch._compile import _disable_dynamo
+from torch.optim import Optimizer
+
+from trimtab.lab.tunable import Choice, Tunables
+from trimtab.optim.galore_checks import (
+    Settings,
+    projected_params,
+    projection_rank,
+    refuse_other_rules,
+    refuse_other_subspaces,
+    refuse_started,
+    subspace_rank,
+)
+from trimtab.optim.subspace import Subspace
+from trimtab.primitives.compiling import Pinned
+from trimtab.primitives.decay import weight_decay_of
+from trimtab.primitives.hyperparameters import POSITIVE, count, integer, one_of
+from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.low_rank import Basis, Side, dominant_basis, project, project_back, random_basis
+from trimtab.primitives.refusals import parameter_name, refuse_sparse_gradients
+from trimtab.primitives.rounding import rounding_key, stochastically_rounded
+from trimtab.primitives.standing_in import divided_groups, give_up, stand_in, stood_in
+from trimtab.primitives.wrapping import OptimizerWrapper, evaluated, innermost
+
+Group: TypeAlias = dict[str, Any]
+ProjectionType: TypeAlias = Literal["std", "reverse_std", "left", "right"]
+
+IN_THE_SUBSPACE: Mapping[str, Any] = {"weight_decay": 0.0, "maximize": False}
+"""Settings of the inner optimizer there: decay belongs to the weights themselves, and the sign to their gradient."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One matrix in one step.
+
+    Args:
+        param: the matrix.
+        group: its parameter group.
+        own: the wrapper's settings of that group.
+        position: the numbers of the group and of the matrix in it.
+        subspace: in which it moves.
+        stand_in: its coordinates there, which start at zero and have the projected gradient.
+    """
+
+    param: Tensor
+    group: Group
+    own: Settings
+    position: tuple[int, int]
+    subspace: Subspace
+    stand_in: nn.Parameter
+
+
+class GaLore(OptimizerWrapper):
+    r"""Gradient low-rank projection around any optimizer whose rule is element-wise.
+
+    .. math::
+        R_t = G_t P^\top, \qquad N_t = \text{the rule's direction for } R_t, \qquad
+        W_t = (1 - \alpha\lambda)\,W_{t-1} - \alpha s\, N_t P
+
+    where the rows of :math:`P` are the first ``rank`` right singular vectors of the gradient, found anew every
+    ``update_proj_gap`` steps. Where the matrix is wider than high it is the left ones, and :math:`P G` is projected:
+    the shorter side, of length :math:`m`, is replaced by ``rank``. The rule keeps its state for
+    :math:`r \times n` instead of :math:`m \times n` elements: with Adam's two numbers an element,
+    :math:`4mr + 8nr` bytes instead of :math:`8mn`. State is kept as it is when the subspace changes.
+
+    ``GaLore(AdamW(params, lr=0.01), rank=128)``. Coming from the optimizer alone, start with a ten times larger ``lr``:
+    a step is shorter by ``scale``, and by the root of the share of directions that it keeps.
+
+    Which parameters: in a group that brings its own ``galore_rank``, all of them, and one that cannot is refused;
+    ``None`` leaves a group alone. Otherwise all with two dimensions whose shorter side is longer than ``rank``,
+    embeddings and output layers included, because a list of parameters does not tell what they are. The paper projects
+    the linear layers of attention and perceptrons only: :func:`~trimtab.optim.galore_parameter_groups` finds them.
+
+    Differences:
+        * Weights decay before the step, as in AdamW; galore-torch decays them after it, a difference of
+          :math:`O(\alpha^2\lambda)`.
+        * Adam's :math:`\epsilon` is where the inner optimizer has it; in galore-torch it stands beside the uncorrected
+          root.
+        * ``.grad`` keeps its shape and its values.
+        * Steps are counted from the last decomposition. A gradient that is zero or not finite has no dominant subspace:
+          the last one is kept, or a random one taken, and the next step tries again.
+        * Stand-ins and state are float32 for 16-bit parameters; the projection has the parameter's type.
+        * ``proj_type="full"`` is left out.
+
+    Warning:
+        * With ``rank`` as large as the matrix, this is the rule in the basis of singular vectors, and not the rule.
+        * A decomposition takes time proportional to the square of the shorter side times the longer one.
+        * Schedulers go around this wrapper and not around the optimizer inside, whose groups are divided during a step.
+
+    Args:
+        optimizer: the optimizer, before its first step. A rule whose step depends on the weights themselves, as LAMB's,
+            has no meaning in a subspace and is refused.
+        rank: of the subspaces: a whole number, or a fraction of each matrix's shorter side; a quarter is about what the
+            paper uses. ``None`` projects only groups with a ``galore_rank``.
+        update_proj_gap: steps between decompositions, >= 1.
+        scale: :math:`s > 0`.
+        proj_type: ``"std"`` shortens the shorter side, ``"reverse_std"`` the longer one; ``"right"`` uses right singular
+            vectors always, ``"left"`` left ones.
+        svd: ``"exact"`` or ``"randomized"``, which for large matrices and small ranks is many times quicker.
+        seed: of randomised decompositions and random subspaces.
+
+    Raises:
+        TypeError: an argument has the wrong type, or the rule has no meaning in a subspace.
+        ValueError: an argument is outside its range; a named parameter cannot be projected; there is no matrix at all;
+            the optimizer has stepped before; or its weight decay is of an unknown kind, and not zero.
+    """
+
+    tunables: ClassVar[Tunables] = {"rank": Choice((0.125, 0.25, 0.5))}
+
+    prefix = "galore"
+    rescales: ClassVar[Mapping[str, float]] = {"lr": 10.0}  # the paper's 0.01 to Adam's 0.001
+    hyperparameters: ClassVar = {
+        "rank": projection_rank,
+        "targets": one_of("matrices", "all"),
+        "update_proj_gap": count,
+        "scale": POSITIVE,
+        "proj_type": one_of("std", "reverse_std", "left", "right"),
+        "svd": one_of("exact", "randomized"),
+        "seed": integer,
+    }
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        rank: int | float | None = 0.25,
+        *,
+        update_proj_gap: int = 200,
+        scale: float = 0.25,
+        proj_type: ProjectionType = "std",
+        svd: Literal["exact", "randomized"] = "exact",
+        seed: int = 0,
+    ) -> None:
+        settings = {"update_proj_gap": update_proj_gap, "scale": scale, "proj_type": proj_type, "svd": svd}
+        self._begin(optimizer, rank=rank, seed=seed, **settings)
+
+    def _begin(self, optimizer: Optimizer, **settings: Any) -> None:
+        super().__init__(optimizer, targets="matrices", **settings)
+        self._subspaces: dict[Tensor, Subspace] = {}
+
+    @property
+    def svd_count(self) -> int:
+        """Decompositions made so far, in all matrices."""
+        return sum(subspace.decompositions for subspace in self._subspaces.values())
+
+    @property
+    def subspaces(self) -> Mapping[Tensor, Subspace]:
+        """The present subspace of every matrix that has moved."""
+        return dict(self._subspaces)
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Takes one step of the inner optimizer in the subspaces.
+
+        Args:
+            closure: computes the loss and its gradients; called once, with gradients enabled.
+
+        Returns:
+            What the closure returned.
+
+        Raises:
+            RuntimeError: a gradient is sparse, or a matrix is divided over processes. Nothing was written.
+            TypeError: a setting was given a value of the wrong type. Nothing was written.
+            ValueError: a setting was given a value outside its range, or one with which the state does not agree.
+                Nothing was written.
+        """
+        loss = evaluated(closure)
+        self._step()
+        return loss
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Adds a group of parameters; see ``torch.optim.Optimizer.add_param_group``.
+
+        Raises:
+            TypeError: a setting has the wrong type.
+            ValueError: a setting is outside its range, or a named parameter cannot be projected.
+        """
+        group = self._completed({}, param_group)
+        super().add_param_group(group)
+        try:
+            self._check_group(innermost(self.inner), self.param_groups[-1])
+        except (TypeError, ValueError, RuntimeError):
+            self.param_groups.pop()
+            raise
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_subspaces": self._subspaces}
+
+    @_disable_dynamo  # a compiled training step calls ours as it is
+    def _step(self) -> None:
+        rule = innermost(self.inner)
+        with Pinned():
+            checked = [(self._check_group(rule, group), group) for group in self.param_groups]
+            for _, group in checked:
+                refuse_sparse_gradients(group, [param.grad for param in group["params"]], type(self).__name__)
+            matrices = [
+                Matrix(group["params"][index], group, own, (number, index))
+                for number, (own, group) in enumerate(checked)
+                for index in projected_params(group, own)
+            ]
+            moves = [self._move(rule, matrix) for matrix in matrices if matrix.param.grad is not None]
+            stand_ins = {move.matrix.param: move.stand_in for move in moves}
+            apart = {stand_ins.get(matrix.param, matrix.param) for matrix in matrices}
+            with stood_in(rule, stand_ins), divided_groups(rule, apart, IN_THE_SUBSPACE):
+                self.inner.step()
+            for move in moves:
+                self._write(move, self._moved(rule, move))
+                self._subspaces[move.matrix.param] = move.subspace.older()
+                give_up(move.stand_in)
+
+    def _move(self, rule: Optimizer, matrix: Matrix) -> Move:
+        grad = self._full_gradient(rule, matrix)
+        subspace = self._subspace_for(matrix, grad)
+        coordinates = project(grad, subspace.basis.to(grad.dtype), subspace.side)
+        other = stand_in(coordinates.shape, matrix.param, grad.dtype)
+        other.grad = coordinates
+        return Move(matrix, subspace, other)
+
+    def _full_gradient(self, rule: Optimizer, group: Group, param: Tensor) -> Tensor:
+        """Returns the gradient that the rule would see, with the sign of a descent and with coupled weight decay."""
+        grad: Tensor = param.grad.to(working_dtype(param.dtype))  # type: ignore[union-attr]
+        grad = -grad if group.get("maximize") else grad
+        decay = group.get("weight_decay", 0.0)
+        if decay and weight_decay_of(rule, group) == "coupled":
+            grad = grad + decay * self._value(param)
+        return grad
+
+    def _subspace_for(self, group: Group, own: Settings, position: tuple[int, int], grad: Tensor) -> Subspace:
+        """Returns the subspace for this step: the present one, or a new one if its time is over."""
+        param = group["params"][position[1]]
+        present, side = self._subspaces.get(param), _side(own["proj_type"], param)
+        rank = subspace_rank(own["rank"], param)
+        if present is not None:
+            self._refuse_changed(group, position[1], present, (rank, side))
+            if not present.due and present.age < self._gap(own, present):
+                return present
+        made = 0 if present is None else present.decompositions
+        seed = (own["seed"], "decomposition", *position, made)
+        found = dominant_basis(grad, rank, side, seed=seed if own["svd"] == "randomized" else None)
+        if found is not None:
+            return self._replaced(own, present, found, Subspace(found.to(param.dtype), side, decompositions=made + 1))
+        if present is not None:
+            return replace(present, due=True)
+        size = param.shape[1] if side == "right" else param.shape[0]
+        drawn = random_basis(rank, size, (own["seed"], "random", *position), grad).to(param.dtype)
+        return self._replaced(own, None, None, Subspace(drawn, side, due=True))
+
+    def _gap(self, own: Settings, _subspace: Subspace) -> int:
+        """Returns the age at which a subspace is replaced."""
+        gap: int = own["update_proj_gap"]
+        return gap
+
+    def _replaced(self, own: Settings, _old: Subspace | None, _found: Basis | None, new: Subspace) -> Subspace:
+        """Returns what follows a subspace.
+
+        Args:
+            own: settings.
+            _old: the last one, if there is one.
+            _found: the new basis in full precision, unless it is a random one.
+            new: the new one as far as it is known.
+        """
+        return replace(new, gap=own["update_proj_gap"])
+
+    def _refuse_changed(self, group: Group, index: int, present: Subspace, wanted: tuple[int, Side]) -> None:
+        if (present.rank, present.side) != wanted:
+            has, asked = f"rank {present.rank} on the {present.side}", f"{wanted[0]} on the {wanted[1]}"
+            raise ValueError(
+                f"{self.prefix}_rank or {self.prefix}_proj_type was changed: {parameter_name(group, index)} has state of "
+                f"{has}, and {asked} is asked for; make a new optimizer"
+            )
+
+    def _moved(self, rule: Optimizer, move: Move) -> Tensor:
+        """Returns the weights after the step, in working precision; they may be the parameter's own memory."""
+        value = self._value(move.param)
+        lr, decay = float(move.group["lr"]), move.group.get("weight_decay", 0.0)
+        if decay:
+            kind = weight_decay_of(rule, move.group)
+            shrink = {"coupled": 0.0, "fixed": decay if lr else 0.0}.get(str(kind), lr * decay)
+            value.mul_(1.0 - shrink)
+        basis = move.subspace.basis.to(value.dtype)
+        back = project_back(move.stand_in.detach(), basis, move.subspace.side)
+        return value.add_(back, alpha=move.own["scale"])
+
+    def _value(self, param: Tensor) -> Tensor:
+        """Returns the weights in working precision."""
+        return param.detach().to(working_dtype(param.dtype))
+
+    def _write(self, move: Move, value: Tensor) -> None:
+        """Stores the weights."""
+        param, seed = move.param, move.group.get("rounding_seed")
+        if seed is not None and param.dtype == torch.bfloat16:
+            key = rounding_key(seed, *move.position, move.subspace.decompositions, move.subspace.age)
+            value = stochastically_rounded(value.flatten(), key, 0).view(value.shape)
+        param.copy_(value)
+
+    def _completed(self, settings: Settings, group: Group) -> Group:
+        named = group.get(f"{self.prefix}_rank") is not None
+        return {**settings, **({f"{self.prefix}_targets": "all"} if named else {}), **group}
+
+    def _check_groups(self, optimizer: Optimizer, groups: Sequence[Group]) -> None:
+        super()._check_groups(optimizer, groups)
+        refuse_other_subspaces(optimizer, GaLore)
+        rule = innermost(optimizer)
+        chosen = [param for group in groups for param in projected_params(group, self._check_group(rule, group))]
+        if not chosen:
+            asked = sorted({str(group[f"{self.prefix}_rank"]) for group in groups})
+            raise ValueError(
+                f"rank={' or '.join(asked)} leaves {type(self).__name__} nothing to project: no parameter has two "
+                "dimensions of which the shorter is longer than the rank; lower it, or leave the wrapper out"
+            )
+
+    def _check_group(self, rule: Optimizer, group: Group) -> Settings:
+        """Returns the wrapper's settings of a group, after a look at all of it."""
+        own = self._own(group)
+        chosen = projected_params(group, own)
+        if chosen:
+            refuse_other_rules(type(self).__name__, rule, group)
+        if not hasattr(self, "_subspaces"):
+            refuse_started(type(self).__name__, rule, group, chosen)
+        return own
+
+    def _saved(self) -> dict[str, Any]:
+        saved = super()._saved()
+        params = [param for group in self.param_groups for param in group["params"]]
+        entries = dict(saved["state"])
+        for index, param in enumerate(params):
+            if param in self._subspaces:
+                own = self._prefixed(self._subspaces[param].saved())
+                entries[index] = {**entries.get(index, {}), **own}
+        return {**saved, "state": entries}
+
+    def _load(self, state: dict[str, Any]) -> None:
+        members = [len(group["params"]) for group in self.param_groups]
+        if [len(group["params"]) for group in state["param_groups"]] != members:
+            self.inner.load_state_dict(state)  # says what is wrong with it
+        inner, subspaces = {}, {}
+        start = f"{self.prefix}_"
+        for saved, group in zip(state["param_groups"], self.param_groups, strict=True):
+            chosen = projected_params({**group, **saved, "params": group["params"]}, self._own(saved))
+            for index, (key, param) in enumerate(zip(saved["params"], group["params"], strict=True)):
+                entry = state["state"].get(key, {})
+                own = {name.removeprefix(start): value for name, value in entry.items() if name.startswith(start)}
+                if entry:
+                    inner[key] = {name: value for name, value in entry.items() if not name.startswith(start)}
+                if entry and bool(own) != (index in chosen):
+                    was = "in a subspace" if own else "of the whole matrix"
+                    raise ValueError(f"a saved state of {parameter_name(group, index)} is that {was}, unlike here")
+                if own:
+                    subspaces[param] = Subspace.loaded(own, param)
+        rule = innermost(self.inner)
+        stand_ins = {
+            param: stand_in(_coordinates(param, subspace), param, working_dtype(param.dtype))
+            for param, subspace in subspaces.items()
+        }
+        with stood_in(rule, stand_ins):
+            self.inner.load_state_dict({**state, "state": inner})
+        self._subspaces = subspaces
+
+
+def _coordinates(param: Tensor, subspace: Subspace) -> tuple[int, int]:
+    """Returns the shape of a matrix's coordinates."""
+    rows, columns = param.shape
+    return (rows, subspace.rank) if subspace.side == "right" else (subspace.rank, columns)
+
+
+def _side(proj_type: ProjectionType, param: Tensor) -> Side:
+    """Returns on which side a matrix is projected."""
+    high = param.shape[0] >= param.shape[1]
+    if proj_type in ("std", "reverse_std"):
+        return "right" if high == (proj_type == "std") else "left"
+    return "right" if proj_type == "right" else "left"
