@@ -4,12 +4,12 @@ Adapts   the subspace in which each matrix is moved.
 Signal   the singular vectors of its gradient.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch._compile import _disable_dynamo
 from torch.optim import Optimizer
 
@@ -23,46 +23,27 @@ from trimtab.optim.galore_checks import (
     refuse_started,
     subspace_rank,
 )
-from trimtab.optim.subspace import Subspace
+from trimtab.optim.subspace import Matrix, Move, ProjectionType, Subspace
+from trimtab.optim.subspace_state import SubspaceWrapper
 from trimtab.primitives.compiling import Pinned
 from trimtab.primitives.decay import weight_decay_of
-from trimtab.primitives.hyperparameters import POSITIVE, count, integer, one_of
+from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, count, integer, one_of
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.low_rank import Basis, Side, dominant_basis, project, project_back, random_basis
+from trimtab.primitives.quantized_weight import QuantizedWeight
+from trimtab.primitives.quantizer import QuantizedTensor
 from trimtab.primitives.refusals import parameter_name, refuse_sparse_gradients
-from trimtab.primitives.rounding import rounding_key, stochastically_rounded
+from trimtab.primitives.rounding import stochastically_rounded
 from trimtab.primitives.standing_in import divided_groups, give_up, stand_in, stood_in
-from trimtab.primitives.wrapping import OptimizerWrapper, evaluated, innermost
+from trimtab.primitives.wrapping import evaluated, innermost
 
 Group: TypeAlias = dict[str, Any]
-ProjectionType: TypeAlias = Literal["std", "reverse_std", "left", "right"]
 
 IN_THE_SUBSPACE: Mapping[str, Any] = {"weight_decay": 0.0, "maximize": False}
 """Settings of the inner optimizer there: decay belongs to the weights themselves, and the sign to their gradient."""
 
 
-@dataclass(frozen=True)
-class Move:
-    """One matrix in one step.
-
-    Args:
-        param: the matrix.
-        group: its parameter group.
-        own: the wrapper's settings of that group.
-        position: the numbers of the group and of the matrix in it.
-        subspace: in which it moves.
-        stand_in: its coordinates there, which start at zero and have the projected gradient.
-    """
-
-    param: Tensor
-    group: Group
-    own: Settings
-    position: tuple[int, int]
-    subspace: Subspace
-    stand_in: nn.Parameter
-
-
-class GaLore(OptimizerWrapper):
+class GaLore(SubspaceWrapper):
     r"""Gradient low-rank projection around any optimizer whose rule is element-wise.
 
     .. math::
@@ -106,8 +87,8 @@ class GaLore(OptimizerWrapper):
             paper uses. ``None`` projects only groups with a ``galore_rank``.
         update_proj_gap: steps between decompositions, >= 1.
         scale: :math:`s > 0`.
-        proj_type: ``"std"`` shortens the shorter side, ``"reverse_std"`` the longer one; ``"right"`` uses right singular
-            vectors always, ``"left"`` left ones.
+        proj_type: ``"std"`` shortens the shorter side, ``"reverse_std"`` the longer one; ``"right"`` takes right
+            singular vectors always, ``"left"`` left ones.
         svd: ``"exact"`` or ``"randomized"``, which for large matrices and small ranks is many times quicker.
         seed: of randomised decompositions and random subspaces.
 
@@ -142,22 +123,13 @@ class GaLore(OptimizerWrapper):
         svd: Literal["exact", "randomized"] = "exact",
         seed: int = 0,
     ) -> None:
-        settings = {"update_proj_gap": update_proj_gap, "scale": scale, "proj_type": proj_type, "svd": svd}
-        self._begin(optimizer, rank=rank, seed=seed, **settings)
+        self._begin(
+            optimizer, rank=rank, update_proj_gap=update_proj_gap, scale=scale, proj_type=proj_type, svd=svd, seed=seed
+        )
 
     def _begin(self, optimizer: Optimizer, **settings: Any) -> None:
         super().__init__(optimizer, targets="matrices", **settings)
-        self._subspaces: dict[Tensor, Subspace] = {}
-
-    @property
-    def svd_count(self) -> int:
-        """Decompositions made so far, in all matrices."""
-        return sum(subspace.decompositions for subspace in self._subspaces.values())
-
-    @property
-    def subspaces(self) -> Mapping[Tensor, Subspace]:
-        """The present subspace of every matrix that has moved."""
-        return dict(self._subspaces)
+        self._subspaces = {}
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Takes one step of the inner optimizer in the subspaces.
@@ -193,9 +165,6 @@ class GaLore(OptimizerWrapper):
             self.param_groups.pop()
             raise
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_subspaces": self._subspaces}
-
     @_disable_dynamo  # a compiled training step calls ours as it is
     def _step(self) -> None:
         rule = innermost(self.inner)
@@ -226,156 +195,117 @@ class GaLore(OptimizerWrapper):
         other.grad = coordinates
         return Move(matrix, subspace, other)
 
-    def _full_gradient(self, rule: Optimizer, group: Group, param: Tensor) -> Tensor:
+    def _full_gradient(self, rule: Optimizer, matrix: Matrix) -> Tensor:
         """Returns the gradient that the rule would see, with the sign of a descent and with coupled weight decay."""
-        grad: Tensor = param.grad.to(working_dtype(param.dtype))  # type: ignore[union-attr]
-        grad = -grad if group.get("maximize") else grad
-        decay = group.get("weight_decay", 0.0)
-        if decay and weight_decay_of(rule, group) == "coupled":
-            grad = grad + decay * self._value(param)
+        grad = matrix.param.grad.to(working_dtype(matrix.param.dtype))  # type: ignore[union-attr]  # it has one
+        grad = -grad if matrix.group.get("maximize") else grad
+        if matrix.weight_decay and weight_decay_of(rule, matrix.group) == "coupled":
+            grad = grad + matrix.weight_decay * self._value(matrix.param)
         return grad
 
-    def _subspace_for(self, group: Group, own: Settings, position: tuple[int, int], grad: Tensor) -> Subspace:
+    def _subspace_for(self, matrix: Matrix, grad: Tensor) -> Subspace:
         """Returns the subspace for this step: the present one, or a new one if its time is over."""
-        param = group["params"][position[1]]
-        present, side = self._subspaces.get(param), _side(own["proj_type"], param)
-        rank = subspace_rank(own["rank"], param)
+        own, present = matrix.own, self._subspaces.get(matrix.param)
+        rank, side = subspace_rank(own["rank"], matrix.param), matrix.side
         if present is not None:
-            self._refuse_changed(group, position[1], present, (rank, side))
+            self._refuse_changed(matrix, present, rank, side)
             if not present.due and present.age < self._gap(own, present):
                 return present
         made = 0 if present is None else present.decompositions
-        seed = (own["seed"], "decomposition", *position, made)
-        found = dominant_basis(grad, rank, side, seed=seed if own["svd"] == "randomized" else None)
+        seed = (own["seed"], "decomposition", *matrix.position, made) if own["svd"] == "randomized" else None
+        found = dominant_basis(grad, rank, side, seed=seed)
         if found is not None:
-            return self._replaced(own, present, found, Subspace(found.to(param.dtype), side, decompositions=made + 1))
+            return self._following(own, present, found, Subspace(self._stored(matrix, found), side, made + 1))
         if present is not None:
             return replace(present, due=True)
-        size = param.shape[1] if side == "right" else param.shape[0]
-        drawn = random_basis(rank, size, (own["seed"], "random", *position), grad).to(param.dtype)
-        return self._replaced(own, None, None, Subspace(drawn, side, due=True))
+        size = matrix.param.shape[side == "right"]
+        drawn = random_basis(rank, size, (own["seed"], "random", *matrix.position), grad)
+        return Subspace(self._stored(matrix, drawn), side, decompositions=0, due=True)
 
-    def _gap(self, own: Settings, _subspace: Subspace) -> int:
+    def _gap(self, own: Settings, _present: Subspace) -> int:
         """Returns the age at which a subspace is replaced."""
         gap: int = own["update_proj_gap"]
         return gap
 
-    def _replaced(self, own: Settings, _old: Subspace | None, _found: Basis | None, new: Subspace) -> Subspace:
-        """Returns what follows a subspace.
+    def _stored(self, matrix: Matrix, basis: Basis) -> Tensor | QuantizedTensor:
+        """Returns a basis as it is kept."""
+        return basis.to(matrix.param.dtype)
+
+    def _following(self, _own: Settings, _last: Subspace | None, _found: Basis, new: Subspace) -> Subspace:
+        """Returns what follows the last subspace: the new one, with what is to be remembered of the last.
 
         Args:
-            own: settings.
-            _old: the last one, if there is one.
-            _found: the new basis in full precision, unless it is a random one.
-            new: the new one as far as it is known.
+            _own: settings.
+            _last: None at a matrix's first step.
+            _found: the new basis in full precision.
+            new: the new subspace.
         """
-        return replace(new, gap=own["update_proj_gap"])
+        return new
 
-    def _refuse_changed(self, group: Group, index: int, present: Subspace, wanted: tuple[int, Side]) -> None:
-        if (present.rank, present.side) != wanted:
-            has, asked = f"rank {present.rank} on the {present.side}", f"{wanted[0]} on the {wanted[1]}"
+    def _refuse_changed(self, matrix: Matrix, present: Subspace, rank: int, side: Side) -> None:
+        if (present.rank, present.side) != (rank, side):
             raise ValueError(
-                f"{self.prefix}_rank or {self.prefix}_proj_type was changed: {parameter_name(group, index)} has state of "
-                f"{has}, and {asked} is asked for; make a new optimizer"
+                f"{self.prefix}_rank or {self.prefix}_proj_type was changed: {matrix.name} has a state of rank "
+                f"{present.rank} on the {present.side} side, and {rank} on the {side} side is asked for; set it "
+                "back, or make a new optimizer"
             )
 
     def _moved(self, rule: Optimizer, move: Move) -> Tensor:
-        """Returns the weights after the step, in working precision; they may be the parameter's own memory."""
-        value = self._value(move.param)
-        lr, decay = float(move.group["lr"]), move.group.get("weight_decay", 0.0)
-        if decay:
-            kind = weight_decay_of(rule, move.group)
-            shrink = {"coupled": 0.0, "fixed": decay if lr else 0.0}.get(str(kind), lr * decay)
-            value.mul_(1.0 - shrink)
+        """Returns the weights after the step, in working precision, where possible in their own memory."""
+        matrix, value = move.matrix, self._value(move.matrix.param)
+        if matrix.weight_decay:
+            lr = float(matrix.group["lr"])
+            kind = weight_decay_of(rule, matrix.group)
+            shrinks = {"coupled": 0.0, "fixed": matrix.weight_decay if lr else 0.0}
+            value.mul_(1.0 - shrinks.get(str(kind), lr * matrix.weight_decay))
         basis = move.subspace.basis.to(value.dtype)
         back = project_back(move.stand_in.detach(), basis, move.subspace.side)
-        return value.add_(back, alpha=move.own["scale"])
+        return value.add_(back, alpha=matrix.own["scale"])
 
     def _value(self, param: Tensor) -> Tensor:
-        """Returns the weights in working precision."""
+        """Returns the weights in working precision: their own memory, or a copy."""
         return param.detach().to(working_dtype(param.dtype))
 
     def _write(self, move: Move, value: Tensor) -> None:
-        """Stores the weights."""
-        param, seed = move.param, move.group.get("rounding_seed")
+        """Stores the weights, unless they are in their own memory already."""
+        param, seed = move.matrix.param, move.matrix.group.get("rounding_seed")
         if seed is not None and param.dtype == torch.bfloat16:
-            key = rounding_key(seed, *move.position, move.subspace.decompositions, move.subspace.age)
-            value = stochastically_rounded(value.flatten(), key, 0).view(value.shape)
-        param.copy_(value)
+            value = stochastically_rounded(value.flatten(), move.noise_key(seed), 0).view(value.shape)
+        if value.data_ptr() != param.data_ptr():
+            param.copy_(value)
 
     def _completed(self, settings: Settings, group: Group) -> Group:
         named = group.get(f"{self.prefix}_rank") is not None
         return {**settings, **({f"{self.prefix}_targets": "all"} if named else {}), **group}
 
     def _check_groups(self, optimizer: Optimizer, groups: Sequence[Group]) -> None:
-        super()._check_groups(optimizer, groups)
         refuse_other_subspaces(optimizer, GaLore)
         rule = innermost(optimizer)
-        chosen = [param for group in groups for param in projected_params(group, self._check_group(rule, group))]
-        if not chosen:
-            asked = sorted({str(group[f"{self.prefix}_rank"]) for group in groups})
+        count_of_matrices = 0
+        for group in groups:
+            chosen = projected_params(group, self._check_group(rule, group))
+            refuse_started(type(self).__name__, rule, group, chosen)
+            count_of_matrices += len(chosen)
+        if not count_of_matrices:
+            ranks = " or ".join(sorted({str(group[f"{self.prefix}_rank"]) for group in groups}))
             raise ValueError(
-                f"rank={' or '.join(asked)} leaves {type(self).__name__} nothing to project: no parameter has two "
-                "dimensions of which the shorter is longer than the rank; lower it, or leave the wrapper out"
+                f"rank={ranks} leaves {type(self).__name__} nothing to project: no parameter has two dimensions of "
+                "which the shorter is longer than the rank; lower the rank, or leave the wrapper out"
             )
 
     def _check_group(self, rule: Optimizer, group: Group) -> Settings:
         """Returns the wrapper's settings of a group, after a look at all of it."""
         own = self._own(group)
+        NON_NEGATIVE("weight_decay", group.get("weight_decay", 0.0))
         chosen = projected_params(group, own)
         if chosen:
             refuse_other_rules(type(self).__name__, rule, group)
-        if not hasattr(self, "_subspaces"):
-            refuse_started(type(self).__name__, rule, group, chosen)
+        self._refuse_weights(group, chosen)
         return own
 
-    def _saved(self) -> dict[str, Any]:
-        saved = super()._saved()
-        params = [param for group in self.param_groups for param in group["params"]]
-        entries = dict(saved["state"])
-        for index, param in enumerate(params):
-            if param in self._subspaces:
-                own = self._prefixed(self._subspaces[param].saved())
-                entries[index] = {**entries.get(index, {}), **own}
-        return {**saved, "state": entries}
-
-    def _load(self, state: dict[str, Any]) -> None:
-        members = [len(group["params"]) for group in self.param_groups]
-        if [len(group["params"]) for group in state["param_groups"]] != members:
-            self.inner.load_state_dict(state)  # says what is wrong with it
-        inner, subspaces = {}, {}
-        start = f"{self.prefix}_"
-        for saved, group in zip(state["param_groups"], self.param_groups, strict=True):
-            chosen = projected_params({**group, **saved, "params": group["params"]}, self._own(saved))
-            for index, (key, param) in enumerate(zip(saved["params"], group["params"], strict=True)):
-                entry = state["state"].get(key, {})
-                own = {name.removeprefix(start): value for name, value in entry.items() if name.startswith(start)}
-                if entry:
-                    inner[key] = {name: value for name, value in entry.items() if not name.startswith(start)}
-                if entry and bool(own) != (index in chosen):
-                    was = "in a subspace" if own else "of the whole matrix"
-                    raise ValueError(f"a saved state of {parameter_name(group, index)} is that {was}, unlike here")
-                if own:
-                    subspaces[param] = Subspace.loaded(own, param)
-        rule = innermost(self.inner)
-        stand_ins = {
-            param: stand_in(_coordinates(param, subspace), param, working_dtype(param.dtype))
-            for param, subspace in subspaces.items()
-        }
-        with stood_in(rule, stand_ins):
-            self.inner.load_state_dict({**state, "state": inner})
-        self._subspaces = subspaces
-
-
-def _coordinates(param: Tensor, subspace: Subspace) -> tuple[int, int]:
-    """Returns the shape of a matrix's coordinates."""
-    rows, columns = param.shape
-    return (rows, subspace.rank) if subspace.side == "right" else (subspace.rank, columns)
-
-
-def _side(proj_type: ProjectionType, param: Tensor) -> Side:
-    """Returns on which side a matrix is projected."""
-    high = param.shape[0] >= param.shape[1]
-    if proj_type in ("std", "reverse_std"):
-        return "right" if high == (proj_type == "std") else "left"
-    return "right" if proj_type == "right" else "left"
+    def _refuse_weights(self, group: Group, _chosen: Sequence[int]) -> None:
+        """Checks how the weights are stored."""
+        for index, param in enumerate(group["params"]):
+            if isinstance(param, QuantizedWeight):
+                name = parameter_name(group, index)
+                raise TypeError(f"{name} is stored in {param.bits} bits: QGaLore moves such weights, GaLore does not")

@@ -92,7 +92,9 @@ def refuse_other_subspaces(optimizer: Optimizer, kind: type[OptimizerWrapper]) -
     """
     while isinstance(optimizer, OptimizerWrapper):
         if isinstance(optimizer, kind):
-            raise ValueError(f"{type(optimizer).__name__} is inside already, and a subspace has none of its own")
+            raise ValueError(  # noqa: TRY004 - the type is right, the nesting is not
+                f"{type(optimizer).__name__} is inside already, and a subspace has none of its own"
+            )
         optimizer = optimizer.inner
 
 
@@ -127,6 +129,7 @@ def refuse_started(owner: str, rule: Optimizer, group: Group, chosen: Sequence[i
     for index in chosen:
         if rule.state.get(group["params"][index]):
             raise ValueError(
-                f"{type(rule).__name__} has state for {parameter_name(group, index)} already, and that of {owner} has "
-                "another shape: go around it before its first step; Adagrad makes its state at once and cannot be inside"
+                f"{type(rule).__name__} has state for {parameter_name(group, index)} already, and in a subspace it has "
+                f"another shape: put {owner} around it before its first step; Adagrad, which makes its state at once, "
+                "cannot be inside"
             )

@@ -40,7 +40,7 @@ def dominant_basis(matrix: Matrix, rank: int, side: Side, *, seed: object | None
         return None
     try:
         left, _, right = torch.linalg.svd(exact, full_matrices=False) if seed is None else _sketched(exact, rank, seed)
-    except torch.linalg.LinAlgError:
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # torch has no type for it
         return None
     return (right[:rank] if side == "right" else left[:, :rank].T).contiguous()
 
@@ -54,8 +54,8 @@ def random_basis(rank: int, size: int, seed: object, like: Tensor) -> Basis:
         seed: anything whose ``repr`` tells it from others.
         like: what has the device and the working type of the basis.
     """
-    drawn = _normal((size, rank), seed, like)
-    return torch.linalg.qr(drawn).Q.T.contiguous()
+    orthonormal: Tensor = torch.linalg.qr(_normal((size, rank), seed, like)).Q
+    return orthonormal.T.contiguous()
 
 
 def project(matrix: Matrix, basis: Basis, side: Side) -> Matrix:

@@ -19,7 +19,8 @@ def packed(codes: UInt8[Tensor, " n"], bits: int) -> UInt8[Tensor, " bytes"]:
     if BYTE % bits:  # codes cross the borders of bytes: bit by bit
         return packed(((codes[:, None] >> _places(bits, 1, codes)) & 1).flatten(), 1)
     filled = torch.nn.functional.pad(codes, (0, -len(codes) % (BYTE // bits))).view(-1, BYTE // bits)
-    return (filled << _places(BYTE // bits, bits, codes)).sum(1, dtype=torch.uint8)
+    shifted: Tensor = filled << _places(BYTE // bits, bits, codes)
+    return shifted.sum(1, dtype=torch.uint8)
 
 
 def unpacked(data: UInt8[Tensor, " bytes"], bits: int, count: int) -> UInt8[Tensor, " n"]:
@@ -28,8 +29,9 @@ def unpacked(data: UInt8[Tensor, " bytes"], bits: int, count: int) -> UInt8[Tens
         return data[:count]
     if BYTE % bits:
         each = unpacked(data, 1, count * bits).view(count, bits)
-        return (each << _places(bits, 1, data)).sum(1, dtype=torch.uint8)
-    codes = (data[:, None] >> _places(BYTE // bits, bits, data)) & (2**bits - 1)
+        shifted: Tensor = each << _places(bits, 1, data)
+        return shifted.sum(1, dtype=torch.uint8)
+    codes: Tensor = (data[:, None] >> _places(BYTE // bits, bits, data)) & (2**bits - 1)
     return codes.flatten()[:count]
 
 

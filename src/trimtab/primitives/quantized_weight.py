@@ -1,7 +1,7 @@
 """A weight that is stored in few bits, and looks to a model and its optimizer like one in floating point."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,8 @@ from torch.nn import functional
 from trimtab.primitives.quantizer import QuantizedTensor, quantize_affine
 
 aten = torch.ops.aten
+
+Context: TypeAlias = tuple[int, int, torch.dtype]
 
 
 class QuantizedWeight(Tensor):
@@ -35,14 +37,14 @@ class QuantizedWeight(Tensor):
     group_size: int
 
     @staticmethod
-    def __new__(cls, quantized: QuantizedTensor, dtype: torch.dtype, requires_grad: bool = False) -> "QuantizedWeight":
+    def __new__(cls, quantized: QuantizedTensor, dtype: torch.dtype) -> "QuantizedWeight":
         """Makes the outside: a shape, a type, a device, and no memory."""
-        made: QuantizedWeight = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]  # torch has no types
-            cls, quantized.shape, dtype=dtype, device=quantized.codes.device, requires_grad=requires_grad
+        made: QuantizedWeight = torch.Tensor._make_wrapper_subclass(
+            cls, quantized.shape, dtype=dtype, device=quantized.codes.device
         )
         return made
 
-    def __init__(self, quantized: QuantizedTensor, _dtype: torch.dtype, requires_grad: bool = False) -> None:
+    def __init__(self, quantized: QuantizedTensor, _dtype: torch.dtype) -> None:
         self.codes, self.scale, self.zero = quantized.codes, quantized.scale, quantized.zero
         self.bits, self.group_size = quantized.bits, quantized.group_size
 
@@ -67,20 +69,20 @@ class QuantizedWeight(Tensor):
         self.zero.copy_(quantized.zero)
         torch.autograd.graph.increment_version(self)
 
-    def __repr__(self, *, tensor_contents: object = None) -> str:
+    def __repr__(self, **_: Any) -> str:  # type: ignore[override]
         return f"{type(self).__name__}({self.quantized.dequantize()}, bits={self.bits}, group_size={self.group_size})"
 
-    def __tensor_flatten__(self) -> tuple[list[str], tuple[int, int]]:
+    def __tensor_flatten__(self) -> tuple[list[str], Context]:
         """Names the tensors inside."""
-        return ["codes", "scale", "zero"], (self.bits, self.group_size)
+        return ["codes", "scale", "zero"], (self.bits, self.group_size, self.dtype)
 
     @classmethod
     def __tensor_unflatten__(
-        cls, inner: dict[str, Tensor], context: tuple[int, int], size: torch.Size, _stride: Sequence[int]
+        cls, inner: dict[str, Tensor], context: Context, size: torch.Size, _stride: Sequence[int]
     ) -> "QuantizedWeight":
         """Puts the tensors inside together again."""
-        bits, group_size = context
-        return cls(QuantizedTensor(**inner, shape=torch.Size(size), bits=bits, group_size=group_size), torch.float32)
+        bits, group_size, dtype = context
+        return cls(QuantizedTensor(**inner, shape=torch.Size(size), bits=bits, group_size=group_size), dtype)
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -91,7 +93,9 @@ class QuantizedWeight(Tensor):
             return func(*args, **(kwargs or {}))
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]  # torch's is a function
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         """Reads in floating point; copies as it is; refuses to be written to."""
         kwargs = kwargs or {}
         if func in _AS_IT_IS:
@@ -104,7 +108,7 @@ class QuantizedWeight(Tensor):
                 )
         return func(*_read(args), **_read(kwargs))
 
-    def dequantize(self) -> Tensor:  # type: ignore[override]
+    def dequantize(self) -> Tensor:
         """Returns a copy in floating point."""
         with torch.no_grad():
             return self.quantized.dequantize().to(self.dtype)
@@ -126,7 +130,9 @@ def _clone(weight: QuantizedWeight, **_: Any) -> QuantizedWeight:
 
 def _to(weight: QuantizedWeight, *, dtype: torch.dtype | None = None, device: Any = None, **_: Any) -> QuantizedWeight:
     if dtype not in (None, weight.dtype):
-        raise TypeError(f"a weight that is stored in few bits stays {weight.dtype} for others: convert to {dtype} first")
+        raise TypeError(
+            f"a weight that is stored in few bits stays {weight.dtype} for others: convert to {dtype} first"
+        )
     return _like(weight, lambda inner: inner.to(device, copy=True))
 
 
@@ -142,7 +148,9 @@ def _copy(weight: Tensor, source: Tensor, *_: Any) -> Tensor:
 
 def _view(weight: QuantizedWeight, size: Sequence[int]) -> QuantizedWeight:
     if tuple(size) != tuple(weight.shape):
-        raise TypeError(f"a weight that is stored in few bits cannot be viewed as {tuple(size)}; dequantize() copies it")
+        raise TypeError(
+            f"a weight that is stored in few bits cannot be viewed as {tuple(size)}; dequantize() copies it"
+        )
     return _detach(weight)
 
 
@@ -191,7 +199,7 @@ def _linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
         dtype = torch.get_autocast_dtype(kind)
         inputs, bias = inputs.to(dtype), None if bias is None else bias.to(dtype)
     with torch.autocast(kind, enabled=False):
-        return _Linear.apply(inputs, weight, bias)
+        return _Linear.apply(inputs, weight, bias)  # type: ignore[no-untyped-call]  # torch has no types
 
 
 def quantized_parameter(weight: Tensor, bits: int = 8, group_size: int = 256) -> nn.Parameter:

@@ -92,10 +92,9 @@ class QuantizedTensor:
         return list(cls.__dataclass_fields__)
 
     @classmethod
-    def loaded(cls, saved: Mapping[str, Any], like: Tensor) -> "QuantizedTensor":
-        """Returns what was saved, as copies where ``like`` is."""
-        placed = {k: v.detach().to(like.device, copy=True) if isinstance(v, Tensor) else v for k, v in saved.items()}
-        return cls(**{**placed, "shape": torch.Size(placed["shape"])})
+    def from_saved(cls, saved: Mapping[str, Any]) -> "QuantizedTensor":
+        """Returns what :meth:`saved` returned, put together again."""
+        return cls(**{**saved, "shape": torch.Size(saved["shape"])})
 
 
 def quantize_affine(
@@ -128,9 +127,7 @@ def quantize_affine(
     quanta = grouped * per_unit
     whole = quanta.round() if rounding_key is None else _rounded_at_random(quanta, rounding_key)
     codes = (whole + zero).clamp(0, levels).flatten()[: len(flat)].to(torch.uint8)
-    return QuantizedTensor(
-        packed(codes, bits), scale[:, 0], zero[:, 0].to(torch.uint8), values.shape, bits, group_size
-    )
+    return QuantizedTensor(packed(codes, bits), scale[:, 0], zero[:, 0].to(torch.uint8), values.shape, bits, group_size)
 
 
 def _ranges(grouped: Float[Tensor, "groups size"]) -> tuple[Float[Tensor, "groups 1"], Float[Tensor, "groups 1"]]:

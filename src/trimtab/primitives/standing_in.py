@@ -40,9 +40,7 @@ def stood_in(optimizer: Optimizer, stand_ins: Mapping[Tensor, nn.Parameter]) -> 
 
 
 @contextmanager
-def divided_groups(
-    optimizer: Optimizer, apart: Set[Tensor], changes: Mapping[str, Any]
-) -> Iterator[None]:
+def divided_groups(optimizer: Optimizer, apart: Set[Tensor], changes: Mapping[str, Any]) -> Iterator[None]:
     """Divides every group for a while, so that some parameters have other settings than the rest.
 
     What the optimizer writes to its groups meanwhile is kept.
@@ -69,9 +67,7 @@ def divided_groups(
 _MEMBERS = ("params", "param_names")
 
 
-def _halves(
-    group: Group, apart: Set[Tensor], changes: Mapping[str, Any]
-) -> tuple[Group | None, Group | None]:
+def _halves(group: Group, apart: Set[Tensor], changes: Mapping[str, Any]) -> tuple[Group | None, Group | None]:
     """Returns the two parts of a group, or ``None`` where there is nothing in one of them."""
     is_apart = [param in apart for param in group["params"]]
     rest, own = _part(group, [not each for each in is_apart]), _part(group, is_apart)
