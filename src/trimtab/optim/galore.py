@@ -27,6 +27,7 @@ from trimtab.optim.subspace import Matrix, Move, ProjectionType, Subspace
 from trimtab.optim.subspace_state import SubspaceWrapper
 from trimtab.primitives.compiling import Pinned
 from trimtab.primitives.decay import weight_decay_of
+from trimtab.primitives.flat_step import FlatOptimizer
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, count, integer, one_of
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.low_rank import Basis, Side, dominant_basis, project, project_back, random_basis
@@ -34,7 +35,7 @@ from trimtab.primitives.quantized_weight import QuantizedWeight
 from trimtab.primitives.quantizer import QuantizedTensor
 from trimtab.primitives.refusals import parameter_name, refuse_sparse_gradients
 from trimtab.primitives.rounding import stochastically_rounded
-from trimtab.primitives.standing_in import divided_groups, give_up, stand_in, stood_in
+from trimtab.primitives.standing_in import divided_groups, stand_in, stood_in
 from trimtab.primitives.wrapping import evaluated, innermost
 
 Group: TypeAlias = dict[str, Any]
@@ -185,7 +186,8 @@ class GaLore(SubspaceWrapper):
             for move in moves:
                 self._write(move, self._moved(rule, move))
                 self._subspaces[move.matrix.param] = move.subspace.older()
-                give_up(move.stand_in)
+            if isinstance(rule, FlatOptimizer):
+                rule.forget(set(stand_ins.values()))
 
     def _move(self, rule: Optimizer, matrix: Matrix) -> Move:
         grad = self._full_gradient(rule, matrix)

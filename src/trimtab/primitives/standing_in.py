@@ -16,12 +16,6 @@ def stand_in(shape: Sequence[int], like: Tensor, dtype: torch.dtype) -> nn.Param
     return nn.Parameter(torch.zeros(tuple(shape), dtype=dtype, device=like.device))
 
 
-def give_up(param: nn.Parameter) -> None:
-    """Frees a stand-in's memory, though caches may hold on to the parameter itself."""
-    param.grad = None
-    param.untyped_storage().resize_(0)
-
-
 @contextmanager
 def stood_in(optimizer: Optimizer, stand_ins: Mapping[Tensor, nn.Parameter]) -> Iterator[None]:
     """Has an optimizer hold other parameters for a while, under which it finds and leaves the state of its own.
