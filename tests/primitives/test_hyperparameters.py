@@ -9,6 +9,8 @@ from trimtab.primitives.hyperparameters import (
     NON_NEGATIVE,
     POSITIVE,
     REPRESENTABLE,
+    Interval,
+    count,
     flag,
     floating_dtype,
     learning_rate,
@@ -116,3 +118,19 @@ def test_floating_dtype():
     for value in (torch.int8, torch.complex64, "bfloat16"):
         with pytest.raises(TypeError, match=r"state_dtype=.* must be None or one of"):
             floating_dtype("state_dtype", value)
+
+
+def test_an_interval_may_have_its_end():
+    share = Interval(0.0, 1.0, closed=True)
+    assert share("share", 1) == 1.0
+    assert str(share) == "[0, 1]"
+    with pytest.raises(ValueError, match=r"share=1.5 must lie in \[0, 1\]"):
+        share("share", 1.5)
+
+
+def test_count_refuses_what_counts_nothing():
+    assert count("gap", 3) == 3
+    with pytest.raises(ValueError, match="gap=0 must be a whole number >= 1"):
+        count("gap", 0)
+    with pytest.raises(TypeError, match=r"gap=2\.0"):
+        count("gap", 2.0)

@@ -9,6 +9,7 @@ from trimtab.primitives.low_rank import (
     random_basis,
     similarity,
 )
+from trimtab.primitives.memory import storage_bytes
 
 
 def matrix(rows=8, columns=5, dtype=torch.float64, seed=0):
@@ -23,6 +24,7 @@ def test_rows_are_orthonormal_and_as_long_as_the_side(shape, side, seed):
     assert basis.shape == (2, shape[side == "right"])
     assert (basis @ basis.T - torch.eye(2)).abs().max() < 1e-12
     assert basis.is_contiguous()
+    assert storage_bytes(basis) == basis.nbytes
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

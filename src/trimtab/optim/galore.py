@@ -13,7 +13,7 @@ from torch import Tensor
 from torch._compile import _disable_dynamo
 from torch.optim import Optimizer
 
-from trimtab.lab.tunable import Choice, Tunables
+from trimtab.lab.tunable import Tunables
 from trimtab.optim.galore_checks import (
     Settings,
     projected_params,
@@ -99,7 +99,7 @@ class GaLore(SubspaceWrapper):
             the optimizer has stepped before; or its weight decay is of an unknown kind, and not zero.
     """
 
-    tunables: ClassVar[Tunables] = {"rank": Choice((0.125, 0.25, 0.5))}
+    tunables: ClassVar[Tunables] = {}  # the rule's own: a higher rank is better and larger, and scale multiplies lr
 
     prefix = "galore"
     rescales: ClassVar[Mapping[str, float]] = {"lr": 10.0}  # the paper's 0.01 to Adam's 0.001

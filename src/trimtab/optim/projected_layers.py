@@ -85,7 +85,8 @@ def quantize_linears(
         if type(layer) is not nn.Linear:
             raise TypeError(f"layer {name!r} is a {type(layer).__name__} and no plain Linear: leave it out by targets")
         if isinstance(layer.weight, QuantizedWeight):
-            raise ValueError(f"the weight of layer {name!r} is stored in {layer.weight.bits} bits already")
+            bits = layer.weight.bits
+            raise ValueError(f"the weight of layer {name!r} is stored in {bits} bits already")  # noqa: TRY004
         users = [user for user, param in model.named_parameters(remove_duplicate=False) if param is layer.weight]
         if len(users) > 1:
             raise ValueError(

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 from torch.optim import Optimizer
 
-from trimtab.lab.tunable import Choice, Tunables
+from trimtab.lab.tunable import Tunables
 from trimtab.optim.galore import GaLore, Group
 from trimtab.optim.subspace import Matrix, Move, ProjectionType, Settings, Subspace
 from trimtab.primitives.hyperparameters import Interval, count, flag, one_of, optional
@@ -77,7 +77,7 @@ class QGaLore(GaLore):
         ValueError: see there; or a weight in 8 bits would not be projected.
     """
 
-    tunables: ClassVar[Tunables] = {"rank": Choice((0.125, 0.25, 0.5))}
+    tunables: ClassVar[Tunables] = {}  # the rule's own: a higher rank is better and larger, and scale multiplies lr
 
     prefix = "q_galore"
     hyperparameters: ClassVar = {

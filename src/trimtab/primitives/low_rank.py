@@ -42,7 +42,8 @@ def dominant_basis(matrix: Matrix, rank: int, side: Side, *, seed: object | None
         left, _, right = torch.linalg.svd(exact, full_matrices=False) if seed is None else _sketched(exact, rank, seed)
     except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # torch has no type for it
         return None
-    return (right[:rank] if side == "right" else left[:, :rank].T).contiguous()
+    # A copy, for a view would keep all singular vectors alive.
+    return (right[:rank] if side == "right" else left[:, :rank].T).clone(memory_format=torch.contiguous_format)
 
 
 def random_basis(rank: int, size: int, seed: object, like: Tensor) -> Basis:
