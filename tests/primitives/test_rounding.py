@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from trimtab.optim import AdaBelief, Lion
-from trimtab.primitives.rounding import rounding_key, stochastically_rounded, uniform_noise
+from trimtab.primitives.rounding import keyed_generator, rounding_key, stochastically_rounded
 
 COUNT = 200_000
 
@@ -122,10 +122,9 @@ def test_a_seed_is_a_whole_number(seed):
         Lion([nn.Parameter(torch.ones(2))], rounding_seed=seed)
 
 
-def test_uniform_noise_lies_in_the_unit_interval_evenly():
-    noise = uniform_noise(100_000, rounding_key("any"), torch.ones(1, dtype=torch.float64))
-    assert 0 <= noise.min() < 1e-4
-    assert 1 - 1e-4 < noise.max() < 1
-    assert noise.mean().item() == pytest.approx(0.5, abs=4 / math.sqrt(12 * 100_000))
-    assert torch.equal(noise * 2**24, (noise * 2**24).round())
-    assert not torch.equal(noise, uniform_noise(100_000, rounding_key("other"), noise))
+def test_a_generator_is_a_function_of_its_key_and_nobody_elses():
+    state = torch.get_rng_state()
+    one, same, other = (torch.rand(9, generator=keyed_generator(rounding_key(key))) for key in ("a", "a", "b"))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert torch.equal(state, torch.get_rng_state())

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.rounding import rounding_key
+from trimtab.primitives.rounding import keyed_generator, rounding_key
 
 Side: TypeAlias = Literal["left", "right"]
 Matrix: TypeAlias = Float[Tensor, "rows columns"]
@@ -90,6 +90,5 @@ def _sketched(matrix: Matrix, rank: int, seed: object) -> tuple[Tensor, Tensor, 
 
 
 def _normal(shape: tuple[int, int], seed: object, like: Tensor) -> Tensor:
-    generator = torch.Generator().manual_seed(int(rounding_key(seed)))
-    drawn = torch.randn(shape, generator=generator, dtype=torch.float64)
+    drawn = torch.randn(shape, generator=keyed_generator(rounding_key(seed)), dtype=torch.float64)
     return drawn.to(like.device, working_dtype(like.dtype))

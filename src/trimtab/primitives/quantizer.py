@@ -22,7 +22,7 @@ from torch import Tensor
 from trimtab.primitives.hyperparameters import count, integer
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.packing import packed, unpacked
-from trimtab.primitives.rounding import uniform_noise
+from trimtab.primitives.rounding import keyed_generator
 
 GROUP_SIZE = 256
 """Numbers that share a scale, unless told otherwise: 5 bytes more for 256."""
@@ -34,7 +34,11 @@ What is dequantised and quantised again comes back a few units in the last place
 quanta; without this, rounding at random would now and then move what nobody changed.
 """
 
+BLOCK = 2**16
+"""Numbers that are quantised in one go: what lies between shall still be in the cache, and needs no new memory."""
+
 Values: TypeAlias = Float[Tensor, "..."]
+Groups: TypeAlias = Float[Tensor, "groups size"]
 
 
 def bit_width(name: str, value: object) -> int:
@@ -74,7 +78,7 @@ class QuantizedTensor:
         """Returns the numbers that the codes stand for, in the type of ``scale``."""
         whole = unpacked(self.codes, self.bits, self.shape.numel())
         grouped = _grouped(whole.to(self.scale.dtype), self.group_size)
-        values = (grouped - self.zero.to(self.scale.dtype)[:, None]) * self.scale[:, None]
+        values = grouped.sub_(self.zero[:, None]).mul_(self.scale[:, None])
         return values.flatten()[: self.shape.numel()].view(self.shape)
 
     @property
@@ -116,35 +120,46 @@ def quantize_affine(
     bits, group_size = bit_width("bits", bits), count("group_size", group_size)
     if not values.is_floating_point():
         raise TypeError(f"values must be floating-point numbers, not {values.dtype}")
-    levels = 2**bits - 1
     flat = values.detach().to(working_dtype(values.dtype)).reshape(-1)
     grouped = _grouped(flat, group_size)
-    low, span = _ranges(grouped)
+    codes = torch.empty_like(grouped, dtype=torch.uint8)
+    scale, zero = grouped.new_empty(len(grouped)), codes.new_empty(len(codes))
+    generator = None if rounding_key is None else keyed_generator(rounding_key, flat.device)
+    rows = max(1, BLOCK // grouped.shape[1])
+    for start in range(0, len(grouped), rows):
+        part = slice(start, start + rows)
+        whole, scale[part], zero[part] = _quantized(grouped[part], 2**bits - 1, generator)
+        codes[part] = whole
+    return QuantizedTensor(packed(codes.flatten()[: len(flat)], bits), scale, zero, values.shape, bits, group_size)
+
+
+def _quantized(
+    grouped: Groups, levels: int, generator: torch.Generator | None
+) -> tuple[Groups, Float[Tensor, " groups"], Float[Tensor, " groups"]]:
+    """Returns codes, scales and zero points."""
+    low = grouped.amin(1, keepdim=True).clamp_(max=0)
+    span = grouped.amax(1, keepdim=True).clamp_(min=0).sub_(low)
     # A range of nothing, or of next to nothing, is that of zeros. Its scale may be anything.
     wide = span > levels * torch.finfo(span.dtype).tiny
     per_unit = torch.where(wide, levels / span, 0.0)
-    scale, zero = torch.where(wide, span / levels, 1.0), (-low * per_unit).round()
+    scale, zero = torch.where(wide, span / levels, 1.0), (-low * per_unit).round_()
     quanta = grouped * per_unit
-    whole = quanta.round() if rounding_key is None else _rounded_at_random(quanta, rounding_key)
-    codes = (whole + zero).clamp(0, levels).flatten()[: len(flat)].to(torch.uint8)
-    return QuantizedTensor(packed(codes, bits), scale[:, 0], zero[:, 0].to(torch.uint8), values.shape, bits, group_size)
+    whole = quanta.round() if generator is None else _rounded_at_random(quanta, generator)
+    return whole.add_(zero).clamp_(0, levels), scale[:, 0], zero[:, 0]
 
 
-def _ranges(grouped: Float[Tensor, "groups size"]) -> tuple[Float[Tensor, "groups 1"], Float[Tensor, "groups 1"]]:
-    """Returns where the range of each group begins, zero included, and how long it is."""
-    if not len(grouped):  # there is no smallest number among none
-        return grouped, grouped
-    low = grouped.amin(1, keepdim=True).clamp(max=0)
-    return low, grouped.amax(1, keepdim=True).clamp(min=0) - low
-
-
-def _rounded_at_random(quanta: Float[Tensor, "groups size"], key: float) -> Float[Tensor, "groups size"]:
+def _rounded_at_random(quanta: Groups, generator: torch.Generator) -> Groups:
+    """Returns whole numbers; writes to its argument."""
     nearest = quanta.round()
-    noise = uniform_noise(quanta.numel(), key, quanta).view(quanta.shape)
-    return torch.where((quanta - nearest).abs() < ON_THE_GRID, nearest, (quanta + noise).floor())
+    apart = quanta.sub_(nearest)
+    # 1 off the grid, 0 on it; comparing and choosing would take several times as long.
+    off = apart.abs().sub_(ON_THE_GRID).clamp_(min=0).sign_()
+    noise = torch.rand(quanta.shape, generator=generator, dtype=quanta.dtype, device=quanta.device)
+    return nearest.add_(apart.mul_(off)).add_(noise).floor_()
 
 
 def _grouped(flat: Float[Tensor, " n"], group_size: int) -> Float[Tensor, "groups size"]:
-    """Returns one row for each group, the last one filled with zeros."""
+    """Returns one row for each group, the last one filled with zeros; a view if nothing has to be filled."""
     size = min(group_size, max(1, len(flat)))
-    return torch.nn.functional.pad(flat, (0, -len(flat) % size)).view(-1, size)
+    missing = -len(flat) % size
+    return (torch.nn.functional.pad(flat, (0, missing)) if missing else flat).view(-1, size)
