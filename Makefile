@@ -23,6 +23,7 @@ docs: .venv/dev
 bench: .venv/dev
 	$(BIN)/python benchmarks/executor_throughput.py
 	$(BIN)/python benchmarks/optimizer_step.py
+	$(BIN)/python benchmarks/optimizer_memory.py
 
 # about an hour of processor time; stopped, it goes on where it was
 claims: .venv/dev

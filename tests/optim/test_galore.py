@@ -443,6 +443,12 @@ def test_what_cannot_be_is_named_and_leaves_the_optimizer_as_it_was(make, settin
     assert getattr(optimizer, "defaults", {}) == defaults
 
 
+def test_divided_matrices_are_refused(monkeypatch):
+    monkeypatch.setattr("trimtab.optim.galore_checks.shards_of", lambda _: "two processes")
+    with pytest.raises(ValueError, match="parameter 0 of its group is divided over processes: use DDP"):
+        GaLore(torch.optim.SGD([matrix(8, 5)]), rank=2)
+
+
 def test_rules_that_are_not_scaled_by_norms_may_be_inside():
     w = matrix(8, 5)
     run(GaLore(Lars([w], lr=0.1, adapt=False, compile=False), rank=2), w, steps=1)

@@ -1,6 +1,8 @@
 import copy
 import io
+import logging
 import math
+import warnings
 import weakref
 from typing import ClassVar
 
@@ -137,6 +139,13 @@ def learn(made, optimizer, steps, first=0):
     return loss.item()
 
 
+def through_a_file(state):
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=True)
+
+
 def all_on(made, **settings):
     rule = AdaBelief(made.parameters(), lr=0.02, weight_decay=0.01, compile=False)
     return QGaLore(rule, rank=2, update_proj_gap=3, **settings)
@@ -154,10 +163,7 @@ def test_a_run_of_int8_weights_resumes_bit_for_bit():
     made = model()
     optimizer = all_on(made)
     learn(made, optimizer, 7)
-    buffer = io.BytesIO()
-    torch.save({"model": made.state_dict(), "optimizer": optimizer.state_dict()}, buffer)
-    buffer.seek(0)
-    saved = torch.load(buffer, weights_only=True)
+    saved = through_a_file({"model": made.state_dict(), "optimizer": optimizer.state_dict()})
     resumed = model(seed=1)
     other = all_on(resumed)
     resumed.load_state_dict(saved["model"])
@@ -248,6 +254,49 @@ def test_bytes_of_weights_projections_and_states():
     assert storage_bytes(optimizer.state) == pytest.approx(8 * long * rank, rel=0.05)
     whole = storage_bytes(layer.weight, optimizer.state, optimizer.subspaces)
     assert whole == pytest.approx(1.03 * short * long + 0.53 * short * rank + 8 * long * rank, rel=0.05)
+
+
+@pytest.fixture
+def eight_bit_adamw():
+    """AdamW8bit of torchao, run operation by operation: compiling takes it ten seconds."""
+    logging.disable(logging.WARNING)  # that kernels for other devices cannot be loaded
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from torchao.optim import AdamW8bit
+
+            with torch.compiler.set_stance("force_eager"):
+                yield AdamW8bit
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def test_states_are_in_eight_bits_if_the_rule_keeps_them_so(eight_bit_adamw):
+    short, long, rank = 128, 512, 32
+    runs = []
+    for _ in range(2):
+        layer = nn.Linear(short, long, bias=False)
+        quantize_linears(layer)
+        layer.load_state_dict(runs[0][0].state_dict() if runs else layer.state_dict())
+        runs.append((layer, QGaLore(eight_bit_adamw(layer.parameters(), lr=0.01), rank=rank, update_proj_gap=3)))
+    (layer, optimizer), (twin, other) = runs
+
+    def take(layer, optimizer, first):
+        for step in range(first, first + 2):
+            layer.weight.grad = gradient(layer.weight, step).float()
+            optimizer.step()
+
+    take(layer, optimizer, 0)
+    arithmetic = 1.03 * short * long + 0.53 * short * rank + 2 * long * rank
+    found = storage_bytes(layer.weight, optimizer.state, optimizer.subspaces)
+    assert found == pytest.approx(arithmetic, rel=0.05)
+    twin.load_state_dict(layer.state_dict())
+    other.load_state_dict(through_a_file(optimizer.state_dict()))
+    assert type(other.state[twin.weight]["exp_avg"]).__name__ == "OptimState8bit"
+    take(layer, optimizer, 2)
+    take(twin, other, 2)
+    assert torch.equal(layer.weight.codes, twin.weight.codes)
+    assert optimizer.svd_count == 2
 
 
 def quantized():
