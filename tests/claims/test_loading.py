@@ -101,13 +101,13 @@ def test_a_result_of_another_protocol_is_stale(register):
 
 def test_every_claim_is_of_a_method_of_the_catalogue_and_named_like_its_module():
     for method, reference in CLAIMS.items():
-        assert entries()[method].kind == "method"
+        assert entries()[method].kind in ("method", "wrapper")
         claim = load_reference(reference)
         assert CLAIMS[claim.id] == reference == f"trimtab.claims.{claim.id}:CLAIM"
 
 
 def test_every_method_of_the_catalogue_has_a_claim():
-    assert set(CLAIMS) == {entry.id for entry in entries().values() if entry.kind == "method"}
+    assert set(CLAIMS) >= {entry.id for entry in entries().values() if entry.kind == "method"}
 
 
 def test_an_unknown_name_offers_the_nearest():

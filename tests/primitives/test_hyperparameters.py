@@ -10,7 +10,6 @@ from trimtab.primitives.hyperparameters import (
     POSITIVE,
     REPRESENTABLE,
     Interval,
-    count,
     flag,
     floating_dtype,
     learning_rate,
@@ -126,11 +125,3 @@ def test_an_interval_may_have_its_end():
     assert str(share) == "[0, 1]"
     with pytest.raises(ValueError, match=r"share=1.5 must lie in \[0, 1\]"):
         share("share", 1.5)
-
-
-def test_count_refuses_what_counts_nothing():
-    assert count("gap", 3) == 3
-    with pytest.raises(ValueError, match="gap=0 must be a whole number >= 1"):
-        count("gap", 0)
-    with pytest.raises(TypeError, match=r"gap=2\.0"):
-        count("gap", 2.0)

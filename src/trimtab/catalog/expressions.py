@@ -111,7 +111,9 @@ class Expression:
 
     def code(self, tuned: Settings) -> str:
         """Returns the lines that use it outside of trimtab's experiments."""
-        settings, call, imports = self.settings(tuned), "model.parameters()", set[str]()
+        settings, imports = self.settings(tuned), set[str]()
+        named = any(node._wrapping("needs_names", otherwise=False) for node in self.nodes())
+        call = "model.named_parameters()" if named else "model.parameters()"
         for node in self.nodes():
             module, _, name = node.entry.object.partition(":")
             arguments = "".join(f", {key}={_literal(value)}" for key, value in node._own(settings).items())

@@ -9,6 +9,7 @@ CLAIMS: dict[str, str] = {
     "exadam": "trimtab.claims.exadam:CLAIM",
     "diffgrad": "trimtab.claims.diffgrad:CLAIM",
     "lamb": "trimtab.claims.lamb:CLAIM",
+    "agvm": "trimtab.claims.agvm:CLAIM",
     "lars": "trimtab.claims.lamb:CLAIM",
 }
 """A method of the catalogue, and where its claim is: ``module:name``. Several methods may share one."""

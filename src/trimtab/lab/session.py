@@ -109,6 +109,11 @@ class Session:
         self._cursor += size
         return self.batch
 
+    @property
+    def samples(self) -> int:
+        """How many samples the current batch has."""
+        return 0 if self._rows is None else len(self._rows)
+
     def _load_rows(self, rows: Int[Tensor, " batch"]) -> None:
         self._rows = rows
         with self._randomness.lent():  # a data set may augment at random

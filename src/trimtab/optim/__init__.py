@@ -1,6 +1,7 @@
 """Methods that adapt the update: each is a ``torch.optim.Optimizer``."""
 
 from trimtab.optim.adabelief import AdaBelief
+from trimtab.optim.agvm import AGVM
 from trimtab.optim.conversion import convert_state_dict
 from trimtab.optim.coordinate_clipping import CoordinateClip, clip_coordinates_
 from trimtab.optim.diffgrad import DiffGrad
@@ -10,10 +11,12 @@ from trimtab.optim.groups import parameter_groups
 from trimtab.optim.lamb import Lamb
 from trimtab.optim.lars import Lars
 from trimtab.optim.lion import Lion
+from trimtab.optim.modules import module_parameter_groups
 from trimtab.optim.projected_layers import galore_parameter_groups, quantize_linears
 from trimtab.optim.q_galore import QGaLore
 
 __all__ = [
+    "AGVM",
     "AdaBelief",
     "CoordinateClip",
     "DiffGrad",
@@ -26,6 +29,7 @@ __all__ = [
     "clip_coordinates_",
     "convert_state_dict",
     "galore_parameter_groups",
+    "module_parameter_groups",
     "parameter_groups",
     "quantize_linears",
 ]

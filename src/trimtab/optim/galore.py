@@ -28,7 +28,7 @@ from trimtab.optim.subspace_state import SubspaceWrapper
 from trimtab.primitives.compiling import Pinned
 from trimtab.primitives.decay import weight_decay_of
 from trimtab.primitives.flat_step import FlatOptimizer
-from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, count, integer, one_of
+from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, integer, one_of, whole_number
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.low_rank import Basis, Side, dominant_basis, project, project_back, random_basis
 from trimtab.primitives.quantized_weight import QuantizedWeight
@@ -106,7 +106,7 @@ class GaLore(SubspaceWrapper):
     hyperparameters: ClassVar = {
         "rank": projection_rank,
         "targets": one_of("matrices", "all"),
-        "update_proj_gap": count,
+        "update_proj_gap": whole_number(1),
         "scale": POSITIVE,
         "proj_type": one_of("std", "reverse_std", "left", "right"),
         "svd": one_of("exact", "randomized"),

@@ -1,14 +1,14 @@
 """What GaLore may project, and which optimizers may be inside."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from torch import Tensor, optim
 from torch.optim import Optimizer
 
 from trimtab.primitives.decay import weight_decay_of
 from trimtab.primitives.flat_step import FlatOptimizer
-from trimtab.primitives.hyperparameters import FLOATING_DTYPES, Interval, count
+from trimtab.primitives.hyperparameters import FLOATING_DTYPES, Interval, whole_number
 from trimtab.primitives.refusals import parameter_name
 from trimtab.primitives.sharding import shards_of
 from trimtab.primitives.wrapping import OptimizerWrapper
@@ -37,7 +37,7 @@ def projection_rank(name: str, value: object) -> int | float | None:
         except ValueError:
             message = f"{name}={value!r} must be a whole number >= 1, or a fraction of the shorter side in {SHARE}"
             raise ValueError(message) from None
-    return count(name, value)
+    return cast("int", whole_number(1)(name, value))
 
 
 def subspace_rank(rank: int | float, param: Tensor) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from trimtab.optim.galore_checks import projection_rank, subspace_rank
-from trimtab.primitives.hyperparameters import count
+from trimtab.primitives.hyperparameters import whole_number
 from trimtab.primitives.quantized_weight import QuantizedWeight, quantized_parameter
 from trimtab.primitives.quantizer import bit_width
 
@@ -79,7 +79,7 @@ def quantize_linears(
         TypeError: an argument has the wrong type, or a layer is of a class of its own, whose forward pass is not known.
         ValueError: an argument is outside its range, no layer is meant, or a weight is tied. Nothing was changed.
     """
-    bits, group_size = bit_width("bits", bits), count("group_size", group_size)
+    bits, group_size = bit_width("bits", bits), whole_number(1)("group_size", group_size)
     layers = _meant(model, targets)
     for name, layer in layers.items():
         if type(layer) is not nn.Linear:

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from trimtab.lab.tunable import Tunables
 from trimtab.optim.galore import GaLore, Group
 from trimtab.optim.subspace import Matrix, Move, ProjectionType, Settings, Subspace
-from trimtab.primitives.hyperparameters import Interval, count, flag, one_of, optional
+from trimtab.primitives.hyperparameters import Interval, flag, one_of, optional, whole_number
 from trimtab.primitives.low_rank import Basis, overlap, similarity
 from trimtab.primitives.quantized_weight import QuantizedWeight
 from trimtab.primitives.quantizer import QuantizedTensor, bit_width, quantize_affine
@@ -83,11 +83,11 @@ class QGaLore(GaLore):
     hyperparameters: ClassVar = {
         **GaLore.hyperparameters,
         "proj_bits": optional(bit_width),
-        "proj_group_size": count,
+        "proj_group_size": whole_number(1),
         "adaptive": flag,
         "cos_threshold": Interval(0.0, 1.0, closed=True),
         "gamma_proj": Interval(1.0, open=True),
-        "queue_size": count,
+        "queue_size": whole_number(1),
         "similarity": one_of("first_vector", "overlap"),
         "stochastic_rounding": flag,
     }

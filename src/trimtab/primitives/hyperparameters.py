@@ -132,17 +132,27 @@ def integer(name: str, value: object) -> int:
     return int(value)
 
 
-def count(name: str, value: object) -> int:
+def whole_number(low: int) -> Check:
+    """Returns the check of a whole number that is at least ``low``."""
+
+    def check_number(name: str, value: object) -> int:
+        number = integer(name, value)
+        if number < low:
+            raise ValueError(f"{name}={value!r} must be a whole number >= {low}")
+        return number
+
+    return check_number
+
+
+def string(name: str, value: object) -> str:
     """Returns ``value``.
 
     Raises:
-        TypeError: it is not a whole number.
-        ValueError: it is less than one.
+        TypeError: it is not a string.
     """
-    number = integer(name, value)
-    if number < 1:
-        raise ValueError(f"{name}={value!r} must be a whole number >= 1")
-    return number
+    if not isinstance(value, str):
+        raise TypeError(f"{name}={value!r} must be a string, not {type(value).__name__}")
+    return value
 
 
 def floating_dtype(name: str, value: object) -> torch.dtype | None:

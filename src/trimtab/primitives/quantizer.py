@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from trimtab.primitives.hyperparameters import count, integer
+from trimtab.primitives.hyperparameters import integer, whole_number
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.packing import packed, unpacked
 from trimtab.primitives.rounding import keyed_generator
@@ -117,7 +117,7 @@ def quantize_affine(
         TypeError: an argument has the wrong type.
         ValueError: an argument is outside its range.
     """
-    bits, group_size = bit_width("bits", bits), count("group_size", group_size)
+    bits, group_size = bit_width("bits", bits), whole_number(1)("group_size", group_size)
     if not values.is_floating_point():
         raise TypeError(f"values must be floating-point numbers, not {values.dtype}")
     flat = values.detach().to(working_dtype(values.dtype)).reshape(-1)

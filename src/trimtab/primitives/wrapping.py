@@ -28,6 +28,7 @@ class OptimizerWrapper(Optimizer):
         hyperparameters: its settings, without the prefix, each with its check.
         owns: settings of the inner optimizer that it sets by itself, so that they are not for tuning.
         passes_steps_on: whether optimizers may be inside that need more than gradients and a closure.
+        needs_names: whether it goes by the parameters' names.
         rescales: settings of the inner optimizer that should be larger by a factor inside this wrapper.
         inner: the optimizer that it holds.
 
@@ -44,6 +45,7 @@ class OptimizerWrapper(Optimizer):
     hyperparameters: ClassVar[Mapping[str, Check]]
     owns: ClassVar[tuple[str, ...]] = ()
     passes_steps_on: ClassVar[bool] = False
+    needs_names: ClassVar[bool] = False
     rescales: ClassVar[Mapping[str, float]] = {}
     inner: Optimizer
 

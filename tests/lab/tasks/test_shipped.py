@@ -15,6 +15,7 @@ from trimtab.lab.tasks import SHIPPED
 # learning rate, and what is left of the validation loss after 60 steps (of the part that can be lost)
 FITS = {
     "digits": (1e-2, 0.45),
+    "digit-scenes": (1e-2, 0.6),
     "mnist5k": (1e-2, 0.5),
     "python-lm": (3e-3, 0.6),
     "breast-cancer": (1e-2, 0.3),

@@ -41,7 +41,7 @@ def test_subsets_take_the_same_rows_of_every_tensor():
 @pytest.mark.parametrize(
     ("task", "source", "sizes", "expected"),
     [
-        (digits.Digits, digits._arrays, (1000, 400, 397), "176b1a38062361ca"),
+        (digits.Digits, digits.digit_images, (1000, 400, 397), "176b1a38062361ca"),
         (mnist5k.Mnist5k, mnist5k._bundled, (3500, 750, 750), "e4a82b7a92e5a989"),
         (tabular.BreastCancer, tabular._breast_cancer, (341, 114, 114), "fe4642242987c35d"),
     ],

@@ -5,6 +5,7 @@ Nothing is imported here but names, so that a list of the tasks does not wait fo
 
 SHIPPED: dict[str, str] = {
     "digits": "trimtab.lab.tasks.digits:Digits",
+    "digit-scenes": "trimtab.lab.tasks.digit_scenes:DigitScenes",
     "mnist5k": "trimtab.lab.tasks.mnist5k:Mnist5k",
     "python-lm": "trimtab.lab.tasks.python_lm:PythonLM",
     "breast-cancer": "trimtab.lab.tasks.tabular:BreastCancer",

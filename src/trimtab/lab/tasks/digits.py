@@ -37,7 +37,7 @@ class Digits(Classification):
     seeds = 10
 
     def __init__(self) -> None:
-        images, digits = _arrays()
+        images, digits = digit_images()
         parts = stratified_split(digits, (1000, 400, 397))
         self.train, self.validation, self.test = subsets((images, digits), parts)
 
@@ -51,7 +51,8 @@ def _block(channels: int, width: int) -> tuple[nn.Module, ...]:
 
 
 @cache
-def _arrays() -> tuple[Float[Tensor, "samples 1 8 8"], Int[Tensor, " samples"]]:
+def digit_images() -> tuple[Float[Tensor, "samples 1 8 8"], Int[Tensor, " samples"]]:
+    """Returns all 1,797 images, with values in [0, 1], and which digits they show."""
     from sklearn.datasets import load_digits
 
     pixels, digits = load_digits(return_X_y=True)

@@ -1,0 +1,362 @@
+"""AGVM: every module steps with the variance of the backbone (Xue et al., 2022, arXiv:2210.11078).
+
+Adapts   the learning rate of each module of a network.
+Signal   how much the gradients of two halves of a batch differ in direction.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from trimtab.lab.tunable import Choice, Tunables
+from trimtab.optim.halves import Halves
+from trimtab.optim.modules import modules_of, split_by_children
+from trimtab.primitives.hyperparameters import (
+    FRACTION,
+    NON_NEGATIVE,
+    POSITIVE,
+    flag,
+    one_of,
+    optional,
+    pair,
+    string,
+    whole_number,
+)
+from trimtab.primitives.wrapping import Group, OptimizerWrapper, evaluated
+
+if TYPE_CHECKING:
+    from trimtab.lab.session import Session
+
+GUARD = 1e-6
+"""Added to both variances before they are divided; the official code's."""
+
+SECOND_MOMENTS = ("exp_avg_sq", "exp_avg_var")
+ADAMS = (torch.optim.Adam, torch.optim.NAdam, torch.optim.RAdam)
+
+
+class AGVM(OptimizerWrapper):
+    r"""Adaptive gradient variance modulator, around any optimizer.
+
+    Every ``interval`` steps, the gradient of each module :math:`i` is taken for two halves of the batch, and
+
+    .. math::
+        \varphi_i &= 1 - \cos(G_{i,1}, G_{i,2}), \qquad
+        r_i = \sqrt{\operatorname{clamp}\left(\frac{\varphi_0 + 10^{-6}}{\varphi_i + 10^{-6}}\right)} \\
+        \mu_i &\leftarrow \alpha \mu_i + (1 - \alpha)\, r_i, \qquad \mu_0 = 1
+
+    with the anchor, most often the backbone, as module 0. Every step is then taken with the learning rate
+    :math:`\eta \mu_i`, weight decay included; what schedulers see and write is :math:`\eta`. A noisy module
+    (:math:`\varphi_i` large) moves less, a quiet one more.
+
+    Around an optimizer that keeps a second moment :math:`v`, the halves are compared as that optimizer sees them, after
+    division by :math:`\sqrt{\beta_2 v + (1 - \beta_2) G^2} + \epsilon`.
+
+    How it gets its halves: in a comparison, from the session. In a loop of one's own, either two closures or two
+    backward passes, which together cost as much as one::
+
+        optimizer = AGVM(torch.optim.SGD(module_parameter_groups(model, ["backbone", "neck", "head"]), lr=0.1))
+        for half in (0, 1):
+            with optimizer.half(half):
+                loss(model(inputs[half::2]), targets[half::2]).backward()
+        optimizer.step()
+
+    Under ``DistributedDataParallel``, with ``distributed=True``, the halves are those of the processes. When
+    ``optimizer.wants_local_gradients``, run the backward pass within ``model.no_sync()``; the step then exchanges
+    gradients itself, in two sums instead of one.
+
+    Differences: the official code compares one pair of processes, ours the sums over all of either half. The clamp, the
+    guard and the start after warm-up are the official code's; ``clamp=None`` is the paper's form. Published details
+    come from the code and from secondary summaries.
+
+    Warning:
+        * The moving average forgets over ``interval / (1 - momentum)`` steps, 330 by default. In runs of a few hundred
+          steps it needs a smaller interval and momentum.
+        * Each half's loss must be a mean over its samples. Batch normalisation sees halves on the steps that compare.
+        * At small batches all modules differ alike, and nothing happens; that is intended.
+
+    Args:
+        optimizer: with the modules as its parameter groups, or with named parameters.
+        modules: ``"groups"`` takes each parameter group for a module, ``"children"`` the parameters whose names begin
+            alike (``backbone.0.weight``); groups are then split.
+        anchor: the module that keeps its learning rate, by name or by place.
+        interval: steps from one comparison to the next, >= 1. The default is the paper's.
+        momentum: :math:`\alpha` in [0, 1). The default is the paper's.
+        start: the first step that compares. The official settings are 100 steps after the warm-up's end.
+        stop: the first step that no longer does, or ``None``.
+        clamp: bounds of the ratio, before the root, with ``low <= 1 <= high``. The default is the official code's.
+        precondition: whether the halves are compared after division by the second moment; ``None`` does where the
+            inner optimizer keeps one.
+        distributed: whether the halves are those of the processes of ``torch.distributed``'s default group.
+
+    Raises:
+        TypeError: an argument has the wrong type.
+        ValueError: an argument is outside its range, there are fewer than two modules, or there is no such anchor.
+    """
+
+    tunables: ClassVar[Tunables] = {"momentum": Choice((0.5, 0.9, 0.97))}
+
+    prefix = "agvm"
+    needs_names = True
+    hyperparameters: ClassVar = {
+        "anchor": string,
+        "interval": whole_number(1),
+        "momentum": FRACTION,
+        "start": whole_number(0),
+        "stop": optional(whole_number(0)),
+        "clamp": optional(pair(POSITIVE)),
+        "precondition": optional(flag),
+        "distributed": flag,
+        "scale": POSITIVE,
+        "variance": optional(NON_NEGATIVE),
+        "steps": whole_number(0),
+    }
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        modules: Literal["groups", "children"] = "groups",
+        *,
+        anchor: int | str = 0,
+        interval: int = 10,
+        momentum: float = 0.97,
+        start: int = 0,
+        stop: int | None = None,
+        clamp: tuple[float, float] | None = (0.5, 10.0),
+        precondition: bool | None = None,
+        distributed: bool = False,
+    ) -> None:
+        if one_of("groups", "children")("modules", modules) == "children":
+            split_by_children(optimizer)
+        super().__init__(
+            optimizer,
+            anchor=self.named_module(anchor, list(modules_of(optimizer.param_groups))),
+            interval=interval,
+            momentum=momentum,
+            start=start,
+            stop=stop,
+            clamp=clamp,
+            precondition=precondition,
+            distributed=distributed,
+            scale=1.0,
+            variance=None,
+            steps=0,
+        )
+        self._halves = Halves()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._halves = Halves()
+
+    @property
+    def scales(self) -> dict[str, float]:
+        """What each module's learning rate is multiplied with."""
+        return {name: groups[0]["agvm_scale"] for name, groups in modules_of(self.param_groups).items()}
+
+    @property
+    def variances(self) -> dict[str, float | None]:
+        r"""Each module's :math:`\varphi` at the last comparison; ``None`` before the first."""
+        return {name: groups[0]["agvm_variance"] for name, groups in modules_of(self.param_groups).items()}
+
+    @property
+    def compares(self) -> bool:
+        """Whether the next step compares two halves."""
+        own = self._own(self.param_groups[0])
+        steps, start, stop = own["steps"], own["start"], own["stop"]
+        return steps >= start and (steps - start) % own["interval"] == 0 and (stop is None or steps < stop)
+
+    @property
+    def wants_local_gradients(self) -> bool:
+        """Whether the next backward pass should leave each process with gradients of its own."""
+        return self.compares and self._own(self.param_groups[0])["distributed"]
+
+    @contextmanager
+    def half(self, index: int, samples: float = 1.0) -> Iterator[None]:
+        """Takes the gradients of the backward passes inside for those of a half.
+
+        Args:
+            index: 0 or 1.
+            samples: how many samples it has, if the halves differ in that.
+
+        Raises:
+            ValueError: ``index`` is neither.
+        """
+        one_of(0, 1)("index", index)
+        self.zero_grad()
+        yield
+        self._halves.keep(index, self._params(), samples)
+        self.zero_grad()
+
+    def step(
+        self,
+        closure: Callable[[], Any] | None = None,
+        second: Callable[[], Any] | None = None,
+        *,
+        samples: tuple[float, float] = (1.0, 1.0),
+    ) -> Any:
+        """Takes one step.
+
+        Args:
+            closure: computes loss and gradients; of the first half, if there is a second one.
+            second: computes those of the second half.
+            samples: how many samples the closures' halves have, if they differ in that.
+
+        Returns:
+            What the closure returned; the mean over the samples of both.
+
+        Raises:
+            RuntimeError: it is time to compare, and there are no halves. Nothing was written.
+            ValueError: there is a second closure only.
+        """
+        if second is None:
+            loss = evaluated(closure)
+        elif closure is None:
+            raise ValueError("second=... needs a closure of the first half as well")
+        else:
+            losses = []
+            for index, compute in enumerate((closure, second)):
+                with self.half(index, samples[index]):
+                    losses.append(evaluated(compute) * samples[index])
+            loss = sum(losses) / sum(samples)
+        self._step()
+        return loss
+
+    def step_on(self, session: "Session") -> Any:
+        """Takes one step on a session's batch, by halves when it is time to compare."""
+        if not self.compares:
+            return self.step(session.closure())
+        if session.samples < 2:
+            raise ValueError(f"a batch of {session.samples} has no halves; batch_size must be at least 2")
+        middle = session.samples // 2
+        first, second = (session.closure(rows=rows) for rows in (slice(0, middle), slice(middle, None)))
+        return self.step(first, second, samples=(middle, session.samples - middle))
+
+    @torch.no_grad()
+    def _step(self) -> None:
+        own = [self._own(group) for group in self.param_groups]
+        if self.compares:
+            if own[0]["distributed"]:
+                self._halves.exchange(self._params())
+            if not self._halves.complete:
+                raise RuntimeError(
+                    "AGVM compares the gradients of two halves of the batch at this step: give step() two closures, or "
+                    "run two backward passes, each `with optimizer.half(0 or 1)`; optimizer.compares tells when"
+                )
+            self._compare(own[0])
+        self._halves.put_together(self._params())
+        with self._scaled_rates():
+            self.inner.step()
+        for group in self.param_groups:
+            group["agvm_steps"] += 1
+
+    def _compare(self, own: Mapping[str, Any]) -> None:
+        modules = modules_of(self.param_groups)
+        variances = {name: self._variance(groups, own["precondition"]) for name, groups in modules.items()}
+        anchor = variances[own["anchor"]]
+        for name, groups in modules.items():
+            found, scale = variances[name], groups[0]["agvm_scale"]
+            if found is not None and anchor is not None and name != own["anchor"]:
+                scale = own["momentum"] * scale + (1 - own["momentum"]) * rate(anchor, found, own["clamp"])
+            for group in groups:
+                group.update(agvm_variance=found, agvm_scale=scale)
+
+    def _variance(self, groups: Sequence[Group], precondition: bool | None) -> float | None:
+        """Returns a module's variance, or ``None`` where one of the halves has no gradient."""
+        moment = _second_moment(self.inner)
+        if precondition and moment is None:
+            raise ValueError("agvm_precondition=True, but the inner optimizer keeps no second moment")
+        pairs = []
+        for group in groups:
+            for param in group["params"]:
+                halves = self._halves.of(param)
+                if halves is not None:
+                    if moment is not None and precondition is not False:
+                        halves = _divided(halves, self.state.get(param, {}).get(moment), group)
+                    pairs.append(halves)
+        return variance(pairs)
+
+    @contextmanager
+    def _scaled_rates(self) -> Iterator[None]:
+        rates = [group["lr"] for group in self.param_groups]
+        try:
+            for group in self.param_groups:
+                if group["agvm_scale"] != 1.0:
+                    group["lr"] = group["lr"] * group["agvm_scale"]
+            yield
+        finally:
+            for group, own in zip(self.param_groups, rates, strict=True):
+                group["lr"] = own
+
+    def _params(self) -> list[Tensor]:
+        return [param for group in self.param_groups for param in group["params"]]
+
+    @staticmethod
+    def named_module(wanted: int | str, names: Sequence[str]) -> str:
+        """Returns the name of the module that is wanted.
+
+        Raises:
+            TypeError: it is neither a name nor a place.
+            ValueError: there is no such module, or only one.
+        """
+        if len(names) < 2:
+            raise ValueError(
+                f"AGVM compares modules, and there is only {names[0]!r}: give a parameter group for each (see "
+                "module_parameter_groups), or modules='children' with named parameters"
+            )
+        if isinstance(wanted, bool) or not isinstance(wanted, int | str):
+            raise TypeError(f"anchor={wanted!r} must be the name or the place of a module, not {type(wanted).__name__}")
+        if isinstance(wanted, str):
+            if wanted not in names:
+                raise ValueError(f"anchor={wanted!r} is not among the modules {', '.join(names)}")
+            return wanted
+        if not 0 <= wanted < len(names):
+            raise ValueError(f"anchor={wanted} must lie in [0, {len(names)})")
+        return names[wanted]
+
+    def _own(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        own = super()._own(group)
+        clamp = own["clamp"]
+        if clamp is not None and not clamp[0] <= 1 <= clamp[1]:
+            raise ValueError(f"agvm_clamp={clamp} must be a bound <= 1 and one >= 1")
+        return own
+
+
+def variance(pairs: Sequence[tuple[Tensor, Tensor]]) -> float | None:
+    """Returns one minus the cosine of two gradients that consist of several tensors; ``None`` if one is zero."""
+    sums = [
+        torch.stack([(one * other).sum(dtype=torch.float64) for one, other in ((a, b), (a, a), (b, b))])
+        for a, b in pairs
+    ]
+    if not sums:
+        return None
+    product, first, second = torch.stack(sums).sum(0).tolist()
+    return None if first == 0 or second == 0 else max(0.0, 1 - product / math.sqrt(first * second))
+
+
+def rate(anchor: float, own: float, clamp: tuple[float, float] | None) -> float:
+    """Returns the factor that gives a module the anchor's variance."""
+    ratio = (anchor + GUARD) / (own + GUARD)
+    return math.sqrt(ratio if clamp is None else min(max(ratio, clamp[0]), clamp[1]))
+
+
+def _divided(halves: tuple[Tensor, Tensor], moment: Tensor | None, group: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    """Returns two gradients as an optimizer with a second moment sees them."""
+    forget, eps = group["betas"][1], group.get("eps", 0.0)
+    first, second = (
+        half / ((1 - forget) * half.square() + (0 if moment is None else forget * moment)).sqrt_().add_(eps)
+        for half in halves
+    )
+    return first, second
+
+
+def _second_moment(optimizer: Optimizer) -> str | None:
+    """Returns the name under which an optimizer keeps its second moment, if it does."""
+    while isinstance(optimizer, OptimizerWrapper):
+        optimizer = optimizer.inner
+    if isinstance(optimizer, ADAMS):
+        return SECOND_MOMENTS[0]
+    return next((name for name in getattr(optimizer, "state_names", ()) if name in SECOND_MOMENTS), None)

@@ -1,0 +1,66 @@
+"""What two workers of data-parallel training do with AGVM: run by ``torch.distributed.run``."""
+
+import contextlib
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from trimtab.optim import AGVM
+
+STEPS = 5
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3)).double()
+
+
+def made(model, **settings):
+    sgd = torch.optim.SGD(model.named_parameters(), lr=0.1, momentum=0.9)
+    return AGVM(sgd, "children", interval=2, momentum=0.5, **settings)
+
+
+def loss(model, step, rows):
+    generator = torch.Generator().manual_seed(step)
+    x, y = (torch.randn(8, size, generator=generator, dtype=torch.float64) for size in (6, 3))
+    return (model(x[rows]) - y[rows]).square().mean()
+
+
+def found(model, optimizer):
+    return {"scales": optimizer.scales, "parameters": [param.detach().clone() for param in model.parameters()]}
+
+
+def alone():
+    """The same in one process."""
+    model = network()
+    optimizer = made(model)
+    for step in range(STEPS):
+        for half, rows in enumerate((slice(0, 4), slice(4, 8))):
+            with optimizer.half(half):
+                loss(model, step, rows).backward()
+        optimizer.step()
+    return found(model, optimizer)
+
+
+def main():
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
+    model = network()
+    parallel = DistributedDataParallel(model)
+    optimizer = made(model, distributed=True)
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        local = parallel.no_sync() if optimizer.wants_local_gradients else contextlib.nullcontext()
+        with local:
+            loss(parallel, step, slice(4 * rank, 4 * rank + 4)).backward()
+        optimizer.step()
+    torch.save(found(model, optimizer), Path(sys.argv[1]) / f"found{rank}.pt")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
