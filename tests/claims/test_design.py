@@ -104,7 +104,7 @@ def test_claims_tune_arms_that_they_compare_with_the_same_effort(reference):
         {"arms": (TUNED_ARM, TUNED_ARM)},
         {"arms": (replace(TUNED_ARM, name="a/b"),)},
         {"comparisons": (Comparison("it", "test loss", ("nobody",), less, 0.0, ""),)},
-        {"comparisons": (Comparison("it", "beauty", ("tuned",), less, 0.0, ""),)},
+        {"comparisons": (Comparison("it", "beauty", ("slow",), less, 0.0, ""),)},
         {"arms": (TUNED_ARM, replace(CONFIRMED.arms[1], test_seeds=seeds(5000, 6)))},
     ],
 )

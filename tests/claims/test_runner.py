@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from tests.claims.toy import PROBED, TUNED_ARM
 from trimtab.claims.result import ClaimResult
 from trimtab.claims.runner import NotJudged, verify
 from trimtab.lab.errors import InputError, StudyMismatchError
@@ -65,6 +67,23 @@ def test_a_true_effect_is_confirmed_with_numbers_of_fresh_seeds(confirmed):
     assert result.processor_seconds > 0
     assert tuned.probed == {"steps": (10.0,) * 6}
     assert [cost for cost, _ in tuned.curve] == [0, 32, 56, 80]
+
+
+def test_what_a_probe_measures_may_decide(register, tmp_path):
+    register("PROBED")
+    result = run(tmp_path)
+    (finding,) = result.findings
+    assert (finding.mean, finding.low, finding.p_value) == (2.0, 2.0, 0.0)
+    assert result.verdict == "confirmed"
+    with pytest.raises(ValueError, match=r"'few steps': unknown 'steps'"):
+        replace(PROBED, arms=(replace(TUNED_ARM, probe=None),))
+
+
+def test_what_no_probe_measures_is_said(register, tmp_path):
+    register("UNPROBED")
+    (result,) = verify(["toy"], tmp_path, jobs=2)
+    assert isinstance(result, NotJudged)
+    assert "tuned: its probe measures no 'beauty'" in str(result)
 
 
 def test_the_grid_is_extended_for_the_arm_whose_best_rate_is_at_its_end(confirmed):

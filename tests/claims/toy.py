@@ -83,6 +83,8 @@ FALSE = replace(TRUE, name="slow against tuned", arms=("slow", "tuned"))
 
 CONFIRMED = claim(TRUE)
 REFUTED = claim(TRUE, FALSE)
+PROBED = claim(Comparison("few steps", "steps", ("tuned",), lambda steps: 12.0 - steps, 1.5, "steps"))
+UNPROBED = claim(replace(TRUE, measure="beauty", arms=("tuned", "tuned")))
 # the same thing twice: no difference, exactly
 SAME_ARM = replace(SLOW_ARM, name="same")
 INCONCLUSIVE = claim(replace(TRUE, arms=("same", "slow"), claimed=0.0), arms=(SLOW_ARM, SAME_ARM, TUNED_ARM))

@@ -10,7 +10,18 @@ import torch
 from torch import nn
 
 import trimtab
-from trimtab.optim import AdaBelief, CoordinateClip, DiffGrad, GaLore, Lamb, Lars, Lion, QGaLore
+from trimtab.optim import (
+    AGVM,
+    AdaBelief,
+    CoordinateClip,
+    DiffGrad,
+    GaLore,
+    Lamb,
+    Lars,
+    Lion,
+    QGaLore,
+    module_parameter_groups,
+)
 from trimtab.primitives.flat_step import FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, pair
 from trimtab.primitives.low_rank import dominant_basis, project, project_back
@@ -384,6 +395,24 @@ def test_clipping_outside_clips_what_is_projected_and_inside_what_was():
     coordinates = x.grad @ basis.T
     limit = coordinates.abs().flatten().sort(descending=True).values[4]
     assert torch.allclose(y.detach(), x.detach() - 0.025 * coordinates.clamp(-limit, limit) @ basis, atol=1e-12)
+
+
+def test_modules_may_be_compared_outside():
+    model = nn.ModuleDict({"one": nn.Linear(8, 8), "other": nn.Linear(8, 8)})
+    groups = module_parameter_groups(model, ["one", "other"])
+    optimizer = AGVM(GaLore(torch.optim.AdamW(groups, lr=0.01), rank=2), interval=1)
+    inputs = torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
+    losses = []
+    for _ in range(5):
+        optimizer.zero_grad()
+        for half in (0, 1):
+            with optimizer.half(half):
+                loss = model["other"](model["one"](inputs[half::2])).square().mean()
+                loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    assert optimizer.inner.svd_count == 2
 
 
 def started():

@@ -11,5 +11,7 @@ CLAIMS: dict[str, str] = {
     "lamb": "trimtab.claims.lamb:CLAIM",
     "agvm": "trimtab.claims.agvm:CLAIM",
     "lars": "trimtab.claims.lamb:CLAIM",
+    "galore": "trimtab.claims.q_galore:CLAIM",
+    "q_galore": "trimtab.claims.q_galore:CLAIM",
 }
 """A method of the catalogue, and where its claim is: ``module:name``. Several methods may share one."""

@@ -85,7 +85,7 @@ class Comparison:
 
     Args:
         name: in words.
-        measure: one of ``MEASURES``.
+        measure: one of ``MEASURES``, or what the probes of all its arms measure under that name.
         arms: names of the arms whose measures it needs.
         improvement: from the arms' measures at one seed, in the order of ``arms``, to how much better the method is.
         claimed: the smallest mean improvement that makes it true, >= 0.
@@ -157,7 +157,8 @@ class Claim:
             raise ValueError(f"{self.id}: the names of arms must differ, and be without '/': {names}")
         for comparison in self.comparisons:
             unknown = set(comparison.arms) - set(names)
-            if unknown or comparison.measure not in MEASURES:
+            probed = all(self.arm(name).probe is not None for name in set(comparison.arms) - unknown)
+            if unknown or not (comparison.measure in MEASURES or probed):
                 raise ValueError(f"{self.id}, {comparison.name!r}: unknown {unknown or comparison.measure!r}")
             if len({self.arm(name).test_seeds for name in comparison.arms}) > 1:
                 raise ValueError(f"{self.id}, {comparison.name!r}: its arms have different test seeds")

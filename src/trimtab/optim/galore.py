@@ -102,6 +102,7 @@ class GaLore(SubspaceWrapper):
     tunables: ClassVar[Tunables] = {}  # the rule's own: a higher rank is better and larger, and scale multiplies lr
 
     prefix = "galore"
+    keeps_shapes = False
     rescales: ClassVar[Mapping[str, float]] = {"lr": 10.0}  # the paper's 0.01 to Adam's 0.001
     hyperparameters: ClassVar = {
         "rank": projection_rank,

@@ -29,6 +29,7 @@ class OptimizerWrapper(Optimizer):
         owns: settings of the inner optimizer that it sets by itself, so that they are not for tuning.
         passes_steps_on: whether optimizers may be inside that need more than gradients and a closure.
         needs_names: whether it goes by the parameters' names.
+        keeps_shapes: whether the state inside is of the parameters' own shapes.
         rescales: settings of the inner optimizer that should be larger by a factor inside this wrapper.
         inner: the optimizer that it holds.
 
@@ -46,6 +47,7 @@ class OptimizerWrapper(Optimizer):
     owns: ClassVar[tuple[str, ...]] = ()
     passes_steps_on: ClassVar[bool] = False
     needs_names: ClassVar[bool] = False
+    keeps_shapes: ClassVar[bool] = True
     rescales: ClassVar[Mapping[str, float]] = {}
     inner: Optimizer
 
