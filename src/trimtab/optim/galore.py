@@ -57,8 +57,9 @@ class GaLore(SubspaceWrapper):
     :math:`r \times n` instead of :math:`m \times n` elements: with Adam's two numbers an element,
     :math:`4mr + 8nr` bytes instead of :math:`8mn`. State is kept as it is when the subspace changes.
 
-    ``GaLore(AdamW(params, lr=0.01), rank=128)``. Coming from the optimizer alone, start with a ten times larger ``lr``:
-    a step is shorter by ``scale``, and by the root of the share of directions that it keeps.
+    ``GaLore(AdamW(params, lr=0.01), rank=128)``. Coming from the optimizer alone, start with a ten times larger ``lr``
+    and a ten times smaller ``weight_decay``: a step is shorter by ``scale``, and by the root of the share of directions
+    that it keeps.
 
     Which parameters: in a group that brings its own ``galore_rank``, all of them, and one that cannot is refused;
     ``None`` leaves a group alone. Otherwise all with two dimensions whose shorter side is longer than ``rank``,
@@ -103,7 +104,8 @@ class GaLore(SubspaceWrapper):
 
     prefix = "galore"
     keeps_shapes = False
-    rescales: ClassVar[Mapping[str, float]] = {"lr": 10.0}  # the paper's 0.01 to Adam's 0.001
+    # The paper's lr is 0.01 to Adam's 0.001; weights shrink by lr times weight_decay.
+    rescales: ClassVar[Mapping[str, float]] = {"lr": 10.0, "weight_decay": 0.1}
     hyperparameters: ClassVar = {
         "rank": projection_rank,
         "targets": one_of("matrices", "all"),
