@@ -92,7 +92,7 @@ def test_numbers_on_the_grid_never_move(dtype, bits):
     for step in range(20):
         again = quantize_affine(grid, bits, rounding_key=rounding_key(step))
         assert torch.equal(unpacked(again.codes, bits, grid.numel()).view(-1, 256), codes[kept])
-        assert torch.allclose(again.dequantize(), grid, rtol=0, atol=1e-6)
+        assert torch.allclose(again.dequantize(), grid, rtol=0, atol=1e-5)  # a quantum is 1e-2
 
 
 def test_the_noise_is_a_function_of_key_and_position():
