@@ -45,7 +45,7 @@ def test_ranges_of_all_optimizers_are_equally_wide():
 
 def test_methods_come_first_then_wrappers():
     assert [entry.id for entry in ALL] == [
-        "adabelief", "diffgrad", "exadam", "lamb", "lars", "lion", "clip", "galore", "q_galore",
+        "adabelief", "diffgrad", "exadam", "lamb", "lars", "lion", "agvm", "clip", "galore", "q_galore",
         "adamw", "nadam", "radam", "sgd",
     ]  # fmt: skip
     assert families() == ["optim"]

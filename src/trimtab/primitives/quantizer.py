@@ -155,7 +155,8 @@ def _rounded_at_random(quanta: Groups, generator: torch.Generator) -> Groups:
     # 1 off the grid, 0 on it; comparing and choosing would take several times as long.
     off = apart.abs().sub_(ON_THE_GRID).clamp_(min=0).sign_()
     noise = torch.rand(quanta.shape, generator=generator, dtype=quanta.dtype, device=quanta.device)
-    return nearest.add_(apart.mul_(off)).add_(noise).floor_()
+    # The noise is added to the small number: to a large one it would now and then be rounded up to one.
+    return nearest.add_(apart.mul_(off).add_(noise).floor_())
 
 
 def _grouped(flat: Float[Tensor, " n"], group_size: int) -> Float[Tensor, "groups size"]:
