@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from trimtab.primitives.low_rank import (
+    add_back_,
     dominant_basis,
     overlap,
     project,
-    project_back,
     random_basis,
     similarity,
 )
@@ -14,6 +14,12 @@ from trimtab.primitives.memory import storage_bytes
 
 def matrix(rows=8, columns=5, dtype=torch.float64, seed=0):
     return torch.randn(rows, columns, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+def project_back(coordinates, basis, side):
+    rows = len(coordinates) if side == "right" else basis.shape[1]
+    columns = basis.shape[1] if side == "right" else coordinates.shape[1]
+    return add_back_(torch.zeros(rows, columns, dtype=basis.dtype), coordinates, basis, side)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -101,3 +107,12 @@ def test_overlap_and_similarity_do_not_see_signs():
     assert overlap(e[:2], e[2:]) == 0
     assert overlap(e[:2], e[1:3]) == 0.5
     assert similarity(e[0], e[1]) == 0
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_what_is_added_back_is_scaled_and_in_place(side):
+    given, added = matrix(), matrix(seed=1)
+    basis = dominant_basis(added, 2, side)
+    coordinates, before = project(added, basis, side), given.clone()
+    assert add_back_(given, coordinates, basis, side, 0.25) is given
+    assert torch.allclose(given, before + 0.25 * project_back(coordinates, basis, side))

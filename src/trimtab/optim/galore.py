@@ -30,7 +30,7 @@ from trimtab.primitives.decay import weight_decay_of
 from trimtab.primitives.flat_step import FlatOptimizer
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, integer, one_of, whole_number
 from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.low_rank import Basis, Side, dominant_basis, project, project_back, random_basis
+from trimtab.primitives.low_rank import Basis, Side, add_back_, dominant_basis, project, random_basis
 from trimtab.primitives.quantized_weight import QuantizedWeight
 from trimtab.primitives.quantizer import QuantizedTensor
 from trimtab.primitives.refusals import parameter_name, refuse_sparse_gradients
@@ -264,8 +264,7 @@ class GaLore(SubspaceWrapper):
             shrinks = {"coupled": 0.0, "fixed": matrix.weight_decay if lr else 0.0}
             value.mul_(1.0 - shrinks.get(str(kind), lr * matrix.weight_decay))
         basis = move.subspace.basis.to(value.dtype)
-        back = project_back(move.stand_in.detach(), basis, move.subspace.side)
-        return value.add_(back, alpha=matrix.own["scale"])
+        return add_back_(value, move.stand_in.detach(), basis, move.subspace.side, matrix.own["scale"])
 
     def _value(self, param: Tensor) -> Tensor:
         """Returns the weights in working precision: their own memory, or a copy."""

@@ -64,9 +64,10 @@ def project(matrix: Matrix, basis: Basis, side: Side) -> Matrix:
     return matrix @ basis.T if side == "right" else basis @ matrix
 
 
-def project_back(coordinates: Matrix, basis: Basis, side: Side) -> Matrix:
-    """Returns the matrix in the subspace that has these coordinates."""
-    return coordinates @ basis if side == "right" else basis.T @ coordinates
+def add_back_(matrix: Matrix, coordinates: Matrix, basis: Basis, side: Side, scale: float = 1.0) -> Matrix:
+    """Adds to a matrix, in place, the one in the subspace that has these coordinates, times a number; returns it."""
+    factors = (coordinates, basis) if side == "right" else (basis.T, coordinates)
+    return matrix.addmm_(*factors, alpha=scale)
 
 
 def overlap(one: Basis, other: Basis) -> float:
