@@ -506,7 +506,9 @@ def test_a_refused_group_is_not_added():
         assert len(optimizer.param_groups) == 1
 
 
-@pytest.mark.parametrize(("name", "value"), [("galore_rank", 3), ("galore_proj_type", "left")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("galore_rank", 3), ("galore_rank", None), ("galore_rank", 5), ("galore_proj_type", "left")]
+)
 def test_a_subspace_of_another_shape_is_refused_in_the_middle(name, value):
     w = matrix(8, 5)
     optimizer = GaLore(torch.optim.AdamW([w]), rank=2)
@@ -517,6 +519,16 @@ def test_a_subspace_of_another_shape_is_refused_in_the_middle(name, value):
         optimizer.step()
     assert torch.equal(w, before)
     assert str(optimizer.state_dict()["state"]) == str(state)
+
+
+def test_a_matrix_with_a_state_of_its_own_is_not_projected_in_the_middle():
+    w, x = matrix(8, 5), matrix(8, 5)
+    groups = [{"params": [w]}, {"params": [x], "galore_rank": None}]
+    optimizer = GaLore(torch.optim.AdamW(groups), rank=2)
+    run(optimizer, w, x, steps=1)
+    optimizer.param_groups[1]["galore_rank"] = 2
+    with pytest.raises(ValueError, match="has a state of the whole, and rank 2 on the right side is asked for"):
+        optimizer.step()
 
 
 def test_a_step_that_the_rule_refuses_changes_nothing():

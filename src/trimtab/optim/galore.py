@@ -18,6 +18,7 @@ from trimtab.optim.galore_checks import (
     Settings,
     projected_params,
     projection_rank,
+    refuse_changed,
     refuse_other_rules,
     refuse_other_subspaces,
     refuse_started,
@@ -30,7 +31,7 @@ from trimtab.primitives.decay import weight_decay_of
 from trimtab.primitives.flat_step import FlatOptimizer
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, integer, one_of, whole_number
 from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.low_rank import Basis, Side, add_back_, dominant_basis, project, random_basis
+from trimtab.primitives.low_rank import Basis, add_back_, dominant_basis, project, random_basis
 from trimtab.primitives.quantized_weight import QuantizedWeight
 from trimtab.primitives.quantizer import QuantizedTensor
 from trimtab.primitives.refusals import parameter_name, refuse_sparse_gradients
@@ -145,7 +146,7 @@ class GaLore(SubspaceWrapper):
             What the closure returned.
 
         Raises:
-            RuntimeError: a gradient is sparse, or a matrix is divided over processes. Nothing was written.
+            RuntimeError: a gradient is sparse. Nothing was written.
             TypeError: a setting was given a value of the wrong type. Nothing was written.
             ValueError: a setting was given a value outside its range, or one with which the state does not agree.
                 Nothing was written.
@@ -181,6 +182,7 @@ class GaLore(SubspaceWrapper):
                 for number, (own, group) in enumerate(checked)
                 for index in projected_params(group, own)
             ]
+            refuse_changed(self.prefix, self.param_groups, matrices, self._subspaces, rule)
             moves = [self._move(rule, matrix) for matrix in matrices if matrix.param.grad is not None]
             stand_ins = {move.matrix.param: move.stand_in for move in moves}
             apart = {stand_ins.get(matrix.param, matrix.param) for matrix in matrices}
@@ -212,10 +214,8 @@ class GaLore(SubspaceWrapper):
         """Returns the subspace for this step: the present one, or a new one if its time is over."""
         own, present = matrix.own, self._subspaces.get(matrix.param)
         rank, side = subspace_rank(own["rank"], matrix.param), matrix.side
-        if present is not None:
-            self._refuse_changed(matrix, present, rank, side)
-            if not present.due and present.age < self._gap(own, present):
-                return present
+        if present is not None and not present.due and present.age < self._gap(own, present):
+            return present
         made = 0 if present is None else present.decompositions
         seed = (own["seed"], "decomposition", *matrix.position, made) if own["svd"] == "randomized" else None
         found = dominant_basis(grad, rank, side, seed=seed)
@@ -246,14 +246,6 @@ class GaLore(SubspaceWrapper):
             new: the new subspace.
         """
         return new
-
-    def _refuse_changed(self, matrix: Matrix, present: Subspace, rank: int, side: Side) -> None:
-        if (present.rank, present.side) != (rank, side):
-            raise ValueError(
-                f"{self.prefix}_rank or {self.prefix}_proj_type was changed: {matrix.name} has a state of rank "
-                f"{present.rank} on the {present.side} side, and {rank} on the {side} side is asked for; set it "
-                "back, or make a new optimizer"
-            )
 
     def _moved(self, rule: Optimizer, move: Move) -> Tensor:
         """Returns the weights after the step, in working precision, where possible in their own memory."""

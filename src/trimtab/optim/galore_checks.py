@@ -6,9 +6,11 @@ from typing import Any, TypeAlias, cast
 from torch import Tensor, optim
 from torch.optim import Optimizer
 
+from trimtab.optim.subspace import Matrix, Subspace
 from trimtab.primitives.decay import weight_decay_of
 from trimtab.primitives.flat_step import FlatOptimizer
 from trimtab.primitives.hyperparameters import FLOATING_DTYPES, Interval, whole_number
+from trimtab.primitives.low_rank import Side
 from trimtab.primitives.refusals import parameter_name
 from trimtab.primitives.sharding import shards_of
 from trimtab.primitives.wrapping import OptimizerWrapper
@@ -133,3 +135,39 @@ def refuse_started(owner: str, rule: Optimizer, group: Group, chosen: Sequence[i
                 f"another shape: put {owner} around it before its first step; Adagrad, which makes its state at once, "
                 "cannot be inside"
             )
+
+
+def refuse_changed(
+    prefix: str,
+    groups: Sequence[Group],
+    matrices: Sequence[Matrix],
+    subspaces: Mapping[Tensor, Subspace],
+    rule: Optimizer,
+) -> None:
+    """Checks that what is to be moved is what there is a state of.
+
+    Args:
+        prefix: of the settings.
+        groups: all parameter groups.
+        matrices: what is to be projected.
+        subspaces: of those that were projected so far.
+        rule: the optimizer with their states.
+
+    Raises:
+        ValueError: a setting was changed in the middle of a run.
+    """
+    wanted = {each.param: (subspace_rank(each.own["rank"], each.param), each.side) for each in matrices}
+    for group in groups:
+        for index, param in enumerate(group["params"]):
+            present = subspaces.get(param)
+            has = None if present is None else (present.rank, present.side)
+            if has != wanted.get(param) and (present is not None or rule.state.get(param)):
+                name, asked = parameter_name(group, index), _described(wanted.get(param))
+                raise ValueError(
+                    f"{prefix}_rank, {prefix}_targets or {prefix}_proj_type was changed: {name} has a state of "
+                    f"{_described(has)}, and {asked} is asked for; set it back, or make a new optimizer"
+                )
+
+
+def _described(subspace: tuple[int, Side] | None) -> str:
+    return "the whole" if subspace is None else f"rank {subspace[0]} on the {subspace[1]} side"

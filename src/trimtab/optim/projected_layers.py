@@ -22,6 +22,9 @@ def galore_parameter_groups(
 ) -> list[dict[str, Any]]:
     """Splits a model's parameters into the weights of linear layers, to be projected, and the rest.
 
+    Linear layers are ``nn.Linear`` and what derives from it; the joint weight of queries, keys and values in
+    ``nn.MultiheadAttention`` is none, and belongs to the rest.
+
     Args:
         model: where the parameters come from; those with ``requires_grad=False`` are left out.
         rank: for the projected weights: a whole number, or a fraction of each one's shorter side.
