@@ -34,6 +34,7 @@ SUMMARY = """\
     * [All](methods/index.md)
 {methods}
 * [How fast, how exact](speed.md)
+* [How much memory](memory.md)
 * [Test your own optimizer](testing.md)
 * [Architecture](architecture.md)
 * Reference
@@ -49,6 +50,11 @@ def method_page(entry: Entry) -> str:
     """Writes a method's page from its entry and its docstring."""
     module, _, name = entry.object.partition(":")
     tunables = "\n".join(f"| `{key}` | {tunable} |" for key, tunable in entry.load_tunables().items())
+    tunables = tunables or "| none of its own | |"
+    stretched = " and ".join(
+        f"that of `{key}` is multiplied by {factor:g}" for key, factor in getattr(entry.load(), "rescales", {}).items()
+    )
+    stretched = f"Of the optimizer's ranges, {stretched}." if stretched else ""
     fixed = ", ".join(f"`{key}={value!r}`" for key, value in entry.settings.items())
     link = f" [arXiv:{entry.arxiv}](https://arxiv.org/abs/{entry.arxiv})" if entry.arxiv else ""
     reference = (
@@ -88,7 +94,7 @@ optimizer = trimtab.create("{example(entry).label}", model, lr={_middle(entry):.
 |---|---|
 {tunables}
 
-{f"Fixed unless you say otherwise: {fixed}." if fixed else ""}
+{f"Fixed unless you say otherwise: {fixed}." if fixed else ""}{stretched}
 
 {_verdict(entry)}
 

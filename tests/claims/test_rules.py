@@ -8,7 +8,7 @@ from torch import nn
 
 from tests.lab.toy import Toy
 from trimtab import Session
-from trimtab.claims import adahessian, schedules
+from trimtab.claims import adahessian, q_galore, schedules
 from trimtab.claims import sso as sso_claim
 from trimtab.claims.adabelief import FloorAdam, adam_with_floor
 from trimtab.claims.claim import Run
@@ -233,3 +233,34 @@ def test_adahessian_draws_other_signs_with_another_seed():
         adahessian.adahessian(nn.Linear(1, 1), {"lr": 0.1}, Run(10, seed)).param_groups[0]["seed"] for seed in (1, 1, 2)
     ]
     assert seeds[0] == seeds[1] != seeds[2]
+
+
+@pytest.mark.parametrize(
+    ("arm", "decompositions", "share"),
+    [("adamw", 0, 1.0), ("galore", 12, 0.57), ("q_galore", 12, 0.27), (q_galore.TO_NEAREST, 12, 0.27)],
+)
+def test_arms_of_q_galore_differ_in_what_they_keep_of_the_projected_layers(arm, decompositions, share):
+    chosen = q_galore.CLAIM.arm(arm)
+    task = chosen.task()
+    session = Session(task, lambda model: chosen.optimizer(model, {"lr": 0.01}, RUN), seed=0)
+    for _ in range(2):
+        session.step()
+    measured = chosen.probe(session)
+    assert measured["decompositions"] == decompositions
+    whole = 12 * 2 * (4 * 64 * 64 + 2 * 64 * 128)
+    assert measured["bytes"] / whole == pytest.approx(share, abs=0.01)
+
+
+def test_small_steps_are_about_a_tenth_of_a_quantum():
+    chosen = q_galore.CLAIM.arm(q_galore.AT_RANDOM)
+    session = Session(chosen.task(), lambda model: chosen.optimizer(model, chosen_settings(chosen), RUN), seed=0)
+    weight = session.model.blocks[0].expansion.weight
+    before, quantum = weight.dequantize(), weight.scale.mean().item()
+    session.step()
+    assert quantum == pytest.approx(0.0027, rel=0.2)
+    # rounded at random, a tenth of a quantum is one for a tenth of the weights
+    assert 0.05 < ((weight.dequantize() - before).abs() > quantum / 2).double().mean().item() < 0.1
+
+
+def chosen_settings(arm):
+    return {name: values[0] for name, values in arm.grid.items()}

@@ -10,6 +10,7 @@ from trimtab.primitives.hyperparameters import (
     POSITIVE,
     REPRESENTABLE,
     SHARE,
+    Interval,
     flag,
     floating_dtype,
     learning_rate,
@@ -128,3 +129,11 @@ def test_a_whole_number_has_a_least_value():
         whole_number(1)("every", 0)
     with pytest.raises(TypeError, match=r"every=1.0 must be a whole number, not float"):
         whole_number(1)("every", 1.0)
+
+
+def test_an_interval_may_have_its_end():
+    share = Interval(0.0, 1.0, closed=True)
+    assert share("share", 1) == 1.0
+    assert str(share) == "[0, 1]"
+    with pytest.raises(ValueError, match=r"share=1.5 must lie in \[0, 1\]"):
+        share("share", 1.5)

@@ -13,5 +13,7 @@ CLAIMS: dict[str, str] = {
     "agvm": "trimtab.claims.agvm:CLAIM",
     "lars": "trimtab.claims.lamb:CLAIM",
     "sso": "trimtab.claims.sso:CLAIM",
+    "galore": "trimtab.claims.q_galore:CLAIM",
+    "q_galore": "trimtab.claims.q_galore:CLAIM",
 }
 """A method of the catalogue, and where its claim is: ``module:name``. Several methods may share one."""

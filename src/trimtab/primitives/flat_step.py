@@ -10,7 +10,7 @@ This file is the contract with ``torch.optim``, with the rule and with the user.
 ``kernel``, how parameters become flat memory in ``chunks``, and the two come together in ``walk``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cache
 from operator import attrgetter
 from typing import Any, ClassVar, TypeAlias, TypedDict, overload
@@ -263,6 +263,14 @@ class FlatOptimizer(torch.optim.Optimizer):
                 of the optimizer are not watched.
         """
         self._observer = observer
+
+    def forget(self, params: Set[Tensor]) -> None:
+        """Gives up the memory that was prepared for steps with parameters which do not come back.
+
+        Args:
+            params: these parameters.
+        """
+        self._plans = {index: plan for index, plan in self._plans.items() if params.isdisjoint(plan.params)}
 
     def state_dict(self) -> dict[str, Any]:
         """Returns a copy of the state, which later steps leave alone."""
