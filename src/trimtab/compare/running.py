@@ -2,11 +2,12 @@
 
 import contextlib
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
 from optuna.pruners import BasePruner
@@ -19,9 +20,10 @@ from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.plan import CandidateLike, Plan
 from trimtab.compare.result import ComparisonResult, TaskFacts
 from trimtab.lab.checks import MANY_WORKERS, check_path, check_text, check_whole
+from trimtab.lab.contact import Contact
 from trimtab.lab.database import Location, parse_url, shown
 from trimtab.lab.environment import environment
-from trimtab.lab.errors import InputError, NoStudyError, StudyMismatchError
+from trimtab.lab.errors import InputError, NoStudyError, StoreAwayError, StoreUnreachableError, StudyMismatchError
 from trimtab.lab.executor import Executor, LocalExecutor, usable_cores
 from trimtab.lab.lease import Limits
 from trimtab.lab.ray_executor import RayExecutor
@@ -35,6 +37,8 @@ PRUNERS: dict[str, Callable[[], BasePruner]] = {
 }
 
 EXECUTORS = ("local", "ray")
+
+Result = TypeVar("Result")
 
 
 def chosen_reference(labels: list[str], wanted: str | None) -> str:
@@ -103,6 +107,16 @@ class Running:
     def at_once(self) -> int | None:
         """How many trials this process runs at once, if that is known before it has started; a cluster has its own."""
         return self.workers if self.executor == "local" else self.jobs
+
+    def read_patiently(self, read: Callable[[], Result], location: Location) -> Result:
+        """Reads a store, and waits for a database that is away as long as when it was written to."""
+        contact = Contact(shown(location), (self.limits or Limits()).patience)
+        while True:
+            try:
+                return read()
+            except StoreUnreachableError as error:
+                contact.failed(StoreAwayError(str(error)), unwritten=0)
+                time.sleep(contact.seconds_left)
 
     def make_executor(self, work: Work, *, answers: bool) -> Executor:
         """Returns what runs trials; ``answers`` says whether these wait for answers to their reports."""
@@ -197,7 +211,7 @@ class PlannedComparison(ABC):
                         if planned is not None:
                             planned(replace(numbers, trials=self.plan.trials, seeds=self.plan.seeds))
                     run_study(self.plan.points, store, executor, pruner=pruner, observer=observer)
-        return load_result(self.out, self.running.store)
+        return self.running.read_patiently(lambda: load_result(self.out, self.running.store), self.location)
 
     def adopt(self, notes: Mapping[str, Any]) -> None:
         """Takes over the numbers of trials and seeds that a store's notes say were chosen.

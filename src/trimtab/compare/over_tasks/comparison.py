@@ -176,7 +176,7 @@ class ComparisonOverTasks:
                         if planned is not None:
                             planned(numbers)
                     run_study(self.points, store, executor, pruner=pruner, observer=observer)
-        return load_result_over_tasks(self.out, self.running.store)
+        return self.running.read_patiently(lambda: load_result_over_tasks(self.out, self.running.store), self.location)
 
     def estimate(self) -> Numbers:
         """Measures a few steps of each candidate on each task, and returns how large all of it will be.
