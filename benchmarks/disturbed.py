@@ -24,7 +24,7 @@ CANDIDATES = "adamw,lion"
 ALL = 2 * (TRIALS + SEEDS)
 
 TASK = """
-import multiprocessing, os, time
+import multiprocessing, os, select
 import torch
 from torch import nn
 from torch.utils.data import TensorDataset
@@ -48,7 +48,7 @@ class Small(Task):
         return nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.2), nn.Linear(8, 2))
 
     def losses(self, outputs, batch):
-        time.sleep(float(os.environ.get("SECONDS_A_STEP", "0")))
+        select.select([], [], [], float(os.environ.get("SECONDS_A_STEP", "0")))  # faketime breaks time.sleep()
         return nn.functional.cross_entropy(outputs, batch[1], reduction="none")
 
     def score(self, outputs, batch):

@@ -1,6 +1,7 @@
 """A comparison from beginning to end, on the task that the template writes."""
 
 import re
+import threading
 
 import pytest
 
@@ -286,6 +287,18 @@ def test_a_comparison_in_a_database_is_the_comparison_in_a_directory(task, finis
         (t.key, t.loss, t.test_loss, t.curve) for t in expected.trials
     ]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_is_away_at_the_end_is_waited_for(task, postgres, tmp_path):
+    class Watcher(Recorder):
+        def finished(self, point, outcome):
+            super().finished(point, outcome)
+            if len(self.keys) == self.total == 8:  # the last outcome is written, and nothing has been read yet
+                postgres.refuse_connections()
+                threading.Timer(1.0, lambda: postgres.refuse_connections(False)).start()
+
+    result = comparison(task, tmp_path, store=postgres.url).run(Watcher())
+    assert [trial.status for trial in result.trials] == ["complete"] * 8
 
 
 def test_a_comparison_on_ray_is_the_comparison_on_local_workers(task, finished, tmp_path):
