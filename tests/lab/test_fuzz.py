@@ -271,7 +271,7 @@ LEFT_OUT = {
         "lease:Leases", "lease:Heart", "process:Ended", "process:Lines", "randomness:OwnedRandomness",
         "statistics:PairedDifference", "store:StoredStudy", "trial:Point", "trial:CurvePoint", "trial:Outcome",
         "task:Evaluation", "activity:Process", "activity:Running", "activity:Ended", "activity:Activity",
-        "performance_profile:PerformanceProfile", "schedule:Job",
+        "performance_profile:PerformanceProfile", "schedule:Job", "replay:Replay",
     },
     "called by trimtab alone, with objects of its own": {
         "database:sqlite_file", "database:shown", "database:existing", "environment:environment",
