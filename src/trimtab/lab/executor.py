@@ -258,17 +258,15 @@ def _serve(connection: "Connection[Any, Any]", work: Work, threads: int, answers
         connection.send((cost, loss))
         return bool(connection.recv()) if answers else False
 
-    connection.send(None)
-    while True:
-        try:
+    with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone, with nobody to tell
+        connection.send(None)
+        while True:
             point = connection.recv()
-        except EOFError:
-            return
-        try:
-            outcome = work(point, report)
-        except Exception:
-            outcome = Outcome("failed", error=traceback.format_exc())
-        connection.send(outcome)
+            try:
+                outcome = work(point, report)
+            except Exception:
+                outcome = Outcome("failed", error=traceback.format_exc())
+            connection.send(outcome)
 
 
 def _die_with_parent() -> None:
