@@ -345,7 +345,7 @@ class Faults:
         """PostgreSQL shared by three programs, each killed at random and started again."""
         for _ in self.repeat(2):
             with self._database() as (url, _):
-                run = self.fresh("shared", url=url, options=["--takeover", "2"])
+                run = self.fresh("shared", url=url, options=["--takeover", "5"])
                 over = threading.Event()
                 threads = [threading.Thread(target=self._machine, args=(run, row, over, clocks)) for _ in range(3)]
                 for thread in threads:
@@ -371,9 +371,9 @@ class Faults:
         place.mkdir()
         while True:
             process = run.start(**(self._clock(place) if clocks else {}))
-            deadline = time.monotonic() + chooser.uniform(4.0, 14.0)
-            while process.poll() is None and (time.monotonic() < deadline or over.is_set()):
-                time.sleep(0.3)
+            wanted = run.started + chooser.randint(4, 9)  # by any of them, so that they get on
+            while process.poll() is None and (run.started < wanted or over.is_set()):
+                time.sleep(chooser.uniform(0.1, 0.5))
                 if clocks:
                     self._set_clock(place)
             if process.poll() is not None:

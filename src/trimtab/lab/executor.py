@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, cast
 
 from trimtab.lab.checks import MANY_WORKERS, check_callable, check_flag, check_whole
-from trimtab.lab.trial import Outcome, Point, Work
+from trimtab.lab.trial import Outcome, Point, Reporter, Work
 
 
 @dataclass(frozen=True)
@@ -255,18 +255,23 @@ def _serve(connection: "Connection[Any, Any]", work: Work, threads: int, answers
     torch.set_num_threads(threads)
 
     def report(cost: int, loss: float) -> bool:
-        connection.send((cost, loss))
-        return bool(connection.recv()) if answers else False
+        try:
+            connection.send((cost, loss))
+            return bool(connection.recv()) if answers else False
+        except (EOFError, OSError):
+            os._exit(1)  # there is nobody any more to run it for
 
-    with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone, with nobody to tell
+    with contextlib.suppress(EOFError, OSError):
         connection.send(None)
         while True:
-            point = connection.recv()
-            try:
-                outcome = work(point, report)
-            except Exception:
-                outcome = Outcome("failed", error=traceback.format_exc())
-            connection.send(outcome)
+            connection.send(_outcome(work, connection.recv(), report))
+
+
+def _outcome(work: Work, point: Point, report: Reporter) -> Outcome:
+    try:
+        return work(point, report)
+    except Exception:
+        return Outcome("failed", error=traceback.format_exc())
 
 
 def _die_with_parent() -> None:
