@@ -23,6 +23,8 @@ docs: .venv/dev
 bench: .venv/dev
 	$(BIN)/python benchmarks/executor_throughput.py
 	$(BIN)/python benchmarks/optimizer_step.py
+	$(BIN)/python benchmarks/report_scale.py
+	$(BIN)/python benchmarks/optimizer_memory.py
 
 # hours; what needs root or faketime is left out without them
 reliability: .venv/dev

@@ -1,7 +1,6 @@
 """Writes the pages that follow from the catalogue: one a method, their index, and the site's table of contents."""
 
 import mkdocs_gen_files
-from plotly.offline import get_plotlyjs
 
 from trimtab.catalog import Entry, entries
 from trimtab.catalog.expressions import example
@@ -10,6 +9,7 @@ from trimtab.claims.claim import Claim
 from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import ClaimResult, committed
 from trimtab.report.claims import verdict_section
+from trimtab.report.document import plotly_js
 from trimtab.report.figures.claim import claim_panel
 
 SUMMARY = """\
@@ -25,19 +25,24 @@ SUMMARY = """\
 * [Compare with any script](any-script.md)
 * [Coming from another optimizer](coming-from.md)
 * [How a comparison is made](comparison.md)
+* [Over several tasks](several-tasks.md)
 * [On many machines](machines.md)
+* [In a notebook](notebook.md)
 * [What it withstands](reliability.md)
 * [How a claim is tried](claims.md)
 * Methods
     * [All](methods/index.md)
 {methods}
 * [How fast, how exact](speed.md)
+* [How much memory](memory.md)
 * [Test your own optimizer](testing.md)
 * [Architecture](architecture.md)
 * Reference
     * [Tasks and sessions](reference/lab.md)
     * [Comparisons](reference/compare.md)
     * [The update rule's contract](reference/rules.md)
+    * [Surrogates and line searches](reference/surrogates.md)
+    * [Curvature](reference/curvature.md)
 """
 
 
@@ -45,6 +50,11 @@ def method_page(entry: Entry) -> str:
     """Writes a method's page from its entry and its docstring."""
     module, _, name = entry.object.partition(":")
     tunables = "\n".join(f"| `{key}` | {tunable} |" for key, tunable in entry.load_tunables().items())
+    tunables = tunables or "| none of its own | |"
+    stretched = " and ".join(
+        f"that of `{key}` is multiplied by {factor:g}" for key, factor in getattr(entry.load(), "rescales", {}).items()
+    )
+    stretched = f"Of the optimizer's ranges, {stretched}." if stretched else ""
     fixed = ", ".join(f"`{key}={value!r}`" for key, value in entry.settings.items())
     link = f" [arXiv:{entry.arxiv}](https://arxiv.org/abs/{entry.arxiv})" if entry.arxiv else ""
     reference = (
@@ -84,7 +94,7 @@ optimizer = trimtab.create("{example(entry).label}", model, lr={_middle(entry):.
 |---|---|
 {tunables}
 
-{f"Fixed unless you say otherwise: {fixed}." if fixed else ""}
+{f"Fixed unless you say otherwise: {fixed}." if fixed else ""}{stretched}
 
 {_verdict(entry)}
 
@@ -148,7 +158,7 @@ def main() -> None:
     with mkdocs_gen_files.open("methods/index.md", "w") as file:
         file.write(index_page())
     with mkdocs_gen_files.open("assets/plotly.min.js", "w") as file:
-        file.write(get_plotlyjs())
+        file.write(plotly_js())
     for entry in entries().values():
         with mkdocs_gen_files.open(f"methods/{entry.id}.md", "w") as file:
             file.write(method_page(entry))

@@ -1,7 +1,7 @@
 """Which optimizer suits this Trainer? Its data, model, loss and metric as a task of a comparison, as they are.
 
     pip install 'trimtab[huggingface]'
-    trimtab compare examples/huggingface_task.py:task --candidates adamw,lion --budget 60 --trials 4 --seeds 3
+    trimtab compare examples/huggingface_task.py:task --candidates adamw,lion --steps 60 --trials 4 --seeds 3
 
 The model is a tiny BERT with random weights, and the class of a made-up text is its most frequent token: nothing is
 downloaded.

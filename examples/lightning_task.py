@@ -1,7 +1,7 @@
 """Which optimizer suits this Lightning module? Its data, loss and metric as a task of a comparison, as they are.
 
     pip install 'trimtab[lightning]'
-    trimtab compare examples/lightning_task.py:task --candidates adamw,lion --budget 60 --trials 4 --seeds 3
+    trimtab compare examples/lightning_task.py:task --candidates adamw,lion --steps 60 --trials 4 --seeds 3
 
 The data are scikit-learn's digits: nothing is downloaded.
 """

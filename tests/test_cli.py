@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from trimtab.cli import app
 from trimtab.cli.application import stoppable
 
-SMALL = ["--trials", "2", "--seeds", "2", "--budget", "20"]
+SMALL = ["--trials", "2", "--seeds", "2", "--steps", "20"]
 
 
 def run(*arguments):
@@ -47,6 +47,7 @@ def test_a_comparison_prints_the_ranking_the_code_and_where_the_report_is(finish
     out, done = finished
     assert done.exit_code == 0, done.output
     text = words(done.output)
+    text = text[text.index("rank candidate") :]  # the progress before it names candidates in any order
     best, other = json.loads((out / "results.json").read_text())["candidates"]
     assert text.index(best["label"]) < text.index(other["label"])
     assert words(best["code"]) in text
@@ -71,6 +72,52 @@ def test_the_report_is_drawn_anew_from_the_store(finished):
     done = run("report", out)
     assert done.exit_code == 0
     assert (out / "report.html").stat().st_size > 1_000_000
+
+
+def test_several_tasks_have_a_page_each_and_one_over_all(task, tmp_path):
+    other = tmp_path / "other.py"
+    other.write_text(Path(task.partition(".py:")[0] + ".py").read_text().replace('"my-task"', '"other"'))
+    options = ["--candidates", "adamw,lion", "--out", tmp_path / "out", *SMALL]
+    done = run("compare", task, f"{other}:MyTask", *options)
+    assert done.exit_code == 0, done.output
+    assert "over 2 tasks" in words(done.output)
+    pages = ["report.html", "my-task/report.html", "other/report.html"]
+    for page in pages:
+        (tmp_path / "out" / page).unlink()
+    assert run("report", tmp_path / "out").exit_code == 0
+    assert all((tmp_path / "out" / page).is_file() for page in pages)
+    values = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert list(values["tasks"]) == ["my-task", "other"]
+    assert len(values["profiles"]) == 2
+
+    status = json.loads(run("status", tmp_path / "out", "--json").output)["studies"][0]
+    assert (status["state"], status["done"], status["total"]) == ("finished", 16, 16)
+    dry = run("compare", task, f"{other}:MyTask", *options, "--dry-run")
+    assert "my-task: 8 trials" in dry.output
+    assert "other: 8 trials" in dry.output
+
+
+def test_the_status_is_told_in_words_and_as_json(finished):
+    out, _ = finished
+    done = run("status", out)
+    assert done.exit_code == 0, done.output
+    text = words(done.output)
+    assert "finished" in text
+    assert "8/8 trials" in text
+    found = json.loads(run("status", out, "--json").stdout)
+    (study,) = found["studies"]
+    assert (study["state"], study["done"], study["report"]) == ("finished", 8, str(out / "report.html"))
+    watched = run("status", out, "--watch", "--json")  # there is nothing to wait for
+    assert [json.loads(line)["schema"] for line in watched.stdout.splitlines()] == ["trimtab.status"]
+
+
+def test_a_dry_run_with_a_budget_says_what_was_chosen(task, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["--candidates", "adamw,sgd", "--steps", "20", "--seeds", "3", "--budget", "2h", "--out", out]
+    done = run("compare", task, *arguments, "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert "262 trials" in words(done.output)  # as many as are ever planned
+    assert not out.exists()
 
 
 def test_json_on_standard_output_is_nothing_but_json(task, finished):
@@ -99,6 +146,12 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(task, tmp_path):
         (["compare", "digits", "--candidates", "loin"], "unknown method 'loin'; did you mean lion"),
         (["compare", "digits", "--candidates", "lion(lr=5)"], "lr=5 is outside its range"),
         (["compare", "digits", "--seeds", "0"], "seeds=0"),
+        (["compare", "digits", "--budget", "200"], "--budget 200m is the time for the whole comparison"),
+        (["compare", "digits", "--budget", "200"], "in steps is --steps 200"),
+        (["compare", "digits", "--budget", "soon"], "budget='soon' is not a time"),
+        (["compare", "digits", "--budget", "1h", "--trials", "3", "--seeds", "3"], "has nothing to choose"),
+        (["status", "nowhere"], "there is no directory nowhere"),
+        (["status", "."], "there is no study in ."),
         (["compare", "missing.py:Task"], "there is no file missing.py"),
         (["show", "loin"], "did you mean lion"),
         (["list", "--family", "optimm"], "did you mean optim"),
@@ -152,7 +205,7 @@ main()
 
 def test_control_c_says_how_to_go_on_and_the_same_command_does(task, tmp_path):
     arguments = ["compare", task, "--candidates", "adamw,lion", "--out", str(tmp_path / "out")]
-    arguments += ["--trials", "4", "--seeds", "2", "--budget", "400"]
+    arguments += ["--trials", "4", "--seeds", "2", "--steps", "400"]
     command = [sys.executable, "-c", LISTENING, *arguments]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -239,13 +292,13 @@ def test_help_names_the_exit_codes():
 def test_completion_offers_tasks_and_candidates():
     from trimtab.cli.comparing import _complete_candidates, _complete_tasks
 
-    assert _complete_tasks("di") == ["digits", "diabetes"]
+    assert _complete_tasks("di") == ["digits", "digit-scenes", "diabetes"]
     assert _complete_candidates("adamw,li") == ["adamw,lion"]
 
 
 def test_a_store_by_its_url_holds_the_results_and_the_directory_the_reports(task, tmp_path):
     store = f"sqlite:///{tmp_path / 'results.db'}"
-    arguments = ["compare", task, "--candidates", "adamw", "--trials", "1", "--seeds", "1", "--budget", "20"]
+    arguments = ["compare", task, "--candidates", "adamw", "--trials", "1", "--seeds", "1", "--steps", "20"]
     done = run(*arguments, "--out", str(tmp_path / "out"), "--store", store)
     assert done.exit_code == 0, done.output
     assert (tmp_path / "results.db").is_file()
@@ -267,7 +320,7 @@ def test_a_database_that_stays_away_has_an_exit_code_of_its_own(task, tmp_path, 
     from trimtab.compare.comparison import Comparison
     from trimtab.lab.errors import StoreLostError
 
-    def lost(self, observer):
+    def lost(self, *arguments):
         raise StoreLostError("it has been away for 3600 seconds")
 
     monkeypatch.setattr(Comparison, "run", lost)
@@ -334,7 +387,7 @@ def test_a_dry_run_shows_the_first_commands(command, tmp_path):
         (["compare", "digits", "--tune", "lr=1..2"], "--tune belongs to a comparison with --command"),
         (["compare", "digits", "--metric-file", "x"], "--metric-file belongs to"),
         (["compare", "digits", "--command", "echo {seed}"], "TASK cannot be given together with --command"),
-        (["compare", "--command", "echo {seed}", "--budget", "3"], "--budget is for tasks"),
+        (["compare", "--command", "echo {seed}", "--steps", "3"], "--steps is for tasks"),
         (["compare", "--command", "echo {seed", "--candidates", "a", "--metric", "x"], "this brace opens"),
         (["compare", "--candidate", "a", "--metric", "x"], "--candidate 'a': expected a name, an equals sign"),
     ],

@@ -6,6 +6,8 @@ if TYPE_CHECKING:
     from trimtab.catalog.create import create
     from trimtab.compare.command.comparison import CommandComparison
     from trimtab.compare.comparison import Comparison
+    from trimtab.compare.frames import read
+    from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
     from trimtab.lab.adapters.huggingface import TrainerTask
     from trimtab.lab.adapters.lightning import LightningTask
     from trimtab.lab.session import Session
@@ -15,6 +17,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CommandComparison",
     "Comparison",
+    "ComparisonOverTasks",
     "Evaluation",
     "LightningTask",
     "Metric",
@@ -22,15 +25,18 @@ __all__ = [
     "Task",
     "TrainerTask",
     "create",
+    "read",
 ]
 
 _HOMES = {
     "CommandComparison": "trimtab.compare.command.comparison",
     "create": "trimtab.catalog.create",
     "Comparison": "trimtab.compare.comparison",
+    "ComparisonOverTasks": "trimtab.compare.over_tasks.comparison",
     "Evaluation": "trimtab.lab.task",
     "LightningTask": "trimtab.lab.adapters.lightning",
     "Metric": "trimtab.lab.task",
+    "read": "trimtab.compare.frames",
     "Session": "trimtab.lab.session",
     "Task": "trimtab.lab.task",
     "TrainerTask": "trimtab.lab.adapters.huggingface",

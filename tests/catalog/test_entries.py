@@ -45,7 +45,9 @@ def test_ranges_of_all_optimizers_are_equally_wide():
 
 def test_methods_come_first_then_wrappers():
     assert [entry.id for entry in ALL] == [
-        "adabelief", "diffgrad", "exadam", "lamb", "lars", "lion", "clip", "adamw", "nadam", "radam", "sgd",
+        "adabelief", "adahessian", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
+        "agvm", "clip", "galore", "q_galore",
+        "adamw", "nadam", "radam", "sgd",
     ]  # fmt: skip
     assert families() == ["optim"]
 
@@ -68,6 +70,7 @@ def test_unknown_names_offer_the_nearest(name, offer):
         ("belief", "adabelief"),
         ("cross-moment", "exadam"),
         ("friction", "diffgrad"),
+        ("expensive loss", "sso"),
         ("nesterov", "sgd"),
         ("arxiv zzz", None),
     ],

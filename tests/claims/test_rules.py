@@ -8,13 +8,14 @@ from torch import nn
 
 from tests.lab.toy import Toy
 from trimtab import Session
-from trimtab.claims import schedules
+from trimtab.claims import adahessian, q_galore, schedules
+from trimtab.claims import sso as sso_claim
 from trimtab.claims.adabelief import FloorAdam, adam_with_floor
 from trimtab.claims.claim import Run
 from trimtab.claims.diffgrad import ObservedDiffGrad, RandomFriction, diffgrad, friction, placebo
 from trimtab.claims.tasks import PlainDigits, RecurrentLM
 from trimtab.lab.task import check_task
-from trimtab.optim import DiffGrad
+from trimtab.optim import AdaHessian, DiffGrad
 
 RUN = Run(steps=10, seed=1000)
 
@@ -165,3 +166,101 @@ def test_eight_epochs_are_160_steps_of_9802_parameters():
     task = PlainDigits(8)
     assert task.steps == 160
     assert sum(p.numel() for p in task.model(torch.Generator().manual_seed(0)).parameters()) == 9802
+
+
+@pytest.mark.parametrize("regime", sso_claim.REGIMES)
+@pytest.mark.parametrize("name", ["sso, 5 inner steps", "line search", "adam"])
+def test_sso_and_its_baselines_pay_by_the_call_and_count_what_it_costs(regime, name):
+    arm = sso_claim.CLAIM.arm(f"{name}, softmax regression, {regime}")
+    task = arm.task()
+    settings = {setting: values[0] for setting, values in arm.grid.items()}
+    session = Session(
+        task, lambda model: arm.optimizer(model, settings, RUN), seed=3, budget=3 * sso_claim.REGIMES[regime][0]
+    )
+    while not session.meter.exhausted:
+        session.step()
+    measured = arm.probe(session)
+    assert measured["gradients asked for"] == 3
+    if name == "adam":
+        assert measured["sample-gradients"] == session.meter.used
+    else:
+        assert measured["sample-gradients"] > session.meter.used + 3 * task.batch_size // 3
+    assert measured["training loss"] == session.evaluate("train").loss
+
+
+def test_the_improvements_of_ssos_claim():
+    assert sso_claim.gain(0.3, 0.6, 0.5) == pytest.approx(0.4)
+    assert sso_claim.smaller_gain(1.0, 0.5, 0.4) == pytest.approx(0.2)
+    assert sso_claim.smaller_gain(1.0, 0.5, 0.6) < 0
+    assert sso_claim.points_above_margin(0.9, 0.9, 0.92) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("place", sso_claim._places())
+def test_ssos_tasks_are_whole(place):
+    check_task(sso_claim._task(*place), "a task")
+
+
+def test_the_length_of_a_step_is_measured_without_a_trace():
+    session = Session(adahessian.digits(4), lambda model: adahessian.adahessian(model, {"lr": 0.1}, RUN), seed=3)
+    session.step()
+    before = {name: value.clone() for name, value in session.model.state_dict().items()}
+    (ratio,) = adahessian.time_ratio(session).values()
+    assert 1 < ratio < 20
+    assert (session.steps, session.meter.used) == (1, 100)
+    assert all(torch.equal(before[name], value) for name, value in session.model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"), [(adahessian.EQUAL_STEPS, 400), (adahessian.EQUAL_TIME, 167), ("adamw", 400)]
+)
+def test_adahessian_pays_for_its_products_and_its_rate_falls_to_zero(name, steps):
+    arm = adahessian.CLAIM.arm(name)
+    task = arm.task()
+    model = nn.Linear(1, 1)
+    optimizer = arm.optimizer(model, {"lr": 1.0}, Run(task.steps, 1000))
+    cost = adahessian.CHARGED if isinstance(optimizer, AdaHessian) else 1
+    assert steps == task.steps // cost == task.steps / cost
+    for _ in range(steps):
+        assert optimizer.param_groups[0]["lr"] > 0
+        optimizer.zero_grad()
+        model(torch.ones(1)).square().sum().backward()
+        optimizer.step(**({"hessian_diag": [torch.ones(1, 1), torch.ones(1)]} if cost > 1 else {}))
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_adahessian_draws_other_signs_with_another_seed():
+    seeds = [
+        adahessian.adahessian(nn.Linear(1, 1), {"lr": 0.1}, Run(10, seed)).param_groups[0]["seed"] for seed in (1, 1, 2)
+    ]
+    assert seeds[0] == seeds[1] != seeds[2]
+
+
+@pytest.mark.parametrize(
+    ("arm", "decompositions", "share"),
+    [("adamw", 0, 1.0), ("galore", 12, 0.57), ("q_galore", 12, 0.27), (q_galore.TO_NEAREST, 12, 0.27)],
+)
+def test_arms_of_q_galore_differ_in_what_they_keep_of_the_projected_layers(arm, decompositions, share):
+    chosen = q_galore.CLAIM.arm(arm)
+    task = chosen.task()
+    session = Session(task, lambda model: chosen.optimizer(model, {"lr": 0.01}, RUN), seed=0)
+    for _ in range(2):
+        session.step()
+    measured = chosen.probe(session)
+    assert measured["decompositions"] == decompositions
+    whole = 12 * 2 * (4 * 64 * 64 + 2 * 64 * 128)
+    assert measured["bytes"] / whole == pytest.approx(share, abs=0.01)
+
+
+def test_small_steps_are_about_a_tenth_of_a_quantum():
+    chosen = q_galore.CLAIM.arm(q_galore.AT_RANDOM)
+    session = Session(chosen.task(), lambda model: chosen.optimizer(model, chosen_settings(chosen), RUN), seed=0)
+    weight = session.model.blocks[0].expansion.weight
+    before, quantum = weight.dequantize(), weight.scale.mean().item()
+    session.step()
+    assert quantum == pytest.approx(0.0027, rel=0.2)
+    # rounded at random, a tenth of a quantum is one for a tenth of the weights
+    assert 0.05 < ((weight.dequantize() - before).abs() > quantum / 2).double().mean().item() < 0.1
+
+
+def chosen_settings(arm):
+    return {name: values[0] for name, values in arm.grid.items()}

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from trimtab.claims.analysis import judge
+from trimtab.claims.claim import Comparison
 from trimtab.claims.result import ClaimResult
 from trimtab.claims.runner import NotJudged, verify
 from trimtab.lab.errors import InputError, StudyMismatchError
@@ -197,3 +199,10 @@ def test_killed_and_started_again_it_goes_on(confirmed, register, tmp_path):
     assert len(recorder.finished_keys) == len(set(recorder.finished_keys)) == whole.trials - len(kept)
     assert set(recorder.finished_keys).isdisjoint(kept)
     assert (result.findings, result.arms, result.verdict) == (whole.findings, whole.arms, whole.verdict)
+
+
+def test_a_comparison_may_use_what_a_probe_measured(confirmed):
+    _, result = confirmed
+    comparison = Comparison("steps beyond nine", "steps", ("tuned",), lambda steps: steps - 9, 0.5, "steps")
+    (finding,) = judge([comparison], result.arms)
+    assert (finding.mean, finding.seeds) == (1.0, 6)

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from trimtab import Comparison
+from trimtab.compare.budget import MOST_SEEDS, Budget, Price
 from trimtab.compare.comparison import load_result
 from trimtab.compare.template import CLASS_NAME, write_template
 from trimtab.lab.errors import CorruptStoreError, InputError, StudyMismatchError
@@ -148,10 +149,103 @@ def test_a_candidate_that_diverges_is_shown_and_the_others_are_ranked(task, tmp_
     assert result.candidates[1].note == "not ranked: no tuning trial finished; the table of trials says why"
 
 
-def test_the_estimate_is_of_the_right_size(task, tmp_path):
-    plan = comparison(task, tmp_path, steps=1000, trials=10)
-    assert 0.1 < plan.estimated_seconds() < 600
-    assert plan.estimated_seconds() > 3 * comparison(task, tmp_path, steps=1000, trials=2, seeds=1).estimated_seconds()
+def test_the_estimate_is_measured_on_the_workers_and_of_the_right_size(task, tmp_path):
+    made = comparison(task, tmp_path / "out", steps=1000, trials=10, seeds=2, jobs=2)
+    size = made.estimate()
+    assert (size.trials, size.seeds) == (10, 2)
+    assert 2 < size.seconds < 600
+    assert not (tmp_path / "out").exists()
+
+
+def priced(monkeypatch, trial, first=0.0):
+    """Lets every candidate take so long, instead of measuring it."""
+
+    def prices(self, store, executor, observer):
+        return [Price(c.label, True, trial, trial, first) for c in self.plan.candidates]
+
+    monkeypatch.setattr(Comparison, "prices", prices)
+    monkeypatch.setattr(Budget, "spent", 0.0)
+
+
+def budgeted(task, out, budget="100s", **more):
+    options = {"trials": None, "seeds": None, "budget": budget, "jobs": 2, **more}
+    return comparison(task, out, **{"candidates": "sgd,adamw", "steps": 2, **options})
+
+
+def test_a_budget_is_planned_once_and_goes_on_as_it_was_planned(task, tmp_path, monkeypatch):
+    priced(monkeypatch, 10.0)
+    sizes, first = [], Recorder()
+    result = budgeted(task, tmp_path).run(first, sizes.append)
+    made = result.protocol
+    assert (made.trials, made.seeds) == (6, 3)  # 2 x 9 runs of 10 seconds on two workers
+    assert [(size.trials, size.seeds, size.seconds) for size in sizes] == [(6, 3, 90.0)]
+    assert len(first.keys) == 2 * (6 + 3)
+
+    priced(monkeypatch, 0.1)  # whatever would be measured now
+    again = Recorder()
+    assert budgeted(task, tmp_path).run(again, sizes.append).protocol == made
+    assert (again.keys, len(sizes)) == ([], 1)
+
+    more = Recorder()
+    assert budgeted(task, tmp_path, seeds=4).run(more).protocol.seeds == 4
+    assert len(more.keys) == 2
+    plain = Recorder()
+    assert comparison(task, tmp_path, "sgd,adamw", steps=2, trials=6, seeds=5).run(plain).protocol.seeds == 5
+    assert len(plain.keys) == 2
+    assert budgeted(task, tmp_path).run().protocol.seeds == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"budget": "200s"}, "trials: 6 there, planned for --budget 1m40s, as many as fit here, for --budget 3m20s"),
+        ({"trials": 7}, "trials: 6 there, planned for --budget 1m40s, 7 here, for --budget 1m40s"),
+        ({"trials": 7, "seeds": 3, "budget": None}, "7 here). Go on with --trials 6 --seeds 3"),
+    ],
+)
+def test_another_budget_is_refused_with_the_way_to_go_on(task, tmp_path, monkeypatch, change, message):
+    priced(monkeypatch, 10.0)
+    budgeted(task, tmp_path).run()
+    with pytest.raises(StudyMismatchError, match=re.escape(message)):
+        budgeted(task, tmp_path, **change).run()
+
+
+def test_a_budget_after_explicit_numbers_is_refused(task, finished):
+    out, _, _ = finished
+    with pytest.raises(StudyMismatchError, match="trials: 2 there, as many as fit here"):
+        comparison(task, out, trials=None, seeds=None, budget="20m").run()
+
+
+def test_a_budget_that_is_too_short_leaves_room_for_a_longer_one(task, tmp_path, monkeypatch):
+    priced(monkeypatch, 10.0)
+    with pytest.raises(InputError, match=r"budget=30s is too short.*--budget 1m40s is needed"):
+        budgeted(task, tmp_path, "30s").run()
+    with pytest.raises(StudyMismatchError, match="is not planned yet"):
+        load_result(tmp_path)
+    assert budgeted(task, tmp_path, "100s").run().protocol.trials == 6
+
+
+def test_processes_that_plan_at_once_agree(task, tmp_path, monkeypatch, postgres):
+    """The second one measures something else, but the first has chosen meanwhile."""
+    priced(monkeypatch, 10.0)
+    made = budgeted(task, tmp_path, store=postgres.url)
+
+    def slowly(self, store, executor, observer):
+        budgeted(task, tmp_path / "other", store=postgres.url).run()
+        return [Price(c.label, True, 1.0, 1.0) for c in self.plan.candidates]
+
+    monkeypatch.setattr(made, "prices", slowly.__get__(made))
+    made_here = made.run().protocol
+    assert (made_here.trials, made_here.seeds) == (6, 3)
+
+
+def test_measuring_leaves_no_trial_behind(task, tmp_path):
+    sizes, recorder = [], Recorder()
+    made = comparison(task, tmp_path, steps=2, trials=1, seeds=None, budget="30m", jobs=2)
+    result = made.run(recorder, sizes.append)
+    assert [(size.trials, size.seeds) for size in sizes] == [(1, MOST_SEEDS)]
+    assert {trial.phase for trial in result.trials} == {"tune", "final"}
+    assert len(recorder.keys) == len(result.trials) == 2 * (1 + MOST_SEEDS)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +258,8 @@ def test_the_estimate_is_of_the_right_size(task, tmp_path):
         ({"jobs": 0}, "jobs=0"),
         ({"trials": 0}, "trials=0"),
         ({"steps": 0}, "steps=0"),
+        ({"budget": "20m"}, "nothing to choose"),
+        ({"budget": "20"}, "--budget 20m is the time for the whole comparison"),
         ({"task": "digts"}, "unknown task 'digts'"),
     ],
 )

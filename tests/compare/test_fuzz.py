@@ -18,6 +18,7 @@ from tests.fuzzing import anything, fuzz, is_interface, names, public_objects, r
 from tests.lab.test_fuzz import flag, optional, plain_text, seconds, unclear, whole
 from trimtab.catalog import entries
 from trimtab.cli import app
+from trimtab.compare.budget import parse_duration
 from trimtab.compare.building import build_comparison
 from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.command.candidate import CommandCandidate
@@ -26,11 +27,13 @@ from trimtab.compare.command.metric import file_metric, output_metric
 from trimtab.compare.command.ranges import parse_range, parse_tunes, range_text
 from trimtab.compare.command.template import Command, Template
 from trimtab.compare.comparison import Comparison
+from trimtab.compare.frames import read
+from trimtab.compare.over_tasks.comparison import ComparisonOverTasks, load_any, load_result_over_tasks
 from trimtab.compare.plan import Plan
 from trimtab.compare.running import Running, load_result
 from trimtab.compare.template import write_template
 from trimtab.lab.checks import MANY, MANY_WORKERS
-from trimtab.lab.errors import InputError
+from trimtab.lab.errors import InputError, NoStudyError
 from trimtab.lab.lease import Limits
 from trimtab.lab.tunable import Choice, LogUniform, Uniform
 
@@ -85,16 +88,51 @@ def comparison(**given):
     return made
 
 
+def read_task(place="nowhere", task=None):
+    """There is nothing to be read; what is wrong with the name of a task is said before that."""
+    try:
+        read(place, task)
+    except NoStudyError:
+        if not (task is None or plain_text(task)):
+            raise
+        raise InputError(f"place={place!r}, task={task!r}: nothing is there") from None
+
+
+def no_tasks(value):
+    return isinstance(value, list | tuple | dict | set | range) and not value
+
+
+def over_tasks(**given):
+    made = ComparisonOverTasks(
+        **{"tasks": ["digits", "breast-cancer"], "candidates": "sgd(lr=0.1)", "trials": 1, **given}
+    )
+    assert made.points({})
+    return made
+
+
 BUILT = {
-    "task": None, "candidates": "adamw", "command": LINE, "own_commands": [], "steps": None, "seeds": None,
+    "tasks": [], "candidates": "adamw", "command": LINE, "own_commands": [], "steps": None, "seeds": None,
     "takeover": 60.0, "patience": 60.0, "shared": {}, "for_commands": {"metric": "loss", "tune": ["lr=1e-3..1:log"]},
 }  # fmt: skip
 
 CALLS = {
+    "budget:parse_duration": Call(parse_duration, {}, {"text": unclear}),
+    "frames:read": Call(read_task, {}, {"place": unclear, "task": never}),
+    "over_tasks.comparison:ComparisonOverTasks": Call(
+        over_tasks,
+        {},
+        {**SHARED, "reference": one_of("sgd(lr=0.1)"), "tasks": unclear, "candidates": unclear,
+         "trials": optional(whole(1, MANY)), "seeds": optional(whole(1, MANY)), "steps": optional(whole()),
+         "budget": unclear},
+    ),
+    "over_tasks.comparison:load_result_over_tasks": Call(
+        load_result_over_tasks, {"out": "nowhere"}, {"out": never, "store": never}
+    ),
+    "over_tasks.comparison:load_any": Call(load_any, {"out": "nowhere"}, {"out": never, "store": never}),
     "building:build_comparison": Call(
         build_comparison,
         BUILT,
-        {"task": not_given, "candidates": unclear, "command": unclear, "own_commands": unclear, "steps": not_given,
+        {"tasks": no_tasks, "candidates": unclear, "command": unclear, "own_commands": unclear, "steps": not_given,
          "seeds": optional(whole(1, MANY)), "takeover": seconds(0.1, 1e6),
          "patience": seconds(0, float("inf"))},
     ),
@@ -104,7 +142,8 @@ CALLS = {
         COMMAND,
         {**SHARED, "command": unclear, "candidates": unclear, "tune": unclear, "metric": unclear,
          "metric_file": optional(never), "metric_name": optional(plain_text), "maximize": flag,
-         "seeds": whole(1, MANY), "timeout": optional(seconds(0, 1e9)), "shell": flag, "unseeded": flag},
+         "trials": optional(whole(1, MANY)), "seeds": optional(whole(1, MANY)), "budget": unclear,
+         "timeout": optional(seconds(0, 1e9)), "shell": flag, "unseeded": flag},
     ),
     "command.comparison:named_commands": Call(
         named_commands, {"names": "a", "own": []}, {"names": unclear, "own": unclear}
@@ -124,7 +163,8 @@ CALLS = {
         comparison,
         {},
         {**SHARED, "reference": one_of("sgd(lr=0.1)"), "task": unclear, "candidates": unclear,
-         "seeds": optional(whole(1, MANY)), "steps": optional(whole())},
+         "trials": optional(whole(1, MANY)), "seeds": optional(whole(1, MANY)), "steps": optional(whole()),
+         "budget": unclear},
     ),
     "plan:Plan": Call(
         Plan,
@@ -144,18 +184,23 @@ LEFT_OUT = {
         "candidate:Candidate", "command.candidate:CommandCandidate", "command.metric:OutputMetric",
         "command.metric:FileMetric", "command.ranges:Tune", "command.work:CommandWork", "work:ComparisonWork",
         "result:Interval", "result:Pair", "result:CandidateResult", "result:TrialResult", "result:TaskFacts",
-        "result:Protocol", "result:ComparisonResult",
+        "result:Protocol", "result:ComparisonResult", "budget:Budget", "budget:Price", "budget:Numbers",
+        "budget:Deadline", "frames:Frames", "over_tasks.result:CandidateProfile", "over_tasks.result:ResultOverTasks",
+        "over_tasks.work:WorkOverTasks", "target:Target",
     },
     "called by trimtab alone, with objects of its own": {
         "analysis:analyse", "conclusion:conclude", "command.candidate:command_candidates",
         "command.candidate:files_of_code", "command.template:pointing", "command.work:trial_name", "plan:check_label",
-        "running:chosen_reference",
+        "running:chosen_reference", "running:stored_result", "running:stored_plan", "running:analyse_stored",
+        "budget:written", "budget:starting_numbers", "budget:predicted_seconds", "budget:fitting", "conclusion:listed",
+        "measuring:measure", "measuring:run_measurements", "over_tasks.analysis:analyse_over_tasks",
+        "over_tasks.conclusion:conclude",
     },
 }  # fmt: skip
 
 SHOWN = {
     "own_commands": "candidate", "names": "candidate", "own": "candidate", "texts": "tune", "tunable": "",
-    "definition": "", "steps": "budget", "store": "nowhere",
+    "definition": "", "store": "nowhere",
 }  # fmt: skip
 """What an argument is called in messages, where that is something else; empty where the value says it all."""
 
@@ -208,7 +253,19 @@ def test_an_argument_works_or_is_refused_by_name(name, argument):
     check()
 
 
-OPTIONS = ["trials", "seeds", "budget", "jobs", "reference", "pruner", "store", "takeover", "patience", "executor"]
+OPTIONS = [
+    "trials",
+    "seeds",
+    "steps",
+    "budget",
+    "jobs",
+    "reference",
+    "pruner",
+    "store",
+    "takeover",
+    "patience",
+    "executor",
+]
 OPTIONS += [
     "ray-address",
     "command",

@@ -112,7 +112,7 @@ def test_own_rule(tmp_path):
 
 def compared(directory, name):
     """Runs a small comparison of an example's task by the command line; returns what it wrote."""
-    command = ["compare", EXAMPLES / f"{name}.py:task", "--candidates", "adamw,lion", "--budget", 12]
+    command = ["compare", EXAMPLES / f"{name}.py:task", "--candidates", "adamw,lion", "--steps", 12]
     run(directory, "-m", "trimtab", *command, "--trials", 2, "--seeds", 2, "--jobs", 2, "--out", directory / "out")
     results = json.loads((directory / "out" / "results.json").read_text())
     assert [trial["status"] for trial in results["trials"]] == ["complete"] * 8

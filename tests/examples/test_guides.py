@@ -66,6 +66,23 @@ def test_there_are_blocks_to_run():
     assert len(PLAIN_LOOP) == 5
 
 
+@pytest.mark.filterwarnings("ignore")  # Optuna's and pandas' own
+def test_blocks_of_the_notebook(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trimtab.Comparison("digits", "adamw,lion", trials=2, seeds=2, steps=20).run()
+    names, shown = {}, []
+    for block in blocks("notebook.md"):
+        *lines, last = block.strip().splitlines()
+        exec("\n".join(lines), names)
+        shown.append(eval(last, names))
+    ranking, best, curves, trials = shown
+    assert len(best) == 4
+    assert set(ranking["candidate"]) == {"adamw", "lion"}
+    assert list(curves.columns) == list(ranking["candidate"])
+    assert len(curves) == 21
+    assert len(trials) == 2
+
+
 def test_blocks_of_the_tutorial():
     (calls,) = blocks("tutorial-rule.md")
     *good, refused = calls.splitlines()

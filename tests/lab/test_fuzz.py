@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import trimtab.lab
 from tests.fuzzing import anything, fuzz, is_interface, names, numbers, public_objects, refusal
 from tests.lab.toy import LoggedWork, Toy, session, sgd
+from trimtab.lab.activity import look
 from trimtab.lab.checks import MANY, MANY_WORKERS
 from trimtab.lab.database import parse_url
 from trimtab.lab.errors import InputError, UnwritableError
@@ -23,6 +24,7 @@ from trimtab.lab.files import write_atomically
 from trimtab.lab.lease import Limits
 from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
 from trimtab.lab.meter import CostMeter
+from trimtab.lab.performance_profile import performance_profiles
 from trimtab.lab.ray_executor import RayExecutor
 from trimtab.lab.session import Session
 from trimtab.lab.statistics import (
@@ -142,6 +144,12 @@ IN_RANGE = {"name": "lr", "value": 0.5}
 WORK = LoggedWork(Scratch.path / "log")
 
 CALLS = {
+    "activity:look": Call(look, {}, {"location": never}),
+    "performance_profile:performance_profiles": Call(
+        performance_profiles,
+        {"costs": {"a": [1.0, 2.0], "b": [2.0, 1.0]}},
+        {"costs": unclear, "tau_max": lambda value: finite(value) and value > 1},
+    ),
     "executor:LocalExecutor": Call(
         LocalExecutor,
         {"work": WORK, "jobs": 1},
@@ -262,13 +270,15 @@ LEFT_OUT = {
         "contact:Contact", "database:Database", "executor:Finished", "executor:Died", "executor:Reported",
         "lease:Leases", "lease:Heart", "process:Ended", "process:Lines", "randomness:OwnedRandomness",
         "statistics:PairedDifference", "store:StoredStudy", "trial:Point", "trial:CurvePoint", "trial:Outcome",
-        "task:Evaluation",
+        "task:Evaluation", "activity:Process", "activity:Running", "activity:Ended", "activity:Activity",
+        "performance_profile:PerformanceProfile", "schedule:Job", "replay:Replay",
     },
     "called by trimtab alone, with objects of its own": {
         "database:sqlite_file", "database:shown", "database:existing", "environment:environment",
         "executor:usable_cores", "interruption:uninterrupted", "optuna_trial:point_of", "optuna_trial:outcome_of",
         "optuna_trial:waiting_trial", "process:run_process", "process:process_group", "randomness:derived_seed",
-        "study:run_study", "task:take_rows", "task:select", "task:to_device", "task:map_tensors",
+        "database:lock_file", "schedule:seconds_together", "study:run_study",
+        "task:take_rows", "task:select", "task:to_device", "task:map_tensors",
     },
 }  # fmt: skip
 

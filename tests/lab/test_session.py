@@ -161,8 +161,7 @@ def test_two_halves_average_to_the_whole_gradient():
 def test_create_graph_lets_gradients_be_differentiated_again():
     run = session()
     run.next_batch()
-    with pytest.warns(UserWarning, match="create_graph"):
-        run.closure(create_graph=True)()
+    run.closure(create_graph=True)()
     weight = run.model[0].weight
     (second,) = torch.autograd.grad(weight.grad.pow(2).sum(), weight)
     assert second.abs().sum() > 0
@@ -261,3 +260,28 @@ def test_an_optimizer_that_needs_more_than_a_closure_takes_it_from_the_session()
     expected = twin.optimizer.step(twin.closure(rows=slice(used // 2, None)))
     assert loss == expected.item()
     assert same(everything(run), everything(twin))
+
+
+def test_outputs_are_the_same_function_however_often_and_leave_the_run_as_a_closure_would():
+    run, twin = session(3), session(3)
+    run.next_batch()
+    twin.next_batch()
+    outputs = run.outputs()
+    first = outputs()
+    with torch.no_grad():
+        again = outputs()
+    assert torch.equal(first, again)  # with dropout, batch statistics and all
+    assert run.meter.used == 10 + 4
+    loss = run.losses(first).mean()
+    assert loss.item() == twin.closure()().item()
+    assert same(everything(run), everything(twin))
+    assert [run.step() for _ in range(3)] == [twin.step() for _ in range(3)]
+
+
+def test_outputs_draw_anew_for_the_next_step():
+    run = session(3)
+    run.next_batch()
+    before = run.outputs()()
+    assert not torch.equal(before, run.outputs()())
+    with pytest.raises(RuntimeError, match="next_batch"):
+        session().outputs()

@@ -510,3 +510,68 @@ def test_parameters_that_are_not_real_numbers_are_refused_by_name(dtype):
     assert len(optimizer.param_groups) == 1
     with pytest.raises(TypeError, match="parameter 0 of its group"):
         Descent([torch.ones(2, dtype=dtype)])
+
+
+class Weighted(FlatOptimizer):
+    """Follows the gradient times what is read beside it, and sums it up; ``keep`` has it among the states."""
+
+    state_names = ("sum",)
+    read_only = ("weight",)
+    hyperparameters: ClassVar = {"keep": flag}
+
+    def __init__(self, params, weights, lr=1.0, weight_decay=0.0, keep=False, **options):
+        self.weights = weights
+        super().__init__(params, lr=lr, weight_decay=weight_decay, keep=keep, **options)
+
+    @classmethod
+    def state_names_for(cls, hypers, /):
+        return ("sum", "weight") if hypers["keep"] else cls.state_names
+
+    def read_beside_gradients(self, grads):
+        inputs = []
+        for group, own in zip(self.param_groups, grads, strict=True):
+            weights = [self.weights[p] for p, grad in zip(group["params"], own, strict=True) if grad is not None]
+            if group["keep"]:
+                for param, weight in zip(group["params"], weights, strict=True):
+                    self.begin_state(param, ("sum", "weight"), group["state_dtype"])
+                    self.state[param]["weight"].copy_(weight)
+            inputs.append([] if group["keep"] else [weights])
+        return inputs
+
+    @staticmethod
+    def scalars(step, /, *, keep):
+        return {}
+
+    @staticmethod
+    def direction(grad, total, weight):
+        return grad * weight, total + weight
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("large", [False, True])
+def test_a_rule_reads_more_than_the_gradient_in_any_layout(large, keep):
+    """A large parameter is walked through in place and small ones side by side, one of them without a gradient."""
+    size = 200 if large else 4
+    params = [
+        nn.Parameter(torch.zeros(size, size, dtype=torch.float64).t()),
+        nn.Parameter(torch.zeros(3, dtype=torch.float64)),
+        nn.Parameter(torch.zeros((), dtype=torch.float64)),
+    ]
+    weights = {
+        params[0]: torch.arange(size, dtype=torch.float64).expand(size, size),
+        params[1]: torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64),
+        params[2]: torch.tensor(5.0, dtype=torch.float64),
+    }
+    groups = [{"params": [params[2], params[0]]}, {"params": params[1:2]}]
+    optimizer = Weighted(groups if not keep else [{"params": [params[0]]}, groups[1]], weights, keep=keep)
+    optimizer.watch(lambda _: None)
+    params[0].grad = torch.arange(size, dtype=torch.float64)[:, None].expand(size, size)
+    params[1].grad = torch.ones(3, dtype=torch.float64)
+    for _ in range(2):
+        optimizer.step()
+    assert torch.equal(params[0].detach(), -2 * weights[params[0]] * params[0].grad)
+    assert params[1].tolist() == [-2.0, -4.0, -6.0]
+    assert params[2].item() == 0
+    for param in params[:2]:
+        assert torch.equal(optimizer.state[param]["sum"], 2 * weights[param])
+        assert ("weight" in optimizer.state[param]) is keep

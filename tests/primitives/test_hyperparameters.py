@@ -9,17 +9,20 @@ from trimtab.primitives.hyperparameters import (
     NON_NEGATIVE,
     POSITIVE,
     REPRESENTABLE,
+    SHARE,
+    Interval,
     flag,
     floating_dtype,
     learning_rate,
     one_of,
     pair,
+    whole_number,
 )
 
 
 @pytest.mark.parametrize(
     ("check", "value"),
-    [(NON_NEGATIVE, 0), (NON_NEGATIVE, 1e300), (POSITIVE, 1e-300), (FRACTION, 0.0), (FRACTION, 0.999)],
+    [(NON_NEGATIVE, 0), (NON_NEGATIVE, 1e300), (POSITIVE, 1e-300), (FRACTION, 0.0), (FRACTION, 0.999), (SHARE, 1.0)],
 )
 def test_interval_returns_numbers_inside(check, value):
     assert check("x", value) == value
@@ -35,6 +38,8 @@ def test_interval_returns_numbers_inside(check, value):
         (POSITIVE, 0.0, r"\(0, inf\)"),
         (FRACTION, 1.0, r"\[0, 1\)"),
         (FRACTION, -0.1, r"\[0, 1\)"),
+        (SHARE, 1.0001, r"\[0, 1\]"),
+        (SHARE, math.nan, r"\[0, 1\]"),
     ],
 )
 def test_interval_refuses_numbers_outside_and_says_which_are_allowed(check, value, interval):
@@ -116,3 +121,19 @@ def test_floating_dtype():
     for value in (torch.int8, torch.complex64, "bfloat16"):
         with pytest.raises(TypeError, match=r"state_dtype=.* must be None or one of"):
             floating_dtype("state_dtype", value)
+
+
+def test_a_whole_number_has_a_least_value():
+    assert type(whole_number(1)("every", np.int64(3))) is int
+    with pytest.raises(ValueError, match="every=0 must be a whole number >= 1"):
+        whole_number(1)("every", 0)
+    with pytest.raises(TypeError, match=r"every=1.0 must be a whole number, not float"):
+        whole_number(1)("every", 1.0)
+
+
+def test_an_interval_may_have_its_end():
+    share = Interval(0.0, 1.0, closed=True)
+    assert share("share", 1) == 1.0
+    assert str(share) == "[0, 1]"
+    with pytest.raises(ValueError, match=r"share=1.5 must lie in \[0, 1\]"):
+        share("share", 1.5)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from trimtab.optim import AdaBelief, Lion
-from trimtab.primitives.rounding import rounding_key, stochastically_rounded
+from trimtab.primitives.rounding import keyed_generator, rounding_key, stochastically_rounded
 
 COUNT = 200_000
 
@@ -120,3 +120,11 @@ def test_parameters_in_float32_are_not_touched_by_it():
 def test_a_seed_is_a_whole_number(seed):
     with pytest.raises(TypeError, match=r"rounding_seed=.* must be a whole number"):
         Lion([nn.Parameter(torch.ones(2))], rounding_seed=seed)
+
+
+def test_a_generator_is_a_function_of_its_key_and_nobody_elses():
+    state = torch.get_rng_state()
+    one, same, other = (torch.rand(9, generator=keyed_generator(rounding_key(key))) for key in ("a", "a", "b"))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert torch.equal(state, torch.get_rng_state())

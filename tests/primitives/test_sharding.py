@@ -67,6 +67,11 @@ def test_distributed_checkpointing_makes_the_state_without_moving_anything(found
     assert found[0]["initialised"] == (True, 10)
 
 
+def test_what_needs_second_derivatives_refuses_divided_parameters(found):
+    for each in found:
+        assert "'0.weight' is divided over some (FSDP2): use it without fully_shard" in each["refused_at_construction"]
+
+
 def test_data_parallel_training_is_the_same_on_both_and_as_on_one(found):
     same, difference = found[0]["data_parallel"]
     assert same

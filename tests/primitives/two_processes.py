@@ -12,7 +12,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from trimtab import optim
-from trimtab.optim import AdaBelief, Lamb, Lars, Lion
+from trimtab.optim import AdaBelief, AdaHessian, Lamb, Lars, Lion
 
 RULES = {
     "Lion": {},
@@ -150,6 +150,15 @@ def initialised():
     return all(map(torch.equal, before, values(network))), len(optimizer.state)
 
 
+def refused_at_construction():
+    """Returns what an optimizer says that cannot do with parts of parameters."""
+    try:
+        AdaHessian(sharded_model().named_parameters())
+    except TypeError as error:
+        return str(error)
+    return "accepted"
+
+
 def data_parallel(part):
     """Returns whether DDP gives the same on both processes, and how far it is from one process with the whole batch."""
     network, alone = model(), model()
@@ -176,6 +185,7 @@ def main(directory: Path) -> None:
         "refusal": refusal(rank, part),
         "after": save(directory, part),
         "initialised": initialised(),
+        "refused_at_construction": refused_at_construction(),
         "data_parallel": data_parallel(part),
     }
     torch.save(found, directory / f"found{rank}.pt")

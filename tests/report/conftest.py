@@ -1,5 +1,3 @@
-import dataclasses
-
 import pytest
 
 from tests.report import synthetic
@@ -10,6 +8,12 @@ from trimtab.report.page import write_page
 def result():
     """Six candidates; one of them failed in part and has no rank."""
     return synthetic.comparison()
+
+
+@pytest.fixture(scope="session")
+def over_tasks():
+    """Three tasks, of which one's target is never reached and one's name is markup."""
+    return synthetic.over_tasks()
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +31,7 @@ def unfinished():
 @pytest.fixture(scope="session")
 def large():
     """Five thousand trials; the label of one candidate is markup."""
-    shapes = (*synthetic.SHAPES[:4], dataclasses.replace(synthetic.SHAPES[4], label=synthetic.HOSTILE))
-    return synthetic.comparison(shapes, trials=990, broken=())
+    return synthetic.many_trials(last=synthetic.HOSTILE)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A comparison made up from formulas, with everything in it that a report has to cope with."""
 
+import dataclasses
 import itertools
 import math
 import statistics as standard_statistics
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trimtab.compare.conclusion import conclude
+from trimtab.compare.over_tasks.analysis import analyse_over_tasks
 from trimtab.compare.result import (
     CandidateResult,
     ComparisonResult,
@@ -82,6 +84,40 @@ def comparison(shapes=SHAPES, *, seeds=10, trials=12, broken=(BROKEN,), referenc
         pairs=pairs,
         trials=tuple(trial for shape in shapes for trial in runs[shape.label]),
     )
+
+
+def many_trials(candidates=20, *, trials=240, seeds=10, last=None):
+    """Builds a comparison with 5,000 trials, as many as a page has to cope with; ``last`` is the last one's label."""
+    variants = [
+        dataclasses.replace(
+            SHAPES[place % 5],
+            label=SHAPES[place % 5].label + (f"(weight_decay={place / 1000})" if place >= 5 else ""),
+            loss=SHAPES[place % 5].loss * (1 + place / 100),
+        )
+        for place in range(candidates)
+    ]
+    if last is not None:
+        variants[-1] = dataclasses.replace(variants[-1], label=last)
+    return comparison(tuple(variants), trials=trials, seeds=seeds, broken=())
+
+
+COSTS = {
+    "digits": {"adabelief": 640, "lion": 1280, "nadam": 1280, "adamw": 1600, "sgd": 6400, BROKEN: None},
+    "diabetes": {"adabelief": 1600, "lion": 640, "nadam": 640, "adamw": 640, "sgd": None, BROKEN: None},
+    HOSTILE: dict.fromkeys(shape.label for shape in SHAPES),
+}
+"""Cost to the target, by task; nobody reaches the last one's."""
+
+
+def over_tasks(tasks=tuple(COSTS), unfinished=()):
+    """Builds a comparison over tasks, the last of which has markup for a name."""
+    results = {}
+    for name in tasks:
+        result = comparison(seeds=5 if name == "diabetes" else 10)
+        candidates = tuple(dataclasses.replace(c, cost_to_target=COSTS[name][c.label]) for c in result.candidates)
+        task = dataclasses.replace(result.task, name=name)
+        results[name] = dataclasses.replace(result, task=task, candidates=candidates)
+    return analyse_over_tasks(results, unfinished, "adamw")
 
 
 def lonely():

@@ -37,6 +37,21 @@ def test_the_ranking_fits_eighty_columns(result):
     assert BROKEN.replace(" ", "") in "".join(line[5:20].replace(" ", "") for line in lines[6:])
 
 
+def test_several_tasks_have_their_rankings_the_scores_and_the_places_of_all_reports(over_tasks):
+    paths = ReportPaths(Path("o/report.html"), Path("o/results.json"), None, {"digits": PATHS, "diabetes": PATHS})
+
+    text = shown(lambda console: print_summary(console, over_tasks, paths))
+
+    assert max(map(len, text.splitlines())) <= 80
+    for sentence in over_tasks.conclusion:
+        assert sentence in " ".join(text.split())
+    lines = [line.split() for line in text.splitlines()]
+    assert ["lion", "0.56", "2.00", "×", "1.00", "×", "never"] in lines
+    assert sum(line[:2] == ["1", "adabelief"] for line in lines) == 3
+    assert ["digits", "runs/digits/report.html"] in lines
+    assert ["report", "o/report.html"] in lines
+
+
 def test_brackets_are_not_markup():
     result = comparison((SHAPES[3], dataclasses.replace(SHAPES[0], label="lion(b=[red])")), broken=())
 

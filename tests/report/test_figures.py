@@ -247,6 +247,23 @@ def test_figures_are_strict_json_without_a_number_that_is_not_finite(name, fixtu
 
 
 @pytest.mark.parametrize("draw", figures.FIGURES.values())
+def test_figures_have_a_few_traces_a_candidate_however_many_trials_there_are(draw, large):
+    assert len(large.trials) == 5000
+    assert len(draw(large).data) <= 2 * len(large.candidates) + 4
+
+
+@pytest.mark.parametrize("name", ["curves", "learning-rate", "cost"])
+def test_a_figure_is_as_high_as_its_legend_needs(name, result, large):
+    few, many = figures.FIGURES[name](result), figures.FIGURES[name](large)
+
+    for view in ("page", "narrow"):
+        little, much = few.layout.meta[view]["layout"], many.layout.meta[view]["layout"]
+        assert much["legend.maxheight"] > little["legend.maxheight"]
+        assert much["height"] - much["legend.maxheight"] >= 340
+    assert few.layout.meta["page"]["layout"]["height"] == few.layout.height
+
+
+@pytest.mark.parametrize("draw", figures.FIGURES.values())
 def test_figures_of_a_study_that_has_just_begun_say_so(draw, unfinished):
     figure = draw(unfinished)
 

@@ -68,3 +68,17 @@ def test_settings_and_counts():
     assert [numbers.count(number, "seed") for number in (1, 2, 1000)] == ["1 seed", "2 seeds", "1,000 seeds"]
     assert numbers.milliseconds(0.00124) == "1.24"
     assert numbers.whole(10240.0) == "10,240"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (181, 299, "3 to 5 min"),
+        (47, 130, "45 s to 2 min"),
+        (5000, 10900, "1 h 23 min to 3 h"),
+        (1, 4, "1 to 4 s"),
+        (61, 62, "about 1 min"),
+    ],
+)
+def test_ranges_have_their_unit_once(low, high, text):
+    assert numbers.between(low, high) == text

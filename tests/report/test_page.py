@@ -7,13 +7,19 @@ import html.parser
 import itertools
 import json
 import re
+from importlib import resources
 
 import pytest
+from plotly.offline import get_plotlyjs_version
 
 from tests.report.synthetic import BROKEN, HOSTILE, SHAPES, TRACEBACK, comparison
 from trimtab.report import write_all
+from trimtab.report.document import breakable, embed_json, plotly_js
 from trimtab.report.figures import FIGURES
-from trimtab.report.page import breakable, embed_json, render_page
+from trimtab.report.page import render_page
+
+PUBLISHED = "99784e3abfb07b142a15e521a439e6d9addceadb3f79553fd24c72774f0649ba"
+"""SHA-256 of ``plotly-basic.min.js`` in the package ``plotly.js-basic-dist-min`` 4.1.1."""
 
 
 class Reader(html.parser.HTMLParser):
@@ -179,8 +185,27 @@ def test_pages_of_what_is_nearly_empty(name, request):
     assert result.conclusion[0] in page.words
 
 
-def test_a_page_with_five_thousand_trials_is_less_than_ten_megabytes(large_page):
-    assert large_page.stat().st_size < 10e6
+def test_a_page_with_five_thousand_trials_is_less_than_four_megabytes(large_page):
+    assert large_page.stat().st_size < 4e6
+
+
+def test_a_page_with_a_few_trials_is_hardly_more_than_plotly(result):
+    assert len(render_page(result)) - len(plotly_js()) < 3e5
+
+
+def test_the_plotly_of_the_page_is_the_one_that_figures_are_made_for():
+    js = plotly_js()
+
+    assert hashlib.sha256(js.encode()).hexdigest() == PUBLISHED
+    assert f"plotly.js (basic - minified) v{get_plotlyjs_version()}" in js[:200]
+    assert "MIT License" in resources.files("trimtab.report").joinpath("plotly", "LICENSE.txt").read_text()
+
+
+@pytest.mark.parametrize("fixture", ["result", "large"])
+def test_figures_are_made_of_what_plotly_was_bundled_with(fixture, request):
+    kinds = {trace.type for draw in FIGURES.values() for trace in draw(request.getfixturevalue(fixture)).data}
+
+    assert kinds <= {"scatter", "bar"}
 
 
 def test_all_files_are_written_together(result, tmp_path):

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 import torch
 
-from trimtab.optim import AdaBelief, DiffGrad, EXAdam, Lamb, Lars, Lion
+from trimtab.optim import AdaBelief, AdaHessian, DiffGrad, EXAdam, Lamb, Lars, Lion
+from trimtab.primitives.wrapping import lent_gradients
 from trimtab.testing import OptimizerConformance
 
 
@@ -30,6 +31,26 @@ class TestLamb(OptimizerConformance):
 
 class TestLars(OptimizerConformance):
     optimizer = Lars
+
+
+class GraphedAdaHessian(AdaHessian):
+    """Takes gradients, which the suite gives without a graph, for those of a parabola with curvature 2."""
+
+    def read_beside_gradients(self, grads):
+        params = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        with torch.enable_grad():
+            graphed = [p.grad.detach() + 2 * (p - p.detach()) for p in params]
+        with lent_gradients(params, graphed):
+            return super().read_beside_gradients(grads)
+
+
+class TestAdaHessian(OptimizerConformance):
+    optimizer = GraphedAdaHessian
+
+
+class TestAdaHessianNowAndThen(OptimizerConformance):
+    optimizer = GraphedAdaHessian
+    settings: ClassVar = {"every": 2}
 
 
 class TestCompiled(OptimizerConformance):

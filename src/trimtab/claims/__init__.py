@@ -9,7 +9,11 @@ CLAIMS: dict[str, str] = {
     "exadam": "trimtab.claims.exadam:CLAIM",
     "diffgrad": "trimtab.claims.diffgrad:CLAIM",
     "lamb": "trimtab.claims.lamb:CLAIM",
+    "adahessian": "trimtab.claims.adahessian:CLAIM",
     "agvm": "trimtab.claims.agvm:CLAIM",
     "lars": "trimtab.claims.lamb:CLAIM",
+    "sso": "trimtab.claims.sso:CLAIM",
+    "galore": "trimtab.claims.q_galore:CLAIM",
+    "q_galore": "trimtab.claims.q_galore:CLAIM",
 }
 """A method of the catalogue, and where its claim is: ``module:name``. Several methods may share one."""

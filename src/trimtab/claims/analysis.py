@@ -77,7 +77,7 @@ def overall(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def _difference(comparison: Comparison, arms: Mapping[str, ArmResult]) -> statistics.PairedDifference | None:
-    columns = [arms[name].values[comparison.measure] for name in comparison.arms]
+    columns = [(arms[name].values | arms[name].probed)[comparison.measure] for name in comparison.arms]
     known = [[value for value in column if value is not None] for column in columns]
     if any(len(values) < len(column) for values, column in zip(known, columns, strict=True)):
         return None  # what is left of an arm whose runs diverged would be a favourable selection

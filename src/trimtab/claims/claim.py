@@ -75,8 +75,13 @@ MEASURES: Mapping[str, Callable[[Outcome], float | None]] = {
     "test metric": lambda outcome: outcome.test_metric,
     "validation loss": lambda outcome: outcome.loss,
     "mean training loss": _mean_training_loss,
+    "training loss": lambda outcome: outcome.probed.get("training loss"),
 }
-"""What a final run is judged by. The mean training loss is that of the batches, over the whole run."""
+"""What a final run is judged by.
+
+The mean training loss is that of the batches, over the whole run; the training loss is what a probe of this name
+measures at its end.
+"""
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ class Comparison:
 
     Args:
         name: in words.
-        measure: one of ``MEASURES``.
+        measure: one of ``MEASURES``, or of the claim's own.
         arms: names of the arms whose measures it needs.
         improvement: from the arms' measures at one seed, in the order of ``arms``, to how much better the method is.
         claimed: the smallest mean improvement that makes it true, >= 0.
@@ -138,6 +143,7 @@ class Claim:
         arms: what is run.
         comparisons: what is compared; the claim is confirmed if all that decide are.
         panels: what is drawn.
+        measures: what its arms' probes report and comparisons use, beside ``MEASURES``.
     """
 
     id: str
@@ -150,6 +156,7 @@ class Claim:
     arms: tuple[Arm, ...]
     comparisons: tuple[Comparison, ...]
     panels: tuple[Panel, ...] = field(metadata=_PROSE)
+    measures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -157,7 +164,12 @@ class Claim:
             raise ValueError(f"{self.id}: the names of arms must differ, and be without '/': {names}")
         for comparison in self.comparisons:
             unknown = set(comparison.arms) - set(names)
-            if unknown or comparison.measure not in MEASURES:
+            own = (
+                not unknown
+                and comparison.measure in self.measures
+                and all(self.arm(name).probe for name in comparison.arms)
+            )
+            if unknown or not (comparison.measure in MEASURES or own):
                 raise ValueError(f"{self.id}, {comparison.name!r}: unknown {unknown or comparison.measure!r}")
             if len({self.arm(name).test_seeds for name in comparison.arms}) > 1:
                 raise ValueError(f"{self.id}, {comparison.name!r}: its arms have different test seeds")

@@ -11,6 +11,8 @@ from trimtab.cli.application import app, input_errors, say_loading, stoppable
 from trimtab.compare import DEFAULT_CANDIDATES, DEFAULT_TRIALS
 
 if TYPE_CHECKING:
+    from trimtab.compare.budget import Numbers
+    from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
     from trimtab.compare.running import PlannedComparison
 
 EXIT_CODES = """
@@ -37,9 +39,13 @@ MACHINES = "Use other machines"
 
 @app.command(epilog=EXIT_CODES)
 def compare(
-    task: Annotated[
-        str | None,
-        typer.Argument(help="A task that ships, or path/to/task.py:name.", autocompletion=_complete_tasks),
+    tasks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Tasks that ship, or path/to/task.py:name. Several are compared each by itself, and over all.",
+            metavar="[TASK]...",
+            autocompletion=_complete_tasks,
+        ),
     ] = None,
     candidates: Annotated[
         str | None,
@@ -49,12 +55,20 @@ def compare(
             autocompletion=_complete_candidates,
         ),
     ] = None,
-    trials: Annotated[int, typer.Option(help="Settings tried for each candidate.")] = DEFAULT_TRIALS,
-    seeds: Annotated[
-        int | None, typer.Option(help="Fresh seeds of the final runs. (default: the task's; 5 for a command)")
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time for all of it (20m, 1h30m), to which trials and seeds are fitted.", metavar="TIME"),
     ] = None,
-    budget: Annotated[int | None, typer.Option(help="Length of a run in steps. (default: the task's)")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where results go. (default: runs/TASK)")] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(help=f"Settings tried for each candidate. (default: {DEFAULT_TRIALS}, or what fits --budget)"),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="Fresh seeds of the final runs. (default: the task's; 5 for a command; or what fits)"),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of a run in steps. (default: the task's)")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where results go. (default: runs/TASK, or runs/TASK+TASK)")] = None,
     jobs: Annotated[int | None, typer.Option(help="Worker processes. (default: one a core)")] = None,
     reference: Annotated[
         str | None, typer.Option(help="Candidate that verdicts compare with. (default: adamw, else the first)")
@@ -128,23 +142,24 @@ def compare(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would run, and for how long.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
-    """Tune candidates on a task, or a command, with equal budgets, and compare them on fresh seeds."""
+    """Tune candidates on tasks, or a command, with equal budgets, and compare them on fresh seeds."""
     with input_errors(), stoppable(Console(stderr=as_json)):
         say_loading()
         from trimtab.compare.building import build_comparison
 
         comparison = build_comparison(
-            task,
+            tasks or [],
             candidates,
             command=command,
             own_commands=candidate or [],
-            steps=budget,
+            steps=steps,
             seeds=seeds,
             takeover=takeover,
             patience=patience,
             shared={
                 "out": out,
                 "trials": trials,
+                "budget": budget,
                 "reference": reference,
                 "pruner": pruner,
                 "jobs": jobs,
@@ -166,7 +181,7 @@ def compare(
         _run(comparison, dry_run=dry_run, as_json=as_json)
 
 
-def _run(comparison: "PlannedComparison", *, dry_run: bool, as_json: bool) -> None:
+def _run(comparison: "PlannedComparison | ComparisonOverTasks", *, dry_run: bool, as_json: bool) -> None:
     from trimtab.lab.database import shown
     from trimtab.report import console as drawing
     from trimtab.report import write_all
@@ -176,14 +191,21 @@ def _run(comparison: "PlannedComparison", *, dry_run: bool, as_json: bool) -> No
     if dry_run:
         drawing.print_dry_run(console, comparison)
         return
+
+    def planned(size: "Numbers") -> None:
+        drawing.print_numbers(console, size)
+
+    if comparison.budget is not None:
+        console.print("finding out what a run of each candidate takes ...", style="dim")
     with stoppable(console, shown(comparison.location)):
-        with drawing.ProgressBars(console, comparison.plan.seeds, sign=comparison.facts().sign) as bars:
-            result = comparison.run(bars)
+        sign, workers = comparison.sign, comparison.running.at_once
+        with drawing.ProgressBars(console, lambda: comparison.seeds, sign=sign, workers=workers) as bars:
+            result = comparison.run(bars, planned)
         paths = write_all(result, comparison.out)
         drawing.print_summary(console, result, paths)
     if as_json:
         typer.echo(to_json(result))
-    if any(candidate.rank is None for candidate in result.candidates):
+    if not result.ranked:
         raise typer.Exit(1)
 
 
@@ -194,9 +216,9 @@ def report(
 ) -> None:
     """Draw the report of a comparison anew from its store."""
     with input_errors():
-        from trimtab.compare.comparison import load_result
+        from trimtab.compare.over_tasks.comparison import load_any
         from trimtab.report import console as drawing
         from trimtab.report import write_all
 
-        result = load_result(directory, store)
+        result = load_any(directory, store)
         drawing.print_summary(Console(), result, write_all(result, directory))

@@ -4,7 +4,7 @@ import itertools
 import math
 import statistics as standard_statistics
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from trimtab.compare.conclusion import conclude
 from trimtab.compare.plan import FIRST_FINAL_SEED, TUNING_SEED, CandidateLike, Plan
@@ -20,6 +20,7 @@ from trimtab.compare.result import (
     TrialResult,
     Verdict,
 )
+from trimtab.compare.target import Target
 from trimtab.lab import statistics
 from trimtab.lab.study import Outcomes
 from trimtab.lab.trial import Outcome, Point
@@ -51,7 +52,7 @@ def analyse(
     }
     pairs = _pairs(ranked) if plan.seeds > 1 else ()
     ranks = _ranks(ranked, pairs)
-    target = _Target(task, ranked.get(reference), reference)
+    target = Target(task, ranked.get(reference), reference)
     results = [
         _candidate_result(
             plan,
@@ -138,33 +139,6 @@ def _verdict(pair: Pair | None) -> Verdict | None:
     return "helps" if pair.improvement > 0 else "hurts"
 
 
-class _Target:
-    """What runs are timed until: the task's target, or where the reference ends."""
-
-    def __init__(self, task: TaskFacts, reference_losses: list[float] | None, reference: str) -> None:
-        self._of: Callable[[Outcome], float | None] = lambda _run: None
-        self.words = "none: the reference has no complete runs"
-        if task.target is not None:
-            level, direction = task.target, task.direction
-            sign = ">=" if direction == "max" else "<="
-            self.words = f"validation {task.metric} {sign} {level:g}"
-            self._of = lambda run: statistics.first_reaching(
-                [p.cost for p in run.curve], [p.metric for p in run.curve], level, direction
-            )
-        elif reference_losses:
-            end = sum(reference_losses) / len(reference_losses)
-            sign = "<=" if task.sign > 0 else ">="
-            self.words = f"{task.objective} {sign} {task.sign * end:.4g}, the mean at which {reference} ends"
-            self._of = lambda run: statistics.first_reaching(
-                [p.cost for p in run.curve], [p.loss for p in run.curve], end, "min"
-            )
-
-    def costs(self, runs: Sequence[Outcome]) -> list[float]:
-        """The cost at which each run reached the target, of those that did."""
-        found = [self._of(run) for run in runs]
-        return [cost for cost in found if cost is not None]
-
-
 def _candidate_result(
     plan: Plan,
     candidate: CandidateLike,
@@ -175,7 +149,7 @@ def _candidate_result(
     rank: int | None,
     pairs: Sequence[Pair],
     reference: str,
-    target: _Target,
+    target: Target,
 ) -> CandidateResult:
     best = plan.best(candidate, outcomes)
     tuned = {} if best is None else best.settings

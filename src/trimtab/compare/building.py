@@ -4,15 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trimtab.compare import DEFAULT_CANDIDATES
-from trimtab.compare.command.comparison import DEFAULT_SEEDS, CommandComparison, named_commands
+from trimtab.compare.command.comparison import CommandComparison, named_commands
 from trimtab.compare.comparison import Comparison
+from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
 from trimtab.compare.running import PlannedComparison
+from trimtab.lab.checks import check_texts
 from trimtab.lab.errors import InputError
 from trimtab.lab.lease import Limits
 
 
 def build_comparison(
-    task: str | None,
+    tasks: Sequence[str],
     candidates: str | None,
     *,
     command: str | None,
@@ -23,11 +25,11 @@ def build_comparison(
     patience: float,
     shared: Mapping[str, Any],
     for_commands: Mapping[str, Any],
-) -> PlannedComparison:
-    """Returns a comparison of optimizers on a task, or one of commands, whichever the options describe.
+) -> PlannedComparison | ComparisonOverTasks:
+    """Returns a comparison of optimizers on a task or several, or one of commands, whichever the options describe.
 
     Args:
-        task: as on the command line.
+        tasks: as on the command line.
         candidates: names, separated by commas.
         command: the command that they share.
         own_commands: ``name=command`` of candidates that have their own.
@@ -41,16 +43,19 @@ def build_comparison(
     Raises:
         InputError: options of both kinds are mixed, or something cannot work.
     """
+    check_texts("tasks", tasks)
     options = {**shared, "limits": Limits(takeover, patience)}
     if command is None and not own_commands:
         _refuse(for_commands, "belongs to a comparison with --command")
-        if task is None:
+        if not tasks:
             raise InputError("name a task (digits, path/to/task.py:name), or give a --command")
-        return Comparison(task, candidates or DEFAULT_CANDIDATES, seeds=seeds, steps=steps, **options)
-    _refuse({"TASK": task}, "cannot be given together with --command")
-    _refuse({"budget": steps}, "is for tasks; write the length of a run into the command")
+        chosen = candidates or DEFAULT_CANDIDATES
+        if len(tasks) == 1:
+            return Comparison(tasks[0], chosen, seeds=seeds, steps=steps, **options)
+        return ComparisonOverTasks(tasks, chosen, seeds=seeds, steps=steps, **options)
+    _refuse({"TASK": list(tasks)}, "cannot be given together with --command")
+    _refuse({"steps": steps}, "is for tasks; write the length of a run into the command")
     named = named_commands(candidates, own_commands)
-    seeds = DEFAULT_SEEDS if seeds is None else seeds
     return CommandComparison(command, named, seeds=seeds, **options, **for_commands)
 
 

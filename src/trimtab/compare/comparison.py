@@ -1,29 +1,29 @@
 """A comparison of optimizers on a task: what is checked before it runs, and what it takes."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from trimtab.compare import DEFAULT_TRIALS
+from trimtab.compare.budget import Budget, Numbers, Price, parse_duration, starting_numbers
 from trimtab.compare.candidate import Candidate, parse_candidates
-from trimtab.compare.plan import EVALUATIONS, TUNING_SEED, Plan
+from trimtab.compare.measuring import MEASURING, run_measurements
+from trimtab.compare.plan import TUNING_SEED, Plan
 from trimtab.compare.result import TaskFacts
 from trimtab.compare.running import PlannedComparison, Running, chosen_reference, load_result
 from trimtab.compare.work import ComparisonWork
 from trimtab.lab.checks import check_path, check_texts, check_whole
 from trimtab.lab.errors import InputError
-from trimtab.lab.executor import threads_per_worker, usable_cores
+from trimtab.lab.executor import Executor
 from trimtab.lab.lease import Limits
 from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
 from trimtab.lab.session import Session
+from trimtab.lab.store import Store
+from trimtab.lab.study import Observer
 from trimtab.lab.task import check_task
+from trimtab.lab.trial import Point
 
 __all__ = ["Comparison", "load_result"]
-
-MEASURED_STEPS = 20
-"""Steps of each candidate from which the duration is estimated."""
 
 
 class Comparison(PlannedComparison):
@@ -37,9 +37,10 @@ class Comparison(PlannedComparison):
             several.
         out: directory of the study, ``runs/<name of the task>`` by default; made if missing, gone on with if it holds
             this study.
-        trials: quasi-random settings tried for each candidate.
-        seeds: fresh seeds of the final runs; the task's own number by default.
+        trials: quasi-random settings tried for each candidate; 16 by default, or as many as fit the budget.
+        seeds: fresh seeds of the final runs; the task's own number by default, or as many as fit the budget.
         steps: length of a run in plain optimizer steps; the task's own by default.
+        budget: wall-clock time for all of it, such as ``"20m"`` or ``"1h30m"``, for which trials and seeds are chosen.
         reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
         pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``. What is pruned then depends
             on the order in which trials finish, so that two runs of one comparison may differ.
@@ -60,9 +61,10 @@ class Comparison(PlannedComparison):
         candidates: str | Sequence[str],
         out: str | Path | None = None,
         *,
-        trials: int = DEFAULT_TRIALS,
+        trials: int | None = None,
         seeds: int | None = None,
         steps: int | None = None,
+        budget: str | None = None,
         reference: str | None = None,
         pruner: str | None = None,
         jobs: int | None = None,
@@ -71,6 +73,8 @@ class Comparison(PlannedComparison):
         executor: str = "local",
         ray_address: str | None = None,
     ) -> None:
+        start = time.monotonic()
+        seconds = None if budget is None else parse_duration(budget)
         if not isinstance(candidates, str):
             check_texts("candidates", candidates)
         if steps is not None:
@@ -82,22 +86,22 @@ class Comparison(PlannedComparison):
         running = Running(pruner, jobs, store, limits, executor, ray_address)
         labels = [candidate.label for candidate in chosen]
         reference = chosen_reference(labels, reference)
-        self._candidates = chosen
         self._task_reference = task
         self._task = load_task(task)
         check_task(self._task, task)
-        self._budget = (self._task.steps if steps is None else steps) * self._task.batch_size
+        allowed = None if seconds is None else Budget(seconds, trials, seeds, self._task.seeds, start)
+        counts = starting_numbers(allowed, trials, self._task.seeds if seeds is None else seeds)
         plan = Plan(
             task=self._task.name.replace("/", "-"),
             task_fingerprint=task_fingerprint(task),
             candidates=chosen,
-            trials=trials,
-            seeds=self._task.seeds if seeds is None else seeds,
-            budget=self._budget,
+            trials=counts.trials,
+            seeds=counts.seeds,
+            budget=(self._task.steps if steps is None else steps) * self._task.batch_size,
             pruning=pruner,
         )
         out = Path("runs") / plan.task if out is None else Path(out)
-        super().__init__(plan, out, reference=reference, running=running)
+        super().__init__(plan, out, reference=reference, running=running, budget=allowed)
         models = [self._session(candidate).model for candidate in chosen]
         self._parameters = sum(p.numel() for p in models[0].parameters() if p.requires_grad)
 
@@ -113,30 +117,51 @@ class Comparison(PlannedComparison):
             ) from error
         return session
 
-    def estimated_seconds(self) -> float:
-        """Measures a few steps of each candidate and returns about how long the whole comparison will take."""
-        threads = torch.get_num_threads()
-        torch.set_num_threads(threads_per_worker(self.jobs))
-        try:
-            return sum(map(self._estimated_seconds_of, self._candidates)) / min(self.jobs, usable_cores())
-        finally:
-            torch.set_num_threads(threads)
+    def prices(self, store: Store, executor: Executor, observer: Observer | None) -> list[Price]:
+        """Finds out what runs take by :meth:`measured`."""
+        del observer  # nothing of this is a trial
+        return self.measured(executor, store.outcomes())
 
-    def _estimated_seconds_of(self, candidate: Candidate) -> float:
-        session = self._session(candidate)
-        start = time.perf_counter()
-        session.evaluate()
-        evaluation = time.perf_counter() - start
-        session.seconds = 0.0
-        for _ in range(MEASURED_STEPS):
-            session.step()
-        steps = self._budget / self._task.batch_size
-        trials = len(self.plan.tuning_points(candidate)) + self.plan.seeds
-        return trials * (steps * session.seconds / MEASURED_STEPS + (EVALUATIONS + 1) * evaluation)
+    def measured(self, executor: Executor, known: Container[str] = ()) -> list[Price]:
+        """Measures a few steps and evaluations of each candidate; ``known`` are the keys of trials with an outcome."""
+        points = {
+            candidate.label: Point(
+                f"{self.plan.task}/{MEASURING}/{candidate.label}",
+                0,
+                self.plan.tuning_points(candidate)[0].settings,
+                TUNING_SEED,
+            )
+            for candidate in self.plan.candidates
+        }
+        measured = run_measurements(executor, list(points.values()))
+        test = len(self._task.test) / len(self._task.validation)  # type: ignore[arg-type]  # as in a session
+        prices = []
+        for candidate in self.plan.candidates:
+            found = measured[points[candidate.label].key].probed
+            done = sum(point.key in known for point in self.plan.tuning_points(candidate))
+            final = found["run"] + test * found["evaluation"]
+            tuned = bool(candidate.tunables)
+            prices.append(Price(candidate.label, tuned, found["run"], final, found["first"], done))
+        return prices
+
+    def estimate(self) -> Numbers:
+        """Measures a few steps of each candidate, and returns how large the comparison will be and how long it takes.
+
+        Raises:
+            InputError: the budget is too short.
+        """
+        self.adopt_stored()
+        start = time.monotonic()
+        with self.running.make_executor(self.work(), answers=False) as executor:
+            while not executor.free:
+                executor.wait()
+            ready = time.monotonic() - start
+            numbers = self.numbers(self.measured(executor), self.places(executor))
+        return replace(numbers, seconds=numbers.seconds + (ready if self.budget is None else self.budget.spent))
 
     def work(self) -> ComparisonWork:
         """Returns what a worker does with a point."""
-        return ComparisonWork(absolute_reference(self._task_reference), self._budget)
+        return ComparisonWork(absolute_reference(self._task_reference), self.plan.budget or 0)
 
     def facts(self) -> TaskFacts:
         """Returns what a reader has to know of the task."""

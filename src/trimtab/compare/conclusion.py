@@ -40,9 +40,9 @@ def conclude(
 
 def _leaders(first: list[str], candidates: int, pairs: Sequence[Pair]) -> str:
     if len(first) == candidates and all(pair.p_value >= ALPHA for pair in pairs):
-        return f"No difference was shown between any two of {_listed(first)}."
+        return f"No difference was shown between any two of {listed(first)}."
     if len(first) > 1:
-        return f"{_listed(first)} share the first rank: no candidate is shown to be better than any of them."
+        return f"{listed(first)} share the first rank: no candidate is shown to be better than any of them."
     beaten = sum(pair.p_value < ALPHA and first[0] in (pair.first, pair.second) for pair in pairs)
     if beaten == candidates - 1:
         return f"{first[0]} is better than every other candidate."
@@ -58,10 +58,10 @@ def _against(ranked: list[CandidateResult], reference: str, objective: str) -> l
             if result.verdict == verdict and result.against_reference is not None
         ]
         if found:
-            sentences.append(f"{words.capitalize()} than {reference} in {objective}: {_listed(found)}.")
+            sentences.append(f"{words.capitalize()} than {reference} in {objective}: {listed(found)}.")
     same = [result.label for result in ranked if result.verdict == "no difference shown"]
     if same:
-        sentences.append(f"No difference from {reference} was shown for {_listed(same)}.")
+        sentences.append(f"No difference from {reference} was shown for {listed(same)}.")
     return sentences
 
 
@@ -76,5 +76,6 @@ def _power(pairs: Sequence[Pair]) -> list[str]:
     ]
 
 
-def _listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str]) -> str:
+    """Returns words as they stand in a sentence."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -116,14 +116,14 @@ class Plan:
             check_label(candidate.label)
 
     def manifest(self) -> dict[str, Any]:
-        """Returns what may not change when the comparison goes on.
+        """Returns what may not change when the comparison goes on, from the moment that its store is made.
 
-        Candidates and seeds may: adding some extends the study.
+        Candidates and seeds may: adding some extends the study. The number of trials may not, either, but may be chosen
+        only after some of them were run.
         """
         return {
             "task": self.task,
             "task_fingerprint": self.task_fingerprint,
-            "trials": self.trials,
             "budget": self.budget,
             "pruning": self.pruning,
             "evaluations": EVALUATIONS,
@@ -131,8 +131,12 @@ class Plan:
         }
 
     def points(self, outcomes: Outcomes) -> list[Point]:
-        """Returns every point that is known: all tuning trials, and the final runs of candidates that are tuned."""
+        """Returns every point that is known: all tuning trials, and the final runs of candidates that are tuned.
+
+        The candidates take turns in the tuning, so that something is known of each soon.
+        """
         tuning = [point for candidate in self.candidates for point in self.tuning_points(candidate)]
+        tuning.sort(key=lambda point: point.index)
         return tuning + [point for candidate in self.candidates for point in self.final_points(candidate, outcomes)]
 
     def group(self, phase: Phase, candidate: CandidateLike) -> str:

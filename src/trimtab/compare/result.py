@@ -248,6 +248,11 @@ class ComparisonResult:
     pairs: tuple[Pair, ...]
     trials: tuple[TrialResult, ...] = field(repr=False)
 
+    @property
+    def ranked(self) -> bool:
+        """Whether every candidate was ranked."""
+        return all(candidate.rank is not None for candidate in self.candidates)
+
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values that JSON can hold; every number in them is finite."""
         return asdict(self)

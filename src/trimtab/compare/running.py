@@ -1,18 +1,20 @@
 """What every comparison has in common: running its plan, keeping what it found, and reading it again."""
 
+import contextlib
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
 from optuna.pruners import BasePruner
 
 from trimtab.catalog import nearest
 from trimtab.compare.analysis import analyse
+from trimtab.compare.budget import Budget, Numbers, Price, fitting, predicted_seconds, written
 from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.plan import CandidateLike, Plan
@@ -21,12 +23,12 @@ from trimtab.lab.checks import MANY_WORKERS, check_path, check_text, check_whole
 from trimtab.lab.contact import Contact
 from trimtab.lab.database import Location, parse_url, shown
 from trimtab.lab.environment import environment
-from trimtab.lab.errors import InputError, StoreAwayError, StoreUnreachableError, StudyMismatchError
+from trimtab.lab.errors import InputError, NoStudyError, StoreAwayError, StoreUnreachableError, StudyMismatchError
 from trimtab.lab.executor import Executor, LocalExecutor, usable_cores
 from trimtab.lab.lease import Limits
 from trimtab.lab.ray_executor import RayExecutor
 from trimtab.lab.store import Store, StoredStudy, read_store
-from trimtab.lab.study import Observer, run_study
+from trimtab.lab.study import Observer, Outcomes, run_study
 from trimtab.lab.trial import Work
 
 PRUNERS: dict[str, Callable[[], BasePruner]] = {
@@ -35,6 +37,8 @@ PRUNERS: dict[str, Callable[[], BasePruner]] = {
 }
 
 EXECUTORS = ("local", "ray")
+
+Result = TypeVar("Result")
 
 
 def chosen_reference(labels: list[str], wanted: str | None) -> str:
@@ -99,6 +103,21 @@ class Running:
         """How many trials this machine runs at once."""
         return usable_cores() if self.jobs is None else self.jobs
 
+    @property
+    def at_once(self) -> int | None:
+        """How many trials this process runs at once, if that is known before it has started; a cluster has its own."""
+        return self.workers if self.executor == "local" else self.jobs
+
+    def read_patiently(self, read: Callable[[], Result], location: Location) -> Result:
+        """Reads a store, and waits for a database that is away as long as when it was written to."""
+        contact = Contact(shown(location), (self.limits or Limits()).patience)
+        while True:
+            try:
+                return read()
+            except StoreUnreachableError as error:
+                contact.failed(StoreAwayError(str(error)), unwritten=0)
+                time.sleep(contact.seconds_left)
+
     def make_executor(self, work: Work, *, answers: bool) -> Executor:
         """Returns what runs trials; ``answers`` says whether these wait for answers to their reports."""
         if self.executor == "ray":
@@ -110,17 +129,22 @@ class PlannedComparison(ABC):
     """A plan, how its points are run, and where its outcomes are kept.
 
     Args:
-        plan: what is compared, and how.
+        plan: what is compared, and how. With a budget, its trials and seeds are the fewest, until they are chosen.
         out: directory of the study; made if missing, gone on with if it holds this study.
         reference: label of the candidate that verdicts compare with.
         running: how trials are run, and where their outcomes are kept.
+        budget: the time that all of it may take.
     """
 
-    def __init__(self, plan: Plan, out: Path, *, reference: str, running: Running) -> None:
+    def __init__(
+        self, plan: Plan, out: Path, *, reference: str, running: Running, budget: Budget | None = None
+    ) -> None:
         self.plan = plan
         self.out = out
         self.reference = reference
         self.running = running
+        self.budget = budget
+        self.chosen = budget is None
 
     @property
     def jobs(self) -> int:
@@ -132,6 +156,16 @@ class PlannedComparison(ABC):
         """Where outcomes are kept."""
         return self.out if self.running.store is None else self.running.store
 
+    @property
+    def seeds(self) -> int | None:
+        """Final runs of each candidate; ``None`` while they are not chosen."""
+        return self.plan.seeds if self.chosen else None
+
+    @property
+    def sign(self) -> int:
+        """What a loss is multiplied with to be shown."""
+        return self.facts().sign
+
     @abstractmethod
     def work(self) -> Work:
         """Returns what a worker does with a point."""
@@ -140,13 +174,24 @@ class PlannedComparison(ABC):
     def facts(self) -> TaskFacts:
         """Returns what a reader has to know of the task."""
 
-    def run(self, observer: Observer | None = None) -> ComparisonResult:
+    @abstractmethod
+    def prices(self, store: Store, executor: Executor, observer: Observer | None) -> list[Price]:
+        """Finds out what the candidates' runs take, with all workers of the executor busy."""
+
+    def run(
+        self, observer: Observer | None = None, planned: Callable[[Numbers], None] | None = None
+    ) -> ComparisonResult:
         """Runs what has not been run yet, and analyses everything.
 
         Whatever ends it early, what is finished is kept: run it again to go on. Processes that share a store share the
         work, and each returns when all of it is done.
 
+        Args:
+            observer: is told what happens.
+            planned: is told which numbers were chosen to fit the budget, when they are.
+
         Raises:
+            InputError: the budget is too short.
             StudyMismatchError: the store holds another study.
             CorruptStoreError: it cannot be read.
             StoreInUseError: another process is running it in the same directory.
@@ -155,30 +200,94 @@ class PlannedComparison(ABC):
         """
         pruner = None if self.plan.pruning is None else PRUNERS[self.plan.pruning]()
         with Store(self.location, self.plan.manifest(), self.running.limits) as store:
-            store.annotate(lambda known: self._annotation(known.get("definitions", {})))
+            self._agree(store)
             outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
-            if any(point.key not in outcomes for point in self.plan.points(outcomes)):
+            if not self.chosen or any(point.key not in outcomes for point in self.plan.points(outcomes)):
                 with self.running.make_executor(self.work(), answers=pruner is not None) as executor:
+                    if not self.chosen:
+                        prices = self.prices(store, executor, observer)
+                        numbers = self.numbers(prices, self.places(executor))
+                        self._agree(store, numbers)
+                        if planned is not None:
+                            planned(replace(numbers, trials=self.plan.trials, seeds=self.plan.seeds))
                     run_study(self.plan.points, store, executor, pruner=pruner, observer=observer)
-        return self._result()
+        return self.running.read_patiently(lambda: load_result(self.out, self.running.store), self.location)
 
-    def _result(self) -> ComparisonResult:
-        """Reads what was found, with as much patience as it was written with."""
-        limits = Limits() if self.running.limits is None else self.running.limits
-        contact = Contact(shown(self.location), limits.patience)
-        while True:
-            try:
-                return load_result(self.out, self.running.store)
-            except StoreUnreachableError as error:
-                contact.failed(StoreAwayError(str(error)), unwritten=0)
-                time.sleep(contact.seconds_left)
+    def adopt(self, notes: Mapping[str, Any]) -> None:
+        """Takes over the numbers of trials and seeds that a store's notes say were chosen.
 
-    def _annotation(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        """What a reader of the store needs beside the manifest."""
+        Raises:
+            StudyMismatchError: they are not those that were asked for, or were chosen for another budget.
+        """
+        trials = notes.get("trials")
+        if trials is None:
+            return
+        wanted: int | None = self.plan.trials
+        time, time_there = None, notes.get("time")
+        if self.budget is not None:
+            wanted, time = self.budget.trials, written(self.budget.seconds)
+        if wanted not in (None, trials) or (time is not None and time != time_there):
+            there = f"trials: {trials} there" + (f", planned for --budget {time_there}" if time_there else "")
+            here = f"{'as many as fit' if wanted is None else wanted} here" + (f", for --budget {time}" if time else "")
+            thing = "output directory" if self.running.store is None else "database"
+            raise StudyMismatchError(
+                f"{shown(self.location)} holds the results of another study ({there}, {here}). Go on with --trials "
+                f"{trials} --seeds {notes['seeds']}, or with more seeds; or choose another {thing}, or remove this one "
+                "to start again."
+            )
+        if self.budget is not None and not self.chosen:
+            seeds = notes["seeds"] if self.budget.seeds is None else self.budget.seeds
+            self.plan = replace(self.plan, trials=trials, seeds=seeds)
+            self.chosen = True
+
+    def adopt_stored(self) -> None:
+        """Takes over the numbers that were chosen for the budget in an earlier session, if there was one."""
+        if not self.chosen:
+            with contextlib.suppress(NoStudyError):
+                self.adopt(read_store(self.location).annotation)
+
+    def _agree(self, store: Store, numbers: Numbers | None = None) -> None:
+        """Writes down what readers need, and takes over what others have chosen, or else chooses ``numbers``."""
+
+        def notes(known: Mapping[str, Any]) -> dict[str, Any]:
+            self.adopt(known)
+            if numbers is not None:
+                self.choose(numbers)
+            return self.annotation(known)
+
+        store.annotate(notes)  # no other process writes meanwhile
+
+    def choose(self, numbers: Numbers) -> None:
+        """Plans with these numbers of trials and seeds, unless others are chosen already."""
+        if not self.chosen:
+            self.plan = replace(self.plan, trials=numbers.trials, seeds=numbers.seeds)
+            self.chosen = True
+
+    def numbers(self, prices: Sequence[Price], workers: int) -> Numbers:
+        """Returns how large the comparison will be: what fits the budget, or what was asked for."""
+        if self.chosen or self.budget is None:
+            trials, seeds = self.plan.trials, self.plan.seeds
+            return Numbers(trials, seeds, predicted_seconds(prices, trials, seeds, workers))
+        return fitting(self.budget, prices, workers)
+
+    def places(self, executor: Executor) -> int:
+        """Returns how many trials an idle executor that has started runs at once."""
+        return self.running.workers if isinstance(executor, LocalExecutor) else max(1, executor.free)
+
+    def annotation(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what a reader of the store needs beside the manifest.
+
+        Raises:
+            StudyMismatchError: what is known there is of other candidates.
+        """
+        time = None if self.budget is None else written(self.budget.seconds)
         return {
             "candidates": list(self.plan.labels()),
-            "definitions": self._definitions(known),
-            "seeds": self.plan.seeds,
+            "definitions": self._definitions(known.get("definitions", {})),
+            "trials": self.plan.trials if self.chosen else None,
+            "seeds": self.plan.seeds if self.chosen else None,
+            "time": known["time"] if known.get("trials") is not None else time,
+            "jobs": self.running.at_once,
             "reference": self.reference,
             "environment": environment(),
             "task": self.facts().to_dict(),
@@ -217,26 +326,51 @@ def load_result(out: str | Path, store: str | None = None) -> ComparisonResult:
     """
     check_path("out", out)
     location: Location = Path(out) if store is None else store
-    stored = read_store(location)
+    return stored_result(read_store(location), location)
+
+
+def stored_result(stored: StoredStudy, location: Location) -> ComparisonResult:
+    """Analyses what was read from a store.
+
+    Raises:
+        StudyMismatchError: nothing of a comparison is in it, or one over several tasks.
+    """
     notes = stored.annotation
     if not notes:
         raise StudyMismatchError(f"the comparison in {shown(location)} was stopped before it began; run it again")
-    facts = TaskFacts(**notes["task"])
-    plan = Plan(
-        task=stored.manifest["task"],
-        task_fingerprint=stored.manifest["task_fingerprint"],
-        candidates=_stored_candidates(stored, facts),
-        trials=stored.manifest["trials"],
+    if "tasks" in notes:
+        raise StudyMismatchError(
+            f"{shown(location)} holds a comparison over several tasks ({', '.join(notes['tasks'])}), not of one"
+        )
+    if notes["trials"] is None:
+        raise StudyMismatchError(
+            f"the comparison in {shown(location)} is not planned yet: that follows when each candidate has been tried"
+        )
+    return analyse_stored(stored_plan(stored.manifest, notes), stored.outcomes, notes)
+
+
+def stored_plan(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> Plan:
+    """Returns the plan that a store's manifest and annotation describe."""
+    return Plan(
+        task=manifest["task"],
+        task_fingerprint=manifest["task_fingerprint"],
+        candidates=_stored_candidates(notes),
+        trials=notes["trials"],
         seeds=notes["seeds"],
-        budget=stored.manifest["budget"],
-        pruning=stored.manifest["pruning"],
+        budget=manifest["budget"],
+        pruning=manifest["pruning"],
     )
-    return analyse(plan, stored.outcomes, facts, reference=notes["reference"], environment=notes["environment"])
 
 
-def _stored_candidates(stored: StoredStudy, facts: TaskFacts) -> tuple[CandidateLike, ...]:
-    labels = stored.annotation["candidates"]
-    if facts.kind == "task":
+def analyse_stored(plan: Plan, outcomes: Outcomes, notes: Mapping[str, Any]) -> ComparisonResult:
+    """Analyses the outcomes of a plan with what a store's annotation says of it."""
+    facts = TaskFacts(**notes["task"])
+    return analyse(plan, outcomes, facts, reference=notes["reference"], environment=notes["environment"])
+
+
+def _stored_candidates(notes: Mapping[str, Any]) -> tuple[CandidateLike, ...]:
+    labels = notes["candidates"]
+    if notes["task"].get("kind") != "command":
         return tuple(parse_candidates(",".join(labels)))
-    definitions = stored.annotation["definitions"]
+    definitions = notes["definitions"]
     return tuple(CommandCandidate.from_definition(label, definitions[label]) for label in labels)

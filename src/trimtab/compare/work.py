@@ -4,6 +4,7 @@ import functools
 from dataclasses import dataclass
 
 from trimtab.compare.candidate import parse_candidates
+from trimtab.compare.measuring import MEASURING, measure
 from trimtab.compare.plan import EVALUATIONS
 from trimtab.lab.loading import load_task
 from trimtab.lab.session import Session
@@ -24,8 +25,9 @@ class ComparisonWork:
     budget: int
 
     def __call__(self, point: Point, report: Reporter) -> Outcome:
-        """Trains the candidate that the point's group names with the point's settings and seed."""
-        (candidate,) = parse_candidates(point.group.split("/", 2)[2])
+        """Trains the candidate that the point's group names with the point's settings and seed, or measures it."""
+        _, phase, label = point.group.split("/", 2)
+        (candidate,) = parse_candidates(label)
 
         def make_session() -> Session:
             return Session(
@@ -35,6 +37,8 @@ class ComparisonWork:
                 budget=self.budget,
             )
 
+        if phase == MEASURING:
+            return measure(make_session)
         return run_trial(make_session, evaluations=EVALUATIONS, test=point.test, report=report)
 
 

@@ -39,10 +39,10 @@ from trimtab.lab.checks import check_path, check_text
 from trimtab.lab.errors import (
     CorruptStoreError,
     InputError,
+    NoStudyError,
     StoreAwayError,
     StoreInUseError,
     StoreUnreachableError,
-    StudyMismatchError,
 )
 from trimtab.lab.interruption import uninterrupted
 from trimtab.lab.lease import TABLES
@@ -63,6 +63,9 @@ _CONNECTION: dict[str, Any] = {
 """Of PostgreSQL's client library. By itself it waits for hours when the other end has vanished."""
 
 _LOCK = 0x7472696D  # "trim"; any number that nobody else uses
+
+_GLANCE = 1.0
+"""Seconds to wait for a lock: who only looks whether it is held holds it for a moment himself."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -227,23 +230,28 @@ def existing(location: Location) -> Database:
     """Opens a database to read it.
 
     Raises:
-        StudyMismatchError: there is none.
+        NoStudyError: there is none.
     """
     file = sqlite_file(location)
     try:
         there = file is None or file.is_file()
     except OSError as error:
-        raise StudyMismatchError(f"{file} cannot be looked at: {error.strerror}") from error
+        raise NoStudyError(f"{file} cannot be looked at: {error.strerror}") from error
     if file is not None and not there:
-        raise StudyMismatchError(f"there is no study in {file.parent}: {file.name} is missing")
+        raise NoStudyError(f"there is no study in {file.parent}: {file.name} is missing")
     return Database(location, read_only=True)
 
 
+def lock_file(file: Path) -> Path:
+    """Returns the file that is locked while a process owns a store's file."""
+    return file.with_name(f".{file.name}.lock")
+
+
 def _locked(file: Path) -> FileLock:
-    lock = FileLock(file.with_name(f".{file.name}.lock"))
+    lock = FileLock(lock_file(file))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_GLANCE)
     except Timeout:
         raise StoreInUseError(
             f"{file.parent} is in use by another running trimtab process; wait for it or choose another directory"
@@ -280,7 +288,7 @@ def _check_begun(engine: Engine, location: Location) -> None:
     version = table("alembic_version", column("version_num"))  # the last that it writes
     with engine.connect() as connection:
         if not inspect(connection).has_table(version.name) or connection.scalar(select(version)) is None:
-            raise StudyMismatchError(f"there is no study in {shown(location)} yet")
+            raise NoStudyError(f"there is no study in {shown(location)} yet")
 
 
 def _storage(url: URL, options: dict[str, Any], read_only: bool) -> RDBStorage:

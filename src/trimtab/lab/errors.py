@@ -9,6 +9,10 @@ class StudyMismatchError(InputError):
     """A store holds the results of another study than the one asked for."""
 
 
+class NoStudyError(StudyMismatchError):
+    """There is no study where one was to be read."""
+
+
 class CorruptStoreError(InputError):
     """A store is there, but cannot be read."""
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, cast
 
 from trimtab.lab.checks import MANY_WORKERS, check_callable, check_flag, check_whole
+from trimtab.lab.interruption import uninterrupted
 from trimtab.lab.trial import Outcome, Point, Reporter, Work
 
 
@@ -130,7 +131,8 @@ class LocalExecutor:
         multiprocessing.resource_tracker.ensure_running()  # which unblocks the signal when it starts
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            process.start()
+            with uninterrupted():  # a worker that was made, and not told what it is, would say so in a traceback
+                process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()

@@ -29,6 +29,13 @@ class CostMeter:
         check_whole("samples", samples, least=0)
         self.used += samples
 
+    def charge_forward(self, samples: int) -> None:
+        """Adds forward passes of ``samples`` samples without backward passes: a third of their gradients, rounded up.
+
+        For each matrix product of a layer the backward pass takes two, one for its inputs and one for its weights.
+        """
+        self.charge(-(-samples // 3))
+
     @property
     def exhausted(self) -> bool:
         """Whether the budget is spent."""

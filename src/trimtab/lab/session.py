@@ -2,11 +2,13 @@
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol, get_args, runtime_checkable
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -14,6 +16,7 @@ from trimtab.lab.checks import check_callable, check_flag, check_whole
 from trimtab.lab.errors import DivergedError, InputError
 from trimtab.lab.meter import CostMeter
 from trimtab.lab.randomness import OwnedRandomness, derived_seed
+from trimtab.lab.replay import Replay
 from trimtab.lab.task import Batch, Evaluation, Split, Task, select, take_rows, to_device
 
 _SNAPSHOT = {
@@ -151,7 +154,7 @@ class Session:
         batch = self.batch if rows is None else select(self.batch, rows)
 
         def evaluate_loss() -> Tensor:
-            with self._randomness.lent():
+            with self._randomness.lent(), _without_warning_of_cycles() if create_graph else nullcontext():
                 self.optimizer.zero_grad()
                 loss = self.task.losses(self.task.outputs(self.model, batch), batch).mean()
                 loss.backward(create_graph=create_graph)  # type: ignore[no-untyped-call]  # torch has no types
@@ -159,6 +162,40 @@ class Session:
             return loss
 
         return evaluate_loss
+
+    def outputs(self) -> Callable[[], Any]:
+        """Makes a function that computes the task's outputs on the current batch, and charges for them.
+
+        However often it is called, it is the same function of the weights: layers draw the same random numbers, and the
+        model's buffers (running statistics) are updated by the first call alone, which leaves the run as the pass of a
+        closure would.
+
+        Returns:
+            A function without arguments. With gradients enabled it is charged as a gradient, which is what its outputs
+            are for; without, as a forward pass.
+
+        Raises:
+            RuntimeError: there is no batch yet.
+        """
+        if self._rows is None:
+            raise RuntimeError("there is no batch yet: call next_batch() or step() first")
+        batch, samples = self.batch, len(self._rows)
+        replay, drawn = Replay(self.model), self._randomness.state_dict()
+
+        def compute_outputs() -> Any:
+            self._randomness.load_state_dict(drawn)
+            with self._randomness.lent(), replay.one_pass():
+                outputs = self.task.outputs(self.model, batch)
+            charge = self.meter.charge if torch.is_grad_enabled() else self.meter.charge_forward
+            charge(samples)
+            return outputs
+
+        return compute_outputs
+
+    def losses(self, outputs: Any) -> Float[Tensor, " batch"]:
+        """Returns the loss of each sample of the current batch, from its outputs; not charged."""
+        with self._randomness.lent():
+            return self.task.losses(outputs, self.batch)
 
     def step(self) -> float:
         """Takes one optimizer step on the next batch and returns the loss before it.
@@ -278,3 +315,11 @@ def _count(rows: Int[Tensor, " rows"] | slice | Sequence[int], samples: int) -> 
     if len(count) != 1 or count[0] == 0:
         raise InputError(f"rows={rows!r}: a flat list of at least one row is needed")
     return int(count[0])
+
+
+@contextmanager
+def _without_warning_of_cycles() -> Iterator[None]:
+    """Silences torch's warning of a cycle through ``.grad``, which ends with the next ``zero_grad``."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Using backward.. with create_graph", UserWarning)
+        yield

@@ -37,12 +37,14 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, column, select, table
 
 from trimtab.lab.database import Database, Location, existing, shown
-from trimtab.lab.errors import InputError, StoreAwayError, StudyMismatchError
+from trimtab.lab.errors import InputError, NoStudyError, StoreAwayError, StudyMismatchError
 from trimtab.lab.lease import Heart, Leases, Limits
 from trimtab.lab.optuna_trial import outcome_of, point_of, waiting_trial
 from trimtab.lab.trial import Outcome, Point
 
-_MANIFEST = "trimtab"
+MANIFEST = "trimtab"
+"""The name of the study of Optuna's that holds what is known of the whole."""
+
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 
 
@@ -121,15 +123,15 @@ class Store:
 
     def _check_manifest(self, connection: Connection, manifest: dict[str, Any]) -> None:
         studies = [study.study_name for study in self._storage.get_all_studies()]
-        if _MANIFEST not in studies:
+        if MANIFEST not in studies:
             if studies:
                 raise StudyMismatchError(
                     f"{self.name} holds studies of Optuna's that are not trimtab's ({studies[0]}, ...); use a database "
                     "of its own"
                 )
             with contextlib.suppress(optuna.exceptions.DuplicatedStudyError):  # another process was faster
-                self._storage.create_new_study([StudyDirection.MINIMIZE], _MANIFEST)
-        self._manifest_study = self._storage.get_study_id_from_name(_MANIFEST)
+                self._storage.create_new_study([StudyDirection.MINIMIZE], MANIFEST)
+        self._manifest_study = self._storage.get_study_id_from_name(MANIFEST)
         stored = self._storage.get_study_user_attrs(self._manifest_study).get("manifest")
         if stored is None:
             self._lock(connection)
@@ -149,12 +151,12 @@ class Store:
     def _lock(self, connection: Connection) -> None:
         """Keeps other processes from adding points until the end of the transaction."""
         studies = table("studies", column("study_id"), column("study_name"))
-        connection.execute(select(studies.c.study_id).where(studies.c.study_name == _MANIFEST).with_for_update())
+        connection.execute(select(studies.c.study_id).where(studies.c.study_name == MANIFEST).with_for_update())
 
     def _load(self, connection: Connection) -> None:
         known = self._leases.trials(connection)
         for study in self._storage.get_all_studies():
-            if study.study_name == _MANIFEST:
+            if study.study_name == MANIFEST:
                 continue
             for trial in self._storage.get_all_trials(study._study_id, deepcopy=False):
                 key = str(trial.user_attrs.get("key"))
@@ -304,9 +306,9 @@ def read_store(location: Location) -> StoredStudy:
     try:
         with database.readable(), database.transaction():
             studies = {study.study_name: study for study in database.storage.get_all_studies()}
-            attributes = studies.pop(_MANIFEST).user_attrs if _MANIFEST in studies else {}
+            attributes = studies.pop(MANIFEST).user_attrs if MANIFEST in studies else {}
             if "manifest" not in attributes:
-                raise StudyMismatchError(f"there is no study in {shown(location)} yet")
+                raise NoStudyError(f"there is no study in {shown(location)} yet")
             outcomes = {
                 trial.user_attrs["key"]: outcome_of(trial)
                 for study in studies.values()

@@ -354,8 +354,10 @@ def _divided(halves: tuple[Tensor, Tensor], moment: Tensor | None, group: Mappin
 
 
 def _second_moment(optimizer: Optimizer) -> str | None:
-    """Returns the name under which an optimizer keeps its second moment, if it does."""
+    """Returns the name under which an optimizer keeps its second moment, if it does, and of whole gradients."""
     while isinstance(optimizer, OptimizerWrapper):
+        if not optimizer.keeps_shapes:
+            return None
         optimizer = optimizer.inner
     if isinstance(optimizer, ADAMS):
         return SECOND_MOMENTS[0]

@@ -113,6 +113,10 @@ class Chunk(ABC):
             grads: those of all parameters of the plan.
         """
 
+    @abstractmethod
+    def gathered(self, values: Sequence[Tensor]) -> Flat:
+        """Returns something else that every parameter of the plan has one of, as flat memory beside the parameters'."""
+
     def store(self) -> None:
         """Writes the parameters back from flat memory to where they live, and tells autograd."""
         increment_version(self.params)
@@ -155,8 +159,12 @@ class Single(Chunk):
 
     def load(self, grads: Sequence[Tensor]) -> tuple[Flat, Flat, Sequence[Flat]]:
         """Returns views, and a copy of the gradient only where it lies in memory in another order."""
-        grad = self._local(self._own(grads))[0].detach()
-        return self.flat_param, flat(in_layout_of(self.piece, grad)), self.flat_states
+        return self.flat_param, self.gathered(grads), self.flat_states
+
+    def gathered(self, values: Sequence[Tensor]) -> Flat:
+        """Returns a view, or a copy where the values lie in memory in another order."""
+        value = self._local(self._own(values))[0].detach()
+        return flat(in_layout_of(self.piece, value))
 
     def squares(self, values: Flat) -> Float[Tensor, ""]:
         """Returns the squared norm, in float32 at least."""
@@ -193,15 +201,22 @@ class Bucket(Chunk):
 
     def load(self, grads: Sequence[Tensor]) -> tuple[Flat, Flat, Sequence[Flat]]:
         """Gathers parameters and gradients."""
-        grads = self._local(self._own(grads))
-        if self.contiguous and all(map(Tensor.is_contiguous, grads)):
+        if self.contiguous:
             # The same as below in half the time.
             torch.cat(self.values, out=self.flat_param)
-            return self.flat_param, _flatten_dense_tensors(grads), self.flat_states  # type: ignore[no-untyped-call]
-        torch._foreach_copy_(self.param_views, self.values)
-        flat_grad, grad_views = self._memory(self.grad_dtype, self.pieces)
-        torch._foreach_copy_(grad_views, grads)
-        return self.flat_param, flat_grad, self.flat_states
+        else:
+            torch._foreach_copy_(self.param_views, self.values)
+        return self.flat_param, self.gathered(grads), self.flat_states
+
+    def gathered(self, values: Sequence[Tensor]) -> Flat:
+        """Returns a copy."""
+        values = self._local(self._own(values))
+        if self.contiguous and all(map(Tensor.is_contiguous, values)):
+            memory: Tensor = _flatten_dense_tensors(values)  # type: ignore[no-untyped-call]  # torch has no types
+            return memory
+        memory, views = self._memory(values[0].dtype, self.pieces)
+        torch._foreach_copy_(views, values)
+        return memory
 
     def store(self) -> None:
         """Scatters the parameters."""

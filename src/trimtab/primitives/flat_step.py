@@ -10,7 +10,7 @@ This file is the contract with ``torch.optim``, with the rule and with the user.
 ``kernel``, how parameters become flat memory in ``chunks``, and the two come together in ``walk``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cache
 from operator import attrgetter
 from typing import Any, ClassVar, TypeAlias, TypedDict, overload
@@ -41,6 +41,9 @@ from trimtab.primitives.walk import NormScaling, Scratch, Walk
 from trimtab.primitives.watching import Observer, Sums, step_norms
 
 Group: TypeAlias = dict[str, Any]
+
+Inputs: TypeAlias = Sequence[Sequence[Tensor]]
+"""What a rule reads of the parameters of one group, beside gradients and states."""
 
 gradient: Callable[[Tensor], Tensor | None] = attrgetter("grad")
 
@@ -83,6 +86,8 @@ class FlatOptimizer(torch.optim.Optimizer):
         weight_decay: ``"decoupled"`` shrinks the parameter by ``lr * weight_decay``, ``"fixed"`` by ``weight_decay``;
             ``"coupled"`` adds ``weight_decay * parameter`` to the gradient, ``"direction"`` to the direction.
         hyperparameters: the rule's own hyper-parameters, each with its check; they are what ``scalars`` gets.
+        read_only: the last of what ``direction`` takes, which it does not return: states that the optimizer renews by
+            itself, or what :meth:`read_beside_gradients` returns.
 
     Args:
         params: parameters, named parameters or parameter groups, as in ``torch.optim``.
@@ -110,6 +115,7 @@ class FlatOptimizer(torch.optim.Optimizer):
     state_names: ClassVar[tuple[str, ...]] = ()
     weight_decay: ClassVar[WeightDecay] = "decoupled"
     hyperparameters: ClassVar[Mapping[str, Check]] = {}
+    read_only: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -148,11 +154,11 @@ class FlatOptimizer(torch.optim.Optimizer):
 
     @staticmethod
     def direction(grad: Float[Tensor, "..."], *args: Any, **kwargs: Any) -> tuple[Float[Tensor, "..."], ...]:
-        """Returns the direction and the new value of every state; writes to none of its arguments.
+        """Returns the direction and the new value of every state that is not read only; writes to no argument.
 
         Args:
             grad: the gradient, with coupled weight decay and with the sign of a minimisation.
-            *args: the states, in the order of ``state_names``.
+            *args: the states, in the order of ``state_names``, and then what :meth:`read_beside_gradients` returned.
             **kwargs: what :meth:`scalars` returned.
         """
         raise NotImplementedError
@@ -180,6 +186,28 @@ class FlatOptimizer(torch.optim.Optimizer):
         """
         return None
 
+    def read_beside_gradients(self, grads: Sequence[Sequence[Tensor | None]]) -> Sequence[Inputs]:
+        """Returns what the rule reads of every parameter beside its gradient and its states.
+
+        It is called once a step, when nothing stands in the way of the step any more and nothing was written.
+
+        Args:
+            grads: for each group, the gradients of all its parameters.
+
+        Returns:
+            For each group a sequence of inputs, which ``direction`` gets after the states. Each input is one tensor for
+            each parameter of the group that has a gradient, in the parameter's shape.
+        """
+        return [()] * len(grads)
+
+    def refuse_parameters(self, group: Group) -> None:
+        """Checks the parameters of a group that is about to be added.
+
+        Raises:
+            TypeError: one is not of a real floating type.
+        """
+        refuse_other_types(group, type(self).__name__)
+
     def add_param_group(self, param_group: Group) -> None:
         """Adds a group of parameters; see ``torch.optim.Optimizer.add_param_group``.
 
@@ -191,7 +219,7 @@ class FlatOptimizer(torch.optim.Optimizer):
         group = self.param_groups[-1]
         try:
             group.update(self._checked(group))
-            refuse_other_types(group, type(self).__name__)
+            self.refuse_parameters(group)
         except (TypeError, ValueError):
             self.param_groups.pop()
             raise
@@ -235,6 +263,14 @@ class FlatOptimizer(torch.optim.Optimizer):
                 of the optimizer are not watched.
         """
         self._observer = observer
+
+    def forget(self, params: Set[Tensor]) -> None:
+        """Gives up the memory that was prepared for steps with parameters which do not come back.
+
+        Args:
+            params: these parameters.
+        """
+        self._plans = {index: plan for index, plan in self._plans.items() if params.isdisjoint(plan.params)}
 
     def state_dict(self) -> dict[str, Any]:
         """Returns a copy of the state, which later steps leave alone."""
@@ -298,7 +334,8 @@ class FlatOptimizer(torch.optim.Optimizer):
                 refuse_sparse_gradients(group, own, type(self).__name__)
             self._choose_mode()
             refuse_non_finite_gradients([group for group in self.param_groups if group["check_finite"]])
-            sums = [self._step_group(index, grads[index]) for index in range(len(grads))]
+            inputs = self.read_beside_gradients(grads)
+            sums = [self._step_group(index, grads[index], inputs[index]) for index in range(len(grads))]
             if self._observer is not None:
                 self._observer([step_norms(each) for each in sums])
 
@@ -309,7 +346,7 @@ class FlatOptimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             group["compile"] = resolved(group["compile"], params)
 
-    def _step_group(self, index: int, all_grads: Sequence[Tensor | None]) -> list[Sums]:
+    def _step_group(self, index: int, all_grads: Sequence[Tensor | None], inputs: Inputs) -> list[Sums]:
         group = self.param_groups[index]
         hypers, grads = self._own_hypers(group), [grad for grad in all_grads if grad is not None]
         plan = self._plan(index, grads, self.state_names_for(hypers))
@@ -327,7 +364,7 @@ class FlatOptimizer(torch.optim.Optimizer):
 
         steps = [chunk.count() for chunk in plan.chunks]
         return [
-            walk(step)(chunk, grads, noise(chunk, position, step))
+            walk(step)(chunk, grads, inputs, noise(chunk, position, step))
             for position, (step, chunk) in enumerate(zip(steps, plan.chunks, strict=True))
         ]
 
@@ -340,6 +377,7 @@ class FlatOptimizer(torch.optim.Optimizer):
             watched=self._observer is not None,
             rounded=group["rounding_seed"] is not None,
             compiled=group["compile"],
+            read_only=len(self.read_only),
         )
 
     def _plan(self, index: int, grads: Sequence[Tensor], names: tuple[str, ...]) -> Plan:
@@ -350,7 +388,7 @@ class FlatOptimizer(torch.optim.Optimizer):
         plan = self._plans.get(index)
         if plan is None or not plan.fits(params, grads, self.state, names):
             for param in params:
-                self._begin_state(param, names, group["state_dtype"])
+                self.begin_state(param, names, group["state_dtype"])
             plan = self._plans[index] = Plan(params, grads, self.state, names)
         return plan
 
@@ -360,7 +398,8 @@ class FlatOptimizer(torch.optim.Optimizer):
         shrink = shrinks.get(self.weight_decay_for(self._own_hypers(group)), 0.0)
         return {"lr": lr, "shrink": 1.0 - shrink, "decay": weight_decay}
 
-    def _begin_state(self, param: Tensor, names: tuple[str, ...], dtype: torch.dtype | None) -> None:
+    def begin_state(self, param: Tensor, names: tuple[str, ...], dtype: torch.dtype | None) -> None:
+        """Makes the states of a parameter that it has not got yet."""
         state: dict[str, Any] = self.state[param]
         state.setdefault("step", 0)
         for name in names:

@@ -20,17 +20,19 @@ FLOATING_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 @dataclass(frozen=True)
 class Interval:
-    """The numbers from ``low`` up to but not including ``high``; NaN lies in no interval.
+    """The numbers from ``low`` up to ``high``, which is not included; NaN lies in no interval.
 
     Args:
         low: the smallest number.
-        high: the first number that is too large.
+        high: the first number that is too large, or the largest.
         open: ``low`` itself is not allowed either.
+        closed: ``high`` itself is allowed.
     """
 
     low: float
     high: float = math.inf
     open: bool = False
+    closed: bool = False
 
     def __call__(self, name: str, value: object) -> float:
         """Returns ``value`` as a float.
@@ -42,17 +44,19 @@ class Interval:
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"{name}={value!r} must be a number in {self}, not {type(value).__name__}")
         number = float(value)
-        if not self.low <= number < self.high or (self.open and number == self.low):
+        below = number <= self.high if self.closed else number < self.high
+        if not (self.low <= number and below) or (self.open and number == self.low):
             raise ValueError(f"{name}={value!r} must lie in {self}")
         return number
 
     def __str__(self) -> str:
-        return f"{'(' if self.open else '['}{self.low:g}, {self.high:g})"
+        return f"{'(' if self.open else '['}{self.low:g}, {self.high:g}{']' if self.closed else ')'}"
 
 
 NON_NEGATIVE = Interval(0.0)
 POSITIVE = Interval(0.0, open=True)
 FRACTION = Interval(0.0, 1.0)
+SHARE = Interval(0.0, 1.0, closed=True)
 REPRESENTABLE = Interval(1e-37)
 """An epsilon that float32 rounds to zero would divide zero by zero at a coordinate without gradient."""
 

@@ -44,6 +44,7 @@ class Recipe:
         watched: return the squared norms of gradient, weight and update.
         rounded: what is stored in bfloat16 is rounded stochastically.
         compiled: made into one kernel, or run operation by operation.
+        read_only: how many of the states the rule reads and does not renew; they are the last.
     """
 
     direction: Callable[..., tuple[Tensor, ...]]
@@ -53,6 +54,7 @@ class Recipe:
     watched: bool
     rounded: bool
     compiled: bool
+    read_only: int = 0
 
     def numbers(self, own: Mapping[str, float], scalars: Mapping[str, float], device: torch.device) -> Numbers:
         """Returns all numbers of a step, as the kernels take them.
@@ -106,7 +108,7 @@ def updating(recipe: Recipe) -> Kernel:
         # Before anything is written, for the value may be the parameter's own memory.
         sums = (_square(grad.to(value.dtype)), _square(value), _square(moved - value)) if recipe.watched else ()
         # The parameter first: a rule may return a state as its direction.
-        _write(recipe, [param, *states], [moved, *renewed], own)
+        _write(recipe, [param, *_renewable(recipe, states)], [moved, *renewed], own)
         return sums
 
     return update
@@ -142,7 +144,7 @@ def proposing(recipe: Recipe) -> Kernel:
         direction, *renewed = _followed(recipe, value, signed, states, numbers)
         sums = _square(value), _square(direction)
         out[0].copy_(direction)
-        _write(recipe, states, renewed, own, first=1)
+        _write(recipe, _renewable(recipe, states), renewed, own, first=1)
         return sums
 
     return propose
@@ -185,6 +187,10 @@ def _followed(recipe: Recipe, value: Flat, grad: Flat, states: Sequence[Flat], n
 def _moved(value: Flat, direction: Flat, own: Mapping[str, Any]) -> Flat:
     moved: Tensor = value * own["shrink"] - own["lr"] * direction
     return moved
+
+
+def _renewable(recipe: Recipe, states: Sequence[Flat]) -> Sequence[Flat]:
+    return states[: len(states) - recipe.read_only]
 
 
 def _write(

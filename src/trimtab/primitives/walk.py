@@ -74,23 +74,26 @@ class Walk:
     scratch: Scratch
     _numbers: dict[tuple[torch.device, float], Numbers] = field(default_factory=dict)
 
-    def __call__(self, chunk: Chunk, grads: Sequence[Tensor], noise: float = 0.0) -> Sums:
+    def __call__(
+        self, chunk: Chunk, grads: Sequence[Tensor], inputs: Sequence[Sequence[Tensor]] = (), noise: float = 0.0
+    ) -> Sums:
         """Takes a step with the parameters of a chunk; returns the sums of squares of a watched one.
 
         Args:
             chunk: the parameters.
             grads: the gradients of all parameters of the plan.
+            inputs: what the rule reads beside gradients and states, each for all parameters of the plan.
             noise: key of the noise of stochastic rounding.
         """
-        memory = chunk.load(grads)
+        param, grad, states = chunk.load(grads)
+        memory = param, grad, [*states, *map(chunk.gathered, inputs)]
         scaled = self._scaled(chunk)
         # A process whose pieces are empty still takes part in the others' sums.
         if not (len(memory[0]) or (chunk.shards is not None and (scaled or self.recipe.watched))):
             return ()
         numbers = self._numbers_on(memory[0].device, noise)
         if scaled is None:
-            param, grad, states = memory
-            sums = self.recipe.update(param, grad, states, numbers)
+            sums = self.recipe.update(*memory, numbers)
         elif scaled.of == "direction":
             sums = self._scale_direction(chunk, memory, numbers, scaled)
         else:

@@ -29,6 +29,7 @@ class OptimizerWrapper(Optimizer):
         owns: settings of the inner optimizer that it sets by itself, so that they are not for tuning.
         passes_steps_on: whether optimizers may be inside that need more than gradients and a closure.
         needs_names: whether it goes by the parameters' names.
+        keeps_shapes: whether the state inside is of the parameters' own shapes.
         rescales: settings of the inner optimizer that should be larger by a factor inside this wrapper.
         inner: the optimizer that it holds.
 
@@ -46,6 +47,7 @@ class OptimizerWrapper(Optimizer):
     owns: ClassVar[tuple[str, ...]] = ()
     passes_steps_on: ClassVar[bool] = False
     needs_names: ClassVar[bool] = False
+    keeps_shapes: ClassVar[bool] = True
     rescales: ClassVar[Mapping[str, float]] = {}
     inner: Optimizer
 
@@ -62,11 +64,11 @@ class OptimizerWrapper(Optimizer):
         checked = self._prefixed({key: self._check(key, value) for key, value in settings.items()})
         if checked.keys() & optimizer.defaults.keys():
             raise ValueError(f"{name} is around this optimizer already")
-        for group in optimizer.param_groups:  # all checked before any is written to
-            self._own({**checked, **group})
+        completed = [self._completed(checked, group) for group in optimizer.param_groups]
+        self._check_groups(optimizer, completed)  # all of them, before any is written to
         optimizer.defaults.update(checked)
-        for group in optimizer.param_groups:
-            group.update({**checked, **group})
+        for group, own in zip(optimizer.param_groups, completed, strict=True):
+            group.update(own)
         # Optimizer.__init__ would make groups and a state of our own; what it does besides is done here.
         Optimizer.__setstate__(self, {"inner": optimizer})
 
@@ -105,7 +107,7 @@ class OptimizerWrapper(Optimizer):
         """Returns the inner optimizer's state, whose parameter groups hold this one's settings."""
         for prepare in self._optimizer_state_dict_pre_hooks.values():
             prepare(self)
-        state = self.inner.state_dict()
+        state = self._saved()
         for change in self._optimizer_state_dict_post_hooks.values():
             changed = change(self, state)
             state = state if changed is None else changed
@@ -129,7 +131,7 @@ class OptimizerWrapper(Optimizer):
             saved = [{**ours, **theirs} for ours, theirs in zip(kept, saved, strict=True)]
             for group in saved:
                 self._own(group)
-        self.inner.load_state_dict({**state, "param_groups": saved})
+        self._load({**state, "param_groups": saved})
         for notify in self._optimizer_load_state_dict_post_hooks.values():
             notify(self)
 
@@ -140,6 +142,23 @@ class OptimizerWrapper(Optimizer):
     @classmethod
     def _prefixed(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         return {f"{cls.prefix}_{name}": value for name, value in settings.items()}
+
+    def _completed(self, settings: Mapping[str, Any], group: Group) -> Group:
+        """Returns a group with those settings that it does not have by itself."""
+        return {**settings, **group}
+
+    def _check_groups(self, _optimizer: Optimizer, groups: Sequence[Group]) -> None:
+        """Checks what the wrapper shall go around: an optimizer, and its groups with the wrapper's settings."""
+        for group in groups:
+            self._own(group)
+
+    def _saved(self) -> dict[str, Any]:
+        """Returns what is saved, before hooks have changed it."""
+        return self.inner.state_dict()
+
+    def _load(self, state: dict[str, Any]) -> None:
+        """Loads what was saved, after hooks have changed it and the settings were checked."""
+        self.inner.load_state_dict(state)
 
     def _own(self, group: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the wrapper's settings of a group, checked, without the prefix.
@@ -152,8 +171,15 @@ class OptimizerWrapper(Optimizer):
         return {name: check(full[name], group[full[name]]) for name, check in self.hyperparameters.items()}
 
 
+def innermost(optimizer: Optimizer) -> Optimizer:
+    """Returns the optimizer that all wrappers are around."""
+    while isinstance(optimizer, OptimizerWrapper):
+        optimizer = optimizer.inner
+    return optimizer
+
+
 @contextmanager
-def lent_gradients(params: Sequence[Tensor], grads: Sequence[Tensor]) -> Iterator[None]:
+def lent_gradients(params: Sequence[Tensor], grads: Sequence[Tensor | None]) -> Iterator[None]:
     """Puts other gradients in the place of the parameters' own, which come back in the end, whatever happens."""
     own = [param.grad for param in params]
     try:

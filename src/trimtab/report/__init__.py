@@ -1,8 +1,9 @@
 """A comparison, drawn: one HTML page, tables for other programs, and what the terminal shows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from trimtab.compare.over_tasks.result import AnyResult
 from trimtab.compare.result import ComparisonResult
 
 
@@ -13,27 +14,44 @@ class ReportPaths:
     Args:
         page: the page to open.
         json: everything, for other programs.
-        csv: a row a trial.
+        csv: a row a trial; ``None`` over several tasks, each of which has its own.
+        tasks: the reports of the tasks by name, where there are several.
     """
 
     page: Path
     json: Path
-    csv: Path
+    csv: Path | None
+    tasks: dict[str, "ReportPaths"] = field(default_factory=dict)
 
 
-def write_all(result: ComparisonResult, directory: str | Path) -> ReportPaths:
+def write_all(result: AnyResult, directory: str | Path) -> ReportPaths:
     """Writes ``report.html``, ``results.json`` and ``results.csv`` into a directory, each in one go.
+
+    Of several tasks, each has these in a directory of its own, and the page over all of them leads there.
 
     Args:
         result: the comparison.
         directory: made if it is missing.
     """
+    from trimtab.report.export import write_json
+    from trimtab.report.overview import write_overview
+
+    directory = Path(directory)
+    if isinstance(result, ComparisonResult):
+        return _write_task(result, directory, overview=None)
+    tasks = {
+        name: _write_task(task, directory / name, overview="../report.html") for name, task in result.tasks.items()
+    }
+    page = write_overview(result, directory / "report.html")
+    return ReportPaths(page, write_json(result, directory / "results.json"), None, tasks)
+
+
+def _write_task(result: ComparisonResult, directory: Path, *, overview: str | None) -> ReportPaths:
     from trimtab.report.export import write_csv, write_json
     from trimtab.report.page import write_page
 
-    directory = Path(directory)
     return ReportPaths(
-        page=write_page(result, directory / "report.html"),
+        page=write_page(result, directory / "report.html", overview=overview),
         json=write_json(result, directory / "results.json"),
         csv=write_csv(result, directory / "results.csv"),
     )

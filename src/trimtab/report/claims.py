@@ -27,7 +27,8 @@ def watching(console: Console) -> Callable[[Claim], ProgressBars]:
 
     def watch(claim: Claim) -> ProgressBars:
         console.print(Text(f"{claim.id}: ", style="bold").append(claim.statement, style="not bold"))
-        return ProgressBars(console, max(len(arm.test_seeds) for arm in claim.arms))
+        seeds = max(len(arm.test_seeds) for arm in claim.arms)
+        return ProgressBars(console, lambda: seeds)
 
     return watch
 

@@ -1,11 +1,18 @@
 """What the terminal shows: the plan, the ranking, and where the report is. Everything fits 80 columns."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trimtab.compare.budget import Numbers
 from trimtab.compare.command.comparison import CommandComparison
 from trimtab.compare.comparison import Comparison
+from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
+from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval
 from trimtab.compare.running import PlannedComparison
@@ -14,7 +21,16 @@ from trimtab.report.objective import brief, shown_interval
 from trimtab.report.progress import ProgressBars
 from trimtab.report.words import wrapped
 
-__all__ = ["ProgressBars", "print_commands", "print_dry_run", "print_plan", "print_summary", "ranking_table"]
+__all__ = [
+    "ProgressBars",
+    "print_commands",
+    "print_dry_run",
+    "print_numbers",
+    "print_plan",
+    "print_summary",
+    "ranking_table",
+    "scores_table",
+]
 
 _SHOWN_CODE = 3
 _LABEL_WIDTH = 15
@@ -75,9 +91,46 @@ def _verdict(candidate: CandidateResult, result: ComparisonResult, places: int |
     return Text(f"{candidate.verdict} by {by}", style=_STYLES[candidate.verdict])
 
 
-def print_summary(console: Console, result: ComparisonResult, paths: ReportPaths) -> None:
-    """Prints the ranking, what follows from it, the lines that use the best candidates, and where the report is."""
+def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> None:
+    """Prints the ranking, what follows from it, the lines that use the best candidates, and where the report is.
+
+    Of several tasks, their rankings, scores over all of them, and where the reports are.
+    """
     console.print()
+    if isinstance(result, ComparisonResult):
+        _print_task(console, result)
+        _print_paths(console, {"report": paths.page, "all data": paths.json, "trials": paths.csv})
+        return
+    for name, task in result.tasks.items():
+        console.print(Text(name, style="bold"))
+        console.print(ranking_table(task))
+        console.print()
+    console.print(scores_table(result))
+    console.print()
+    for sentence in result.conclusion:
+        console.print(Text(sentence))
+    _print_paths(console, {"report": paths.page, "all data": paths.json})
+    _print_paths(console, {name: each.page for name, each in paths.tasks.items()})
+
+
+def scores_table(result: ResultOverTasks) -> Table:
+    """Returns the candidates' scores over the tasks, with their costs over the lowest on each."""
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    table.add_column("candidate", overflow="fold", min_width=8)
+    table.add_column("score", justify="right", no_wrap=True)
+    for name in result.counted:
+        table.add_column(Text(f"{name}, cost"), justify="right", overflow="fold")
+    for profile in result.profiles:
+        ratios = [profile.ratios[name] for name in result.counted]
+        table.add_row(
+            Text("\n".join(wrapped(profile.label, _LABEL_WIDTH))),
+            numbers.MISSING if profile.score is None else f"{profile.score:.2f}",
+            *("never" if ratio is None else f"{numbers.significant(ratio, 3)} ×" for ratio in ratios),
+        )
+    return table
+
+
+def _print_task(console: Console, result: ComparisonResult) -> None:
     console.print(ranking_table(result))
     for c in result.candidates:
         if c.note and c.rank is not None:  # why others have no rank is part of the conclusion
@@ -86,9 +139,15 @@ def print_summary(console: Console, result: ComparisonResult, paths: ReportPaths
     for sentence in result.conclusion:
         console.print(Text(sentence))
     _print_code(console, result)
+
+
+def _print_paths(console: Console, paths: Mapping[str, Path | None]) -> None:
     console.print()
-    for name, path in (("report", paths.page), ("all data", paths.json), ("trials", paths.csv)):
-        console.print(Text(f"{name:<9}").append(str(path), style=f"link {path.resolve().as_uri()}"), soft_wrap=True)
+    width = max(9, *(len(name) + 1 for name in paths))
+    for name, path in paths.items():
+        if path is not None:
+            line = Text(f"{name:<{width}}").append(str(path), style=f"link {path.resolve().as_uri()}")
+            console.print(line, soft_wrap=True)
 
 
 def _print_code(console: Console, result: ComparisonResult) -> None:
@@ -115,12 +174,65 @@ def _print_candidates(console: Console, plan: Plan) -> None:
     console.print(table)
 
 
-def print_dry_run(console: Console, comparison: PlannedComparison) -> None:
+def print_dry_run(console: Console, comparison: PlannedComparison | ComparisonOverTasks) -> None:
     """Prints what a comparison would run, and for how long as far as that can be told."""
-    if isinstance(comparison, CommandComparison):
-        print_commands(console, comparison.plan, comparison.first_commands(), comparison.timeout, comparison.jobs)
+    if isinstance(comparison, ComparisonOverTasks):
+        _print_plans(console, comparison)
+    elif isinstance(comparison, CommandComparison):
+        size = comparison.estimate()
+        plan = comparison.plan if size is None else replace(comparison.plan, trials=size.trials, seeds=size.seeds)
+        print_commands(console, plan, comparison.first_commands(), comparison.timeout, comparison.jobs)
+        _print_time(console, comparison, size)
     elif isinstance(comparison, Comparison):
-        print_plan(console, comparison.plan, comparison.estimated_seconds(), comparison.jobs)
+        size = comparison.estimate()
+        plan = replace(comparison.plan, trials=size.trials, seeds=size.seeds)
+        print_plan(console, plan, size.seconds, comparison.jobs)
+
+
+def _print_plans(console: Console, comparison: ComparisonOverTasks) -> None:
+    size = comparison.estimate()
+    plans = [
+        each.plan if each.chosen else replace(each.plan, trials=size.trials, seeds=size.seeds)
+        for each in comparison.comparisons.values()
+    ]
+    _print_candidates(console, plans[0])
+    console.print()
+    for plan in plans:
+        console.print(
+            f"{plan.task}: {numbers.count(plan.total_trials, 'trial')} of {plan.budget or 0:,} sample-gradients, final "
+            f"runs on {numbers.count(plan.seeds, 'fresh seed')}",
+            markup=False,
+            highlight=False,
+        )
+    console.print(
+        f"about {numbers.duration(size.seconds)} with {numbers.count(comparison.jobs, 'worker')}. Nothing was run.",
+        markup=False,
+        highlight=False,
+    )
+
+
+def print_numbers(console: Console, size: Numbers) -> None:
+    """Prints which numbers of trials and seeds were chosen to fit a budget."""
+    console.print(
+        f"planned: {numbers.count(size.trials, 'trial')} and {numbers.count(size.seeds, 'seed')} of each candidate, "
+        f"about {numbers.duration(size.seconds)} from now",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _print_time(console: Console, comparison: PlannedComparison, size: Numbers | None) -> None:
+    """Prints what is known of how long commands take."""
+    if size is not None:
+        words = f"By what has run already, about {numbers.duration(size.seconds)}, apart from that."
+    elif comparison.budget is not None and not comparison.chosen:
+        words = (
+            f"These are the fewest. How many fit into {numbers.duration(comparison.budget.seconds)} is chosen when "
+            "each candidate has run once."
+        )
+    else:
+        return
+    console.print(words, markup=False, highlight=False)
 
 
 def print_commands(console: Console, plan: Plan, commands: list[str], timeout: float | None, jobs: int) -> None:

@@ -7,31 +7,47 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from trimtab.compare.over_tasks.result import AnyResult
 from trimtab.compare.result import ComparisonResult, TrialResult
 from trimtab.lab.files import write_atomically
 
-SCHEMA = "trimtab.comparison"
+SCHEMA, SCHEMA_OVER_TASKS = "trimtab.comparison", "trimtab.comparison-over-tasks"
 SCHEMA_VERSION = 1
 """Grows when a field is renamed, removed or changes its meaning; not when one is added."""
 
 _FLAT_FIELDS = tuple(field.name for field in fields(TrialResult) if field.name not in ("settings", "error", "curve"))
 
 
-def to_json(result: ComparisonResult) -> str:
+def to_json(result: AnyResult) -> str:
     """Returns a comparison as strict JSON, with each trial on a line of its own.
+
+    One over several tasks holds all that there is of each task, by its name.
 
     Raises:
         ValueError: a number is not finite.
     """
+    if isinstance(result, ComparisonResult):
+        return _task_json(result)
+    values: dict[str, Any] = {"schema": SCHEMA_OVER_TASKS, "schema_version": SCHEMA_VERSION, **result.to_dict()}
+    del values["tasks"]
+    tasks = ",\n".join(f"{json.dumps(name)}: {_task_json(task).rstrip()}" for name, task in result.tasks.items())
+    return f'{_head(values)},\n  "tasks": {{\n{tasks}\n  }}\n}}\n'
+
+
+def _task_json(result: ComparisonResult) -> str:
     values: dict[str, Any] = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **result.to_dict()}
     trials = values.pop("trials")
-    head = json.dumps(values, indent=2, allow_nan=False).removesuffix("\n}")
     # indenting the curves as well would spread a comparison over a hundred thousand lines
     rows = ",\n".join(f"    {json.dumps(trial, allow_nan=False)}" for trial in trials)
-    return f'{head},\n  "trials": [\n{rows}\n  ]\n}}\n'
+    return f'{_head(values)},\n  "trials": [\n{rows}\n  ]\n}}\n'
 
 
-def write_json(result: ComparisonResult, path: str | Path) -> Path:
+def _head(values: dict[str, Any]) -> str:
+    """The beginning of an object to which more is added."""
+    return json.dumps(values, indent=2, allow_nan=False).removesuffix("\n}")
+
+
+def write_json(result: AnyResult, path: str | Path) -> Path:
     """Writes :func:`to_json` to a file.
 
     Raises:

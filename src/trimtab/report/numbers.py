@@ -69,6 +69,23 @@ def duration(seconds: float) -> str:
     return f"{whole_seconds} s"
 
 
+def between(low: float, high: float) -> str:
+    """Returns a range of durations, with the unit once where it is the same: ``3 to 5 min``, ``50 s to 2 min``."""
+    first, last = (duration(_rounded(seconds)) for seconds in (low, high))
+    if first == last:
+        return f"about {last}"
+    number, _, unit = first.partition(" ")
+    return f"{number if unit == last.partition(' ')[2] else first} to {last}"
+
+
+def _rounded(seconds: float) -> float:
+    """Rounds an uncertain duration to about two significant digits of its unit."""
+    for unit in (86400, 3600, 60):
+        if seconds >= 2 * unit:
+            return max(2, round(seconds / unit)) * unit
+    return seconds if seconds < 10 else 5 * round(seconds / 5)
+
+
 def milliseconds(seconds: float | None) -> str:
     """Returns a short time in milliseconds, without the unit."""
     return MISSING if seconds is None else significant(1000 * seconds, 3)

@@ -1,9 +1,7 @@
 """Progress of a study in the terminal: bars where somebody watches, lines where a file listens."""
 
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -14,136 +12,17 @@ from rich.text import Text
 
 from trimtab.lab.study import Outcomes
 from trimtab.lab.trial import Outcome, Point
-from trimtab.report.numbers import duration, significant
+from trimtab.report import numbers
+from trimtab.report.ledger import Group, Ledger, Seeds
+from trimtab.report.numbers import significant
+from trimtab.report.remaining import Key, Remaining
 
 LINE_STEP = 0.1
 LINE_SECONDS = 60.0
 """Without a terminal, a line is printed after a tenth of the trials or a minute, whichever is first."""
 
-
-@dataclass
-class _Group:
-    """What is known of one candidate."""
-
-    planned: Counter[str] = field(default_factory=Counter)
-    done: Counter[str] = field(default_factory=Counter)
-    best: float | None = None
-    trouble: int = 0
-    seconds: float = 0.0
-
-    @property
-    def phase(self) -> str:
-        """``final`` once there are final runs, which a candidate that failed never has."""
-        return "final" if self.planned["final"] else "tune"
-
-    @property
-    def tuned(self) -> bool:
-        """Whether every known tuning trial is done."""
-        return self.done["tune"] == self.planned["tune"]
-
-    def record(self, point: Point, outcome: Outcome) -> None:
-        self.done[_phase(point)] += 1
-        self.seconds += outcome.seconds
-        self.trouble += outcome.status in ("failed", "diverged")
-        if outcome.loss is not None and _phase(point) == "tune":
-            self.best = outcome.loss if self.best is None else min(self.best, outcome.loss)
-
-    def expected(self, seeds: int) -> int:
-        """How many trials there will be: final runs are planned when the tuning is over, unless all of it failed."""
-        failed = self.tuned and self.best is None
-        return self.planned.total() + (0 if self.planned["final"] or failed else seeds)
-
-
-def _phase(point: Point) -> str:
-    return point.group.split("/", 2)[1]
-
-
-def _label(point: Point) -> str:
-    return point.group.split("/", 2)[2]
-
-
-class Ledger:
-    """Counts what is done and estimates what is left; knows no terminal.
-
-    The estimate takes each candidate's own mean duration, because candidates differ, and divides by as many trials as
-    were seen to run at once.
-
-    Args:
-        seeds: final runs of each candidate, as far as they are not known to the design yet; ``None`` takes the number
-            of the first candidate that is tuned.
-        clock: returns seconds.
-    """
-
-    def __init__(self, seeds: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.groups: dict[str, _Group] = {}
-        self._seeds = seeds
-        self._clock = clock
-        self._done: set[str] = set()
-        self._running: dict[str, tuple[str, float]] = {}
-        self._planned: set[str] = set()
-        self._workers = 0
-
-    def plan(self, points: list[Point], outcomes: Outcomes) -> None:
-        """Takes in the design; what has an outcome already counts as done."""
-        for point in points:
-            if point.key not in self._planned:
-                self._planned.add(point.key)
-                self.groups.setdefault(_label(point), _Group()).planned[_phase(point)] += 1
-                if point.key in outcomes:
-                    self.finish(point, outcomes[point.key])
-        if self._seeds is None:
-            self._seeds = max((group.planned["final"] for group in self.groups.values()), default=0) or None
-
-    def start(self, point: Point) -> None:
-        """A trial runs."""
-        self._running[point.key] = (_label(point), self._clock())
-        self._workers = max(self._workers, len(self._running))
-
-    def finish(self, point: Point, outcome: Outcome) -> None:
-        """A trial has an outcome."""
-        self._running.pop(point.key, None)
-        if point.key not in self._done:
-            self._done.add(point.key)
-            self.groups[_label(point)].record(point, outcome)
-
-    @property
-    def done(self) -> int:
-        """How many trials have an outcome."""
-        return len(self._done)
-
-    @property
-    def total(self) -> int:
-        """How many trials there will be, as far as can be told."""
-        return sum(group.expected(self._seeds or 0) for group in self.groups.values())
-
-    @property
-    def best(self) -> tuple[str, float] | None:
-        """The candidate with the lowest tuning loss so far, and the loss."""
-        known = [(group.best, label) for label, group in self.groups.items() if group.best is not None]
-        return min(known)[::-1] if known else None
-
-    def remaining_seconds(self) -> float | None:
-        """About how long it will take from now; ``None`` while nothing has finished or nothing has started."""
-        if not self._done or not self._workers:
-            return None
-        overall = sum(group.seconds for group in self.groups.values()) / self.done
-        means = {
-            label: group.seconds / done if (done := group.done.total()) else overall
-            for label, group in self.groups.items()
-        }
-        work = sum(
-            means[label] * (group.expected(self._seeds or 0) - group.done.total())
-            for label, group in self.groups.items()
-        )
-        now = self._clock()
-        spent = {key: min(now - start, means[label]) for key, (label, start) in self._running.items()}
-        longest = max((means[label] - spent[key] for key, (label, _) in self._running.items()), default=0.0)
-        return max((work - sum(spent.values())) / self._workers, longest)
-
-    @property
-    def complete_plan(self) -> bool:
-        """Whether the number of final runs is known, so that the total is more than a lower bound."""
-        return self._seeds is not None
+WIDE = 1.4
+"""Ends of an estimate that differ by more than this factor are both shown."""
 
 
 class _Left(ProgressColumn):
@@ -158,12 +37,19 @@ class _Left(ProgressColumn):
 
 
 def _left(ledger: Ledger) -> str:
-    seconds = ledger.remaining_seconds()
     if ledger.done == ledger.total:
         return "done"
-    if seconds is None:
+    left = ledger.remaining()
+    if left is None:
         return "measuring"
-    return f"{'about' if ledger.complete_plan else 'over'} {duration(seconds)} left"
+    return left_words(left) if ledger.seeds is not None else f"over {numbers.duration(left.seconds)} left"
+
+
+def left_words(left: Remaining) -> str:
+    """Returns the time that is left: a range where it is wide."""
+    if left.high > WIDE * left.low and left.high > 10:
+        return f"{numbers.between(left.low, left.high)} left"
+    return f"about {numbers.duration(left.seconds)} left"
 
 
 class ProgressBars:
@@ -174,25 +60,28 @@ class ProgressBars:
 
     Args:
         console: where to.
-        seeds: final runs of each candidate; without it the total grows when the first candidate is tuned.
+        seeds: returns how many final runs each candidate gets, or task to that number; while that is ``None``, the
+            total grows when the first candidate is tuned.
         sign: what a loss is multiplied with to be shown.
+        workers: how many trials run at once here, if that is known.
         clock: returns seconds.
     """
 
     def __init__(
         self,
         console: Console,
-        seeds: int | None = None,
+        seeds: Callable[[], Seeds] = lambda: None,
         *,
         sign: int = 1,
+        workers: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
         self._clock = clock
         self._sign = sign
-        self._ledger = Ledger(seeds, clock)
+        self._ledger = Ledger(seeds, clock, workers)
         self._bars: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
+        self._tasks: dict[Key, TaskID] = {}
         self._overall: TaskID | None = None
         self._line_at = (0, clock())
         if console.is_terminal and not console.is_dumb_terminal:
@@ -247,17 +136,19 @@ class ProgressBars:
         if self._overall is None:
             self._overall = bars.add_task("all trials", total=max(1, ledger.total), overall=True)
         bars.update(self._overall, completed=ledger.done, total=max(1, ledger.total))
+        several_tasks = len({task for task, _ in ledger.groups}) > 1
         room = max(3, self._console.height - 3)
-        for label, group in ledger.groups.items():
-            if label not in self._tasks:
-                self._tasks[label] = bars.add_task(label, total=max(1, group.planned.total()))
+        for key, group in ledger.groups.items():
+            if key not in self._tasks:
+                label = ": ".join(key) if several_tasks else key[1]
+                self._tasks[key] = bars.add_task(label, total=max(1, group.planned.total()))
             phase = group.phase
             done, total = group.done[phase], group.planned[phase]
             over = group.tuned and done == total
             words = f"{'done' if over else phase:<5} {_best(group, self._sign)}"
             # with more candidates than lines, those that are finished or have not begun make room
             visible = len(ledger.groups) <= room or (group.done.total() > 0 and not over)
-            bars.update(self._tasks[label], completed=done, total=max(1, total), words=words, visible=visible)
+            bars.update(self._tasks[key], completed=done, total=max(1, total), words=words, visible=visible)
 
     def _line_is_due(self) -> bool:
         done, at = self._line_at
@@ -271,11 +162,10 @@ class ProgressBars:
         words = f"{ledger.done}/{ledger.total} trials, {_left(ledger)}"
         if ledger.best is not None:
             words += f"; best so far {ledger.best[0]}, {significant(self._sign * ledger.best[1])}"
-        trouble = sum(group.trouble for group in ledger.groups.values())
-        words += f"; {trouble} failed or diverged" if trouble else ""
+        words += f"; {ledger.trouble} failed or diverged" if ledger.trouble else ""
         self._console.print(Text(words), soft_wrap=True)
 
 
-def _best(group: _Group, sign: int) -> str:
+def _best(group: Group, sign: int) -> str:
     best = "" if group.best is None else f"best {significant(sign * group.best)}"
     return f"{best}, {group.trouble} failed" if group.trouble else best

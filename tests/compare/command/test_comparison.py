@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.compare.test_comparison import Recorder
 from tests.lab.test_process import gone, wait_for
+from trimtab.compare.budget import Budget
 from trimtab.compare.command.comparison import CommandComparison, named_commands
 from trimtab.compare.comparison import load_result
 from trimtab.lab.errors import InputError, StudyMismatchError
+from trimtab.lab.store import read_store
 
 SCRIPT = """
 import argparse, math, random
@@ -63,6 +66,49 @@ def test_a_comparison_is_that_of_its_runs_and_goes_on_where_it_was(here):
     more = Recorder()
     comparison(candidates="adamw,lion,other", seeds=3).run(more)
     assert len(more.keys) == 2 * 1 + (2 + 3)
+
+
+def test_with_a_budget_the_first_runs_are_trials_of_the_plan(here):
+    sizes, recorder = [], Recorder()
+    made = comparison(trials=None, seeds=None, budget="30s")
+    assert made.estimate() is None
+    result = made.run(recorder, sizes.append)
+    (size,) = sizes
+    assert result.protocol.trials == size.trials >= 6
+    assert sorted(recorder.keys[:2]) == ["train/tune/adamw/0", "train/tune/lion/0"]
+    assert len(recorder.keys) == len(set(recorder.keys)) == 2 * (size.trials + size.seeds)
+    again = comparison(trials=None, seeds=None, budget="30s")
+    assert again.estimate().trials == size.trials
+    assert again.run().candidates == result.candidates
+
+
+def test_first_runs_are_kept_when_the_budget_is_too_short(here, monkeypatch):
+    monkeypatch.setattr(Budget, "spent", 0.0)
+    slow = f"{sys.executable} -c \"import time; time.sleep(1); print('val_loss=1')\" {{lr}} {{seed}} {{optimizer}}"
+    with pytest.raises(InputError, match=r"budget=5s is too short.*is needed"):
+        comparison(slow, trials=None, seeds=None, budget="5s").run()
+    with pytest.raises(InputError, match="budget=6s is too short"):
+        comparison(slow, trials=None, seeds=None, budget="6s").estimate()
+    recorder = Recorder()
+    result = comparison(slow, trials=1, seeds=1).run(recorder)
+    assert len(recorder.keys) == 2  # the final runs
+    assert {trial.phase for trial in result.trials} == {"tune", "final"}
+
+
+def test_first_runs_that_would_take_all_the_time_are_ended(here, monkeypatch):
+    running = here / "out" / "trials" / "adamw-tune-0" / "pid"
+    endless = "sh -c 'echo $$ > {out}/pid; sleep 600' {lr} {seed} {optimizer}"
+    # half of the time is over when the first run has started, however long that takes
+    monkeypatch.setattr(Budget, "spent", property(lambda _: 60.0 if running.exists() else 0.0))
+    with pytest.raises(InputError, match="not even the first runs"):
+        comparison(endless, trials=None, seeds=None, budget="2s").run()
+    assert gone(wait_for(running))
+    assert read_store(Path("out")).outcomes == {}
+
+
+def test_nothing_is_planned_when_no_first_run_ends_well(here):
+    with pytest.raises(InputError, match=r"none of the first runs ended well.*(.|\n)*exit code 3"):
+        comparison("sh -c 'exit 3' {lr} {seed} {optimizer}", trials=None, seeds=None, budget="1h").run()
 
 
 def test_each_candidate_is_tuned_in_its_own_range(here):
@@ -137,6 +183,7 @@ def test_pruning_ends_commands(here):
 
 RUN = """
 import sys
+from trimtab.compare.budget import Budget
 from trimtab.compare.command.comparison import CommandComparison
 
 if __name__ == "__main__":

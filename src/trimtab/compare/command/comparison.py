@@ -1,10 +1,12 @@
 """A comparison of what a command does, from beginning to end."""
 
+import math
 import shutil
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trimtab.compare import DEFAULT_TRIALS
+from trimtab.compare.budget import Budget, Deadline, Numbers, Price, parse_duration, starting_numbers
 from trimtab.compare.command.candidate import (
     NAME_PLACES,
     TRIAL_PLACES,
@@ -20,9 +22,11 @@ from trimtab.compare.plan import Plan
 from trimtab.compare.result import TaskFacts
 from trimtab.compare.running import PlannedComparison, Running, chosen_reference
 from trimtab.lab.checks import check_flag, check_path, check_seconds, check_text, check_texts
-from trimtab.lab.errors import InputError
-from trimtab.lab.executor import threads_per_worker
+from trimtab.lab.errors import InputError, NoStudyError
+from trimtab.lab.executor import Executor, threads_per_worker
 from trimtab.lab.lease import Limits
+from trimtab.lab.store import Store, read_store
+from trimtab.lab.study import Observer, Outcomes, run_study
 from trimtab.lab.tunable import LogUniform, Uniform
 
 DEFAULT_SEEDS = 5
@@ -49,8 +53,10 @@ class CommandComparison(PlannedComparison):
         maximize: whether more of it is better.
         out: directory of the study; by default ``runs/<name of the script>``, or ``runs/commands`` where every
             candidate has its own.
-        trials: quasi-random settings tried for each candidate.
-        seeds: fresh seeds of the final runs.
+        trials: quasi-random settings tried for each candidate; 16 by default, or as many as fit the budget.
+        seeds: fresh seeds of the final runs; 5 by default, or as many as fit the budget.
+        budget: wall-clock time for all of it, such as ``"20m"`` or ``"1h30m"``, for which trials and seeds are chosen
+            when each candidate has been tried.
         reference: candidate that verdicts compare with; ``adamw`` if it takes part, else the first.
         pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``.
         jobs: commands that run at the same time; one a core by default. With Ray, as many as the cluster has CPUs.
@@ -78,8 +84,9 @@ class CommandComparison(PlannedComparison):
         metric_name: str | None = None,
         maximize: bool = False,
         out: str | Path | None = None,
-        trials: int = DEFAULT_TRIALS,
-        seeds: int = DEFAULT_SEEDS,
+        trials: int | None = None,
+        seeds: int | None = None,
+        budget: str | None = None,
         reference: str | None = None,
         pruner: str | None = None,
         jobs: int | None = None,
@@ -91,6 +98,8 @@ class CommandComparison(PlannedComparison):
         shell: bool = False,
         unseeded: bool = False,
     ) -> None:
+        allowed = None if budget is None else Budget(parse_duration(budget), trials, seeds, DEFAULT_SEEDS)
+        counts = starting_numbers(allowed, trials, DEFAULT_SEEDS if seeds is None else seeds)
         running = Running(pruner, jobs, store, limits, executor, ray_address)
         for flag, value in (("maximize", maximize), ("shell", shell), ("unseeded", unseeded)):
             check_flag(flag, value)
@@ -111,8 +120,8 @@ class CommandComparison(PlannedComparison):
             task=name,
             task_fingerprint="",  # each candidate has its own
             candidates=chosen,
-            trials=trials,
-            seeds=seeds,
+            trials=counts.trials,
+            seeds=counts.seeds,
             pruning=pruner,
             definition={"metric": self.metric.source, "maximize": maximize, "timeout": timeout},
         )
@@ -121,7 +130,46 @@ class CommandComparison(PlannedComparison):
             Path("runs") / name if out is None else Path(out),
             reference=chosen_reference([candidate.label for candidate in chosen], reference),
             running=running,
+            budget=allowed,
         )
+
+    def prices(self, store: Store, executor: Executor, observer: Observer | None) -> list[Price]:
+        """Runs the first settings of each candidate; they are trials like any others, and kept.
+
+        Raises:
+            InputError: none of them ended well, or they take so long that the budget cannot do.
+        """
+        budget = self._asked_budget
+        rounds = min(2, math.ceil(self.jobs / len(self._candidates)), self.plan.trials)  # so that all workers are busy
+        pilots = [
+            point
+            for index in range(rounds)
+            for candidate in self._candidates
+            for point in self.plan.tuning_points(candidate)[index : index + 1]
+        ]
+        run_study(lambda _: pilots, store, Deadline(executor, budget), observer=observer)
+        outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
+        errors = [outcomes[point.key].error for point in pilots]
+        if None not in errors:
+            raise InputError(f"none of the first runs ended well, so that nothing can be planned:\n{errors[0]}")
+        return self._known_prices(outcomes)
+
+    @property
+    def _asked_budget(self) -> Budget:
+        if self.budget is None:
+            raise RuntimeError("there is no budget to find prices for")
+        return self.budget
+
+    def _known_prices(self, outcomes: Outcomes) -> list[Price]:
+        """What the tuning trials took that have an outcome; a run that failed early says less than one that did not."""
+        prices = []
+        for candidate in self._candidates:
+            points = self.plan.tuning_points(candidate)
+            found = [outcomes[point.key] for point in points if point.key in outcomes]
+            whole = [outcome.seconds for outcome in found if outcome.status == "complete"]
+            seconds = statistics.mean(whole or [outcome.seconds for outcome in found])
+            prices.append(Price(candidate.label, bool(candidate.tunables), seconds, seconds, done=len(found)))
+        return prices
 
     def work(self) -> CommandWork:
         """Returns what a worker does with a point."""
@@ -138,6 +186,21 @@ class CommandComparison(PlannedComparison):
     @property
     def _candidates(self) -> tuple[CommandCandidate, ...]:
         return tuple(candidate for candidate in self.plan.candidates if isinstance(candidate, CommandCandidate))
+
+    def estimate(self) -> Numbers | None:
+        """Returns how large the comparison will be and how long it takes, if each candidate has run once already.
+
+        Raises:
+            InputError: the budget is too short.
+        """
+        self.adopt_stored()
+        try:
+            outcomes = read_store(self.location).outcomes
+        except NoStudyError:
+            return None
+        if not all(self.plan.tuning_points(candidate)[0].key in outcomes for candidate in self._candidates):
+            return None
+        return self.numbers(self._known_prices(outcomes), self.jobs)
 
     def first_commands(self) -> list[str]:
         """Returns each candidate's first command, as it can be pasted into a shell."""

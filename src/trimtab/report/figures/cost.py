@@ -12,6 +12,7 @@ from trimtab.report.figures.style import (
     control,
     empty,
     frame,
+    name_all,
     narrow,
     plain,
     series,
@@ -49,6 +50,7 @@ def cost(result: ComparisonResult) -> go.Figure:
     figure.update_xaxes(rangemode="tozero", title_text=offered[0][1], tickformat=offered[0][2], nticks=8)
     figure.update_yaxes(range=around_one(result.task.sign * c.loss.mean for c in shown if c.loss is not None))
     narrow(figure, {"height": 460 + 24 * len(shown) // 2, "xaxis.nticks": 5})
+    name_all(figure)
     control(figure, "Price", [(offer[0], _patch(*offer)) for offer in offered])
     return figure
 

@@ -16,6 +16,7 @@ from trimtab.report.figures.style import (
     empty,
     frame,
     log_ticks,
+    name_all,
     narrow,
     plain,
     series,
@@ -41,9 +42,10 @@ def learning_curves(result: ComparisonResult) -> go.Figure:
     drawn = _add_curves(figure, result)
     if not drawn:
         return empty(figure, "No final run has finished yet.")
-    figure.update_layout(hovermode="x")
+    figure.update_layout(hovermode="x", legend_tracegroupgap=0)
     figure.update_xaxes(rangemode="tozero", hoverformat=",.0f")
     narrow(figure, {"height": 480 + 24 * len(drawn) // 2, "xaxis.nticks": 5, "hovermode": "closest"})
+    name_all(figure, columns=5)
     _offer_scales(figure, drawn, result)
     return figure
 

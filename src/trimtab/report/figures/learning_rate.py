@@ -14,6 +14,7 @@ from trimtab.report.figures.style import (
     empty,
     frame,
     log_ticks,
+    name_all,
     narrow,
     plain,
     series,
@@ -46,11 +47,15 @@ def learning_rate(result: ComparisonResult) -> go.Figure:
     _add_key(figure, [t for trials in tried.values() for _, t in trials], top)
     _fit(figure, heights, top)
     rates = [rate for trials in tried.values() for rate, _ in trials]
+    # with so many plotly labels powers of ten only, until somebody zooms in
+    ticks = max(3, math.floor(math.log10(max(rates) / min(rates)) / 0.75))
+    figure.update_xaxes(nticks=ticks)
     if result.task.kind == "command" and max(rates) < 10 * min(rates):  # a momentum, say
-        figure.update_xaxes(type="linear", dtick=None, exponentformat=None)
+        figure.update_xaxes(type="linear", nticks=6, exponentformat=None)
     if result.task.sign < 0:
         _turn_over(figure)
-    narrow(figure, {"height": 480 + 24 * len(tried) // 2, "xaxis.nticks": 6})
+    narrow(figure, {"height": 480 + 24 * len(tried) // 2})
+    name_all(figure)
     return figure
 
 
@@ -138,7 +143,7 @@ def _add_key(figure: go.Figure, trials: list[TrialResult], top: float) -> None:
 
 def _fit(figure: go.Figure, heights: list[float], top: float) -> None:
     """Sets both axes, so that the marks at the top edge lie just below it in either scale."""
-    figure.update_xaxes(type="log", exponentformat="power", dtick=1)
+    figure.update_xaxes(type="log", exponentformat="power")
     lowest = min(heights, default=0.0)
     span = top - lowest
     linear = [lowest - 0.06 * span, top + 0.04 * span]

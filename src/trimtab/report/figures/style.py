@@ -56,6 +56,9 @@ _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 _NO_CHANGE: Patch = {"layout": {}, "data": {}}
 
+_PLOT = 340
+"""Height of a figure beside its legend."""
+
 BAND_OPACITY = 0.14
 DOT_OPACITY = 0.45
 
@@ -155,6 +158,27 @@ def narrow(figure: go.Figure, layout: dict[str, Any]) -> None:
     """Says what a phone changes: the legend goes below, and what ``layout`` names."""
     below = {"legend.y": -0.2, "legend.yanchor": "top", "margin.t": 16, "margin.r": 4, "font.size": 12}
     figure.layout.meta["narrow"] = {"layout": {**below, **layout}, "data": {}}
+
+
+def name_all(figure: go.Figure, *, columns: int = 2) -> None:
+    """Makes a figure as high as its legend needs, which would scroll in half the height otherwise; call it last.
+
+    Args:
+        figure: its traces have their names.
+        columns: in which a page shows the names; a phone has one.
+    """
+    names = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
+    wide, tight = (_legend_height(names, each) for each in (columns, 1))
+    page, phone = figure.layout.meta["page"]["layout"], figure.layout.meta["narrow"]["layout"]
+    height = max(figure.layout.height, _PLOT + wide)
+    figure.layout.meta["page"] = {"layout": {**page, "height": height, "legend.maxheight": wide}, "data": {}}
+    height = max(phone.get("height", 0), _PLOT + 70 + tight)
+    figure.layout.meta["narrow"] = {"layout": {**phone, "height": height, "legend.maxheight": tight}, "data": {}}
+
+
+def _legend_height(names: Sequence[str], columns: int) -> int:
+    rows = [names[start : start + columns] for start in range(0, len(names), columns)]
+    return 14 + sum(5 + 16 * max(name.count("<br>") + 1 for name in row) for row in rows)
 
 
 def control(figure: go.Figure, label: str, options: Sequence[tuple[str, Patch]]) -> None:

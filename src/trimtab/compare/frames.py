@@ -1,0 +1,209 @@
+"""A comparison as tables of pandas, for notebooks."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from trimtab.compare.over_tasks.comparison import load_any
+from trimtab.compare.result import ALPHA, CandidateResult, ComparisonResult, Interval, Phase, Verdict
+from trimtab.lab.checks import check_path, check_text
+from trimtab.lab.errors import InputError
+from trimtab.lab.trial import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Frames", "read"]
+
+Columns = dict[str, tuple[list[Any], Any]]
+"""Name to values and type."""
+
+
+def read(place: str | Path, task: str | None = None) -> "Frames":
+    """Reads a comparison, finished or running, to look at it with pandas.
+
+    What is there at this moment is read, once; read it again to see what has come since. Nothing is changed, and a
+    comparison that runs goes on.
+
+    Args:
+        place: its directory, or the SQLAlchemy URL of its store.
+        task: of a comparison over several tasks, which one's tables are wanted.
+
+    Raises:
+        InputError: pandas is not installed, there is no comparison that can be read, or it does not have that task.
+    """
+    if find_spec("pandas") is None:
+        raise InputError("tables for notebooks need pandas: pip install 'trimtab[pandas]'")
+    check_path("place", place)
+    if task is not None:
+        check_text("task", task)
+    text = str(place)
+    result = load_any(".", text) if "://" in text else load_any(text)
+    tasks = {result.task.name: result} if isinstance(result, ComparisonResult) else result.tasks
+    if task is None and len(tasks) == 1:
+        (task,) = tasks
+    if task not in tasks:
+        raise InputError(f"task={task!r}: {text} holds the tasks {', '.join(tasks)}; name one of them")
+    return Frames(tasks[task])
+
+
+class Frames:
+    """Tables of a comparison, each made anew when it is asked for.
+
+    Names are categories, in the order of the ranking; whole numbers that may be missing are ``Int64``. In every table
+    ``loss`` is what is minimised: for a command whose metric is to be large, the metric with the opposite sign.
+
+    Args:
+        result: what a comparison of one task found.
+    """
+
+    def __init__(self, result: ComparisonResult) -> None:
+        self.result = result
+
+    def trials(self) -> "pd.DataFrame":
+        """A row a trial that has an outcome.
+
+        Returns:
+            ``key``: its name in the study; ``candidate``; ``phase``: ``tune`` or ``final``; ``seed``; ``status``:
+            ``complete``, ``pruned``, ``diverged`` or ``failed``; ``loss`` and ``metric`` on the validation split at the
+            end, ``test_loss`` and ``test_metric`` of final runs; ``cost`` in sample-gradients; ``steps``; ``seconds``
+            of the whole trial and ``step_seconds`` of a step; ``error``; and a column ``setting.lr`` and so on for
+            each setting that is tuned.
+        """
+        trials = self.result.trials
+        columns: Columns = {
+            "key": ([t.key for t in trials], "string"),
+            "candidate": ([t.candidate for t in trials], self._labels),
+            "phase": ([t.phase for t in trials], get_args(Phase)),
+            "seed": ([t.seed for t in trials], "int64"),
+            "status": ([t.status for t in trials], get_args(Status)),
+        }
+        for name in ("loss", "metric", "test_loss", "test_metric"):
+            columns[name] = ([getattr(t, name) for t in trials], "float64")
+        columns |= {
+            "cost": ([t.cost for t in trials], "int64"),
+            "steps": ([t.steps for t in trials], "int64"),
+            "seconds": ([t.seconds for t in trials], "float64"),
+            "step_seconds": ([t.step_seconds for t in trials], "float64"),
+            "error": ([t.error for t in trials], "string"),
+        }
+        return _frame(columns | _settings([t.settings for t in trials]))
+
+    def curves(self) -> "pd.DataFrame":
+        """A row an evaluation of a trial, in the order of its course.
+
+        Returns:
+            ``key``, ``candidate``, ``phase`` and ``seed`` as in :meth:`trials`; ``cost`` in sample-gradients used by
+            then, or for a command how many values it had reported; ``train_loss``: mean of the batches since the
+            evaluation before, missing at the start; ``loss`` and ``metric`` on the validation split.
+        """
+        rows = [(trial, point) for trial in self.result.trials for point in trial.curve]
+        return _frame(
+            {
+                "key": ([t.key for t, _ in rows], "string"),
+                "candidate": ([t.candidate for t, _ in rows], self._labels),
+                "phase": ([t.phase for t, _ in rows], get_args(Phase)),
+                "seed": ([t.seed for t, _ in rows], "int64"),
+                "cost": ([p.cost for _, p in rows], "int64"),
+                "train_loss": ([p.train_loss for _, p in rows], "float64"),
+                "loss": ([p.loss for _, p in rows], "float64"),
+                "metric": ([p.metric for _, p in rows], "float64"),
+            }
+        )
+
+    def candidates(self) -> "pd.DataFrame":
+        """The ranking: a row a candidate, best first, and those that could not be ranked last.
+
+        Returns:
+            ``candidate``; ``rank``, missing without one; ``verdict`` against the reference with ``improvement`` on it,
+            its 95 % interval ``improvement_low`` and ``improvement_high``, and ``p_value`` after correction; means over
+            seeds ``loss``, ``metric``, ``test_loss`` and ``test_metric``, each with ``_low`` and ``_high``;
+            ``tuned_loss`` of the best tuning trial; ``cost_to_target``, ``reached_target`` and
+            ``learning_rate_decades`` as in the report; ``step_seconds``, ``trial_seconds`` and ``state_bytes``; how
+            many trials ``diverged``, ``failed`` or were ``pruned``; ``note``; ``code``; and the best settings.
+        """
+        found = self.result.candidates
+        against = [c.against_reference for c in found]
+        columns: Columns = {
+            "candidate": ([c.label for c in found], self._labels),
+            "rank": ([c.rank for c in found], "Int64"),
+            "verdict": ([c.verdict for c in found], get_args(Verdict)),
+            "improvement": ([None if pair is None else pair.improvement for pair in against], "float64"),
+            "improvement_low": ([None if pair is None else pair.low for pair in against], "float64"),
+            "improvement_high": ([None if pair is None else pair.high for pair in against], "float64"),
+            "p_value": ([None if pair is None else pair.p_value for pair in against], "float64"),
+        }
+        for name in ("loss", "metric", "test_loss", "test_metric"):
+            columns |= _interval(name, [getattr(c, name) for c in found])
+        for name in ("tuned_loss", "cost_to_target", "learning_rate_decades", "step_seconds", "trial_seconds"):
+            columns[name] = ([getattr(c, name) for c in found], "float64")
+        for name in ("reached_target", "state_bytes"):
+            columns[name] = ([getattr(c, name) for c in found], "Int64")
+        for status in ("diverged", "failed", "pruned"):
+            columns[status] = ([_count(c, status) for c in found], "int64")
+        for name in ("note", "code"):
+            columns[name] = ([getattr(c, name) for c in found], "string")
+        return _frame(columns | _settings([c.settings for c in found]))
+
+    def pairs(self) -> "pd.DataFrame":
+        """A row a pair of ranked candidates, compared seed by seed.
+
+        Returns:
+            ``first`` and ``second``; ``improvement``: how much lower the loss of ``first`` is in the mean, with its
+            95 % interval ``low`` and ``high``; ``p_value`` of the paired t test, corrected by Holm's method;
+            ``significant``: whether it is below 5 %; ``smallest_detectable``: the true difference that these ``seeds``
+            would have shown four times out of five.
+        """
+        pairs = self.result.pairs
+        columns: Columns = {name: ([getattr(p, name) for p in pairs], self._labels) for name in ("first", "second")}
+        for name in ("improvement", "low", "high", "p_value", "smallest_detectable"):
+            columns[name] = ([getattr(p, name) for p in pairs], "float64")
+        columns["significant"] = ([p.p_value < ALPHA for p in pairs], "bool")
+        columns["seeds"] = ([p.seeds for p in pairs], "int64")
+        return _frame(columns)
+
+    @property
+    def _labels(self) -> tuple[str, ...]:
+        """The categories of a candidate's name."""
+        return tuple(candidate.label for candidate in self.result.candidates)
+
+
+def _frame(columns: Columns) -> "pd.DataFrame":
+    pd = importlib.import_module("pandas")
+    made = {}
+    for name, (values, kind) in columns.items():
+        dtype = pd.CategoricalDtype(kind) if isinstance(kind, tuple) else kind
+        made[name] = pd.Series(values, dtype=dtype)
+    return pd.DataFrame(made)
+
+
+def _interval(name: str, intervals: Sequence[Interval | None]) -> Columns:
+    found: Columns = {}
+    for column, end in ((name, "mean"), (f"{name}_low", "low"), (f"{name}_high", "high")):
+        found[column] = ([None if each is None else getattr(each, end) for each in intervals], "float64")
+    return found
+
+
+def _count(candidate: CandidateResult, status: str) -> int:
+    return candidate.trouble.get(status, 0)
+
+
+def _settings(settings: Sequence[Mapping[str, Any]]) -> Columns:
+    """A column a setting, of the type that its values have in common; missing where a row has no such setting."""
+    names = dict.fromkeys(name for each in settings for name in each)
+    return {f"setting.{name}": _setting([each.get(name) for each in settings]) for name in names}
+
+
+def _setting(values: list[Any]) -> tuple[list[Any], Any]:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return values, "boolean"
+    if kinds == {int}:
+        return values, "Int64"
+    if kinds <= {int, float}:
+        return values, "float64"
+    if kinds == {str}:
+        return values, tuple(sorted({value for value in values if value is not None}))
+    return values, "object"

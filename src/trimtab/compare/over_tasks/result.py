@@ -1,0 +1,64 @@
+"""What a comparison over several tasks found, as plain values."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+from trimtab.compare.result import ComparisonResult
+
+
+@dataclass(frozen=True)
+class CandidateProfile:
+    """How close a candidate comes to the fastest one, over the tasks that count.
+
+    Args:
+        label: the candidate.
+        score: integral of its performance profile, between 0 and 1; ``None`` where no task counts.
+        costs: task to the median of the sample-gradients at which its final runs reach the target, runs that never do
+            counting as later than any; ``None`` if that is most of them.
+        ratios: task to its cost over the lowest of all candidates; ``None`` where it does not reach the target.
+        taus: where its profile rises, from 1 to the end of the integral, both included.
+        shares: share of the tasks on which the ratio is at most so large, from each of ``taus`` on.
+    """
+
+    label: str
+    score: float | None
+    costs: dict[str, float | None]
+    ratios: dict[str, float | None]
+    taus: tuple[float, ...]
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ResultOverTasks:
+    """Everything that a comparison over several tasks found.
+
+    Args:
+        tasks: what each showed by itself, under the name by which its trials are kept.
+        reference: label of the candidate that verdicts compare with.
+        counted: names of the tasks that profiles are made of.
+        left_out: names of the others, and why.
+        tau_max: ratio at which profiles and their integral end.
+        profiles: highest score first.
+        conclusion: what follows, in a few sentences.
+    """
+
+    tasks: dict[str, ComparisonResult]
+    reference: str
+    counted: tuple[str, ...]
+    left_out: dict[str, str]
+    tau_max: float
+    profiles: tuple[CandidateProfile, ...]
+    conclusion: tuple[str, ...]
+
+    @property
+    def ranked(self) -> bool:
+        """Whether every candidate was ranked on every task."""
+        return all(task.ranked for task in self.tasks.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values that JSON can hold; every number in them is finite."""
+        return asdict(self)
+
+
+AnyResult: TypeAlias = ComparisonResult | ResultOverTasks
+"""What a comparison found, on one task or over several."""

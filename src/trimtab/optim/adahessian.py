@@ -1,0 +1,360 @@
+"""AdaHessian: Adam's step with curvature in the place of the squared gradient (Yao et al., 2020, arXiv:2006.00719).
+
+Adapts   the step size of every coordinate.
+Signal   a random estimate of the Hessian's diagonal.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
+
+from jaxtyping import Float
+from torch import Tensor
+from torch._compile import _disable_dynamo
+from torch.optim.optimizer import ParamsT
+
+from trimtab.lab.tunable import LogUniform, Tunables
+from trimtab.primitives import curvature
+from trimtab.primitives.curvature import Block, block_mean, refuse_uneven_blocks
+from trimtab.primitives.directions import adam_scalars
+from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, Group, Inputs
+from trimtab.primitives.hutchinson import DiagonalEstimates, Member, cut_graphs
+from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, SHARE, integer, pair, whole_number
+from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.refusals import parameter_name, refuse_sparse_gradients
+from trimtab.primitives.sharding import shards_of
+
+if TYPE_CHECKING:
+    from trimtab.lab.session import Session
+
+NO_GRAPH = (
+    "AdaHessian differentiates the gradients once more, and none of them has kept its graph: call "
+    "loss.backward(create_graph=optimizer.needs_graph) before optimizer.step()"
+)
+
+
+class AdaHessian(FlatOptimizer):
+    r"""Adaptive steps by the diagonal of the Hessian.
+
+    .. math::
+        D_t &= \overline{\lvert z_t \odot H_t z_t \rvert}, \qquad z_t \in \{-1, 1\}^n \text{ at random} \\
+        m_t &= \beta_1 m_{t-1} + (1 - \beta_1)\, g_t, \qquad v_t = \beta_2 v_{t-1} + (1 - \beta_2)\, D_t^2 \\
+        \theta_t &= (1 - \alpha\lambda)\,\theta_{t-1} - \alpha\, \frac{m_t / (1 - \beta_1^t)}
+            {\sqrt{v_t / (1 - \beta_2^t)}^{\,k} + \epsilon}
+
+    The bar is a mean over blocks of elements, the kernels of convolutions say. The expectation of :math:`z \odot H z`
+    is the diagonal of the Hessian. The product takes a second backward pass, through the graph of the gradients, which
+    has to be kept:
+
+    .. code-block:: python
+
+        loss.backward(create_graph=optimizer.needs_graph)
+        optimizer.step()
+
+    A :class:`~trimtab.lab.session.Session` does so by itself, and charges the second pass. Torch warns of a reference
+    cycle through the graph at the first such call in a process; a step cuts it.
+
+    Gradients that are added up over micro-batches keep all their graphs until the step. To free each at once, call
+    :meth:`accumulate_curvature` after each ``backward``.
+
+    Coming from AdamW, ``lr`` means something else: with :math:`k = 1` a step divides by curvature, as Newton's does, so
+    that :math:`\alpha = 1` would leap to where the gradient vanishes; start between 0.05 and 0.3.
+
+    The signs of a step are a function of ``seed``, of which parameters take part and of how many steps each has taken:
+    a run resumes bit for bit, and no other random numbers are touched.
+
+    Differences:
+        * With ``every > 1`` the last :math:`D` counts again in :math:`v` at the steps between (as in timm;
+          pytorch-optimizer leaves :math:`v` alone).
+        * The official code averages rows of matrices for some tasks and not for others; here ``block`` says so.
+        * With ``samples > 1`` signed estimates are averaged first, and the magnitude is taken then, as in timm.
+
+    Warning:
+        * Where there is no curvature, :math:`v = 0` and the step is :math:`\alpha\,m / \epsilon`, ten thousand times as
+          long with the defaults. A ReLU network's loss has none in dead units; there gradients vanish as well.
+        * Fused attention on CPU and recurrent layers of cuDNN have no second derivative; the error says what to do.
+        * ``DistributedDataParallel`` cannot keep the graph of gradients, and fully sharded parameters cannot either:
+          these are refused.
+        * ``GradScaler`` unscales gradients and not their graphs: use bfloat16, which needs no scaling.
+        * Where every micro-batch adds to the gradients, each of them must keep its graph.
+
+    Args:
+        params: parameters, named parameters or parameter groups, as in ``torch.optim``.
+        lr: :math:`\alpha \ge 0`, a number or a tensor of one element. The default is the official code's.
+        betas: :math:`(\beta_1, \beta_2)`, each in [0, 1). The paper uses (0.9, 0.98) for translation.
+        eps: :math:`\epsilon \ge 0`. With zero, a coordinate with neither gradient nor curvature becomes NaN.
+        weight_decay: decoupled, :math:`\lambda \ge 0`.
+        hessian_power: :math:`k` in [0, 1]; with 0 it is SGD with momentum.
+        block: elements that share one :math:`D`: the kernels of convolutions (``"conv"``), these and the rows of
+            matrices (``"row"``), so many elements after one another (a number that divides every parameter of two
+            dimensions or more; the paper takes 32 for translation), or each alone (``"none"``). See
+            :func:`~trimtab.primitives.curvature.block_mean`.
+        samples: estimates that are averaged, >= 1, each of which costs a backward pass.
+        every: steps from one estimate to the next, >= 1. Above 1, a third value is kept for each parameter.
+        seed: of the random signs.
+        **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite`` (which looks at the
+            diagonal as well), ``maximize``; see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
+
+    Raises:
+        TypeError: a hyper-parameter has the wrong type (the message names it), or a parameter is divided over processes
+            (FSDP2).
+        ValueError: a hyper-parameter is outside its range (the message names it, its value and the range), or ``block``
+            does not divide a parameter.
+    """
+
+    tunables: ClassVar[Tunables] = {"lr": LogUniform(3e-3, 3.0), "weight_decay": LogUniform(1e-4, 1e-1)}
+
+    state_names = ("exp_avg", "exp_hessian_diag_sq")
+    read_only = ("hessian_diag",)
+    weight_decay = "decoupled"
+    hyperparameters: ClassVar = {
+        "betas": pair(FRACTION),
+        "eps": NON_NEGATIVE,
+        "hessian_power": SHARE,
+        "block": curvature.block,
+        "samples": whole_number(1),
+        "every": whole_number(1),
+        "seed": integer,
+    }
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 0.15,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-4,
+        weight_decay: float = 0.0,
+        *,
+        hessian_power: float = 1.0,
+        block: Block = "conv",
+        samples: int = 1,
+        every: int = 1,
+        seed: int = 0,
+        **options: Unpack[EngineOptions],
+    ) -> None:
+        self._estimates = DiagonalEstimates()
+        self._given: Sequence[Tensor] | None = None
+        super().__init__(
+            params,
+            lr=lr,
+            betas=betas,
+            eps=eps,
+            weight_decay=weight_decay,
+            hessian_power=hessian_power,
+            block=block,
+            samples=samples,
+            every=every,
+            seed=seed,
+            **options,
+        )
+
+    @classmethod
+    def state_names_for(cls, hypers: Mapping[str, Any], /) -> tuple[str, ...]:
+        """Returns the two averages and, where it must last for several steps, the diagonal."""
+        return cls.state_names if hypers["every"] == 1 else (*cls.state_names, *cls.read_only)
+
+    @staticmethod
+    def scalars(
+        step: int, /, *, betas: tuple[float, float], eps: float, hessian_power: float, **_: Any
+    ) -> dict[str, float]:
+        """Returns the coefficients of ``scale * m / ((spread * sqrt(v)) ** power + eps)``; no power if it is one."""
+        # A power takes longer than all the rest, and most often it is one.
+        power = {} if hessian_power == 1 else {"power": hessian_power}
+        return adam_scalars(step, betas, eps) | power
+
+    @staticmethod
+    def direction(
+        grad: Float[Tensor, "..."],
+        exp_avg: Float[Tensor, "..."],
+        exp_hessian_diag_sq: Float[Tensor, "..."],
+        hessian_diag: Float[Tensor, "..."],
+        *,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        scale: float,
+        spread: float,
+        power: float | None = None,
+    ) -> tuple[Float[Tensor, "..."], ...]:
+        """Returns the momentum over a power of the root mean square of the diagonal, and the averages."""
+        m = beta1 * exp_avg + (1 - beta1) * grad
+        v = beta2 * exp_hessian_diag_sq + (1 - beta2) * hessian_diag**2
+        root = spread * v.sqrt()
+        return scale * m / ((root if power is None else root**power) + eps), m, v
+
+    @property
+    def needs_graph(self) -> bool:
+        """Whether the next step needs the graph of the gradients; with ``every=1`` always.
+
+        With ``every > 1``, also while some parameter that requires gradients has never had one.
+        """
+        return self._products() > 0
+
+    @overload
+    def step(self, closure: None = None, *, hessian_diag: Sequence[Tensor] | None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float], *, hessian_diag: Sequence[Tensor] | None = None) -> float: ...
+
+    @_disable_dynamo
+    def step(
+        self, closure: Callable[[], float] | None = None, *, hessian_diag: Sequence[Tensor] | None = None
+    ) -> float | None:
+        """Takes one step with every parameter that has a gradient.
+
+        Args:
+            closure: computes the loss and its gradients, and keeps their graph if :attr:`needs_graph` says so; called
+                first, with gradients enabled.
+            hessian_diag: the diagonal where it is known, a tensor for each parameter of all groups; then no graph is
+                needed.
+
+        Returns:
+            What the closure returned.
+
+        Raises:
+            RuntimeError: no gradient has kept its graph, or something in the graph has no second derivative; a gradient
+                is sparse or, with ``check_finite``, a gradient or the diagonal is not finite. Nothing was written.
+            TypeError: a hyper-parameter was set to a value of the wrong type. Nothing was written.
+            ValueError: a hyper-parameter was set to a value outside its range, or a tensor of ``hessian_diag`` has
+                another shape than its parameter. Nothing was written.
+        """
+        self._given = hessian_diag
+        try:
+            loss = super().step(closure)
+        finally:
+            self._given = None
+        self._estimates = DiagonalEstimates()
+        return loss
+
+    def step_on(self, session: "Session") -> Tensor:
+        """Takes a step on a session's batch, whose products with the Hessian cost as much as so many gradients."""
+        products = self._products()
+        loss: Any = self.step(session.closure(create_graph=products > 0))  # type: ignore[arg-type]  # a 0-d tensor
+        session.meter.charge(products * session.samples)
+        return loss  # type: ignore[no-any-return]
+
+    def accumulate_curvature(self) -> None:
+        """Takes the curvature out of the gradients and frees their graph, once for each micro-batch of a step.
+
+        Call it after every ``backward``; after the last one the step does so too. The signs are the same for all, so
+        that a step is that of one batch which holds them all. ``zero_grad`` forgets what was accumulated.
+
+        Raises:
+            RuntimeError: as for :meth:`step`.
+        """
+        for group in self.param_groups:
+            group.update(self._checked(group))
+            refuse_sparse_gradients(group, [param.grad for param in group["params"]], type(self).__name__)
+        self._accumulate()
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Resets the gradients, and forgets the curvature that was accumulated."""
+        super().zero_grad(set_to_none)
+        self._estimates = DiagonalEstimates()
+
+    def read_beside_gradients(self, grads: Sequence[Sequence[Tensor | None]]) -> Sequence[Inputs]:
+        """Returns the diagonals of groups that have new ones at every step; others keep theirs among the states."""
+        if self._given is None:
+            self._accumulate()
+        estimates = self._estimates.sums if self._given is None else self._by_parameter(self._given)
+        fresh = {
+            param: _checked_mean(estimates[param], group, index)
+            for group in self.param_groups
+            for index, param in enumerate(group["params"])
+            if param in estimates
+        }
+        inputs: list[Inputs] = []
+        for group, own in zip(self.param_groups, grads, strict=True):
+            params = [param for param, grad in zip(group["params"], own, strict=True) if grad is not None]
+            if group["every"] == 1:
+                inputs.append([[fresh[param] for param in params]])
+            else:
+                inputs.append([])
+                self._keep(group, {param: fresh[param] for param in params if param in fresh})
+        return inputs
+
+    def refuse_parameters(self, group: Group) -> None:
+        """Checks the parameters of a group that is about to be added.
+
+        Raises:
+            TypeError: one is not of a real floating type, or divided over processes.
+            ValueError: blocks do not fit.
+        """
+        super().refuse_parameters(group)
+        for index, param in enumerate(group["params"]):
+            if shards_of(param) is not None:
+                raise TypeError(
+                    f"AdaHessian differentiates gradients once more, which does not work across processes, and "
+                    f"{parameter_name(group, index)} is divided over some (FSDP2): use it without fully_shard"
+                )
+            try:
+                refuse_uneven_blocks(param.shape, group["block"])
+            except ValueError as error:
+                raise ValueError(f"{error}: give {parameter_name(group, index)} another block") from None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._estimates, self._given = DiagonalEstimates(), None
+
+    def _accumulate(self) -> None:
+        due = [
+            Member(param, group["samples"], (group["seed"], index, position, self._steps(param)))
+            for index, group in enumerate(self.param_groups)
+            for position, param in enumerate(group["params"])
+            if param.grad is not None and self._is_due(param, group)
+        ]
+        graph = any(each.grad.requires_grad for each in due)
+        if due and not (graph or self._estimates.sums or self._is_idle()):
+            raise RuntimeError(NO_GRAPH)
+        self._estimates.add(due)
+        cut_graphs(param for group in self.param_groups for param in group["params"])
+
+    def _is_due(self, param: Tensor, group: Group) -> bool:
+        every: int = group["every"]
+        return every == 1 or "hessian_diag" not in self.state.get(param, {}) or self._steps(param) % every == 0
+
+    def _steps(self, param: Tensor) -> int:
+        return int(self.state.get(param, {}).get("step", 0))
+
+    def _products(self) -> int:
+        """Returns how many products with the Hessian the next step takes."""
+        return max(
+            (
+                group["samples"]
+                for group in self.param_groups
+                if any(param.requires_grad and self._is_due(param, group) for param in group["params"])
+            ),
+            default=0,
+        )
+
+    def _is_idle(self) -> bool:
+        """Whether a step moves nothing, and is to make the state only: distributed checkpointing takes such a step."""
+        still = not any(float(group["lr"]) for group in self.param_groups)
+        grads = [param.grad for group in self.param_groups for param in group["params"]]
+        return still and not any(grad is not None and bool(grad.any()) for grad in grads)
+
+    def _by_parameter(self, given: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+        params = [param for group in self.param_groups for param in group["params"]]
+        if len(given) != len(params):
+            raise ValueError(f"hessian_diag has {len(given)} tensors for {len(params)} parameters")
+        for index, (param, values) in enumerate(zip(params, given, strict=True)):
+            if values.shape != param.shape:
+                shapes = f"{tuple(values.shape)}, and its parameter has {tuple(param.shape)}"
+                raise ValueError(f"hessian_diag[{index}] has shape {shapes}")
+        return {
+            param: values.detach().to(param.device, working_dtype(param.dtype))
+            for param, values in zip(params, given, strict=True)
+        }
+
+    def _keep(self, group: Group, fresh: Mapping[Tensor, Tensor]) -> None:
+        for param, diagonal in fresh.items():
+            self.begin_state(param, self.state_names_for(group), group["state_dtype"])
+            self.state[param]["hessian_diag"].copy_(diagonal)
+
+
+def _checked_mean(estimate: Tensor, group: Group, index: int) -> Tensor:
+    """Returns the magnitudes of an estimate, averaged over blocks."""
+    diagonal = block_mean(estimate.abs(), group["block"])
+    if group["check_finite"] and not diagonal.isfinite().all():
+        name = parameter_name(group, index)
+        raise RuntimeError(f"the Hessian's diagonal of {name} is not finite; nothing was written")
+    return diagonal

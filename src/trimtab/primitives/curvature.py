@@ -1,0 +1,234 @@
+r"""Curvature of a loss without its Hessian: products with vectors, and estimates that are made of them.
+
+A Hessian-vector product is one backward pass through the graph of the gradients: for :math:`g = \nabla f`,
+:math:`H v = \nabla \langle g, v \rangle`. It takes gradients whose graph was kept, from
+``torch.autograd.grad(loss, params, create_graph=True)`` or ``loss.backward(create_graph=True)``.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from trimtab.primitives.hyperparameters import one_of, whole_number
+from trimtab.primitives.layout import working_dtype
+
+Block: TypeAlias = Literal["conv", "row", "none"] | int
+"""Which elements of a parameter share one number; see :func:`block_mean`."""
+
+_NO_SECOND_DERIVATIVE = ("is not implemented", "once_differentiable", "ouble backward")
+_RANDOM_BYTES = 8
+_named_block = one_of("conv", "row", "none")
+_positive = whole_number(1)
+
+
+def hessian_vector_product(
+    grads: Sequence[Float[Tensor, "..."]],
+    params: Sequence[Float[Tensor, "..."]],
+    vectors: Sequence[Float[Tensor, "..."]],
+    *,
+    retain_graph: bool = False,
+) -> list[Float[Tensor, "..."]]:
+    r"""Returns :math:`H v`, one tensor for each parameter.
+
+    Args:
+        grads: the gradients by the parameters, with their graph. One without a graph counts as constant.
+        params: the parameters, none of them twice.
+        vectors: :math:`v`, in the parameters' shapes.
+        retain_graph: keeps the graph for another product; otherwise it is freed.
+
+    Returns:
+        The product, zero for a parameter from which no path leads to any gradient.
+
+    Raises:
+        RuntimeError: no gradient has a graph, or something in the graph cannot be differentiated a second time; the
+            message says what helps.
+    """
+    pairs = [(grad, vector) for grad, vector in zip(grads, vectors, strict=True) if grad.requires_grad]
+    if not pairs:
+        raise RuntimeError("no gradient has kept its graph: differentiate the loss with create_graph=True")
+    varying, against = zip(*pairs, strict=True)
+    try:
+        return list(
+            torch.autograd.grad(
+                varying, params, against, retain_graph=retain_graph, allow_unused=True, materialize_grads=True
+            )
+        )
+    except RuntimeError as error:
+        if not any(words in str(error) for words in _NO_SECOND_DERIVATIVE):
+            raise
+        raise RuntimeError(
+            f"an operation of the model has no second derivative ({error}). For attention, run the forward pass under "
+            "torch.nn.attention.sdpa_kernel(SDPBackend.MATH); for a recurrent layer on CUDA, under "
+            "torch.backends.cudnn.flags(enabled=False)"
+        ) from error
+
+
+def random_signs(
+    like: Sequence[Float[Tensor, "..."]], generator: torch.Generator | None = None
+) -> list[Float[Tensor, "..."]]:
+    """Returns tensors whose elements are 1 or -1, each with probability ½.
+
+    Args:
+        like: their shapes, types and devices.
+        generator: where the signs come from; it may live on another device than they do.
+    """
+    total, device = sum(map(Tensor.numel, like)), "cpu" if generator is None else generator.device
+    # One bit of each byte of a long random number: a fourth of the time that a number for each sign takes.
+    words = torch.empty(-(-total // _RANDOM_BYTES), dtype=torch.int64, device=device).random_(generator=generator)
+    signs = (words.view(torch.uint8)[:total] & 2).to(torch.float32).sub_(1)
+    pieces = torch.split(signs, list(map(Tensor.numel, like)))
+    return [piece.view(each.shape).to(each.device, each.dtype) for piece, each in zip(pieces, like, strict=True)]
+
+
+def diagonal_sample(
+    grads: Sequence[Float[Tensor, "..."]],
+    params: Sequence[Float[Tensor, "..."]],
+    signs: Sequence[Float[Tensor, "..."]],
+    *,
+    retain_graph: bool = False,
+) -> list[Float[Tensor, "..."]]:
+    r"""Returns :math:`z \odot H z`, whose expectation over random signs :math:`z` is the diagonal of :math:`H`.
+
+    Because :math:`z_i^2 = 1`, and :math:`z_i z_j` is zero on average for :math:`i \ne j`. The variance of element
+    :math:`i` is :math:`\sum_{j \ne i} H_{ij}^2`.
+
+    Args:
+        grads: as for :func:`hessian_vector_product`.
+        params: as for :func:`hessian_vector_product`.
+        signs: :math:`z`, in the parameters' shapes.
+        retain_graph: keeps the graph.
+
+    Returns:
+        The products, in float32 at least.
+    """
+    products = hessian_vector_product(grads, params, signs, retain_graph=retain_graph)
+    with torch.no_grad():
+        return [sign * each.to(working_dtype(each.dtype)) for sign, each in zip(signs, products, strict=True)]
+
+
+def hutchinson_diagonal(
+    loss_or_grads: Float[Tensor, ""] | Sequence[Float[Tensor, "..."]],
+    params: Sequence[Float[Tensor, "..."]],
+    *,
+    samples: int = 1,
+    generator: torch.Generator | None = None,
+    retain_graph: bool = False,
+) -> list[Float[Tensor, "..."]]:
+    r"""Estimates the diagonal of the Hessian (Hutchinson, 1990, doi:10.1080/03610919008812866; Bekas et al., 2007).
+
+    .. math:: \operatorname{diag} H \approx \frac{1}{S} \sum_{s=1}^{S} z_s \odot H z_s, \qquad z_s \in \{-1, 1\}^n
+
+    Args:
+        loss_or_grads: the loss, or its gradients by ``params`` with their graph.
+        params: the parameters.
+        samples: :math:`S \ge 1`, each of which costs a product.
+        generator: where the signs come from.
+        retain_graph: keeps the graph for more.
+
+    Returns:
+        The estimate, one tensor for each parameter, in float32 at least.
+
+    Raises:
+        TypeError: ``samples`` is not a whole number.
+        ValueError: ``samples`` is less than one.
+        RuntimeError: as for :func:`hessian_vector_product`.
+    """
+    samples, grads = _positive("samples", samples), _gradients(loss_or_grads, params)
+    total: list[Tensor] = []
+    for sample in range(samples):
+        signs = random_signs(params, generator)
+        drawn = diagonal_sample(grads, params, signs, retain_graph=retain_graph or sample < samples - 1)
+        total = drawn if not total else [a.add_(b) for a, b in zip(total, drawn, strict=True)]
+    return [each.div_(samples) for each in total]
+
+
+def block(name: str, value: object) -> Block:
+    """Returns ``value``: ``"conv"``, ``"row"``, ``"none"`` or a whole number >= 1.
+
+    Raises:
+        TypeError: it is neither a string nor a whole number.
+        ValueError: it is another string, or less than one.
+    """
+    checked: Block = _named_block(name, value) if isinstance(value, str) else _positive(name, value)
+    return checked
+
+
+def refuse_uneven_blocks(shape: torch.Size, block: Block) -> None:
+    """Checks that blocks of a certain size fit.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if isinstance(block, int) and len(shape) > 1 and shape.numel() % block:
+        raise ValueError(f"block={block} does not divide the {shape.numel()} elements of shape {tuple(shape)}")
+
+
+def block_mean(values: Float[Tensor, "..."], block: Block) -> Float[Tensor, "..."]:
+    """Returns a tensor of the same shape in which every element is the mean of its block.
+
+    Args:
+        values: of one parameter. With fewer than two dimensions, every element is a block of its own.
+        block: ``"conv"``: with three dimensions or more, all dimensions but the first two are one block, as the nine
+            elements of a 3x3 kernel; a matrix is not averaged. ``"row"``: the same, and each row of a matrix is one
+            block. A number: so many elements after one another, the last index running fastest. ``"none"``: nothing is
+            averaged.
+
+    Raises:
+        ValueError: the number does not divide the number of elements.
+    """
+    refuse_uneven_blocks(values.shape, block)
+    if values.ndim < 2 or block in ("none", 1) or values.numel() == 0:
+        return values
+    if isinstance(block, int):
+        means = values.reshape(-1, block).mean(1, keepdim=True)
+        return means.expand(-1, block).reshape(values.shape)
+    if values.ndim == 2:
+        return values.mean(1, keepdim=True).expand_as(values) if block == "row" else values
+    return values.mean(tuple(range(2, values.ndim)), keepdim=True).expand_as(values)
+
+
+def directional_sharpness(
+    loss_fn: Callable[[], Float[Tensor, ""]],
+    params: Sequence[Float[Tensor, "..."]],
+    direction: Sequence[Float[Tensor, "..."]],
+) -> Float[Tensor, ""]:
+    r"""Returns :math:`v^\top H v / \lVert v \rVert^2`, the curvature of the loss along a direction.
+
+    It depends on the direction alone and not on its length, and may be negative. A step :math:`\eta v` changes the loss
+    by :math:`\eta \langle g, v \rangle + \tfrac12 \eta^2 v^\top H v`, to second order (Pan & Li, 2023,
+    arXiv:2306.00204). Switch dropout off first.
+
+    Args:
+        loss_fn: returns the loss at the parameters' present values.
+        params: the parameters.
+        direction: :math:`v`, in the parameters' shapes.
+
+    Returns:
+        A number, in float32 at least, without a graph. ``.grad`` is not touched.
+
+    Raises:
+        ValueError: the direction is zero.
+        RuntimeError: as for :func:`hessian_vector_product`.
+    """
+    square = sum(_inner(each, each) for each in direction)
+    if not float(square):
+        raise ValueError("direction has zero norm")
+    with torch.enable_grad():
+        grads = _gradients(loss_fn(), params)
+    products = hessian_vector_product(grads, params, direction)
+    sharpness: Tensor = sum(map(_inner, direction, products)) / square
+    return sharpness
+
+
+def _gradients(loss_or_grads: Tensor | Sequence[Tensor], params: Sequence[Tensor]) -> Sequence[Tensor]:
+    if not isinstance(loss_or_grads, Tensor):
+        return loss_or_grads
+    return torch.autograd.grad(loss_or_grads, params, create_graph=True, allow_unused=True, materialize_grads=True)
+
+
+def _inner(one: Tensor, other: Tensor) -> Any:
+    dtype = working_dtype(one.dtype)
+    return (one.detach().to(dtype) * other.detach().to(dtype)).sum()

@@ -1,0 +1,165 @@
+"""Optimizers whose step is one for all parameters, so that their settings are the same in every parameter group."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.optimizer import ParamsT
+
+from trimtab.primitives import saved_state
+from trimtab.primitives.hyperparameters import Check
+from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.refusals import refuse_other_types
+
+Group: TypeAlias = dict[str, Any]
+
+
+class JointOptimizer(Optimizer):
+    """A ``torch.optim.Optimizer`` that moves all parameters along one direction, by one step.
+
+    What a step leaves for the next is kept as the state of the first parameter: a state dict has the usual form.
+
+    Attributes:
+        hyperparameters: its settings, each with its check.
+
+    Args:
+        params: parameters, named parameters or parameter groups, as in ``torch.optim``.
+        **settings: the values of ``hyperparameters``.
+
+    Raises:
+        TypeError: a setting has the wrong type, or a parameter is not of a real floating type.
+        ValueError: a setting is outside its range, or differs between groups.
+    """
+
+    hyperparameters: ClassVar[Mapping[str, Check]]
+
+    def __init__(self, params: ParamsT, **settings: Any) -> None:
+        super().__init__(params, self._checked(settings))
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Adds a group of parameters; see ``torch.optim.Optimizer.add_param_group``.
+
+        Raises:
+            TypeError: a setting has the wrong type, or a parameter is not of a real floating type.
+            ValueError: a setting is outside its range, or not that of the other groups.
+        """
+        super().add_param_group({**param_group})
+        group = self.param_groups[-1]
+        try:
+            group.update(self._checked(group))
+            refuse_other_types(group, type(self).__name__)
+            self._refuse_differences(self.param_groups)
+        except (TypeError, ValueError):
+            self.param_groups.pop()
+            raise
+        if isinstance(group["lr"], Tensor):
+            # Schedulers write to it in place: were it shared, two groups would each multiply the same number.
+            group["lr"] = group["lr"].detach().clone()
+
+    def settings(self) -> dict[str, Any]:
+        """Returns the settings that the groups share, checked.
+
+        Raises:
+            TypeError: one was set to a value of the wrong type.
+            ValueError: one was set to a value outside its range, or differs between groups.
+        """
+        checked = [self._checked(group) for group in self.param_groups]
+        self._refuse_differences(self.param_groups)
+        return {**checked[0], "lr": float(checked[0]["lr"])}
+
+    def scheduled(self, settings: Mapping[str, Any]) -> tuple[float, float]:
+        """Returns the ``lr`` that a schedule began with, and the factor that it has come to; without one, 1."""
+        first = float(self.param_groups[0].get("initial_lr", settings["lr"]))
+        return first, settings["lr"] / first if first else 0.0
+
+    def trained(self) -> list[Tensor]:
+        """Returns the parameters that are not frozen."""
+        return [param for group in self.param_groups for param in group["params"] if param.requires_grad]
+
+    def joint_state(self) -> dict[str, Any]:
+        """Returns what is kept between steps for all parameters together."""
+        state: dict[str, Any] = self.state[self.param_groups[0]["params"][0]]
+        return state
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns a copy of the state, which later steps leave alone."""
+        return saved_state.copied(super().state_dict())
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Loads a copy of a state, in the precision in which it was saved.
+
+        Raises:
+            TypeError: a saved setting has the wrong type. Nothing was changed.
+            ValueError: the state is that of other groups, or a saved setting is outside its range. Nothing was changed.
+        """
+        saved: dict[str, Any] = {}
+
+        def check_and_keep(_: Optimizer, incoming: dict[str, Any]) -> None:
+            saved.update(saved_state.copied(incoming))
+            for group in incoming["param_groups"]:
+                self._checked(group)
+            self._refuse_differences(incoming["param_groups"])
+
+        def adopt(_: Optimizer) -> None:
+            for saved_group, group in zip(saved["param_groups"], self.param_groups, strict=True):
+                for key, param in zip(saved_group["params"], group["params"], strict=True):
+                    for name, value in saved["state"].get(key, {}).items():
+                        self.state[param][name] = value.to(param.device) if isinstance(value, Tensor) else value
+
+        # Torch casts floating state to its parameter's type; what was saved is put back before users' hooks see it.
+        before = self.register_load_state_dict_pre_hook(check_and_keep)
+        after = self.register_load_state_dict_post_hook(adopt, prepend=True)
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            before.remove()
+            after.remove()
+
+    def _checked(self, group: Mapping[str, Any]) -> Group:
+        missing = self.hyperparameters.keys() - group.keys()
+        if missing:
+            raise ValueError(f"{type(self).__name__} needs {', '.join(sorted(missing))} in every parameter group")
+        return {name: check(name, group[name]) for name, check in self.hyperparameters.items()}
+
+    def _refuse_differences(self, groups: Sequence[Mapping[str, Any]]) -> None:
+        for name in self.hyperparameters:
+            values = {str(float(g[name]) if isinstance(g[name], Tensor | float) else g[name]) for g in groups}
+            if len(values) > 1:
+                raise ValueError(
+                    f"{type(self).__name__} takes one step for all parameters: {name} must be the same in every group, "
+                    f"and is {' and '.join(sorted(values))}"
+                )
+
+
+def norm_of(tensors: Sequence[Tensor]) -> float:
+    """Returns the Euclidean norm of tensors taken together, in float32 or, if any has it, in float64."""
+    if not tensors:
+        return 0.0
+    dtype = torch.float64 if any(tensor.dtype == torch.float64 for tensor in tensors) else torch.float32
+    norms = [torch.linalg.vector_norm(tensor, dtype=working_dtype(tensor.dtype)).to(dtype) for tensor in tensors]
+    return float(torch.linalg.vector_norm(torch.stack(norms)))
+
+
+def put_back(params: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Writes values to parameters, in place."""
+    with torch.no_grad():
+        for param, value in zip(params, values, strict=True):
+            param.copy_(value)
+
+
+@contextmanager
+def undone_if_it_fails(params: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Puts parameters back to what they were if anything is raised within the context.
+
+    Yields:
+        Copies of the parameters as they are now.
+    """
+    start = [param.detach().clone() for param in params]
+    try:
+        yield start
+    except BaseException:
+        put_back(params, start)
+        raise

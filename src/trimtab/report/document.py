@@ -1,0 +1,108 @@
+"""What all pages share: the frame that needs nothing but itself, and what makes it safe."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import jinja2
+import plotly.graph_objects as go
+from markupsafe import Markup
+
+from trimtab.report import numbers
+from trimtab.report.figures.style import PALETTE
+
+_RESOURCES = resources.files("trimtab.report")
+
+
+def render(template: str, figures: Mapping[str, go.Figure], values: Mapping[str, Any], scripts: Iterable[str]) -> str:
+    """Returns a page as HTML.
+
+    Args:
+        template: name of a template that extends ``base.html.jinja``.
+        figures: name to figure, in the order of the page.
+        values: what the template needs beside them.
+        scripts: names of the scripts that it needs beside those for figures: ``"page"``.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(resource), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    environment.globals["embed_json"] = embed_json
+    environment.filters["breakable"] = breakable
+    environment.filters["tied"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
+    for name in ("significant", "fixed", "signed", "whole", "bytes_text", "milliseconds", "setting", "count"):
+        environment.filters[name] = getattr(numbers, name)
+    drawn = {name: _plain_figure(figure) for name, figure in figures.items()}
+    frame = {
+        "palette": PALETTE,
+        "style": Markup(resource("page.css")),  # noqa: S704 - a file of this package
+        "figures": {"colours": {light: role for role, (light, _) in PALETTE.items()}, "figures": drawn},
+        "scripts": {
+            **{name: script(resource(f"{name}.js")) for name in scripts},
+            "plotly": script(plotly_js()),
+            "figures": script(resource("figures.js")),
+        },
+    }
+    return environment.get_template(template).render({**frame, **values})
+
+
+def _plain_figure(figure: go.Figure) -> Any:
+    return json.loads(figure.to_json(validate=False))
+
+
+def embed_json(values: Any) -> Markup:
+    """Returns JSON that can stand in a script element, whatever text is in it.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    text = json.dumps(values, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":  # "</script>" would end the element, "<!--" would hide its end
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - escaped above
+
+
+def breakable(text: str) -> Markup:
+    """Returns escaped text that may end a line after a bracket or a comma, as calls are long words otherwise."""
+    return Markup("<wbr>").join(re.split(r"(?<=[(,])", text))
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script of ours or plotly's, with the digest by which the page's policy admits it and no other."""
+
+    text: Markup
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 in base 64."""
+        return base64.b64encode(hashlib.sha256(self.text.encode()).digest()).decode()
+
+
+def script(text: str) -> Script:
+    """Returns a script as it may stand in a page.
+
+    Raises:
+        ValueError: browsers would not read it as it is.
+    """
+    if "</script" in text.lower() or "\r" in text:
+        raise ValueError("a script holds a closing tag or a carriage return: browsers would not read it as it is")
+    return Script(Markup(text))  # noqa: S704 - a file of this package or of plotly
+
+
+def plotly_js() -> str:
+    """Returns plotly.js as the reports hold it.
+
+    It is the basic bundle of the version that plotly.py ships: lines, markers and bars are what figures are made of.
+    The whole of it, which plotly.py has, is four times as large and takes five times as long to start.
+    """
+    return resource("plotly/plotly-basic.min.js")
+
+
+def resource(name: str) -> str:
+    """Returns the text of a file of this package."""
+    return _RESOURCES.joinpath(name).read_text(encoding="utf-8")

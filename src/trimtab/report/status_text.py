@@ -1,0 +1,117 @@
+"""How a study stands, in a terminal of 80 columns."""
+
+from datetime import datetime, timedelta
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from trimtab.report import numbers
+from trimtab.report.progress import left_words
+from trimtab.report.status import CandidateStatus, StudyStatus, TrialStatus
+
+_WORDS = {
+    "starting": "its store is being made; look again in a moment",
+    "planning": "finding out what runs take, to plan for the budget",
+    "running": "running",
+    "stopped": "stopped: no process is at work; the same command goes on",
+    "finished": "finished",
+}
+_STYLES = {"running": "bold cyan", "planning": "bold cyan", "stopped": "bold yellow", "finished": "bold"}
+
+SHOWN_TRIALS = 16
+"""Running trials that have a line each."""
+
+
+def print_status(console: Console, status: StudyStatus, now: datetime | None = None) -> None:
+    """Prints how a study stands."""
+    state = Text(_WORDS[status.state], style=_STYLES.get(status.state, ""))
+    console.print(Text(f"{status.name}: ", style="bold").append_text(state), soft_wrap=True)
+    if status.state == "starting":
+        return
+    if status.reference not in ("", status.name):
+        console.print(Text(status.reference, style="dim"), soft_wrap=True)
+    console.print(Text(_progress(status, now or datetime.now().astimezone())))
+    if status.best is not None:
+        trouble = sum(candidate.trouble for candidate in status.candidates)
+        words = f"best so far {status.best[0]}, {numbers.significant(status.best[1])}"
+        console.print(Text(words + (f"; {trouble} failed or diverged" if trouble else "")), soft_wrap=True)
+    console.print()
+    console.print(_candidates(status.candidates))
+    if status.running:
+        console.print()
+        console.print(_trials(status.running))
+    for process in status.processes:
+        if not process.alive and status.state != "finished":
+            console.print(Text(_silent(status, process.host, process.process, process.silent_seconds), style="yellow"))
+    if status.report is not None:
+        old = "  (trials have ended since; `trimtab report` draws it anew)" if status.report_is_old else ""
+        console.print(Text(f"\nreport  {status.report}{old}"), soft_wrap=True)
+
+
+def _progress(status: StudyStatus, now: datetime) -> str:
+    more = "" if status.total_known else ", and final runs"
+    parts = [f"{status.done}/{status.total} trials{more}"]
+    left = status.remaining
+    if left is not None and status.state == "stopped":
+        parts.append(f"{left_words(left)} if it goes on with {status.at_once} at once")
+    elif left is not None:
+        end = now + timedelta(seconds=left.seconds)
+        day = "" if end.date() == now.date() else end.strftime("%a ")
+        parts.append(f"{left_words(left)} (till {day}{end.strftime('%H:%M')})")
+    if status.trials_per_minute is not None and status.state == "running":
+        parts.append(_pace(status.trials_per_minute))
+    if status.budget is not None:
+        parts.append(f"planned for {status.budget}")
+    return ", ".join(parts)
+
+
+def _pace(per_minute: float) -> str:
+    if per_minute >= 2:
+        return f"{per_minute:.0f} trials a minute"
+    return f"{60 * per_minute:.2g} trials an hour"
+
+
+def _candidates(candidates: tuple[CandidateStatus, ...]) -> Table:
+    several = len({candidate.task for candidate in candidates}) > 1
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    if several:
+        table.add_column("task", overflow="fold")
+    table.add_column("candidate", overflow="fold", min_width=10)
+    for name in ("tuned", "final", "best so far", "failed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for c in candidates:
+        row: list[str | Text] = [
+            Text(c.label),
+            f"{c.tuned}/{c.tuning}",
+            f"{c.final}/{numbers.MISSING if c.finals is None else c.finals}",
+            numbers.significant(c.best),
+            str(c.trouble or ""),
+        ]
+        table.add_row(*([Text(c.task)] if several else []), *row)
+    return table
+
+
+def _trials(trials: tuple[TrialStatus, ...]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("running", overflow="fold", min_width=10)
+    table.add_column("for", justify="right", no_wrap=True)
+    table.add_column("where", overflow="fold")
+    ordered = sorted(trials, key=lambda trial: -(trial.seconds or 0.0))
+    for trial in ordered[:SHOWN_TRIALS]:
+        where = "unknown" if trial.host is None else f"{trial.host}, process {trial.process}"
+        table.add_row(
+            Text(f"{trial.candidate}, {trial.phase} {trial.index}"),
+            numbers.MISSING if trial.seconds is None else numbers.duration(trial.seconds),
+            Text(where if trial.alive else f"{where}: cut off, will run again", style="" if trial.alive else "yellow"),
+        )
+    if len(trials) > SHOWN_TRIALS:
+        table.add_row(f"and {len(trials) - SHOWN_TRIALS} more", "", "")
+    return table
+
+
+def _silent(status: StudyStatus, host: str, process: int, silent: float | None) -> str:
+    if silent is None:
+        return f"process {process} on {host} has ended without leaving in order"
+    words = f"process {process} on {host} has given no sign of life for {numbers.duration(silent)}"
+    return words + ("; others take over its trials" if status.state == "running" else "")

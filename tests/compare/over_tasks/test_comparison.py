@@ -1,0 +1,153 @@
+"""A comparison over several tasks from beginning to end, on tasks that the template writes."""
+
+import re
+
+import pytest
+
+from tests.compare.test_comparison import Recorder
+from trimtab import Comparison, ComparisonOverTasks
+from trimtab.compare.budget import Budget, Price
+from trimtab.compare.comparison import load_result
+from trimtab.compare.over_tasks.comparison import load_any, load_result_over_tasks
+from trimtab.compare.template import CLASS_NAME, write_template
+from trimtab.lab.errors import InputError, StudyMismatchError
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory):
+    """Three tasks with names, seeds and lengths of their own."""
+    directory = tmp_path_factory.mktemp("tasks")
+    return [written(directory / f"{name}.py", name, seeds) for name, seeds in (("one", 2), ("two", 3), ("three", 1))]
+
+
+def written(path, name, seeds):
+    write_template(path)
+    text = re.sub(r'name = ".*"', f'name = "{name}"', path.read_text())
+    text, found = re.subn(r"^    seeds = \d+", f"    seeds = {seeds}", text, flags=re.MULTILINE)
+    path.write_text(text if found else text.replace("    steps =", f"    seeds = {seeds}\n    steps ="))
+    return f"{path}:{CLASS_NAME}"
+
+
+def over(tasks, out, candidates="adamw,lion", **more):
+    return ComparisonOverTasks(tasks, candidates, out, **{"trials": 2, "steps": 30, "jobs": 1, **more})
+
+
+@pytest.fixture(scope="module")
+def finished(tasks, tmp_path_factory):
+    out, recorder = tmp_path_factory.mktemp("out"), Recorder()
+    return out, over(tasks[:2], out).run(recorder), recorder
+
+
+def test_every_trial_of_every_task_is_run_once_in_one_store(finished):
+    out, result, recorder = finished
+    assert len(recorder.keys) == len(set(recorder.keys)) == recorder.total == 2 * (2 + 2) + 2 * (2 + 3)
+    assert {name: len(task.trials) for name, task in result.tasks.items()} == {"one": 8, "two": 10}
+    assert [path.name for path in out.iterdir() if path.suffix == ".db"] == ["study.db"]
+    assert load_result_over_tasks(out) == load_any(out) == result
+    assert result.ranked
+
+
+def test_each_task_is_compared_as_it_would_be_alone(finished, tasks, tmp_path):
+    _, result, _ = finished
+    alone = Comparison(tasks[1], "adamw,lion", tmp_path, trials=2, steps=30).run()
+    assert load_any(tmp_path) == load_result(tmp_path) == alone
+
+    def outcomes(result):
+        return [(t.key, t.seed, t.settings, t.loss, t.test_loss, t.curve) for t in result.trials]
+
+    assert outcomes(result.tasks["two"]) == outcomes(alone)
+    assert result.tasks["two"].pairs == alone.pairs
+    assert result.tasks["two"].conclusion == alone.conclusion
+
+
+def test_tasks_candidates_and_seeds_extend_a_study(tasks, tmp_path):
+    first = over(tasks[:1], tmp_path, seeds=1).run()
+    assert list(first.tasks) == ["one"]
+    recorder = Recorder()
+    more = over([tasks[0], tasks[2]], tmp_path, "adamw,lion,sgd", seeds=2).run(recorder)
+    assert len(recorder.keys) == (2 + 4) + 3 * 4  # a seed each for two and all of the third; the second task
+    assert list(more.tasks) == ["one", "three"]
+    losses = {c.label: c.final_losses[0] for c in first.tasks["one"].candidates}
+    assert all(c.final_losses[0] == losses[c.label] for c in more.tasks["one"].candidates if c.label in losses)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": 31}, "another task one (budget: 1920 there, 1984 here)"),
+        ({"trials": 3}, "trials: 2 there, 3 here"),
+        ({"pruner": "median"}, "pruning: None there, 'median' here"),
+    ],
+)
+def test_an_existing_task_may_not_change_and_nothing_is_lost(finished, tasks, change, message):
+    out, result, _ = finished
+    with pytest.raises(StudyMismatchError, match=re.escape(message)):
+        over(tasks, out, **change).run()
+    assert load_result_over_tasks(out) == result
+
+
+def test_directories_of_one_task_and_of_several_are_not_mixed_up(finished, tasks, tmp_path):
+    out, _, _ = finished
+    with pytest.raises(StudyMismatchError, match="holds the results of another study"):
+        Comparison(tasks[0], "adamw,lion", out, trials=2, steps=30).run()
+    with pytest.raises(StudyMismatchError, match=r"several tasks \(one, two\), not of one"):
+        load_result(out)
+    Comparison(tasks[0], "sgd", tmp_path, trials=1, seeds=1, steps=2).run()
+    with pytest.raises(StudyMismatchError, match="does not hold a comparison over several tasks"):
+        load_result_over_tasks(tmp_path)
+    with pytest.raises(StudyMismatchError, match="holds the results of another study"):
+        over(tasks[:1], tmp_path).run()
+
+
+def test_what_is_cut_off_is_shown_as_far_as_it_is_and_goes_on(tasks, tmp_path):
+    class Stop(Recorder):
+        def finished(self, point, outcome):
+            super().finished(point, outcome)
+            if point.group.startswith("two/final"):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        over(tasks[:2], tmp_path, jobs=1).run(Stop())
+    partial = load_result_over_tasks(tmp_path)
+    assert partial.counted == ("one",)
+    assert partial.left_out == {"two": "it is not finished"}
+    assert not partial.ranked
+    recorder = Recorder()
+    assert over(tasks[:2], tmp_path).run(recorder).counted == ("one", "two")
+    assert {key.split("/")[0] for key in recorder.keys} == {"two"}
+
+
+def test_a_budget_is_shared_by_all_tasks_and_adopted_by_those_that_come_later(tasks, tmp_path, monkeypatch):
+    def measured(self, executor, known=()):
+        return [Price(c.label, True, 10.0, 10.0) for c in self.plan.candidates]
+
+    monkeypatch.setattr(Comparison, "measured", measured)
+    monkeypatch.setattr(Budget, "spent", 0.0)
+    options = {"candidates": "sgd,adamw", "trials": None, "budget": "200s", "steps": 2, "jobs": 2}
+    sizes = []
+    made = over(tasks[:2], tmp_path, **options)
+    assert made.seeds is None
+    result = made.run(None, sizes.append)
+    numbers = {(task.protocol.trials, task.protocol.seeds) for task in result.tasks.values()}
+    assert numbers == {(6, 3)}  # 2 tasks x 2 candidates x 9 runs of 10 seconds on two workers
+    assert [(size.trials, size.seeds, size.seconds) for size in sizes] == [(6, 3, 180.0)]
+    assert over(tasks[:2], tmp_path, **options).estimate().trials == 6
+
+    recorder = Recorder()
+    more = over(tasks, tmp_path, **options).run(recorder)
+    assert (more.tasks["three"].protocol.trials, more.tasks["three"].protocol.seeds) == (6, 3)
+    assert {key.split("/")[0] for key in recorder.keys} == {"three"}
+
+
+def test_tasks_with_one_name_are_refused(tasks, tmp_path):
+    with pytest.raises(InputError, match="a second task with the name one"):
+        over([tasks[0], tasks[0]], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="tasks is empty"):
+        over([], tmp_path)
+
+
+def test_the_directory_is_named_after_the_tasks(tasks):
+    made = over(tasks, None)
+    assert str(made.out) == "runs/one+two+three"
+    assert made.seeds == {"one": 2, "two": 3, "three": 1}

@@ -1,0 +1,99 @@
+"""What is measured is what runs consist of, and every worker is kept busy meanwhile."""
+
+import pytest
+
+from tests.lab.toy import session
+from trimtab.compare import measuring
+from trimtab.compare.measuring import measure, run_measurements
+from trimtab.compare.plan import EVALUATIONS
+from trimtab.lab.errors import DivergedError, InputError
+from trimtab.lab.executor import Died, Finished
+from trimtab.lab.trial import Outcome, Point
+
+
+class Paced:
+    """A session by a clock of its own: a step takes one second, an evaluation ten, the first model a hundred."""
+
+    now = 0.0
+    made = 0
+
+    def __init__(self, diverges=False):
+        type(self).now += 100 if self.made == 0 else 5
+        type(self).made += 1
+        self.diverges = diverges
+        self.meter = type("Meter", (), {"budget": 40, "used": 0, "exhausted": property(lambda m: m.used >= m.budget)})()
+
+    def step(self):
+        type(self).now += 1
+        self.meter.used += 10
+        if self.diverges:
+            raise DivergedError(1, float("inf"))
+
+    def evaluate(self):
+        type(self).now += 10
+
+
+@pytest.fixture
+def paced(monkeypatch):
+    kind = type("Fresh", (Paced,), {"now": 0.0, "made": 0})
+    monkeypatch.setattr(measuring.time, "perf_counter", lambda: kind.now)
+    return kind
+
+
+@pytest.mark.parametrize("diverges", [False, True])
+def test_a_run_is_its_model_its_steps_and_its_evaluations(paced, diverges):
+    found = measure(lambda: paced(diverges)).probed
+    assert found == {"run": 5 + 4 + (EVALUATIONS + 1) * 10, "evaluation": 10, "first": 95}
+
+
+def test_a_real_session_is_measured(monkeypatch):
+    monkeypatch.setattr(measuring, "MEASURED_SECONDS", 0.01)
+    outcome = measure(lambda: session(budget=70))
+    assert outcome.steps >= measuring.MEASURED_STEPS
+    assert all(value >= 0 for value in outcome.probed.values())
+    assert outcome.probed["run"] > EVALUATIONS * outcome.probed["evaluation"] > 0
+
+
+def point(label):
+    return Point(f"toy/measure/{label}", 0, {}, 0)
+
+
+class Workers:
+    """Two workers, of which one is quick, that end what they are given in order."""
+
+    def __init__(self, results=None):
+        self.results, self.running, self.busy = results or {}, [], []
+
+    @property
+    def free(self):
+        return 2 - len(self.running)
+
+    def submit(self, point):
+        self.running.append(point)
+
+    def wait(self, timeout=None):
+        self.busy.append(len(self.running))
+        point = self.running.pop(0)
+        results = self.results.get(point.group.split("/")[2], [])
+        return [results.pop(0)(point) if results else Finished(point, Outcome("complete"))]
+
+
+def test_all_workers_are_busy_until_everything_is_measured_and_none_after():
+    workers = Workers()
+    points = [point("a"), point("b"), point("c")]
+    assert set(run_measurements(workers, points)) == {p.key for p in points}
+    assert workers.busy[:3] == [2, 2, 2]
+    assert workers.running == []
+
+
+def test_a_worker_that_dies_is_no_fault_of_the_candidates_until_it_happens_again():
+    dies = [lambda p: Died(p, "killed")] * 2
+    assert len(run_measurements(Workers({"a": list(dies)}), [point("a"), point("b")])) == 2
+    with pytest.raises(InputError, match="a cannot be measured: killed"):
+        run_measurements(Workers({"a": dies * 9}), [point("a")])
+
+
+def test_a_candidate_that_fails_is_named():
+    failed = [lambda p: Finished(p, Outcome("failed", error="Traceback ...\nValueError: no such thing\n"))]
+    with pytest.raises(InputError, match="b cannot be measured: ValueError: no such thing"):
+        run_measurements(Workers({"b": failed}), [point("a"), point("b")])

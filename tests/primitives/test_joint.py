@@ -1,0 +1,111 @@
+"""What every optimizer has that takes one step for all parameters."""
+
+import math
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from trimtab.primitives.hyperparameters import learning_rate, whole_number
+from trimtab.primitives.joint import JointOptimizer, norm_of, undone_if_it_fails
+
+
+class Counter(JointOptimizer):
+    hyperparameters: ClassVar = {"lr": learning_rate, "every": whole_number(1)}
+
+    def __init__(self, params, lr=0.5, every=1):
+        super().__init__(params, lr=lr, every=every)
+
+    def step(self):
+        state = self.joint_state()
+        state["step"] = state.get("step", 0) + 1
+        return self.settings()
+
+
+def params(count=2, dtype=torch.float32):
+    return [nn.Parameter(torch.ones(3, dtype=dtype)) for _ in range(count)]
+
+
+def test_groups_share_their_settings():
+    first, second = params()
+    with pytest.raises(ValueError, match=r"one step for all parameters: every must be the same .* is 1 and 2"):
+        Counter([{"params": [first]}, {"params": [second], "every": 2}])
+    optimizer = Counter([first])
+    with pytest.raises(ValueError, match=r"lr must be the same in every group, and is 0.25 and 0.5"):
+        optimizer.add_param_group({"params": [second], "lr": 0.25})
+    assert len(optimizer.param_groups) == 1
+    optimizer.add_param_group({"params": [second], "lr": torch.tensor(0.5)})
+    assert optimizer.step() == {"lr": 0.5, "every": 1}
+    optimizer.param_groups[1]["lr"].fill_(0.25)
+    with pytest.raises(ValueError, match="lr must be the same"):
+        optimizer.step()
+
+
+def test_a_state_whose_groups_differ_is_refused_and_nothing_changes():
+    optimizer = Counter([{"params": [param]} for param in params()])
+    optimizer.step()
+    state = optimizer.state_dict()
+    state["param_groups"][1]["every"] = 3
+    state["state"][0]["step"] = 7
+    with pytest.raises(ValueError, match="every must be the same"):
+        optimizer.load_state_dict(state)
+    assert optimizer.joint_state() == {"step": 1}
+    del state["param_groups"][1]["every"]
+    with pytest.raises(ValueError, match="Counter needs every in every parameter group"):
+        optimizer.load_state_dict(state)
+
+
+def test_a_state_keeps_its_precision_whatever_the_parameters():
+    optimizer = Counter(params(dtype=torch.bfloat16))
+    optimizer.joint_state()["average"] = torch.full((3,), 1 / 3)
+    other = Counter(params(dtype=torch.bfloat16))
+    other.load_state_dict(optimizer.state_dict())
+    loaded = other.joint_state()["average"]
+    assert loaded.dtype == torch.float32
+    assert torch.equal(loaded, optimizer.joint_state()["average"])
+    assert loaded is not optimizer.joint_state()["average"]
+
+
+def test_a_schedule_is_a_factor_of_what_it_began_with():
+    optimizer = Counter(params())
+    assert optimizer.scheduled(optimizer.step()) == (0.5, 1.0)
+    pace = LambdaLR(optimizer, lambda step: step / 4)
+    assert optimizer.scheduled(optimizer.settings()) == (0.5, 0.0)
+    optimizer.step()
+    pace.step()
+    assert optimizer.scheduled(optimizer.settings()) == (0.5, 0.25)
+    assert Counter(params(), lr=0.0).scheduled({"lr": 0.0}) == (0.0, 0.0)
+
+
+def test_frozen_parameters_are_not_trained():
+    first, second = params()
+    second.requires_grad_(False)
+    assert Counter([first, second]).trained() == [first]
+
+
+def test_norms_of_several_types():
+    assert norm_of([]) == 0
+    assert norm_of([torch.tensor([3.0]), torch.tensor([[4.0]])]) == 5
+    assert norm_of([torch.tensor([1e-3], dtype=torch.float64), torch.tensor([1.0])]) == pytest.approx(
+        math.sqrt(1 + 1e-6), rel=1e-15
+    )
+    assert norm_of([torch.full((4,), 200.0, dtype=torch.float16)]) == 400  # its square is beyond float16
+
+
+def test_what_fails_is_undone():
+    (param,) = params(1)
+
+    def fail():
+        with undone_if_it_fails([param]) as start, torch.no_grad():
+            param.mul_(5)
+            assert start[0].tolist() == [1, 1, 1]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert param.tolist() == [1, 1, 1]
+    with undone_if_it_fails([param]), torch.no_grad():
+        param.mul_(5)
+    assert param.tolist() == [5, 5, 5]

@@ -1,0 +1,25 @@
+"""Points, outcomes and a clock, to play studies with."""
+
+from trimtab.lab.trial import Outcome, Point
+
+LABELS = ("adamw", "lion(betas=(0.9, 0.99))")
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def tuning(label, count=4, task="digits"):
+    return [Point(f"{task}/tune/{label}", i, {}, 0) for i in range(count)]
+
+
+def finals(label, count=3, task="digits"):
+    return [Point(f"{task}/final/{label}", i, {}, 1000 + i, test=True) for i in range(count)]
+
+
+def complete(loss=0.5, seconds=10.0):
+    return Outcome("complete", loss=loss, seconds=seconds)
