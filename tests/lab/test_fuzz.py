@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 import trimtab.lab
 from tests.fuzzing import anything, fuzz, is_interface, names, numbers, public_objects, refusal
@@ -125,14 +126,32 @@ def write(path, text):
 
 
 def checked_task(**attributes):
-    task = Toy()
+    task = Plain()
     for name, value in attributes.items():
         setattr(task, name, value)
     check_task(task, "toy.py:Toy")
 
 
+class Plain(Toy):
+    """Without batch statistics, so that one row is enough."""
+
+    def model(self, generator):
+        return nn.Linear(6, 3)
+
+
+def started(**given):
+    def optimizer(model):
+        try:
+            return given["optimizer"](model)
+        except (ValueError, TypeError) as error:  # what is called may say what it likes
+            raise InputError(f"optimizer: {error}") from error
+
+    callable_one = {"optimizer": optimizer} if callable(given["optimizer"]) else {}
+    return Session(**{**given, **callable_one})
+
+
 def gradients(**given):
-    run = session()
+    run = session(task=Plain())
     run.next_batch()
     with warnings.catch_warnings(action="ignore"):  # torch's, about graphs of gradients
         run.closure(**given)()
@@ -176,7 +195,7 @@ CALLS = {
         {"path": unclear, "text": lambda value: isinstance(value, str)},
     ),
     "session:Session": Call(
-        Session,
+        started,
         {"task": Toy(), "optimizer": sgd, "seed": 0},
         {"task": never, "optimizer": never, "seed": whole(0), "budget": optional(whole()),
          "device": unclear},

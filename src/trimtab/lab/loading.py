@@ -67,7 +67,7 @@ def _split(reference: str) -> tuple[Path, str]:
     except OSError as error:  # a name that is too long, a directory that may not be entered
         raise InputError(f"{file} cannot be looked at: {error.strerror}") from error
     if not there:
-        raise InputError(f"there is no file {file}")
+        raise InputError(f"there is no file {file}, which the task {reference!r} is in")
     return path, name
 
 

@@ -85,7 +85,7 @@ class Session:
         self._randomness = OwnedRandomness(derived_seed(seed, AMBIENT_STREAM), self.device)
         self._order = torch.Generator().manual_seed(derived_seed(seed, DATA_STREAM))
         self.model = self._build_model(derived_seed(seed, MODEL_STREAM))
-        self.optimizer = optimizer(self.model)
+        self.optimizer = _built(optimizer, self.model)
         self.batch: Batch = None
         self.steps = 0
         self.seconds = 0.0
@@ -292,6 +292,13 @@ class Session:
             for value in state.values()
             if isinstance(value, Tensor)
         )
+
+
+def _built(optimizer: Callable[[nn.Module], Optimizer], model: nn.Module) -> Optimizer:
+    made = optimizer(model)
+    if not isinstance(made, Optimizer):
+        raise InputError(f"optimizer={optimizer!r} made a {type(made).__name__}, expected a torch.optim.Optimizer")
+    return made
 
 
 def _device(device: torch.device | str) -> torch.device:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
 from trimtab.lab.checks import check_callable, check_flag, check_whole
-from trimtab.lab.errors import DivergedError
+from trimtab.lab.errors import DivergedError, InputError
 from trimtab.lab.session import Session
 from trimtab.lab.task import Evaluation, Split
 from trimtab.lab.tunable import Tunables, Value
@@ -166,7 +166,7 @@ def run_trial(
         )
 
     try:
-        session = make_session()
+        session = _made(make_session)
         if _train(session, evaluations, curve, report):
             return outcome("pruned")
         tested = _finite_evaluation(session, "test") if test else None
@@ -182,6 +182,13 @@ def run_trial(
         return outcome("diverged", str(error))
     except Exception:  # a method under test may raise anything
         return outcome("failed", traceback.format_exc())
+
+
+def _made(make_session: Callable[[], Session]) -> Session:
+    session = make_session()
+    if not isinstance(session, Session):
+        raise InputError(f"make_session={make_session!r} made a {type(session).__name__}, expected a Session")
+    return session
 
 
 def _train(session: Session, evaluations: int, curve: list[CurvePoint], report: Reporter) -> bool:
