@@ -83,7 +83,7 @@ class Row:
         wrong_codes: processes that ended with an exit code that they should not have.
         different: trials with another result than undisturbed, to the last bit.
         left: processes that outlived the comparison they belonged to.
-        traces: processes that printed a traceback.
+        traces: programs that printed a traceback, but for those that were ended by SIGKILL.
         skipped: why it was not done; empty if it was.
     """
 
@@ -228,7 +228,9 @@ class Disturbed:
         row.codes.update(codes)
         row.wrong_codes += sum(code not in allowed for code in codes)
         row.left += len(self.alive())
-        row.traces += sum("Traceback" in path.read_text() for path in self.directory.glob("output-*"))
+        # a program that is killed while it starts workers leaves some that Python itself has not started yet
+        heard = [number for number, code in enumerate(codes) if code != -signal.SIGKILL]
+        row.traces += sum("Traceback" in (self.directory / f"output-{number}").read_text() for number in heard)
 
     def _writes(self):
         if self.url is not None:

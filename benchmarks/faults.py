@@ -407,7 +407,8 @@ def draw(rows):
     for row in rows:
         numbers = (row.runs, row.trials, row.faults, row.rerun, row.lost, row.twice, row.different, row.left)
         codes = ", ".join(f"{code} x{count}" for code, count in sorted(row.codes.items()))
-        end = row.skipped or ("ok" if row.passed else "FAILED")
+        trouble = f"FAILED: {row.wrong_codes} wrong exit codes, {row.traces} tracebacks"
+        end = row.skipped or ("ok" if row.passed else trouble)
         table.add_row(row.fault, *map(str, numbers), codes, end)
     Console(width=200).print(table)
 
