@@ -16,7 +16,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from trimtab.compare.running import load_result
+from trimtab.compare.stored import load_result
 from trimtab.lab.trial import Outcome, Point
 from trimtab.report.ledger import Ledger
 

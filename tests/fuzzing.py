@@ -8,9 +8,10 @@ import inspect
 import math
 import os
 import pkgutil
+from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 TIMES = int(os.environ.get("TRIMTAB_FUZZ", "1"))
@@ -91,3 +92,45 @@ def is_error(value):
 def is_interface(value):
     """Protocols and abstract classes take no arguments of a user's."""
     return inspect.isclass(value) and (getattr(value, "_is_protocol", False) or inspect.isabstract(value))
+
+
+@dataclass
+class Call:
+    """How something is called with everything as it should be, and which values each argument may have."""
+
+    function: object
+    fixed: dict = field(default_factory=dict)
+    arguments: dict = field(default_factory=dict)
+
+
+def never(value):
+    return False
+
+
+def unclear(value):
+    """Whether it can be is not known here: it must work, or be refused in the right way."""
+    return
+
+
+def check_argument(call, argument, values, said):
+    """Gives an argument arbitrary values: each is accepted with good reason, or refused in the right way.
+
+    Args:
+        call: the call.
+        argument: which of its arguments.
+        values: a strategy.
+        said: from the error and the value to whether the message says what is wrong.
+    """
+    allowed = call.arguments[argument]
+
+    @fuzz
+    @given(values)
+    def check(value):
+        error = refusal(call.function, {**call.fixed, argument: value})
+        if error is None:
+            assert allowed is unclear or allowed(value), f"{value!r} was accepted"
+        else:
+            assert not allowed(value), f"{value!r} was refused: {error!r}"
+            assert said(error, value), f"{error!r} does not name {argument}={value!r}"
+
+    check()

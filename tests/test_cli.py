@@ -257,8 +257,15 @@ def test_it_can_be_stopped_while_workers_start(task, tmp_path, number, code):
     assert "Traceback" not in output
 
 
+@pytest.fixture
+def listening():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_that_arrives_in_a_destructor_is_not_lost(number, code):
+def test_a_signal_that_arrives_in_a_destructor_is_not_lost(number, code, listening):
     class Interrupted:
         def __del__(self):
             signal.raise_signal(number)
@@ -272,6 +279,31 @@ def test_a_signal_that_arrives_in_a_destructor_is_not_lost(number, code):
         work()
     assert exit.value.exit_code == code
     assert "Stopped. What is finished is kept in here; go on with\n  trimtab" in output.getvalue()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_of_which_an_import_makes_another_error_is_not_lost(number, code, listening):
+    def imported():
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt:
+            raise RecursionError from None
+
+    with pytest.raises(typer.Exit) as exit, stoppable(Console(file=io.StringIO())):
+        imported()
+    assert exit.value.exit_code == code
+
+
+def test_what_is_no_signal_stays_what_it_is(listening):
+    with pytest.raises(RecursionError), stoppable(Console(file=io.StringIO())):
+        raise RecursionError
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_signal_that_is_ignored_stays_ignored(listening):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with stoppable(Console(file=io.StringIO())):
+        signal.raise_signal(signal.SIGINT)
 
 
 def children(process):

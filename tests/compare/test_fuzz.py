@@ -5,7 +5,6 @@ import inspect
 import json
 import sys
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,19 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import trimtab.compare
-from tests.fuzzing import anything, fuzz, is_interface, names, public_objects, refusal, texts
-from tests.lab.test_fuzz import flag, optional, plain_text, seconds, unclear, whole
+from tests.fuzzing import (
+    Call,
+    anything,
+    check_argument,
+    fuzz,
+    is_interface,
+    names,
+    never,
+    public_objects,
+    texts,
+    unclear,
+)
+from tests.lab.test_fuzz import flag, optional, plain_text, seconds, whole
 from trimtab.catalog import entries
 from trimtab.cli import app
 from trimtab.compare.budget import parse_duration
@@ -28,24 +38,15 @@ from trimtab.compare.command.ranges import parse_range, parse_tunes, range_text
 from trimtab.compare.command.template import Command, Template
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.frames import read
-from trimtab.compare.over_tasks.comparison import ComparisonOverTasks, load_any, load_result_over_tasks
+from trimtab.compare.over_tasks.comparison import ComparisonOverTasks, load_any
 from trimtab.compare.plan import Plan
-from trimtab.compare.running import Running, load_result
+from trimtab.compare.running_options import Running
+from trimtab.compare.stored import load_result
 from trimtab.compare.template import write_template
 from trimtab.lab.checks import MANY, MANY_WORKERS
 from trimtab.lab.errors import InputError, NoStudyError
 from trimtab.lab.lease import Limits
 from trimtab.lab.tunable import Choice, LogUniform, Uniform
-
-
-@dataclass
-class Call:
-    """How something is called with everything as it should be, and which values each argument may have."""
-
-    function: object
-    fixed: dict = field(default_factory=dict)
-    arguments: dict = field(default_factory=dict)
-
 
 LINE = f"{sys.executable} -c 'print(1)' {{optimizer}} {{lr}} {{seed}}"
 ADAMW = tuple(parse_candidates("adamw"))
@@ -57,10 +58,6 @@ limits = optional(lambda value: isinstance(value, Limits))
 
 def one_of(*allowed):
     return optional(lambda value: isinstance(value, str) and value in allowed)
-
-
-def never(value):
-    return False
 
 
 def not_given(value):
@@ -125,9 +122,6 @@ CALLS = {
          "trials": optional(whole(1, MANY)), "seeds": optional(whole(1, MANY)), "steps": optional(whole()),
          "budget": unclear},
     ),
-    "over_tasks.comparison:load_result_over_tasks": Call(
-        load_result_over_tasks, {"out": "nowhere"}, {"out": never, "store": never}
-    ),
     "over_tasks.comparison:load_any": Call(load_any, {"out": "nowhere"}, {"out": never, "store": never}),
     "building:build_comparison": Call(
         build_comparison,
@@ -172,10 +166,10 @@ CALLS = {
         {"task": unclear, "task_fingerprint": plain_text, "candidates": never, "trials": whole(1, MANY),
          "seeds": whole(1, MANY), "budget": optional(whole()), "pruning": optional(plain_text), "definition": unclear},
     ),
-    "running:Running": Call(
+    "running_options:Running": Call(
         Running, RUNNING, {name: SHARED[name] for name in RUNNING}
     ),
-    "running:load_result": Call(load_result, {"out": "nowhere"}, {"out": never, "store": never}),
+    "stored:load_result": Call(load_result, {"out": "nowhere"}, {"out": never, "store": never}),
     "template:write_template": Call(template_in, {}, {"path": unclear}),
 }  # fmt: skip
 
@@ -191,7 +185,7 @@ LEFT_OUT = {
     "called by trimtab alone, with objects of its own": {
         "analysis:analyse", "conclusion:conclude", "command.candidate:command_candidates",
         "command.candidate:files_of_code", "command.template:pointing", "command.work:trial_name", "plan:check_label",
-        "running:chosen_reference", "running:stored_result", "running:stored_plan", "running:analyse_stored",
+        "running_options:chosen_reference", "stored:stored_result", "stored:stored_plan", "stored:analyse_stored",
         "budget:written", "budget:starting_numbers", "budget:predicted_seconds", "budget:fitting", "conclusion:listed",
         "measuring:measure", "measuring:run_measurements", "over_tasks.analysis:analyse_over_tasks",
         "over_tasks.conclusion:conclude",
@@ -236,21 +230,11 @@ containers = st.one_of(
 
 @pytest.mark.parametrize(("name", "argument"), ARGUMENTS)
 def test_an_argument_works_or_is_refused_by_name(name, argument):
-    call = CALLS[name]
-    allowed = call.arguments[argument]
+    def said(error, value):
+        called = {argument, SHOWN.get(argument, argument)}
+        return any(names(error, each, value) for each in called) or "--" in str(error)
 
-    @fuzz
-    @given(containers)
-    def check(value):
-        error = refusal(call.function, {**call.fixed, argument: value})
-        if error is None:
-            assert allowed is unclear or allowed(value), f"{value!r} was accepted"
-        else:
-            assert not allowed(value), f"{value!r} was refused: {error!r}"
-            said = names(error, SHOWN.get(argument, argument), value) or names(error, argument, value)
-            assert said or "--" in str(error), f"{error!r} does not name {argument}={value!r}"
-
-    check()
+    check_argument(CALLS[name], argument, containers, said)
 
 
 OPTIONS = [

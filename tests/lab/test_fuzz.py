@@ -5,7 +5,6 @@ import inspect
 import math
 import tempfile
 import warnings
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,18 @@ from hypothesis import strategies as st
 from torch import nn
 
 import trimtab.lab
-from tests.fuzzing import anything, fuzz, is_interface, names, numbers, public_objects, refusal
+from tests.fuzzing import (
+    Call,
+    anything,
+    check_argument,
+    fuzz,
+    is_interface,
+    names,
+    never,
+    numbers,
+    public_objects,
+    unclear,
+)
 from tests.lab.toy import LoggedWork, Toy, session, sgd
 from trimtab.lab.activity import look
 from trimtab.lab.checks import MANY, MANY_WORKERS
@@ -81,26 +91,8 @@ def unit(value):
     return finite(value) and 0 <= value < 1
 
 
-def never(value):
-    return False
-
-
-def unclear(value):
-    """Whether it can be is not known here: it must work, or be refused in the right way."""
-    return
-
-
 SPLITS = ("train", "validation", "test")
 numeric_lists = st.lists(numbers, max_size=5)
-
-
-@dataclass
-class Call:
-    """How something is called with everything as it should be, and which values each argument may have."""
-
-    function: object
-    fixed: dict = field(default_factory=dict)
-    arguments: dict = field(default_factory=dict)
 
 
 def point(**change):
@@ -297,7 +289,7 @@ LEFT_OUT = {
         "executor:usable_cores", "interruption:uninterrupted", "optuna_trial:point_of", "optuna_trial:outcome_of",
         "optuna_trial:waiting_trial", "process:run_process", "process:process_group", "randomness:derived_seed",
         "database:lock_file", "schedule:seconds_together", "study:run_study",
-        "task:take_rows", "task:select", "task:to_device", "task:map_tensors",
+        "task:take_rows", "task:select", "task:to_device", "task:map_tensors", "task:samples_in",
     },
 }  # fmt: skip
 
@@ -327,20 +319,8 @@ containers = st.one_of(
 
 @pytest.mark.parametrize(("name", "argument"), ARGUMENTS)
 def test_an_argument_works_or_is_refused_by_name(name, argument):
-    call = CALLS[name]
-    allowed = call.arguments[argument]
-
-    @fuzz
-    @given(containers)
-    def check(value):
-        error = refusal(call.function, {**call.fixed, argument: value})
-        if error is None:
-            assert allowed is unclear or allowed(value), f"{value!r} was accepted"
-        else:
-            assert not allowed(value), f"{value!r} was refused: {error!r}"
-            assert names(error, SHOWN.get(argument, argument), value), f"{error!r} does not name {argument}={value!r}"
-
-    check()
+    called = SHOWN.get(argument, argument)
+    check_argument(CALLS[name], argument, containers, lambda error, value: names(error, called, value))
 
 
 @fuzz

@@ -102,12 +102,13 @@ class Expression:
             no_decay: puts biases and the parameters of normalisation layers into a group without weight decay.
         """
         settings = self.settings(tuned)
-        optimizer: Any = None
+        built: Any = None
         for node in self.nodes():
             own = node._own(settings)
-            inside = parameters_of(model_or_params, own, no_decay) if optimizer is None else optimizer
-            optimizer = node.entry.load()(inside, **own)
-        return optimizer  # type: ignore[no-any-return]
+            inside = parameters_of(model_or_params, own, no_decay) if built is None else built
+            built = node.entry.load()(inside, **own)
+        optimizer: torch.optim.Optimizer = built
+        return optimizer
 
     def code(self, tuned: Settings) -> str:
         """Returns the lines that use it outside of trimtab's experiments."""

@@ -9,7 +9,6 @@ from trimtab.catalog.entries import find
 from trimtab.catalog.expressions import Expression
 from trimtab.lab.checks import check_number, check_text
 from trimtab.lab.errors import InputError
-from trimtab.lab.tunable import Value
 
 FORM = "expected a name, with settings adamw(lr=0.001), or around another clip(adamw, fraction=0.1)"
 
@@ -90,23 +89,24 @@ def _check_once(name: str, settings: list[str]) -> None:
             raise InputError(f"{name}: {setting} stands there twice")
 
 
-def _value(text: str, keyword: ast.keyword) -> Value:
+def _value(text: str, keyword: ast.keyword) -> Any:
+    """Returns a plain value, or a tuple of some, which passes through to the optimizer."""
     try:
         value = ast.literal_eval(keyword.value)
         if isinstance(value, list | tuple):
-            return tuple(map(_checked, value))  # type: ignore[return-value]  # betas pass through to the optimizer
+            return tuple(map(_checked, value))
         return _checked(value)
     except (ValueError, TypeError):
         words = "expected a number, a string or a bool, finite and printable, or a tuple of these"
         raise _PlacedError(pointing(text, keyword.value.col_offset - 1, words)) from None
 
 
-def _checked(value: Any) -> Value:
+def _checked(value: Any) -> Any:
     if isinstance(value, str):
         check_text("setting", value)
     elif value is not None and not isinstance(value, bool):
         check_number("setting", value)
-    return value  # type: ignore[no-any-return]  # one of those that were looked for
+    return value
 
 
 def pointing(text: str, offset: int, expected: str) -> str:

@@ -34,16 +34,12 @@ def input_errors() -> Iterator[None]:
         raise typer.Exit(2 if isinstance(error, InputError) else 3) from None
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, as batch systems send it before the time is up: as good a reason to stop as Ctrl-C."""
+class _Stop(KeyboardInterrupt):
+    """Ctrl-C, or SIGTERM, which batch systems send before the time is up and which is as good a reason to stop."""
 
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - what a handler is called with
-    raise _Terminated
-
-
-def _number(stop: type[BaseException]) -> signal.Signals:
-    return signal.SIGTERM if issubclass(stop, _Terminated) else signal.SIGINT
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 @contextmanager
@@ -54,37 +50,52 @@ def stoppable(console: Console, place: str | None = None) -> Iterator[None]:
         console: where to print it.
         place: where results are kept, if that is known yet.
     """
-    with _signals_raise():
+    with _signals_raise() as received:
         try:
             yield
-        except KeyboardInterrupt as stop:
+        except (KeyboardInterrupt, Exception) as error:
+            if not isinstance(error, KeyboardInterrupt) and not received:
+                raise
+            # an import that a signal cuts off may make another error of it, and so may any code that tidies up
+            number = received[0] if received else signal.SIGINT
             kept = "" if place is None else f". What is finished is kept in {place}"
             command = shlex.join(["trimtab", *sys.argv[1:]])
             words = f"\nStopped{kept}; go on with\n  {command}"
             console.print(words, markup=False, highlight=False, soft_wrap=True)
-            raise typer.Exit(128 + _number(type(stop))) from None
+            raise typer.Exit(128 + number) from None
 
 
 @contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Makes SIGTERM raise an exception as Ctrl-C does, and neither of the two go under.
+def _signals_raise() -> Iterator[list[int]]:
+    """Makes SIGINT and SIGTERM raise an exception, and yields a list of those that have.
 
-    Python drops what is raised in a destructor or in the callback of a weak reference, where a signal may well arrive.
+    Python drops what is raised in a destructor or in the callback of a weak reference, where a signal may well arrive;
+    such a signal is sent again. One that was ignored when the program started, as in a background job, stays ignored.
     """
-    handler, hook = signal.signal(signal.SIGTERM, _terminate), sys.unraisablehook
+    received: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> NoReturn:
+        received.append(number)
+        raise _Stop(number)
 
     def send_again(dropped: "sys.UnraisableHookArgs") -> None:
-        if issubclass(dropped.exc_type, KeyboardInterrupt):
+        if isinstance(dropped.exc_value, _Stop):
             # a little later, from elsewhere: what is raised in here would be dropped, too
-            threading.Timer(0.05, os.kill, (os.getpid(), _number(dropped.exc_type))).start()
+            threading.Timer(0.05, os.kill, (os.getpid(), dropped.exc_value.number)).start()
         else:
             hook(dropped)
 
+    hook = sys.unraisablehook
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
+    for number in handlers:
+        signal.signal(number, stop)
     sys.unraisablehook = send_again
     try:
-        yield
+        yield received
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         sys.unraisablehook = hook
 
 

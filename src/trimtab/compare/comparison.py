@@ -10,7 +10,9 @@ from trimtab.compare.candidate import Candidate, parse_candidates
 from trimtab.compare.measuring import MEASURING, run_measurements
 from trimtab.compare.plan import TUNING_SEED, Plan
 from trimtab.compare.result import TaskFacts
-from trimtab.compare.running import PlannedComparison, Running, chosen_reference, load_result
+from trimtab.compare.running import PlannedComparison
+from trimtab.compare.running_options import Running, chosen_reference
+from trimtab.compare.stored import load_result
 from trimtab.compare.work import ComparisonWork
 from trimtab.lab.checks import check_path, check_texts, check_whole
 from trimtab.lab.errors import InputError
@@ -20,7 +22,7 @@ from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
 from trimtab.lab.session import Session
 from trimtab.lab.store import Store
 from trimtab.lab.study import Observer
-from trimtab.lab.task import check_task
+from trimtab.lab.task import check_task, samples_in
 from trimtab.lab.trial import Point
 
 __all__ = ["Comparison", "load_result"]
@@ -134,7 +136,7 @@ class Comparison(PlannedComparison):
             for candidate in self.plan.candidates
         }
         measured = run_measurements(executor, list(points.values()))
-        test = len(self._task.test) / len(self._task.validation)  # type: ignore[arg-type]  # as in a session
+        test = samples_in(self._task.test) / samples_in(self._task.validation)
         prices = []
         for candidate in self.plan.candidates:
             found = measured[points[candidate.label].key].probed

@@ -1,128 +1,25 @@
-"""What every comparison has in common: running its plan, keeping what it found, and reading it again."""
+"""What every comparison has in common: running its plan, and keeping what it found."""
 
 import contextlib
 import json
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import optuna
-from optuna.pruners import BasePruner
-
-from trimtab.catalog import nearest
-from trimtab.compare.analysis import analyse
 from trimtab.compare.budget import Budget, Numbers, Price, fitting, predicted_seconds, written
-from trimtab.compare.candidate import parse_candidates
-from trimtab.compare.command.candidate import CommandCandidate
-from trimtab.compare.plan import CandidateLike, Plan
+from trimtab.compare.plan import Plan
 from trimtab.compare.result import ComparisonResult, TaskFacts
-from trimtab.lab.checks import MANY_WORKERS, check_path, check_text, check_whole
-from trimtab.lab.contact import Contact
-from trimtab.lab.database import Location, parse_url, shown
+from trimtab.compare.running_options import PRUNERS, Running
+from trimtab.compare.stored import load_result
+from trimtab.lab.database import Location, shown
 from trimtab.lab.environment import environment
-from trimtab.lab.errors import InputError, NoStudyError, StoreAwayError, StoreUnreachableError, StudyMismatchError
-from trimtab.lab.executor import Executor, LocalExecutor, usable_cores
-from trimtab.lab.lease import Limits
-from trimtab.lab.ray_executor import RayExecutor
-from trimtab.lab.store import Store, StoredStudy, read_store
-from trimtab.lab.study import Observer, Outcomes, run_study
+from trimtab.lab.errors import NoStudyError, StudyMismatchError
+from trimtab.lab.executor import Executor, LocalExecutor
+from trimtab.lab.store import Store, read_store
+from trimtab.lab.study import Observer, run_study
 from trimtab.lab.trial import Work
-
-PRUNERS: dict[str, Callable[[], BasePruner]] = {
-    "median": optuna.pruners.MedianPruner,
-    "successive-halving": optuna.pruners.SuccessiveHalvingPruner,
-}
-
-EXECUTORS = ("local", "ray")
-
-Result = TypeVar("Result")
-
-
-def chosen_reference(labels: list[str], wanted: str | None) -> str:
-    """Returns the candidate that verdicts compare with: the one that is wanted, else AdamW, else the first.
-
-    Raises:
-        InputError: the one that is wanted does not take part.
-    """
-    if not labels:
-        raise InputError(f"labels={labels!r}: there are no candidates")
-    if wanted is not None:
-        check_text("reference", wanted)
-    if wanted is None:
-        return "adamw" if "adamw" in labels else labels[0]
-    if wanted not in labels:
-        raise InputError(f"reference={wanted!r} is not among the candidates: {nearest(wanted, labels)}")
-    return wanted
-
-
-@dataclass(frozen=True)
-class Running:
-    """How trials are run, and where their outcomes are kept.
-
-    Args:
-        pruner: gives up hopeless tuning trials: ``"median"``, ``"successive-halving"`` or none.
-        jobs: worker processes; one a core by default. With Ray, trials at once; as many as the cluster has CPUs.
-        store: SQLAlchemy URL of the database that keeps the outcomes; a file in the output directory by default.
-        limits: how long processes that share a store wait for each other and for the database.
-        executor: ``"local"`` or ``"ray"``.
-        ray_address: of a Ray cluster that runs already; by default Ray is started on this machine.
-
-    Raises:
-        InputError: one of them cannot be.
-    """
-
-    pruner: str | None
-    jobs: int | None
-    store: str | None
-    limits: Limits | None
-    executor: str
-    ray_address: str | None
-
-    def __post_init__(self) -> None:
-        for name in ("pruner", "executor", "ray_address"):
-            if getattr(self, name) is not None:
-                check_text(name, getattr(self, name))
-        if self.pruner is not None and self.pruner not in PRUNERS:
-            raise InputError(f"pruner={self.pruner!r}: {nearest(self.pruner, PRUNERS)}")
-        if self.jobs is not None:
-            check_whole("jobs", self.jobs, most=MANY_WORKERS)
-        if self.limits is not None and not isinstance(self.limits, Limits):
-            raise InputError(f"limits={self.limits!r}: Limits are needed")
-        if self.executor not in EXECUTORS:
-            raise InputError(f"executor={self.executor!r}: {nearest(self.executor, EXECUTORS)}")
-        if self.ray_address is not None and self.executor != "ray":
-            raise InputError(f"ray_address={self.ray_address!r} is only of use with executor='ray'")
-        if self.store is not None:
-            parse_url(self.store)
-
-    @property
-    def workers(self) -> int:
-        """How many trials this machine runs at once."""
-        return usable_cores() if self.jobs is None else self.jobs
-
-    @property
-    def at_once(self) -> int | None:
-        """How many trials this process runs at once, if that is known before it has started; a cluster has its own."""
-        return self.workers if self.executor == "local" else self.jobs
-
-    def read_patiently(self, read: Callable[[], Result], location: Location) -> Result:
-        """Reads a store, and waits for a database that is away as long as when it was written to."""
-        contact = Contact(shown(location), (self.limits or Limits()).patience)
-        while True:
-            try:
-                return read()
-            except StoreUnreachableError as error:
-                contact.failed(StoreAwayError(str(error)), unwritten=0)
-                time.sleep(contact.seconds_left)
-
-    def make_executor(self, work: Work, *, answers: bool) -> Executor:
-        """Returns what runs trials; ``answers`` says whether these wait for answers to their reports."""
-        if self.executor == "ray":
-            return RayExecutor(work, address=self.ray_address, jobs=self.jobs, answers=answers)
-        return LocalExecutor(work, jobs=self.workers, answers=answers)
 
 
 class PlannedComparison(ABC):
@@ -310,67 +207,3 @@ class PlannedComparison(ABC):
                     f"this one another name, choose another {thing}, or remove this one to start again."
                 )
         return {**known, **ours}
-
-
-def load_result(out: str | Path, store: str | None = None) -> ComparisonResult:
-    """Analyses whatever is finished of a comparison, running or not.
-
-    Args:
-        out: its directory.
-        store: the SQLAlchemy URL of its database, if that is not in the directory.
-
-    Raises:
-        StudyMismatchError: there is no study in it.
-        CorruptStoreError: it cannot be read.
-        StoreUnreachableError: the database does not answer.
-    """
-    check_path("out", out)
-    location: Location = Path(out) if store is None else store
-    return stored_result(read_store(location), location)
-
-
-def stored_result(stored: StoredStudy, location: Location) -> ComparisonResult:
-    """Analyses what was read from a store.
-
-    Raises:
-        StudyMismatchError: nothing of a comparison is in it, or one over several tasks.
-    """
-    notes = stored.annotation
-    if not notes:
-        raise StudyMismatchError(f"the comparison in {shown(location)} was stopped before it began; run it again")
-    if "tasks" in notes:
-        raise StudyMismatchError(
-            f"{shown(location)} holds a comparison over several tasks ({', '.join(notes['tasks'])}), not of one"
-        )
-    if notes["trials"] is None:
-        raise StudyMismatchError(
-            f"the comparison in {shown(location)} is not planned yet: that follows when each candidate has been tried"
-        )
-    return analyse_stored(stored_plan(stored.manifest, notes), stored.outcomes, notes)
-
-
-def stored_plan(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> Plan:
-    """Returns the plan that a store's manifest and annotation describe."""
-    return Plan(
-        task=manifest["task"],
-        task_fingerprint=manifest["task_fingerprint"],
-        candidates=_stored_candidates(notes),
-        trials=notes["trials"],
-        seeds=notes["seeds"],
-        budget=manifest["budget"],
-        pruning=manifest["pruning"],
-    )
-
-
-def analyse_stored(plan: Plan, outcomes: Outcomes, notes: Mapping[str, Any]) -> ComparisonResult:
-    """Analyses the outcomes of a plan with what a store's annotation says of it."""
-    facts = TaskFacts(**notes["task"])
-    return analyse(plan, outcomes, facts, reference=notes["reference"], environment=notes["environment"])
-
-
-def _stored_candidates(notes: Mapping[str, Any]) -> tuple[CandidateLike, ...]:
-    labels = notes["candidates"]
-    if notes["task"].get("kind") != "command":
-        return tuple(parse_candidates(",".join(labels)))
-    definitions = notes["definitions"]
-    return tuple(CommandCandidate.from_definition(label, definitions[label]) for label in labels)

@@ -17,7 +17,7 @@ from trimtab.lab.errors import DivergedError, InputError
 from trimtab.lab.meter import CostMeter
 from trimtab.lab.randomness import OwnedRandomness, derived_seed
 from trimtab.lab.replay import Replay
-from trimtab.lab.task import Batch, Evaluation, Split, Task, select, take_rows, to_device
+from trimtab.lab.task import Batch, Evaluation, Split, Task, samples_in, select, take_rows, to_device
 
 _SNAPSHOT = {
     *("model", "training", "optimizer", "permutation", "cursor", "rows", "batch", "order", "randomness"),
@@ -109,7 +109,7 @@ class Session:
         Raises:
             InputError: ``size`` is not between one and the number of training samples.
         """
-        samples = len(self.task.train)  # type: ignore[arg-type]  # Dataset has no __len__; map-style ones do
+        samples = samples_in(self.task.train)
         size = self.task.batch_size if size is None else size
         check_whole("size", size)
         if size > samples:

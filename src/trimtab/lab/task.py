@@ -150,6 +150,11 @@ def take_rows(
     return collate([data[int(row)] for row in rows])
 
 
+def samples_in(data: Dataset[Any]) -> int:
+    """Returns how many samples a map-style data set has."""
+    return len(data)  # type: ignore[arg-type]  # torch's Dataset has no __len__, because iterable ones have none
+
+
 def select(batch: Batch, rows: Int[Tensor, " rows"] | slice | Sequence[int]) -> Batch:
     """Takes some samples out of a batch, by the first dimension of its tensors."""
     return map_tensors(batch, lambda tensor: tensor[rows])

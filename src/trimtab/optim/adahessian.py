@@ -228,9 +228,11 @@ class AdaHessian(FlatOptimizer):
     def step_on(self, session: "Session") -> Tensor:
         """Takes a step on a session's batch, whose products with the Hessian cost as much as so many gradients."""
         products = self._products()
-        loss: Any = self.step(session.closure(create_graph=products > 0))  # type: ignore[arg-type]  # a 0-d tensor
+        closure: Any = session.closure(create_graph=products > 0)  # it returns a tensor where torch says a float
+        loss: Any = self.step(closure)
         session.meter.charge(products * session.samples)
-        return loss  # type: ignore[no-any-return]
+        value: Tensor = loss
+        return value
 
     def accumulate_curvature(self) -> None:
         """Takes the curvature out of the gradients and frees their graph, once for each micro-batch of a step.

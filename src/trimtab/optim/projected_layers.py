@@ -89,7 +89,7 @@ def quantize_linears(
             raise TypeError(f"layer {name!r} is a {type(layer).__name__} and no plain Linear: leave it out by targets")
         if isinstance(layer.weight, QuantizedWeight):
             bits = layer.weight.bits
-            raise ValueError(f"the weight of layer {name!r} is stored in {bits} bits already")  # noqa: TRY004
+            raise ValueError(f"the weight of layer {name!r} is stored in {bits} bits already")  # noqa: TRY004 - the type is right
         users = [user for user, param in model.named_parameters(remove_duplicate=False) if param is layer.weight]
         if len(users) > 1:
             raise ValueError(

@@ -277,19 +277,19 @@ class SSO(JointOptimizer):
         return taken, values
 
     def _make_inner(self, params: list[Tensor], *, kept: bool) -> Optimizer:
-        inner: Any = self._inner(params)
+        inner = self._inner(params)
         held = [param for group in inner.param_groups for param in group["params"]] if _is_optimizer(inner) else []
         if {*map(id, held)} != {*map(id, params)}:
             raise TypeError(f"inner must make a torch.optim.Optimizer of all the parameters it is given, not {inner!r}")
         if not kept:
-            return inner  # type: ignore[no-any-return]  # an optimizer, see above
+            return inner
         for param in params:
             state = {name: value for name, value in self.state[param].items() if name.startswith(KEPT)}
             if state:
                 inner.state[param] = {name.removeprefix(KEPT): _copy(value) for name, value in state.items()}
         for group, settings in zip(inner.param_groups, self.joint_state().get("inner_groups", ()), strict=False):
             group.update(deepcopy(settings))
-        return inner  # type: ignore[no-any-return]
+        return inner
 
     def _keep(self, inner: Optimizer) -> None:
         for param in self.trained():

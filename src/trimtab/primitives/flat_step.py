@@ -6,17 +6,16 @@ A rule says in which direction a parameter moves. The engine holds the state, an
 
 with learning rate :math:`\alpha`, weight decay :math:`\lambda` and the rule's direction :math:`d`.
 
-This file is the contract with ``torch.optim``, with the rule and with the user. How the rule becomes code is in
-``kernel``, how parameters become flat memory in ``chunks``, and the two come together in ``walk``.
+This file is the contract with ``torch.optim`` and with the user; that with the rule is in ``rule``. How the rule
+becomes code is in ``kernel``, how parameters become flat memory in ``chunks``, and the two come together in ``walk``.
 """
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cache
 from operator import attrgetter
-from typing import Any, ClassVar, TypeAlias, TypedDict, overload
+from typing import Any, TypeAlias, TypedDict, overload
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch._compile import _disable_dynamo
 from torch.optim.optimizer import ParamsT
@@ -37,13 +36,11 @@ from trimtab.primitives.kernel import Recipe, WeightDecay, rule_of
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.refusals import refuse_non_finite_gradients, refuse_other_types, refuse_sparse_gradients
 from trimtab.primitives.rounding import rounding_key
-from trimtab.primitives.walk import NormScaling, Scratch, Walk
+from trimtab.primitives.rule import Inputs, UpdateRule
+from trimtab.primitives.walk import Scratch, Walk
 from trimtab.primitives.watching import Observer, Sums, step_norms
 
 Group: TypeAlias = dict[str, Any]
-
-Inputs: TypeAlias = Sequence[Sequence[Tensor]]
-"""What a rule reads of the parameters of one group, beside gradients and states."""
 
 gradient: Callable[[Tensor], Tensor | None] = attrgetter("grad")
 
@@ -57,7 +54,7 @@ ENGINE_CHECKS: Mapping[str, Check] = {
     "check_finite": flag,
 }
 
-__all__ = ["EngineOptions", "FlatOptimizer", "WeightDecay"]
+__all__ = ["EngineOptions", "FlatOptimizer", "Inputs", "WeightDecay"]
 
 
 class EngineOptions(TypedDict, total=False):
@@ -70,24 +67,14 @@ class EngineOptions(TypedDict, total=False):
     maximize: bool
 
 
-class FlatOptimizer(torch.optim.Optimizer):
+class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
     """A ``torch.optim.Optimizer`` whose update is the same function of every element.
 
-    A subclass writes :meth:`direction`, most often :meth:`scalars`, and the three class attributes. A rule with options
-    takes them as hyper-parameters: :meth:`scalars` turns them into numbers, and where an option changes what is stored
-    or how weights decay, :meth:`state_names_for` or :meth:`weight_decay_for` says so. Options may differ by group.
+    What a subclass writes is described by :class:`~trimtab.primitives.rule.UpdateRule`.
 
     Arithmetic is in float32, or in float64 for parameters of that type; a result is rounded once, when it is stored.
     Steps are counted for each parameter, because a parameter may get its first gradient late. ``lr = 0`` leaves
     parameters as they are. Gradients are never written to.
-
-    Attributes:
-        state_names: the tensors kept for each parameter, which start at zero, in the order that ``direction`` takes.
-        weight_decay: ``"decoupled"`` shrinks the parameter by ``lr * weight_decay``, ``"fixed"`` by ``weight_decay``;
-            ``"coupled"`` adds ``weight_decay * parameter`` to the gradient, ``"direction"`` to the direction.
-        hyperparameters: the rule's own hyper-parameters, each with its check; they are what ``scalars`` gets.
-        read_only: the last of what ``direction`` takes, which it does not return: states that the optimizer renews by
-            itself, or what :meth:`read_beside_gradients` returns.
 
     Args:
         params: parameters, named parameters or parameter groups, as in ``torch.optim``.
@@ -112,11 +99,6 @@ class FlatOptimizer(torch.optim.Optimizer):
             by the next :meth:`step`.
     """
 
-    state_names: ClassVar[tuple[str, ...]] = ()
-    weight_decay: ClassVar[WeightDecay] = "decoupled"
-    hyperparameters: ClassVar[Mapping[str, Check]] = {}
-    read_only: ClassVar[tuple[str, ...]] = ()
-
     def __init__(
         self,
         params: ParamsT,
@@ -140,65 +122,6 @@ class FlatOptimizer(torch.optim.Optimizer):
         defaults |= {"maximize": maximize, "state_dtype": state_dtype, "rounding_seed": rounding_seed}
         defaults |= {"compile": compile, "check_finite": check_finite}
         super().__init__(params, self._checked(defaults))
-
-    @staticmethod
-    def scalars(step: int, /, *args: Any, **hypers: Any) -> dict[str, float]:
-        """Returns what :meth:`direction` needs to know besides tensors, as Python numbers.
-
-        Args:
-            step: 1 at a parameter's first step.
-            *args: nothing; it lets subclasses spell their hyper-parameters out.
-            **hypers: the values of ``hyperparameters``.
-        """
-        raise NotImplementedError
-
-    @staticmethod
-    def direction(grad: Float[Tensor, "..."], *args: Any, **kwargs: Any) -> tuple[Float[Tensor, "..."], ...]:
-        """Returns the direction and the new value of every state that is not read only; writes to no argument.
-
-        Args:
-            grad: the gradient, with coupled weight decay and with the sign of a minimisation.
-            *args: the states, in the order of ``state_names``, and then what :meth:`read_beside_gradients` returned.
-            **kwargs: what :meth:`scalars` returned.
-        """
-        raise NotImplementedError
-
-    @classmethod
-    def state_names_for(cls, _hypers: Mapping[str, Any], /) -> tuple[str, ...]:
-        """Returns the names of what is stored under these hyper-parameters."""
-        return cls.state_names
-
-    @classmethod
-    def weight_decay_for(cls, _hypers: Mapping[str, Any], /) -> WeightDecay:
-        """Returns how weights decay under these hyper-parameters.
-
-        Raises:
-            ValueError: some of them contradict each other.
-        """
-        return cls.weight_decay
-
-    @classmethod
-    def norm_scaling_for(cls, _hypers: Mapping[str, Any], /) -> NormScaling | None:
-        """Returns how the norms of a parameter scale its step under these hyper-parameters, if they do.
-
-        Raises:
-            ValueError: some of them contradict each other.
-        """
-        return None
-
-    def read_beside_gradients(self, grads: Sequence[Sequence[Tensor | None]]) -> Sequence[Inputs]:
-        """Returns what the rule reads of every parameter beside its gradient and its states.
-
-        It is called once a step, when nothing stands in the way of the step any more and nothing was written.
-
-        Args:
-            grads: for each group, the gradients of all its parameters.
-
-        Returns:
-            For each group a sequence of inputs, which ``direction`` gets after the states. Each input is one tensor for
-            each parameter of the group that has a gradient, in the parameter's shape.
-        """
-        return [()] * len(grads)
 
     def refuse_parameters(self, group: Group) -> None:
         """Checks the parameters of a group that is about to be added.

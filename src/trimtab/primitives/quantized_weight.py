@@ -69,7 +69,7 @@ class QuantizedWeight(Tensor):
         self.zero.copy_(quantized.zero)
         torch.autograd.graph.increment_version(self)
 
-    def __repr__(self, **_: Any) -> str:  # type: ignore[override]
+    def __repr__(self, **_: Any) -> str:  # type: ignore[override]  # torch's names its argument
         return f"{type(self).__name__}({self.quantized.dequantize()}, bits={self.bits}, group_size={self.group_size})"
 
     def __tensor_flatten__(self) -> tuple[list[str], Context]:

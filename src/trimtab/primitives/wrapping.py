@@ -78,12 +78,12 @@ class OptimizerWrapper(Optimizer):
         return self.inner.param_groups
 
     @property
-    def state(self) -> Any:  # type: ignore[override]
+    def state(self) -> Any:  # type: ignore[override]  # the same
         """The inner optimizer's."""
         return self.inner.state
 
     @property
-    def defaults(self) -> dict[str, Any]:  # type: ignore[override]
+    def defaults(self) -> dict[str, Any]:  # type: ignore[override]  # the same
         """The inner optimizer's, with this one's settings."""
         return self.inner.defaults
 

@@ -20,7 +20,8 @@ from trimtab.compare.command.template import Command, pointing
 from trimtab.compare.command.work import CommandWork, trial_name
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import TaskFacts
-from trimtab.compare.running import PlannedComparison, Running, chosen_reference
+from trimtab.compare.running import PlannedComparison
+from trimtab.compare.running_options import Running, chosen_reference
 from trimtab.lab.checks import check_flag, check_path, check_seconds, check_text, check_texts
 from trimtab.lab.errors import InputError, NoStudyError
 from trimtab.lab.executor import Executor, threads_per_worker

@@ -13,7 +13,8 @@ from trimtab.compare.over_tasks.analysis import analyse_over_tasks
 from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
 from trimtab.compare.over_tasks.work import WorkOverTasks
 from trimtab.compare.plan import EVALUATIONS
-from trimtab.compare.running import PRUNERS, analyse_stored, stored_plan, stored_result
+from trimtab.compare.running_options import PRUNERS
+from trimtab.compare.stored import analyse_stored, stored_plan, stored_result
 from trimtab.lab.checks import check_path, check_texts
 from trimtab.lab.database import Location, shown
 from trimtab.lab.errors import InputError, NoStudyError, StudyMismatchError
@@ -176,7 +177,7 @@ class ComparisonOverTasks:
                         if planned is not None:
                             planned(numbers)
                     run_study(self.points, store, executor, pruner=pruner, observer=observer)
-        return self.running.read_patiently(lambda: load_result_over_tasks(self.out, self.running.store), self.location)
+        return self.running.read_patiently(lambda: _result(read_store(self.location), self.location), self.location)
 
     def estimate(self) -> Numbers:
         """Measures a few steps of each candidate on each task, and returns how large all of it will be.
@@ -245,26 +246,6 @@ class ComparisonOverTasks:
             "reference": self.reference,
             "tasks": tasks,
         }
-
-
-def load_result_over_tasks(out: str | Path, store: str | None = None) -> ResultOverTasks:
-    """Analyses whatever is finished of a comparison over several tasks, running or not.
-
-    Args:
-        out: its directory.
-        store: the SQLAlchemy URL of its database, if that is not in the directory.
-
-    Raises:
-        StudyMismatchError: there is no such study in it.
-        CorruptStoreError: it cannot be read.
-        StoreUnreachableError: the database does not answer.
-    """
-    check_path("out", out)
-    location: Location = Path(out) if store is None else store
-    stored = read_store(location)
-    if not _is_over_tasks(stored):
-        raise StudyMismatchError(f"{shown(location)} does not hold a comparison over several tasks")
-    return _result(stored, location)
 
 
 def _result(stored: StoredStudy, location: Location) -> ResultOverTasks:

@@ -21,6 +21,7 @@ from torch.utils.data import (
 
 from trimtab.lab.errors import InputError
 from trimtab.lab.randomness import OwnedRandomness
+from trimtab.lab.task import samples_in
 from trimtab.lab.tasks.splits import stratified_split
 
 _CPU = torch.device("cpu")
@@ -32,14 +33,14 @@ def seeded_globals(seed: int) -> Iterator[None]:
 
     A split that somebody draws without a seed is then the same in every worker.
     """
-    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002  # what users' code draws from
-    np.random.seed(seed % 2**32)  # noqa: NPY002
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002 - what users' code draws from
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - the same
     random.seed(seed)
     try:
         with OwnedRandomness(seed, _CPU).lent():
             yield
     finally:
-        np.random.set_state(numpy_state)  # noqa: NPY002
+        np.random.set_state(numpy_state)  # noqa: NPY002 - the same
         random.setstate(python_state)
 
 
@@ -76,7 +77,7 @@ def halves(data: Dataset[Any], place: str) -> tuple[Dataset[Any], Dataset[Any]]:
     Raises:
         InputError: there are fewer than two samples.
     """
-    samples = len(data)  # type: ignore[arg-type]  # map-style
+    samples = samples_in(data)
     if samples < 2:
         raise InputError(f"{place}: {samples} samples cannot be split into validation and test; give a test set")
     sizes = (samples - samples // 2, samples // 2)

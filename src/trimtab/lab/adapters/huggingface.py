@@ -14,7 +14,7 @@ from trimtab.lab.adapters.common import check_mean, check_sampler, halves, map_s
 from trimtab.lab.adapters.sample_losses import replayed_losses, token_losses
 from trimtab.lab.errors import InputError
 from trimtab.lab.randomness import OwnedRandomness
-from trimtab.lab.task import Batch, Evaluation, Metric, Split, Task, map_tensors, take_rows, to_device
+from trimtab.lab.task import Batch, Evaluation, Metric, Split, Task, map_tensors, samples_in, take_rows, to_device
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -78,7 +78,7 @@ class TrainerTask(Task):
     def _take_length(self) -> None:
         arguments = self._trainer.args
         self.batch_size = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
-        samples = len(self.train)  # type: ignore[arg-type]  # map-style
+        samples = samples_in(self.train)
         if self.batch_size > samples:
             raise InputError(
                 f"{self.batch_size} samples a step (with accumulation) exceed the {samples} training samples"

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from trimtab.lab.adapters.common import check_mean, check_sampler, halves, map_style, seeded_globals
 from trimtab.lab.errors import InputError
 from trimtab.lab.randomness import OwnedRandomness
-from trimtab.lab.task import Batch, Evaluation, Metric, Split, Task, map_tensors, select, take_rows
+from trimtab.lab.task import Batch, Evaluation, Metric, Split, Task, map_tensors, samples_in, select, take_rows
 
 Data: TypeAlias = Any
 """A ``LightningDataModule``, or ``DataLoader``s for training, validation and, if there is one, the test."""
@@ -135,7 +135,7 @@ class LightningTask(Task):
 
     @torch.no_grad()
     def _check_losses(self, module: Any) -> None:
-        samples = min(self.batch_size, len(self.train))  # type: ignore[arg-type]  # map-style
+        samples = min(self.batch_size, samples_in(self.train))
         batch = take_rows(self.train, torch.arange(samples), self.collate)
         # vectorised samples draw their own numbers for dropout, so that means can only be compared without it
         module.train(self._losses is not None)
@@ -165,7 +165,7 @@ class LightningTask(Task):
             ) from error
 
     def _check_logged(self, module: Any) -> None:
-        rows = torch.arange(min(2, len(self.validation)))  # type: ignore[arg-type]  # map-style
+        rows = torch.arange(min(2, samples_in(self.validation)))
         logged = self._validated(module, [take_rows(self.validation, rows, self._evaluation_collate)])
         for name, argument in ((self._loss_name, "loss"), (self.metric.name, "metric")):
             if name not in logged:

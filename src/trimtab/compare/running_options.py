@@ -1,0 +1,112 @@
+"""How trials are run, and where their outcomes are kept."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import optuna
+from optuna.pruners import BasePruner
+
+from trimtab.catalog import nearest
+from trimtab.lab.checks import MANY_WORKERS, check_text, check_whole
+from trimtab.lab.contact import Contact
+from trimtab.lab.database import Location, parse_url, shown
+from trimtab.lab.errors import InputError, StoreAwayError, StoreUnreachableError
+from trimtab.lab.executor import Executor, LocalExecutor, usable_cores
+from trimtab.lab.lease import Limits
+from trimtab.lab.ray_executor import RayExecutor
+from trimtab.lab.trial import Work
+
+PRUNERS: dict[str, Callable[[], BasePruner]] = {
+    "median": optuna.pruners.MedianPruner,
+    "successive-halving": optuna.pruners.SuccessiveHalvingPruner,
+}
+
+EXECUTORS = ("local", "ray")
+
+Result = TypeVar("Result")
+
+
+def chosen_reference(labels: list[str], wanted: str | None) -> str:
+    """Returns the candidate that verdicts compare with: the one that is wanted, else AdamW, else the first.
+
+    Raises:
+        InputError: the one that is wanted does not take part.
+    """
+    if not labels:
+        raise InputError(f"labels={labels!r}: there are no candidates")
+    if wanted is not None:
+        check_text("reference", wanted)
+    if wanted is None:
+        return "adamw" if "adamw" in labels else labels[0]
+    if wanted not in labels:
+        raise InputError(f"reference={wanted!r} is not among the candidates: {nearest(wanted, labels)}")
+    return wanted
+
+
+@dataclass(frozen=True)
+class Running:
+    """How trials are run, and where their outcomes are kept.
+
+    Args:
+        pruner: gives up hopeless tuning trials: ``"median"``, ``"successive-halving"`` or none.
+        jobs: worker processes; one a core by default. With Ray, trials at once; as many as the cluster has CPUs.
+        store: SQLAlchemy URL of the database that keeps the outcomes; a file in the output directory by default.
+        limits: how long processes that share a store wait for each other and for the database.
+        executor: ``"local"`` or ``"ray"``.
+        ray_address: of a Ray cluster that runs already; by default Ray is started on this machine.
+
+    Raises:
+        InputError: one of them cannot be.
+    """
+
+    pruner: str | None
+    jobs: int | None
+    store: str | None
+    limits: Limits | None
+    executor: str
+    ray_address: str | None
+
+    def __post_init__(self) -> None:
+        for name in ("pruner", "executor", "ray_address"):
+            if getattr(self, name) is not None:
+                check_text(name, getattr(self, name))
+        if self.pruner is not None and self.pruner not in PRUNERS:
+            raise InputError(f"pruner={self.pruner!r}: {nearest(self.pruner, PRUNERS)}")
+        if self.jobs is not None:
+            check_whole("jobs", self.jobs, most=MANY_WORKERS)
+        if self.limits is not None and not isinstance(self.limits, Limits):
+            raise InputError(f"limits={self.limits!r}: Limits are needed")
+        if self.executor not in EXECUTORS:
+            raise InputError(f"executor={self.executor!r}: {nearest(self.executor, EXECUTORS)}")
+        if self.ray_address is not None and self.executor != "ray":
+            raise InputError(f"ray_address={self.ray_address!r} is only of use with executor='ray'")
+        if self.store is not None:
+            parse_url(self.store)
+
+    @property
+    def workers(self) -> int:
+        """How many trials this machine runs at once."""
+        return usable_cores() if self.jobs is None else self.jobs
+
+    @property
+    def at_once(self) -> int | None:
+        """How many trials this process runs at once, if that is known before it has started; a cluster has its own."""
+        return self.workers if self.executor == "local" else self.jobs
+
+    def read_patiently(self, read: Callable[[], Result], location: Location) -> Result:
+        """Reads a store, and waits for a database that is away as long as when it was written to."""
+        contact = Contact(shown(location), (self.limits or Limits()).patience)
+        while True:
+            try:
+                return read()
+            except StoreUnreachableError as error:
+                contact.failed(StoreAwayError(str(error)), unwritten=0)
+                time.sleep(contact.seconds_left)
+
+    def make_executor(self, work: Work, *, answers: bool) -> Executor:
+        """Returns what runs trials; ``answers`` says whether these wait for answers to their reports."""
+        if self.executor == "ray":
+            return RayExecutor(work, address=self.ray_address, jobs=self.jobs, answers=answers)
+        return LocalExecutor(work, jobs=self.workers, answers=answers)

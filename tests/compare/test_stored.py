@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import pytest
+
+from trimtab.compare.stored import stored_plan, stored_result
+from trimtab.lab.errors import StudyMismatchError
+from trimtab.lab.store import StoredStudy
+
+MANIFEST = {"task": "toy", "task_fingerprint": "hash", "budget": 100, "pruning": None}
+FACTS = {"name": "toy", "reference": "toy.py:Toy", "metric": "accuracy", "direction": "max", "target": None}
+NOTES = {"candidates": ["adamw", "lion"], "seeds": 3, "reference": "adamw", "environment": {}, "task": FACTS}
+
+
+def test_the_plan_is_made_of_what_was_written_down():
+    plan = stored_plan(MANIFEST, {**NOTES, "trials": 4})
+    assert (plan.task, plan.trials, plan.seeds, plan.budget) == ("toy", 4, 3, 100)
+    assert list(plan.labels()) == ["adamw", "lion"]
+
+
+def test_a_store_from_before_there_were_budgets_can_be_read():
+    stored = StoredStudy({**MANIFEST, "trials": 4}, NOTES, {})
+    result = stored_result(stored, Path("old"))
+    assert result.protocol.trials == 4
+    assert [candidate.label for candidate in result.candidates] == ["adamw", "lion"]
+
+
+@pytest.mark.parametrize(
+    ("notes", "message"),
+    [
+        ({}, "the comparison in old was stopped before it began"),
+        ({**NOTES, "trials": None}, "the comparison in old is not planned yet"),
+        ({"tasks": {"one": {}, "two": {}}}, r"old holds a comparison over several tasks \(one, two\), not of one"),
+    ],
+)
+def test_what_is_no_comparison_of_one_task_yet_is_said(notes, message):
+    with pytest.raises(StudyMismatchError, match=message):
+        stored_result(StoredStudy(MANIFEST, notes, {}), Path("old"))
