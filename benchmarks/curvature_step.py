@@ -11,13 +11,11 @@ On a machine that others use as well, ``--threads 1 --clock cpu`` leaves out the
     python benchmarks/curvature_step.py [--repeats 31] [--threads N] [--clock wall|cpu]
 """
 
-import argparse
-import random
 import statistics
-import time
 import warnings
 
 import torch
+from side_by_side import Parser, in_turn, setting
 from torch import nn
 
 from trimtab.claims.tasks import PlainDigits
@@ -26,8 +24,6 @@ from trimtab.lab.tasks.python_lm import PythonLM
 from trimtab.optim import AdaHessian
 
 GOAL = 3.0
-
-CLOCK = [time.perf_counter]
 
 
 class Images:
@@ -125,37 +121,20 @@ def graph_megabytes(problem, size, create_graph):
     return sum(storage.nbytes() for storage in held.values()) / 2**20
 
 
-def measured(problem, size, repeats):
+def measured(problem, size, options):
     """Returns for each optimizer the milliseconds of its steps."""
     steps = {name: training(problem, size, make) for name, make in candidates().items()}
-    times = {name: [] for name in steps}
-    order = random.Random(0)
-    for repeat in range(-3, repeats):
-        for name in order.sample(list(steps), len(steps)):
-            start = CLOCK[0]()
-            steps[name]()
-            if repeat >= 0:
-                times[name].append((CLOCK[0]() - start) * 1e3)
-    return times
+    return in_turn(steps, options, warm_up=3)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=31)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: needs --threads 1")
-    options = parser.parse_args()
-    if options.clock == "cpu":
-        if options.threads != 1:
-            parser.error("--clock cpu needs --threads 1")
-        CLOCK[0] = time.thread_time
-    torch.set_num_threads(options.threads)
+    options = Parser(__doc__, repeats=31).options()
     warnings.filterwarnings("ignore", "Using backward.. with create_graph")
-    print(f"torch {torch.__version__}, {options.threads} threads, {options.clock} time, {options.repeats} repeats")
+    print(setting(options))
     print(f"the paper: comparable to first-order methods; the goal: at most {GOAL:g} of AdamW's steps")
     for title, (make_problem, size) in PROBLEMS.items():
         problem = make_problem()
-        times = measured(problem, size, options.repeats)
+        times = measured(problem, size, options)
         print(
             f"\n{title}\n| optimizer | ms a step | times AdamW | as fast as pytorch-optimizer |\n|---|---:|---:|---:|"
         )

@@ -11,19 +11,16 @@ used.
     python benchmarks/optimizer_memory.py [--rank 128] [--repeats 7] [--threads N] [--clock wall|cpu]
 """
 
-import argparse
 import importlib
 import logging
-import random
 import statistics
 import sys
-import time
 import types
 import warnings
 from importlib.util import find_spec
 
 import torch
-from optimizer_step import CLOCK, milliseconds
+from side_by_side import Parser, in_turn, milliseconds, setting
 from torch import nn
 
 from trimtab.optim import AdaBelief, GaLore, QGaLore, galore_parameter_groups, quantize_linears
@@ -147,35 +144,24 @@ def measured(made, optimizer):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, repeats=7)
     parser.add_argument("--rank", type=int, default=128)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: needs --threads 1")
-    options = parser.parse_args()
-    if options.clock == "cpu":
-        if options.threads != 1:
-            parser.error("--clock cpu needs --threads 1")
-        CLOCK[0] = time.thread_time
-    torch.set_num_threads(options.threads)
+    options = parser.options()
     warnings.simplefilter("ignore")
     steps, lines, decompositions = {}, {}, {}
     for name, make, numbers in candidates(options.rank):
         made = model()
         expected = bytes_of(made, *numbers, options.rank)
         optimizer = make(made)
-        first = milliseconds(optimizer.step)
+        first = milliseconds(optimizer.step, options.clock)
         optimizer.step()
         steps[name] = optimizer.step
         lines[name] = measured(made, optimizer), expected
         decompositions[name] = first if sum(expected[1:2]) else 0.0
         print(f"  {name}: first step {first / 1e3:.1f} s", file=sys.stderr)
-    times, order = {name: [] for name in steps}, random.Random(0)
-    for _ in range(options.repeats):
-        for name in order.sample(list(steps), len(steps)):
-            times[name].append(milliseconds(steps[name]))
+    times = in_turn(steps, options)
     elements = sum(param.numel() for param in model().parameters())
-    print(f"torch {torch.__version__}, {options.threads} threads, {options.clock} time, rank {options.rank}")
+    print(f"{setting(options)}, rank {options.rank}")
     print(f"{elements / 1e6:.1f} M parameters; bytes a parameter; goal: within {GOAL:.0%} of the arithmetic\n")
     print("| optimizer | weights | projections | states | all | arithmetic | off by | step / AdamW | decompositions |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")

@@ -11,9 +11,7 @@ On a machine that others use as well, ``--threads 1 --clock cpu`` leaves out the
     python benchmarks/optimizer_step.py [--repeats 15] [--threads N] [--clock wall|cpu] [--no-start]
 """
 
-import argparse
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -22,6 +20,7 @@ import time
 import warnings
 
 import torch
+from side_by_side import Parser, in_turn, setting
 from torch import nn
 
 import trimtab.optim as ours
@@ -30,8 +29,6 @@ BOUND_GOAL, PEER_GOAL, FUSED_GOAL, COLD_GOAL, WARM_GOAL = 1.25, 2.0, 1.0, 10.0, 
 
 PASSES = {"Lion": 5, "AdaBelief": 7, "EXAdam": 7, "DiffGrad": 9, "Lamb": 10, "Lars": 7}
 """How often a rule reads or writes all elements, at least; LARS reads weights and gradients twice, for their norms."""
-
-CLOCK = [time.perf_counter]
 
 START = """
 import sys, time
@@ -125,14 +122,7 @@ def candidates(with_compiled_adamw, with_heavyball):
     return rows
 
 
-def milliseconds(function):
-    """Returns how long one call takes."""
-    start = CLOCK[0]()
-    function()
-    return (CLOCK[0]() - start) * 1e3
-
-
-def measured(shapes, rows, repeats):
+def measured(shapes, rows, options):
     """Returns for each row its median step, and for each number of passes the median of the bound."""
     elements = sum(torch.Size(shape).numel() for shape in shapes)
     volumes = {passes: torch.ones(elements * passes // 2) for passes in sorted({row[2] for row in rows})}
@@ -144,13 +134,7 @@ def measured(shapes, rows, repeats):
         for _ in range(3):
             optimizer.step()
         print(f"  {name}: first three steps {time.perf_counter() - start:.1f} s", file=sys.stderr)
-    times = {name: [] for name in calls}
-    order = random.Random(0)
-    for _ in range(repeats):
-        # In a new order each time: what ran before decides what is in the caches.
-        for name in order.sample(list(calls), len(calls)):
-            times[name].append(milliseconds(calls[name]))
-    return {name: statistics.median(each) for name, each in times.items()}
+    return {name: statistics.median(each) for name, each in in_turn(calls, options).items()}
 
 
 def verdict(value, goal, *, at_most):
@@ -159,9 +143,9 @@ def verdict(value, goal, *, at_most):
     return f"{value:.2f} ({'met' if met else 'MISSED'})"
 
 
-def print_table(title, shapes, rows, repeats, *, with_bound):
+def print_table(title, shapes, rows, options, *, with_bound):
     """Measures one layout and prints it."""
-    times = measured(shapes, rows, repeats)
+    times = measured(shapes, rows, options)
     elements = sum(torch.Size(shape).numel() for shape in shapes)
     bandwidth = 4 * 7 * elements / times[7] / 1e6
     print(f"\n{title}: {len(shapes)} tensors, {elements / 1e6:.1f} M elements; mul_ moves {bandwidth:.1f} GB/s")
@@ -199,25 +183,16 @@ def print_start(names):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser = Parser(__doc__, repeats=15)
     parser.add_argument("--no-start", action="store_true", help="leave the start of new processes out")
     parser.add_argument("--compiled-adamw", action="store_true", help="AdamW's whole step compiled: minutes to start")
     parser.add_argument("--heavyball", action="store_true", help="needs heavyball to be installed")
-    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: needs --threads 1")
-    options = parser.parse_args()
-    if options.clock == "cpu":
-        if options.threads != 1:
-            parser.error("--clock cpu needs --threads 1")
-        CLOCK[0] = time.thread_time
-    torch.set_num_threads(options.threads)
+    options = parser.options()
     rows = candidates(options.compiled_adamw, options.heavyball)
-    setting = f"torch {torch.__version__}, {options.threads} threads, {options.clock} time"
-    print(f"{setting}, medians of {options.repeats} interleaved repeats")
+    print(f"{setting(options)}, interleaved; medians")
     print(f"goals: <= {BOUND_GOAL} times the bound, >= {PEER_GOAL} times as fast as the peer, not slower than fused")
-    print_table("GPT", gpt_shapes(), rows, options.repeats, with_bound=True)
-    print_table("Small tensors", small_shapes(), rows, options.repeats, with_bound=False)
+    print_table("GPT", gpt_shapes(), rows, options, with_bound=True)
+    print_table("Small tensors", small_shapes(), rows, options, with_bound=False)
     if not options.no_start:
         print_start([name for name, kind, *_ in rows if kind == "ours"])
 

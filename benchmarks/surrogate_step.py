@@ -7,18 +7,16 @@ the price that SSO pays for each gradient that it saves.
     python benchmarks/surrogate_step.py [--repeats 200] [--threads N] [--clock wall|cpu]
 """
 
-import argparse
-import random
 import statistics
-import time
 from functools import partial
 
 import torch
+from side_by_side import Parser, in_turn, setting
 from torch import nn
 
 from trimtab.optim import SSO, ArmijoGradientDescent
 
-CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
+WARM_UP = 3
 SAMPLES, INPUTS, WIDTH, CLASSES = 256, 64, 256, 10
 
 
@@ -70,34 +68,27 @@ def candidates():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=200)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: needs --threads 1")
-    options = parser.parse_args()
-    if options.clock == "cpu" and options.threads != 1:
-        parser.error("--clock cpu needs --threads 1")
-    clock = CLOCKS[options.clock]
-    torch.set_num_threads(options.threads)
+    options = Parser(__doc__, repeats=200).options()
     made = {name: make() for name, make in candidates().items()}
-    times = {name: [] for name in made}
     passes = {name: [] for name in made}
-    order = random.Random(0)
-    for repeat in range(options.repeats + 3):
-        for name in order.sample(list(made), len(made)):
-            step, optimizer = made[name]
-            start = clock()
+
+    def counted(name):
+        step, optimizer = made[name]
+
+        def step_and_count():
             step()
-            if repeat >= 3:
-                times[name].append((clock() - start) * 1e3)
-                passes[name].append(1 if optimizer is None else optimizer.last.passes)
-    print(f"torch {torch.__version__}, {options.threads} threads, {options.clock} time, {options.repeats} repeats")
+            passes[name].append(1 if optimizer is None else optimizer.last.passes)
+
+        return step_and_count
+
+    times = in_turn({name: counted(name) for name in made}, options, warm_up=WARM_UP)
+    print(setting(options))
     print("| optimizer | ms a step, median | times SGD | times AdamW | forward passes a step, mean |")
     print("|---|---:|---:|---:|---:|")
     medians = {name: statistics.median(each) for name, each in times.items()}
     for name, each in medians.items():
         ratios = f"{each / medians['SGD']:.2f} | {each / medians['AdamW']:.2f}"
-        print(f"| {name} | {each:.2f} | {ratios} | {statistics.mean(passes[name]):.1f} |")
+        print(f"| {name} | {each:.2f} | {ratios} | {statistics.mean(passes[name][WARM_UP:]):.1f} |")
 
 
 if __name__ == "__main__":
