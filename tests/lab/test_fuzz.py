@@ -288,7 +288,7 @@ LEFT_OUT = {
         "database:sqlite_file", "database:shown", "database:existing", "environment:environment",
         "executor:usable_cores", "interruption:uninterrupted", "optuna_trial:point_of", "optuna_trial:outcome_of",
         "optuna_trial:waiting_trial", "process:run_process", "process:process_group", "randomness:derived_seed",
-        "database:lock_file", "schedule:seconds_together", "study:run_study",
+        "database:lock_file", "schedule:seconds_together", "study:run_study", "trial:attempt",
         "task:take_rows", "task:select", "task:to_device", "task:map_tensors", "task:samples_in",
     },
 }  # fmt: skip

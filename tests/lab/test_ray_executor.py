@@ -14,7 +14,7 @@ import pytest
 from tests.lab.test_study import MANIFEST, fixed, log_of, points, what
 from tests.lab.toy import LoggedWork, MisbehavingWork, hash_of
 from trimtab.lab import study
-from trimtab.lab.errors import InputError
+from trimtab.lab.errors import InputError, UnfitWorkerError
 from trimtab.lab.executor import Finished
 from trimtab.lab.ray_executor import RayExecutor
 from trimtab.lab.store import Store
@@ -104,6 +104,13 @@ def test_trials_that_raise_or_kill_their_worker_are_recorded(cluster, tmp_path, 
     assert "its Ray worker died (WorkerCrashedError" in died.error
     assert "tried 2 times" in died.error
     assert fine.status == "complete"
+
+
+def test_a_machine_that_can_run_nothing_ends_the_study_and_is_no_trials_fault(cluster, tmp_path):
+    with Store(tmp_path, MANIFEST) as store, RayExecutor(MisbehavingWork()) as executor:
+        with pytest.raises(UnfitWorkerError, match="there is no task here"):
+            run_study(fixed(*what("unfit")), store, executor)
+        assert store.outcomes() == {}
 
 
 def test_a_pruner_gives_up_hopeless_trials(cluster, tmp_path):

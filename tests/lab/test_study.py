@@ -15,7 +15,7 @@ import sqlalchemy
 
 from tests.lab.toy import LoggedWork, MisbehavingWork, TrainWork, hash_of
 from trimtab.lab import study
-from trimtab.lab.errors import CorruptStoreError, InputError, StoreInUseError, StudyMismatchError
+from trimtab.lab.errors import CorruptStoreError, InputError, StoreInUseError, StudyMismatchError, UnfitWorkerError
 from trimtab.lab.executor import LocalExecutor
 from trimtab.lab.store import Store, read_store
 from trimtab.lab.study import run_study
@@ -298,7 +298,7 @@ def test_an_outcome_is_recorded_before_another_trial_starts(tmp_path):
 
 
 def what(*names):
-    choice = Choice(("raise", "die", "ask", "work"))
+    choice = Choice(("raise", "unfit", "die", "ask", "work"))
     return [Point("toy/tune/a", i, {"what": name}, 0, tunables={"what": choice}) for i, name in enumerate(names)]
 
 
@@ -313,6 +313,16 @@ def test_a_trial_that_raises_or_kills_its_worker_is_recorded_and_the_study_goes_
     assert died.status == "failed"
     assert "exit code 3; it was tried 2 times" in died.error
     assert [outcome.status for outcome in fine] == ["complete"]
+
+
+def test_a_worker_that_can_run_nothing_ends_the_study_and_is_no_trials_fault(tmp_path):
+    with Store(tmp_path, MANIFEST) as store, LocalExecutor(MisbehavingWork(), jobs=1) as executor:
+        with pytest.raises(UnfitWorkerError, match="there is no task here"):
+            run_study(fixed(*what("work", "unfit")), store, executor)
+        assert set(store.outcomes()) == {"toy/tune/a/0"}
+    with Store(tmp_path, MANIFEST) as store, LocalExecutor(MisbehavingWork(), jobs=1) as executor:
+        point = Point("toy/tune/a", 1, {"what": "work"}, 0, tunables=what("work")[0].tunables)
+        assert run_study(fixed(point), store, executor)["toy/tune/a/1"].status == "complete"
 
 
 def test_a_pruner_gives_up_hopeless_trials(tmp_path):

@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
 from trimtab import Metric, Session, Task
+from trimtab.lab.errors import UnfitWorkerError
 from trimtab.lab.trial import CurvePoint, Outcome, run_trial
 
 
@@ -97,6 +98,8 @@ class MisbehavingWork:
         what = point.settings["what"]
         if what == "raise":
             raise RuntimeError("deliberate")
+        if what == "unfit":
+            raise UnfitWorkerError("there is no task here")
         if what == "die":
             os._exit(3)
         if what == "ask":

@@ -1,11 +1,13 @@
 """What a worker does with a point of a comparison."""
 
 import functools
+import socket
 from dataclasses import dataclass
 
 from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.measuring import MEASURING, measure
 from trimtab.compare.plan import EVALUATIONS
+from trimtab.lab.errors import InputError, UnfitWorkerError
 from trimtab.lab.loading import load_task
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task
@@ -25,13 +27,18 @@ class ComparisonWork:
     budget: int
 
     def __call__(self, point: Point, report: Reporter) -> Outcome:
-        """Trains the candidate that the point's group names with the point's settings and seed, or measures it."""
+        """Trains the candidate that the point's group names with the point's settings and seed, or measures it.
+
+        Raises:
+            UnfitWorkerError: the task cannot be loaded here.
+        """
+        task = _task(self.task)
         _, phase, label = point.group.split("/", 2)
         (candidate,) = parse_candidates(label)
 
         def make_session() -> Session:
             return Session(
-                _task(self.task),
+                task,
                 lambda model: candidate.optimizer(model, point.settings),
                 seed=point.seed,
                 budget=self.budget,
@@ -44,4 +51,7 @@ class ComparisonWork:
 
 @functools.cache
 def _task(reference: str) -> Task:
-    return load_task(reference)
+    try:
+        return load_task(reference)
+    except InputError as error:  # the program that plans the comparison could
+        raise UnfitWorkerError(f"on {socket.gethostname()}, where a trial was to run: {error}") from error

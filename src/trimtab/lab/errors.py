@@ -33,6 +33,10 @@ class StoreLostError(RuntimeError):
     """A database stayed away for longer than a study was told to wait."""
 
 
+class UnfitWorkerError(InputError):
+    """A worker cannot run any trial, because its machine lacks something: no trial's fault, and recorded for none."""
+
+
 class UnwritableError(RuntimeError):
     """A file of results cannot be written, because the disk is full, read-only or gone."""
 

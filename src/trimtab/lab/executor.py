@@ -11,7 +11,6 @@ import multiprocessing.resource_tracker
 import os
 import signal
 import threading
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -19,8 +18,9 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, cast
 
 from trimtab.lab.checks import MANY_WORKERS, check_callable, check_flag, check_whole
+from trimtab.lab.errors import UnfitWorkerError
 from trimtab.lab.interruption import uninterrupted
-from trimtab.lab.trial import Outcome, Point, Reporter, Work
+from trimtab.lab.trial import Outcome, Point, Work, attempt
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,7 @@ class LocalExecutor:
 
         Raises:
             RuntimeError: workers cannot start.
+            UnfitWorkerError: one can run no trial.
         """
         ready = wait([worker.connection for worker in self._workers], timeout)
         events: list[Event] = []
@@ -216,6 +217,8 @@ class _Worker:
         if isinstance(message, Outcome):
             self.point = None
             return Finished(point, message)
+        if isinstance(message, UnfitWorkerError):
+            raise message
         if message is Died:
             return Died(point, self._reason())
         return Reported(point, *message)
@@ -266,14 +269,12 @@ def _serve(connection: "Connection[Any, Any]", work: Work, threads: int, answers
     with contextlib.suppress(EOFError, OSError):
         connection.send(None)
         while True:
-            connection.send(_outcome(work, connection.recv(), report))
-
-
-def _outcome(work: Work, point: Point, report: Reporter) -> Outcome:
-    try:
-        return work(point, report)
-    except Exception:
-        return Outcome("failed", error=traceback.format_exc())
+            point = connection.recv()
+            try:
+                message: object = attempt(work, point, report)
+            except UnfitWorkerError as error:
+                message = error
+            connection.send(message)
 
 
 def _die_with_parent() -> None:

@@ -10,16 +10,15 @@ import asyncio
 import contextlib
 import importlib
 import socket
-import traceback
 from collections import deque
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self
 
 from trimtab.lab.checks import MANY_WORKERS, check_callable, check_flag, check_text, check_whole
-from trimtab.lab.errors import InputError
+from trimtab.lab.errors import InputError, UnfitWorkerError
 from trimtab.lab.executor import Died, Event, Finished, Reported, usable_cores
-from trimtab.lab.trial import Outcome, Point, Work
+from trimtab.lab.trial import Outcome, Point, Work, attempt
 
 _LOCAL_OBJECT_STORE = 100 * 2**20
 """Bytes; points and outcomes are small, and the default is a third of the memory."""
@@ -143,7 +142,7 @@ class RayExecutor:
         """Blocks until a task has reported, ended or died, or ``timeout`` seconds are over.
 
         Raises:
-            RuntimeError: the cluster's workers cannot run trials at all.
+            UnfitWorkerError: the cluster's workers cannot run trials at all.
         """
         ray = _ray()
         waited = [*self._tasks, self._reports]
@@ -163,9 +162,11 @@ class RayExecutor:
         try:
             return Finished(point, ray.get(task))
         except ray.exceptions.RayTaskError as error:
-            raise RuntimeError(
+            if isinstance(error.cause, UnfitWorkerError):
+                raise error.cause from error
+            raise UnfitWorkerError(
                 "a worker of the Ray cluster could not run a trial. Are the same versions of trimtab and torch "
-                f"installed on all its machines, and does the task's file exist there? {error}"
+                f"installed on all its machines? {error}"
             ) from error
         except ray.exceptions.RayError as error:
             lines = str(error).splitlines()
@@ -229,7 +230,4 @@ def _run(work: Work, point: Point, threads: int, mailbox: Any, answers: bool) ->
         except ray.exceptions.RayError:  # a trial is not judged by what happens to the cluster
             return False
 
-    try:
-        return work(point, report)
-    except Exception:
-        return Outcome("failed", error=traceback.format_exc())
+    return attempt(work, point, report)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, TypeAlias
 
 from trimtab.lab.checks import check_callable, check_flag, check_whole
-from trimtab.lab.errors import DivergedError, InputError
+from trimtab.lab.errors import DivergedError, InputError, UnfitWorkerError
 from trimtab.lab.session import Session
 from trimtab.lab.task import Evaluation, Split
 from trimtab.lab.tunable import Tunables, Value
@@ -115,6 +115,20 @@ Probe: TypeAlias = Callable[[Session], Mapping[str, float]]
 
 Work: TypeAlias = Callable[[Point, Reporter], Outcome]
 """Runs one trial; must be picklable, because workers are processes."""
+
+
+def attempt(work: Work, point: Point, report: Reporter) -> Outcome:
+    """Runs a trial where a worker has been told to: what goes wrong in it is its outcome.
+
+    Raises:
+        UnfitWorkerError: this worker can run no trial at all.
+    """
+    try:
+        return work(point, report)
+    except UnfitWorkerError:
+        raise
+    except Exception:
+        return Outcome("failed", error=traceback.format_exc())
 
 
 def run_trial(
