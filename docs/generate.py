@@ -1,5 +1,7 @@
 """Writes the pages that follow from the catalogue: one a method, their index, and the site's table of contents."""
 
+import importlib
+
 import mkdocs_gen_files
 
 from trimtab.catalog import Entry, entries
@@ -83,7 +85,7 @@ def method_page(entry: Entry) -> str:
 ```python
 import trimtab
 
-optimizer = trimtab.create("{example(entry).label}", model, lr={_middle(entry):.1g})
+{_use(entry)}
 ```
 
 {_cost(entry)}In a comparison: `trimtab compare digits --candidates {_against_adamw(entry)}`.
@@ -99,6 +101,14 @@ optimizer = trimtab.create("{example(entry).label}", model, lr={_middle(entry):.
 {_verdict(entry)}
 
 {reference}"""
+
+
+def _use(entry: Entry) -> str:
+    """The lines that use it."""
+    if entry.kind == "controller":
+        optimizer = 'optimizer = trimtab.create("adamw", model, lr=1e-3)'
+        return f"{optimizer}\n{entry.load().usage}"
+    return f'optimizer = trimtab.create("{example(entry).label}", model, lr={_middle(entry):.1g})'
 
 
 def _verdict(entry: Entry) -> str:
@@ -128,7 +138,8 @@ def _against_adamw(entry: Entry) -> str:
 
 
 def _public_path(entry: Entry) -> str:
-    return f"{entry.load().__module__}.{entry.object.partition(':')[2]}"
+    module, _, name = entry.object.partition(":")
+    return f"{getattr(importlib.import_module(module), name).__module__}.{name}"
 
 
 def _middle(entry: Entry) -> float:
@@ -144,8 +155,8 @@ def index_page() -> str:
     return f"""\
 # Methods
 
-What `trimtab list` prints. A *method* is ours, after a paper; a *wrapper* is one that goes around any optimizer; a
-*baseline* is the host's own.
+What `trimtab list` prints. A *method* is ours, after a paper; a *wrapper* is one that goes around any optimizer, a
+*controller* one that stands beside it and sets its pace; a *baseline* is the host's own.
 
 | | name | kind | family | what it does |
 |---|---|---|---|---|

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from trimtab.catalog import entries, families, find, search
+from trimtab.catalog.entries import KINDS
 from trimtab.catalog.expressions import example
 from trimtab.lab.errors import InputError
 from trimtab.lab.tunable import LogUniform
@@ -29,7 +30,7 @@ def test_every_entry_says_what_a_reader_needs(entry):
         assert len(text) > 3
     assert entry.summary.endswith(".")
     assert str(entry.year) in entry.citation
-    assert entry.kind in ("method", "wrapper", "baseline")
+    assert entry.kind in KINDS
     assert (entry.kind == "baseline") == entry.object.startswith("torch.optim:")
 
 
@@ -43,13 +44,14 @@ def test_ranges_of_all_optimizers_are_equally_wide():
     assert widths == {("lr", 1000), ("weight_decay", 1000)}
 
 
-def test_methods_come_first_then_wrappers():
+def test_methods_come_first_then_wrappers_and_controllers():
     assert [entry.id for entry in ALL] == [
         "adabelief", "adahessian", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
         "agvm", "clip", "galore", "q_galore",
+        "cosine",
         "adamw", "nadam", "radam", "sgd",
     ]  # fmt: skip
-    assert families() == ["optim"]
+    assert families() == ["optim", "schedule"]
 
 
 @pytest.mark.parametrize("name", ["lion", "Lion", " lion ", "evolved sign momentum"])

@@ -179,10 +179,10 @@ def test_every_sample_is_seen_once_before_any_is_seen_again():
     seen = []
     for _ in range(6):
         run.next_batch()
-        seen += run._rows.tolist()
+        seen += run._stream.rows.tolist()
     assert len(set(seen)) == 60
     run.next_batch()  # four samples are left, too few: the order is drawn anew
-    assert set(run._rows.tolist()) & set(seen)
+    assert set(run._stream.rows.tolist()) & set(seen)
 
 
 def test_evaluation_has_no_effect_on_the_run():

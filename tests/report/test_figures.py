@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from tests.report.synthetic import BROKEN, BUDGET, HOSTILE, SHAPES, comparison
+from trimtab.lab.pace import PacePoint
 from trimtab.report import figures
 from trimtab.report.figures.style import PALETTE, colour, plain, series_role, symbol
+from trimtab.report.page import render_page
 
 
 def trace(figure, name):
@@ -316,3 +318,29 @@ def test_colours_can_be_told_apart_from_the_page_and_exchanged():
         least = 4.5 if role in ("ink", "muted", "helps", "hurts") else 2.4 if role == "unranked" else 3
         assert contrast(light, "#ffffff") >= least, role
         assert contrast(dark, "#12171b") >= least, role
+
+
+def paced(result):
+    """The comparison, in which the final runs of one candidate changed their pace."""
+    course = (PacePoint(0, 0.1, 32), PacePoint(640, 0.01, 64), PacePoint(1280, 0.0, 64))
+    trials = tuple(
+        dataclasses.replace(t, pace=course) if (t.candidate, t.phase) == ("lion", "final") else t for t in result.trials
+    )
+    return dataclasses.replace(result, trials=trials)
+
+
+def test_the_pace_is_drawn_where_it_changed(result):
+    assert "pace" not in figures.figures_of(result)
+    figure = figures.figures_of(paced(result))["pace"]
+    assert len(figure.data) == len(runs(result, "lion"))
+    assert {t.name for t in figure.data} == {"lion"}
+    assert sum(t.showlegend is not False for t in figure.data) == 1
+    shown = control(figure, "Shows")
+    assert list(figure.data[0].x) == [0, 640, 1280]
+    assert shown["learning rate"]["data"]["y"][0] == [0.1, 0.01, None]
+    assert shown["batch size"]["data"]["y"][0] == [32, 64, 64]
+
+
+def test_a_page_shows_the_pace_where_there_is_one(result):
+    assert "What was set on the way" not in render_page(result)
+    assert "What was set on the way" in render_page(paced(result))

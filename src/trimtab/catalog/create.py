@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from trimtab.catalog.parsing import parse_expression
+from trimtab.lab.errors import InputError
 
 
 def create(
@@ -29,12 +30,16 @@ def create(
         The optimizer.
 
     Raises:
-        InputError: the name is unknown (the message offers the nearest), the expression makes no sense, or groups are
-            asked for without a model.
+        InputError: the name is unknown (the message offers the nearest), the expression makes no sense or holds a
+            controller, or groups are asked for without a model.
         TypeError: the optimizer has no such argument.
         ValueError: a setting is outside its range.
 
     Examples:
         >>> optimizer = create("lion", torch.nn.Linear(2, 1), lr=1e-3)
     """
-    return parse_expression(name).build(model_or_params, settings, no_decay=no_decay_for_biases_and_norms)
+    expression = parse_expression(name)
+    for node in expression.nodes():
+        if node.entry.kind == "controller":
+            raise InputError(f"{node.entry.id} stands beside an optimizer and is none:\n{node.entry.load().usage}")
+    return expression.build(model_or_params, settings, no_decay=no_decay_for_biases_and_norms)

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 from trimtab.lab.errors import InputError
 from trimtab.lab.tunable import Tunables, Value
 
-KINDS = ("method", "wrapper", "baseline")
+KINDS = ("method", "wrapper", "controller", "baseline")
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,15 @@ class Entry:
         id: the name that candidates are written with.
         family: the family that it belongs to.
         title: its full name.
-        kind: ``method`` (ours, after a paper), ``wrapper`` (a method around an optimizer) or ``baseline`` (the host's
-            own).
+        kind: ``method`` (ours, after a paper), ``wrapper`` (a method around an optimizer), ``controller`` (a method
+            beside one, which sets its pace) or ``baseline`` (the host's own).
         summary: what it does, in a line.
         adapts: the knob that it turns.
         signal: what it watches.
         when: where it is worth a try.
         when_not: where it is not.
         object: where the class is, as ``module:name``.
+        session: where the optimizer is that stands for a controller in a session, as ``module:name``.
         paper: title of its paper.
         authors: of the paper.
         year: of the paper.
@@ -44,7 +45,7 @@ class Entry:
     id: str
     family: str
     title: str
-    kind: Literal["method", "wrapper", "baseline"]
+    kind: Literal["method", "wrapper", "controller", "baseline"]
     summary: str
     adapts: str
     signal: str
@@ -55,14 +56,20 @@ class Entry:
     authors: str
     year: int
     arxiv: str | None = None
+    session: str | None = None
     tunables: str | None = None
     settings: dict[str, Value] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     keywords: tuple[str, ...] = ()
 
     def load(self) -> type[Any]:
-        """Imports the class."""
-        return cast(type[Any], _import(self.object))
+        """Imports the class; of a controller, the optimizer that stands for it in a session."""
+        return cast(type[Any], _import(self.session or self.object))
+
+    @property
+    def around(self) -> bool:
+        """Whether it goes around an optimizer."""
+        return self.kind in ("wrapper", "controller")
 
     def load_tunables(self) -> Tunables:
         """Imports the ranges of its settings."""
@@ -82,7 +89,7 @@ def _import(path: str) -> object:
 
 @functools.cache
 def entries() -> dict[str, Entry]:
-    """Returns all entries by id: methods, wrappers, baselines, each alphabetically."""
+    """Returns all entries by id: methods, wrappers, controllers, baselines, each alphabetically."""
     found = []
     for file in resources.files("trimtab.catalog").iterdir():
         if file.name.endswith(".toml"):

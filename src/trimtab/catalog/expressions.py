@@ -38,11 +38,15 @@ class Expression:
 
     def __post_init__(self) -> None:
         name = self.entry.id
-        if self.entry.kind == "wrapper":
+        if self.entry.around:
             if self.inner is None:
                 raise InputError(f"{name} goes around an optimizer: {name}(adamw)")
             if any(node.entry == self.entry for node in self.inner.nodes()):
                 raise InputError(f"{name} is around itself")
+            if self.entry.kind == "wrapper" and self.inner.entry.kind == "controller":
+                raise InputError(
+                    f"{self.inner.entry.id} has to stand outside of {name}: adamw+{name}+{self.inner.entry.id}"
+                )
         elif self.inner is not None:
             raise InputError(f"{name} goes around nothing: it is no wrapper")
         known = settings_of(self.entry)
@@ -115,12 +119,18 @@ class Expression:
         settings, imports = self.settings(tuned), set[str]()
         named = any(node._wrapping("needs_names", otherwise=False) for node in self.nodes())
         call = "model.named_parameters()" if named else "model.parameters()"
+        beside: list[str] = []
         for node in self.nodes():
             module, _, name = node.entry.object.partition(":")
+            if node.entry.kind == "controller":
+                own = {key: _literal(value) for key, value in node._own(settings).items()}
+                beside.append(node.entry.load().usage.format(**own))
+                imports.add(f"from {module} import {name}" if module.startswith("trimtab") else "import torch")
+                continue
             arguments = "".join(f", {key}={_literal(value)}" for key, value in node._own(settings).items())
             imports.add("import torch" if module == "torch.optim" else f"from {module} import {name}")
             call = f"{'torch.optim.' if module == 'torch.optim' else ''}{name}({call}{arguments})"
-        return "\n".join(sorted(imports, reverse=True)) + f"\n\noptimizer = {call}"
+        return "\n".join(sorted(imports, reverse=True)) + "\n".join([f"\n\noptimizer = {call}", *beside])
 
     def _place(self, name: str) -> str:
         """What a setting of this node is called in the whole expression."""
@@ -156,13 +166,13 @@ class Expression:
 
 def example(entry: Entry) -> Expression:
     """Returns an expression for an entry: by itself, or, for a wrapper, around AdamW."""
-    return Expression(entry, inner=Expression(find("adamw")) if entry.kind == "wrapper" else None)
+    return Expression(entry, inner=Expression(find("adamw")) if entry.around else None)
 
 
 def settings_of(entry: Entry) -> list[str]:
     """Returns the names of the settings that an entry's class takes."""
     names: list[str] = []
-    first = "optimizer" if entry.kind == "wrapper" else "params"
+    first = "optimizer" if entry.around else "params"
     for parameter in inspect.signature(entry.load()).parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:  # annotated as Unpack of a TypedDict
             names += [name for options in get_args(parameter.annotation) for name in options.__annotations__]

@@ -289,6 +289,7 @@ def _trial_result(candidate: CandidateLike, phase: Phase, point: Point, run: Out
         step_seconds=run.step_seconds,
         error=run.error,
         curve=run.curve,
+        pace=run.pace,
     )
 
 

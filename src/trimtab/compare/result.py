@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from trimtab.lab.pace import PacePoint
 from trimtab.lab.trial import CurvePoint, Status
 from trimtab.lab.tunable import Value
 
@@ -129,6 +130,7 @@ class TrialResult:
         step_seconds: wall-clock seconds of a step.
         error: traceback or reason.
         curve: the run's course.
+        pace: learning rate and batch size of a final run, from each change to the next; empty where there was none.
     """
 
     key: str
@@ -147,6 +149,7 @@ class TrialResult:
     step_seconds: float | None
     error: str | None
     curve: tuple[CurvePoint, ...]
+    pace: tuple[PacePoint, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ from trimtab.lab.errors import DivergedError, InputError
 from trimtab.lab.meter import CostMeter
 from trimtab.lab.randomness import OwnedRandomness, derived_seed
 from trimtab.lab.replay import Replay
-from trimtab.lab.task import Batch, Evaluation, Split, Task, samples_in, select, take_rows, to_device
+from trimtab.lab.stream import BatchStream
+from trimtab.lab.task import Batch, Evaluation, Split, Task, select
 
 _SNAPSHOT = {
     *("model", "training", "optimizer", "permutation", "cursor", "rows", "batch", "order", "randomness"),
-    *("steps", "used", "seconds"),
+    *("batch_size", "steps", "used", "seconds"),
 }
 
 MODEL_STREAM, DATA_STREAM, AMBIENT_STREAM = range(3)
@@ -58,7 +59,7 @@ class Session:
         model: the model.
         optimizer: the optimizer.
         meter: what was used of the budget.
-        batch: the current batch, on ``device``; ``None`` before the first.
+        batch_size: how many samples the next batch will have; the task's at first, and a method may set it.
         steps: optimizer steps taken.
         seconds: wall-clock seconds spent in :meth:`step`.
 
@@ -83,15 +84,12 @@ class Session:
         self.device = _device(device)
         self.meter = CostMeter(task.steps * task.batch_size if budget is None else budget)
         self._randomness = OwnedRandomness(derived_seed(seed, AMBIENT_STREAM), self.device)
-        self._order = torch.Generator().manual_seed(derived_seed(seed, DATA_STREAM))
+        self._stream = BatchStream(task, derived_seed(seed, DATA_STREAM), self.device, self._randomness)
+        self.batch_size = task.batch_size
         self.model = self._build_model(derived_seed(seed, MODEL_STREAM))
         self.optimizer = _built(optimizer, self.model)
-        self.batch: Batch = None
         self.steps = 0
         self.seconds = 0.0
-        self._rows: Int[Tensor, " batch"] | None = None
-        self._permutation: Int[Tensor, " samples"] = torch.empty(0, dtype=torch.int64)
-        self._cursor = 0
 
     def _build_model(self, seed: int) -> nn.Module:
         with OwnedRandomness(seed, self.device).lent():
@@ -104,32 +102,28 @@ class Session:
         Samples are drawn without replacement from a permutation that is drawn anew when too few are left for a batch.
 
         Args:
-            size: how many samples; the task's batch size by default.
+            size: how many samples; :attr:`batch_size` by default.
 
         Raises:
             InputError: ``size`` is not between one and the number of training samples.
         """
-        samples = samples_in(self.task.train)
-        size = self.task.batch_size if size is None else size
-        check_whole("size", size)
-        if size > samples:
-            raise InputError(f"size={size}: a batch has between 1 and {samples} samples")
-        if self._cursor + size > len(self._permutation):
-            self._permutation = torch.randperm(samples, generator=self._order)
-            self._cursor = 0
-        self._load_rows(self._permutation[self._cursor : self._cursor + size])
-        self._cursor += size
+        self._stream.advance(self.batch_size if size is None else size)
         return self.batch
+
+    @property
+    def batch(self) -> Batch:
+        """The current batch, on the session's device; ``None`` before the first."""
+        return self._stream.batch
 
     @property
     def samples(self) -> int:
         """How many samples the current batch has."""
-        return 0 if self._rows is None else len(self._rows)
+        return 0 if self._stream.rows is None else len(self._stream.rows)
 
-    def _load_rows(self, rows: Int[Tensor, " batch"]) -> None:
-        self._rows = rows
-        with self._randomness.lent():  # a data set may augment at random
-            self.batch = to_device(take_rows(self.task.train, rows, self.task.collate), self.device)
+    @property
+    def progress(self) -> float:
+        """How much of the budget is used, as a fraction; the last step may go beyond 1."""
+        return self.meter.used / self.meter.budget
 
     def closure(
         self, *, create_graph: bool = False, rows: Int[Tensor, " rows"] | slice | Sequence[int] | None = None
@@ -147,10 +141,10 @@ class Session:
             RuntimeError: there is no batch yet.
             InputError: ``rows`` takes none, or one that is not in the batch.
         """
-        if self._rows is None:
+        if not self.samples:
             raise RuntimeError("there is no batch yet: call next_batch() or step() first")
         check_flag("create_graph", create_graph)
-        samples = len(self._rows) if rows is None else _count(rows, len(self._rows))
+        samples = self.samples if rows is None else _count(rows, self.samples)
         batch = self.batch if rows is None else select(self.batch, rows)
 
         def evaluate_loss() -> Tensor:
@@ -177,9 +171,9 @@ class Session:
         Raises:
             RuntimeError: there is no batch yet.
         """
-        if self._rows is None:
+        if not self.samples:
             raise RuntimeError("there is no batch yet: call next_batch() or step() first")
-        batch, samples = self.batch, len(self._rows)
+        batch, samples = self.batch, self.samples
         replay, drawn = Replay(self.model), self._randomness.state_dict()
 
         def compute_outputs() -> Any:
@@ -235,11 +229,8 @@ class Session:
             "model": {name: tensor.detach().clone() for name, tensor in self._model_tensors().items()},
             "training": [module.training for module in self.model.modules()],
             "optimizer": copy.deepcopy(self.optimizer.state_dict()),
-            "permutation": self._permutation.clone(),
-            "cursor": self._cursor,
-            "rows": None if self._rows is None else self._rows.clone(),
-            "batch": copy.deepcopy(self.batch),
-            "order": self._order.get_state(),
+            **self._stream.state_dict(),
+            "batch_size": self.batch_size,
             "randomness": self._randomness.state_dict(),
             "steps": self.steps,
             "used": self.meter.used,
@@ -269,11 +260,8 @@ class Session:
         for module, training in zip(self.model.modules(), snapshot["training"], strict=True):
             module.training = training
         self.optimizer.load_state_dict(copy.deepcopy(snapshot["optimizer"]))
-        self._permutation = snapshot["permutation"].clone()
-        self._cursor = snapshot["cursor"]
-        self._rows = None if snapshot["rows"] is None else snapshot["rows"].clone()
-        self.batch = copy.deepcopy(snapshot["batch"])
-        self._order.set_state(snapshot["order"])
+        self._stream.load_state_dict(snapshot)
+        self.batch_size = snapshot["batch_size"]
         self._randomness.load_state_dict(snapshot["randomness"])
         self.steps = snapshot["steps"]
         if refund:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from trimtab.lab.checks import check_callable, check_flag, check_whole
 from trimtab.lab.errors import DivergedError, InputError, UnfitWorkerError
+from trimtab.lab.pace import PacePoint, PaceRecorder
 from trimtab.lab.session import Session
 from trimtab.lab.task import Evaluation, Split
 from trimtab.lab.tunable import Tunables, Value
@@ -77,6 +78,8 @@ class Outcome:
         step_seconds: wall-clock seconds a step, or ``None`` if there was none.
         state_bytes: memory that the optimizer keeps between steps.
         curve: the run's course.
+        pace: the learning rate and the batch size of a final run, from each change to the next; empty where there was
+            none.
         probed: what else was measured at the end of a complete run, name to value.
         error: the traceback or the reason, when something went wrong.
     """
@@ -93,6 +96,7 @@ class Outcome:
     step_seconds: float | None = None
     state_bytes: int = 0
     curve: tuple[CurvePoint, ...] = field(default=())
+    pace: tuple[PacePoint, ...] = field(default=())
     probed: dict[str, float] = field(default_factory=dict)
     error: str | None = None
 
@@ -104,7 +108,8 @@ class Outcome:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Builds an outcome from what :meth:`to_dict` returned."""
         curve = tuple(CurvePoint(**point) for point in values["curve"])
-        return cls(**{**values, "curve": curve})
+        pace = tuple(PacePoint(**point) for point in values.get("pace", ()))
+        return cls(**{**values, "curve": curve, "pace": pace})
 
 
 Reporter: TypeAlias = Callable[[int, float], bool]
@@ -181,7 +186,8 @@ def run_trial(
 
     try:
         session = _made(make_session)
-        if _train(session, evaluations, curve, report):
+        pace = PaceRecorder(session)
+        if _train(session, evaluations, curve, report, pace):
             return outcome("pruned")
         tested = _finite_evaluation(session, "test") if test else None
         return outcome(
@@ -190,6 +196,7 @@ def run_trial(
             metric=curve[-1].metric,
             test_loss=tested.loss if tested else None,
             test_metric=tested.metric if tested else None,
+            pace=pace.points() if test else (),
             probed={} if probe is None else dict(probe(session)),
         )
     except DivergedError as error:
@@ -205,7 +212,7 @@ def _made(make_session: Callable[[], Session]) -> Session:
     return session
 
 
-def _train(session: Session, evaluations: int, curve: list[CurvePoint], report: Reporter) -> bool:
+def _train(session: Session, evaluations: int, curve: list[CurvePoint], report: Reporter, pace: PaceRecorder) -> bool:
     """Runs to the end of the budget, filling ``curve``; returns whether the trial was given up."""
     budget = session.meter.budget
     start = _finite_evaluation(session, "validation")
@@ -213,6 +220,7 @@ def _train(session: Session, evaluations: int, curve: list[CurvePoint], report: 
     losses: list[float] = []
     while not session.meter.exhausted:
         losses.append(session.step())
+        pace.note()
         if session.meter.used * evaluations < budget * len(curve) and not session.meter.exhausted:
             continue
         now = _finite_evaluation(session, "validation")

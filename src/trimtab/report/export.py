@@ -15,7 +15,8 @@ SCHEMA, SCHEMA_OVER_TASKS = "trimtab.comparison", "trimtab.comparison-over-tasks
 SCHEMA_VERSION = 1
 """Grows when a field is renamed, removed or changes its meaning; not when one is added."""
 
-_FLAT_FIELDS = tuple(field.name for field in fields(TrialResult) if field.name not in ("settings", "error", "curve"))
+_NOT_FLAT = ("settings", "error", "curve", "pace")
+_FLAT_FIELDS = tuple(field.name for field in fields(TrialResult) if field.name not in _NOT_FLAT)
 
 
 def to_json(result: AnyResult) -> str:

@@ -7,7 +7,7 @@ from trimtab.compare.result import CandidateResult, ComparisonResult, Interval
 from trimtab.lab.files import write_atomically
 from trimtab.report import numbers, trials, words
 from trimtab.report.document import render
-from trimtab.report.figures import FIGURES
+from trimtab.report.figures import figures_of, has_pace
 from trimtab.report.figures.style import VERDICTS, series, series_role, verdict_name, verdict_role
 from trimtab.report.objective import better, shown_interval
 
@@ -28,8 +28,7 @@ def write_page(result: ComparisonResult, path: str | Path, *, overview: str | No
 
 def render_page(result: ComparisonResult, *, overview: str | None = None) -> str:
     """Returns the report of a comparison as HTML."""
-    drawn = {name: draw(result) for name, draw in FIGURES.items()}
-    return render("page.html.jinja", drawn, _context(result, overview), scripts=["page"])
+    return render("page.html.jinja", figures_of(result), _context(result, overview), scripts=["page"])
 
 
 def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
@@ -43,6 +42,7 @@ def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
         "version": result.environment.get("trimtab"),
         "overview": overview,
         "is_task": result.task.kind == "task",
+        "has_pace": has_pace(result),
         "objective": {"brief": _brief(result), "better": better(result)},
         "roles": [(role, verdict_name(role)) for role in VERDICTS if role in used],
         "candidates": [_row(result, c, places[c.label]) for c in result.candidates],

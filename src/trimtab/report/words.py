@@ -180,6 +180,11 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
             f"Final runs: the line is the mean over {seeds}, the band reaches from the lowest to the highest. Click a "
             "name to hide it, twice to see it alone.",
         ),
+        "pace": (
+            "What was set on the way",
+            f"Learning rate and batch size of each final run in which one changed, over {costs(result)}. What a "
+            "controller tried and took back was paid for, and is drawn.",
+        ),
         "learning-rate": (
             matters if task.rate else "How much settings matter",
             "Each mark is one tuning trial; other settings vary along. Trials that diverged or failed stand at the "
@@ -209,6 +214,7 @@ def descriptions(result: ComparisonResult) -> dict[str, str]:
         "ranking": f"Dot plot of final {finals} with 95 % intervals, best first: {losses}.",
         "differences": f"Dot plot of improvements on {result.reference}: {differences or 'none could be tested'}.",
         "curves": f"Line plot of the {task.objective} of the final runs against {costs(result)}, a line a candidate.",
+        "pace": f"Line plot of learning rate or batch size of the final runs against {costs(result)}.",
         "learning-rate": f"Scatter plot of {matters}. The table of trials below holds the same numbers.",
         "cost": f"Scatter plot of final {task.objective} against {prices}. The ranking table holds the same numbers.",
     }

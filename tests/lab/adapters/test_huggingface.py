@@ -229,7 +229,7 @@ def test_steps_are_the_trainers_on_the_same_batches(make, model, labels, accumul
     rows, losses = [], []
     for _ in range(task.steps):
         losses.append(session.step())
-        rows += session._rows.tolist()
+        rows += session._stream.rows.tolist()
     assert len(rows) == 40 == len(set(rows))
 
     class InOrder(Trainer):

@@ -164,7 +164,7 @@ def test_steps_are_lightnings_on_the_same_batches(losses):
     rows, taken = [], []
     for _ in range(task.steps):
         taken.append(session.step())
-        rows += session._rows.tolist()
+        rows += session._stream.rows.tolist()
     assert len(rows) == 60 == len(set(rows))
     logged = []
     start.configure_optimizers = lambda: adamw(start)
@@ -316,7 +316,7 @@ def test_a_collate_function_is_taken_over():
     check_task(task, "here")
     session = Session(task, adamw, seed=0)
     batch = session.next_batch()
-    assert torch.equal(batch["x"], data().tensors[0][session._rows] * 2)
+    assert torch.equal(batch["x"], data().tensors[0][session._stream.rows] * 2)
 
 
 def test_the_other_package_of_lightning_will_do():

@@ -8,6 +8,7 @@ from trimtab.compare.result import ComparisonResult
 from trimtab.report.figures.cost import cost
 from trimtab.report.figures.curves import learning_curves
 from trimtab.report.figures.learning_rate import learning_rate
+from trimtab.report.figures.pace import has_pace, pace
 from trimtab.report.figures.ranking import differences, ranking
 
 FIGURES: dict[str, Callable[[ComparisonResult], go.Figure]] = {
@@ -19,4 +20,20 @@ FIGURES: dict[str, Callable[[ComparisonResult], go.Figure]] = {
 }
 """Name to figure, in the order in which the page shows them."""
 
-__all__ = ["FIGURES", "cost", "differences", "learning_curves", "learning_rate", "ranking"]
+__all__ = [
+    "FIGURES",
+    "cost",
+    "differences",
+    "figures_of",
+    "has_pace",
+    "learning_curves",
+    "learning_rate",
+    "pace",
+    "ranking",
+]
+
+
+def figures_of(result: ComparisonResult) -> dict[str, go.Figure]:
+    """Draws the figures of a report: all of them, and the pace where it changed."""
+    drawn = {name: draw(result) for name, draw in FIGURES.items()}
+    return drawn | {"pace": pace(result)} if has_pace(result) else drawn

@@ -1,0 +1,63 @@
+"""Schedules that are known before the run, as functions of how much of it is over.
+
+They are what adaptive schedules are compared with. In a session a run's length is its budget, so that a schedule ends
+where the budget does, whatever a step costs.
+"""
+
+import math
+from abc import abstractmethod
+from typing import ClassVar
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from trimtab.lab.session import Session
+from trimtab.schedule.controlled import PacedOptimizer
+
+
+class ClosedFormSchedule(PacedOptimizer):
+    """An optimizer whose learning rate is its own times a factor that depends on the run's progress.
+
+    The learning rate that a group begins with is kept in it as ``initial_lr``, as torch's schedulers do.
+
+    Args:
+        optimizer: the optimizer.
+    """
+
+    hyperparameters: ClassVar = {}
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        super().__init__(optimizer)
+        for group in self.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+
+    @staticmethod
+    @abstractmethod
+    def factor(progress: float) -> float:
+        """Returns what the initial learning rate is multiplied with.
+
+        Args:
+            progress: the share of the run that is over, in [0, 1].
+        """
+
+    def step_on(self, session: Session) -> Tensor:
+        """Takes one step with the learning rate that its beginning is due."""
+        factor = self.factor(min(1.0, session.progress))
+        for group in self.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+        return self.inner_step(session)
+
+
+class CosineDecay(ClosedFormSchedule):
+    r"""Half a cosine down to zero (Loshchilov & Hutter, 2016, arXiv:1608.03983): :math:`(1 + \cos \pi u) / 2`."""
+
+    prefix = "cosine"
+    usage = (
+        "scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total_steps)\n"
+        "# after each step: scheduler.step()"
+    )
+
+    @staticmethod
+    def factor(progress: float) -> float:
+        r"""Returns :math:`(1 + \cos \pi u) / 2`."""
+        return (1 + math.cos(math.pi * progress)) / 2

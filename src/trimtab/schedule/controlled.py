@@ -1,0 +1,105 @@
+"""Optimizers whose pace something else sets, as experiments run them.
+
+In a loop of one's own a controller or a scheduler stands beside the optimizer. In a session it stands around it, as
+wrappers do, so that candidates can be put together in one way.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from trimtab.lab.controller import Controller
+from trimtab.lab.session import Session, StepsOnSession
+from trimtab.lab.tunable import Tunables
+from trimtab.primitives.wrapping import OptimizerWrapper
+
+
+class PacedOptimizer(OptimizerWrapper, ABC):
+    """An optimizer that steps on a session, at a pace that is set from outside.
+
+    Attributes:
+        usage: the lines that do the same in a loop of one's own, after ``optimizer`` was made; ``{name}`` stands for
+            a setting.
+    """
+
+    passes_steps_on = True
+    tunables: ClassVar[Tunables] = {}
+    usage: ClassVar[str]
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # noqa: ARG002 - torch's signature
+        """Refuses: there is no session.
+
+        Raises:
+            RuntimeError: always; the message says what to do instead.
+        """
+        raise RuntimeError(
+            f"{type(self).__name__} takes its steps in a trimtab.Session. In a loop of your own, step the optimizer, "
+            f"and use:\n{self.usage}"
+        )
+
+    @abstractmethod
+    def step_on(self, session: Session) -> Tensor:
+        """Takes one step of the inner optimizer on the session's batch; returns the loss before it."""
+
+    def inner_step(self, session: Session) -> Tensor:
+        """Takes one step of the inner optimizer, whatever it needs of the session."""
+        inner: Any = self.inner
+        loss: Tensor = inner.step_on(session) if isinstance(inner, StepsOnSession) else inner.step(session.closure())
+        return loss
+
+
+class ControlledOptimizer(PacedOptimizer):
+    """An optimizer with a controller, which observes each step.
+
+    Attributes:
+        controller: ``None`` before the first step.
+    """
+
+    controller: Controller | None
+
+    def __init__(self, optimizer: Optimizer, **settings: Any) -> None:
+        super().__init__(optimizer, **settings)
+        self._forget()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._forget()
+
+    def _forget(self) -> None:
+        self.controller, self._waiting = None, None
+
+    @abstractmethod
+    def control(self, session: Session) -> Controller:
+        """Makes the controller of a run that is about to take its first step."""
+
+    def step_on(self, session: Session) -> Tensor:
+        """Takes one step, and lets the controller see its loss."""
+        controller = self.started(session)
+        loss = self.inner_step(session)
+        controller.observe(loss.item())
+        return loss
+
+    def started(self, session: Session) -> Controller:
+        """Returns the controller, made if need be, with the state that was loaded before it was."""
+        if self.controller is None:
+            self.controller = self.control(session)
+            if self._waiting is not None:
+                self.controller.load_state_dict(self._waiting)
+                self._waiting = None
+        return self.controller
+
+    def _saved(self) -> dict[str, Any]:
+        state = self._waiting if self.controller is None else self.controller.state_dict()
+        return {**super()._saved(), "controller": state}
+
+    def _load(self, state: dict[str, Any]) -> None:
+        rest = {key: value for key, value in state.items() if key != "controller"}
+        super()._load(rest)
+        if self.controller is None or state.get("controller") is None:
+            self._forget()
+            self._waiting = state.get("controller")
+        else:
+            self.controller.load_state_dict(state["controller"])
