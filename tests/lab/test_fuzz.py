@@ -282,8 +282,8 @@ LEFT_OUT = {
         "lease:Leases", "lease:Heart", "process:Ended", "process:Lines", "randomness:OwnedRandomness",
         "statistics:PairedDifference", "store:StoredStudy", "trial:Point", "trial:CurvePoint", "trial:Outcome",
         "task:Evaluation", "activity:Process", "activity:Running", "activity:Ended", "activity:Activity",
-        "performance_profile:PerformanceProfile", "schedule:Job", "replay:Replay", "pace:PacePoint", "pace:PaceRecorder",
-        "stream:BatchStream",
+        "performance_profile:PerformanceProfile", "schedule:Job", "replay:Replay", "pace:PacePoint",
+        "pace:PaceRecorder", "stream:BatchStream",
     },
     "called by trimtab alone, with objects of its own": {
         "database:sqlite_file", "database:shown", "database:existing", "environment:environment",
