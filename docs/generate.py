@@ -59,14 +59,17 @@ def method_page(entry: Entry) -> str:
     stretched = f"Of the optimizer's ranges, {stretched}." if stretched else ""
     fixed = ", ".join(f"`{key}={value!r}`" for key, value in entry.settings.items())
     link = f" [arXiv:{entry.arxiv}](https://arxiv.org/abs/{entry.arxiv})" if entry.arxiv else ""
-    reference = (
-        f"## Reference\n\n::: {_public_path(entry)}\n"
-        if module.startswith("trimtab")
-        else (
-            f"This is `{module}.{name}`; [its documentation](https://docs.pytorch.org/docs/stable/generated/{module}.{name}.html)"
-            " is PyTorch's.\n"
+    if module.startswith("trimtab"):
+        reference = f"## Reference\n\n::: {_public_path(entry)}\n"
+    elif entry.extra:
+        package = module.partition(".")[0]
+        reference = (
+            f"This is `{module}.{name}` of the package [{package}](https://pypi.org/project/{package}/): "
+            f"`pip install 'trimtab[{entry.extra}]'`.\n"
         )
-    )
+    else:
+        url = f"https://docs.pytorch.org/docs/stable/generated/{module}.{name}.html"
+        reference = f"This is `{module}.{name}`; [its documentation]({url}) is PyTorch's.\n"
     return f"""\
 # {entry.title}
 
@@ -108,7 +111,9 @@ def _use(entry: Entry) -> str:
     if entry.kind == "controller":
         optimizer = 'optimizer = trimtab.create("adamw", model, lr=1e-3)'
         return f"{optimizer}\n{entry.load().usage}"
-    return f'optimizer = trimtab.create("{example(entry).label}", model, lr={_middle(entry):.1g})'
+    tunable = example(entry).tunables.get("lr")
+    rate = "" if tunable is None else f", lr={tunable.at(0.5):.1g}"
+    return f'optimizer = trimtab.create("{example(entry).label}", model{rate})'
 
 
 def _verdict(entry: Entry) -> str:
@@ -140,10 +145,6 @@ def _against_adamw(entry: Entry) -> str:
 def _public_path(entry: Entry) -> str:
     module, _, name = entry.object.partition(":")
     return f"{getattr(importlib.import_module(module), name).__module__}.{name}"
-
-
-def _middle(entry: Entry) -> float:
-    return float(example(entry).tunables["lr"].at(0.5))
 
 
 def index_page() -> str:
