@@ -28,8 +28,8 @@ class Expression:
         inner: what a wrapper goes around; ``None`` for an optimizer.
 
     Raises:
-        InputError: a wrapper has nothing inside, an optimizer has something, a wrapper stands there twice, or a fixed
-            setting is unknown.
+        InputError: a wrapper has nothing inside, or what cannot be inside of it; an optimizer has something; a wrapper
+            stands there twice; or a fixed setting is unknown.
     """
 
     entry: Entry
@@ -42,13 +42,26 @@ class Expression:
             if self.inner is None:
                 raise InputError(f"{name} goes around an optimizer: {name}(adamw)")
             if any(node.entry == self.entry for node in self.inner.nodes()):
-                raise InputError(f"{name} is around itself")
+                raise InputError(f"{name} is around itself: leave one of them out")
+            for node in self.inner.nodes():
+                self._check_around(node.entry)
         elif self.inner is not None:
             raise InputError(f"{name} goes around nothing: it is no wrapper")
         known = settings_of(self.entry)
         for setting, _ in self.fixed:
             if setting not in known:
                 raise InputError(f"{name} has no setting {setting!r}; it has {', '.join(known)}")
+
+    def _check_around(self, inside: Entry) -> None:
+        """Checks that this wrapper can go around an entry, as its class does, but before there is a model."""
+        wrapper, optimizer = self.entry.load(), inside.load()
+        if hasattr(optimizer, "step_on") and not wrapper.passes_steps_on:
+            remedy = "leave it out" if inside.kind != "wrapper" else f"write {inside.id}({self.entry.id}(...))"
+            raise InputError(
+                f"{self.entry.id} changes the gradients of a step, and {inside.id} steps from more than these: {remedy}"
+            )
+        if not (wrapper.keeps_shapes or getattr(optimizer, "keeps_shapes", True)):
+            raise InputError(f"{self.entry.id} and {inside.id} both move matrices in subspaces: take one of the two")
 
     def check(self) -> None:
         """Checks the fixed settings of the whole; those of a part depend on what goes around it.
