@@ -88,6 +88,11 @@ def test_a_run_that_diverged_has_no_number():
     assert "refuted: – nats" in page(lost)
 
 
+def test_what_to_be_wary_of_is_said():
+    assert "Be wary" not in page(finding("confirmed"))
+    assert " Be wary: one; two." in page(finding("confirmed"), notes=("one", "two"))
+
+
 def test_a_result_of_another_protocol_is_marked():
     assert "The protocol has changed" not in page(finding("confirmed"))
     assert "The protocol has changed since this result." in page(finding("confirmed"), protocol_hash="old")

@@ -60,9 +60,10 @@ def _section(situation: str, methods: list[Entry], results: Callable[[str], Clai
 def _tried(name: str, claim: Claim, result: ClaimResult) -> str:
     """Returns what was claimed and came of it, and on what it was tried."""
     old = " The protocol has changed since this result." if is_stale(claim.id, result.protocol_hash) else ""
+    wary = f" Be wary: {'; '.join(result.notes)}." if result.notes else ""
     return (
         f"{name}: **{result.verdict}**, {MEANINGS[result.verdict]}. Claimed: {result.statement} "
-        f"Tried so: {claim.protocol[0]}{old}"
+        f"Tried so: {claim.protocol[0]}{wary}{old}"
     )
 
 
