@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from trimtab.catalog import find
+from trimtab.catalog.create import create
 from trimtab.catalog.expressions import Expression, example
 from trimtab.catalog.parsing import parse_expression, parse_expressions
 from trimtab.lab.errors import InputError
@@ -117,6 +118,19 @@ def test_the_code_to_paste_builds_the_same(text):
 def test_what_makes_no_sense_is_pointed_at(text, message):
     with pytest.raises(InputError, match=message):
         parse_expressions(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("clip(lion)", "clap.fraction", r"clip\(lion\) has no setting 'clap.fraction'.*a wrapper's begin with clip\."),
+        ("agvm(clip(lion))", "lion.lr", r"has no setting 'lion.lr'.*begin with clip\. or agvm\."),
+        ("lion", "clip.fraction", r"lion has no setting 'clip.fraction'.*and there is no wrapper"),
+    ],
+)
+def test_a_setting_that_belongs_to_nobody_is_refused(text, name, message):
+    with pytest.raises(InputError, match=message):
+        create(text, torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)), **{name: 0.1})
 
 
 @pytest.mark.parametrize("text", ["", "lion,adamw"])

@@ -113,8 +113,12 @@ class Expression:
             model_or_params: a model, or parameters or parameter groups as in ``torch.optim``.
             tuned: settings beside those that are fixed.
             no_decay: puts biases and the parameters of normalisation layers into a group without weight decay.
+
+        Raises:
+            InputError: a setting is written with a name that no wrapper here has.
         """
         settings = self.settings(tuned)
+        self._check_owned(settings)
         built: Any = None
         for node in self.nodes():
             own = node._own(settings)
@@ -145,6 +149,15 @@ class Expression:
             return {name: value for name, value in settings.items() if "." not in name}
         start = f"{self.entry.id}."
         return {name.removeprefix(start): value for name, value in settings.items() if name.startswith(start)}
+
+    def _check_owned(self, settings: Iterable[str]) -> None:
+        wrappers = [node.entry.id for node in self.nodes() if node.inner is not None]
+        for name in settings:
+            owner, dot, _ = name.partition(".")
+            if dot and owner not in wrappers:
+                begin = " or ".join(f"{wrapper}." for wrapper in wrappers)
+                theirs = f"a wrapper's begin with {begin}" if wrappers else "there is no wrapper"
+                raise InputError(f"{self.label} has no setting {name!r}: an optimizer's stand alone, and {theirs}")
 
     def _wrapping(self, attribute: str, otherwise: Any) -> Any:
         """What a wrapper's class says of the optimizers inside."""
