@@ -25,6 +25,8 @@ SUMMARY = """\
 * [Compare on your own task](own-task.md)
 * [Compare with a Trainer or a Lightning module](adapters.md)
 * [Compare with any script](any-script.md)
+* [Which optimizer when](which-optimizer.md)
+* [Putting optimizers together](compositions.md)
 * [Coming from another optimizer](coming-from.md)
 * [How a comparison is made](comparison.md)
 * [Over several tasks](several-tasks.md)
@@ -35,6 +37,7 @@ SUMMARY = """\
 * Methods
     * [All](methods/index.md)
 {methods}
+* [What each optimizer costs](family.md)
 * [How fast, how exact](speed.md)
 * [How much memory](memory.md)
 * [Test your own optimizer](testing.md)
@@ -135,7 +138,11 @@ def _figures(claim: Claim, result: ClaimResult) -> str:
 
 def _cost(entry: Entry) -> str:
     """Where the cost of a step was measured."""
-    return "What a step costs, measured: [how fast](../speed.md).\n\n" if entry.object.startswith("trimtab") else ""
+    return (
+        "What a step costs, measured: [all in one table](../family.md), [how fast](../speed.md).\n\n"
+        if entry.object.startswith("trimtab")
+        else ""
+    )
 
 
 def _against_adamw(entry: Entry) -> str:

@@ -32,6 +32,8 @@ def test_every_entry_says_what_a_reader_needs(entry):
     assert str(entry.year) in entry.citation
     assert entry.kind in KINDS
     assert (entry.kind == "baseline") == (entry.object.startswith("torch.optim:") or entry.extra is not None)
+    if entry.family == "optim":
+        assert (entry.kind == "baseline") == (entry.situation is None)
 
 
 def test_ranges_of_all_optimizers_are_equally_wide():

@@ -76,7 +76,7 @@ def test_outside_of_a_session_it_says_what_to_use():
 
 
 def test_wrappers_stand_inside():
-    with pytest.raises(InputError, match=r"cosine has to stand outside of clip: adamw\+clip\+cosine"):
+    with pytest.raises(InputError, match=r"cosine steps from more than these: write cosine\(clip\(...\)\)"):
         parse_expression("clip(adamw+cosine)")
 
 

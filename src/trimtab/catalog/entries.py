@@ -37,6 +37,7 @@ class Entry:
         authors: of the paper.
         year: of the paper.
         arxiv: identifier of the paper.
+        situation: where its claim's verdicts say something; methods that one reader chooses between share it.
         tunables: where the ranges of its settings are, as ``module:name``; the class's own ``tunables`` if absent.
         settings: values that it is built with unless told otherwise.
         aliases: other names.
@@ -59,6 +60,7 @@ class Entry:
     arxiv: str | None = None
     extra: str | None = None
     session: str | None = None
+    situation: str | None = None
     tunables: str | None = None
     settings: dict[str, Value] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
