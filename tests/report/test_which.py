@@ -12,7 +12,7 @@ from trimtab.claims.result import ClaimResult, Finding, committed
 from trimtab.report.claims import MEANINGS
 from trimtab.report.which import HEADINGS, NOT_RUN, NOT_SUPPORTED, SUPPORTED, which_optimizer
 
-METHODS = [entry for entry in entries().values() if entry.kind != "baseline"]
+METHODS = [entry for entry in entries().values() if entry.situation is not None]
 
 
 def finding(verdict, mean=0.5, *, decides=True):
