@@ -107,6 +107,23 @@ def test_fused_attention_gets_advice_and_the_advice_helps():
     assert math.isfinite(model.sharpness)
 
 
+class OnceDifferentiable(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, values):
+        return values.clone()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        return grad
+
+
+def test_what_is_marked_once_differentiable_is_refused_and_not_taken_for_a_constant():
+    x = nn.Parameter(torch.ones(2))
+    with pytest.raises(RuntimeError, match="no second derivative: it is marked once_differentiable"):
+        local_models(lambda: (OnceDifferentiable.apply(2 * x) ** 3).sum() / 2, [x], [[torch.ones(2)]])
+
+
 def test_the_precision_of_16_bit_parameters_is_that_of_their_products():
     x = nn.Parameter(torch.ones(4, dtype=torch.bfloat16))
     (model,) = local_models(square_of(x), [x], [[torch.ones(4, dtype=torch.bfloat16)]])

@@ -19,6 +19,8 @@ Block: TypeAlias = Literal["conv", "row", "none"] | int
 """Which elements of a parameter share one number; see :func:`block_mean`."""
 
 _NO_SECOND_DERIVATIVE = ("is not implemented", "once_differentiable", "ouble backward")
+_DEAD_END = "torch::autograd::Error"
+"""The node that stands for the second derivative of a function which is marked once differentiable."""
 _RANDOM_BYTES = 8
 _named_block = one_of("conv", "row", "none")
 _positive = whole_number(1)
@@ -64,6 +66,26 @@ def hessian_vector_product(
             "torch.nn.attention.sdpa_kernel(SDPBackend.MATH); for a recurrent layer on CUDA, under "
             "torch.backends.cudnn.flags(enabled=False)"
         ) from error
+
+
+def refuse_dead_ends(grads: Sequence[Float[Tensor, "..."]]) -> None:
+    """Checks that no path of the gradients' graph ends where a function is marked once differentiable.
+
+    Torch takes such a path for a constant and says nothing, so that a product would lack what goes through it. The
+    whole graph is walked.
+
+    Raises:
+        RuntimeError: some path does.
+    """
+    waiting, seen = [grad.grad_fn for grad in grads], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        if node.name() == _DEAD_END:
+            raise RuntimeError("an operation of the model has no second derivative: it is marked once_differentiable")
+        seen.add(node)
+        waiting += [other for other, _ in node.next_functions]
 
 
 def random_signs(
