@@ -1,0 +1,66 @@
+"""What coordinate clipping costs: milliseconds of an optimizer's step with and without it, as ratios in one run.
+
+Clipping takes one pass that counts and selects, to find the threshold, and one that cuts. Clipping updates keeps a copy
+of the parameters besides. Repeats are interleaved: every optimizer takes one timed step, in an order drawn anew, then
+all take the next one.
+
+On a machine that others use as well, ``--threads 1 --clock cpu`` leaves out the time that went to them.
+
+    python benchmarks/clipping_step.py [--repeats 15] [--threads N] [--clock wall|cpu]
+"""
+
+import statistics
+
+import torch
+from optimizer_step import gpt_shapes, parameters, small_shapes
+from side_by_side import Parser, in_turn, setting
+
+from trimtab.optim import ClippedAdam, CoordinateClip, Lamb, Lion
+
+INSIDE = {
+    "SGD with momentum, foreach": lambda params: torch.optim.SGD(params, lr=1e-3, momentum=0.9, foreach=True),
+    "Lion": lambda params: Lion(params, lr=1e-4),
+}
+
+AROUND = {
+    "clip, 1 %": {"fraction": 0.01},
+    "clip, 10 %": {"fraction": 0.1},
+    "clip, 50 %": {"fraction": 0.5},
+    "clip, 10 % of each tensor": {"fraction": 0.1, "scope": "tensor"},
+    "clip, absolute": {"fraction": None, "threshold": 1.0},
+    "clip of updates, 50 %": {"fraction": 0.5, "where": "update"},
+}
+
+
+def candidates():
+    """Returns name to constructor and to the name of what it is compared with."""
+    rows = {}
+    for name, make in INSIDE.items():
+        rows[name] = (make, name)
+        for around, options in AROUND.items():
+            rows[f"{around}, around {name}"] = (
+                lambda params, make=make, options=options: CoordinateClip(make(params), **options),
+                name,
+            )
+    rows["Adam, ours"] = (lambda params: Lamb(params, adapt=False), "Adam, ours")
+    rows["ClippedAdam, 10 %"] = (ClippedAdam, "Adam, ours")
+    rows["ClippedAdam, nothing"] = (lambda params: ClippedAdam(params, fraction=0.0), "Adam, ours")
+    return rows
+
+
+def main():
+    options = Parser(__doc__, repeats=15).options()
+    print(f"{setting(options)}, interleaved; medians")
+    for title, shapes in (("GPT", gpt_shapes()), ("Small tensors", small_shapes())):
+        rows = candidates()
+        steps = {name: make(parameters(shapes)).step for name, (make, _) in rows.items()}
+        times = {name: statistics.median(each) for name, each in in_turn(steps, options, warm_up=3).items()}
+        elements = sum(torch.Size(shape).numel() for shape in shapes)
+        print(f"\n{title}: {len(shapes)} tensors, {elements / 1e6:.1f} M elements")
+        print("| optimizer | ms a step | times without clipping |\n|---|---:|---:|")
+        for name, (_, inside) in rows.items():
+            print(f"| {name} | {times[name]:.2f} | {times[name] / times[inside]:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
