@@ -79,7 +79,7 @@ def test_the_page_has_all_numbers_and_says_what_is_missing(page):
         "its direction is zero",
         "arXiv:2306.00204",
         "lr = 0.00316, weight_decay = 0.01",
-        "8 of 16",
+        "8 × 16 samples",
         "on a linear axis only",
         *conclusion(RESULT)[:1],
     ):

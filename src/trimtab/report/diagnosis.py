@@ -104,7 +104,7 @@ def _facts(result: DiagnosisResult) -> list[tuple[str, str]]:
         ("task", result.task),
         ("trajectory", result.along),
         ("steps", f"{result.steps:,}"),
-        ("batches measured on", f"{result.batches:,} of {result.batch_size:,}"),
+        ("batches measured on", f"{result.batches:,} × {result.batch_size:,} samples"),
         ("seed", f"{result.seed}"),
     ]
 
