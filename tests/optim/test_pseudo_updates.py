@@ -139,9 +139,21 @@ def test_a_parameter_without_gradient_stays():
     assert bias.tolist() == [0.0]
 
 
+class Moody(torch.optim.SGD):
+    """Has modes, as schedule-free optimizers do."""
+
+    def train(self):
+        pass
+
+    def eval(self):
+        pass
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
+        (lambda m: Moody(m.parameters()), "it: Moody has modes for training and evaluation"),
+        (lambda m: CoordinateClip(Moody(m.parameters())), "it: Moody has modes for training and evaluation"),
         (lambda m: AdaHessian(m.parameters()), "it: AdaHessian steps from more than gradients"),
         (lambda m: SSO(m.parameters()), "it: SSO steps from more than gradients"),
         (lambda m: AGVM(torch.optim.SGD(m.named_parameters()), "children"), "it: AGVM steps from more than gradients"),

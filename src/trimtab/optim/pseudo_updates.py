@@ -52,8 +52,8 @@ class PseudoUpdates:
         params: the model's parameters that require a gradient, each once. Gradients and directions are in this order.
 
     Raises:
-        TypeError: something that was built is no optimizer, or needs more than gradients: a session, the graph of the
-            gradients, or a closure. The message names it.
+        TypeError: something that was built is no optimizer, needs more than gradients (a session, the graph of the
+            gradients, a closure), or has modes, as schedule-free ones do. The message names it.
         ValueError: building an optimizer changed the model's parameters.
     """
 
@@ -148,6 +148,11 @@ def refuse_unfit(name: str, optimizer: object) -> None:
             raise TypeError(
                 f"{name}: {kind} steps from more than gradients, which it takes from a session, and so has no "
                 "direction for a gradient that is given"
+            )
+        if all(callable(getattr(inner, mode, None)) for mode in ("train", "eval")):
+            raise TypeError(
+                f"{name}: {kind} has modes for training and evaluation, because it trains with weights of its own "
+                "trajectory, and so has no direction on another's"
             )
         closure = inspect.signature(inner.step).parameters.get("closure") if isinstance(inner, Optimizer) else None
         if closure is not None and closure.default is inspect.Parameter.empty:
