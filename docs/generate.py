@@ -30,6 +30,7 @@ SUMMARY = """\
 * [Coming from another optimizer](coming-from.md)
 * [How a comparison is made](comparison.md)
 * [Over several tasks](several-tasks.md)
+* [How sharp directions are](diagnose.md)
 * [On many machines](machines.md)
 * [In a notebook](notebook.md)
 * [What it withstands](reliability.md)
@@ -47,7 +48,7 @@ SUMMARY = """\
     * [Comparisons](reference/compare.md)
     * [The update rule's contract](reference/rules.md)
     * [Surrogates and line searches](reference/surrogates.md)
-    * [Curvature](reference/curvature.md)
+    * [Curvature and sharpness](reference/curvature.md)
 """
 
 

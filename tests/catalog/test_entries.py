@@ -48,7 +48,7 @@ def test_ranges_of_all_optimizers_are_equally_wide():
 
 def test_methods_come_first_then_wrappers_and_controllers():
     assert [entry.id for entry in ALL] == [
-        "adabelief", "adahessian", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
+        "adabelief", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
         "agvm", "clip", "galore", "q_galore",
         "cosine",
         "adamw", "nadam", "prodigy", "radam", "schedulefree", "sgd",
