@@ -5,7 +5,9 @@ names; those of a wrapper are written ``clip.fraction``.
 """
 
 import inspect
+import io
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -85,9 +87,13 @@ class Expression:
     @property
     def label(self) -> str:
         """The expression, written out in one way."""
-        arguments = [] if self.inner is None else [self.inner.label]
-        arguments += [f"{name}={value!r}" for name, value in self.fixed]
-        return f"{self.entry.id}({', '.join(arguments)})" if arguments else self.entry.id
+        arguments = [f"{name}={value!r}" for name, value in self.fixed]
+        beside = ""
+        if self.inner is not None and self.entry.kind == "controller":
+            beside = f"{self.inner.label}+"
+        elif self.inner is not None:
+            arguments.insert(0, self.inner.label)
+        return beside + (f"{self.entry.id}({', '.join(arguments)})" if arguments else self.entry.id)
 
     @property
     def tunables(self) -> Tunables:
@@ -123,7 +129,8 @@ class Expression:
         for node in self.nodes():
             own = node._own(settings)
             inside = parameters_of(model_or_params, own, no_decay) if built is None else built
-            built = node.entry.load()(inside, **own)
+            with redirect_stdout(io.StringIO()):  # Prodigy's constructor prints, once in every trial
+                built = node.entry.load()(inside, **own)
         optimizer: torch.optim.Optimizer = built
         return optimizer
 
