@@ -1,0 +1,86 @@
+"""The learning rate and the momentum that are best on a quadratic, from what is known of its spectrum."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from trimtab.primitives.lanczos import Spectrum
+
+Variant: TypeAlias = Literal["sgd", "heavy_ball", "nesterov"]
+Smallest: TypeAlias = Literal["minimum", "median"]
+Correction: TypeAlias = Callable[[Spectrum], float]
+
+NEGLIGIBLE = 1e-12
+
+
+@dataclass(frozen=True)
+class Learned:
+    r"""What a spectrum says about learning rate and momentum.
+
+    Args:
+        lr: :math:`\alpha`.
+        momentum: :math:`\rho`.
+        largest: :math:`L`.
+        smallest: :math:`\mu`.
+    """
+
+    lr: float
+    momentum: float
+    largest: float
+    smallest: float
+
+
+def learned_from(
+    spectrum: Spectrum,
+    variant: Variant = "heavy_ball",
+    smallest: Smallest = "minimum",
+    *,
+    bulk: float = 0.5,
+    correction: Correction | None = None,
+) -> Learned | None:
+    r"""Returns the rate and the momentum that are best on a quadratic with this spectrum.
+
+    With :math:`L = \max_i \lvert \theta_i \rvert` and :math:`\mu` from the positive Ritz values:
+
+    * ``"sgd"``: :math:`\alpha = 2 / (L + \mu)`, :math:`\rho = 0`, where :math:`\mu` is the median of
+      :math:`\lvert \theta_i \rvert` unless ``smallest="minimum"``.
+    * ``"heavy_ball"``: :math:`\alpha = \big( 2 / (\sqrt L + \sqrt\mu) \big)^2`,
+      :math:`\rho = \big( (\sqrt L - \sqrt\mu) / (\sqrt L + \sqrt\mu) \big)^2` (Polyak, 1964).
+    * ``"nesterov"``: :math:`\alpha = 1/L`, :math:`\rho = (\sqrt L - \sqrt\mu) / (\sqrt L + \sqrt\mu)`.
+
+    Args:
+        spectrum: of a batch.
+        variant: which method.
+        smallest: :math:`\mu` is the ``"minimum"``, without the Ritz value that has more than ``bulk`` of the weight, if
+            any has; or the ``"median"``.
+        bulk: the weight above which a Ritz value stands for the many directions without curvature.
+        correction: from the spectrum to the :math:`L` of another batch size.
+
+    Returns:
+        ``None`` where there is nothing to learn from: no positive Ritz value, or :math:`L < 10^{-12}`.
+    """
+    ritz = spectrum.ritz.tolist()
+    sizes = sorted(abs(value) for value in ritz)
+    if max(ritz) <= 0 or sizes[-1] < NEGLIGIBLE:
+        return None
+    largest = sizes[-1] if correction is None else float(correction(spectrum))
+    if len(ritz) == 1:
+        return Learned(1 / largest, 0.0, largest, largest)
+    low = min(_smallest(spectrum, smallest, bulk, sizes), largest)
+    big, small = math.sqrt(largest), math.sqrt(low)
+    if variant == "sgd":
+        return Learned(2 / (largest + low), 0.0, largest, low)
+    momentum = (big - small) / (big + small)
+    if variant == "nesterov":
+        return Learned(1 / largest, momentum, largest, low)
+    return Learned((2 / (big + small)) ** 2, momentum**2, largest, low)
+
+
+def _smallest(spectrum: Spectrum, rule: str, bulk: float, sizes: list[float]) -> float:
+    if rule == "median":
+        middle = len(sizes) // 2
+        return sizes[middle] if len(sizes) % 2 else (sizes[middle - 1] + sizes[middle]) / 2
+    pairs = zip(spectrum.ritz.tolist(), spectrum.weights.tolist(), strict=True)
+    kept = [value for value, weight in pairs if value > 0 and weight <= bulk]
+    return min(kept) if kept else sizes[-1]
