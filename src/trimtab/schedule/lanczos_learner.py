@@ -20,7 +20,6 @@ from trimtab.primitives.hyperparameters import (
     SHARE,
     Check,
     Interval,
-    integer,
     one_of,
     whole_number,
 )
@@ -39,7 +38,7 @@ HYPERPARAMETERS: dict[str, Check] = {
     "safety": POSITIVE,
     "largest_momentum": FRACTION,
     "largest_change": Interval(1.0, math.inf, closed=True),
-    "seed": integer,
+    "seed": whole_number(0),
 }
 
 _STATE = {"observed", "refreshes", "history"}
@@ -132,8 +131,6 @@ class LanczosLearner:
             "smallest": ("median" if variant == "sgd" else "minimum") if smallest is None else smallest,
         }
         self.settings = {name: check(name, given[name]) for name, check in HYPERPARAMETERS.items()}
-        if self.settings["seed"] < 0:
-            raise ValueError(f"seed={seed} must be a whole number >= 0")
         for name, function in (("outputs", outputs), ("loss", loss), ("correction", correction)):
             if not (callable(function) or (name == "correction" and function is None)):
                 raise TypeError(f"{name}={function!r} must be a function")
@@ -150,9 +147,13 @@ class LanczosLearner:
             loss: of the step; not looked at.
         """
         del loss
-        self._observed += 1
+        self.note_step()
         if self.due:
             self.refresh()
+
+    def note_step(self) -> None:
+        """Counts a step; for those who call :meth:`refresh` themselves when it is :attr:`due`."""
+        self._observed += 1
 
     @property
     def due(self) -> bool:
