@@ -1,6 +1,13 @@
 """The command line: parses, calls, prints."""
 
-from trimtab.cli import comparing, diagnosing, methods, verifying, watching  # noqa: F401 - each gives the application its commands
+from trimtab.cli import (  # noqa: F401 - each gives the application its commands
+    comparing,
+    diagnosing,
+    methods,
+    scaling,
+    verifying,
+    watching,
+)
 from trimtab.cli.application import app
 
 

@@ -17,6 +17,9 @@ from trimtab.schedule.rmt_scaling import (
     without_noise,
 )
 
+_SAME = 0.98
+"""Of the largest Ritz value: what is above counts as the same outlier, found from another start."""
+
 
 @dataclass(frozen=True)
 class Wigner:
@@ -84,14 +87,18 @@ class MarchenkoPastur:
         ratio = self.directions * inverse_batch(batch_size, self.samples)
         return marchenko_pastur_extremal(self.eigenvalue, self.variance, ratio)
 
+    def is_outlier(self, batch_size: int) -> bool:
+        """Tells whether the largest eigenvalue stands out of the noise of such a batch."""
+        ratio = self.directions * inverse_batch(batch_size, self.samples)
+        return self.eigenvalue > self.variance * (1 + math.sqrt(ratio))
+
     @classmethod
     def fitted(cls, spectrum: Spectrum, batch_size: int, samples: int | None = None) -> Self:
         r"""Makes the law of which a batch was measured.
 
-        Beside the outlier :math:`\lambda'`, the trace :math:`t_1` and the sum of the squared eigenvalues :math:`t_2`
-        are those of :math:`t_1^2 / t_2` directions with the variance :math:`t_2 / t_1`: the spectrum's participation
-        ratio stands for the :math:`P` of the theory, because most parameters of a network have no curvature. What the
-        batch's own noise adds to :math:`t_2`, which is :math:`t_1^2 (1/B - 1/N)`, is taken out first.
+        The trace without the outlier is spread evenly over all :math:`P` parameters, :math:`\sigma^2 = t/P`. Far above
+        the threshold, where outliers of networks are, only the product counts, :math:`\lambda' \approx \lambda + t/B`,
+        which is also the curvature that the mean squared error of SGD feels along the outlier.
 
         Args:
             spectrum: of that batch's Gauss-Newton matrix, for random starts.
@@ -104,14 +111,10 @@ class MarchenkoPastur:
         largest, rows = float(spectrum.ritz[-1]), spectrum.dimension
         if largest <= 0:
             raise ValueError(f"the largest eigenvalue is {largest:g}: there is no curvature to speak of")
-        trace = max(0.0, rows * spectrum.moment(1) - largest)
-        left = inverse_batch(batch_size, samples)
-        if not trace:
-            return cls(largest, 0.0, 0.0, samples)
-        squares = rows * spectrum.moment(2) - largest**2 - trace**2 * left
-        variance = min(max(squares, trace**2 / rows) / trace, largest)
-        directions = trace / variance
-        return cls(_outlier(largest, variance, directions * left), variance, directions, samples)
+        rest = spectrum.ritz < _SAME * largest  # every start has found the outlier, with a weight that is due to chance
+        variance = min(max(0.0, float((spectrum.weights * spectrum.ritz)[rest].sum())), largest)
+        ratio = rows * inverse_batch(batch_size, samples)
+        return cls(_outlier(largest, variance, ratio), variance, float(rows), samples)
 
 
 def _outlier(extremal: float, variance: float, ratio: float) -> float:

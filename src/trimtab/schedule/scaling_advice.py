@@ -16,7 +16,7 @@ from trimtab.lab.task import Task, check_task, samples_in
 from trimtab.schedule.batch_curvature import Matrix
 from trimtab.schedule.learned_rates import learned_from
 from trimtab.schedule.noise_model import MarchenkoPastur, NoiseModel, Wigner
-from trimtab.schedule.rmt_scaling import Rule, maximal_learning_rate, scale_damping, scale_learning_rate
+from trimtab.schedule.rmt_scaling import EXPONENTS, Rule, maximal_learning_rate, scale_damping
 from trimtab.schedule.task_curvature import TaskCurvature, task_curvature
 
 Chosen: TypeAlias = Literal["sgd", "adamw"]
@@ -38,6 +38,7 @@ class Law:
         knee: samples at which noise doubles it.
         largest: with the noise of each of the batch sizes.
         rates: the largest stable rates of these; for an adaptive method the root's, which tell how the rate scales.
+        outlier_from: the least of the batch sizes at which the largest eigenvalue stands out of the noise, if it does.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Law:
     knee: float
     largest: tuple[float, ...]
     rates: tuple[float, ...]
+    outlier_from: int | None
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class ScalingAdvice:
         smallest: the least curvature that counts, for momentum; ``None`` where none is positive.
         lowest: the Hessian's lowest eigenvalue; negative in the direction of a maximum.
         regime: what limits the rate at both sizes: ``noise``, ``curvature``, or ``both`` in turn.
-        factor: what to multiply the learning rate with.
+        factor: what to multiply the learning rate with, by the law itself: a knee that is not sharp.
         lr: for ``to_batch``; ``None`` where none was given to start from and the optimizer is adaptive.
         given_lr: for ``from_batch``, if one was given.
         largest_lr: the largest stable rate of plain SGD at ``from_batch`` and at ``to_batch``.
@@ -102,6 +104,10 @@ class ScalingAdvice:
     def knee(self) -> float:
         """The one that the advice follows."""
         return self.laws[0].knee
+
+    def largest(self, batch_size: int) -> float:
+        """Returns the largest eigenvalue at a batch size that is among those evaluated, by the law that is followed."""
+        return self.laws[0].largest[self.batch_sizes.index(batch_size)]
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values that JSON can hold; every number in them is finite."""
@@ -142,7 +148,7 @@ def advise(
     begin = loaded.batch_size if from_batch is None else from_batch
     measured = min(CURVATURE_BATCH, samples) if curvature_batch is None else curvature_batch
     for name, size in (("from_batch", begin), ("to_batch", to_batch), ("curvature_batch", measured)):
-        check_whole(name, size, least=2 if name == "curvature_batch" else 1)
+        check_whole(name, size, least=4 if name == "curvature_batch" else 1)
         if size > samples:
             raise InputError(f"{name}={size} exceeds the {samples} training samples of {task}")
     loaded.batch_size, loaded.steps = begin, max(1, steps)
@@ -202,7 +208,7 @@ def _advice(session: Session, measured: TaskCurvature, asked: _Asked) -> Scaling
     law = MarchenkoPastur.fitted(measured.gauss_newton, measured.batch_size, samples)
     other = Wigner.fitted(float(measured.hessian.ritz[-1]), measured.noise, measured.batch_size, samples)
     sizes = _sizes(samples, (begin, end))
-    factor = scale_learning_rate(1.0, begin, end, rule, knee=law.knee) if law.knee > 0 else 1.0
+    factor = (law.extremal(begin) / law.extremal(end)) ** EXPONENTS[rule]
     learned = learned_from(measured.hessian, "heavy_ball", correction=lambda _: law.extremal(end))
     plain = asked.optimizer == "sgd"
     lr = None if asked.lr is None else asked.lr * factor
@@ -241,7 +247,8 @@ def _sizes(samples: int, wanted: Sequence[int]) -> tuple[int, ...]:
 def _law(name: str, matrix: Matrix, model: NoiseModel, sizes: Sequence[int], rule: Rule) -> Law:
     largest = tuple(model.extremal(size) for size in sizes)
     rates = tuple(maximal_learning_rate(value, rule=rule) for value in largest)
-    return Law(name, matrix, model.eigenvalue, model.knee, largest, rates)
+    outlier_from = next((size for size in sizes if model.is_outlier(size)), None)
+    return Law(name, matrix, model.eigenvalue, model.knee, largest, rates, outlier_from)
 
 
 def _regime(from_batch: int, to_batch: int, knee: float) -> Regime:

@@ -47,7 +47,7 @@ def task_curvature(session: Session, size: int, seed: int) -> TaskCurvature:
 
     Args:
         session: on the CPU.
-        size: samples, drawn at random, >= 2 and at most as many as there are.
+        size: samples, drawn at random, >= 4 and at most as many as there are.
         seed: of the samples, of the directions and of what layers draw.
 
     Raises:
@@ -74,7 +74,7 @@ def _measured(session: Session, rows: Int[Tensor, " rows"], generator: torch.Gen
             lambda: task.outputs(model, batch), lambda outputs: task.losses(outputs, batch).mean(), params, matrix
         )
 
-    length = max(1, len(rows) // PARTS)
+    length = max(2, len(rows) // PARTS)  # batch normalisation needs two
 
     def parts() -> Iterator[BatchCurvature]:
         for first in range(0, len(rows) - length + 1, length):

@@ -1,0 +1,53 @@
+"""The command that says what another batch size asks for."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from trimtab.cli.application import app, input_errors, say_loading, stoppable
+from trimtab.cli.completing import complete_tasks
+
+
+@app.command(epilog="Exit codes: 0 there is advice; 2 the input cannot work; 3 results cannot be written.")
+def scale(
+    task: Annotated[
+        str, typer.Argument(help="A task that ships, or path/to/task.py:name.", autocompletion=complete_tasks)
+    ],
+    to_batch: Annotated[int, typer.Option(help="Samples a batch to go to.")],
+    from_batch: Annotated[
+        int | None, typer.Option(help="Samples a batch that settings are known for. (default: the task's)")
+    ] = None,
+    optimizer: Annotated[str, typer.Option(help="sgd or adamw.")] = "sgd",
+    lr: Annotated[float | None, typer.Option(help="Learning rate that is good with --from-batch.")] = None,
+    steps: Annotated[int, typer.Option(help="Steps of training before curvature is measured.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of model, training and measurement.")] = 0,
+    curvature_batch: Annotated[
+        int | None, typer.Option(help="Samples to measure on. (default: 1024, or as many as there are)")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where results go. (default: runs/scale-TASK)")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
+) -> None:
+    """Say what learning rate, momentum and damping another batch size asks for, by the curvature of a task."""
+    console = Console(stderr=as_json)
+    with input_errors(), stoppable(console):
+        say_loading()
+        from trimtab.report.scaling import print_scaling, to_json, write_scaling
+        from trimtab.schedule.scaling_advice import advise
+
+        chosen: Any = optimizer
+        advice = advise(
+            task,
+            to_batch,
+            from_batch,
+            optimizer=chosen,
+            lr=lr,
+            steps=steps,
+            seed=seed,
+            curvature_batch=curvature_batch,
+        )
+        paths = write_scaling(advice, Path("runs") / f"scale-{advice.task.replace('/', '-')}" if out is None else out)
+        print_scaling(console, advice, paths)
+    if as_json:
+        typer.echo(to_json(advice))
