@@ -43,9 +43,9 @@ def test_a_warm_up_keeps_the_optimizers_own_settings():
 
 
 @pytest.mark.parametrize(("settings", "charged"), [
-    ({}, 10 * (1 + 4)),
+    ({}, 10 * (1 + 8)),
     ({"matrix": "ggn"}, 10 * (1 + 8)),
-    ({"curvature_batch": 40}, 40 * (1 + 4) + 2 * 40),
+    ({"curvature_batch": 40}, 40 * (1 + 8) + 3 * 40),
     ({"curvature_batch": 40, "matrix": "ggn"}, 40 * (1 + 8)),
 ])  # fmt: skip
 def test_everything_is_charged(settings, charged):

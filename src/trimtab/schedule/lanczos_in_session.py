@@ -14,7 +14,7 @@ from trimtab.lab.task import samples_in, take_rows, to_device
 from trimtab.primitives.hyperparameters import optional, whole_number
 from trimtab.primitives.lanczos import Spectrum, random_direction
 from trimtab.primitives.wrapping import OptimizerWrapper, evaluated
-from trimtab.schedule.batch_curvature import GRADIENTS, BatchCurvature, Matrix, hessian_noise
+from trimtab.schedule.batch_curvature import PRODUCT_GRADIENTS, BatchCurvature, Matrix, hessian_noise
 from trimtab.schedule.kept_buffers import kept_buffers
 from trimtab.schedule.lanczos_learner import HYPERPARAMETERS, LanczosLearner, refuse_optimizer
 from trimtab.schedule.learned_rates import Smallest, Variant
@@ -35,7 +35,7 @@ class LearnedByLanczos(OptimizerWrapper):
     the largest curvature of the session's batches is foretold by :class:`~trimtab.schedule.noise_model.Wigner`, for
     which the Hessian's noise is measured on parts of the batch of curvature, or, for ``matrix="ggn"``, by
     :class:`~trimtab.schedule.noise_model.MarchenkoPastur`. All of it is charged: one gradient of the batch of curvature
-    and one for each product with the Hessian, two with the Gauss-Newton matrix. Running statistics are left as they
+    and two for each product. Running statistics are left as they
     were.
 
     In a loop of one's own it only passes steps on; use the learner itself there.
@@ -194,8 +194,8 @@ class _CurvatureBatch:
 
     def outputs(self) -> Tensor:
         """Computes the outputs; for the graph and the products of a refresh the session is charged here."""
-        own = self.session.optimizer.param_groups[0]
-        self.session.meter.charge(len(self.rows) * (1 + own[f"{KEY}_steps"] * GRADIENTS[own[f"{KEY}_matrix"]]))
+        steps = self.session.optimizer.param_groups[0][f"{KEY}_steps"]
+        self.session.meter.charge(len(self.rows) * (1 + steps * PRODUCT_GRADIENTS))
         return self.part(self.rows)
 
     def part(self, rows: Int[Tensor, " rows"]) -> Tensor:
@@ -232,7 +232,7 @@ class _Correction:
         params = [param for param in session.model.parameters() if param.requires_grad]
         seed = derived_seed(self._seed, _NOISE_STREAM)
         direction = random_direction(params, torch.Generator().manual_seed(seed))
-        session.meter.charge(2 * sum(map(len, parts)))
+        session.meter.charge((1 + PRODUCT_GRADIENTS) * sum(map(len, parts)))
 
         def products() -> Iterator[BatchCurvature]:
             for rows in parts:
