@@ -2,6 +2,7 @@
 
 import copy
 import math
+import statistics
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
@@ -134,10 +135,11 @@ def measured_knee(rates: tuple[float, ...]) -> float:
     """Returns the K with which a / (1 + K / B) comes closest to the rates, by their logarithms."""
 
     def error(knee: float) -> float:
-        left = [math.log(rate * (1 + knee / batch)) for rate, batch in zip(rates, BATCHES, strict=True)]
-        return sum(abs(each - sum(left) / len(left)) ** 2.0 for each in left)
+        return statistics.pvariance(
+            [math.log(rate * (1 + knee / batch)) for rate, batch in zip(rates, BATCHES, strict=True)]
+        )
 
-    return min((2.0 ** (k / 8) for k in range(-16, 81)), key=error)
+    return min((math.exp2(k / 8) for k in range(-16, 113)), key=error)
 
 
 def slope(rates: tuple[float, ...], knee: float) -> float:

@@ -3,17 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import nn
 
 
 @contextmanager
 def kept_buffers(model: nn.Module) -> Iterator[None]:
-    """Gives a model's buffers the values back that they had before."""
-    before = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    """Gives a model copies of its buffers for the passes inside.
+
+    They are other tensors and not only other values, because the graphs of these passes may hold them for longer.
+    """
+    places = [(module, name, buffer) for module in model.modules() for name, buffer in module._buffers.items()]
     try:
+        for module, name, buffer in places:
+            module._buffers[name] = None if buffer is None else buffer.clone()
         yield
     finally:
-        with torch.no_grad():
-            for buffer, value in before:
-                buffer.copy_(value)
+        for module, name, buffer in places:
+            module._buffers[name] = buffer

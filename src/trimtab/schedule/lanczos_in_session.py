@@ -1,8 +1,7 @@
 """The learner of learning rate and momentum in experiments, where a session hands out the batch of curvature."""
 
-from collections.abc import Callable, Iterator, Sequence
-from copy import deepcopy
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Int
@@ -10,24 +9,21 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from trimtab.lab.randomness import derived_seed
+from trimtab.lab.session import Session
 from trimtab.lab.task import samples_in, take_rows, to_device
 from trimtab.primitives.hyperparameters import optional, whole_number
 from trimtab.primitives.lanczos import Spectrum, random_direction
-from trimtab.primitives.wrapping import OptimizerWrapper, evaluated
 from trimtab.schedule.batch_curvature import PRODUCT_GRADIENTS, BatchCurvature, Matrix, hessian_noise
+from trimtab.schedule.controlled import ControlledOptimizer
 from trimtab.schedule.kept_buffers import kept_buffers
 from trimtab.schedule.lanczos_learner import HYPERPARAMETERS, LanczosLearner, refuse_optimizer
 from trimtab.schedule.learned_rates import Smallest, Variant
 from trimtab.schedule.noise_model import MarchenkoPastur, Wigner
 
-if TYPE_CHECKING:
-    from trimtab.lab.session import Session
-
-KEY = "lanczos"
 _ROWS_STREAM, _NOISE_STREAM = 2**31, 2**31 + 1
 
 
-class LearnedByLanczos(OptimizerWrapper):
+class LearnedByLanczos(ControlledOptimizer):
     r"""SGD whose learning rate and momentum a :class:`~trimtab.schedule.lanczos_learner.LanczosLearner` sets.
 
     For sessions: the first refresh comes before the first step unless there is a ``warmup``, and the batch of curvature
@@ -38,11 +34,9 @@ class LearnedByLanczos(OptimizerWrapper):
     and two for each product. Running statistics are left as they
     were.
 
-    In a loop of one's own it only passes steps on; use the learner itself there.
-
     Args:
         optimizer: as for the learner.
-        curvature_batch: samples of the batch of curvature; ``None`` for as many as the session's batch has.
+        curvature_batch: samples of the batch of curvature; ``None`` for the task's batch size.
         every: as for the learner.
         warmup: as for the learner.
         steps: as for the learner.
@@ -60,15 +54,18 @@ class LearnedByLanczos(OptimizerWrapper):
         ValueError: a setting is outside its range, or the optimizer cannot be set in this way.
     """
 
-    prefix = KEY
+    prefix = "lanczos"
     hyperparameters: ClassVar = {
         **HYPERPARAMETERS,
         "smallest": optional(HYPERPARAMETERS["smallest"]),
         "curvature_batch": optional(whole_number(1)),
     }
     owns = ("lr", "momentum")
-    passes_steps_on = True
-    tunables: ClassVar[dict[str, Any]] = {}
+    usage = (
+        "learner = LanczosLearner(optimizer, lambda: model(inputs), lambda outputs: mean_loss(outputs, targets))\n"
+        "# inputs and targets: a fixed part of the training data, as large as a batch\n"
+        "# after each step: learner.observe(loss.item())"
+    )
 
     def __init__(
         self,
@@ -104,73 +101,33 @@ class LearnedByLanczos(OptimizerWrapper):
             largest_change=largest_change,
             seed=seed,
         )
-        self._begin({})
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_saved_progress": self._progress()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__({"inner": state["inner"]})
-        self._begin(state.get("_saved_progress", {}))
-
-    @property
-    def history(self) -> list[dict[str, float]]:
-        """One record for each refresh that changed something, see the learner."""
-        history: list[dict[str, float]] = self._progress().get("history", [])
-        return history
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Takes a step of the inner optimizer."""
-        loss = evaluated(closure)
-        self.inner.step()
-        return loss
-
-    def step_on(self, session: "Session") -> Tensor:
-        """Takes a step on a session's batch, and refreshes when it is time.
+    def control(self, session: Session) -> LanczosLearner:
+        """Makes the learner of a run.
 
         Raises:
-            ValueError: there are fewer training samples than ``curvature_batch``, or curvature is not finite.
+            ValueError: there are fewer training samples than ``curvature_batch``.
         """
-        learner = self._learner_for(session)
-        if not self._progress()["refreshes"] and learner.due:
-            self._refresh(session, learner)
-        inner: Any = self.inner
-        loss: Tensor = inner.step_on(session) if hasattr(inner, "step_on") else inner.step(session.closure())
-        learner.note_step()
-        if learner.due:
-            self._refresh(session, learner)
-        return loss
+        own = self._own(self.param_groups[0])
+        size = own.pop("curvature_batch")
+        batch = _CurvatureBatch(session, session.task.batch_size if size is None else size, own)
+        correction = None if size is None else _Correction(batch, own["matrix"], own["seed"])
+        return LanczosLearner(self.inner, batch.outputs, batch.loss, correction=correction, **own)
 
-    def _begin(self, progress: dict[str, Any]) -> None:
-        self._loaded = progress
-        self._learner: LanczosLearner | None = None
-        self._session: Session | None = None
+    def step_on(self, session: Session) -> Tensor:
+        """Takes one step, before the first of which there is a refresh unless there is a warm-up.
 
-    def _progress(self) -> dict[str, Any]:
-        return self._loaded if self._learner is None else self._learner.state_dict()
-
-    def _saved(self) -> dict[str, Any]:
-        return {**super()._saved(), KEY: deepcopy(self._progress())}
-
-    def _load(self, state: dict[str, Any]) -> None:
-        super()._load({key: value for key, value in state.items() if key != KEY})
-        self._begin(deepcopy(state.get(KEY, {})))
-
-    def _learner_for(self, session: "Session") -> LanczosLearner:
-        if self._learner is None or self._session is not session:
-            progress = self._progress()
-            own = self._own(self.param_groups[0])
-            batch = _CurvatureBatch(session, own["curvature_batch"], own["seed"])
-            correction = None if own.pop("curvature_batch") is None else _Correction(batch, own["matrix"], own["seed"])
-            self._learner = LanczosLearner(self.inner, batch.outputs, batch.loss, correction=correction, **own)
-            self._session = session
-            if progress:
-                self._learner.load_state_dict(progress)
-        return self._learner
-
-    def _refresh(self, session: "Session", learner: LanczosLearner) -> None:
-        with kept_buffers(session.model):
+        Raises:
+            ValueError: curvature is not finite.
+        """
+        learner = self.started(session)
+        if isinstance(learner, LanczosLearner) and learner.fresh and learner.due:
             learner.refresh()
+        return super().step_on(session)
+
+    def _check_groups(self, optimizer: Optimizer, groups: Sequence[dict[str, Any]]) -> None:
+        super()._check_groups(optimizer, groups)
+        refuse_optimizer(optimizer, groups[0][f"{self.prefix}_variant"])
 
 
 class _CurvatureBatch:
@@ -178,31 +135,31 @@ class _CurvatureBatch:
 
     Args:
         session: the session.
-        size: samples; ``None`` for those of the session's batch.
-        seed: of the choice.
+        size: samples.
+        settings: of the learner.
     """
 
-    def __init__(self, session: "Session", size: int | None, seed: int) -> None:
+    def __init__(self, session: Session, size: int, settings: Mapping[str, Any]) -> None:
         self.session = session
         samples = samples_in(session.task.train)
-        size = session.samples if size is None else size
         if size > samples:
             raise ValueError(f"curvature_batch={size} must be at most the number of training samples, {samples}")
-        generator = torch.Generator().manual_seed(derived_seed(seed, _ROWS_STREAM))
+        generator = torch.Generator().manual_seed(derived_seed(settings["seed"], _ROWS_STREAM))
         self.rows = torch.randperm(samples, generator=generator)[:size]
+        self._price = size * (1 + settings["steps"] * PRODUCT_GRADIENTS)
         self._batch: Any = None
 
     def outputs(self) -> Tensor:
         """Computes the outputs; for the graph and the products of a refresh the session is charged here."""
-        steps = self.session.optimizer.param_groups[0][f"{KEY}_steps"]
-        self.session.meter.charge(len(self.rows) * (1 + steps * PRODUCT_GRADIENTS))
+        self.session.meter.charge(self._price)
         return self.part(self.rows)
 
     def part(self, rows: Int[Tensor, " rows"]) -> Tensor:
         """Computes the outputs for some samples; not charged."""
         task, session = self.session.task, self.session
         self._batch = to_device(take_rows(task.train, rows, task.collate), session.device)
-        return cast("Tensor", task.outputs(session.model, self._batch))
+        with kept_buffers(session.model):
+            return cast("Tensor", task.outputs(session.model, self._batch))
 
     def loss(self, outputs: Tensor) -> Tensor:
         """Returns the mean loss of the samples whose outputs were computed last."""

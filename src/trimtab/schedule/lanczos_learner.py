@@ -147,13 +147,14 @@ class LanczosLearner:
             loss: of the step; not looked at.
         """
         del loss
-        self.note_step()
+        self._observed += 1
         if self.due:
             self.refresh()
 
-    def note_step(self) -> None:
-        """Counts a step; for those who call :meth:`refresh` themselves when it is :attr:`due`."""
-        self._observed += 1
+    @property
+    def fresh(self) -> bool:
+        """Whether there was no refresh yet."""
+        return not self._refreshes
 
     @property
     def due(self) -> bool:
