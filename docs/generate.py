@@ -113,7 +113,7 @@ import trimtab
 def _use(entry: Entry) -> str:
     """The lines that use it."""
     if entry.kind == "controller":
-        optimizer = 'optimizer = trimtab.create("adamw", model, lr=1e-3)'
+        optimizer = f'optimizer = trimtab.create("{entry.inner}", model, lr=1e-3)'
         return f"{optimizer}\n{entry.load().usage}"
     tunable = example(entry).tunables.get("lr")
     rate = "" if tunable is None else f", lr={tunable.at(0.5):.1g}"

@@ -93,13 +93,19 @@ OTHER_THAN_THE_METER = {
 }
 
 
+WITHOUT_TUNING = {
+    f"learned against tuned{what}": "its statement is that a tuned optimizer is matched without tuning"
+    for what in ("", ", accuracy")
+}
+
+
 @pytest.mark.parametrize("reference", sorted(set(CLAIMS.values())))
 def test_claims_tune_arms_that_they_compare_with_the_same_effort(reference):
     known = load_reference(reference)
     for comparison in known.comparisons:
         arms = [known.arm(name) for name in comparison.arms]
         efforts = {(len(design.tuning_points(known, arm, {})), arm.tuning_seeds) for arm in arms}
-        assert len(efforts) == 1, comparison.name
+        assert len(efforts) == 1 or comparison.name in WITHOUT_TUNING, comparison.name
         budgets = {arm.task().steps * arm.task().batch_size for arm in arms}
         assert len(budgets) == 1 or comparison.name in OTHER_THAN_THE_METER, comparison.name
         assert min(arms[0].test_seeds) >= 1000

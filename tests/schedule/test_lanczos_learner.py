@@ -37,6 +37,7 @@ def test_a_quadratic_gets_the_textbooks_settings(matrix):
 
 def test_variants_on_their_optimizers():
     _, optimizer, *parts = quadratic(nesterov=True)
+    assert learner(optimizer, *parts).settings["variant"] == "nesterov"  # as the optimizer is
     learner(optimizer, *parts, variant="nesterov").refresh()
     assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["momentum"]) == pytest.approx((0.01, 9 / 11))
     _, optimizer, *parts = quadratic()
@@ -195,6 +196,12 @@ def test_optimizers_that_cannot_be_set_are_refused():
         LanczosLearner("sgd", outputs, loss)
     with pytest.raises(TypeError, match="outputs=3"):
         LanczosLearner(torch.optim.SGD([param]), 3, loss)
+
+
+def test_heavy_ball_needs_an_optimizer_that_is_of_that_kind():
+    _, optimizer, *parts = quadratic(nesterov=True)
+    with pytest.raises(ValueError, match="nesterov=True of optimizer=SGD does not go with variant='heavy_ball'"):
+        LanczosLearner(optimizer, *parts, variant="heavy_ball")
 
 
 def test_a_foreign_state_is_refused():

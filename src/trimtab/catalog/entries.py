@@ -33,6 +33,7 @@ class Entry:
         object: where the class is, as ``module:name``.
         extra: the part of ``trimtab[...]`` that brings the package which it is from, if it is not required.
         session: where the optimizer is that stands for a controller in a session, as ``module:name``.
+        inner: id of the optimizer that examples of a wrapper or a controller go around.
         paper: title of its paper.
         authors: of the paper.
         year: of the paper.
@@ -60,6 +61,7 @@ class Entry:
     arxiv: str | None = None
     extra: str | None = None
     session: str | None = None
+    inner: str = "adamw"
     situation: str | None = None
     tunables: str | None = None
     settings: dict[str, Value] = field(default_factory=dict)

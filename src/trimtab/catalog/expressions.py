@@ -194,8 +194,8 @@ class Expression:
 
 
 def example(entry: Entry) -> Expression:
-    """Returns an expression for an entry: by itself, or, for a wrapper, around AdamW."""
-    return Expression(entry, inner=Expression(find("adamw")) if entry.around else None)
+    """Returns an expression for an entry: by itself, or, for a wrapper, around AdamW or what else it needs."""
+    return Expression(entry, inner=Expression(find(entry.inner)) if entry.around else None)
 
 
 def settings_of(entry: Entry) -> list[str]:

@@ -17,5 +17,6 @@ CLAIMS: dict[str, str] = {
     "sso": "trimtab.claims.sso:CLAIM",
     "galore": "trimtab.claims.q_galore:CLAIM",
     "q_galore": "trimtab.claims.q_galore:CLAIM",
+    "rmt_scaling": "trimtab.claims.rmt_scaling:CLAIM",
 }
 """A method of the catalogue, and where its claim is: ``module:name``. Several methods may share one."""

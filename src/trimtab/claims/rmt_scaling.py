@@ -197,8 +197,8 @@ RULES: dict[str, Callable[..., Optimizer]] = {"sgd": SGD, "adam": Adam}
 
 
 def with_batch(task: type[Task], batch: int) -> Task:
-    """Returns a task whose own run is a single step; the probe makes the others."""
-    return budgeted(copy.copy(_made(task)), batch, batch)
+    """Returns a task whose own run is next to nothing; the probe makes the others."""
+    return budgeted(copy.copy(_made(task)), batch, max(BATCHES))
 
 
 @cache

@@ -16,7 +16,7 @@ from trimtab.primitives.lanczos import Spectrum, random_direction
 from trimtab.schedule.batch_curvature import PRODUCT_GRADIENTS, BatchCurvature, Matrix, hessian_noise
 from trimtab.schedule.controlled import ControlledOptimizer
 from trimtab.schedule.kept_buffers import kept_buffers
-from trimtab.schedule.lanczos_learner import HYPERPARAMETERS, LanczosLearner, refuse_optimizer
+from trimtab.schedule.lanczos_learner import HYPERPARAMETERS, LanczosLearner, own_variant, refuse_optimizer
 from trimtab.schedule.learned_rates import Smallest, Variant
 from trimtab.schedule.noise_model import MarchenkoPastur, Wigner
 
@@ -57,6 +57,7 @@ class LearnedByLanczos(ControlledOptimizer):
     prefix = "lanczos"
     hyperparameters: ClassVar = {
         **HYPERPARAMETERS,
+        "variant": optional(HYPERPARAMETERS["variant"]),
         "smallest": optional(HYPERPARAMETERS["smallest"]),
         "curvature_batch": optional(whole_number(1)),
     }
@@ -75,7 +76,7 @@ class LearnedByLanczos(ControlledOptimizer):
         every: int = 100,
         warmup: int = 0,
         steps: int = 20,
-        variant: Variant = "heavy_ball",
+        variant: Variant | None = None,
         smallest: Smallest | None = None,
         bulk: float = 0.5,
         matrix: Matrix = "hessian",
@@ -84,8 +85,6 @@ class LearnedByLanczos(ControlledOptimizer):
         largest_change: float = 4.0,
         seed: int = 0,
     ) -> None:
-        if isinstance(optimizer, Optimizer):
-            refuse_optimizer(optimizer, variant)
         super().__init__(
             optimizer,
             curvature_batch=curvature_batch,
@@ -127,7 +126,7 @@ class LearnedByLanczos(ControlledOptimizer):
 
     def _check_groups(self, optimizer: Optimizer, groups: Sequence[dict[str, Any]]) -> None:
         super()._check_groups(optimizer, groups)
-        refuse_optimizer(optimizer, groups[0][f"{self.prefix}_variant"])
+        refuse_optimizer(optimizer, groups[0][f"{self.prefix}_variant"] or own_variant(optimizer))
 
 
 class _CurvatureBatch:

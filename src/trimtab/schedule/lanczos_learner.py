@@ -83,7 +83,8 @@ class LanczosLearner:
         warmup: steps that are taken with the optimizer's own settings before the first refresh, >= 0. Call
             :meth:`refresh` to begin with learned settings.
         steps: of Lanczos' method, >= 2; 20 is the official code's.
-        variant: ``"sgd"``, ``"heavy_ball"`` or ``"nesterov"``, see
+        variant: ``"sgd"``, ``"heavy_ball"`` or ``"nesterov"``; by default the last if the optimizer is of that kind,
+            and else heavy ball. See
             :func:`~trimtab.schedule.learned_rates.learned_from`. The latter two need an optimizer with momentum that is
             of that kind.
         smallest: ``"minimum"`` or ``"median"``; ``None`` for the paper's choice, the median with ``"sgd"`` and else the
@@ -115,7 +116,7 @@ class LanczosLearner:
         every: int = 100,
         warmup: int = 0,
         steps: int = 20,
-        variant: Variant = "heavy_ball",
+        variant: Variant | None = None,
         smallest: Smallest | None = None,
         bulk: float = 0.5,
         matrix: Matrix = "hessian",
@@ -125,8 +126,10 @@ class LanczosLearner:
         largest_change: float = 4.0,
         seed: int = 0,
     ) -> None:
+        variant = own_variant(optimizer) if variant is None else variant
         given = {
-            **{"every": every, "warmup": warmup, "steps": steps, "variant": variant, "bulk": bulk, "matrix": matrix},
+            "variant": variant,
+            **{"every": every, "warmup": warmup, "steps": steps, "bulk": bulk, "matrix": matrix},
             **{"safety": safety, "largest_momentum": largest_momentum, "largest_change": largest_change, "seed": seed},
             "smallest": ("median" if variant == "sgd" else "minimum") if smallest is None else smallest,
         }
@@ -233,6 +236,12 @@ class LanczosLearner:
                 group["momentum"] = momentum
         record = {"lr": lr, "momentum": momentum, "largest": found.largest, "smallest": found.smallest}
         self.history.append({"step": self._observed, **record})
+
+
+def own_variant(optimizer: Optimizer) -> Variant:
+    """Returns which variant with momentum an optimizer is."""
+    groups = getattr(optimizer, "param_groups", ())
+    return "nesterov" if any(group.get("nesterov") for group in groups) else "heavy_ball"
 
 
 def refuse_optimizer(optimizer: Optimizer, variant: str) -> None:
