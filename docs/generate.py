@@ -28,6 +28,7 @@ SUMMARY = """\
 * [Which optimizer when](which-optimizer.md)
 * [Putting optimizers together](compositions.md)
 * [Coming from another optimizer](coming-from.md)
+* [Another batch size](scale.md)
 * [How a comparison is made](comparison.md)
 * [Over several tasks](several-tasks.md)
 * [How sharp directions are](diagnose.md)
@@ -49,6 +50,7 @@ SUMMARY = """\
     * [The update rule's contract](reference/rules.md)
     * [Surrogates and line searches](reference/surrogates.md)
     * [Curvature and sharpness](reference/curvature.md)
+    * [Curvature and batch sizes](reference/scaling.md)
 """
 
 

@@ -47,7 +47,7 @@ _STATE = {"observed", "refreshes", "history"}
 class LanczosLearner:
     r"""Sets learning rate and momentum of SGD anew every so many steps, from the curvature of a fixed batch.
 
-    .. code-block:: python
+    In a loop of one's own:
 
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
         learner = LanczosLearner(optimizer, lambda: model(inputs), lambda outputs: cross_entropy(outputs, targets))
@@ -100,7 +100,8 @@ class LanczosLearner:
         seed: of the starts.
 
     Attributes:
-        history: one record for each refresh that changed something: step, lr, momentum, largest and smallest curvature.
+        history: one record for each refresh that changed something: ``step``, ``lr`` and
+            ``momentum``, with the ``largest`` and the ``smallest`` curvature that they follow from.
 
     Raises:
         TypeError: an argument has the wrong type.
