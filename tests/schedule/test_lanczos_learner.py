@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from trimtab.lab.controller import Controller
 from trimtab.optim import Lion
 from trimtab.schedule import LanczosLearner
 
@@ -204,7 +205,12 @@ def test_heavy_ball_needs_an_optimizer_that_is_of_that_kind():
         LanczosLearner(optimizer, *parts, variant="heavy_ball")
 
 
+def test_it_is_a_controller():
+    _, optimizer, *parts = quadratic()
+    assert isinstance(LanczosLearner(optimizer, *parts), Controller)
+
+
 def test_a_foreign_state_is_refused():
     _, optimizer, *parts = quadratic()
-    with pytest.raises(ValueError, match="state="):
+    with pytest.raises(ValueError, match="state_dict="):
         LanczosLearner(optimizer, *parts).load_state_dict({"observed": 1})

@@ -6,13 +6,13 @@ Signal   the largest and the smallest curvature of a batch, from a few Lanczos s
 
 import math
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from trimtab.lab.controller import History
 from trimtab.lab.randomness import derived_seed
 from trimtab.primitives.hyperparameters import (
     FRACTION,
@@ -140,7 +140,7 @@ class LanczosLearner:
                 raise TypeError(f"{name}={function!r} must be a function")
         refuse_optimizer(optimizer, self.settings["variant"])
         self.optimizer = optimizer
-        self.history: list[dict[str, float]] = []
+        self.history: History = []
         self._outputs, self._loss, self._correction = outputs, loss, correction
         self._observed = self._refreshes = 0
 
@@ -197,16 +197,16 @@ class LanczosLearner:
         history = [dict(record) for record in self.history]
         return {"observed": self._observed, "refreshes": self._refreshes, "history": history}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over what :meth:`state_dict` returned; load the optimizer's state beside it.
 
         Raises:
             ValueError: it is something else.
         """
-        if not isinstance(state, Mapping) or state.keys() != _STATE:
-            raise ValueError(f"state={state!r}: what state_dict() of a LanczosLearner returned is needed")
-        self._observed, self._refreshes = state["observed"], state["refreshes"]
-        self.history = [dict(record) for record in state["history"]]
+        if not isinstance(state_dict, dict) or state_dict.keys() != _STATE:
+            raise ValueError(f"state_dict={state_dict!r}: what state_dict() of a LanczosLearner returned is needed")
+        self._observed, self._refreshes = state_dict["observed"], state_dict["refreshes"]
+        self.history = [dict(record) for record in state_dict["history"]]
 
     def _spectrum(self) -> Spectrum:
         params, decay = [], []
