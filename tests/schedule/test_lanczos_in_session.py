@@ -85,6 +85,19 @@ def test_it_resumes_bit_for_bit(settings):
     assert one.meter.used == other.meter.used
 
 
+def test_the_rate_to_begin_with_can_be_given_and_is_not_gone_back_to():
+    own = run(warmup=2, initial_lr=0.25)
+    own.step()
+    assert own.optimizer.param_groups[0]["lr"] == 0.25
+    own.step()
+    learned = own.optimizer.param_groups[0]["lr"]
+    assert 0.0625 <= learned <= 1.0
+    other = run(warmup=2, initial_lr=0.25)
+    other.restore(own.snapshot())
+    other.step()
+    assert other.optimizer.param_groups[0]["lr"] == learned != 0.25
+
+
 def test_in_a_loop_of_ones_own_it_says_what_to_use():
     optimizer = LearnedByLanczos(torch.optim.SGD([nn.Parameter(torch.ones(2))], lr=0.5, momentum=0.0))
     with pytest.raises(RuntimeError, match="LanczosLearner"):

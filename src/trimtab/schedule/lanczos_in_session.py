@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from trimtab.lab.randomness import derived_seed
 from trimtab.lab.session import Session
 from trimtab.lab.task import samples_in, take_rows, to_device
-from trimtab.primitives.hyperparameters import optional, whole_number
+from trimtab.primitives.hyperparameters import NON_NEGATIVE, optional, whole_number
 from trimtab.primitives.lanczos import Spectrum, random_direction
 from trimtab.schedule.batch_curvature import PRODUCT_GRADIENTS, BatchCurvature, Matrix, hessian_noise
 from trimtab.schedule.controlled import ControlledOptimizer
@@ -37,6 +37,9 @@ class LearnedByLanczos(ControlledOptimizer):
     Args:
         optimizer: as for the learner.
         curvature_batch: samples of the batch of curvature; ``None`` for the task's batch size.
+        initial_lr: learning rate before the first refresh, from which that may depart by the factor ``largest_change``
+            only; ``None`` for the optimizer's. The catalogue has 0.01, because nobody chose what an optimizer has by
+            default.
         every: as for the learner.
         warmup: as for the learner.
         steps: as for the learner.
@@ -60,6 +63,7 @@ class LearnedByLanczos(ControlledOptimizer):
         "variant": optional(HYPERPARAMETERS["variant"]),
         "smallest": optional(HYPERPARAMETERS["smallest"]),
         "curvature_batch": optional(whole_number(1)),
+        "initial_lr": optional(NON_NEGATIVE),
     }
     owns = ("lr", "momentum")
     usage = (
@@ -73,6 +77,7 @@ class LearnedByLanczos(ControlledOptimizer):
         optimizer: Optimizer,
         *,
         curvature_batch: int | None = None,
+        initial_lr: float | None = None,
         every: int = 100,
         warmup: int = 0,
         steps: int = 20,
@@ -88,6 +93,7 @@ class LearnedByLanczos(ControlledOptimizer):
         super().__init__(
             optimizer,
             curvature_batch=curvature_batch,
+            initial_lr=initial_lr,
             every=every,
             warmup=warmup,
             steps=steps,
@@ -108,7 +114,10 @@ class LearnedByLanczos(ControlledOptimizer):
             ValueError: there are fewer training samples than ``curvature_batch``.
         """
         own = self._own(self.param_groups[0])
-        size = own.pop("curvature_batch")
+        size, initial = own.pop("curvature_batch"), own.pop("initial_lr")
+        if initial is not None and self._waiting is None:
+            for group in self.param_groups:
+                group["lr"] = initial
         batch = _CurvatureBatch(session, session.task.batch_size if size is None else size, own)
         correction = None if size is None else _Correction(batch, own["matrix"], own["seed"])
         return LanczosLearner(self.inner, batch.outputs, batch.loss, correction=correction, **own)

@@ -74,6 +74,11 @@ class LanczosLearner:
           the paper's.
         * The pace is in steps; the official code refreshes every 20 epochs, its scripts every epoch.
 
+    Warning:
+        * What is best on a quadratic leaves little room: where curvature rises after a refresh, as it does early in a
+          run, SGD diverges. With the defaults one of two runs of a small network with tanh did. A lower ``safety``, a
+          ``warmup`` and a smaller ``every`` help.
+
     Args:
         optimizer: ``torch.optim.SGD``, or another that steps by the plain gradient with the same settings; wrapped or
             not. Rate and momentum of all its groups become the same.
