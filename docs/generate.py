@@ -114,7 +114,8 @@ def _use(entry: Entry) -> str:
     """The lines that use it."""
     if entry.kind == "controller":
         optimizer = 'optimizer = trimtab.create("adamw", model, lr=1e-3)'
-        return f"{optimizer}\n{entry.load().usage}"
+        settings = {name: tunable.at(0.5) for name, tunable in entry.load_tunables().items()}
+        return f"{optimizer}\n{entry.load().usage.format(**settings)}"
     tunable = example(entry).tunables.get("lr")
     rate = "" if tunable is None else f", lr={tunable.at(0.5):.1g}"
     return f'optimizer = trimtab.create("{example(entry).label}", model{rate})'

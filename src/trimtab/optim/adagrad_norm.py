@@ -15,7 +15,7 @@ from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, learning_rate
-from trimtab.primitives.joint import JointOptimizer
+from trimtab.primitives.joint import Group, JointOptimizer
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.refusals import refuse_sparse_gradients
 from trimtab.primitives.sharding import Shards, local, shards_of
@@ -41,14 +41,14 @@ class AdaGradNorm(JointOptimizer):
         The accumulator never forgets: early gradients that are large for a while shorten all later steps.
 
     Args:
-        params: parameters, named parameters or parameter groups, as in ``torch.optim``; the groups share all settings.
+        params: parameters, named parameters or parameter groups, as in ``torch.optim``.
         lr: :math:`\alpha \ge 0`, a number or a tensor of one element.
-        initial_accumulator_value: :math:`v_0 > 0`. The default is that of AdAdaGrad's code.
+        initial_accumulator_value: :math:`v_0 > 0`, the same in all groups. The default is that of AdAdaGrad's code.
         weight_decay: added to the gradient, times the parameter; >= 0.
 
     Raises:
         TypeError: a setting has the wrong type, or a parameter is not of a real floating type.
-        ValueError: a setting is outside its range, or differs between groups.
+        ValueError: a setting is outside its range, or ``initial_accumulator_value`` differs between groups.
     """
 
     tunables: ClassVar[Tunables] = {"lr": LogUniform(1e-2, 1e1), "weight_decay": LogUniform(1e-5, 1e-2)}
@@ -58,6 +58,7 @@ class AdaGradNorm(JointOptimizer):
         "initial_accumulator_value": POSITIVE,
         "weight_decay": NON_NEGATIVE,
     }
+    apart = ("lr", "weight_decay")
 
     def __init__(
         self,
@@ -96,22 +97,29 @@ class AdaGradNorm(JointOptimizer):
         settings = self.settings()
         for group in self.param_groups:
             refuse_sparse_gradients(group, [param.grad for param in group["params"]], type(self).__name__)
-        self._move(settings["lr"], settings["initial_accumulator_value"], settings["weight_decay"])
+        self._move(settings["initial_accumulator_value"])
         return loss
 
     @torch.no_grad()
-    def _move(self, lr: float, initial: float, weight_decay: float) -> None:
-        params = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
-        if not params:
+    def _move(self, initial: float) -> None:
+        pieces = [_gradients(group) for group in self.param_groups]
+        grads = [grad for _, own in pieces for grad in own]
+        if not grads:
             return
-        grads = [param.grad for param in params]
-        if weight_decay:
-            grads = [grad.add(param, alpha=weight_decay) for param, grad in zip(params, grads, strict=True)]
         state: dict[str, Any] = self.joint_state()
         accumulator = state.get("accumulator", initial) + squared_norm(grads)
         state.update(step=state.get("step", 0) + 1, accumulator=accumulator)
-        if lr:
-            torch._foreach_add_(list(map(local, params)), list(map(local, grads)), alpha=-lr / math.sqrt(accumulator))
+        for group, (params, own) in zip(self.param_groups, pieces, strict=True):
+            lr = float(group["lr"])
+            if params and lr:
+                torch._foreach_add_(list(map(local, params)), list(map(local, own)), alpha=-lr / math.sqrt(accumulator))
+
+
+def _gradients(group: Group) -> tuple[list[Tensor], list[Tensor]]:
+    """Returns the parameters that have gradients, and these, with weight decay."""
+    params = [param for param in group["params"] if param.grad is not None]
+    decay = group["weight_decay"]
+    return params, [param.grad.add(param, alpha=decay) if decay else param.grad for param in params]
 
 
 def squared_norm(tensors: Sequence[Tensor]) -> float:

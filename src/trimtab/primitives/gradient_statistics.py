@@ -105,7 +105,8 @@ class GradientStatistics:
         the mean is zero.
         """
         along = self.inner_product_variance / self.squared_norm if self.squared_norm > 0 else 0.0
-        return max(0.0, self.variance - along)
+        across = self.variance - along
+        return 0.0 if across < 0 else across  # by rounding; NaN stays NaN
 
     def variances(self) -> dict[str, Float[Tensor, "..."]]:
         """Returns the variance of every coordinate."""

@@ -108,6 +108,8 @@ def coordinate_test(
             returned.
         debias: as for :func:`norm_test`, in each coordinate.
     """
+    if not math.isfinite(statistics.variance + statistics.squared_norm):
+        return math.nan
     variances = statistics.variances()
     signals = {name: mean.square() for name, mean in statistics.mean.items()}
     if debias:
@@ -117,13 +119,14 @@ def coordinate_test(
         return max(_quotient(noise, eta**2 * signal) for noise, signal in pairs)
     floor = FLOOR * max(float(each.max()) for each in signals.values() if each.numel())
     quotients = torch.cat([(variances[n] / each.clamp_(min=floor)).flatten() for n, each in signals.items()])
-    quotients.nan_to_num_(nan=0.0, posinf=math.inf)  # neither noise nor signal
+    quotients.nan_to_num_(nan=0.0, posinf=math.inf)  # there is neither noise nor signal
     return float(quotients.kthvalue(max(1, math.ceil(quantile * len(quotients)))).values) / eta**2
 
 
 def _squared_norm(statistics: GradientStatistics, debias: bool) -> float:
     bias = statistics.variance / statistics.samples if debias else 0.0
-    return max(0.0, statistics.squared_norm - bias)
+    unbiased = statistics.squared_norm - bias
+    return 0.0 if unbiased < 0 else unbiased
 
 
 def _quotient(noise: float, signal: float) -> float:

@@ -94,6 +94,7 @@ class AdaptiveBatchSampler(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         """Yields what is left of the epoch, or, when all of it was drawn, the next one."""
         if self._over:
+            self._order()  # of the epoch that is over: what the generator is at after it
             self.epoch, self._done, self._over, self._began = self.epoch + 1, 0, False, self._state()
             self._under_way.clear()
         order, first = self._order(), self._done
