@@ -27,6 +27,9 @@ from trimtab.primitives.layout import working_dtype
 Tensors: TypeAlias = Mapping[str, Float[Tensor, "..."]]
 """One tensor for each parameter, by its name."""
 
+IN_CACHE = 2**18
+"""Elements that are worked on at once."""
+
 _positive = whole_number(1)
 
 
@@ -232,10 +235,21 @@ def centred(stacked: dict[str, Tensor], *, inner_products: bool) -> GradientStat
     deviations = {}
     for name, tensor in stacked.items():
         tensor.sub_(mean[name])
-        deviations[name] = (tensor * tensor).sum(0)
+        deviations[name] = sum_of_squares(tensor)
     count = len(next(iter(stacked.values())))
     projections = squares(projected(stacked, mean)) if inner_products else None
     return GradientStatistics(count, mean, deviations, projections)
+
+
+def sum_of_squares(tensor: Float[Tensor, "n ..."]) -> Float[Tensor, "..."]:
+    """Returns the sum of squares over the first dimension, by pieces: new memory for all would take longer than all."""
+    rows = max(1, IN_CACHE // max(1, tensor[0].numel()))
+    parts = iter(tensor.split(rows))
+    first = next(parts)
+    found = (first * first).sum(0)
+    for part in parts:
+        found.add_((part * part).sum(0))
+    return found
 
 
 def projected(stacked: Tensors, onto: Tensors) -> Float[Tensor, " n"]:
