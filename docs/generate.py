@@ -21,6 +21,7 @@ SUMMARY = """\
     * [Hugging Face's Trainer](guides/huggingface.md)
     * [Lightning](guides/lightning.md)
     * [Sharded with FSDP2](guides/fsdp2.md)
+    * [A batch that grows](guides/adaptive-batch.md)
     * [A rule of your own](tutorial-rule.md)
 * [Compare on your own task](own-task.md)
 * [Compare with a Trainer or a Lightning module](adapters.md)
@@ -49,6 +50,7 @@ SUMMARY = """\
     * [The update rule's contract](reference/rules.md)
     * [Surrogates and line searches](reference/surrogates.md)
     * [Curvature and sharpness](reference/curvature.md)
+    * [Gradient noise and batch size](reference/batch-size.md)
 """
 
 

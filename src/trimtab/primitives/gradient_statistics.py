@@ -244,7 +244,7 @@ def centred(stacked: dict[str, Tensor], *, inner_products: bool) -> GradientStat
 def sum_of_squares(tensor: Float[Tensor, "n ..."]) -> Float[Tensor, "..."]:
     """Returns the sum of squares over the first dimension, by pieces: new memory for all would take longer than all."""
     rows = max(1, IN_CACHE // max(1, tensor[0].numel()))
-    parts = iter(tensor.split(rows))
+    parts = iter(torch.split(tensor, rows))
     first = next(parts)
     found = (first * first).sum(0)
     for part in parts:
