@@ -54,9 +54,10 @@ class AdaptiveBatch(ControlledOptimizer):
         "growth_cap": optional(GROWTH),
     }
     usage = (
+        "from trimtab.schedule import AdaptiveBatchSampler\n\n"
         "sampler = AdaptiveBatchSampler(data, 4, generator=torch.Generator().manual_seed(0))\n"
         "controller = BatchSizeController(4, len(data), eta={eta}, sampler=sampler)\n"
-        "# what a step does with it is in the controller's documentation"
+        "# what a step does with them: the guide to a batch that grows"
     )
 
     def __init__(

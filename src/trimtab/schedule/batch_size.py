@@ -89,7 +89,8 @@ class BatchSizeController:
 
     Warning:
         * One small gradient that is small by chance lets the batch jump to its maximum, for good: likely where the
-          first batches have two to four samples. ``growth_cap`` and ``debias`` are for that.
+          first batches have two to four samples. ``growth_cap`` is for that; ``debias`` makes such a gradient count as
+          smaller still.
         * Near a stationary point of the whole loss every test asks for everything.
 
     Args:
