@@ -21,6 +21,7 @@ SUMMARY = """\
     * [Hugging Face's Trainer](guides/huggingface.md)
     * [Lightning](guides/lightning.md)
     * [Sharded with FSDP2](guides/fsdp2.md)
+    * [A batch that grows](guides/adaptive-batch.md)
     * [A rule of your own](tutorial-rule.md)
 * [Compare on your own task](own-task.md)
 * [Compare with a Trainer or a Lightning module](adapters.md)
@@ -51,6 +52,7 @@ SUMMARY = """\
     * [Surrogates and line searches](reference/surrogates.md)
     * [Curvature and sharpness](reference/curvature.md)
     * [Curvature and batch sizes](reference/scaling.md)
+    * [Gradient noise and batch size](reference/batch-size.md)
 """
 
 
@@ -116,7 +118,8 @@ def _use(entry: Entry) -> str:
     """The lines that use it."""
     if entry.kind == "controller":
         optimizer = f'optimizer = trimtab.create("{entry.inner}", model, lr=1e-3)'
-        return f"{optimizer}\n{entry.load().usage}"
+        settings = {name: tunable.at(0.5) for name, tunable in entry.load_tunables().items()}
+        return f"{optimizer}\n{entry.load().usage.format(**settings)}"
     tunable = example(entry).tunables.get("lr")
     rate = "" if tunable is None else f", lr={tunable.at(0.5):.1g}"
     return f'optimizer = trimtab.create("{example(entry).label}", model{rate})'

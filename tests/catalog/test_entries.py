@@ -48,10 +48,10 @@ def test_ranges_of_all_optimizers_are_equally_wide():
 
 def test_methods_come_first_then_wrappers_and_controllers():
     assert [entry.id for entry in ALL] == [
-        "adabelief", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
+        "adabelief", "adagradnorm", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
         "agvm", "clip", "galore", "q_galore",
-        "cosine", "rmt_scaling",
-        "adamw", "nadam", "prodigy", "radam", "schedulefree", "sgd",
+        "adadagrad", "cosine", "rmt_scaling",
+        "adagrad", "adamw", "nadam", "prodigy", "radam", "schedulefree", "sgd",
     ]  # fmt: skip
     assert families() == ["optim", "schedule"]
 
@@ -67,7 +67,7 @@ def test_names_and_aliases_are_found(name):
     assert find(name).id == "lion"
 
 
-@pytest.mark.parametrize(("name", "offer"), [("loin", "lion"), ("adam-w", "adamw"), ("zzzz", "known are adabelief")])
+@pytest.mark.parametrize(("name", "offer"), [("loin", "lion"), ("adam-w", "adamw"), ("zzzz", "known are adabatch")])
 def test_unknown_names_offer_the_nearest(name, offer):
     with pytest.raises(InputError, match=offer):
         find(name)
@@ -81,6 +81,8 @@ def test_unknown_names_offer_the_nearest(name, offer):
         ("cross-moment", "exadam"),
         ("friction", "diffgrad"),
         ("expensive loss", "sso"),
+        ("gradient noise", "adadagrad"),
+        ("scalar step size", "adagradnorm"),
         ("nesterov", "sgd"),
         ("arxiv zzz", None),
     ],

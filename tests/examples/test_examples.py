@@ -69,6 +69,18 @@ def test_plain_loop_saves_nothing_in_vain(unbroken, lost):
     assert plain_loop.same_weights(resumed.model, unbroken.model) == (lost is None)
 
 
+def test_adaptive_batch(tmp_path):
+    *changes, steps, accuracy, same = run(tmp_path, EXAMPLES / "adaptive_batch.py")
+    assert same == SAME
+    assert float(accuracy.removeprefix("accuracy on the training data: ")) > 0.95
+    sizes = [int(line.rpartition(" ")[2]) for line in changes]
+    assert len(sizes) > 5
+    assert sizes == sorted(set(sizes))
+    words = steps.split()
+    assert words[2] == words[6]
+    assert int(words[2]) < 4 * 1797 / 8
+
+
 def test_huggingface_trainer(tmp_path):
     lines = run(tmp_path, EXAMPLES / "huggingface_trainer.py")
     assert lines[-2:] == ["steps taken: 60 without a break, 30 after one", SAME]

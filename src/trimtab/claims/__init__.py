@@ -10,6 +10,8 @@ CLAIMS: dict[str, str] = {
     "diffgrad": "trimtab.claims.diffgrad:CLAIM",
     "lamb": "trimtab.claims.lamb:CLAIM",
     "adahessian": "trimtab.claims.adahessian:CLAIM",
+    "adadagrad": "trimtab.claims.adadagrad:CLAIM",
+    "adagradnorm": "trimtab.claims.adadagrad:CLAIM",
     "agvm": "trimtab.claims.agvm:CLAIM",
     "lars": "trimtab.claims.lamb:CLAIM",
     "clip": "trimtab.claims.clip:CLAIM",

@@ -4,7 +4,7 @@ import copy
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol, get_args, runtime_checkable
 
 import torch
@@ -191,6 +191,13 @@ class Session:
         """Returns the loss of each sample of the current batch, from its outputs; not charged."""
         with self._randomness.lent():
             return self.task.losses(outputs, self.batch)
+
+    def lent_randomness(self) -> AbstractContextManager[None]:
+        """Gives torch's global generators the run's own random state meanwhile, for what a method computes by itself.
+
+        Whoever computes gradients so has to charge the meter.
+        """
+        return self._randomness.lent()
 
     def step(self) -> float:
         """Takes one optimizer step on the next batch and returns the loss before it.

@@ -1,6 +1,7 @@
 """Methods that adapt the update: each is a ``torch.optim.Optimizer``."""
 
 from trimtab.optim.adabelief import AdaBelief
+from trimtab.optim.adagrad_norm import AdaGradNorm
 from trimtab.optim.adahessian import AdaHessian
 from trimtab.optim.agvm import AGVM
 from trimtab.optim.armijo import ArmijoGradientDescent
@@ -26,6 +27,7 @@ __all__ = [
     "AGVM",
     "SSO",
     "AdaBelief",
+    "AdaGradNorm",
     "AdaHessian",
     "ArmijoGradientDescent",
     "ClippedAdam",

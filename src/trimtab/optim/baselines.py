@@ -11,6 +11,10 @@ around its optimum. Where the ranges lie follows from what a step is, not from r
 * Lion divides the first range by about 3 and multiplies the second by as much, as its paper advises.
 * EXAdam, whose step is about ten times Adam's, divides the first by 10 and multiplies the second by 10.
 * diffGrad's friction takes half of a step where gradients are small: the first range is doubled.
+* Adagrad's first step moves a coordinate by ``lr`` as well, and the hundredth by a tenth of it where gradients stay as
+  large: the first range times 10. Its weight decay belongs to the gradient, as SGD's.
+* AdaGrad-Norm's first step is ``lr`` long in all coordinates together, of which small models have thousands: the range
+  is ten times Adagrad's.
 * SGD's step is ``lr`` times a gradient, and momentum 0.9 makes it ten times that; 0.1 is the customary value, in the
   upper half of the range on a logarithmic scale. Its weight decay belongs to the gradient, and with ``lr`` ten times
   AdamW's the same shrinking takes a far smaller number: 5e-4 is the customary value. diffGrad's weight decay belongs
@@ -24,5 +28,6 @@ from trimtab.lab.tunable import LogUniform, Tunables
 
 SGD: Tunables = {"lr": LogUniform(1e-3, 1.0), "weight_decay": LogUniform(1e-5, 1e-2)}
 ADAMW: Tunables = {"lr": LogUniform(1e-4, 1e-1), "weight_decay": LogUniform(1e-3, 1.0)}
+ADAGRAD: Tunables = {"lr": LogUniform(1e-3, 1.0), "weight_decay": LogUniform(1e-5, 1e-2)}
 NADAM: Tunables = ADAMW
 RADAM: Tunables = ADAMW

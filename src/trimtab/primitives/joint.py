@@ -24,6 +24,7 @@ class JointOptimizer(Optimizer):
 
     Attributes:
         hyperparameters: its settings, each with its check.
+        apart: those that may differ between groups after all.
 
     Args:
         params: parameters, named parameters or parameter groups, as in ``torch.optim``.
@@ -35,6 +36,7 @@ class JointOptimizer(Optimizer):
     """
 
     hyperparameters: ClassVar[Mapping[str, Check]]
+    apart: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: ParamsT, **settings: Any) -> None:
         super().__init__(params, self._checked(settings))
@@ -125,7 +127,7 @@ class JointOptimizer(Optimizer):
         return {name: check(name, group[name]) for name, check in self.hyperparameters.items()}
 
     def _refuse_differences(self, groups: Sequence[Mapping[str, Any]]) -> None:
-        for name in self.hyperparameters:
+        for name in [name for name in self.hyperparameters if name not in self.apart]:
             values = {str(float(g[name]) if isinstance(g[name], Tensor | float) else g[name]) for g in groups}
             if len(values) > 1:
                 raise ValueError(

@@ -4,7 +4,17 @@ Controllers stand beside an optimizer in a loop of one's own, as torch's schedul
 :class:`~trimtab.lab.controller.Controller`.
 """
 
+from trimtab.schedule.adadagrad import (
+    NoiseTest,
+    augmented_test,
+    coordinate_test,
+    inner_product_test,
+    norm_test,
+    orthogonality_test,
+)
 from trimtab.schedule.batch_curvature import BatchCurvature, hessian_noise
+from trimtab.schedule.batch_sampler import AdaptiveBatchSampler
+from trimtab.schedule.batch_size import BatchSizeController, MicroBatches
 from trimtab.schedule.lanczos_learner import LanczosLearner
 from trimtab.schedule.noise_model import MarchenkoPastur, Wigner
 from trimtab.schedule.rmt_scaling import (
@@ -17,17 +27,28 @@ from trimtab.schedule.rmt_scaling import (
     scale_learning_rate,
     wigner_knee,
 )
+from trimtab.schedule.sample_lr import SampleLRScheduler
 
 __all__ = [
+    "AdaptiveBatchSampler",
     "BatchCurvature",
+    "BatchSizeController",
     "LanczosLearner",
     "MarchenkoPastur",
+    "MicroBatches",
+    "NoiseTest",
+    "SampleLRScheduler",
     "Wigner",
+    "augmented_test",
     "batch_extremal",
+    "coordinate_test",
     "hessian_noise",
+    "inner_product_test",
     "marchenko_pastur_extremal",
     "marchenko_pastur_knee",
     "maximal_learning_rate",
+    "norm_test",
+    "orthogonality_test",
     "scale_batch_size",
     "scale_damping",
     "scale_learning_rate",
