@@ -25,6 +25,7 @@ SUMMARY = """\
 * [Compare on your own task](own-task.md)
 * [Compare with a Trainer or a Lightning module](adapters.md)
 * [Compare with any script](any-script.md)
+* [The next run's schedule](refine.md)
 * [Coming from another optimizer](coming-from.md)
 * [How a comparison is made](comparison.md)
 * [Over several tasks](several-tasks.md)
@@ -107,8 +108,14 @@ def _use(entry: Entry) -> str:
     """The lines that use it."""
     if entry.kind == "controller":
         optimizer = 'optimizer = trimtab.create("adamw", model, lr=1e-3)'
-        return f"{optimizer}\n{entry.load().usage}"
+        return f"{optimizer}\n{_imports(entry)}{entry.load().usage.format(**entry.settings)}"
     return f'optimizer = trimtab.create("{example(entry).label}", model, lr={_middle(entry):.1g})'
+
+
+def _imports(entry: Entry) -> str:
+    """The line that a controller of ours needs; an example begins with ``import trimtab``."""
+    module, _, name = entry.object.partition(":")
+    return f"from {module} import {name}\n" if module.startswith("trimtab") else ""
 
 
 def _verdict(entry: Entry) -> str:

@@ -48,7 +48,7 @@ def test_methods_come_first_then_wrappers_and_controllers():
     assert [entry.id for entry in ALL] == [
         "adabelief", "adahessian", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
         "agvm", "clip", "galore", "q_galore",
-        "cosine",
+        "cosine", "linear", "refined",
         "adamw", "nadam", "radam", "sgd",
     ]  # fmt: skip
     assert families() == ["optim", "schedule"]

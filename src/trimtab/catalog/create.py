@@ -41,5 +41,6 @@ def create(
     expression = parse_expression(name)
     for node in expression.nodes():
         if node.entry.kind == "controller":
-            raise InputError(f"{node.entry.id} stands beside an optimizer and is none:\n{node.entry.load().usage}")
+            usage = node.entry.load().usage.format(**node.entry.settings)
+            raise InputError(f"{node.entry.id} stands beside an optimizer and is none:\n{usage}")
     return expression.build(model_or_params, settings, no_decay=no_decay_for_biases_and_norms)
