@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
+from trimtab.lab.errors import InputError
 from trimtab.lab.files import write_atomically
 from trimtab.report.document import render
 from trimtab.report.figures.refinement import REFINEMENT_FIGURES
@@ -41,11 +42,14 @@ def write_refinement(made: Refinement, run: Path, out: Path | None) -> tuple[Pat
         The paths of the JSON file and of the page.
 
     Raises:
+        InputError: ``out`` does not end in ``.json``, or is the run's own file. Nothing was written.
         UnwritableError: the operating system refuses.
     """
-    path = run.with_name(f"{run.stem}.schedule.json") if out is None else out
-    schedule = write_schedule(made, path)
-    return schedule, write_atomically(path.with_suffix(".html"), render_refinement(made, schedule))
+    schedule = run.with_name(f"{run.stem}.schedule.json") if out is None else out
+    if schedule.suffix != ".json" or schedule.resolve() == run.resolve():
+        raise InputError(f"out={str(schedule)!r} must end in .json, and be another file than {run}")
+    text = render_refinement(made, schedule)
+    return write_schedule(made, schedule), write_atomically(schedule.with_suffix(".html"), text)
 
 
 def render_refinement(made: Refinement, schedule: Path) -> str:

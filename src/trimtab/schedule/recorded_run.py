@@ -27,11 +27,18 @@ class RecordedRun:
         norms: in the order of the steps.
         norm: which norm it is; ``None`` if the file does not say.
         every: how many steps lie between two of them.
+        steps: length of the run; as many as norms if the file does not say.
     """
 
     norms: tuple[float, ...]
     norm: str | None = None
     every: int = 1
+    steps: int | None = None
+
+    @property
+    def total_steps(self) -> int:
+        """Length of the run."""
+        return len(self.norms) if self.steps is None else self.steps
 
 
 def read_run(path: str | Path, column: str | None = None) -> RecordedRun:
@@ -77,10 +84,11 @@ def _recording(path: Path, text: str) -> RecordedRun | None:
         return None
     if found["schema"] != SCHEMA:
         raise InputError(f"{path} holds {found['schema']!r}, not {SCHEMA!r}: it is no recording of gradient norms")
-    norm, every, norms = found.get("norm"), found.get("every"), found.get("norms")
-    if not isinstance(every, int) or every < 1 or norm not in POWERS or not isinstance(norms, list):
-        raise InputError(f"{path} is damaged: it says {SCHEMA!r}, and norm={norm!r}, every={every!r}")
-    return RecordedRun(tuple(_number(path, i + 1, value, "norm") for i, value in enumerate(norms)), norm, every)
+    norm, every, steps, norms = (found.get(name) for name in ("norm", "every", "steps", "norms"))
+    whole = isinstance(every, int) and isinstance(steps, int) and every >= 1
+    if not whole or norm not in POWERS or not isinstance(norms, list) or len(norms) != -(-steps // every):
+        raise InputError(f"{path} is damaged: it has norm={norm!r}, every={every!r}, steps={steps!r}")
+    return RecordedRun(tuple(_number(path, i + 1, value, "norm") for i, value in enumerate(norms)), norm, every, steps)
 
 
 def _json_lines(path: Path, text: str) -> list[_Row]:

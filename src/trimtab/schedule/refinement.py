@@ -85,7 +85,7 @@ def refine_run(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             made = refine_schedule(run.norms, kind, smoothing, cap)
-            schedule = resampled(made, len(run.norms) * run.every if total_steps is None else total_steps)
+            schedule = resampled(made, run.total_steps if total_steps is None else total_steps)
             fit = fit_polynomial(schedule)
         notes = tuple(str(warning.message) for warning in caught)
         return Refinement(str(path), run, kind, smoothing, cap, _smooth(run, smoothing), schedule, fit, notes)

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from trimtab.report.figures.style import colour, frame, narrow
+from trimtab.report.figures.style import colour, frame, log_ticks, narrow
 from trimtab.schedule.refinement import Refinement
 
 _DRAWN = 2000
@@ -34,7 +34,8 @@ def norms(made: Refinement) -> go.Figure:
         hovertemplate="step %{x:,}: %{y:.4g}",
     )
     figure.update_xaxes(rangemode="tozero", hoverformat=",.0f")
-    figure.update_yaxes(type="log", tickformat=".3~g")
+    drawn = [value for value in (*_positive(raw), *_positive(smooth)) if value is not None]
+    figure.update_yaxes(type="log", tickformat=".3~g", nticks=log_ticks(min(drawn), max(drawn)))
     narrow(figure, {"height": 360, "xaxis.nticks": 5})
     return figure
 
