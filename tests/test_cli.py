@@ -201,7 +201,9 @@ def test_refine_writes_the_next_schedule_and_draws_it(tmp_path):
 
     done = run("refine", run_file, "--norm", "l1", "--smoothing", "0", "--steps", "7", "--out", tmp_path / "next.json")
     assert done.exit_code == 0, done.output
-    assert json.loads((tmp_path / "next.json").read_text())["multipliers"] == pytest.approx([0.75, 0.875, 1, 0.75, 0.5, 0.25, 0])
+    assert json.loads((tmp_path / "next.json").read_text())["multipliers"] == pytest.approx(
+        [0.75, 0.875, 1, 0.75, 0.5, 0.25, 0]
+    )
     assert (tmp_path / "next.html").is_file()
 
     before = sorted(tmp_path.iterdir())

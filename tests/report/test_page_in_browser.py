@@ -242,7 +242,7 @@ def test_a_refined_schedule_is_drawn_with_nothing_but_its_page(browser, tmp_path
     _, page = write_refinement(refine_run(run), run, None)
     opened = Opened(browser, page, figures=2)
     assert opened.page.locator(".js-plotly-plot").count() == 2
-    assert opened.page.locator("#figure-schedules .js-line").count() == 2
+    assert opened.page.locator("#figure-schedules .scatterlayer .js-line").count() == 2
     assert opened.page.locator("h1 em").text_content() == "a<b>&.csv"
     assert opened.overflow() == 0
     assert opened.troubles == []

@@ -15,5 +15,7 @@ CLAIMS: dict[str, str] = {
     "sso": "trimtab.claims.sso:CLAIM",
     "galore": "trimtab.claims.q_galore:CLAIM",
     "q_galore": "trimtab.claims.q_galore:CLAIM",
+    "linear": "trimtab.claims.refined:CLAIM",
+    "refined": "trimtab.claims.refined:CLAIM",
 }
 """A method of the catalogue, and where its claim is: ``module:name``. Several methods may share one."""

@@ -85,9 +85,11 @@ def _recording(path: Path, text: str) -> RecordedRun | None:
     if found["schema"] != SCHEMA:
         raise InputError(f"{path} holds {found['schema']!r}, not {SCHEMA!r}: it is no recording of gradient norms")
     norm, every, steps, norms = (found.get(name) for name in ("norm", "every", "steps", "norms"))
-    whole = isinstance(every, int) and isinstance(steps, int) and every >= 1
-    if not whole or norm not in POWERS or not isinstance(norms, list) or len(norms) != -(-steps // every):
-        raise InputError(f"{path} is damaged: it has norm={norm!r}, every={every!r}, steps={steps!r}")
+    damaged = InputError(f"{path} is damaged: it has norm={norm!r}, every={every!r}, steps={steps!r}")
+    if not isinstance(every, int) or not isinstance(steps, int) or every < 1 or norm not in POWERS:
+        raise damaged
+    if not isinstance(norms, list) or len(norms) != -(-steps // every):
+        raise damaged
     return RecordedRun(tuple(_number(path, i + 1, value, "norm") for i, value in enumerate(norms)), norm, every, steps)
 
 
