@@ -61,6 +61,12 @@ def test_the_words_say_where_the_peak_is_and_whether_two_numbers_do(run):
     assert "no warm-up, then a fall with power 1.00" in conclusion(refine_run(run))[1]
 
 
+def test_a_peak_at_the_very_end_is_remarked_on(run):
+    run.write_text("\n".join(map(str, np.concatenate([np.ones(95), np.full(5, 1e-3)]))))
+    assert "try --cap 0.9" in conclusion(refine_run(run, smoothing=0.0))[2]
+    assert len(conclusion(refine_run(run, smoothing=0.0, cap=0.9))) == 2
+
+
 def test_the_page_needs_nothing_but_itself_and_shows_what_it_was_made_from(run):
     text = render_refinement(refine_run(run, cap=0.9), run.with_name("next<b>.json"))
     assert "The next run after <em>run.csv</em>" in text

@@ -14,6 +14,9 @@ from trimtab.schedule.refinement import Refinement, write_schedule
 _ROUGH = 0.05
 """Root mean square difference from which on two numbers do not describe a schedule."""
 
+_LATE = 0.9
+"""Share of the run after which a peak says more of gradients that vanish than of a schedule."""
+
 CAPTIONS = {
     "schedules": (
         "The next run's learning rate",
@@ -83,7 +86,10 @@ def conclusion(made: Refinement) -> list[str]:
         described = f"In two numbers: {shape}"
     else:
         described = f"Two numbers do not describe it; the closest are {shape}"
-    return [f"The learning rate peaks at {made.peak:.0%} of the run, step {_peak_step(made):,}.", described]
+    found = [f"The learning rate peaks at {made.peak:.0%} of the run, step {_peak_step(made):,}.", described]
+    if made.peak > _LATE:
+        found.append("That late, gradients nearly vanish and their weights outgrow all others: try --cap 0.9.")
+    return found
 
 
 def usage(schedule: Path) -> str:
@@ -134,7 +140,5 @@ def _method(made: Refinement) -> list[str]:
         "arXiv:2310.07831). The last step has none, and the largest is scaled to one.",
         "The peak's learning rate has to be tuned anew: three to five values, a factor of two apart. The batch size "
         "has to stay, because norms change with it.",
-        "If the peak lies in the last tenth, gradients nearly vanished at the end, and their weights outgrew all "
-        "others: cut them (--cap 0.9), or smooth over more.",
         *(f"Note: {note}." for note in made.notes),
     ]

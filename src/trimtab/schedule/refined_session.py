@@ -33,7 +33,8 @@ class Refined(PacedOptimizer):
     :class:`~trimtab.schedule.gradient_norms.GradientNormRecorder`.
 
     Args:
-        optimizer: the optimizer. One that asks for more than gradients has to take its steps from them.
+        optimizer: the optimizer. Norms are those of the gradient that its ``step`` is given, before it clips; where a
+            step is given several closures, as to compare halves of a batch, that of the first.
         warmup: of the first run, as a share of it, in [0, 1).
         smoothing: of the norms; see :func:`~trimtab.schedule.refined.refine_schedule`.
         norm: ``"l2"``, ``"l1"`` or ``"adam_weighted"``; by default ``"l2"`` where the innermost optimizer is
