@@ -234,7 +234,7 @@ class RefinedLR(LRScheduler):
     def get_lr(self) -> list[float | Tensor]:
         """Returns the learning rates of the step that is next; after the last one, zero."""
         refuse_steps_beyond(self.last_epoch, self.total_steps)
-        multiplier = [*self.schedule, 0.0][self.last_epoch]
+        multiplier = self.schedule[self.last_epoch] if self.last_epoch < self.total_steps else 0.0
         return [rate * multiplier for rate in self.base_lrs]
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
