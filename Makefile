@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs bench reliability claims format clean
+.PHONY: demo test lint docs bench family reliability claims format clean
 
 demo: .venv/demo
 	$(BIN)/trimtab compare digits
@@ -25,6 +25,10 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/optimizer_step.py
 	$(BIN)/python benchmarks/report_scale.py
 	$(BIN)/python benchmarks/optimizer_memory.py
+
+# minutes, with nothing else on the machine; the site shows what is found
+family: .venv/dev
+	$(BIN)/python benchmarks/optimizer_family.py --json docs/family.json
 
 # hours; what needs root or faketime is left out without them
 reliability: .venv/dev

@@ -26,9 +26,12 @@ SUMMARY = """\
 * [Compare with a Trainer or a Lightning module](adapters.md)
 * [Compare with any script](any-script.md)
 * [The next run's schedule](refine.md)
+* [Which optimizer when](which-optimizer.md)
+* [Putting optimizers together](compositions.md)
 * [Coming from another optimizer](coming-from.md)
 * [How a comparison is made](comparison.md)
 * [Over several tasks](several-tasks.md)
+* [How sharp directions are](diagnose.md)
 * [On many machines](machines.md)
 * [In a notebook](notebook.md)
 * [What it withstands](reliability.md)
@@ -36,6 +39,7 @@ SUMMARY = """\
 * Methods
     * [All](methods/index.md)
 {methods}
+* [What each optimizer costs](family.md)
 * [How fast, how exact](speed.md)
 * [How much memory](memory.md)
 * [Test your own optimizer](testing.md)
@@ -45,7 +49,7 @@ SUMMARY = """\
     * [Comparisons](reference/compare.md)
     * [The update rule's contract](reference/rules.md)
     * [Surrogates and line searches](reference/surrogates.md)
-    * [Curvature](reference/curvature.md)
+    * [Curvature and sharpness](reference/curvature.md)
 """
 
 
@@ -60,14 +64,17 @@ def method_page(entry: Entry) -> str:
     stretched = f"Of the optimizer's ranges, {stretched}." if stretched else ""
     fixed = ", ".join(f"`{key}={value!r}`" for key, value in entry.settings.items())
     link = f" [arXiv:{entry.arxiv}](https://arxiv.org/abs/{entry.arxiv})" if entry.arxiv else ""
-    reference = (
-        f"## Reference\n\n::: {_public_path(entry)}\n"
-        if module.startswith("trimtab")
-        else (
-            f"This is `{module}.{name}`; [its documentation](https://docs.pytorch.org/docs/stable/generated/{module}.{name}.html)"
-            " is PyTorch's.\n"
+    if module.startswith("trimtab"):
+        reference = f"## Reference\n\n::: {_public_path(entry)}\n"
+    elif entry.extra:
+        package = module.partition(".")[0]
+        reference = (
+            f"This is `{module}.{name}` of the package [{package}](https://pypi.org/project/{package}/): "
+            f"`pip install 'trimtab[{entry.extra}]'`.\n"
         )
-    )
+    else:
+        url = f"https://docs.pytorch.org/docs/stable/generated/{module}.{name}.html"
+        reference = f"This is `{module}.{name}`; [its documentation]({url}) is PyTorch's.\n"
     return f"""\
 # {entry.title}
 
@@ -109,7 +116,9 @@ def _use(entry: Entry) -> str:
     if entry.kind == "controller":
         optimizer = 'optimizer = trimtab.create("adamw", model, lr=1e-3)'
         return f"{optimizer}\n{_imports(entry)}{entry.load().usage.format(**entry.settings)}"
-    return f'optimizer = trimtab.create("{example(entry).label}", model, lr={_middle(entry):.1g})'
+    tunable = example(entry).tunables.get("lr")
+    rate = "" if tunable is None else f", lr={tunable.at(0.5):.1g}"
+    return f'optimizer = trimtab.create("{example(entry).label}", model{rate})'
 
 
 def _imports(entry: Entry) -> str:
@@ -137,7 +146,11 @@ def _figures(claim: Claim, result: ClaimResult) -> str:
 
 def _cost(entry: Entry) -> str:
     """Where the cost of a step was measured."""
-    return "What a step costs, measured: [how fast](../speed.md).\n\n" if entry.object.startswith("trimtab") else ""
+    return (
+        "What a step costs, measured: [all in one table](../family.md), [how fast](../speed.md).\n\n"
+        if entry.object.startswith("trimtab")
+        else ""
+    )
 
 
 def _against_adamw(entry: Entry) -> str:
@@ -147,10 +160,6 @@ def _against_adamw(entry: Entry) -> str:
 def _public_path(entry: Entry) -> str:
     module, _, name = entry.object.partition(":")
     return f"{getattr(importlib.import_module(module), name).__module__}.{name}"
-
-
-def _middle(entry: Entry) -> float:
-    return float(example(entry).tunables["lr"].at(0.5))
 
 
 def index_page() -> str:

@@ -140,9 +140,42 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(task, tmp_path):
     assert not out.exists()
 
 
+def test_a_diagnosis_prints_the_numbers_and_where_the_page_is(task, tmp_path):
+    out = tmp_path / "out"
+    options = ["--candidates", "sgd,clip(sgd),adamw", "--along", "adamw", "--steps", "5", "--points", "2", "--out", out]
+    done = run("diagnose", task, *options, "--batches", "2", "--seed", "3")
+    assert done.exit_code == 0, done.output
+    text = words(done.output)
+    assert "step candidate sharpness correlation best decrease" in text
+    assert "from the least sharp to the sharpest direction" in text
+    assert {path.name for path in out.iterdir()} == {"diagnosis.html", "diagnosis.json"}
+    found = json.loads((out / "diagnosis.json").read_text())
+    assert [(each["step"], each["candidate"]) for each in found["measurements"]] == [
+        (step, label) for step in (1, 5) for label in ("sgd", "clip(sgd)", "adamw")
+    ]
+    assert (found["along"], found["seed"], found["batches"]) == ("adamw", 3, 2)
+
+
+def test_a_diagnosis_whose_trajectory_diverges_is_exit_code_one(task, tmp_path):
+    file = tmp_path / "nan.py"
+    text = Path(task.removesuffix(":MyTask")).read_text()
+    file.write_text(text.replace('reduction="none")', 'reduction="none") * (1e400 if outputs.abs().max() > 6 else 1)'))
+    out = tmp_path / "out"
+    done = run("diagnose", f"{file}:MyTask", "--candidates", "sgd(lr=1.0)", "--out", out, "--steps", "200")
+    assert done.exit_code == 1, done.output
+    assert "not finite at step" in words(done.output)
+    assert (out / "diagnosis.html").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["diagnose", "digits", "--candidates", "sgd,loin"], "did you mean lion or cosine or clip? sgd,loin ^"),
+        (["diagnose", "digits", "--candidates", "sgd,adahessian"], "the candidate adahessian cannot be diagnosed"),
+        (["diagnose", "digits", "--along", "agvm(sgd)"], "the candidate agvm(sgd) cannot be diagnosed"),
+        (["diagnose", "digits", "--batches", "1000"], "batches=1000: at most"),
+        (["diagnose", "digits", "--points", "0"], "points=0"),
+        (["diagnose", "digts"], "unknown task 'digts'"),
         (["compare", "digts"], "unknown task 'digts'"),
         (["compare", "digits", "--candidates", "loin"], "unknown method 'loin'; did you mean lion"),
         (["compare", "digits", "--candidates", "lion(lr=5)"], "lr=5 is outside its range"),
@@ -355,13 +388,14 @@ def children(process):
 def test_help_names_the_exit_codes():
     assert "130 stopped by Ctrl-C" in words(run("compare", "--help").output)
     assert "1 a claim could not be judged" in words(run("verify", "--help").output)
+    assert "1 the trajectory diverged" in words(run("diagnose", "--help").output)
 
 
 def test_completion_offers_tasks_and_candidates():
-    from trimtab.cli.comparing import _complete_candidates, _complete_tasks
+    from trimtab.cli.completing import complete_candidates, complete_tasks
 
-    assert _complete_tasks("di") == ["digits", "digit-scenes", "diabetes"]
-    assert _complete_candidates("adamw,li") == ["adamw,lion"]
+    assert complete_tasks("di") == ["digits", "digit-scenes", "diabetes"]
+    assert complete_candidates("adamw,li") == ["adamw,lion"]
 
 
 def test_a_store_by_its_url_holds_the_results_and_the_directory_the_reports(task, tmp_path):

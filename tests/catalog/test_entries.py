@@ -31,7 +31,9 @@ def test_every_entry_says_what_a_reader_needs(entry):
     assert entry.summary.endswith(".")
     assert str(entry.year) in entry.citation
     assert entry.kind in KINDS
-    assert (entry.kind == "baseline") == entry.object.startswith("torch.optim:")
+    assert (entry.kind == "baseline") == (entry.object.startswith("torch.optim:") or entry.extra is not None)
+    if entry.family == "optim":
+        assert (entry.kind == "baseline") == (entry.situation is None)
 
 
 def test_ranges_of_all_optimizers_are_equally_wide():
@@ -41,17 +43,23 @@ def test_ranges_of_all_optimizers_are_equally_wide():
         for name, tunable in entry.load_tunables().items()
         if isinstance(tunable, LogUniform)
     }
-    assert widths == {("lr", 1000), ("weight_decay", 1000)}
+    assert widths == {("lr", 1000), ("weight_decay", 1000), ("d_coef", 100)}
 
 
 def test_methods_come_first_then_wrappers_and_controllers():
     assert [entry.id for entry in ALL] == [
-        "adabelief", "adahessian", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
+        "adabelief", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
         "agvm", "clip", "galore", "q_galore",
         "cosine", "linear", "refined",
-        "adamw", "nadam", "radam", "sgd",
+        "adamw", "nadam", "prodigy", "radam", "schedulefree", "sgd",
     ]  # fmt: skip
     assert families() == ["optim", "schedule"]
+
+
+def test_a_peer_that_is_not_installed_says_what_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "schedulefree", None)
+    with pytest.raises(InputError, match=r"schedulefree needs schedulefree: pip install 'trimtab\[peers\]'"):
+        find("schedulefree").load()
 
 
 @pytest.mark.parametrize("name", ["lion", "Lion", " lion ", "evolved sign momentum"])

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from trimtab.catalog import find
+from trimtab.catalog.create import create
 from trimtab.catalog.expressions import Expression, example
 from trimtab.catalog.parsing import parse_expression, parse_expressions
 from trimtab.lab.errors import InputError
@@ -91,7 +92,7 @@ def test_the_code_to_paste_builds_the_same(text):
     [
         ("lion,clip", r"clip goes around an optimizer: clip\(adamw\)\n  lion,clip\n       \^"),
         ("lion(adamw)", r"lion goes around nothing: it is no wrapper\n  lion\(adamw\)\n  \^"),
-        ("clip(clip(lion))", r"clip is around itself\n  clip\(clip\(lion\)\)\n  \^"),
+        ("clip(clip(lion))", r"clip is around itself: leave one of them out\n  clip\(clip\(lion\)\)\n  \^"),
         ("clip(lion, adamw)", r"clip goes around one optimizer only\n  clip\(lion, adamw\)\n             \^"),
         ("sgd+clip(lion)", r"clip goes around one optimizer only\n  sgd\+clip\(lion\)\n           \^"),
         ("clip(lin)", r"did you mean lion.*\n  clip\(lin\)\n       \^"),
@@ -100,6 +101,15 @@ def test_the_code_to_paste_builds_the_same(text):
         ("clip(lion, fraction=0.2)", r"clip.fraction=0.2 is not one of 0.01, 0.1, 0.5\n"),
         ("clip(lion(lr=9), fraction=0.1)", r"lr=9 is outside its range.*\n  clip"),
         ("clip(lion, fraction=x)", r"expected a number.*\n  clip\(lion, fraction=x\)\n                      \^"),
+        ("sgd,clip(agvm(lamb))", r"write agvm\(clip\(...\)\)\n  sgd,clip\(agvm\(lamb\)\)\n      \^"),
+        ("agvm(clip(adahessian))", r"leave it out\n  agvm\(clip\(adahessian\)\)\n       \^"),
+        ("sso+clip", r"clip changes the gradients.*: leave it out\n  sso\+clip\n      \^"),
+        ("galore(clip(q_galore(sgd)))", r"take one of the two\n  galore\(clip\(q_galore\(sgd\)\)\)\n  \^"),
+        ("clip(lion, fraction=0.1, fraction=0.5)", r"clip: fraction stands there twice\n  clip\(lion"),
+        ("galore(adamw, rank=8, ranks=4)", r"galore has no setting 'ranks'; it has rank, .*\n  galore"),
+        ("clip(", r"expected names such as.*\n  clip\(\n"),
+        ("adamw lion", r"expected names such as.*\n  adamw lion\n"),
+        ("lion(0.1)", r"expected a name.*\n  lion\(0.1\)\n       \^"),
         ("clip+lion", r"clip goes around an optimizer.*\n  clip\+lion\n  \^"),
         ("lion-clip", r"expected a name.*\n  lion-clip\n  \^"),
         ("lion+3", r"expected a name.*\n  lion\+3\n       \^"),
@@ -108,6 +118,19 @@ def test_the_code_to_paste_builds_the_same(text):
 def test_what_makes_no_sense_is_pointed_at(text, message):
     with pytest.raises(InputError, match=message):
         parse_expressions(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("clip(lion)", "clap.fraction", r"clip\(lion\) has no setting 'clap.fraction'.*a wrapper's begin with clip\."),
+        ("agvm(clip(lion))", "lion.lr", r"has no setting 'lion.lr'.*begin with clip\. or agvm\."),
+        ("lion", "clip.fraction", r"lion has no setting 'clip.fraction'.*and there is no wrapper"),
+    ],
+)
+def test_a_setting_that_belongs_to_nobody_is_refused(text, name, message):
+    with pytest.raises(InputError, match=message):
+        create(text, torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)), **{name: 0.1})
 
 
 @pytest.mark.parametrize("text", ["", "lion,adamw"])

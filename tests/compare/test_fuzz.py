@@ -37,6 +37,7 @@ from trimtab.compare.command.metric import file_metric, output_metric
 from trimtab.compare.command.ranges import parse_range, parse_tunes, range_text
 from trimtab.compare.command.template import Command, Template
 from trimtab.compare.comparison import Comparison
+from trimtab.compare.diagnosis import LONGEST, Diagnosis
 from trimtab.compare.frames import read
 from trimtab.compare.over_tasks.comparison import ComparisonOverTasks, load_any
 from trimtab.compare.plan import Plan
@@ -160,6 +161,12 @@ CALLS = {
          "trials": optional(whole(1, MANY)), "seeds": optional(whole(1, MANY)), "steps": optional(whole()),
          "budget": unclear},
     ),
+    "diagnosis:Diagnosis": Call(
+        Diagnosis,
+        {"task": "breast-cancer", "candidates": "sgd(lr=0.1)"},
+        {"task": unclear, "candidates": unclear, "along": unclear, "steps": optional(whole(1, LONGEST)),
+         "points": whole(1, MANY), "batches": whole(1, 11), "seed": whole(0)},
+    ),
     "plan:Plan": Call(
         Plan,
         {"task": "toy", "task_fingerprint": "", "candidates": ADAMW, "trials": 1, "seeds": 1},
@@ -180,7 +187,8 @@ LEFT_OUT = {
         "result:Interval", "result:Pair", "result:CandidateResult", "result:TrialResult", "result:TaskFacts",
         "result:Protocol", "result:ComparisonResult", "budget:Budget", "budget:Price", "budget:Numbers",
         "budget:Deadline", "frames:Frames", "over_tasks.result:CandidateProfile", "over_tasks.result:ResultOverTasks",
-        "over_tasks.work:WorkOverTasks", "target:Target",
+        "over_tasks.work:WorkOverTasks", "target:Target", "diagnosis_result:Measurement",
+        "diagnosis_result:DiagnosisResult",
     },
     "called by trimtab alone, with objects of its own": {
         "analysis:analyse", "conclusion:conclude", "command.candidate:command_candidates",
@@ -188,7 +196,7 @@ LEFT_OUT = {
         "running_options:chosen_reference", "stored:stored_result", "stored:stored_plan", "stored:analyse_stored",
         "budget:written", "budget:starting_numbers", "budget:predicted_seconds", "budget:fitting", "conclusion:listed",
         "measuring:measure", "measuring:run_measurements", "over_tasks.analysis:analyse_over_tasks",
-        "over_tasks.conclusion:conclude",
+        "over_tasks.conclusion:conclude", "diagnosis:measurement", "diagnosis:measured_steps",
     },
 }  # fmt: skip
 

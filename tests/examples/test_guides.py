@@ -83,6 +83,15 @@ def test_blocks_of_the_notebook(tmp_path, monkeypatch):
     assert len(trials) == 2
 
 
+def test_the_block_of_the_diagnosis_tells_the_sharpness_of_both(names, capsys):
+    (block,) = blocks("diagnose.md")
+    exec(block, names)
+    first, second = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert (first[0], second[0]) == ("sgd", "clipped")
+    assert float(first[1]) > float(second[1]) > 0
+    assert all(float(number) > 0 for number in (*first[2:], *second[2:]))
+
+
 def test_blocks_of_the_tutorial():
     (calls,) = blocks("tutorial-rule.md")
     *good, refused = calls.splitlines()

@@ -283,7 +283,8 @@ LEFT_OUT = {
         "statistics:PairedDifference", "store:StoredStudy", "trial:Point", "trial:CurvePoint", "trial:Outcome",
         "task:Evaluation", "activity:Process", "activity:Running", "activity:Ended", "activity:Activity",
         "performance_profile:PerformanceProfile", "schedule:Job", "replay:Replay", "pace:PacePoint",
-        "pace:PaceRecorder", "stream:BatchStream",
+        "pace:PaceRecorder", "stream:BatchStream", "averaged:ready_to_train",
+        "averaged:evaluated_weights",
     },
     "called by trimtab alone, with objects of its own": {
         "database:sqlite_file", "database:shown", "database:existing", "environment:environment",

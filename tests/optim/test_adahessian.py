@@ -578,3 +578,23 @@ def test_a_run_in_a_session_goes_on_from_a_snapshot_bit_for_bit():
     other = session(3, optimizer=make)
     other.restore(snapshot)
     assert [other.step() for _ in range(4)] == expected
+
+
+def test_curvature_that_torch_would_take_for_zero_is_refused():
+    class OnceDifferentiable(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, values):
+            return values.clone()
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx, grad):
+            return grad
+
+    param = torch.nn.Parameter(torch.ones(2))
+    optimizer = AdaHessian([param], lr=0.1)
+    (OnceDifferentiable.apply(2 * param) ** 3).sum().backward(create_graph=True)
+    with pytest.raises(RuntimeError, match="marked once_differentiable"):
+        optimizer.step()
+    assert torch.equal(param, torch.ones(2))
+    assert not optimizer.state

@@ -11,6 +11,7 @@ from torch import nn
 import trimtab
 from tests.optim import two_workers
 from trimtab.catalog.parsing import parse_expression
+from trimtab.lab.errors import InputError
 from trimtab.optim import AGVM, AdaBelief, CoordinateClip, Lamb, Lion, module_parameter_groups
 from trimtab.optim.agvm import rate, variance
 from trimtab.testing import OptimizerConformance
@@ -346,6 +347,8 @@ def test_in_the_catalogue_it_goes_around_any_optimizer():
     exec(expression.code(tuned), names)
     assert names["optimizer"].scales == optimizer.scales
     with pytest.raises(TypeError, match="AGVM steps from more than these"):
+        CoordinateClip(optimizer)
+    with pytest.raises(InputError, match=r"agvm steps from more than these: write agvm\(clip\(...\)\)"):
         trimtab.create("clip(agvm(lamb))", network())
 
 

@@ -9,7 +9,22 @@ import torch
 from torch import nn
 
 from tests.optim.trajectory import follow, random_gradients, random_parameters
-from trimtab.optim import AdaBelief, DiffGrad, EXAdam, Lamb, Lars, Lion, convert_state_dict
+from trimtab.optim import (
+    AGVM,
+    SSO,
+    AdaBelief,
+    AdaHessian,
+    ArmijoGradientDescent,
+    CoordinateClip,
+    DiffGrad,
+    EXAdam,
+    GaLore,
+    Lamb,
+    Lars,
+    Lion,
+    QGaLore,
+    convert_state_dict,
+)
 from trimtab.optim.conversion import recognised
 from trimtab.optim.foreign import FOREIGN
 
@@ -414,6 +429,69 @@ def test_arguments_of_other_kinds_are_refused():
         convert_state_dict({}, lamb)
     with pytest.raises(ValueError, match="foreign is not recognised"):
         convert_state_dict(state_of(Lamb), lamb)
+
+
+def apart(params):
+    return [{"params": [param]} for param in params]
+
+
+@pytest.mark.parametrize(
+    ("wrap", "settings"),
+    [
+        (lambda p: CoordinateClip(Lamb(p, lr=0.3), fraction=0.5), {"clip_fraction": 0.5}),
+        (lambda p: AGVM(Lamb(apart(p), lr=0.3), interval=7), {"agvm_interval": 7}),
+        (lambda p: AGVM(CoordinateClip(Lamb(apart(p), lr=0.3))), {"clip_fraction": 0.1}),
+    ],
+)
+def test_a_wrapper_goes_on_as_the_rule_inside_does(wrap, settings):
+    params = random_parameters()
+    ours = wrap(params)
+    foreign = state_of(lambda p: torch.optim.AdamW([{"params": p}] if len(ours.param_groups) == 1 else apart(p)))
+    rule = Lamb([{"params": group["params"]} for group in ours.param_groups], lr=0.3)
+    ours.load_state_dict(convert_state_dict(foreign, ours))
+    rule.load_state_dict(convert_state_dict(foreign, rule))
+    for param in params:
+        assert ours.state[param].keys() == rule.state[param].keys() == {"step", "exp_avg", "exp_avg_sq"}
+        assert torch.equal(ours.state[param]["exp_avg_sq"], rule.state[param]["exp_avg_sq"])
+        assert ours.state[param]["step"] == 2
+    group = ours.param_groups[0]
+    assert group["lr"] == 0.3
+    assert {name: group[name] for name in settings} == settings
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (AdaHessian, r"not AdaHessian: its second average is of the Hessian's diagonal.*start it afresh"),
+        (SSO, r"not SSO: it keeps nothing of the parameters' own.*start it afresh"),
+        (ArmijoGradientDescent, r"not ArmijoGradientDescent: it keeps the length of its last step.*start it afresh"),
+        (lambda p: GaLore(Lion(p)), r"GaLore keeps the state of whole matrices in subspaces.*: start afresh with it"),
+        (lambda p: CoordinateClip(QGaLore(Lion(p))), r"QGaLore keeps the state of whole matrices in subspaces"),
+        (
+            lambda p: CoordinateClip(torch.optim.AdamW(p)),
+            r"not AdamW, which CoordinateClip is around: load AdamW's own state into the wrapper as it is",
+        ),
+    ],
+)
+def test_what_no_other_state_is_of_is_refused_by_name(make, message):
+    optimizer = make(random_parameters())
+    before = optimizer.state_dict()
+    with pytest.raises(TypeError, match=message):
+        convert_state_dict(state_of(torch.optim.AdamW), optimizer)
+    assert optimizer.state_dict() == before
+
+
+def test_the_state_of_an_optimizer_goes_into_a_wrapper_around_it():
+    params, grads = random_parameters(), gradients(4)
+    first = torch.optim.AdamW(params, lr=0.1)
+    follow(params, first, grads[:2])
+    straight = copy.deepcopy(params)
+    second, wrapped = torch.optim.AdamW(straight), CoordinateClip(torch.optim.AdamW(params), fraction=0.0)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))  # torch takes the tensors themselves
+    wrapped.load_state_dict(copy.deepcopy(first.state_dict()))
+    follow(straight, second, grads[2:])
+    follow(params, wrapped, grads[2:])
+    assert all(torch.equal(a, b) for a, b in zip(params, straight, strict=True))
 
 
 def optimizers_of(package):

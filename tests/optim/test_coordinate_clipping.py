@@ -53,6 +53,12 @@ def test_one_threshold_for_all_or_one_for_each():
     assert [t.flatten().tolist() for t in apart] == [[4.0, 4.0], [1.0, -1.0]]
 
 
+def test_a_tensor_that_is_there_twice_counts_once():
+    x, y = torch.tensor([8.0, 4.0]), torch.tensor([2.0, 1.0])
+    assert clip_coordinates_([x, y, x], fraction=0.5) == 2.0  # of four coordinates, not of six
+    assert (x.tolist(), y.tolist()) == ([2.0, 2.0], [2.0, 1.0])
+
+
 def test_an_absolute_threshold_and_a_scale():
     x = torch.tensor(CARD)
     assert clip_coordinates_([x], threshold=1.5) == 1.5

@@ -14,7 +14,6 @@ from trimtab.primitives.curvature import (
     block,
     block_mean,
     diagonal_sample,
-    directional_sharpness,
     hessian_vector_product,
     hutchinson_diagonal,
     random_signs,
@@ -224,40 +223,3 @@ def test_blocks_that_do_not_fit_are_refused():
 def test_bad_blocks_are_named(value, error, message):
     with pytest.raises(error, match=message):
         block("block", value)
-
-
-SHARP = torch.diag(torch.tensor([100.0, 1.0, 1.0, 1.0], dtype=torch.float64))
-
-
-@pytest.mark.parametrize(
-    ("direction", "sharpness"), [((100.0, 1.0, 1.0, 1.0), 99.9703089), ((1.0, 1.0, 1.0, 1.0), 25.75)]
-)
-def test_sharpness_by_hand(direction, sharpness):
-    x, _ = quadratic(SHARP)
-    vector = torch.tensor(direction, dtype=torch.float64)
-    for scale in (1.0, -3.0, 1e-9):
-        measured = directional_sharpness(lambda: 0.5 * x @ SHARP @ x, [x], [scale * vector])
-        assert measured.item() == pytest.approx(sharpness, rel=1e-8)
-    assert x.grad is None
-
-
-def test_sharpness_is_the_second_difference_of_the_loss():
-    params, loss, _ = tanh_net()
-    generator = torch.Generator().manual_seed(2)
-    direction = [torch.randn(param.shape, generator=generator, dtype=torch.float64) for param in params]
-    with torch.no_grad():
-        sharpness = directional_sharpness(loss, params, direction)
-    start, values = [param.detach().clone() for param in params], []
-    for step in (-1e-4, 0.0, 1e-4):
-        with torch.no_grad():
-            for param, old, way in zip(params, start, direction, strict=True):
-                param.copy_(old + step * way)
-        values.append(loss().item())
-    second = (values[0] - 2 * values[1] + values[2]) / 1e-8
-    assert sharpness.item() == pytest.approx(second / flattened(direction).square().sum().item(), abs=1e-6)
-
-
-def test_a_direction_of_zeros_is_refused():
-    x, _ = quadratic()
-    with pytest.raises(ValueError, match="direction has zero norm"):
-        directional_sharpness(lambda: 0.5 * x @ MATRIX @ x, [x], [torch.zeros_like(x)])

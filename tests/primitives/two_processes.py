@@ -19,6 +19,7 @@ RULES = {
     "AdaBelief": {},
     "EXAdam": {},
     "DiffGrad": {},
+    "ClippedAdam": {"fraction": None, "threshold": 1e-3},
     "Lamb": {},
     "Lars": {"lr": 0.1},
     "Lars paper": {"variant": "paper", "lr": 0.01},

@@ -6,7 +6,9 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.report.synthetic import HOSTILE, TRACEBACK, over_tasks
+from tests.report.test_diagnosis import RESULT
 from trimtab.report import write_all
+from trimtab.report.diagnosis import write_diagnosis
 from trimtab.report.page import write_page
 from trimtab.report.refinement import write_refinement
 from trimtab.schedule.refinement import refine_run
@@ -247,6 +249,20 @@ def test_a_refined_schedule_is_drawn_with_nothing_but_its_page(browser, tmp_path
     assert opened.overflow() == 0
     assert opened.troubles == []
     assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    opened.page.close()
+
+
+def test_a_diagnosis_is_drawn_and_its_scale_changes(browser, tmp_path):
+    opened = Opened(browser, write_diagnosis(RESULT, tmp_path).page, figures=1)
+    expect(opened.page.locator("h1")).to_have_text("How sharp is the way on toy?")
+    assert opened.page.locator("#figure-sharpness .scatterlayer .trace").count() == 3
+    drawn = opened.page.locator("#figure-sharpness .point").count()
+    opened.page.get_by_role("button", name="linear").click()
+    expect(opened.page.locator("#figure-sharpness .point")).to_have_count(drawn + 1)  # the one that is negative
+    assert opened.overflow() == 0
+    opened.page.set_viewport_size({"width": 390, "height": 844})
+    assert opened.overflow() == 0
+    assert opened.troubles == []
     opened.page.close()
 
 

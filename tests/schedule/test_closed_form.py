@@ -76,7 +76,7 @@ def test_outside_of_a_session_it_says_what_to_use():
 
 
 def test_wrappers_stand_inside():
-    with pytest.raises(InputError, match=r"cosine has to stand outside of clip: adamw\+clip\+cosine"):
+    with pytest.raises(InputError, match=r"cosine steps from more than these: write cosine\(clip\(...\)\)"):
         parse_expression("clip(adamw+cosine)")
 
 
@@ -87,3 +87,14 @@ def test_its_lines_can_be_pasted():
     values["optimizer"].step()
     values["scheduler"].step()
     assert values["optimizer"].param_groups[0]["lr"] < 0.1
+
+
+@pytest.mark.parametrize("text", ["adamw+cosine", "clip(lion)+cosine", "sgd(momentum=0.5)+cosine"])
+def test_a_label_is_written_as_it_is_read(text):
+    assert parse_expression(text).label == text
+    assert parse_expression("cosine(adamw)").label == "adamw+cosine"
+
+
+def test_constructors_that_print_are_kept_quiet(capsys):
+    parse_expression("prodigy").build(torch.nn.Linear(2, 2), {})
+    assert capsys.readouterr().out == ""

@@ -31,11 +31,13 @@ class Entry:
         when: where it is worth a try.
         when_not: where it is not.
         object: where the class is, as ``module:name``.
+        extra: the part of ``trimtab[...]`` that brings the package which it is from, if it is not required.
         session: where the optimizer is that stands for a controller in a session, as ``module:name``.
         paper: title of its paper.
         authors: of the paper.
         year: of the paper.
         arxiv: identifier of the paper.
+        situation: where its claim's verdicts say something; methods that one reader chooses between share it.
         tunables: where the ranges of its settings are, as ``module:name``; the class's own ``tunables`` if absent.
         settings: values that it is built with unless told otherwise.
         aliases: other names.
@@ -56,15 +58,26 @@ class Entry:
     authors: str
     year: int
     arxiv: str | None = None
+    extra: str | None = None
     session: str | None = None
+    situation: str | None = None
     tunables: str | None = None
     settings: dict[str, Value] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     keywords: tuple[str, ...] = ()
 
     def load(self) -> type[Any]:
-        """Imports the class; of a controller, the optimizer that stands for it in a session."""
-        return cast(type[Any], _import(self.session or self.object))
+        """Imports the class; of a controller, the optimizer that stands for it in a session.
+
+        Raises:
+            InputError: it belongs to a package that is not installed; the message says what installs it.
+        """
+        try:
+            return cast(type[Any], _import(self.session or self.object))
+        except ModuleNotFoundError as error:
+            if self.extra is None:
+                raise
+            raise InputError(f"{self.id} needs {error.name}: pip install 'trimtab[{self.extra}]'") from error
 
     @property
     def around(self) -> bool:

@@ -5,7 +5,9 @@ names; those of a wrapper are written ``clip.fraction``.
 """
 
 import inspect
+import io
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -28,8 +30,8 @@ class Expression:
         inner: what a wrapper goes around; ``None`` for an optimizer.
 
     Raises:
-        InputError: a wrapper has nothing inside, an optimizer has something, a wrapper stands there twice, or a fixed
-            setting is unknown.
+        InputError: a wrapper has nothing inside, or what cannot be inside of it; an optimizer has something; a wrapper
+            stands there twice; or a fixed setting is unknown.
     """
 
     entry: Entry
@@ -42,17 +44,26 @@ class Expression:
             if self.inner is None:
                 raise InputError(f"{name} goes around an optimizer: {name}(adamw)")
             if any(node.entry == self.entry for node in self.inner.nodes()):
-                raise InputError(f"{name} is around itself")
-            if self.entry.kind == "wrapper" and self.inner.entry.kind == "controller":
-                raise InputError(
-                    f"{self.inner.entry.id} has to stand outside of {name}: adamw+{name}+{self.inner.entry.id}"
-                )
+                raise InputError(f"{name} is around itself: leave one of them out")
+            for node in self.inner.nodes():
+                self._check_around(node.entry)
         elif self.inner is not None:
             raise InputError(f"{name} goes around nothing: it is no wrapper")
         known = settings_of(self.entry)
         for setting, _ in self.fixed:
             if setting not in known:
                 raise InputError(f"{name} has no setting {setting!r}; it has {', '.join(known)}")
+
+    def _check_around(self, inside: Entry) -> None:
+        """Checks that this wrapper can go around an entry, as its class does, but before there is a model."""
+        wrapper, optimizer = self.entry.load(), inside.load()
+        if hasattr(optimizer, "step_on") and not wrapper.passes_steps_on:
+            remedy = f"write {inside.id}({self.entry.id}(...))" if inside.around else "leave it out"
+            raise InputError(
+                f"{self.entry.id} changes the gradients of a step, and {inside.id} steps from more than these: {remedy}"
+            )
+        if not (wrapper.keeps_shapes or getattr(optimizer, "keeps_shapes", True)):
+            raise InputError(f"{self.entry.id} and {inside.id} both move matrices in subspaces: take one of the two")
 
     def check(self) -> None:
         """Checks the fixed settings of the whole; those of a part depend on what goes around it.
@@ -76,9 +87,13 @@ class Expression:
     @property
     def label(self) -> str:
         """The expression, written out in one way."""
-        arguments = [] if self.inner is None else [self.inner.label]
-        arguments += [f"{name}={value!r}" for name, value in self.fixed]
-        return f"{self.entry.id}({', '.join(arguments)})" if arguments else self.entry.id
+        arguments = [f"{name}={value!r}" for name, value in self.fixed]
+        beside = ""
+        if self.inner is not None and self.entry.kind == "controller":
+            beside = f"{self.inner.label}+"
+        elif self.inner is not None:
+            arguments.insert(0, self.inner.label)
+        return beside + (f"{self.entry.id}({', '.join(arguments)})" if arguments else self.entry.id)
 
     @property
     def tunables(self) -> Tunables:
@@ -104,13 +119,18 @@ class Expression:
             model_or_params: a model, or parameters or parameter groups as in ``torch.optim``.
             tuned: settings beside those that are fixed.
             no_decay: puts biases and the parameters of normalisation layers into a group without weight decay.
+
+        Raises:
+            InputError: a setting is written with a name that no wrapper here has.
         """
         settings = self.settings(tuned)
+        self._check_owned(settings)
         built: Any = None
         for node in self.nodes():
             own = node._own(settings)
             inside = parameters_of(model_or_params, own, no_decay) if built is None else built
-            built = node.entry.load()(inside, **own)
+            with redirect_stdout(io.StringIO()):  # Prodigy's constructor prints, once in every trial
+                built = node.entry.load()(inside, **own)
         optimizer: torch.optim.Optimizer = built
         return optimizer
 
@@ -142,6 +162,15 @@ class Expression:
             return {name: value for name, value in settings.items() if "." not in name}
         start = f"{self.entry.id}."
         return {name.removeprefix(start): value for name, value in settings.items() if name.startswith(start)}
+
+    def _check_owned(self, settings: Iterable[str]) -> None:
+        wrappers = [node.entry.id for node in self.nodes() if node.inner is not None]
+        for name in settings:
+            owner, dot, _ = name.partition(".")
+            if dot and owner not in wrappers:
+                begin = " or ".join(f"{wrapper}." for wrapper in wrappers)
+                theirs = f"a wrapper's begin with {begin}" if wrappers else "there is no wrapper"
+                raise InputError(f"{self.label} has no setting {name!r}: an optimizer's stand alone, and {theirs}")
 
     def _wrapping(self, attribute: str, otherwise: Any) -> Any:
         """What a wrapper's class says of the optimizers inside."""

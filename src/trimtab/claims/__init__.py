@@ -12,6 +12,8 @@ CLAIMS: dict[str, str] = {
     "adahessian": "trimtab.claims.adahessian:CLAIM",
     "agvm": "trimtab.claims.agvm:CLAIM",
     "lars": "trimtab.claims.lamb:CLAIM",
+    "clip": "trimtab.claims.clip:CLAIM",
+    "clipped_adam": "trimtab.claims.clip:CLAIM",
     "sso": "trimtab.claims.sso:CLAIM",
     "galore": "trimtab.claims.q_galore:CLAIM",
     "q_galore": "trimtab.claims.q_galore:CLAIM",

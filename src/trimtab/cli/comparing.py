@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from trimtab.catalog import entries
 from trimtab.cli.application import app, input_errors, say_loading, stoppable
+from trimtab.cli.completing import complete_candidates, complete_tasks
 from trimtab.compare import DEFAULT_CANDIDATES, DEFAULT_TRIALS
 
 if TYPE_CHECKING:
@@ -22,17 +22,6 @@ stayed away; 130 stopped by Ctrl-C, 143 by SIGTERM (after these three, the same 
 """
 
 
-def _complete_tasks(incomplete: str) -> list[str]:
-    from trimtab.lab.tasks import SHIPPED
-
-    return [name for name in SHIPPED if name.startswith(incomplete)]
-
-
-def _complete_candidates(incomplete: str) -> list[str]:
-    done, comma, last = incomplete.rpartition(",")
-    return [f"{done}{comma}{name}" for name in entries() if name.startswith(last)]
-
-
 COMMANDS = "Compare on a command of yours"
 MACHINES = "Use other machines"
 
@@ -44,7 +33,7 @@ def compare(
         typer.Argument(
             help="Tasks that ship, or path/to/task.py:name. Several are compared each by itself, and over all.",
             metavar="[TASK]...",
-            autocompletion=_complete_tasks,
+            autocompletion=complete_tasks,
         ),
     ] = None,
     candidates: Annotated[
@@ -52,7 +41,7 @@ def compare(
         typer.Option(
             help="Names separated by commas; settings in brackets are fixed: lion,adamw(weight_decay=0.1). "
             f"(default: {DEFAULT_CANDIDATES})",
-            autocompletion=_complete_candidates,
+            autocompletion=complete_candidates,
         ),
     ] = None,
     budget: Annotated[

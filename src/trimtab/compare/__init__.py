@@ -5,3 +5,6 @@ DEFAULT_TRIALS = 16
 
 DEFAULT_CANDIDATES = "sgd,adamw,nadam,radam,lion,adabelief"
 """What is compared on a task where nothing else is said: what people use, and what they are told to use instead."""
+
+DEFAULT_DIAGNOSED = "sgd,clip(sgd),adamw,lion"
+"""Whose directions are diagnosed where nothing else is said: what is sharp, what is less so, and what is not."""

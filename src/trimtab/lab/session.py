@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from trimtab.lab.averaged import evaluated_weights, ready_to_train
 from trimtab.lab.checks import check_callable, check_flag, check_whole
 from trimtab.lab.errors import DivergedError, InputError
 from trimtab.lab.meter import CostMeter
@@ -211,13 +212,15 @@ class Session:
     def evaluate(self, split: Split = "validation") -> Evaluation:
         """Scores the model on a whole split; not charged, and without effect on the run.
 
+        An optimizer that has modes, as schedule-free ones do, is put into that of evaluation meanwhile.
+
         Raises:
             InputError: there is no such split.
         """
         if split not in get_args(Split):
             raise InputError(f"split={split!r} must be one of {', '.join(get_args(Split))}")
         devices = [self.device] if self.device.type == "cuda" else []
-        with self._randomness.lent(), torch.random.fork_rng(devices):
+        with self._randomness.lent(), torch.random.fork_rng(devices), evaluated_weights(self.optimizer):
             return self.task.evaluate(self.model, split)
 
     def snapshot(self) -> dict[str, Any]:
@@ -286,7 +289,7 @@ def _built(optimizer: Callable[[nn.Module], Optimizer], model: nn.Module) -> Opt
     made = optimizer(model)
     if not isinstance(made, Optimizer):
         raise InputError(f"optimizer={optimizer!r} made a {type(made).__name__}, expected a torch.optim.Optimizer")
-    return made
+    return ready_to_train(made)
 
 
 def _device(device: torch.device | str) -> torch.device:

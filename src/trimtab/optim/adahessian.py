@@ -307,6 +307,8 @@ class AdaHessian(FlatOptimizer):
         graph = any(each.grad.requires_grad for each in due)
         if due and not (graph or self._estimates.sums or self._is_idle()):
             raise RuntimeError(NO_GRAPH)
+        if any(self._steps(each.param) == 0 for each in due):  # the whole graph is walked, so once must do
+            curvature.refuse_dead_ends([each.grad for each in due])
         self._estimates.add(due)
         cut_graphs(param for group in self.param_groups for param in group["params"])
 

@@ -130,22 +130,28 @@ class AGVM(OptimizerWrapper):
         precondition: bool | None = None,
         distributed: bool = False,
     ) -> None:
+        self._require_optimizer(optimizer)
+        whole = list(optimizer.param_groups)
         if one_of("groups", "children")("modules", modules) == "children":
             split_by_children(optimizer)
-        super().__init__(
-            optimizer,
-            anchor=self.named_module(anchor, list(modules_of(optimizer.param_groups))),
-            interval=interval,
-            momentum=momentum,
-            start=start,
-            stop=stop,
-            clamp=clamp,
-            precondition=precondition,
-            distributed=distributed,
-            scale=1.0,
-            variance=None,
-            steps=0,
-        )
+        try:
+            super().__init__(
+                optimizer,
+                anchor=self.named_module(anchor, list(modules_of(optimizer.param_groups))),
+                interval=interval,
+                momentum=momentum,
+                start=start,
+                stop=stop,
+                clamp=clamp,
+                precondition=precondition,
+                distributed=distributed,
+                scale=1.0,
+                variance=None,
+                steps=0,
+            )
+        except (TypeError, ValueError):
+            optimizer.param_groups[:] = whole
+            raise
         self._halves = Halves()
 
     def __setstate__(self, state: dict[str, Any]) -> None:

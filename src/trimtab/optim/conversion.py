@@ -8,12 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trimtab.optim.adahessian import AdaHessian
+from trimtab.optim.armijo import ArmijoGradientDescent
 from trimtab.optim.foreign import FOREIGN, OURS, UNUSED_IS_LOST, Foreign, Group, Meaning, Meanings, needed
+from trimtab.optim.sso import SSO
 from trimtab.primitives.flat_step import FlatOptimizer
 from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.wrapping import OptimizerWrapper
 
 SCHEDULED = ("initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr")
 """What torch's schedulers write to parameter groups."""
+
+UNLIKE: Mapping[type[torch.optim.Optimizer], str] = {
+    AdaHessian: "its second average is of the Hessian's diagonal, over blocks that no state names; start it afresh",
+    ArmijoGradientDescent: "it keeps the length of its last step, which no other state holds; start it afresh",
+    SSO: "it keeps nothing of the parameters' own that another optimizer has; start it afresh",
+}
+"""Rules of ours that go on from no other package's state, and why."""
 
 
 def convert_state_dict(
@@ -32,8 +43,9 @@ def convert_state_dict(
     Args:
         foreign: what ``state_dict()`` of the other optimizer returned. It is not changed, and nothing in the result
             shares memory with it.
-        optimizer: one of AdaBelief, DiffGrad, EXAdam, Lamb, Lars and Lion, over the same parameters in the same groups
-            and order. It is not changed.
+        optimizer: one of AdaBelief, DiffGrad, EXAdam, Lamb, Lars and Lion, alone or inside a wrapper that leaves its
+            state as it is (CoordinateClip, AGVM), over the same parameters in the same groups and order. It is not
+            changed. Settings of wrappers stay as they are.
         source: which optimizer ``foreign`` comes from, e.g. ``"lion_pytorch.Lion"``. It is needed where the keys of
             ``foreign`` do not tell, or where something that matters is not in it; the error says which.
 
@@ -42,7 +54,7 @@ def convert_state_dict(
         keeps its state, on the device that they were on.
 
     Raises:
-        TypeError: ``optimizer`` is not one of ours, or ``foreign`` is not a dictionary.
+        TypeError: ``optimizer`` is not one of these, or ``foreign`` is not a dictionary.
         ValueError: ``foreign`` comes from an optimizer that is not known, or does not say from which; it has other
             groups or shapes than ``optimizer``; or one of its tensors is missing or means something else.
 
@@ -56,22 +68,41 @@ def convert_state_dict(
         >>> lamb.state[weight]["step"], lamb.param_groups[0]["lr"]
         (1, 0.01)
     """
-    if not isinstance(optimizer, OURS):
-        names = ", ".join(rule.__name__ for rule in OURS)
-        raise TypeError(f"optimizer must be one of {names}, not {type(optimizer).__name__}")
-    _refuse_other_structure(foreign, optimizer)
+    rule = _rule(optimizer)
+    _refuse_other_structure(foreign, rule)
     origin = _named(foreign, source) if source is not None else recognised(foreign)
     result = optimizer.state_dict()
     result["state"] = {}
     groups = zip(foreign["param_groups"], result["param_groups"], optimizer.param_groups, strict=True)
     for theirs, ours, own in groups:
-        pair = _Pair(origin, theirs, optimizer, ours)
+        pair = _Pair(origin, theirs, rule, ours)
         pair.take_settings()
         for key, own_key, param in zip(theirs["params"], ours["params"], own["params"], strict=True):
             entry = _kept(foreign["state"].get(key, {}))
             if entry:
                 result["state"][own_key] = pair.converted(entry, param)
     return result
+
+
+def _rule(optimizer: torch.optim.Optimizer) -> FlatOptimizer:
+    """Returns the rule whose state is asked for: the optimizer, or what its wrappers are around."""
+    rule, wrappers = optimizer, []
+    while isinstance(rule, OptimizerWrapper):
+        wrappers.append(type(rule).__name__)
+        if not rule.keeps_shapes:
+            raise TypeError(
+                f"{wrappers[-1]} keeps the state of whole matrices in subspaces, which no other optimizer's state is "
+                "of: start afresh with it, or convert for the rule without it"
+            )
+        rule = rule.inner
+    if isinstance(rule, OURS):
+        return rule
+    name, names = type(rule).__name__, ", ".join(each.__name__ for each in OURS)
+    around = f", which {' around '.join(wrappers)} is around" if wrappers else ""
+    reason = next((f": {why}" for kind, why in UNLIKE.items() if isinstance(rule, kind)), "")
+    if wrappers and not reason:
+        reason = f": load {name}'s own state into the wrapper as it is, or convert for another rule"
+    raise TypeError(f"optimizer must be one of {names}, not {name}{around}{reason}")
 
 
 def _refuse_other_structure(foreign: Mapping[str, Any], optimizer: FlatOptimizer) -> None:

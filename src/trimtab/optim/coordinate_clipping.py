@@ -50,7 +50,7 @@ def clip_coordinates_(
     sorting.
 
     Args:
-        tensors: what to clip, of any shapes.
+        tensors: what to clip, of any shapes. One that stands there twice counts once.
         fraction: :math:`p` in [0, 1), the share of coordinates above the threshold; 0 clips nothing.
         threshold: an absolute :math:`\tau > 0`, instead of a fraction.
         scope: whether all tensors have one threshold, or each its own.
@@ -67,13 +67,13 @@ def clip_coordinates_(
     """
     given = {"fraction": fraction, "threshold": threshold, "scope": scope, "scale": scale, "ignore_zeros": ignore_zeros}
     settings = {name: check(name, given[name]) for name, check in CHECKS.items()}
-    _require_one(settings)
-    thresholds = _thresholds(tensors, settings)
+    require_one(settings)
+    limits = thresholds(tensors, settings)
     with torch.no_grad():
-        for tensor, limit in zip(tensors, thresholds, strict=True):
+        for tensor, limit in zip(tensors, limits, strict=True):
             if limit < math.inf:
                 tensor.clamp_(-limit, limit)
-    return thresholds if scope == "tensor" else (thresholds[0] if thresholds else math.inf)
+    return limits if scope == "tensor" else (limits[0] if limits else math.inf)
 
 
 class CoordinateClip(OptimizerWrapper):
@@ -153,14 +153,14 @@ class CoordinateClip(OptimizerWrapper):
         """
         loss = evaluated(closure)
         own = [self._own(group) for group in self.param_groups]
-        pools = list(_pools(self.param_groups, own))
-        with torch.no_grad(), _clipped_gradients(pools), _clipped_updates(pools):
+        shared = list(pools(self.param_groups, own, type(self).__name__))
+        with torch.no_grad(), _clipped_gradients(shared), _clipped_updates(shared):
             self.inner.step()
         return loss
 
     def _own(self, group: Mapping[str, Any]) -> dict[str, Any]:
         own = super()._own(group)
-        _require_one(own)
+        require_one(own)
         if own["normalize"] and own["where"] == "update":
             raise ValueError("normalize=True scales gradients, and where='update' does not clip them")
         return own
@@ -170,10 +170,20 @@ Pool: TypeAlias = tuple[dict[str, Any], list[Tensor]]
 """Settings, and the parameters that share them and one threshold."""
 
 
-def _pools(groups: Sequence[Mapping[str, Any]], own: Sequence[dict[str, Any]]) -> Iterator[Pool]:
+def pools(groups: Sequence[Mapping[str, Any]], own: Sequence[dict[str, Any]], name: str) -> Iterator[Pool]:
+    """Yields the parameters that have gradients, by their settings.
+
+    Args:
+        groups: parameter groups.
+        own: the settings of each.
+        name: of the optimizer, for messages.
+
+    Raises:
+        RuntimeError: a gradient is sparse, or a fraction is asked for of parameters that are divided over processes.
+    """
     shared: dict[tuple[Any, ...], Pool] = {}
     for group, settings in zip(groups, own, strict=True):
-        refuse_sparse_gradients(group, [param.grad for param in group["params"]], CoordinateClip.__name__)
+        refuse_sparse_gradients(group, [param.grad for param in group["params"]], name)
         params = [param for param in group["params"] if param.grad is not None]
         if settings["fraction"] and any(map(shards_of, params)):
             raise RuntimeError(
@@ -191,9 +201,9 @@ def _clipped_gradients(pools: Sequence[Pool]) -> Iterator[None]:
     for settings, own in pools:
         if settings["where"] == "gradient":
             given = [cast("Tensor", param.grad) for param in own]
-            limits = _thresholds(given, settings)
+            limits = thresholds(given, settings)
             params += own
-            grads += [_clipped(grad, limit) for grad, limit in zip(given, limits, strict=True)]
+            grads += [clipped(grad, limit) for grad, limit in zip(given, limits, strict=True)]
             if settings["normalize"]:
                 grads[-len(own) :] = map(_normalized, grads[-len(own) :])
     with lent_gradients(params, grads):
@@ -207,12 +217,13 @@ def _clipped_updates(pools: Sequence[Pool]) -> Iterator[None]:
     for (settings, own), olds in zip(pools, before, strict=True):
         if olds:
             updates = [param - old for param, old in zip(own, olds, strict=True)]
-            for param, old, update, limit in zip(own, olds, updates, _thresholds(updates, settings), strict=True):
+            for param, old, update, limit in zip(own, olds, updates, thresholds(updates, settings), strict=True):
                 # what is within the limit stays as it is, to the last bit
                 param.copy_(torch.where(update.abs() > limit, old + update.clamp(-limit, limit), param))
 
 
-def _clipped(grad: Tensor, limit: float) -> Tensor:
+def clipped(grad: Tensor, limit: float) -> Tensor:
+    """Returns a clipped copy, or the gradient itself where the limit is infinite."""
     return grad if limit == math.inf else grad.clamp(-limit, limit)
 
 
@@ -221,13 +232,14 @@ def _normalized(grad: Tensor) -> Tensor:
     return grad * torch.where(norm > 0, math.sqrt(grad.numel()) / norm, 0.0).to(grad.dtype)
 
 
-def _thresholds(tensors: Sequence[Tensor], settings: Mapping[str, Any]) -> list[float]:
-    """Returns the threshold of each tensor."""
+def thresholds(tensors: Sequence[Tensor], settings: Mapping[str, Any]) -> list[float]:
+    """Returns the threshold of each tensor, infinite where nothing is to be clipped."""
     if settings["threshold"] is not None:
         return [settings["threshold"]] * len(tensors)
     if settings["scope"] == "tensor":
         return [_threshold([tensor], settings) for tensor in tensors]
-    return [_threshold(tensors, settings)] * len(tensors)
+    distinct = list({id(tensor): tensor for tensor in tensors}.values())
+    return [_threshold(distinct, settings)] * len(tensors)
 
 
 def _threshold(tensors: Sequence[Tensor], settings: Mapping[str, Any]) -> float:
@@ -246,7 +258,12 @@ def _threshold(tensors: Sequence[Tensor], settings: Mapping[str, Any]) -> float:
     return scale * limit
 
 
-def _require_one(settings: Mapping[str, Any]) -> None:
+def require_one(settings: Mapping[str, Any]) -> None:
+    """Checks that either a fraction or a threshold is set.
+
+    Raises:
+        ValueError: both are, or neither is.
+    """
     if (settings["fraction"] is None) == (settings["threshold"] is None):
         raise ValueError(
             f"exactly one of fraction={settings['fraction']} and threshold={settings['threshold']} is needed; "

@@ -5,8 +5,8 @@ A Hessian-vector product is one backward pass through the graph of the gradients
 ``torch.autograd.grad(loss, params, create_graph=True)`` or ``loss.backward(create_graph=True)``.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -19,6 +19,8 @@ Block: TypeAlias = Literal["conv", "row", "none"] | int
 """Which elements of a parameter share one number; see :func:`block_mean`."""
 
 _NO_SECOND_DERIVATIVE = ("is not implemented", "once_differentiable", "ouble backward")
+_DEAD_END = "torch::autograd::Error"
+"""The node that stands for the second derivative of a function which is marked once differentiable."""
 _RANDOM_BYTES = 8
 _named_block = one_of("conv", "row", "none")
 _positive = whole_number(1)
@@ -64,6 +66,26 @@ def hessian_vector_product(
             "torch.nn.attention.sdpa_kernel(SDPBackend.MATH); for a recurrent layer on CUDA, under "
             "torch.backends.cudnn.flags(enabled=False)"
         ) from error
+
+
+def refuse_dead_ends(grads: Sequence[Float[Tensor, "..."]]) -> None:
+    """Checks that no path of the gradients' graph ends where a function is marked once differentiable.
+
+    Torch takes such a path for a constant and says nothing, so that a product would lack what goes through it. The
+    whole graph is walked.
+
+    Raises:
+        RuntimeError: some path does.
+    """
+    waiting, seen = [grad.grad_fn for grad in grads], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        if node.name() == _DEAD_END:
+            raise RuntimeError("an operation of the model has no second derivative: it is marked once_differentiable")
+        seen.add(node)
+        waiting += [other for other, _ in node.next_functions]
 
 
 def random_signs(
@@ -190,45 +212,7 @@ def block_mean(values: Float[Tensor, "..."], block: Block) -> Float[Tensor, "...
     return values.mean(tuple(range(2, values.ndim)), keepdim=True).expand_as(values)
 
 
-def directional_sharpness(
-    loss_fn: Callable[[], Float[Tensor, ""]],
-    params: Sequence[Float[Tensor, "..."]],
-    direction: Sequence[Float[Tensor, "..."]],
-) -> Float[Tensor, ""]:
-    r"""Returns :math:`v^\top H v / \lVert v \rVert^2`, the curvature of the loss along a direction.
-
-    It depends on the direction alone and not on its length, and may be negative. A step :math:`\eta v` changes the loss
-    by :math:`\eta \langle g, v \rangle + \tfrac12 \eta^2 v^\top H v`, to second order (Pan & Li, 2023,
-    arXiv:2306.00204). Switch dropout off first.
-
-    Args:
-        loss_fn: returns the loss at the parameters' present values.
-        params: the parameters.
-        direction: :math:`v`, in the parameters' shapes.
-
-    Returns:
-        A number, in float32 at least, without a graph. ``.grad`` is not touched.
-
-    Raises:
-        ValueError: the direction is zero.
-        RuntimeError: as for :func:`hessian_vector_product`.
-    """
-    square = sum(_inner(each, each) for each in direction)
-    if not float(square):
-        raise ValueError("direction has zero norm")
-    with torch.enable_grad():
-        grads = _gradients(loss_fn(), params)
-    products = hessian_vector_product(grads, params, direction)
-    sharpness: Tensor = sum(map(_inner, direction, products)) / square
-    return sharpness
-
-
 def _gradients(loss_or_grads: Tensor | Sequence[Tensor], params: Sequence[Tensor]) -> Sequence[Tensor]:
     if not isinstance(loss_or_grads, Tensor):
         return loss_or_grads
     return torch.autograd.grad(loss_or_grads, params, create_graph=True, allow_unused=True, materialize_grads=True)
-
-
-def _inner(one: Tensor, other: Tensor) -> Any:
-    dtype = working_dtype(one.dtype)
-    return (one.detach().to(dtype) * other.detach().to(dtype)).sum()

@@ -53,14 +53,7 @@ class OptimizerWrapper(Optimizer):
 
     def __init__(self, optimizer: Optimizer, **settings: Any) -> None:
         name = type(self).__name__
-        if not isinstance(optimizer, Optimizer):
-            hint = f"; give {name} an instance" if isinstance(optimizer, type) else ""
-            raise TypeError(f"{name} goes around a torch.optim.Optimizer, not {optimizer!r}{hint}")
-        if hasattr(optimizer, "step_on") and not self.passes_steps_on:
-            raise TypeError(
-                f"{name} changes the gradients of a step, and {type(optimizer).__name__} steps from more than these: "
-                f"{name} has to stand inside of it, or be left out"
-            )
+        self._require_optimizer(optimizer)
         checked = self._prefixed({key: self._check(key, value) for key, value in settings.items()})
         if checked.keys() & optimizer.defaults.keys():
             raise ValueError(f"{name} is around this optimizer already")
@@ -134,6 +127,18 @@ class OptimizerWrapper(Optimizer):
         self._load({**state, "param_groups": saved})
         for notify in self._optimizer_load_state_dict_post_hooks.values():
             notify(self)
+
+    def _require_optimizer(self, optimizer: object) -> None:
+        """Checks that it is an optimizer, and one that this wrapper can step."""
+        name = type(self).__name__
+        if not isinstance(optimizer, Optimizer):
+            hint = f"; give {name} an instance" if isinstance(optimizer, type) else ""
+            raise TypeError(f"{name} goes around a torch.optim.Optimizer, not {optimizer!r}{hint}")
+        if hasattr(optimizer, "step_on") and not self.passes_steps_on:
+            raise TypeError(
+                f"{name} changes the gradients of a step, and {type(optimizer).__name__} steps from more than these: "
+                f"{name} has to stand inside of it, or be left out"
+            )
 
     @classmethod
     def _check(cls, name: str, value: Any) -> Any:

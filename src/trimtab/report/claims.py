@@ -57,8 +57,8 @@ def findings_table(result: ClaimResult) -> Table:
         word = finding.verdict if finding.decides else f"({finding.verdict})"
         table.add_row(
             Text(described(finding)),
-            f"{_measured(finding)} {finding.unit}",
-            _claimed(finding),
+            f"{measured(finding)} {finding.unit}",
+            claimed(finding),
             p_value(finding.p_value),
             Text(word, style=STYLES[finding.verdict]),
         )
@@ -70,11 +70,13 @@ def described(finding: Finding) -> str:
     return finding.name if finding.measure == "test metric" else f"{finding.name}, {finding.measure}"
 
 
-def _claimed(finding: Finding) -> str:
+def claimed(finding: Finding) -> str:
+    """Returns the smallest improvement that makes a comparison's statement true."""
     return f"≥ {finding.claimed:g}" if finding.claimed else "> 0"
 
 
-def _measured(finding: Finding) -> str:
+def measured(finding: Finding) -> str:
+    """Returns the mean improvement with half of its interval's width, or a dash where a run diverged."""
     if finding.mean is None or finding.low is None or finding.high is None:
         return numbers.MISSING
     half = (finding.high - finding.low) / 2
@@ -96,7 +98,7 @@ def p_value(value: float | None) -> str:
 
 def verdict_line(result: ClaimResult) -> str:
     """Returns a verdict in a paragraph: the word, what was claimed, and what was measured."""
-    decided = "; ".join(f"{f.name}: {_measured(f)} {f.unit}, {f.verdict}" for f in result.findings if f.decides)
+    decided = "; ".join(f"{f.name}: {measured(f)} {f.unit}, {f.verdict}" for f in result.findings if f.decides)
     return f"{result.verdict}. Claimed: {result.statement} Measured: {decided}."
 
 
@@ -138,7 +140,7 @@ def verdict_section(claim: Claim, result: ClaimResult | None, figures: str = "")
 def _measured_here(result: ClaimResult | None) -> str:
     if result is None:
         return numbers.MISSING
-    return "; ".join(f"{f.name}: {_measured(f)} {f.unit}" for f in result.findings if f.decides)
+    return "; ".join(f"{f.name}: {measured(f)} {f.unit}" for f in result.findings if f.decides)
 
 
 def _findings_markdown(result: ClaimResult) -> str:
@@ -149,7 +151,7 @@ def _findings_markdown(result: ClaimResult) -> str:
     for f in result.findings:
         detectable = numbers.significant(f.smallest_detectable, 2)
         word = f.verdict if f.decides else f"({f.verdict})"
-        cells = (described(f), word, f"{_measured(f)} {f.unit}", _claimed(f), detectable, p_value(f.p_value))
+        cells = (described(f), word, f"{measured(f)} {f.unit}", claimed(f), detectable, p_value(f.p_value))
         rows.append(f"| {' | '.join(map(_cell, cells))} | {f.seeds} |")
     rows.append(
         "\nVerdicts in brackets are reported and do not decide. Detectable is the smallest true improvement that so "

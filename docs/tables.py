@@ -1,0 +1,130 @@
+"""Fills the tables of pages that follow from the code, from measurements and from verdicts, when the site is built."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from trimtab.catalog import entries, find
+from trimtab.catalog.compositions import COMPOSITIONS, REFUSED
+from trimtab.catalog.expressions import settings_of
+from trimtab.catalog.parsing import parse_expression
+from trimtab.lab.errors import InputError
+from trimtab.report.which import which_optimizer
+
+FAMILY = Path(__file__).with_name("family.json")
+COMMAND = "make family"
+
+
+def compositions() -> str:
+    """The compositions that are tested, with what of each is tuned."""
+    rows = ["| written | what it is | tuned |", "|---|---|---|"]
+    for composition in COMPOSITIONS:
+        tuned = ", ".join(f"`{name}`" for name in parse_expression(composition.expression).tunables)
+        rows.append(f"| `{composition.expression}` | {composition.does} | {tuned} |")
+    return "\n".join(rows)
+
+
+def refused() -> str:
+    """What is refused, in the words of the refusal."""
+    return "\n".join(
+        ["| written | what the error says |", "|---|---|", *(f"| `{t}` | {_reason(t)} |" for t in REFUSED)]
+    )
+
+
+def _reason(text: str) -> str:
+    try:
+        parse_expression(text).build(nn.Linear(64, 64), {})
+    except (InputError, TypeError) as error:
+        return str(error).splitlines()[0].removeprefix("cannot read the candidates: ")
+    raise ValueError(f"{text} is not refused")
+
+
+def ownership() -> str:
+    """What each wrapper has of its own, and what it does to the settings of the optimizer inside."""
+    rows = ["| wrapper | its settings | tuned | sets inside | stretches inside |", "|---|---|---|---|---|"]
+    for entry in entries().values():
+        if entry.kind == "wrapper":
+            wrapper = entry.load()
+            own = ", ".join(f"`{name}`" for name in settings_of(entry))
+            tuned = "; ".join(f"`{entry.id}.{name}`: {tunable}" for name, tunable in entry.load_tunables().items())
+            stretched = ", ".join(f"`{name}` × {factor:g}" for name, factor in wrapper.rescales.items())
+            owned = ", ".join(f"`{name}`" for name in wrapper.owns)
+            cells = (f"[`{entry.id}`](methods/{entry.id}.md)", own, tuned or "–", owned or "–", stretched or "–")
+            rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def family() -> str:
+    """The figures of `benchmarks/optimizer_family.py`, or that there are none."""
+    if not FAMILY.is_file():
+        return f"Not measured yet: `{COMMAND}` does, on a machine with nothing else to do."
+    facts = json.loads(FAMILY.read_text(encoding="utf-8"))
+    reference = next(row for row in facts["rows"] if row["name"] == facts["reference"])
+    model, environment = facts["model"], facts["environment"]
+    count = model["parameters"]
+    memory = ["| optimizer | weights | projections | states | all |", "|---|---:|---:|---:|---:|"]
+    cost = [
+        "| optimizer | training step | by itself | at most steps | at a step that does more | every |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for row in facts["rows"]:
+        parts = list(row["bytes"].values())
+        memory.append(f"| {_named(row)} | {' | '.join(f'{part / count:.2f}' for part in (*parts, sum(parts)))} |")
+        steps = [row["mean_step_ms"] / reference["step_ms"], _ratio(row, reference, "update_ms")]
+        if row["rare_step_ms"] is not None:
+            steps += [row["step_ms"] / reference["step_ms"], row["rare_step_ms"] / reference["step_ms"]]
+        cells = ["" if value is None else f"{value:.2f}" for value in (*steps, None, None)[:4]]
+        cost.append(f"| {_named(row)} | {' | '.join(cells)} | {row['every'] if row['every'] > 1 else ''} |")
+    provenance = (
+        f"A causal transformer over bytes with {count / 1e6:.1f} M parameters ({model['layers']} layers of width "
+        f"{model['width']}), {model['batch']} windows of {model['window']} bytes a step. `{facts['command']}`, "
+        f"{environment['date']}: {environment['processor']}, {facts['setting']}."
+    )
+    titles = ("### Memory, in bytes a parameter", "### Cost, in AdamW's steps")
+    return "\n\n".join([titles[0], "\n".join(memory), titles[1], "\n".join(cost), provenance])
+
+
+def _named(row: dict[str, Any]) -> str:
+    name = row["name"].partition("(")[0]
+    link = f"[{find(name).title}](methods/{name}.md)"
+    how = row["name"].removeprefix(name)
+    return f"{link} `{how}`" if how else link
+
+
+def _ratio(row: dict[str, Any], reference: dict[str, Any], name: str) -> float | None:
+    return None if row[name] is None else row[name] / reference[name]
+
+
+def which() -> str:
+    """What the verdicts support."""
+    return which_optimizer(entries().values())
+
+
+TABLES: dict[str, tuple[Callable[[], str], ...]] = {
+    "compositions.md": (ownership, compositions, refused),
+    "family.md": (family,),
+    "which-optimizer.md": (which,),
+}
+
+
+def main() -> None:
+    """Writes each table in the place of its marker, ``<!-- name -->``."""
+    import mkdocs_gen_files
+
+    for page, tables in TABLES.items():
+        with mkdocs_gen_files.open(page, "r") as file:
+            text = file.read()
+        for table in tables:
+            marker = f"<!-- {table.__name__} -->"
+            if text.count(marker) != 1:
+                raise ValueError(f"{page} must have {marker} once")
+            text = text.replace(marker, table())
+        with mkdocs_gen_files.open(page, "w") as file:
+            file.write(text)
+
+
+if __name__ == "<run_path>":  # as mkdocs-gen-files runs it; tests import it
+    main()

@@ -1,0 +1,16 @@
+"""What the shell offers when a command line is being typed."""
+
+from trimtab.catalog import entries
+
+
+def complete_tasks(incomplete: str) -> list[str]:
+    """Returns the tasks that ship and begin so."""
+    from trimtab.lab.tasks import SHIPPED
+
+    return [name for name in SHIPPED if name.startswith(incomplete)]
+
+
+def complete_candidates(incomplete: str) -> list[str]:
+    """Returns the lists of candidates that what has been typed may become."""
+    done, comma, last = incomplete.rpartition(",")
+    return [f"{done}{comma}{name}" for name in entries() if name.startswith(last)]

@@ -1,0 +1,55 @@
+"""The command that looks at directions instead of results."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from trimtab.cli.application import app, input_errors, say_loading, stoppable
+from trimtab.cli.completing import complete_candidates, complete_tasks
+from trimtab.compare import DEFAULT_DIAGNOSED
+
+EXIT_CODES = """
+Exit codes: 0 everything was measured; 1 the trajectory diverged, or some direction could not be measured; 2 the input
+cannot work; 3 results cannot be written; 130 stopped by Ctrl-C, 143 by SIGTERM (the same command begins anew).
+"""
+
+
+@app.command(epilog=EXIT_CODES)
+def diagnose(
+    task: Annotated[
+        str,
+        typer.Argument(help="A task that ships, or path/to/task.py:name.", autocompletion=complete_tasks),
+    ],
+    candidates: Annotated[
+        str,
+        typer.Option(
+            help="Names separated by commas; settings in brackets are fixed: sgd,clip(sgd, fraction=0.1).",
+            autocompletion=complete_candidates,
+        ),
+    ] = DEFAULT_DIAGNOSED,
+    along: Annotated[
+        str | None,
+        typer.Option(help="Whose trajectory. (default: the first candidate's)", autocompletion=complete_candidates),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of the trajectory. (default: the task's)")] = None,
+    points: Annotated[int, typer.Option(help="How often to measure, evenly on a logarithmic scale.")] = 6,
+    batches: Annotated[int, typer.Option(help="Batches that each measurement is the mean over.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of the trajectory and the batches.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Where results go. (default: runs/TASK-diagnosis)")] = None,
+) -> None:
+    """Measure how sharp optimizers' directions are, at the same parameters along one trajectory."""
+    console = Console()
+    with input_errors(), stoppable(console):
+        say_loading()
+        from trimtab.compare.diagnosis import Diagnosis
+        from trimtab.report import diagnosis as drawing
+
+        diagnosis = Diagnosis(task, candidates, along=along, steps=steps, points=points, batches=batches, seed=seed)
+        with drawing.DiagnosisBar(console) as bar:
+            result = diagnosis.run(bar)
+        paths = drawing.write_diagnosis(result, diagnosis.default_out() if out is None else out)
+        drawing.print_diagnosis(console, result, paths)
+    if not result.complete:
+        raise typer.Exit(1)

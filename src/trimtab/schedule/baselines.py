@@ -1,0 +1,13 @@
+"""What is tuned of other packages' optimizers that need no schedule, or no learning rate, for use as peers.
+
+* Schedule-free AdamW's step is AdamW's, and so is its range; its authors advise one to ten times AdamW's rate with a
+  schedule. The momentum keeps its default of 0.9.
+* Prodigy finds the learning rate by itself, and its ``lr`` stays at 1. Its authors advise to tune the coefficient of
+  what it finds, between 0.5 and 2, if anything; the range is one factor of ten in each direction. Its weight decay is
+  AdamW's.
+"""
+
+from trimtab.lab.tunable import LogUniform, Tunables
+
+SCHEDULE_FREE: Tunables = {"lr": LogUniform(1e-4, 1e-1), "weight_decay": LogUniform(1e-3, 1.0)}
+PRODIGY: Tunables = {"d_coef": LogUniform(0.1, 10.0), "weight_decay": LogUniform(1e-3, 1.0)}

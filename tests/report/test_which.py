@@ -1,0 +1,116 @@
+"""What is said of which optimizer when: nothing but what results say."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from trimtab.catalog import entries, find
+from trimtab.claims import CLAIMS
+from trimtab.claims.loading import find_reference, load_reference, protocol_hash
+from trimtab.claims.result import ClaimResult, Finding, committed
+from trimtab.report.claims import MEANINGS
+from trimtab.report.which import HEADINGS, NOT_RUN, NOT_SUPPORTED, SUPPORTED, which_optimizer
+
+METHODS = [entry for entry in entries().values() if entry.situation is not None]
+
+
+def finding(verdict, mean=0.5, *, decides=True):
+    return Finding("a against b", "test loss", "nats", 0.25, decides, verdict, mean, 0.3, 0.7, 0.01, 0.2, 12)
+
+
+def result(method, *findings, **changes):
+    claim = load_reference(find_reference(method))
+    protocol = protocol_hash(find_reference(method))
+    made = ClaimResult(claim.id, claim.statement, protocol, "refuted", findings, (), (), 1, 1.0, {})
+    return replace(made, **changes)
+
+
+def page(*findings, method="sso", **changes):
+    return which_optimizer([find(method)], lambda _: result(method, *findings, **changes))
+
+
+def under(text, heading):
+    """The bullets below a heading."""
+    found = re.search(rf"^{heading}:\n\n((?:\* .*\n?)+)", text, re.MULTILINE)
+    return found[1].splitlines() if found else []
+
+
+def test_every_method_is_there_with_what_came_of_its_claim():
+    text = which_optimizer(METHODS)
+    sections = dict(re.findall(r"^## (.*)\n((?:(?!^## ).*\n?)*)", text, re.MULTILINE))
+    assert set(sections) == {entry.situation for entry in METHODS}
+    for entry in METHODS:
+        section = sections[entry.situation]
+        found = committed(entry.id)
+        assert f"[{entry.title}](methods/{entry.id}.md)" in section
+        missing = any(f"methods/{entry.id}.md" in line for line in under(section, NOT_RUN))
+        assert missing == (found is None)
+        if found is not None:
+            assert f"**{found.verdict}**, {MEANINGS[found.verdict]}" in section
+
+
+@pytest.mark.parametrize("method", sorted({method for method in CLAIMS if committed(method)}))
+def test_every_finding_is_there_once_where_it_belongs(method):
+    text = which_optimizer([find(method)])
+    findings = committed(method).findings
+    confirmed = [each for each in findings if each.verdict == "confirmed"]
+    assert len(under(text, SUPPORTED)) == len(confirmed)
+    assert len(under(text, NOT_SUPPORTED)) == len(findings) - len(confirmed)
+    assert not under(text, NOT_RUN)
+
+
+def test_a_result_appears_by_itself():
+    before = which_optimizer([find("sso")], lambda _: None)
+    assert [bool(under(before, heading)) for heading in HEADINGS] == [False, False, True]
+    assert "not run. To be tried: " in before
+    assert "`trimtab verify sso` does." in before
+    after = page(finding("confirmed"))
+    assert [bool(under(after, heading)) for heading in HEADINGS] == [True, False, False]
+    assert after.startswith("## The loss is dear beside the model\n\n[SSO (target-based surrogates)](methods/sso.md)")
+
+
+@pytest.mark.parametrize("verdict", ["refuted", "inconclusive", "underpowered"])
+def test_what_is_not_confirmed_is_not_supported(verdict):
+    (line,) = under(page(finding(verdict, -0.5, decides=False)), NOT_SUPPORTED)
+    assert f": {verdict}: -0.50 ±0.20 nats (claimed ≥ 0.25; 12 seeds; reported beside the claim)." in line.replace(
+        "−", "-"
+    )
+
+
+def test_what_is_supported_has_effect_interval_and_threshold():
+    (line,) = under(page(finding("confirmed")), SUPPORTED)
+    assert line.endswith("a against b, test loss: +0.50 ±0.20 nats (claimed ≥ 0.25; 12 seeds).")
+
+
+def test_a_run_that_diverged_has_no_number():
+    lost = replace(finding("refuted"), mean=None, low=None, high=None)
+    assert "refuted: – nats" in page(lost)
+
+
+def test_what_to_be_wary_of_is_said():
+    assert "Be wary" not in page(finding("confirmed"))
+    assert " Be wary: one; two." in page(finding("confirmed"), notes=("one", "two"))
+
+
+def test_a_result_of_another_protocol_is_marked():
+    assert "The protocol has changed" not in page(finding("confirmed"))
+    assert "The protocol has changed since this result." in page(finding("confirmed"), protocol_hash="old")
+
+
+def test_methods_of_one_claim_share_its_lines():
+    text = which_optimizer([find("galore"), find("q_galore")], lambda _: result("galore", finding("confirmed")))
+    (line,) = under(text, SUPPORTED)
+    assert "[GaLore](methods/galore.md), [Q-GaLore](methods/q_galore.md), a against b" in line
+
+
+def test_a_method_without_a_claim_says_so(monkeypatch):
+    monkeypatch.delitem(CLAIMS, "sso")
+    text = which_optimizer([find("sso")])
+    assert under(text, NOT_RUN) == [
+        "* [SSO (target-based surrogates)](methods/sso.md): no claim has been written down."
+    ]
+
+
+def test_baselines_have_no_situation():
+    assert which_optimizer([find("adamw")]) == ""

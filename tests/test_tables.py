@@ -1,0 +1,78 @@
+"""The tables that the site's pages are filled with."""
+
+import importlib.util
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import optimizer_family
+import pytest
+
+from trimtab.catalog import entries
+from trimtab.catalog.compositions import COMPOSITIONS, REFUSED
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.fixture(scope="module")
+def tables():
+    spec = importlib.util.spec_from_file_location("tables", DOCS / "tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def facts():
+    """The benchmark on a model so small that it takes seconds; its times say nothing."""
+    return optimizer_family.facts(Namespace(width=32, layers=1, batch=2, repeats=1, threads=1, clock="wall"))
+
+
+def test_every_marker_stands_in_its_page_once(tables):
+    for page, functions in tables.TABLES.items():
+        text = (DOCS / page).read_text(encoding="utf-8")
+        assert [text.count(f"<!-- {function.__name__} -->") for function in functions] == [1] * len(functions)
+
+
+def test_compositions_and_refusals_are_all_listed(tables):
+    rows = tables.compositions().splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == [each.expression for each in COMPOSITIONS]
+    rows = tables.refused().splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == list(REFUSED)
+    assert all(len(row.split("|")[2]) > 30 for row in rows)
+
+
+def test_knobs_are_those_of_the_classes(tables):
+    text = tables.ownership()
+    assert "`clip.fraction`: one of 0.01, 0.1, 0.5 | – | – |" in text
+    assert text.count("`lr` × 10, `weight_decay` × 0.1") == 2
+
+
+def test_the_family_is_all_that_the_catalogue_has(facts):
+    names = {row["name"] for row in facts["rows"]}
+    assert names >= {entry.id for entry in entries().values() if entry.kind in ("method", "wrapper")}
+    rows = {row["name"]: row for row in facts["rows"]}
+    count = facts["model"]["parameters"]
+    states = {name: row["bytes"]["states"] // count for name, row in rows.items()}
+    assert (states["lion"], states["adabelief"], states["diffgrad"], states["adahessian"]) == (4, 8, 12, 8)
+    assert (states["sso"], states["clip"], states["agvm"]) == (0, 8, 8)
+    assert states["galore"] < 8
+    assert 0 < rows["q_galore"]["bytes"]["projections"] < rows["galore"]["bytes"]["projections"] / 4
+    assert {row["bytes"]["weights"] for row in facts["rows"]} == {4 * count}
+    assert {name for name, row in rows.items() if row["update_ms"] is None} == {"adahessian", "agvm", "sso"}
+    assert {name: row["every"] for name, row in rows.items() if row["rare_step_ms"]} == {
+        "agvm": 10,
+        "galore": 200,
+        "q_galore": 200,
+    }
+
+
+def test_the_page_has_the_figures_if_there_are_some(tables, facts, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "FAMILY", tmp_path / "family.json")
+    assert tables.family() == "Not measured yet: `make family` does, on a machine with nothing else to do."
+    (tmp_path / "family.json").write_text(json.dumps(facts))
+    text = tables.family()
+    assert "| [AdamW](methods/adamw.md) `(fused=True)` | 4.00 | 0.00 | 8.00 | 12.00 |" in text
+    assert "| [AdamW](methods/adamw.md) `(fused=True)` | 1.00 | 1.00 |  |  |  |" in text
+    assert "| [Lion](methods/lion.md) | 4.00 | 0.00 | 4.00 | 8.00 |" in text
+    assert text.count("| 200 |") == 2
