@@ -170,7 +170,7 @@ def test_a_diagnosis_whose_trajectory_diverges_is_exit_code_one(task, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["diagnose", "digits", "--candidates", "sgd,loin"], "did you mean lion or cosine or clip? sgd,loin ^"),
+        (["diagnose", "digits", "--candidates", "sgd,loin"], "did you mean lion or linear or cosine? sgd,loin ^"),
         (["diagnose", "digits", "--candidates", "sgd,adahessian"], "the candidate adahessian cannot be diagnosed"),
         (["diagnose", "digits", "--along", "agvm(sgd)"], "the candidate agvm(sgd) cannot be diagnosed"),
         (["diagnose", "digits", "--batches", "1000"], "batches=1000: at most"),
