@@ -26,6 +26,7 @@ SUMMARY = """\
 * [Compare on your own task](own-task.md)
 * [Compare with a Trainer or a Lightning module](adapters.md)
 * [Compare with any script](any-script.md)
+* [The next run's schedule](refine.md)
 * [Which optimizer when](which-optimizer.md)
 * [Putting optimizers together](compositions.md)
 * [Coming from another optimizer](coming-from.md)
@@ -118,11 +119,16 @@ def _use(entry: Entry) -> str:
     """The lines that use it."""
     if entry.kind == "controller":
         optimizer = f'optimizer = trimtab.create("{entry.inner}", model, lr=1e-3)'
-        settings = {name: tunable.at(0.5) for name, tunable in entry.load_tunables().items()}
-        return f"{optimizer}\n{entry.load().usage.format(**settings)}"
+        return f"{optimizer}\n{_imports(entry)}{entry.usage()}"
     tunable = example(entry).tunables.get("lr")
     rate = "" if tunable is None else f", lr={tunable.at(0.5):.1g}"
     return f'optimizer = trimtab.create("{example(entry).label}", model{rate})'
+
+
+def _imports(entry: Entry) -> str:
+    """The line that a controller of ours needs; an example begins with ``import trimtab``."""
+    module, _, name = entry.object.partition(":")
+    return f"from {module} import {name}\n" if module.startswith("trimtab") else ""
 
 
 def _verdict(entry: Entry) -> str:

@@ -170,7 +170,7 @@ def test_a_diagnosis_whose_trajectory_diverges_is_exit_code_one(task, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["diagnose", "digits", "--candidates", "sgd,loin"], "did you mean lion or cosine or clip? sgd,loin ^"),
+        (["diagnose", "digits", "--candidates", "sgd,loin"], "did you mean lion or linear or cosine? sgd,loin ^"),
         (["diagnose", "digits", "--candidates", "sgd,adahessian"], "the candidate adahessian cannot be diagnosed"),
         (["diagnose", "digits", "--along", "agvm(sgd)"], "the candidate agvm(sgd) cannot be diagnosed"),
         (["diagnose", "digits", "--batches", "1000"], "batches=1000: at most"),
@@ -197,6 +197,7 @@ def test_a_diagnosis_whose_trajectory_diverges_is_exit_code_one(task, tmp_path):
         (["verify", "lion", "--scale", "huge"], "scale='huge'"),
         (["verify", "lion", "--scale", "full"], "Missing here: ImageNet"),
         (["new-task", "task.txt"], "has to end in .py"),
+        (["refine", "nowhere.csv"], "nowhere.csv cannot be read"),
     ],
 )
 def test_bad_input_is_one_message_and_exit_code_two(arguments, message, tmp_path, monkeypatch):
@@ -216,6 +217,40 @@ def test_a_candidate_that_cannot_be_ranked_is_exit_code_one(task, tmp_path):
     done = run("compare", f"{file}:MyTask", *arguments)
     assert done.exit_code == 1, done.output
     assert "not ranked" in words(done.output)
+
+
+def test_refine_writes_the_next_schedule_and_draws_it(tmp_path):
+    run_file = tmp_path / "run.csv"
+    run_file.write_text("step,loss,grad_norm\n0,3.0,2\n1,2.0,1\n2,1.0,1\n3,0.5,1\n")
+    done = run("refine", run_file, "--smoothing", "0")
+    assert done.exit_code == 0, done.output
+    text = words(done.output)
+    assert "The learning rate peaks at 33% of the run, step 1." in text
+    assert "a warm-up over" in text
+    assert f"wrote {tmp_path / 'run.schedule.json'}" in text
+    assert "RefinedLR(optimizer, read_schedule('run.schedule.json'), total_steps)" in text
+    assert json.loads((tmp_path / "run.schedule.json").read_text())["multipliers"] == [0.375, 1.0, 0.5, 0.0]
+    assert (tmp_path / "run.schedule.html").stat().st_size > 1_000_000
+
+    done = run("refine", run_file, "--norm", "l1", "--smoothing", "0", "--steps", "7", "--out", tmp_path / "next.json")
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "next.json").read_text())["multipliers"] == pytest.approx(
+        [0.75, 0.875, 1, 0.75, 0.5, 0.25, 0]
+    )
+    assert (tmp_path / "next.html").is_file()
+
+    before = sorted(tmp_path.iterdir())
+    for option, value, message in (
+        ("--smoothing", "2", "smoothing=2.0 must lie in [0, 1)"),
+        ("--norm", "l3", "norm='l3'"),
+        ("--steps", "1", "total_steps=1"),
+        ("--column", "los", "has no column 'los'; it has step, loss, grad_norm"),
+        ("--out", run_file, "must end in .json"),
+    ):
+        done = run("refine", run_file, option, value)
+        assert done.exit_code == 2, done.output
+        assert message in words(done.stderr)
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_list_search_and_show():

@@ -10,6 +10,8 @@ from tests.report.test_diagnosis import RESULT
 from trimtab.report import write_all
 from trimtab.report.diagnosis import write_diagnosis
 from trimtab.report.page import write_page
+from trimtab.report.refinement import write_refinement
+from trimtab.schedule.refinement import refine_run
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -233,6 +235,20 @@ def test_what_is_nearly_empty_is_drawn_too(browser, name, request, tmp_path):
 
     assert opened.troubles == []
     assert opened.overflow() == 0
+    opened.page.close()
+
+
+def test_a_refined_schedule_is_drawn_with_nothing_but_its_page(browser, tmp_path):
+    run = tmp_path / "a<b>&.csv"
+    run.write_text("\n".join(str(1 + 9 / (1 + step)) for step in range(200)))
+    _, page = write_refinement(refine_run(run), run, None)
+    opened = Opened(browser, page, figures=2)
+    assert opened.page.locator(".js-plotly-plot").count() == 2
+    assert opened.page.locator("#figure-schedules .scatterlayer .js-line").count() == 2
+    assert opened.page.locator("h1 em").text_content() == "a<b>&.csv"
+    assert opened.overflow() == 0
+    assert opened.troubles == []
+    assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
     opened.page.close()
 
 

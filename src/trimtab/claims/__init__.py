@@ -20,5 +20,7 @@ CLAIMS: dict[str, str] = {
     "galore": "trimtab.claims.q_galore:CLAIM",
     "q_galore": "trimtab.claims.q_galore:CLAIM",
     "rmt_scaling": "trimtab.claims.rmt_scaling:CLAIM",
+    "linear": "trimtab.claims.refined:CLAIM",
+    "refined": "trimtab.claims.refined:CLAIM",
 }
 """A method of the catalogue, and where its claim is: ``module:name``. Several methods may share one."""

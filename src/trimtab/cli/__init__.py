@@ -4,6 +4,7 @@ from trimtab.cli import (  # noqa: F401 - each gives the application its command
     comparing,
     diagnosing,
     methods,
+    refining,
     scaling,
     verifying,
     watching,

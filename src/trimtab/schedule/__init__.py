@@ -15,8 +15,14 @@ from trimtab.schedule.adadagrad import (
 from trimtab.schedule.batch_curvature import BatchCurvature, hessian_noise
 from trimtab.schedule.batch_sampler import AdaptiveBatchSampler
 from trimtab.schedule.batch_size import BatchSizeController, MicroBatches
+from trimtab.schedule.gradient_norms import GradientNormRecorder
 from trimtab.schedule.lanczos_learner import LanczosLearner
+from trimtab.schedule.linear_decay import linear_decay_with_warmup
 from trimtab.schedule.noise_model import MarchenkoPastur, Wigner
+from trimtab.schedule.numerical import numerical_schedule
+from trimtab.schedule.polynomial import PolynomialFit, fit_polynomial
+from trimtab.schedule.refined import RefinedLR, refine_schedule
+from trimtab.schedule.refinement import read_schedule
 from trimtab.schedule.rmt_scaling import (
     batch_extremal,
     marchenko_pastur_extremal,
@@ -33,22 +39,30 @@ __all__ = [
     "AdaptiveBatchSampler",
     "BatchCurvature",
     "BatchSizeController",
+    "GradientNormRecorder",
     "LanczosLearner",
     "MarchenkoPastur",
     "MicroBatches",
     "NoiseTest",
+    "PolynomialFit",
+    "RefinedLR",
     "SampleLRScheduler",
     "Wigner",
     "augmented_test",
     "batch_extremal",
     "coordinate_test",
+    "fit_polynomial",
     "hessian_noise",
     "inner_product_test",
+    "linear_decay_with_warmup",
     "marchenko_pastur_extremal",
     "marchenko_pastur_knee",
     "maximal_learning_rate",
     "norm_test",
+    "numerical_schedule",
     "orthogonality_test",
+    "read_schedule",
+    "refine_schedule",
     "scale_batch_size",
     "scale_damping",
     "scale_learning_rate",

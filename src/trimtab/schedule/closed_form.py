@@ -6,7 +6,8 @@ where the budget does, whatever a step costs.
 
 import math
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -22,34 +23,41 @@ class ClosedFormSchedule(PacedOptimizer):
 
     Args:
         optimizer: the optimizer.
+        **settings: those of ``hyperparameters``.
     """
 
     hyperparameters: ClassVar = {}
 
-    def __init__(self, optimizer: Optimizer) -> None:
-        super().__init__(optimizer)
+    def __init__(self, optimizer: Optimizer, **settings: Any) -> None:
+        super().__init__(optimizer, **settings)
         for group in self.param_groups:
             group.setdefault("initial_lr", group["lr"])
 
     @staticmethod
     @abstractmethod
-    def factor(progress: float) -> float:
+    def factor(progress: float, step: float, settings: Mapping[str, Any], /) -> float:
         """Returns what the initial learning rate is multiplied with.
 
         Args:
             progress: the share of the run that is over, in [0, 1].
+            step: the share that a step takes which costs one gradient of each sample.
+            settings: the schedule's own.
         """
 
     def step_on(self, session: Session) -> Tensor:
         """Takes one step with the learning rate that its beginning is due."""
-        factor = self.factor(min(1.0, session.progress))
+        progress, step = min(1.0, session.progress), session.samples / session.meter.budget
         for group in self.param_groups:
-            group["lr"] = group["initial_lr"] * factor
+            group["lr"] = group["initial_lr"] * self.factor(progress, step, self._own(group))
         return self.inner_step(session)
 
 
 class CosineDecay(ClosedFormSchedule):
-    r"""Half a cosine down to zero (Loshchilov & Hutter, 2016, arXiv:1608.03983): :math:`(1 + \cos \pi u) / 2`."""
+    r"""Half a cosine down to zero (Loshchilov & Hutter, 2016, arXiv:1608.03983): :math:`(1 + \cos \pi u) / 2`.
+
+    Args:
+        optimizer: the optimizer.
+    """
 
     prefix = "cosine"
     usage = (
@@ -57,7 +65,10 @@ class CosineDecay(ClosedFormSchedule):
         "# after each step: scheduler.step()"
     )
 
+    def __init__(self, optimizer: Optimizer) -> None:
+        super().__init__(optimizer)
+
     @staticmethod
-    def factor(progress: float) -> float:
+    def factor(progress: float, _step: float, _settings: Mapping[str, Any], /) -> float:
         r"""Returns :math:`(1 + \cos \pi u) / 2`."""
         return (1 + math.cos(math.pi * progress)) / 2

@@ -35,9 +35,10 @@ class PacedOptimizer(OptimizerWrapper, ABC):
         Raises:
             RuntimeError: always; the message says what to do instead.
         """
+        usage = self.usage.format(**self._own(self.param_groups[0]))
         raise RuntimeError(
             f"{type(self).__name__} takes its steps in a trimtab.Session. In a loop of your own, step the optimizer, "
-            f"and use:\n{self.usage}"
+            f"and use:\n{usage}"
         )
 
     @abstractmethod

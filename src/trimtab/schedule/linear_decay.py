@@ -1,0 +1,100 @@
+"""Linear decay to zero: the schedule that is best for the last iterate when nothing is known of the run.
+
+From Defazio, Cutkosky, Mehta & Mishchenko (2023), arXiv:2310.07831, which gives the theory, and refines it where a run
+has been made before; see :mod:`trimtab.schedule.refined`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from trimtab.primitives.hyperparameters import FRACTION, whole_number
+from trimtab.schedule.closed_form import ClosedFormSchedule
+
+
+def linear_decay_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int = 0) -> LambdaLR:
+    r"""Returns a scheduler that takes the learning rate to zero in a straight line, after a warm-up if there is one.
+
+    .. math::
+        m_t = \begin{cases} (t + 1) / W & t < W \\ 1 - (t - W) / (T - W) & t \ge W \end{cases}
+
+    Step :math:`t = 0, \dots, T - 1` has the optimizer's learning rate times :math:`m_t`; the last one has
+    :math:`1 / (T - W)` of it, and zero would be the next one's. A schedule that stops at a tenth of the peak gives away
+    most of what a decay is good for: what counts is that zero is reached.
+
+    Args:
+        optimizer: whose learning rates are the peak's.
+        total_steps: :math:`T \ge 1`.
+        warmup: :math:`W`, steps of the warm-up, from 0 to ``total_steps - 1``. The default is what the theory gives;
+            with Adam-type optimizers some hundreds of steps, or a twentieth of them, are usual.
+
+    Returns:
+        The scheduler; call its ``step()`` after every step of the optimizer. Beyond ``total_steps`` it raises a
+        ``ValueError``, as torch's ``OneCycleLR`` does.
+
+    Raises:
+        TypeError: ``optimizer`` is not one, or a number of steps is not whole.
+        ValueError: a number of steps is outside its range.
+    """
+    total = whole_number(1)("total_steps", total_steps)
+    rising = whole_number(0)("warmup", warmup)
+    if rising >= total:
+        raise ValueError(f"warmup={warmup} must be less than total_steps={total_steps}")
+    return LambdaLR(optimizer, _multiplier(total, rising))
+
+
+def _multiplier(total: int, rising: int) -> Callable[[int], float]:
+    def multiplier(taken: int) -> float:
+        refuse_steps_beyond(taken, total)
+        return linear_factor(taken / total, 1 / total, rising / total)
+
+    return multiplier
+
+
+def refuse_steps_beyond(taken: int, total: int) -> None:
+    """Checks that a scheduler is not stepped beyond its end.
+
+    Raises:
+        ValueError: it is.
+    """
+    if taken > total:
+        raise ValueError(f"the schedule is over: it has total_steps={total}, and was stepped {taken} times")
+
+
+def linear_factor(progress: float, step: float, warmup: float) -> float:
+    """Returns the factor of the learning rate.
+
+    Args:
+        progress: the share of the run that is over, in [0, 1].
+        step: the share that a step takes; a warm-up begins above zero, so that its first step moves.
+        warmup: the share that the warm-up takes, in [0, 1).
+    """
+    if progress < warmup:
+        return min(1.0, (progress + step) / warmup)
+    return max(0.0, (1 - progress) / (1 - warmup))
+
+
+class LinearDecay(ClosedFormSchedule):
+    """Linear decay to zero, which in a session the budget's end reaches; see :func:`linear_decay_with_warmup`.
+
+    Args:
+        optimizer: the optimizer.
+        warmup: the share of the run over which the learning rate rises, in [0, 1).
+    """
+
+    prefix = "linear"
+    hyperparameters: ClassVar = {"warmup": FRACTION}
+    usage = (
+        "scheduler = linear_decay_with_warmup(optimizer, total_steps, warmup=round({warmup} * total_steps))\n"
+        "# after each step: scheduler.step()"
+    )
+
+    def __init__(self, optimizer: Optimizer, warmup: float = 0.0) -> None:
+        super().__init__(optimizer, warmup=warmup)
+
+    @staticmethod
+    def factor(progress: float, step: float, settings: Mapping[str, Any], /) -> float:
+        """Returns a straight line up, then a straight line down to zero."""
+        return linear_factor(progress, step, settings["warmup"])
