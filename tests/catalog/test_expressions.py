@@ -142,3 +142,13 @@ def test_one_expression_is_not_none_or_two(text):
 def test_an_example_stands_by_itself():
     assert example(find("lion")) == Expression(find("lion"))
     assert example(find("clip")).label == "clip(adamw)"
+
+
+@pytest.mark.parametrize("text", ["adamw+cosine+linear", "sgd+rmt_scaling+cosine", "adamw+linear+refined"])
+def test_two_that_set_the_same_knob_are_refused(text):
+    with pytest.raises(InputError, match="both set lr: take one of the two"):
+        parse_expression(text)
+
+
+def test_two_that_set_different_knobs_go_together():
+    assert parse_expression("adagrad+adabatch+cosine").label == "adagrad+adadagrad+cosine"

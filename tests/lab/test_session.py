@@ -285,3 +285,15 @@ def test_outputs_draw_anew_for_the_next_step():
     assert not torch.equal(before, run.outputs()())
     with pytest.raises(RuntimeError, match="next_batch"):
         session().outputs()
+
+
+def test_steps_that_are_taken_back_stay_paid():
+    run = session()
+    before = run.snapshot()
+    for _ in range(3):
+        run.step()
+    seconds = run.seconds
+    run.restore(before)
+    assert (run.steps, run.steps_paid, run.seconds) == (0, 3, seconds)
+    run.restore(before, refund=True)
+    assert (run.steps, run.steps_paid, run.seconds) == (0, 0, 0.0)

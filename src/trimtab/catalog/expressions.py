@@ -64,6 +64,9 @@ class Expression:
             )
         if not (wrapper.keeps_shapes or getattr(optimizer, "keeps_shapes", True)):
             raise InputError(f"{self.entry.id} and {inside.id} both move matrices in subspaces: take one of the two")
+        for name in getattr(wrapper, "sets", ()):
+            if name in getattr(optimizer, "sets", ()):
+                raise InputError(f"{self.entry.id} and {inside.id} both set {name}: take one of the two")
 
     def check(self) -> None:
         """Checks the fixed settings of the whole; those of a part depend on what goes around it.

@@ -23,7 +23,7 @@ from trimtab.lab.task import Batch, Evaluation, Split, Task, select
 
 _SNAPSHOT = {
     *("model", "training", "optimizer", "permutation", "cursor", "rows", "batch", "order", "randomness"),
-    *("batch_size", "steps", "used", "seconds"),
+    *("batch_size", "steps", "steps_paid", "used", "seconds"),
 }
 
 MODEL_STREAM, DATA_STREAM, AMBIENT_STREAM = range(3)
@@ -62,6 +62,7 @@ class Session:
         meter: what was used of the budget.
         batch_size: how many samples the next batch will have; the task's at first, and a method may set it.
         steps: optimizer steps taken.
+        steps_paid: the same with those that were taken back; what they used is not.
         seconds: wall-clock seconds spent in :meth:`step`.
 
     Raises:
@@ -89,7 +90,7 @@ class Session:
         self.batch_size = task.batch_size
         self.model = self._build_model(derived_seed(seed, MODEL_STREAM))
         self.optimizer = _built(optimizer, self.model)
-        self.steps = 0
+        self.steps = self.steps_paid = 0
         self.seconds = 0.0
 
     def _build_model(self, seed: int) -> nn.Module:
@@ -211,6 +212,7 @@ class Session:
         loss = optimizer.step_on(self) if isinstance(optimizer, StepsOnSession) else optimizer.step(self.closure())
         value = float(loss.item())
         self.steps += 1
+        self.steps_paid += 1
         self.seconds += time.perf_counter() - start
         if not abs(value) < float("inf"):
             raise DivergedError(self.steps, value)
@@ -243,6 +245,7 @@ class Session:
             "batch_size": self.batch_size,
             "randomness": self._randomness.state_dict(),
             "steps": self.steps,
+            "steps_paid": self.steps_paid,
             "used": self.meter.used,
             "seconds": self.seconds,
         }
@@ -277,6 +280,7 @@ class Session:
         if refund:
             self.meter.used = snapshot["used"]
             self.seconds = snapshot["seconds"]
+            self.steps_paid = snapshot["steps_paid"]
 
     def _model_tensors(self) -> dict[str, Tensor]:
         # state_dict() leaves out buffers that are not persistent, which a run's future may depend on all the same

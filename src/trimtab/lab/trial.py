@@ -171,7 +171,7 @@ def run_trial(
             known = {
                 "cost": session.meter.used,
                 "steps": session.steps,
-                "step_seconds": session.seconds / session.steps if session.steps else None,
+                "step_seconds": session.seconds / session.steps_paid if session.steps_paid else None,
                 "state_bytes": session.optimizer_state_bytes(),
             }
         return Outcome(

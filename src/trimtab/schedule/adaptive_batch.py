@@ -47,6 +47,7 @@ class AdaptiveBatch(ControlledOptimizer):
 
     tunables: ClassVar[Tunables] = {"eta": Uniform(0.05, 1.0)}
     prefix = "adadagrad"
+    sets: ClassVar[tuple[str, ...]] = ()
     hyperparameters: ClassVar = {
         **CHECKS,
         "interval": whole_number(1),

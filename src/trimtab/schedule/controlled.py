@@ -23,11 +23,13 @@ class PacedOptimizer(OptimizerWrapper, ABC):
     Attributes:
         usage: the lines that do the same in a loop of one's own, after ``optimizer`` was made; ``{name}`` stands for
             a setting.
+        sets: settings of the optimizer that it writes to; two that write to the same one do not go together.
     """
 
     passes_steps_on = True
     tunables: ClassVar[Tunables] = {}
     usage: ClassVar[str]
+    sets: ClassVar[tuple[str, ...]] = ("lr",)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # noqa: ARG002 - torch's signature
         """Refuses: there is no session.
