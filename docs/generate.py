@@ -54,6 +54,7 @@ SUMMARY = """\
     * [Curvature and sharpness](reference/curvature.md)
     * [Curvature and batch sizes](reference/scaling.md)
     * [Gradient noise and batch size](reference/batch-size.md)
+    * [Controllers in loops](reference/controllers.md)
 """
 
 
@@ -79,6 +80,8 @@ def method_page(entry: Entry) -> str:
     else:
         url = f"https://docs.pytorch.org/docs/stable/generated/{module}.{name}.html"
         reference = f"This is `{module}.{name}`; [its documentation]({url}) is PyTorch's.\n"
+    if entry.session is not None and module.startswith("trimtab"):
+        reference += f"\n## In a comparison\n\n::: {entry.session.replace(':', '.')}\n"
     return f"""\
 # {entry.title}
 
@@ -119,7 +122,8 @@ def _use(entry: Entry) -> str:
     """The lines that use it."""
     if entry.kind == "controller":
         optimizer = f'optimizer = trimtab.create("{entry.inner}", model, lr=1e-3)'
-        return f"{optimizer}\n{_imports(entry)}{entry.usage()}"
+        expression = example(entry)
+        return f"{optimizer}\n{_imports(entry)}{expression.usage(expression.settings({}))}"
     tunable = example(entry).tunables.get("lr")
     rate = "" if tunable is None else f", lr={tunable.at(0.5):.1g}"
     return f'optimizer = trimtab.create("{example(entry).label}", model{rate})'

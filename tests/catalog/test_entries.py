@@ -50,7 +50,7 @@ def test_methods_come_first_then_wrappers_and_controllers():
     assert [entry.id for entry in ALL] == [
         "adabelief", "adagradnorm", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
         "agvm", "clip", "galore", "q_galore",
-        "adadagrad", "cosine", "linear", "refined", "rmt_scaling",
+        "adadagrad", "autolrs", "cosine", "linear", "refined", "rmt_scaling",
         "adagrad", "adamw", "nadam", "prodigy", "radam", "schedulefree", "sgd",
     ]  # fmt: skip
     assert families() == ["optim", "schedule"]

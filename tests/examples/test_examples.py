@@ -49,6 +49,16 @@ def test_plain_loop(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_autolrs_loop(tmp_path):
+    broken, *rates, steps, accuracy, same = run(tmp_path, EXAMPLES / "autolrs_loop.py")
+    assert broken == "the break comes in the phase: search"
+    assert len(rates) >= 3
+    assert steps == "steps: 1440, of which useful: 740"
+    assert float(accuracy.removeprefix("accuracy on the training data: ")) > 0.95
+    assert same == SAME
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture(scope="module")
 def unbroken():
     run = plain_loop.Run()

@@ -41,5 +41,7 @@ def create(
     expression = parse_expression(name)
     for node in expression.nodes():
         if node.entry.kind == "controller":
-            raise InputError(f"{node.entry.id} stands beside an optimizer and is none:\n{node.entry.usage()}")
+            raise InputError(
+                f"{node.entry.id} stands beside an optimizer and is none:\n{node.usage(expression.settings(settings))}"
+            )
     return expression.build(model_or_params, settings, no_decay=no_decay_for_biases_and_norms)

@@ -81,12 +81,6 @@ class Entry:
                 raise
             raise InputError(f"{self.id} needs {error.name}: pip install 'trimtab[{self.extra}]'") from error
 
-    def usage(self) -> str:
-        """Returns the lines that use a controller, with its settings in the middle of their ranges."""
-        middle = {name: tunable.at(0.5) for name, tunable in self.load_tunables().items()}
-        text: str = self.load().usage
-        return text.format(**{**self.settings, **middle})
-
     @property
     def around(self) -> bool:
         """Whether it goes around an optimizer."""

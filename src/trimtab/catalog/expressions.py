@@ -17,7 +17,7 @@ from torch import nn
 from trimtab.catalog.entries import Entry, find
 from trimtab.catalog.parameters import parameters_of
 from trimtab.lab.errors import InputError
-from trimtab.lab.tunable import Settings, Tunables, Value
+from trimtab.lab.tunable import Settings, Tunables, Uniform, Value
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Expression:
             tuned: values of the tunables.
         """
         own = {node._place(name): value for node in self.nodes() for name, value in node.entry.settings.items()}
-        return {**own, **self._all_fixed(), **tuned}
+        return {**own, **self._bounds(), **self._all_fixed(), **tuned}
 
     def build(
         self, model_or_params: nn.Module | Iterable[Any], tuned: Settings, *, no_decay: bool = False
@@ -146,14 +146,25 @@ class Expression:
         for node in self.nodes():
             module, _, name = node.entry.object.partition(":")
             if node.entry.kind == "controller":
-                own = {key: _literal(value) for key, value in node._own(settings).items()}
-                beside.append(node.entry.load().usage.format(**own))
+                beside.append(node.usage(settings))
                 imports.add(f"from {module} import {name}" if module.startswith("trimtab") else "import torch")
                 continue
             arguments = "".join(f", {key}={_literal(value)}" for key, value in node._own(settings).items())
             imports.add("import torch" if module == "torch.optim" else f"from {module} import {name}")
             call = f"{'torch.optim.' if module == 'torch.optim' else ''}{name}({call}{arguments})"
         return "\n".join(sorted(imports, reverse=True)) + "\n".join([f"\n\noptimizer = {call}", *beside])
+
+    def usage(self, settings: Settings) -> str:
+        """Returns the lines of a controller, in a loop of one's own.
+
+        Args:
+            settings: of the whole expression, as :meth:`settings` returns them; what is missing is in the middle of its
+                range.
+        """
+        middle = {name: tunable.at(0.5) for name, tunable in self.entry.load_tunables().items()}
+        own = {key: _literal(value) for key, value in {**middle, **self._own(settings)}.items()}
+        lines: str = self.entry.load().usage.format(**own)
+        return lines
 
     def _place(self, name: str) -> str:
         """What a setting of this node is called in the whole expression."""
@@ -191,6 +202,16 @@ class Expression:
                     ranges[name] = ranges[name].scaled(factor)
             ranges |= {node._place(name): tunable for name, tunable in node.entry.load_tunables().items()}
         return ranges
+
+    def _bounds(self) -> dict[str, Value]:
+        """The ends of ranges that a wrapper searches by itself."""
+        ranges, found = self._ranges(), dict[str, Value]()
+        for node in self.nodes():
+            for name, places in node._wrapping("bounds", {}).items():
+                tunable = ranges.get(name)
+                if isinstance(tunable, Uniform):
+                    found |= {node._place(places[0]): tunable.low, node._place(places[1]): tunable.high}
+        return found
 
     def _owners(self) -> dict[str, str]:
         return {name: node.entry.id for node in self.nodes() for name in node._wrapping("owns", ())}

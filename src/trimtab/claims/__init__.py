@@ -17,6 +17,7 @@ CLAIMS: dict[str, str] = {
     "clip": "trimtab.claims.clip:CLAIM",
     "clipped_adam": "trimtab.claims.clip:CLAIM",
     "sso": "trimtab.claims.sso:CLAIM",
+    "autolrs": "trimtab.claims.autolrs:CLAIM",
     "galore": "trimtab.claims.q_galore:CLAIM",
     "q_galore": "trimtab.claims.q_galore:CLAIM",
     "rmt_scaling": "trimtab.claims.rmt_scaling:CLAIM",

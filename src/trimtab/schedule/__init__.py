@@ -12,9 +12,11 @@ from trimtab.schedule.adadagrad import (
     norm_test,
     orthogonality_test,
 )
+from trimtab.schedule.autolrs import AutoLRS
 from trimtab.schedule.batch_curvature import BatchCurvature, hessian_noise
 from trimtab.schedule.batch_sampler import AdaptiveBatchSampler
 from trimtab.schedule.batch_size import BatchSizeController, MicroBatches
+from trimtab.schedule.forecast import exponential_forecast
 from trimtab.schedule.gradient_norms import GradientNormRecorder
 from trimtab.schedule.lanczos_learner import LanczosLearner
 from trimtab.schedule.linear_decay import linear_decay_with_warmup
@@ -33,10 +35,12 @@ from trimtab.schedule.rmt_scaling import (
     scale_learning_rate,
     wigner_knee,
 )
+from trimtab.schedule.roll_back import ReplayedBatches
 from trimtab.schedule.sample_lr import SampleLRScheduler
 
 __all__ = [
     "AdaptiveBatchSampler",
+    "AutoLRS",
     "BatchCurvature",
     "BatchSizeController",
     "GradientNormRecorder",
@@ -46,11 +50,13 @@ __all__ = [
     "NoiseTest",
     "PolynomialFit",
     "RefinedLR",
+    "ReplayedBatches",
     "SampleLRScheduler",
     "Wigner",
     "augmented_test",
     "batch_extremal",
     "coordinate_test",
+    "exponential_forecast",
     "fit_polynomial",
     "hessian_noise",
     "inner_product_test",
