@@ -94,15 +94,20 @@ class ControlledOptimizer(PacedOptimizer):
                 self._waiting = None
         return self.controller
 
+    @property
+    def _key(self) -> str:
+        """Where the state is saved; a controller around another has a place of its own."""
+        return f"{self.prefix}_controller"
+
     def _saved(self) -> dict[str, Any]:
         state = self._waiting if self.controller is None else self.controller.state_dict()
-        return {**super()._saved(), "controller": state}
+        return {**super()._saved(), self._key: state}
 
     def _load(self, state: dict[str, Any]) -> None:
-        rest = {key: value for key, value in state.items() if key != "controller"}
-        super()._load(rest)
-        if self.controller is None or state.get("controller") is None:
+        super()._load({key: value for key, value in state.items() if key != self._key})
+        own = state.get(self._key)
+        if self.controller is None or own is None:
             self._forget()
-            self._waiting = state.get("controller")
+            self._waiting = own
         else:
-            self.controller.load_state_dict(state["controller"])
+            self.controller.load_state_dict(own)
