@@ -28,6 +28,7 @@ SUMMARY = """\
 * [Compare with any script](any-script.md)
 * [The next run's schedule](refine.md)
 * [Which optimizer when](which-optimizer.md)
+* [Which schedule when](which-schedule.md)
 * [Putting optimizers together](compositions.md)
 * [Coming from another optimizer](coming-from.md)
 * [Another batch size](scale.md)

@@ -15,6 +15,7 @@ from trimtab.lab.errors import InputError
 from trimtab.report.which import which_optimizer
 
 FAMILY = Path(__file__).with_name("family.json")
+SCHEDULES = Path(__file__).with_name("schedules.json")
 COMMAND = "make family"
 
 
@@ -103,10 +104,41 @@ def which() -> str:
     return which_optimizer(entries().values())
 
 
+def schedules() -> str:
+    """The figures of `benchmarks/schedules.py`, or that there are none."""
+    if not SCHEDULES.is_file():
+        return "Not measured yet: `python benchmarks/schedules.py --json docs/schedules.json` does."
+    facts = json.loads(SCHEDULES.read_text(encoding="utf-8"))
+    parts = []
+    for task in facts["tasks"]:
+        parts.append(f"### {task['task']}")
+        rows = [
+            f"| rank | candidate | validation loss | improvement on {task['reference']} | verdict | ms a step |",
+            "|---:|---|---:|---:|---|---:|",
+        ]
+        for row in task["candidates"]:
+            cells = (
+                row["rank"] or "–",
+                f"`{row['label']}`",
+                "–" if row["loss"] is None else f"{row['loss'][0]:.4f}",
+                "" if row["improvement"] is None else "{:+.4f} ({:+.4f} to {:+.4f})".format(*row["improvement"]),
+                row["verdict"] or row["note"],
+                "–" if row["step_ms"] is None else f"{row['step_ms']:.2f}",
+            )
+            rows.append(f"| {' | '.join(map(str, cells))} |")
+        parts.append("\n".join(rows))
+        parts.append(
+            f"{task['steps']} plain steps a run, {task['trials']} settings tried for each, {task['seeds']} fresh seeds."
+        )
+    environment = facts["environment"]
+    return "\n\n".join([*parts, f"`{facts['command']}`, {environment['date']}: {environment['processor']}."])
+
+
 TABLES: dict[str, tuple[Callable[[], str], ...]] = {
     "compositions.md": (ownership, compositions, refused),
     "family.md": (family,),
     "which-optimizer.md": (which,),
+    "which-schedule.md": (schedules,),
 }
 
 

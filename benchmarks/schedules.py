@@ -1,0 +1,85 @@
+"""Schedules, controllers and their peers beside each other, on tasks that ship: what docs/which-schedule.md shows.
+
+Each task is a comparison as by ``trimtab compare``: equal budgets, in which searches and first runs are charged.
+Stopped, it goes on where it was.
+
+    python benchmarks/schedules.py [--out runs/schedules] [--json docs/schedules.json]
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from trimtab.compare.comparison import Comparison
+from trimtab.lab.environment import environment
+from trimtab.report import write_all
+from trimtab.report.console import ProgressBars, print_summary
+
+CANDIDATES = (
+    "adamw,adamw+cosine,adamw+linear,adamw+refined,adamw+autolrs,schedulefree,prodigy+cosine,lion+cosine,lion+autolrs,"
+    "sgd,sgd+cosine,sgd+rmt_scaling,adagrad,adagrad+adabatch"
+)
+TASKS = {"digits": (8, 10), "breast-cancer": (8, 10), "python-lm": (6, 5)}
+"""Name to trials and seeds."""
+
+
+def facts(result):
+    """Returns what the page shows of a comparison."""
+    rows = []
+    for candidate in result.candidates:
+        pair = candidate.against_reference
+        rows.append(
+            {
+                "label": candidate.label,
+                "rank": candidate.rank,
+                "verdict": candidate.verdict,
+                "loss": None
+                if candidate.loss is None
+                else [candidate.loss.mean, candidate.loss.low, candidate.loss.high],
+                "improvement": None if pair is None else [pair.improvement, pair.low, pair.high],
+                "smallest_detectable": None if pair is None else pair.smallest_detectable,
+                "step_ms": None if candidate.step_seconds is None else 1000 * candidate.step_seconds,
+                "trouble": candidate.trouble,
+                "note": candidate.note,
+            }
+        )
+    protocol = result.protocol
+    return {
+        "task": result.task.name,
+        "steps": protocol.steps,
+        "trials": protocol.trials,
+        "seeds": protocol.seeds,
+        "reference": result.reference,
+        "candidates": rows,
+    }
+
+
+def compared(task, directory):
+    """Runs a comparison, or what is missing of it."""
+    trials, seeds = TASKS[task]
+    comparison = Comparison(task, CANDIDATES, directory, trials=trials, seeds=seeds)
+    console = Console()
+    with ProgressBars(console, lambda: seeds, sign=1, workers=comparison.running.at_once) as bars:
+        result = comparison.run(bars)
+    print_summary(console, result, write_all(result, directory))
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs/schedules"))
+    parser.add_argument("--json", type=Path, help="file to write the figures to")
+    options = parser.parse_args()
+    found = {
+        "command": "python benchmarks/schedules.py",
+        "environment": environment(),
+        "tasks": [facts(compared(task, options.out / task)) for task in TASKS],
+    }
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
