@@ -1,5 +1,7 @@
 """What controllers did: learning rate and batch size over the final runs."""
 
+import math
+
 import plotly.graph_objects as go
 
 from trimtab.compare.result import ComparisonResult, TrialResult
@@ -17,6 +19,9 @@ from trimtab.report.figures.style import (
     series_role,
 )
 from trimtab.report.objective import costs
+
+_LOWEST = 1e-3
+"""How far below the lowest of the runs' highest rates is drawn."""
 
 _OPACITY = 0.55
 """Of the lines of single runs, which lie over each other where a schedule is the same for all of them."""
@@ -51,8 +56,9 @@ def pace(result: ComparisonResult) -> go.Figure:
             hovertemplate=f"seed {trial.seed}, %{{x:,}}: %{{y:.4g}}",
         )
         named.add(index)
+    figure.update_layout(legend_tracegroupgap=0)
     figure.update_xaxes(rangemode="tozero", hoverformat=",.0f")
-    figure.update_yaxes(type="log", tickformat=".3~g")
+    figure.update_yaxes(type="log", tickformat=".3~g", range=_shown_rates(runs))
     narrow(figure, {"height": 480 + 24 * len(named) // 2, "xaxis.nticks": 5})
     name_all(figure, columns=5)
     control(figure, "Shows", [("learning rate", _rates(runs)), ("batch size", _sizes(runs))])
@@ -69,11 +75,21 @@ def _drawn_rates(trial: TrialResult) -> list[float | None]:
     return [point.lr or None for point in trial.pace]
 
 
+def _shown_rates(runs: list[tuple[int, TrialResult]]) -> list[float] | None:
+    """The exponents that the axis ends at: the last steps of a decay to zero would take most of its height."""
+    peaks = [max(rates) for _, trial in runs if (rates := [point.lr for point in trial.pace if point.lr])]
+    return [math.log10(min(peaks) * _LOWEST), math.log10(max(peaks) * 2)] if peaks else None
+
+
 def _rates(runs: list[tuple[int, TrialResult]]) -> Patch:
     values = [_drawn_rates(trial) for _, trial in runs]
-    return {"layout": {"yaxis.title.text": "learning rate", "yaxis.uirevision": "lr"}, "data": {"y": values}}
+    layout = {"yaxis.title.text": "learning rate", "yaxis.uirevision": "lr", "yaxis.range": _shown_rates(runs)}
+    return {"layout": layout, "data": {"y": values}}
 
 
 def _sizes(runs: list[tuple[int, TrialResult]]) -> Patch:
     values = [[point.batch_size for point in trial.pace] for _, trial in runs]
-    return {"layout": {"yaxis.title.text": "samples a batch", "yaxis.uirevision": "size"}, "data": {"y": values}}
+    sizes = [point.batch_size for _, trial in runs for point in trial.pace]
+    ends = [math.log10(min(sizes) / 1.2), math.log10(max(sizes) * 1.2)]
+    layout = {"yaxis.title.text": "samples a batch", "yaxis.uirevision": "size", "yaxis.range": ends}
+    return {"layout": layout, "data": {"y": values}}
