@@ -395,7 +395,7 @@ def test_completion_offers_tasks_and_candidates():
     from trimtab.cli.completing import complete_candidates, complete_tasks
 
     assert complete_tasks("di") == ["digits", "digit-scenes", "diabetes"]
-    assert complete_candidates("adamw,li") == ["adamw,lion"]
+    assert complete_candidates("adamw,lio") == ["adamw,lion"]
 
 
 def test_a_store_by_its_url_holds_the_results_and_the_directory_the_reports(task, tmp_path):

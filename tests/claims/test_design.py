@@ -11,6 +11,7 @@ from trimtab.claims.claim import Comparison, less, numbered, seeds
 from trimtab.claims.design import EXTENSIONS, Unfinished
 from trimtab.claims.loading import load_reference
 from trimtab.claims.refined import PROBLEMS
+from trimtab.lab.optuna_trial import waiting_trial
 from trimtab.lab.trial import Outcome
 
 GRID = {"lr": (0.1, 0.2, 0.4), "decay": (1.0, 10.0)}
@@ -97,9 +98,17 @@ OTHER_THAN_THE_METER = {
 }
 
 
+_MATCHED = "its statement is that what was tuned is matched without tuning"
 WITHOUT_TUNING = {
-    f"learned against tuned{what}": "its statement is that a tuned optimizer is matched without tuning"
-    for what in ("", ", accuracy")
+    **{f"learned against tuned{what}": _MATCHED for what in ("", ", accuracy")},
+    **{
+        f"{what}, {optimizer}": _MATCHED
+        for optimizer in ("momentum", "adam")
+        for what in (
+            "one run of autolrs against 2 % above the best tuned schedule",
+            "autolrs against the best constant rate",
+        )
+    },
 }
 
 
@@ -135,3 +144,11 @@ def test_a_claim_that_contradicts_itself_is_refused(changes):
 
 def test_a_grid_has_round_numbers():
     assert numbered(1e-4, 10**0.5, 4) == (1e-4, 3.162e-4, 1e-3, 3.162e-3)
+
+
+@pytest.mark.parametrize("reference", sorted(set(CLAIMS.values())))
+def test_every_tuning_point_can_be_kept_in_a_store(reference):
+    known = load_reference(reference)
+    for arm in known.arms:
+        for point in design.tuning_points(known, arm, {}):
+            assert waiting_trial(point).params == point.settings

@@ -222,7 +222,7 @@ def _arms() -> tuple[Arm, ...]:
         for batch in BATCHES
     ]
     laws = [arm(f"law, {place}", task, 32, foretold_knee) for place, task in TASKS.items()]
-    grid: dict[str, Any] = {"lr": numbered(4e-3, 10**0.5, 7), "momentum": (0.0, 0.5, 0.9, 0.98)}
+    grid: dict[str, Any] = {"lr": numbered(4e-3, 10**0.5, 7), "momentum": (0, 0.5, 0.9, 0.98)}
     digits = partial(_digits, SAMPLES)
     return (
         *thresholds,
