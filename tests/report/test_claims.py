@@ -7,8 +7,10 @@ import pytest
 from rich.console import Console
 
 from tests.claims.toy import CONFIRMED
+from trimtab.claims import CLAIMS
 from trimtab.claims.analysis import judge
-from trimtab.claims.result import ArmResult, ClaimResult
+from trimtab.claims.loading import load_reference
+from trimtab.claims.result import ArmResult, ClaimResult, committed
 from trimtab.report.claims import decimals, p_value, print_claim, verdict_section
 from trimtab.report.figures.claim import claim_panel
 
@@ -93,3 +95,14 @@ def test_numbers_have_the_digits_that_they_carry():
     assert p_value(0.0312) == "0.031"
     assert decimals(0.037) == 3
     assert decimals(0.0) is None
+
+
+@pytest.mark.parametrize("method", sorted(CLAIMS))
+def test_every_panel_of_a_committed_result_is_drawn(method):
+    result = committed(method)
+    if result is None:
+        pytest.skip("it has not been run")
+    panels = load_reference(CLAIMS[method]).panels
+    assert panels
+    for panel in panels:
+        assert claim_panel(panel, result).data

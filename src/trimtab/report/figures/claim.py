@@ -34,7 +34,7 @@ def _add_series(figure: go.Figure, panel: Panel, name: str, arms: list[ArmResult
     """Adds the arms of a series, one at each place; returns whether there was anything to draw."""
     room = _WIDTH / len(panel.series)
     shift = room * (index + 0.5) - _WIDTH / 2
-    columns = [arm.values[panel.measure] for arm in arms]
+    columns = [(arm.values | arm.probed)[panel.measure] for arm in arms]
     known = [(place + shift, [value for value in column if value is not None]) for place, column in enumerate(columns)]
     known = [(x, values) for x, values in known if len(values) > 1]
     if not known:
