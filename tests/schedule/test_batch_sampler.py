@@ -110,7 +110,9 @@ class Rows(torch.utils.data.Dataset):
 
 def test_a_loader_with_workers_asks_ahead_and_resumes_bit_for_bit():
     sampler = shuffled()
-    loader = DataLoader(Rows(), batch_sampler=sampler, num_workers=2, prefetch_factor=2)
+    # spawned: a fork would copy the threads of whatever other tests have imported
+    settings = {"num_workers": 2, "prefetch_factor": 2, "multiprocessing_context": "spawn"}
+    loader = DataLoader(Rows(), batch_sampler=sampler, **settings)
     found, states = [], []
     for batch in loader:
         found += growing(sampler, [batch])
@@ -122,7 +124,7 @@ def test_a_loader_with_workers_asks_ahead_and_resumes_bit_for_bit():
     assert states[1]["under_way"][:2] == [4, 4]
     resumed = shuffled(seed=9)
     resumed.load_state_dict(states[1])
-    loader = DataLoader(Rows(), batch_sampler=resumed, num_workers=2, prefetch_factor=2)
+    loader = DataLoader(Rows(), batch_sampler=resumed, **settings)
     assert found[:2] + growing(resumed, loader) == found
 
 
