@@ -1,8 +1,8 @@
 """What a refresh of the Lanczos learner costs, in plain gradients of the same batch: ratios in one run.
 
 A refresh is one gradient whose graph is kept, so many products with the curvature, and the arithmetic of Lanczos'
-method. Sessions charge one gradient for the graph and one for each product with the Hessian, two with the Gauss-Newton
-matrix; the last column says how much the clock disagrees.
+method. Sessions charge one gradient for the graph and two for each product; the last column says how much the clock
+disagrees.
 
 On a machine that others use as well, ``--threads 1 --clock cpu`` leaves out the time that went to them.
 
