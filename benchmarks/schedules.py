@@ -21,8 +21,8 @@ CANDIDATES = (
     "adamw,adamw+cosine,adamw+linear,adamw+refined,adamw+autolrs,schedulefree,prodigy+cosine,lion+cosine,lion+autolrs,"
     "sgd,sgd+cosine,sgd+rmt_scaling,adagrad,adagrad+adabatch"
 )
-TASKS = {"digits": (8, 10), "breast-cancer": (8, 10), "python-lm": (6, 5)}
-"""Name to trials and seeds."""
+TASKS = {"digits": (8, 10, None), "breast-cancer": (8, 10, 200), "python-lm": (4, 5, 200)}
+"""Name to trials, seeds and steps; AutoLRS searches in runs of 161 steps or more."""
 
 
 def facts(result):
@@ -58,8 +58,8 @@ def facts(result):
 
 def compared(task, directory):
     """Runs a comparison, or what is missing of it."""
-    trials, seeds = TASKS[task]
-    comparison = Comparison(task, CANDIDATES, directory, trials=trials, seeds=seeds)
+    trials, seeds, steps = TASKS[task]
+    comparison = Comparison(task, CANDIDATES, directory, trials=trials, seeds=seeds, steps=steps)
     console = Console()
     with ProgressBars(console, lambda: seeds, sign=1, workers=comparison.running.at_once) as bars:
         result = comparison.run(bars)

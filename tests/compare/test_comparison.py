@@ -321,3 +321,9 @@ def test_a_comparison_on_ray_is_the_comparison_on_local_workers(task, finished, 
 def test_places_that_cannot_work_are_refused(task, tmp_path, arguments, message):
     with pytest.raises(InputError, match=message):
         comparison(task, tmp_path, **arguments)
+
+
+def test_the_first_step_is_tried_with_the_length_that_was_asked_for(tmp_path):
+    Comparison("breast-cancer", "adamw+autolrs", tmp_path, steps=200)
+    with pytest.raises(InputError, match=r"100 steps, is too short: it needs 161 steps \(--steps\)"):
+        Comparison("breast-cancer", "adamw+autolrs", tmp_path)

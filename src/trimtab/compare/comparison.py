@@ -111,7 +111,12 @@ class Comparison(PlannedComparison):
         """Starts a run of a candidate with the first settings that it will be tried with, and takes a step."""
         settings = self.plan.tuning_points(candidate)[0].settings
         try:
-            session = Session(self._task, lambda model: candidate.optimizer(model, settings), seed=TUNING_SEED)
+            session = Session(
+                self._task,
+                lambda model: candidate.optimizer(model, settings),
+                seed=TUNING_SEED,
+                budget=self.plan.budget,
+            )
             session.step()
         except Exception as error:
             raise InputError(
