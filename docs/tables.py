@@ -109,7 +109,7 @@ def schedules() -> str:
     if not SCHEDULES.is_file():
         return "Not measured yet: `python benchmarks/schedules.py --json docs/schedules.json` does."
     facts = json.loads(SCHEDULES.read_text(encoding="utf-8"))
-    parts = []
+    parts = ["### In short", _in_short(facts["tasks"])]
     for task in facts["tasks"]:
         parts.append(f"### {task['task']}")
         rows = [
@@ -132,6 +132,21 @@ def schedules() -> str:
         )
     environment = facts["environment"]
     return "\n\n".join([*parts, f"`{facts['command']}`, {environment['date']}: {environment['processor']}."])
+
+
+def _in_short(tasks: list[dict[str, Any]]) -> str:
+    """What was shown of each candidate against the reference, a column a task."""
+    found: dict[str, dict[str, str]] = {}
+    for task in tasks:
+        for row in task["candidates"]:
+            words = row["verdict"] or ("the reference" if row["label"] == task["reference"] else "not ranked")
+            size = "" if row["verdict"] not in ("helps", "hurts") else f" by {abs(row['improvement'][0]):.3g}"
+            found.setdefault(row["label"], {})[task["task"]] = words + size
+    names = [task["task"] for task in tasks]
+    rows = [f"| against {tasks[0]['reference']} | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    for label, by_task in found.items():
+        rows.append(f"| `{label}` | {' | '.join(by_task.get(name, '') for name in names)} |")
+    return "\n".join(rows)
 
 
 TABLES: dict[str, tuple[Callable[[], str], ...]] = {

@@ -76,3 +76,10 @@ def test_the_page_has_the_figures_if_there_are_some(tables, facts, tmp_path, mon
     assert "| [AdamW](methods/adamw.md) `(fused=True)` | 1.00 | 1.00 |  |  |  |" in text
     assert "| [Lion](methods/lion.md) | 4.00 | 0.00 | 4.00 | 8.00 |" in text
     assert text.count("| 200 |") == 2
+
+
+def test_schedules_are_summed_up_by_task(tables):
+    text = tables.schedules()
+    assert "| against adamw | digits | breast-cancer | python-lm |" in text
+    assert text.count("| `adamw+autolrs` |") == 1
+    assert text.count("`adamw+autolrs`") == 4
