@@ -81,5 +81,4 @@ def test_the_page_has_the_figures_if_there_are_some(tables, facts, tmp_path, mon
 def test_schedules_are_summed_up_by_task(tables):
     text = tables.schedules()
     assert "| against adamw | digits | breast-cancer | python-lm |" in text
-    assert text.count("| `adamw+autolrs` |") == 1
     assert text.count("`adamw+autolrs`") == 4
