@@ -7,7 +7,7 @@ names; those of a wrapper are written ``clip.fraction``.
 import inspect
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -132,7 +132,8 @@ class Expression:
         for node in self.nodes():
             own = node._own(settings)
             inside = parameters_of(model_or_params, own, no_decay) if built is None else built
-            with redirect_stdout(io.StringIO()):  # Prodigy's constructor prints, once in every trial
+            # another package's constructor may print (Prodigy's does), once in every trial
+            with redirect_stdout(io.StringIO()) if node.entry.extra else nullcontext():
                 built = node.entry.load()(inside, **own)
         optimizer: torch.optim.Optimizer = built
         return optimizer

@@ -58,7 +58,7 @@ def _network() -> nn.Module:
 class LastLoss(AutoLRS):
     """Chooses by the last loss of a trial, without a forecast."""
 
-    def _forecast(self, every: int) -> float:  # noqa: ARG002  # of validations, which there are none of
+    def _forecast(self, every: int) -> float:  # noqa: ARG002 - the overridden method's signature
         return self._losses[-1]
 
 

@@ -58,7 +58,7 @@ class NoisyLabels(Perceptron):
     def __init__(self) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(0)
-        images, labels = (tensor.clone() for tensor in self.train.tensors)  # type: ignore[attr-defined]
+        images, labels = (tensor.clone() for tensor in self.train.tensors)  # type: ignore[attr-defined]  # a TensorDataset
         drawn = torch.rand(len(labels), generator=generator) < NOISY_LABELS
         labels[drawn] = torch.randint(0, 10, (int(drawn.sum()),), generator=generator)
         self.train = torch.utils.data.TensorDataset(images, labels)

@@ -206,7 +206,7 @@ class Diagnosis:
             torch.manual_seed(self._noise)
             batches = (to_device(take_rows(task.train, rows, task.collate), device) for rows in self._rows)
             try:
-                return local_models(_called(loss), params, directions, list(batches)) if directions else []
+                return local_models(loss, params, directions, list(batches)) if directions else []
             except RuntimeError as error:
                 raise InputError(f"{self.reference} cannot be measured: {error}") from error
 
@@ -229,10 +229,6 @@ def measured_steps(steps: int, points: int) -> list[int]:
     if points == 1:
         return [steps]
     return sorted({round(float(step)) for step in np.geomspace(1, steps, points)})
-
-
-def _called(loss: Callable[[Batch], Tensor]) -> Callable[..., Tensor]:
-    return loss
 
 
 def _finite(value: float) -> float | None:

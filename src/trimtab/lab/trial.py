@@ -186,7 +186,7 @@ def run_trial(
 
     try:
         session = _made(make_session)
-        pace = PaceRecorder(session)
+        pace = PaceRecorder(session) if test else None
         if _train(session, evaluations, curve, report, pace):
             return outcome("pruned")
         tested = _finite_evaluation(session, "test") if test else None
@@ -196,7 +196,7 @@ def run_trial(
             metric=curve[-1].metric,
             test_loss=tested.loss if tested else None,
             test_metric=tested.metric if tested else None,
-            pace=pace.points() if test else (),
+            pace=() if pace is None else pace.points(),
             probed={} if probe is None else dict(probe(session)),
         )
     except DivergedError as error:
@@ -212,7 +212,9 @@ def _made(make_session: Callable[[], Session]) -> Session:
     return session
 
 
-def _train(session: Session, evaluations: int, curve: list[CurvePoint], report: Reporter, pace: PaceRecorder) -> bool:
+def _train(
+    session: Session, evaluations: int, curve: list[CurvePoint], report: Reporter, pace: PaceRecorder | None
+) -> bool:
     """Runs to the end of the budget, filling ``curve``; returns whether the trial was given up."""
     budget = session.meter.budget
     start = _finite_evaluation(session, "validation")
@@ -220,7 +222,8 @@ def _train(session: Session, evaluations: int, curve: list[CurvePoint], report: 
     losses: list[float] = []
     while not session.meter.exhausted:
         losses.append(session.step())
-        pace.note()
+        if pace is not None:
+            pace.note()
         if session.meter.used * evaluations < budget * len(curve) and not session.meter.exhausted:
             continue
         now = _finite_evaluation(session, "validation")

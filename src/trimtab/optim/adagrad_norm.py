@@ -19,6 +19,7 @@ from trimtab.primitives.joint import Group, JointOptimizer
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.refusals import refuse_sparse_gradients
 from trimtab.primitives.sharding import Shards, local, shards_of
+from trimtab.primitives.wrapping import evaluated
 
 
 class AdaGradNorm(JointOptimizer):
@@ -90,10 +91,7 @@ class AdaGradNorm(JointOptimizer):
             TypeError: a setting was set to a value of the wrong type. Nothing was written.
             ValueError: a setting was set to a value outside its range, or differs between groups. Nothing was written.
         """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss: float | None = evaluated(closure)
         settings = self.settings()
         for group in self.param_groups:
             refuse_sparse_gradients(group, [param.grad for param in group["params"]], type(self).__name__)

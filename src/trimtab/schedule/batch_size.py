@@ -203,7 +203,7 @@ class BatchSizeController:
                 self.history.append({"step": self._steps + 1, "batch_size": split.samples, **signs})
         return self.batch_size
 
-    def observe(self, loss: float = math.nan) -> None:  # noqa: ARG002 - of no use here
+    def observe(self, loss: float = math.nan) -> None:  # noqa: ARG002 - every controller's signature
         """Counts a step that was taken; the sampler's next batch has the new size.
 
         Args:

@@ -202,7 +202,7 @@ class _Correction:
         def products() -> Iterator[BatchCurvature]:
             for rows in parts:
                 torch.manual_seed(seed)
-                yield BatchCurvature(lambda rows=rows: batch.part(rows), batch.loss, params)  # type: ignore[misc]
+                yield BatchCurvature(lambda rows=rows: batch.part(rows), batch.loss, params)  # type: ignore[misc]  # a default's type
 
         with torch.random.fork_rng([session.device] if session.device.type == "cuda" else []):
             return hessian_noise(products(), [direction])

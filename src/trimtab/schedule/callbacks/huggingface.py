@@ -64,7 +64,7 @@ class ControllerCallback(TrainerCallback):
         self._loss = 0.0
         self.controller: Controller | None = None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:  # noqa: ARG002
+    def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:  # noqa: ARG002 - the host's signature
         """Makes the controller, and loads its state where training goes on."""
         optimizer = more["optimizer"]
         self.controller = self._make(getattr(optimizer, "optimizer", optimizer), more["model"])
@@ -80,19 +80,19 @@ class ControllerCallback(TrainerCallback):
 
         self._trainer.training_step = observed_step
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the host's signature
         """Lets the controller observe the step."""
         if self.controller is not None:
             loss, self._loss = self._loss, 0.0
             self.controller.observe(loss)
 
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the host's signature
         """Saves the controller's state beside the checkpoint."""
         if self.controller is not None and state.is_world_process_zero:
             directory = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             torch.save(self.controller.state_dict(), directory / FILE)
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the host's signature
         """Gives the Trainer its own step back."""
         del self._trainer.training_step
 

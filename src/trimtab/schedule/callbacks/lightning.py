@@ -67,7 +67,13 @@ class ControllerCallback(Callback):
             self._waiting = None
         self._loss, self._steps = 0.0, trainer.global_step
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:  # noqa: ARG002
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,  # noqa: ARG002 - the host's signature
+        outputs: Any,
+        *_: Any,
+    ) -> None:
         """Lets the controller observe the step, where this batch was its last."""
         if outputs is not None:
             self._loss += float(outputs["loss"] if isinstance(outputs, dict) else outputs)
