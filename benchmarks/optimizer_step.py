@@ -8,9 +8,10 @@ processes, with an empty compiler cache and with a full one.
 
 On a machine that others use as well, ``--threads 1 --clock cpu`` leaves out the time that went to them.
 
-    python benchmarks/optimizer_step.py [--repeats 15] [--threads N] [--clock wall|cpu] [--no-start]
+    python benchmarks/optimizer_step.py [--repeats 15] [--threads N] [--clock wall|cpu] [--no-start] [--device cuda]
 """
 
+import json
 import os
 import statistics
 import subprocess
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 import warnings
+from pathlib import Path
 
 import torch
 from side_by_side import Parser, in_turn, setting
@@ -55,12 +57,12 @@ def small_shapes():
     return [(40, 50)] * 400
 
 
-def parameters(shapes):
+def parameters(shapes, device):
     """Returns parameters with gradients, always the same."""
     generator = torch.Generator().manual_seed(0)
-    params = [nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
+    params = [nn.Parameter(torch.randn(shape, generator=generator).to(device)) for shape in shapes]
     for param in params:
-        param.grad = torch.randn(param.shape, generator=generator)
+        param.grad = torch.randn(param.shape, generator=generator).to(device)
     return params
 
 
@@ -125,10 +127,12 @@ def candidates(with_compiled_adamw, with_heavyball):
 def measured(shapes, rows, options):
     """Returns for each row its median step, and for each number of passes the median of the bound."""
     elements = sum(torch.Size(shape).numel() for shape in shapes)
-    volumes = {passes: torch.ones(elements * passes // 2) for passes in sorted({row[2] for row in rows})}
+    volumes = {
+        passes: torch.ones(elements * passes // 2, device=options.device) for passes in sorted({row[2] for row in rows})
+    }
     calls = {passes: (lambda volume=volume: volume.mul_(1.0)) for passes, volume in volumes.items()}
     for name, _, _, make in rows:
-        optimizer = make(parameters(shapes))
+        optimizer = make(parameters(shapes, options.device))
         calls[name] = optimizer.step
         start = time.perf_counter()
         for _ in range(3):
@@ -143,27 +147,49 @@ def verdict(value, goal, *, at_most):
     return f"{value:.2f} ({'met' if met else 'MISSED'})"
 
 
-def print_table(title, shapes, rows, options, *, with_bound):
-    """Measures one layout and prints it."""
+def table(title, shapes, rows, options):
+    """Measures one layout; returns its ratios, and how many gigabytes a second the bound moves."""
     times = measured(shapes, rows, options)
     elements = sum(torch.Size(shape).numel() for shape in shapes)
-    bandwidth = 4 * 7 * elements / times[7] / 1e6
-    print(f"\n{title}: {len(shapes)} tensors, {elements / 1e6:.1f} M elements; mul_ moves {bandwidth:.1f} GB/s")
+    peers = {kind: name for name, kind, *_ in rows if kind not in ("", "ours")}
+    found = [
+        {
+            "name": name,
+            "ours": kind == "ours",
+            "ms": times[name],
+            "times_bound": times[name] / times[passes],
+            "as_fast_as_peer": times[peers[name]] / times[name] if kind == "ours" and name in peers else None,
+            "times_fused": times[name] / times["torch AdamW fused"],
+        }
+        for name, kind, passes, _ in rows
+    ]
+    return {
+        "title": title,
+        "tensors": len(shapes),
+        "elements": elements,
+        "bound_gb_s": 4 * 7 * elements / times[7] / 1e6,
+        "rows": found,
+    }
+
+
+def print_table(facts, *, with_bound):
+    """Prints what was measured of one layout."""
+    print(
+        f"\n{facts['title']}: {facts['tensors']} tensors, {facts['elements'] / 1e6:.1f} M elements; "
+        f"mul_ moves {facts['bound_gb_s']:.1f} GB/s"
+    )
     print("| optimizer | ms | times its bound | against its peer | against AdamW fused |")
     print("|---|---:|---:|---:|---:|")
-    peers = {kind: name for name, kind, *_ in rows if kind not in ("", "ours")}
-    for name, kind, passes, _ in rows:
-        own = times[name]
-        bound = own / times[passes]
-        cells = [f"{own:.2f}", f"{bound:.2f}", "", f"{own / times['torch AdamW fused']:.2f}"]
-        if kind == "ours":
+    for row in facts["rows"]:
+        cells = [f"{row['ms']:.2f}", f"{row['times_bound']:.2f}", "", f"{row['times_fused']:.2f}"]
+        if row["ours"]:
             if with_bound:
-                cells[1] = verdict(bound, BOUND_GOAL, at_most=True)
+                cells[1] = verdict(row["times_bound"], BOUND_GOAL, at_most=True)
             else:
-                cells[3] = verdict(own / times["torch AdamW fused"], FUSED_GOAL, at_most=True)
-            if name in peers:
-                cells[2] = verdict(times[peers[name]] / own, PEER_GOAL, at_most=False)
-        print(f"| {name} | {' | '.join(cells)} |")
+                cells[3] = verdict(row["times_fused"], FUSED_GOAL, at_most=True)
+        if row["as_fast_as_peer"] is not None:
+            cells[2] = verdict(row["as_fast_as_peer"], PEER_GOAL, at_most=False)
+        print(f"| {row['name']} | {' | '.join(cells)} |")
 
 
 def print_start(names):
@@ -187,12 +213,18 @@ def main():
     parser.add_argument("--no-start", action="store_true", help="leave the start of new processes out")
     parser.add_argument("--compiled-adamw", action="store_true", help="AdamW's whole step compiled: minutes to start")
     parser.add_argument("--heavyball", action="store_true", help="needs heavyball to be installed")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--json", type=Path, help="file for the tables")
     options = parser.options()
     rows = candidates(options.compiled_adamw, options.heavyball)
     print(f"{setting(options)}, interleaved; medians")
     print(f"goals: <= {BOUND_GOAL} times the bound, >= {PEER_GOAL} times as fast as the peer, not slower than fused")
-    print_table("GPT", gpt_shapes(), rows, options, with_bound=True)
-    print_table("Small tensors", small_shapes(), rows, options, with_bound=False)
+    tables = []
+    for title, shapes in {"GPT": gpt_shapes(), "Small tensors": small_shapes()}.items():
+        tables.append(table(title, shapes, rows, options))
+        print_table(tables[-1], with_bound=title == "GPT")
+    if options.json:
+        options.json.write_text(json.dumps(tables, indent=2) + "\n", encoding="utf-8")
     if not options.no_start:
         print_start([name for name, kind, *_ in rows if kind == "ours"])
 

@@ -45,9 +45,17 @@ def milliseconds(function, clock):
         function: what is called.
         clock: name of one of ``CLOCKS``.
     """
+    finish()
     start = CLOCKS[clock]()
     function()
+    finish()
     return (CLOCKS[clock]() - start) * 1e3
+
+
+def finish():
+    """Waits for what a CUDA device still has to do, if one is in use: calls return before it is done."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
 
 
 def in_turn(functions, options, warm_up=0):

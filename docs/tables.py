@@ -16,6 +16,7 @@ from trimtab.report.which import which_optimizer
 
 FAMILY = Path(__file__).with_name("family.json")
 SCHEDULES = Path(__file__).with_name("schedules.json")
+DEVICE = Path(__file__).with_name("device.json")
 COMMAND = "make family"
 
 
@@ -149,9 +150,81 @@ def _in_short(tasks: list[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
+def device() -> str:
+    """The figures of `benchmarks/device.py`, or that there are none."""
+    if not DEVICE.is_file():
+        return (
+            "None of this has run on a CUDA device yet: treat it as untested there. `python benchmarks/device.py` runs "
+            "it, in eight minutes at most, and this section then shows what came of it."
+        )
+    facts = json.loads(DEVICE.read_text(encoding="utf-8"))
+    environment = facts["environment"]
+    shown = {"conformance": _conformance, "kernels": _kernels, "steps": _steps, "comparison": _on_both}
+    parts = [
+        f"`{environment['command']}`, {environment['date']}: {environment['device']}, torch {environment['torch']}."
+    ]
+    for name, part in facts["parts"].items():
+        if part["error"] is None:
+            parts.append(shown[name](part["found"]))
+        else:
+            parts.append(f"**{name} ended with an error:** `{part['error'].strip().splitlines()[-1]}`")
+    return "\n\n".join(parts)
+
+
+def _conformance(found: dict[str, Any]) -> str:
+    text = f"*Conformance*: {found['passed']} checks passed, {found['skipped']} do not apply"
+    if not found["failed"]:
+        return f"{text}, none failed."
+    return "\n".join(
+        [f"{text}, {len(found['failed'])} failed:", "", *(f"* `{each['check']}`" for each in found["failed"])]
+    )
+
+
+def _kernels(found: dict[str, Any]) -> str:
+    rows = [
+        f"*Compiled and not*, largest difference over the largest value after {found['steps']} steps:",
+        "",
+        "| rule | type | difference | agrees |",
+        "|---|---|---:|---|",
+    ]
+    for row in found["rows"]:
+        agrees = "yes" if row["agrees"] else "**no**"
+        rows.append(f"| {row['rule']} | {row['dtype']} | {row['difference']:.1e} | {agrees} |")
+    return "\n".join(rows)
+
+
+def _steps(found: list[dict[str, Any]]) -> str:
+    parts = []
+    for layout in found:
+        rows = [
+            f"*{layout['title']}*: {layout['tensors']} tensors, {layout['elements'] / 1e6:.1f} M elements; "
+            f"`mul_` moves {layout['bound_gb_s']:.0f} GB/s.",
+            "",
+            "| optimizer | ms a step | times the bound | as fast as the peer | times fused |",
+            "|---|---:|---:|---:|---:|",
+        ]
+        for row in layout["rows"]:
+            peer = "" if row["as_fast_as_peer"] is None else f"{row['as_fast_as_peer']:.2f}"
+            cells = (row["name"], f"{row['ms']:.3f}", f"{row['times_bound']:.2f}", peer, f"{row['times_fused']:.2f}")
+            rows.append(f"| {' | '.join(cells)} |")
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts)
+
+
+def _on_both(found: dict[str, Any]) -> str:
+    rows = [f"*A comparison on {found['task']}*:", "", "| on | candidate | rank | loss | ms a step |"]
+    rows.append("|---|---|---:|---:|---:|")
+    for row in found["rows"]:
+        loss = "–" if row["loss"] is None else f"{row['loss']:.4f}"
+        step = "–" if row["step_ms"] is None else f"{row['step_ms']:.2f}"
+        rows.append(f"| {row['device']} | {row['label']} | {row['rank'] or '–'} | {loss} | {step} |")
+    return "\n".join(rows)
+
+
 TABLES: dict[str, tuple[Callable[[], str], ...]] = {
     "compositions.md": (ownership, compositions, refused),
     "family.md": (family,),
+    "speed.md": (device,),
     "which-optimizer.md": (which,),
     "which-schedule.md": (schedules,),
 }

@@ -4,6 +4,15 @@ import pytest
 import torch
 
 from tests.postgres import postgres  # noqa: F401 - a fixture
+from trimtab.testing import OptimizerConformance
+
+
+def pytest_addoption(parser):
+    parser.addoption("--device", default="cpu", help="where the conformance suite has its tensors, e.g. cuda")
+
+
+def pytest_configure(config):
+    OptimizerConformance.device = config.getoption("--device")
 
 
 @pytest.fixture(autouse=True, scope="session")

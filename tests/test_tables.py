@@ -82,3 +82,28 @@ def test_schedules_are_summed_up_by_task(tables):
     text = tables.schedules()
     assert "| against adamw | digits | breast-cancer | python-lm |" in text
     assert text.count("`adamw+autolrs`") == 4
+
+
+def test_a_machine_with_a_device_fills_the_page_on_speed(tables, monkeypatch, tmp_path):
+    monkeypatch.setattr(tables, "DEVICE", tmp_path / "device.json")
+    assert "has run on a CUDA device yet" in tables.device()
+    row = {"name": "Lion", "ours": True, "ms": 0.5, "times_bound": 1.1, "as_fast_as_peer": 2.5, "times_fused": 0.9}
+    layout = {"title": "GPT", "tensors": 98, "elements": 30e6, "bound_gb_s": 2000.0, "rows": [row]}
+    failed = [{"check": "TestLion.test_x", "message": "no"}]
+    parts = {
+        "conformance": {"found": {"passed": 7, "skipped": 2, "failed": failed}, "error": None, "seconds": 9},
+        "kernels": {"found": None, "error": "Traceback\nRuntimeError: no kernel", "seconds": 9},
+        "steps": {"found": [layout], "error": None, "seconds": 9},
+    }
+    environment = {
+        "device": "Made Up 1",
+        "torch": "2.13",
+        "date": "2026-01-01",
+        "command": "python benchmarks/device.py",
+    }
+    tables.DEVICE.write_text(json.dumps({"environment": environment, "parts": parts}), encoding="utf-8")
+    text = tables.device()
+    assert "2026-01-01: Made Up 1, torch 2.13." in text
+    assert "7 checks passed, 2 do not apply, 1 failed:\n\n* `TestLion.test_x`" in text
+    assert "**kernels ended with an error:** `RuntimeError: no kernel`" in text
+    assert "| Lion | 0.500 | 1.10 | 2.50 | 0.90 |" in text

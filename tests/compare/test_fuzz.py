@@ -52,7 +52,15 @@ from trimtab.lab.tunable import Choice, LogUniform, Uniform
 LINE = f"{sys.executable} -c 'print(1)' {{optimizer}} {{lr}} {{seed}}"
 ADAMW = tuple(parse_candidates("adamw"))
 COMMAND = {"command": LINE, "candidates": "adamw,lion", "metric": "loss", "tune": ["lr=1e-3..1:log"]}
-RUNNING = {"pruner": None, "jobs": None, "store": None, "limits": None, "executor": "local", "ray_address": None}
+RUNNING = {
+    "pruner": None,
+    "jobs": None,
+    "store": None,
+    "limits": None,
+    "executor": "local",
+    "ray_address": None,
+    "device": "cpu",
+}
 PRUNERS = ("median", "successive-halving")
 limits = optional(lambda value: isinstance(value, Limits))
 
@@ -65,10 +73,15 @@ def not_given(value):
     return value is None or value is False or value == []
 
 
+def a_device(value):
+    return isinstance(value, str) and value in ("cpu", "cpu:0")
+
+
 SHARED = {
     "out": unclear, "trials": whole(1, MANY), "reference": one_of("adamw", "lion"), "pruner": one_of(*PRUNERS),
     "jobs": optional(whole(1, MANY_WORKERS)), "store": unclear, "limits": limits,
     "executor": lambda value: isinstance(value, str) and value in ("local", "ray"), "ray_address": optional(never),
+    "device": a_device,
 }  # fmt: skip
 
 

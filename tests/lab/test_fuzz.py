@@ -29,6 +29,7 @@ from tests.lab.toy import LoggedWork, Toy, session, sgd
 from trimtab.lab.activity import look
 from trimtab.lab.checks import MANY, MANY_WORKERS
 from trimtab.lab.database import parse_url
+from trimtab.lab.devices import as_the_only_one, described, usable_device, visibilities
 from trimtab.lab.errors import InputError, UnwritableError
 from trimtab.lab.executor import LocalExecutor, threads_per_worker
 from trimtab.lab.files import write_atomically
@@ -165,14 +166,18 @@ CALLS = {
         LocalExecutor,
         {"work": WORK, "jobs": 1},
         {"work": callable, "jobs": optional(whole(1, MANY_WORKERS)), "threads": optional(whole(1, MANY_WORKERS)),
-         "answers": flag},
+         "answers": flag, "visible": never},
     ),
+    "devices:usable_device": Call(usable_device, {}, {"device": unclear}),
+    "devices:visibilities": Call(visibilities, {}, {"device": unclear}),
+    "devices:described": Call(described, {}, {"device": unclear}),
+    "devices:as_the_only_one": Call(as_the_only_one, {}, {"device": unclear}),
     "executor:threads_per_worker": Call(threads_per_worker, {}, {"jobs": whole()}),
     "ray_executor:RayExecutor": Call(
         RayExecutor,
         {"work": WORK},
         {"work": callable, "address": optional(plain_text), "jobs": optional(whole(1, MANY_WORKERS)),
-         "threads": whole(1, MANY_WORKERS), "answers": flag},
+         "threads": whole(1, MANY_WORKERS), "answers": flag, "cuda": flag},
     ),
     "lease:Limits": Call(Limits, {}, {"takeover": seconds(0.1, 1e6), "patience": seconds(0, math.inf)}),
     "meter:CostMeter": Call(CostMeter, {"budget": 1}, {"budget": whole(), "used": whole(0)}),

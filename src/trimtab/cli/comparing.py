@@ -58,7 +58,10 @@ def compare(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Length of a run in steps. (default: the task's)")] = None,
     out: Annotated[Path | None, typer.Option(help="Where results go. (default: runs/TASK, or runs/TASK+TASK)")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Worker processes. (default: one a core)")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Worker processes. (default: one a core, or a CUDA device)")] = None,
+    device: Annotated[
+        str, typer.Option(help="Where runs are: cpu, cuda (shared out among the workers), cuda:1, mps.")
+    ] = "cpu",
     reference: Annotated[
         str | None, typer.Option(help="Candidate that verdicts compare with. (default: adamw, else the first)")
     ] = None,
@@ -155,6 +158,7 @@ def compare(
                 "store": store,
                 "executor": executor,
                 "ray_address": ray_address,
+                "device": device,
             },
             for_commands={
                 "tune": tune or [],

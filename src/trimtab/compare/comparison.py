@@ -15,6 +15,7 @@ from trimtab.compare.running_options import Running, chosen_reference
 from trimtab.compare.stored import load_result
 from trimtab.compare.work import ComparisonWork
 from trimtab.lab.checks import check_path, check_texts, check_whole
+from trimtab.lab.devices import as_the_only_one
 from trimtab.lab.errors import InputError
 from trimtab.lab.executor import Executor
 from trimtab.lab.lease import Limits
@@ -46,12 +47,14 @@ class Comparison(PlannedComparison):
         reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
         pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``. What is pruned then depends
             on the order in which trials finish, so that two runs of one comparison may differ.
-        jobs: worker processes; one a core by default. With Ray, trials at once; as many as the cluster has CPUs.
+        jobs: worker processes; one a core by default, or one a CUDA device. With Ray, trials at once.
         store: SQLAlchemy URL of the database that keeps the results, which processes on several machines can share; a
             file in ``out`` by default.
         limits: how long processes that share a store wait for each other and for the database.
         executor: where trials run: ``"local"``, in processes on this machine, or ``"ray"``.
         ray_address: of a Ray cluster that runs already; by default Ray is started on this machine.
+        device: where models and batches are: ``"cpu"``, ``"cuda"``, of which every worker sees one device alone,
+            ``"cuda:1"`` or ``"mps"``.
 
     Raises:
         InputError: something cannot work; the message names the place and the remedy.
@@ -74,6 +77,7 @@ class Comparison(PlannedComparison):
         limits: Limits | None = None,
         executor: str = "local",
         ray_address: str | None = None,
+        device: str = "cpu",
     ) -> None:
         start = time.monotonic()
         seconds = None if budget is None else parse_duration(budget)
@@ -85,7 +89,7 @@ class Comparison(PlannedComparison):
             check_path("out", out)
         text = candidates if isinstance(candidates, str) else ",".join(candidates)
         chosen = tuple(parse_candidates(text))
-        running = Running(pruner, jobs, store, limits, executor, ray_address)
+        running = Running(pruner, jobs, store, limits, executor, ray_address, device)
         labels = [candidate.label for candidate in chosen]
         reference = chosen_reference(labels, reference)
         self._task_reference = task
@@ -101,6 +105,7 @@ class Comparison(PlannedComparison):
             seeds=counts.seeds,
             budget=(self._task.steps if steps is None else steps) * self._task.batch_size,
             pruning=pruner,
+            definition={"device": as_the_only_one(running.device)},
         )
         out = Path("runs") / plan.task if out is None else Path(out)
         super().__init__(plan, out, reference=reference, running=running, budget=allowed)
@@ -116,6 +121,7 @@ class Comparison(PlannedComparison):
                 lambda model: candidate.optimizer(model, settings),
                 seed=TUNING_SEED,
                 budget=self.plan.budget,
+                device=self.running.device_here,
             )
             session.step()
         except Exception as error:
@@ -168,7 +174,8 @@ class Comparison(PlannedComparison):
 
     def work(self) -> ComparisonWork:
         """Returns what a worker does with a point."""
-        return ComparisonWork(absolute_reference(self._task_reference), self.plan.budget or 0)
+        device = as_the_only_one(self.running.device)
+        return ComparisonWork(absolute_reference(self._task_reference), self.plan.budget or 0, device)
 
     def facts(self) -> TaskFacts:
         """Returns what a reader has to know of the task."""

@@ -14,6 +14,7 @@ from trimtab.compare.result import ComparisonResult, TaskFacts
 from trimtab.compare.running_options import PRUNERS, Running
 from trimtab.compare.stored import load_result
 from trimtab.lab.database import Location, shown
+from trimtab.lab.devices import described
 from trimtab.lab.environment import environment
 from trimtab.lab.errors import NoStudyError, StudyMismatchError
 from trimtab.lab.executor import Executor, LocalExecutor
@@ -186,7 +187,7 @@ class PlannedComparison(ABC):
             "time": known["time"] if known.get("trials") is not None else time,
             "jobs": self.running.at_once,
             "reference": self.reference,
-            "environment": environment(),
+            "environment": {**environment(), "device": described(self.running.device)},
             "task": self.facts().to_dict(),
         }
 

@@ -12,6 +12,7 @@ from trimtab.catalog import nearest
 from trimtab.lab.checks import MANY_WORKERS, check_text, check_whole
 from trimtab.lab.contact import Contact
 from trimtab.lab.database import Location, parse_url, shown
+from trimtab.lab.devices import usable_device, visibilities
 from trimtab.lab.errors import InputError, StoreAwayError, StoreUnreachableError
 from trimtab.lab.executor import Executor, LocalExecutor, usable_cores
 from trimtab.lab.lease import Limits
@@ -51,11 +52,14 @@ class Running:
 
     Args:
         pruner: gives up hopeless tuning trials: ``"median"``, ``"successive-halving"`` or none.
-        jobs: worker processes; one a core by default. With Ray, trials at once; as many as the cluster has CPUs.
+        jobs: worker processes; one a core by default, or one a CUDA device. With Ray, trials at once; as many as the
+            cluster has CPUs, or CUDA devices.
         store: SQLAlchemy URL of the database that keeps the outcomes; a file in the output directory by default.
         limits: how long processes that share a store wait for each other and for the database.
         executor: ``"local"`` or ``"ray"``.
         ray_address: of a Ray cluster that runs already; by default Ray is started on this machine.
+        device: where models and batches are: ``"cpu"``, ``"cuda"`` (workers share out all that there are), ``"cuda:1"``
+            or ``"mps"``.
 
     Raises:
         InputError: one of them cannot be.
@@ -67,9 +71,10 @@ class Running:
     limits: Limits | None
     executor: str
     ray_address: str | None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name in ("pruner", "executor", "ray_address"):
+        for name in ("pruner", "executor", "ray_address", "device"):
             if getattr(self, name) is not None:
                 check_text(name, getattr(self, name))
         if self.pruner is not None and self.pruner not in PRUNERS:
@@ -84,11 +89,28 @@ class Running:
             raise InputError(f"ray_address={self.ray_address!r} is only of use with executor='ray'")
         if self.store is not None:
             parse_url(self.store)
+        if self.executor == "ray" and self.device not in ("cpu", "cuda"):
+            raise InputError(
+                f"device={self.device!r}: with Ray 'cpu' and 'cuda' are possible; Ray chooses among several"
+            )
+        usable_device(self.device_here)
+
+    @property
+    def device_here(self) -> str:
+        """Where this process tries what the workers will do; a cluster may have devices that this machine has not."""
+        return self.device if self.executor == "local" else "cpu"
+
+    @property
+    def on_cuda(self) -> bool:
+        """Whether runs are on CUDA devices."""
+        return self.device.startswith("cuda")
 
     @property
     def workers(self) -> int:
         """How many trials this machine runs at once."""
-        return usable_cores() if self.jobs is None else self.jobs
+        if self.jobs is not None:
+            return self.jobs
+        return len(visibilities(self.device)) if self.on_cuda else usable_cores()
 
     @property
     def at_once(self) -> int | None:
@@ -108,5 +130,5 @@ class Running:
     def make_executor(self, work: Work, *, answers: bool) -> Executor:
         """Returns what runs trials; ``answers`` says whether these wait for answers to their reports."""
         if self.executor == "ray":
-            return RayExecutor(work, address=self.ray_address, jobs=self.jobs, answers=answers)
-        return LocalExecutor(work, jobs=self.workers, answers=answers)
+            return RayExecutor(work, address=self.ray_address, jobs=self.jobs, answers=answers, cuda=self.on_cuda)
+        return LocalExecutor(work, jobs=self.workers, answers=answers, visible=visibilities(self.device))

@@ -21,10 +21,12 @@ class ComparisonWork:
     Args:
         task: reference of the task.
         budget: sample-gradients of a run.
+        device: where models and batches are, as workers call it.
     """
 
     task: str
     budget: int
+    device: str = "cpu"
 
     def __call__(self, point: Point, report: Reporter) -> Outcome:
         """Trains the candidate that the point's group names with the point's settings and seed, or measures it.
@@ -42,6 +44,7 @@ class ComparisonWork:
                 lambda model: candidate.optimizer(model, point.settings),
                 seed=point.seed,
                 budget=self.budget,
+                device=self.device,
             )
 
         if phase == MEASURING:

@@ -11,14 +11,15 @@ import multiprocessing.resource_tracker
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, cast
 
 from trimtab.lab.checks import MANY_WORKERS, check_callable, check_flag, check_whole
-from trimtab.lab.errors import UnfitWorkerError
+from trimtab.lab.devices import Visibility
+from trimtab.lab.errors import InputError, UnfitWorkerError
 from trimtab.lab.interruption import uninterrupted
 from trimtab.lab.trial import Outcome, Point, Work, attempt
 
@@ -86,29 +87,39 @@ class LocalExecutor:
         jobs: how many workers; the number of usable cores by default.
         threads: torch threads a worker; by default the cores are shared out evenly.
         answers: whether trials wait for an answer to their reports (for pruning).
+        visible: what the workers' environments get, in turn; see :func:`~trimtab.lab.devices.visibilities`.
 
     Raises:
-        InputError: ``jobs`` or ``threads`` is not positive.
+        InputError: ``jobs`` or ``threads`` is not positive, or ``visible`` is empty.
     """
 
     def __init__(
-        self, work: Work, *, jobs: int | None = None, threads: int | None = None, answers: bool = False
+        self,
+        work: Work,
+        *,
+        jobs: int | None = None,
+        threads: int | None = None,
+        answers: bool = False,
+        visible: Sequence[Visibility] = ({},),
     ) -> None:
         check_callable("work", work)
         check_flag("answers", answers)
         for name, value in (("jobs", jobs), ("threads", threads)):
             if value is not None:
                 check_whole(name, value, most=MANY_WORKERS)
+        if not isinstance(visible, list | tuple) or not visible or not all(isinstance(v, Mapping) for v in visible):
+            raise InputError(f"visible={visible!r}: a list of at least one mapping of variables is needed")
         self.jobs = usable_cores() if jobs is None else jobs
         self.threads = threads_per_worker(self.jobs) if threads is None else threads
         self._work = work
         self._answers = answers
+        self._visible = visible
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Self:
         try:
-            for _ in range(self.jobs):
-                self._workers.append(self._start())
+            for index in range(self.jobs):
+                self._workers.append(self._start(self._visible[index % len(self._visible)]))
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -121,11 +132,14 @@ class LocalExecutor:
             worker.end()
         self._workers = []
 
-    def _start(self) -> "_Worker":
+    def _start(self, visible: Visibility) -> "_Worker":
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
-            target=_serve, args=(theirs, self._work, self.threads, self._answers), daemon=True, name="trimtab-worker"
+            target=_serve,
+            args=(theirs, self._work, self.threads, self._answers, visible),
+            daemon=True,
+            name="trimtab-worker",
         )
         # Ctrl-C reaches every process, and would end one that is still importing torch with a traceback
         multiprocessing.resource_tracker.ensure_running()  # which unblocks the signal when it starts
@@ -136,7 +150,7 @@ class LocalExecutor:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
-        return _Worker(process, ours)
+        return _Worker(process, ours, visible)
 
     @property
     def free(self) -> int:
@@ -187,7 +201,7 @@ class LocalExecutor:
                 "a worker process could not start (its error is printed above). If you call trimtab from a script of "
                 "your own, put the call under `if __name__ == '__main__':`, because workers import that script."
             )
-        return self._start()
+        return self._start(worker.visible)
 
     def answer(self, point: Point, give_up: bool) -> None:
         """Tells the trial of ``point`` whether to stop."""
@@ -200,6 +214,7 @@ class LocalExecutor:
 class _Worker:
     process: multiprocessing.process.BaseProcess
     connection: "Connection[Any, Any]"
+    visible: Visibility
     point: Point | None = None
     ready: bool = False
 
@@ -249,8 +264,9 @@ def threads_per_worker(jobs: int) -> int:
     return max(1, usable_cores() // jobs)
 
 
-def _serve(connection: "Connection[Any, Any]", work: Work, threads: int, answers: bool) -> None:
+def _serve(connection: "Connection[Any, Any]", work: Work, threads: int, answers: bool, visible: Visibility) -> None:
     """A worker's life: takes points, runs them, sends back outcomes."""
+    os.environ.update(visible)  # before torch looks for devices, which it does when the first is used
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _die_with_parent()

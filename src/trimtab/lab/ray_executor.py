@@ -39,6 +39,7 @@ class RayExecutor:
         jobs: how many trials run at once; as many as the cluster's CPUs allow by default.
         threads: torch threads, and CPUs, of a trial.
         answers: whether trials wait for an answer to their reports (for pruning).
+        cuda: whether each trial gets a CUDA device to itself, which Ray shows to it alone.
 
     Raises:
         InputError: Ray is not installed, the cluster does not answer, or ``jobs`` or ``threads`` is not positive.
@@ -52,9 +53,11 @@ class RayExecutor:
         jobs: int | None = None,
         threads: int = 1,
         answers: bool = False,
+        cuda: bool = False,
     ) -> None:
         check_callable("work", work)
         check_flag("answers", answers)
+        check_flag("cuda", cuda)
         check_whole("threads", threads, most=MANY_WORKERS)
         if jobs is not None:
             check_whole("jobs", jobs, most=MANY_WORKERS)
@@ -67,6 +70,7 @@ class RayExecutor:
         self._address = address
         self._jobs = jobs
         self._answers = answers
+        self._cuda = cuda
         self._tasks: dict[Any, Point] = {}
         self._started_ray = False
 
@@ -76,7 +80,7 @@ class RayExecutor:
             self._started_ray = True
             self._start()
         try:
-            self._run = ray.remote(_run).options(num_cpus=self.threads, max_retries=0)
+            self._run = ray.remote(_run).options(num_cpus=self.threads, num_gpus=int(self._cuda), max_retries=0)
             here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
                 ray.get_runtime_context().get_node_id(), soft=False
             )
@@ -130,7 +134,10 @@ class RayExecutor:
         ray = _ray()
         room = self._jobs
         if room is None:
-            room = int(ray.cluster_resources().get("CPU", 0)) // self.threads
+            there = ray.cluster_resources()
+            room = int(there.get("CPU", 0)) // self.threads
+            if self._cuda:
+                room = min(room, int(there.get("GPU", 0)))
         return max(0, room - len(self._tasks))
 
     def submit(self, point: Point) -> None:

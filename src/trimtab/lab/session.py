@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from trimtab.lab.averaged import evaluated_weights, ready_to_train
 from trimtab.lab.checks import check_callable, check_flag, check_whole
+from trimtab.lab.devices import usable_device
 from trimtab.lab.errors import DivergedError, InputError
 from trimtab.lab.meter import CostMeter
 from trimtab.lab.randomness import OwnedRandomness, derived_seed
@@ -83,7 +84,7 @@ class Session:
         check_callable("optimizer", optimizer)
         check_whole("seed", seed, least=0)
         self.task = task
-        self.device = _device(device)
+        self.device = usable_device(device)
         self.meter = CostMeter(task.steps * task.batch_size if budget is None else budget)
         self._randomness = OwnedRandomness(derived_seed(seed, AMBIENT_STREAM), self.device)
         self._stream = BatchStream(task, derived_seed(seed, DATA_STREAM), self.device, self._randomness)
@@ -301,18 +302,6 @@ def _built(optimizer: Callable[[nn.Module], Optimizer], model: nn.Module) -> Opt
     if not isinstance(made, Optimizer):
         raise InputError(f"optimizer={optimizer!r} made a {type(made).__name__}, expected a torch.optim.Optimizer")
     return ready_to_train(made)
-
-
-def _device(device: torch.device | str) -> torch.device:
-    try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-    except (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"device={device!r} cannot be used: {reason}") from error
-    if found.type == "meta":
-        raise InputError(f"device={device!r} holds no numbers; a run needs one that does, such as 'cpu'")
-    return found
 
 
 def _count(rows: Int[Tensor, " rows"] | slice | Sequence[int], samples: int) -> int:

@@ -11,7 +11,7 @@ class OptimizerConformance(StepChecks, TensorChecks, SettingChecks, TrainingChec
     """What ``torch.optim`` promises or should: derive from it, name the optimizer, and let pytest collect it.
 
     Each check is a method whose docstring says the contract in a line. Checks of settings that the optimizer does not
-    have are skipped. Nothing here needs an accelerator.
+    have are skipped.
 
     Attributes:
         optimizer: a class, function or ``functools.partial`` that is called as ``optimizer(params, **settings)``.
@@ -20,6 +20,7 @@ class OptimizerConformance(StepChecks, TensorChecks, SettingChecks, TrainingChec
         exceptions: checks that are known to fail, with the reason: ``{"sparse_gradients": "..."}``, or one case only,
             ``{"refuses[lr=nan]": "..."}``. They are reported as expected failures; one that passes is an error.
         shapes: of the parameters in most checks, at least three; change them where a rule is for matrices only.
+        device: where parameters and gradients are; ``"cpu"`` unless told otherwise.
 
     Raises:
         TypeError: ``exceptions`` names a check that there is not.

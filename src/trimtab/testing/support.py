@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -22,6 +22,7 @@ class Suite:
     settings: ClassVar[Mapping[str, Any]] = {}
     exceptions: ClassVar[Mapping[str, str]] = {}
     shapes: ClassVar[Sequence[tuple[int, ...]]] = ((3, 4), (5,), (2, 3))
+    device: ClassVar[str] = "cpu"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -36,6 +37,14 @@ class Suite:
         names = {request.node.name.removeprefix("test_"), request.node.originalname.removeprefix("test_")}
         for name in names & self.exceptions.keys():
             request.node.add_marker(pytest.mark.xfail(reason=self.exceptions[name], strict=True))
+
+    @pytest.fixture(autouse=True)
+    def _on_device(self) -> Iterator[None]:
+        if self.device == "cpu":  # a default device makes every call of torch slower
+            yield
+            return
+        with torch.device(self.device):
+            yield
 
     def factory(self) -> Callable[..., Optimizer]:
         """Returns what the class attribute ``optimizer`` holds; a function is not made a method of the suite."""
@@ -96,7 +105,9 @@ def gradients(params: Sequence[Tensor], steps: int, first: int = 0, without: Seq
 
 
 def _random(shape: Sequence[int], generator: torch.Generator) -> Tensor:
-    return torch.randn(tuple(shape), generator=generator).bfloat16().float()
+    # the same numbers on every device
+    drawn = torch.randn(tuple(shape), generator=generator, device=generator.device)
+    return drawn.bfloat16().float().to(torch.get_default_device())
 
 
 def give(params: Sequence[Tensor], step: int = 0) -> list[Tensor]:

@@ -23,6 +23,7 @@ from trimtab.compare.result import TaskFacts
 from trimtab.compare.running import PlannedComparison
 from trimtab.compare.running_options import Running, chosen_reference
 from trimtab.lab.checks import check_flag, check_path, check_seconds, check_text, check_texts
+from trimtab.lab.devices import as_the_only_one
 from trimtab.lab.errors import InputError, NoStudyError
 from trimtab.lab.executor import Executor, threads_per_worker
 from trimtab.lab.lease import Limits
@@ -60,12 +61,13 @@ class CommandComparison(PlannedComparison):
             when each candidate has been tried.
         reference: candidate that verdicts compare with; ``adamw`` if it takes part, else the first.
         pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``.
-        jobs: commands that run at the same time; one a core by default. With Ray, as many as the cluster has CPUs.
+        jobs: commands that run at the same time; one a core by default, or one a CUDA device.
         store: SQLAlchemy URL of the database that keeps the results, which processes on several machines can share; a
             file in ``out`` by default.
         limits: how long processes that share a store wait for each other and for the database.
         executor: where commands run: ``"local"``, on this machine, or ``"ray"``.
         ray_address: of a Ray cluster that runs already; by default Ray is started on this machine.
+        device: ``"cuda"`` shows each command one CUDA device, by ``CUDA_VISIBLE_DEVICES``; using it is the command's.
         timeout: seconds after which a trial has failed.
         shell: whether a shell reads the command.
         unseeded: allows a command without ``{seed}``, because it reads ``TRIMTAB_SEED`` or is random by itself.
@@ -95,13 +97,14 @@ class CommandComparison(PlannedComparison):
         limits: Limits | None = None,
         executor: str = "local",
         ray_address: str | None = None,
+        device: str = "cpu",
         timeout: float | None = None,
         shell: bool = False,
         unseeded: bool = False,
     ) -> None:
         allowed = None if budget is None else Budget(parse_duration(budget), trials, seeds, DEFAULT_SEEDS)
         counts = starting_numbers(allowed, trials, DEFAULT_SEEDS if seeds is None else seeds)
-        running = Running(pruner, jobs, store, limits, executor, ray_address)
+        running = Running(pruner, jobs, store, limits, executor, ray_address, device)
         for flag, value in (("maximize", maximize), ("shell", shell), ("unseeded", unseeded)):
             check_flag(flag, value)
         if command is not None:
@@ -124,7 +127,12 @@ class CommandComparison(PlannedComparison):
             trials=counts.trials,
             seeds=counts.seeds,
             pruning=pruner,
-            definition={"metric": self.metric.source, "maximize": maximize, "timeout": timeout},
+            definition={
+                "metric": self.metric.source,
+                "maximize": maximize,
+                "timeout": timeout,
+                "device": as_the_only_one(running.device),
+            },
         )
         super().__init__(
             plan,

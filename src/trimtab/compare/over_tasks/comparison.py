@@ -49,11 +49,12 @@ class ComparisonOverTasks:
             it are the same for all of them.
         reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
         pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``.
-        jobs: worker processes; one a core by default.
+        jobs: worker processes; one a core by default, or one a CUDA device.
         store: SQLAlchemy URL of the database that keeps the results; a file in ``out`` by default.
         limits: how long processes that share a store wait for each other and for the database.
         executor: where trials run: ``"local"`` or ``"ray"``.
         ray_address: of a Ray cluster that runs already.
+        device: where models and batches are: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
 
     Raises:
         InputError: something cannot work; the message names the place and the remedy.
@@ -76,6 +77,7 @@ class ComparisonOverTasks:
         limits: Limits | None = None,
         executor: str = "local",
         ray_address: str | None = None,
+        device: str = "cpu",
     ) -> None:
         check_texts("tasks", tasks)
         if out is not None:
@@ -98,6 +100,7 @@ class ComparisonOverTasks:
                 limits=limits,
                 executor=executor,
                 ray_address=ray_address,
+                device=device,
             )
             name = comparison.plan.task
             if name in self.comparisons:
