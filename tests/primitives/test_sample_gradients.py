@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from trimtab.primitives.gradient_statistics import of_means
-from trimtab.primitives.sample_gradients import gradient_statistics, refuse_coupled_samples, samples_of
+from trimtab.primitives.sample_gradients import gradient_statistics
 
 
 class Attentive(nn.Module):
@@ -258,24 +258,6 @@ def test_bad_arguments_are_named(change, error, message):
     arguments = {"model": nn.Linear(3, 2), "losses": cross_entropies, "batch": ROWS, **change}
     with pytest.raises(error, match=message):
         gradient_statistics(arguments.pop("model"), arguments.pop("losses"), arguments.pop("batch"), **arguments)
-
-
-def test_losses_that_depend_on_the_rest_of_the_batch_are_found():
-    model = nn.Sequential(nn.Dropout(0.5), nn.Linear(3, 2), nn.BatchNorm1d(2))
-    batch = (torch.randn(20, 3, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 2)
-    assert refuse_coupled_samples(model, cross_entropies, batch) == 16
-    assert all(module.training for module in model.modules())
-
-    def coupled(model, batch):
-        return cross_entropies(model, batch) / (batch[1].sum() + 1)
-
-    with pytest.raises(ValueError, match="depend on its own sample alone"):
-        refuse_coupled_samples(model, coupled, batch)
-    assert all(module.training for module in model.modules())
-
-
-def test_samples_are_counted_in_nested_batches():
-    assert samples_of({"a": [torch.ones(3, 2)], "b": (torch.ones(3),)}) == 3
 
 
 def test_gradients_that_are_not_finite_are_seen_in_the_numbers():

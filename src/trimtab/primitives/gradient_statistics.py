@@ -22,7 +22,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from trimtab.primitives.hyperparameters import whole_number
-from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.layout import is_dense, working_dtype
+from trimtab.primitives.outer_products import Gradients, OuterProducts
 
 Tensors: TypeAlias = Mapping[str, Float[Tensor, "..."]]
 """One tensor for each parameter, by its name."""
@@ -205,7 +206,7 @@ def of_means(gradients: Sequence[Tensors], samples_each: int) -> GradientStatist
         raise ValueError("gradients=[]: one micro-batch is needed at least")
     if any(each.keys() != gradients[0].keys() for each in gradients):
         raise ValueError("gradients are those of different parameters")
-    stacked = {name: torch.stack([each[name] for each in gradients]) for name in gradients[0]}
+    stacked: dict[str, Gradients] = {name: torch.stack([each[name] for each in gradients]) for name in gradients[0]}
     return replace(centred(stacked, inner_products=True), samples_each=samples_each)
 
 
@@ -222,20 +223,25 @@ def undistributed(model: nn.Module) -> nn.Module:
     return inside
 
 
-def centred(stacked: dict[str, Tensor], *, inner_products: bool) -> GradientStatistics:
-    """Returns the statistics of gradients that are all there, and subtracts their mean from them in place.
+def centred(stacked: dict[str, Gradients], *, inner_products: bool) -> GradientStatistics:
+    """Returns the statistics of gradients that are all there, and subtracts their mean from them.
 
     Args:
-        stacked: for each parameter its gradients, one behind the other; in float32 at least, they are written to.
+        stacked: for each parameter its gradients, one behind the other; they are replaced, and may be written to.
         inner_products: whether to look at inner products with the mean as well.
     """
-    for name, tensor in stacked.items():
-        stacked[name] = tensor.to(working_dtype(tensor.dtype))
-    mean = {name: tensor.mean(0) for name, tensor in stacked.items()}
-    deviations = {}
-    for name, tensor in stacked.items():
-        tensor.sub_(mean[name])
-        deviations[name] = sum_of_squares(tensor)
+    mean, deviations = {}, {}
+    for name, each in stacked.items():
+        if isinstance(each, OuterProducts):
+            mean[name] = each.mean()
+            deviations[name] = each.squared_deviations(mean[name])
+            stacked[name] = replace(each, centre=mean[name])
+        else:
+            tensor = each.to(working_dtype(each.dtype))
+            mean[name] = tensor.mean(0)
+            # those of a parameter that is not used are one zero, expanded
+            centred_tensor = tensor.sub_(mean[name]) if is_dense(tensor) else tensor - mean[name]
+            stacked[name], deviations[name] = centred_tensor, sum_of_squares(centred_tensor)
     count = len(next(iter(stacked.values())))
     projections = squares(projected(stacked, mean)) if inner_products else None
     return GradientStatistics(count, mean, deviations, projections)
@@ -252,9 +258,13 @@ def sum_of_squares(tensor: Float[Tensor, "n ..."]) -> Float[Tensor, "..."]:
     return found
 
 
-def projected(stacked: Tensors, onto: Tensors) -> Float[Tensor, " n"]:
+def projected(stacked: Mapping[str, Gradients], onto: Tensors) -> Float[Tensor, " n"]:
     """Returns the inner products of gradients with one vector."""
-    return torch.stack([tensor.flatten(1) @ onto[name].flatten() for name, tensor in stacked.items()]).sum(0)
+    products = [
+        each.projected(onto[name]) if isinstance(each, OuterProducts) else each.flatten(1) @ onto[name].flatten()
+        for name, each in stacked.items()
+    ]
+    return torch.stack(products).sum(0)
 
 
 def squares(values: Float[Tensor, " n"]) -> float:

@@ -12,7 +12,8 @@ from trimtab.lab.task import map_tensors, samples_in
 from trimtab.lab.tunable import Tunables, Uniform
 from trimtab.primitives.gradient_statistics import GradientStatistics
 from trimtab.primitives.hyperparameters import optional, whole_number
-from trimtab.primitives.sample_gradients import gradient_statistics, refuse_coupled_samples
+from trimtab.primitives.sample_checks import refuse_coupled_samples
+from trimtab.primitives.sample_gradients import gradient_statistics
 from trimtab.schedule.adadagrad import CHECKS, Test
 from trimtab.schedule.batch_size import GROWTH, BatchSizeController
 from trimtab.schedule.controlled import ControlledOptimizer
