@@ -63,10 +63,15 @@ def _check_cover(groups: Sequence[Group], named: Mapping[str, Tensor]) -> None:
 
 
 def modules_of(groups: Sequence[Group]) -> Mapping[str, list[Group]]:
-    """Returns the groups of each module: those with the same ``name``; one without a name is known by its place."""
+    """Returns the groups of each module: those with the same ``name``; one without a name is known by its place.
+
+    Where a module has a number for a name, such a place is written ``"group 2"``.
+    """
+    taken = {group["name"] for group in groups if "name" in group}
     modules: dict[str, list[Group]] = {}
     for index, group in enumerate(groups):
-        modules.setdefault(str(group.get("name", index)), []).append(group)
+        place = f"group {index}" if str(index) in taken else str(index)
+        modules.setdefault(str(group.get("name", place)), []).append(group)
     return modules
 
 

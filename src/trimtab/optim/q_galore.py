@@ -17,9 +17,9 @@ from trimtab.optim.subspace import Matrix, Move, ProjectionType, Settings, Subsp
 from trimtab.primitives.hyperparameters import Interval, flag, one_of, optional, whole_number
 from trimtab.primitives.low_rank import Basis, overlap, similarity
 from trimtab.primitives.parameter_names import parameter_name
-from trimtab.primitives.refusals import moves
 from trimtab.primitives.quantized_weight import QuantizedWeight
 from trimtab.primitives.quantizer import QuantizedTensor, bit_width, quantize_affine
+from trimtab.primitives.refusals import moves
 
 
 class QGaLore(GaLore):

@@ -167,8 +167,8 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
 
         Raises:
             RuntimeError: a gradient is sparse or, with ``check_finite``, not finite. Nothing was written.
-            TypeError: a hyper-parameter was set to a value of the wrong type, or a parameter that was unfrozen is not of
-                a real floating type. Nothing was written.
+            TypeError: a hyper-parameter was set to a value of the wrong type, or a parameter that was unfrozen is of a
+                type that is not real and floating. Nothing was written.
             ValueError: a hyper-parameter was set to a value outside its range. Nothing was written.
         """
         loss = None
