@@ -15,7 +15,7 @@ STANDS_FOR = "stands_for"
 """Attribute of a tensor that stands in for a parameter."""
 
 _MODELS: WeakKeyDictionary[nn.Module, None] = WeakKeyDictionary()
-"""Models that optimizers were made of, for as long as they live; the oldest first."""
+"""Models that optimizers were made of, for as long as they live."""
 
 
 def remember_names(model: nn.Module) -> None:
@@ -34,8 +34,6 @@ def parameter_name(group: Mapping[str, Any], index: int) -> str:
         return f"parameter {group['param_names'][index]!r}"
     param = group["params"][index]
     param = getattr(param, STANDS_FOR, param)
-    for model in list(_MODELS):
-        for name, own in model.named_parameters():
-            if own is param:
-                return f"parameter {name!r}"
-    return f"parameter {index} of its group"
+    names = [name for model in list(_MODELS) for name, own in model.named_parameters() if own is param]
+    # a part of a model may be known as well, and then the whole says more
+    return f"parameter {max(names, key=len)!r}" if names else f"parameter {index} of its group"
