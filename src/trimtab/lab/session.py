@@ -22,18 +22,8 @@ from trimtab.lab.stream import BatchStream
 from trimtab.lab.task import Batch, Evaluation, Split, Task, select
 
 _SNAPSHOT = {
-    *(
-        "model",
-        "training",
-        "requires_grad",
-        "optimizer",
-        "permutation",
-        "cursor",
-        "rows",
-        "batch",
-        "order",
-        "randomness",
-    ),
+    *("model", "training", "requires_grad", "optimizer"),
+    *("permutation", "cursor", "rows", "batch", "order", "randomness"),
     *("batch_size", "steps", "steps_paid", "used", "seconds"),
 }
 
