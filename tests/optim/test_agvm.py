@@ -320,9 +320,9 @@ def test_what_has_no_modules_is_refused():
 def test_modules_by_name_cover_the_model():
     model = nn.ModuleDict({"backbone": nn.Linear(2, 2), "head": nn.Linear(2, 1)})
     made = module_parameter_groups(model, ["head", "backbone"], lr=0.1)
-    assert [(g["name"], [name for name, _ in g["params"]], g["lr"]) for g in made] == [
-        ("head", ["head.weight", "head.bias"], 0.1),
-        ("backbone", ["backbone.weight", "backbone.bias"], 0.1),
+    assert [(g["name"], [tuple(param.shape) for param in g["params"]], g["lr"]) for g in made] == [
+        ("head", [(1, 2), (1,)], 0.1),
+        ("backbone", [(2, 2), (2,)], 0.1),
     ]
     optimizer = AGVM(torch.optim.SGD(made), anchor="backbone")
     assert list(optimizer.scales) == ["head", "backbone"]
@@ -380,3 +380,37 @@ def test_under_ddp_the_halves_are_those_of_the_processes(tmp_path):
             assert torch.allclose(one, other, rtol=0, atol=1e-12)
     assert all(torch.equal(a, b) for a, b in zip(found[0]["parameters"], found[1]["parameters"], strict=True))
     assert any(scale != 1.0 for scale in alone["scales"].values())
+
+
+def halved(model, optimizer, steps):
+    for step in range(steps):
+        inputs = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
+        for half in (0, 1):
+            with optimizer.half(half):
+                model(inputs[half::2]).square().mean().backward()
+        optimizer.step()
+
+
+def test_while_the_anchor_is_frozen_the_first_other_module_stands_for_it():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+    model[0].requires_grad_(False)
+    optimizer = trimtab.create("agvm(sgd, interval=1)", model, lr=0.01, **{"agvm.momentum": 0.0})
+    halved(model, optimizer, 2)
+    assert optimizer.variances["0"] is None
+    assert [optimizer.scales[name] for name in "01"] == [1.0, 1.0]
+    expected = rate(optimizer.variances["1"], optimizer.variances["2"], (0.5, 10.0))
+    assert optimizer.scales["2"] == pytest.approx(expected, rel=1e-12)
+    assert expected != 1.0
+    model[0].requires_grad_(True)
+    halved(model, optimizer, 1)
+    assert optimizer.scales["0"] == 1.0
+    assert optimizer.scales["1"] == pytest.approx(rate(optimizer.variances["0"], optimizer.variances["1"], (0.5, 10.0)))
+
+
+def test_a_group_that_is_added_is_a_module_of_its_own():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4), nn.Linear(4, 2))
+    optimizer = trimtab.create("agvm(sgd)", model, lr=0.01)
+    optimizer.add_param_group({"params": [nn.Parameter(torch.ones(2))]})
+    assert list(optimizer.scales) == ["0", "2", "3", "group 3"]
+    optimizer.add_param_group({"params": [nn.Parameter(torch.ones(2))], "name": "late"})
+    assert list(optimizer.scales) == ["0", "2", "3", "group 3", "late"]

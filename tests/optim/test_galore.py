@@ -630,3 +630,20 @@ class TestAdamW(OptimizerConformance):
             for value in values
         },
     }
+
+
+def test_frozen_matrices_are_projected_once_they_move():
+    model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    model[0].requires_grad_(False)
+    model.table = nn.Parameter(torch.ones(8, 8, dtype=torch.int8), requires_grad=False)
+    optimizer = trimtab.create("galore(adamw, rank=2)", model, lr=0.01)
+    for frozen in (True, False):
+        model[0].requires_grad_(not frozen)
+        optimizer.zero_grad()
+        model(torch.eye(8)).square().sum().backward()
+        before = model[0].weight.detach().clone()
+        optimizer.step()
+        assert torch.equal(model[0].weight, before) == frozen
+        assert (model[0].weight in optimizer.subspaces) == (not frozen)
+    assert optimizer.state[model[0].weight]["exp_avg"].shape == (8, 2)
+    assert model.table.eq(1).all()

@@ -344,3 +344,18 @@ def q_galore(params, **settings):
 class TestQGaLore(OptimizerConformance):
     optimizer = q_galore
     exceptions: ClassVar = NO_MATRIX
+
+
+@pytest.mark.parametrize("wrapper", [GaLore, QGaLore])
+def test_frozen_weights_in_few_bits_stay_where_they_are(wrapper):
+    model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 2))
+    quantize_linears(model, targets=["1"])
+    model[1].requires_grad_(False)
+    optimizer = wrapper(torch.optim.AdamW(model.parameters(), lr=0.01), rank=2)
+    model(torch.eye(8)).square().sum().backward()
+    before = model[1].weight.dequantize()
+    optimizer.step()
+    assert torch.equal(model[1].weight.dequantize(), before)
+    model[1].requires_grad_(True)
+    with pytest.raises((TypeError, ValueError), match="stored in 8 bits"):
+        optimizer.step()

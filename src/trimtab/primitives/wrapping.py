@@ -72,10 +72,18 @@ class OptimizerWrapper(Optimizer):
         """The inner optimizer's."""
         return self.inner.param_groups
 
+    @param_groups.setter
+    def param_groups(self, groups: list[Group]) -> None:  # what resumes a run may put others in their place
+        self.inner.param_groups = groups
+
     @property
     def state(self) -> Any:  # type: ignore[override]  # the same
         """The inner optimizer's."""
         return self.inner.state
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        self.inner.state = state
 
     @property
     def defaults(self) -> dict[str, Any]:  # type: ignore[override]  # the same
