@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from trimtab.optim.galore_checks import projection_rank, subspace_rank
-from trimtab.primitives.hyperparameters import whole_number
+from trimtab.primitives.hyperparameters import keep_own_rate, whole_number
 from trimtab.primitives.quantized_weight import QuantizedWeight, quantized_parameter
 from trimtab.primitives.quantizer import bit_width
 
@@ -58,7 +58,10 @@ def galore_parameter_groups(
             raise ValueError(f"rank={rank} is above parameter {name!r}, whose shape is {shape}: at most {min(shape)}")
     projected = {"params": [pair for pair in trained if pair[1] in chosen], f"{prefix}_rank": checked}
     rest = {"params": [pair for pair in trained if pair[1] not in chosen], f"{prefix}_rank": None}
-    return [{**group, **settings} for group in (projected, rest) if group["params"]]
+    groups = [{**group, **settings} for group in (projected, rest) if group["params"]]
+    for group in groups:
+        keep_own_rate(group)
+    return groups
 
 
 def quantize_linears(
