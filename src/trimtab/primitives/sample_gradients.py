@@ -18,6 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_leaves, tree_map
 
+from trimtab.primitives.gradient_hooks import has_gradient_hooks
 from trimtab.primitives.gradient_statistics import (
     GradientStatistics,
     Tensors,
@@ -28,7 +29,7 @@ from trimtab.primitives.gradient_statistics import (
     total,
     undistributed,
 )
-from trimtab.primitives.hyperparameters import FLOATING_DTYPES, flag, optional, whole_number
+from trimtab.primitives.hyperparameters import FLOATING_DTYPES, POSITIVE, flag, optional, whole_number
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.sharding import shards_of
 
@@ -54,6 +55,7 @@ def gradient_statistics(
     chunk_size: int | None = None,
     inner_products: bool = False,
     distributed: bool = False,
+    loss_scale: float = 1.0,
 ) -> GradientStatistics:
     r"""Returns the statistics of a batch's gradients, sample by sample.
 
@@ -77,21 +79,25 @@ def gradient_statistics(
         inner_products: whether the variance along the mean is wanted.
         distributed: whether the batch is this process's part of one that is spread over the processes of
             ``torch.distributed``'s default group. Every process gets the statistics of the whole.
+        loss_scale: what losses are multiplied with while they are differentiated, ``scaler.get_scale()`` where float16
+            needs it; the statistics are of unscaled gradients.
 
     Raises:
         RuntimeError: something in the model or the losses cannot be vectorised over samples, or ``distributed`` is
             asked for without processes.
         TypeError: an argument has the wrong type, or a parameter is not real or is divided over processes (FSDP2).
-        ValueError: ``chunk_size`` is less than one, the batch has no samples or not as many in each tensor, batch
-            normalisation is in training mode, an embedding makes sparse gradients, no parameter requires gradients, or
-            ``losses`` does not return one loss a sample. The message says what helps.
+        ValueError: ``chunk_size`` is less than one, ``loss_scale`` is not positive, the batch has no samples or not as
+            many in each tensor, batch normalisation is in training mode, an embedding makes sparse gradients, a
+            parameter has gradient hooks, no parameter requires gradients, or ``losses`` does not return one loss a
+            sample. The message says what helps.
     """
     chunk_size = _chunk_size("chunk_size", chunk_size)
     flag("inner_products", inner_products)
     flag("distributed", distributed)
+    loss_scale = POSITIVE("loss_scale", loss_scale)
     model, samples = undistributed(model), samples_of(batch)
     refuse(model)
-    gradients = _SampleGradients(model, losses)
+    gradients = _SampleGradients(model, losses, loss_scale)
     size = chunk_size or max(FEWEST_TOGETHER, IN_MEMORY // gradients.elements)
     chunks = [slice(first, min(first + size, samples)) for first in range(0, samples, size)]
     drawn = _random_states(model)
@@ -135,7 +141,8 @@ def refuse(model: nn.Module) -> None:
 
     Raises:
         TypeError: a parameter is not real, or is divided over processes.
-        ValueError: batch normalisation is in training mode, or an embedding makes sparse gradients.
+        ValueError: batch normalisation is in training mode, an embedding makes sparse gradients, or a parameter has
+            gradient hooks.
     """
     for name, param in model.named_parameters():
         if shards_of(param) is not None:
@@ -145,6 +152,11 @@ def refuse(model: nn.Module) -> None:
             )
         if param.requires_grad and param.dtype not in FLOATING_DTYPES:
             raise TypeError(f"parameter {name!r} is {param.dtype}; real floating-point parameters are needed")
+        if param.requires_grad and has_gradient_hooks(param):
+            raise ValueError(
+                f"parameter {name!r} has gradient hooks, which are not called for the gradients of single samples: "
+                "remove them, or take statistics of micro-batches' gradients with of_means()"
+            )
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm) and (module.training or module.running_mean is None):
             raise ValueError(
@@ -198,8 +210,8 @@ def refuse_coupled_samples(model: nn.Module, losses: Losses, batch: Any) -> int:
 class _SampleGradients:
     """Computes the gradients of some samples of a batch."""
 
-    def __init__(self, model: nn.Module, losses: Losses) -> None:
-        self._module = _Losses(model, losses)
+    def __init__(self, model: nn.Module, losses: Losses, loss_scale: float) -> None:
+        self._module, self._loss_scale = _Losses(model, losses), loss_scale
         self.params = {name: p.detach() for name, p in self._module.named_parameters() if p.requires_grad}
         if not self.params:
             raise ValueError("no parameter of the model requires a gradient")
@@ -215,7 +227,7 @@ class _SampleGradients:
                 f"losses returned {shape} for a batch of one sample, expected one loss a sample: shape (1,), as "
                 "reduction='none' gives"
             )
-        return found[0]
+        return found[0] * self._loss_scale
 
     def __call__(self, batch: Any, rows: slice) -> tuple[dict[str, Tensor], Tensor]:
         """Returns the gradients, one behind the other, in float32 at least, and the losses."""
@@ -230,7 +242,10 @@ class _SampleGradients:
                 "of micro-batches' gradients need no such thing: see of_means()"
             ) from error
         stacked = {name.removeprefix("model."): grad for name, grad in grads.items()}
-        return {name: grad.to(working_dtype(grad.dtype)) for name, grad in stacked.items()}, losses
+        working = {name: grad.to(working_dtype(grad.dtype)) for name, grad in stacked.items()}
+        if self._loss_scale == 1:
+            return working, losses
+        return {name: grad / self._loss_scale for name, grad in working.items()}, losses / self._loss_scale
 
 
 def _attention(device: torch.device) -> AbstractContextManager[None]:
