@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 
-from tests.catalog.loops import LR, STEPS, Run, names
+from tests.catalog.loops import BESIDE, LR, STEPS, Run, names
+from trimtab.catalog import entries
 from trimtab.optim import AGVM
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using backward.. with create_graph:UserWarning")
@@ -236,6 +237,11 @@ def test_what_a_loop_does_is_applied_or_refused_by_name(name, act):
         expected = pytest.raises(AssertionError)
     with expected:
         ACTS[act](name)
+
+
+def test_every_controller_of_the_catalogue_has_a_loop():
+    controllers = {entry.object.partition(":")[2] for entry in entries().values() if entry.kind == "controller"}
+    assert controllers <= BESIDE.keys()
 
 
 def test_the_page_lists_what_does_not_work():

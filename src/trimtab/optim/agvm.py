@@ -229,7 +229,7 @@ class AGVM(OptimizerWrapper):
     def exchange(self) -> None:
         """Makes the processes' own gradients the halves, and their mean the gradient, when it is time to compare.
 
-        Only with ``distributed=True``, after the backward pass; at other steps it does nothing.
+        With ``distributed=True``, call it after every backward pass, once; at other steps it does nothing.
 
         Raises:
             RuntimeError: there are fewer than two processes.
@@ -267,8 +267,6 @@ class AGVM(OptimizerWrapper):
         """
         if second is None:
             loss = evaluated(closure)
-            if closure is not None:
-                self.exchange()
         elif closure is None:
             raise ValueError("second=... needs a closure of the first half as well")
         else:

@@ -213,10 +213,20 @@ def of_means(gradients: Sequence[Tensors], samples_each: int) -> GradientStatist
     return replace(centred(stacked, inner_products=True), samples_each=samples_each)
 
 
-def gradients_of(model: nn.Module) -> dict[str, Float[Tensor, "..."]]:
-    """Returns copies of the gradients of a model's parameters, by name."""
+def gradients_of(model: nn.Module, *, loss_scale: float = 1.0) -> dict[str, Float[Tensor, "..."]]:
+    """Returns copies of the gradients of a model's parameters, by name.
+
+    Args:
+        model: the model.
+        loss_scale: what they are divided by, ``scaler.get_scale()`` where a gradient scaler has scaled the loss.
+
+    Raises:
+        TypeError: ``loss_scale`` is not a number.
+        ValueError: ``loss_scale`` is not positive.
+    """
+    loss_scale = POSITIVE("loss_scale", loss_scale)
     named = undistributed(model).named_parameters()
-    return {name: param.grad.detach().clone() for name, param in named if param.grad is not None}
+    return {name: param.grad.detach() / loss_scale for name, param in named if param.grad is not None}
 
 
 def undistributed(model: nn.Module) -> nn.Module:
