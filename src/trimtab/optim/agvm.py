@@ -393,7 +393,7 @@ def variance(pairs: Sequence[tuple[Tensor, Tensor]]) -> float | None:
     ]
     if not sums:
         return None
-    product, first, second = torch.stack(sums).sum(0).tolist()
+    product, first, second = map(float, torch.stack(sums).sum(0).tolist())  # one wait for an accelerator
     if not (0 < first < math.inf and 0 < second < math.inf):
         return None
     return max(0.0, 1 - product / math.sqrt(first * second))

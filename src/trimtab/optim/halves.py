@@ -67,7 +67,7 @@ class Halves:
         ]
         if not products:
             return 1.0
-        along, squared = torch.stack([each.to(products[0].device) for each in products]).sum(0).tolist()
+        along, squared = map(float, torch.stack([each.to(products[0].device) for each in products]).sum(0).tolist())
         return along / squared if squared > 0 else 1.0
 
     def exchange(self, params: Sequence[Tensor]) -> None:

@@ -52,7 +52,8 @@ def _drop(params: Sequence[Tensor], backward: Backward) -> None:
 
 
 def _hook(params: Sequence[Tensor], backward: Backward) -> None:
-    handles: list[Any] = [param.register_hook(lambda grad: grad * 0.5) for param in params]
+    untyped: Sequence[Any] = params  # torch has no types for hooks
+    handles = [param.register_hook(lambda grad: grad * 0.5) for param in untyped]
     backward(0)
     for handle in handles:
         handle.remove()
@@ -63,7 +64,8 @@ def _hook_afterwards(params: Sequence[Tensor], backward: Backward) -> None:
         if param.grad is not None:
             param.grad.mul_(0.5)
 
-    handles: list[Any] = [param.register_post_accumulate_grad_hook(halve) for param in params]
+    untyped: Sequence[Any] = params
+    handles = [param.register_post_accumulate_grad_hook(halve) for param in untyped]
     backward(0)
     for handle in handles:
         handle.remove()
