@@ -18,6 +18,7 @@ SUMMARY = """\
 * [Getting started](index.md)
 * Guides
     * [In a plain loop](guides/plain-loop.md)
+    * [Between backward and step](guides/between-backward-and-step.md)
     * [Hugging Face's Trainer](guides/huggingface.md)
     * [Lightning](guides/lightning.md)
     * [Sharded with FSDP2](guides/fsdp2.md)

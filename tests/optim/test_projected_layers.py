@@ -109,3 +109,12 @@ def test_layers_with_a_forward_pass_of_their_own_are_refused():
 
     with pytest.raises(TypeError, match="layer '0' is a Other and no plain Linear"):
         quantize_linears(nn.Sequential(Other(3, 3)))
+
+
+def test_groups_have_rates_of_their_own():
+    rate = torch.tensor(0.5)
+    groups = galore_parameter_groups(nn.Sequential(nn.Linear(8, 8), nn.LayerNorm(8)), 2, lr=rate)
+    for group in groups:
+        group["lr"] *= 0.5
+    assert [group["lr"].item() for group in groups] == [0.25, 0.25]
+    assert rate.item() == 0.5

@@ -337,6 +337,35 @@ def test_similarities_are_saved():
     assert all(math.isfinite(each) for each in saved["q_galore_similarities"])
 
 
+@pytest.mark.parametrize("clipped", [False, True])
+def test_weights_in_8_bits_are_clipped_and_scaled_like_others(clipped):
+    found = []
+    for scaler in (None, torch.amp.GradScaler("cpu", init_scale=65536.0)):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 3))
+        quantize_linears(model, targets=("0",))
+        optimizer = QGaLore(torch.optim.AdamW(model.parameters(), lr=0.1), rank=4)
+        for step in range(4):
+            if step == 1 and scaler is None:
+                continue
+            generator = torch.Generator().manual_seed(step)
+            loss = model(torch.randn(8, 16, generator=generator)).square().mean() * (math.inf if step == 1 else 1)
+            optimizer.zero_grad()
+            (loss if scaler is None else scaler.scale(loss)).backward()
+            if clipped:
+                if scaler is not None:
+                    scaler.unscale_(optimizer)
+                nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+            if scaler is None:
+                optimizer.step()
+            else:
+                scaler.step(optimizer)
+                scaler.update()
+        found.append([model[0].weight.quantized.dequantize(), *(param + 0 for param in list(model.parameters())[1:])])
+    assert scaler.get_scale() == 32768.0
+    assert all(map(torch.equal, *found))
+
+
 def q_galore(params, **settings):
     return QGaLore(AdaBelief(params, **{"compile": False, **settings}), rank=1, update_proj_gap=1, queue_size=1)
 

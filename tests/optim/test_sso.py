@@ -469,6 +469,8 @@ class TestConformance(OptimizerConformance):
 class OfGradients(SSO):
     """Steps as SSO does where the model is the identity: outputs are the parameters, and ``.grad`` their gradients."""
 
+    _step_supports_amp_scaling = False  # so that a scaler unscales these
+
     def step(self, closure=None):
         assert closure is None
         params = [param for param in self.trained() if param.grad is not None]
@@ -621,3 +623,30 @@ def test_sparse_gradients_are_refused():
 
 def test_armijo_is_what_is_inside_by_default():
     assert SSO([start()])._inner is ArmijoGradientDescent
+
+
+def test_hooks_see_the_gradient_of_every_inner_step():
+    theta, seen = start(), []
+
+    def half(grad):
+        seen.append(grad.tolist())
+        return grad * torch.tensor([1.0, 0.0], dtype=DOUBLE)
+
+    theta.register_hook(half)
+    optimizer = SSO([theta], inner_steps=2, inner=partial(torch.optim.SGD, lr=0.25))
+    optimizer.step(lambda: X @ theta, loss=squared)
+    assert seen[0] == pytest.approx([-5 / 3, -2.0])
+    assert len(seen) == 2
+    assert theta[1].item() == 0.0
+    assert theta[0].item() == pytest.approx(0.25 * 5 / 3 * (1 + 0.75))
+
+
+def test_a_gradient_scaler_is_refused_by_name_and_without_it_all_is_well():
+    theta = start()
+    optimizer, scaler = SSO([theta]), torch.amp.GradScaler("cpu")
+    scaler.scale(torch.ones(()))
+    with pytest.raises(RuntimeError, match=r"SSO is not to be stepped .* call step\(forward, loss=\.\.\.\) itself"):
+        scaler.step(optimizer, lambda: X @ theta, loss=squared)
+    assert theta.tolist() == [0.0, 0.0]
+    optimizer.step(lambda: X @ theta, loss=squared)
+    assert theta.tolist() != [0.0, 0.0]

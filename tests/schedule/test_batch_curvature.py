@@ -169,3 +169,11 @@ def test_bad_input_is_named():
         hessian_noise([product, product], [])
     with pytest.raises(ValueError, match="not finite"):
         hessian_noise([product, lambda v: [math.nan * each for each in v]], [direction])
+
+
+@pytest.mark.parametrize("matrix", ["hessian", "ggn"])
+def test_hooks_on_parameters_do_not_change_the_curvature(matrix):
+    free, hooked = problem(), problem()
+    for param in hooked[0].parameters():
+        param.register_hook(lambda grad: grad * 0.5)
+    assert torch.equal(dense(curvature(*hooked, matrix)), dense(curvature(*free, matrix)))

@@ -300,6 +300,15 @@ class SharesTensorLr(Sound):
             group["lr"] = self.defaults["lr"] = lr
 
 
+class SharesTensorLrAmongGroups(Sound):
+    def __init__(self, params, lr=0.125, **settings):
+        super().__init__(params, lr, **settings)
+        if isinstance(lr, torch.Tensor):
+            own = lr.clone()
+            for group in self.param_groups:
+                group["lr"] = own
+
+
 class OverwritesLr(Sound):
     def after(self):
         for group in self.param_groups:
@@ -426,6 +435,42 @@ class ZeroesInfinity(Sound):
             param.grad.nan_to_num_(posinf=0.0).div_(getattr(self, "grad_scale", None) or 1.0)
 
 
+class UnscalesAgain(Sound):
+    """Takes the scaler's work over, and unscales also what was unscaled by hand."""
+
+    _step_supports_amp_scaling = True
+
+    def take(self, closure):
+        return None if getattr(self, "found_inf", 0) else super().take(closure)
+
+    def before(self):
+        if hasattr(self, "found_inf"):
+            for param in self.params:
+                param.grad.div_(2.0**8 if self.grad_scale is None else self.grad_scale)
+
+
+class CatchesGradients(Sound):
+    """Takes gradients as the backward pass makes them, whatever the loop does to them afterwards."""
+
+    def __init__(self, params, **settings):
+        super().__init__(params, **settings)
+        self.caught = {}
+        for group in self.param_groups:
+            for param in group["params"]:
+                param.register_post_accumulate_grad_hook(self.catch)
+
+    def catch(self, param):
+        self.caught[id(param)] = param.grad.clone()
+
+    def move(self, group):
+        own = [param.grad for param in group["params"]]
+        for param in group["params"]:
+            param.grad = getattr(self, "caught", {}).pop(id(param), param.grad)
+        super().move(group)
+        for param, grad in zip(group["params"], own, strict=True):
+            param.grad = grad
+
+
 class MakesNoStateWithoutLr(Sound):
     def move(self, group):
         if group["lr"]:
@@ -473,9 +518,9 @@ FAULTS = {
     LeavesGradientsOff: "closure step_builds_no_graph tied_parameters",
     KeepsTheGraph: "step_builds_no_graph loaded_state_not_aliased",
     ForgetsHooks: "step_hooks",
-    WritesToGradients: "gradients_unchanged",
+    WritesToGradients: "gradients_unchanged between_backward_and_step",
     ReplacesGradients: "gradients_unchanged",
-    KeepsGradients: "zero_grad without_gradients",
+    KeepsGradients: "zero_grad without_gradients between_backward_and_step",
     MovesStorage: "storage_not_moved layout",
     DrawsFromTorch: "global_random_state",
     DrawsFromPython: "global_random_state",
@@ -502,9 +547,12 @@ FAULTS = {
     ChecksOnlyAtConstruction: "refuses_later",
     RefusesTooLate: "refuses_later",
     SharesTensorLr: "tensor_lr_not_aliased",
+    SharesTensorLrAmongGroups: "tensor_lr_not_aliased",
     OverwritesLr: "tensor_lr scheduler added_group",
     IgnoresSchedules: "scheduler added_group refuses_later zero_lr",
     ZeroesInfinity: "grad_scaler",
+    UnscalesAgain: "grad_scaler",
+    CatchesGradients: "between_backward_and_step",
     DropsNames: "named_parameters",
     AcceptsDuplicates: "duplicates_refused",
     WritesToCallersGroup: "callers_groups_not_aliased",

@@ -17,6 +17,7 @@ from torch.optim.optimizer import ParamsT
 from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, Interval, learning_rate, whole_number
 from trimtab.primitives.joint import JointOptimizer, norm_of, put_back, undone_if_it_fails
+from trimtab.primitives.loss_scaling import refuse_scaler
 from trimtab.primitives.refusals import refuse_sparse_gradients
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class ArmijoGradientDescent(JointOptimizer):
     }
 
     last: Search | None = None
+    _step_supports_amp_scaling = True  # so that it is stepped, and can say that it has no use for a scaler
 
     def __init__(
         self,
@@ -137,9 +139,15 @@ class ArmijoGradientDescent(JointOptimizer):
             The loss before the step.
 
         Raises:
-            RuntimeError: the loss or its gradient is not finite, or a gradient is sparse. Nothing was written.
+            RuntimeError: the loss or its gradient is not finite, a gradient is sparse, or a gradient scaler takes the
+                step. Nothing was written.
             TypeError: there is no closure, or one that takes no ``backward``. Nothing was written.
         """
+        refuse_scaler(
+            self,
+            "its closure computes loss and gradients, which have to be of one scale: leave the scaler out, call step() "
+            "itself, and use bfloat16, which needs no scaling",
+        )
         settings = self.settings()
         searched = _refuse_plain(closure)
         with torch.enable_grad():

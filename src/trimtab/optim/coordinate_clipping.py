@@ -52,7 +52,8 @@ def clip_coordinates_(
     Args:
         tensors: what to clip, of any shapes. One that stands there twice counts once.
         fraction: :math:`p` in [0, 1), the share of coordinates above the threshold; 0 clips nothing.
-        threshold: an absolute :math:`\tau > 0`, instead of a fraction.
+        threshold: an absolute :math:`\tau > 0`, instead of a fraction. Of gradients that a gradient scaler has scaled,
+            call ``scaler.unscale_`` first.
         scope: whether all tensors have one threshold, or each its own.
         scale: :math:`c > 0`.
         ignore_zeros: whether only coordinates other than zero are counted. Otherwise, where more than
@@ -90,7 +91,6 @@ class CoordinateClip(OptimizerWrapper):
         * A clipped gradient is biased: where gradients are noisy, the point at which it vanishes on average is not a
           stationary point.
         * Around an optimizer that looks at signs only (Lion, sign descent), clipping the update does nothing.
-        * With gradient scaling, unscale first if ``threshold`` is absolute; a fraction does not depend on the scale.
 
     Args:
         optimizer: what to clip for.

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from trimtab.primitives.hyperparameters import keep_own_rate
 from trimtab.primitives.parameter_names import remember_names
 
 Group: TypeAlias = dict[str, Any]
@@ -41,6 +42,7 @@ def module_parameter_groups(model: nn.Module, modules: Sequence[str] | None = No
         params = list(known[name].parameters())
         if params or modules is not None:
             groups.append({"params": params, "name": name, **settings})
+            keep_own_rate(groups[-1])
     _check_cover(groups, dict(model.named_parameters()))
     remember_names(model)
     return groups
@@ -95,5 +97,7 @@ def split_by_children(optimizer: Optimizer) -> None:
             part = parts.setdefault(child, {**group, "name": child, "params": [], "param_names": []})
             part["params"].append(param)
             part["param_names"].append(name)
-        split += parts.values()
+        for part in parts.values():
+            keep_own_rate(part)
+            split.append(part)
     optimizer.param_groups[:] = split

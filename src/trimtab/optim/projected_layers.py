@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from trimtab.optim.galore_checks import projection_rank, subspace_rank
-from trimtab.primitives.hyperparameters import FLOATING_DTYPES, whole_number
+from trimtab.primitives.hyperparameters import FLOATING_DTYPES, keep_own_rate, whole_number
 from trimtab.primitives.parameter_names import remember_names
 from trimtab.primitives.quantized_weight import QuantizedWeight, quantized_parameter
 from trimtab.primitives.quantizer import bit_width
@@ -61,7 +61,10 @@ def galore_parameter_groups(
     params = list(model.parameters())
     projected = {"params": [param for param in params if param in chosen], f"{prefix}_rank": checked}
     rest = {"params": [param for param in params if param not in chosen], f"{prefix}_rank": None}
-    return [{**group, **settings} for group in (projected, rest) if group["params"]]
+    groups = [{**group, **settings} for group in (projected, rest) if group["params"]]
+    for group in groups:
+        keep_own_rate(group)
+    return groups
 
 
 def quantize_linears(

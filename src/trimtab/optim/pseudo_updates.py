@@ -86,7 +86,7 @@ class PseudoUpdates:
 
         Args:
             grads: the gradients of ``params``, ``None`` where there is none; those in ``.grad`` by default. They are
-                not written to.
+                not written to. Under a gradient scaler, observe after ``scaler.unscale_``, and finite ones only.
 
         Raises:
             ValueError: there are more or fewer gradients than parameters, or a gradient has another shape.

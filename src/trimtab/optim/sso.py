@@ -32,6 +32,7 @@ from trimtab.optim.target_loss import (
 )
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, flag, learning_rate, one_of, optional, whole_number
 from trimtab.primitives.joint import JointOptimizer, undone_if_it_fails
+from trimtab.primitives.loss_scaling import refuse_scaler
 from trimtab.primitives.wrapping import lent_gradients
 
 if TYPE_CHECKING:
@@ -137,7 +138,9 @@ class SSO(JointOptimizer):
         "keep_inner_state": flag,
     }
 
+    own_gradients = True
     last: TargetStep | None = None
+    _step_supports_amp_scaling = True  # so that it is stepped, and can say that it has no use for a scaler
 
     def __init__(
         self,
@@ -193,10 +196,16 @@ class SSO(JointOptimizer):
 
         Raises:
             NonFiniteError: the loss, its gradient or the surrogate is not finite. The parameters are as before.
-            RuntimeError: ``forward`` is random, or a gradient is sparse. The parameters are as before.
+            RuntimeError: ``forward`` is random, a gradient is sparse, or a gradient scaler takes the step. The
+                parameters are as before.
             TypeError: an argument has the wrong type or returned it; above all, an ordinary closure was given.
             ValueError: not exactly one of ``loss`` and ``oracle`` was given, or something has the wrong shape.
         """
+        refuse_scaler(
+            self,
+            "it computes its gradients itself: leave the scaler out, call step(forward, loss=...) itself, and use "
+            "bfloat16, which needs no scaling",
+        )
         settings = self.settings()
         self._refuse_request(forward, loss, oracle, reduction)
         new = "step" not in self.joint_state()

@@ -29,6 +29,7 @@ from trimtab.primitives.hyperparameters import (
     flag,
     floating_dtype,
     integer,
+    keep_own_rate,
     learning_rate,
     optional,
 )
@@ -146,9 +147,7 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
         except (TypeError, ValueError):
             self.param_groups.pop()
             raise
-        if isinstance(group["lr"], Tensor):
-            # Schedulers write to it in place: were it shared, two groups would each multiply the same number.
-            group["lr"] = group["lr"].detach().clone()
+        keep_own_rate(group)
 
     @overload
     def step(self, closure: None = None) -> None: ...

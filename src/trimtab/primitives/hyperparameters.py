@@ -122,6 +122,15 @@ def learning_rate(name: str, value: object) -> float | Tensor:
     return value
 
 
+def keep_own_rate(group: dict[str, Any]) -> None:
+    """Gives a parameter group a tensor of its own, if its ``lr`` is one.
+
+    Schedulers write to it in place: were it shared, two groups would each multiply the same number.
+    """
+    if isinstance(group.get("lr"), Tensor):
+        group["lr"] = group["lr"].detach().clone()
+
+
 def integer(name: str, value: object) -> int:
     """Returns ``value``.
 

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from trimtab.primitives import saved_state
-from trimtab.primitives.hyperparameters import Check
+from trimtab.primitives.hyperparameters import Check, keep_own_rate
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.refusals import refuse_other_types
 
@@ -25,6 +25,7 @@ class JointOptimizer(Optimizer):
     Attributes:
         hyperparameters: its settings, each with its check.
         apart: those that may differ between groups after all.
+        own_gradients: whether it computes gradients by itself, and those in ``.grad`` are not looked at.
 
     Args:
         params: parameters, named parameters or parameter groups, as in ``torch.optim``.
@@ -37,6 +38,7 @@ class JointOptimizer(Optimizer):
 
     hyperparameters: ClassVar[Mapping[str, Check]]
     apart: ClassVar[tuple[str, ...]] = ()
+    own_gradients: ClassVar[bool] = False
 
     def __init__(self, params: ParamsT, **settings: Any) -> None:
         super().__init__(params, self._checked(settings))
@@ -57,9 +59,7 @@ class JointOptimizer(Optimizer):
         except (TypeError, ValueError):
             self.param_groups.pop()
             raise
-        if isinstance(group["lr"], Tensor):
-            # Schedulers write to it in place: were it shared, two groups would each multiply the same number.
-            group["lr"] = group["lr"].detach().clone()
+        keep_own_rate(group)
 
     def settings(self) -> dict[str, Any]:
         """Returns the settings that the groups share, checked.

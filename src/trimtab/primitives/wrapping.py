@@ -29,6 +29,7 @@ class OptimizerWrapper(Optimizer):
         owns: settings of the inner optimizer that it sets by itself, so that they are not for tuning.
         bounds: of a setting that it owns, the two of its own that the ends of the inner optimizer's range go to.
         passes_steps_on: whether optimizers may be inside that need more than gradients and a closure.
+        passes_gradients_on: whether the optimizer inside is given the gradients that this one is given.
         needs_names: whether it goes by the parameters' names.
         keeps_shapes: whether the state inside is of the parameters' own shapes.
         rescales: settings of the inner optimizer that should be larger by a factor inside this wrapper.
@@ -48,6 +49,7 @@ class OptimizerWrapper(Optimizer):
     owns: ClassVar[tuple[str, ...]] = ()
     bounds: ClassVar[Mapping[str, tuple[str, str]]] = {}
     passes_steps_on: ClassVar[bool] = False
+    passes_gradients_on: ClassVar[bool] = False
     needs_names: ClassVar[bool] = False
     keeps_shapes: ClassVar[bool] = True
     rescales: ClassVar[Mapping[str, float]] = {}

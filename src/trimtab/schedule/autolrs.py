@@ -200,7 +200,7 @@ class AutoLRS:
         """Takes note of a step, and sets the rate of the next; goes back where a trial is over.
 
         Args:
-            loss: of the batch, before the step.
+            loss: of the batch, before the step; not what a gradient scaler has made of it.
 
         Raises:
             DivergedError: the loss is not finite, and there is no lower rate to go on with.

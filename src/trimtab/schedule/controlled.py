@@ -27,6 +27,7 @@ class PacedOptimizer(OptimizerWrapper, ABC):
     """
 
     passes_steps_on = True
+    passes_gradients_on = True
     tunables: ClassVar[Tunables] = {}
     usage: ClassVar[str]
     sets: ClassVar[tuple[str, ...]] = ("lr",)

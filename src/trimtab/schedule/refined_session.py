@@ -11,7 +11,7 @@ from trimtab.lab.session import Session
 from trimtab.primitives.hyperparameters import FRACTION, one_of, optional
 from trimtab.primitives.wrapping import innermost
 from trimtab.schedule.controlled import PacedOptimizer
-from trimtab.schedule.gradient_norms import GradientNormRecorder
+from trimtab.schedule.gradient_norms import GradientNormRecorder, given_gradients
 from trimtab.schedule.linear_decay import linear_factor
 from trimtab.schedule.refined import POWERS, check_cap, refine_schedule
 
@@ -77,6 +77,8 @@ class Refined(PacedOptimizer):
         norm: str | None = None,
         cap: float | None = None,
     ) -> None:
+        if isinstance(optimizer, Optimizer):
+            given_gradients(optimizer)
         super().__init__(optimizer, warmup=warmup, smoothing=smoothing, norm=norm, cap=cap)
         for group in self.param_groups:
             group.setdefault("initial_lr", group["lr"])

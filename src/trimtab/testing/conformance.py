@@ -1,5 +1,6 @@
 """The whole suite as one class."""
 
+from trimtab.testing.looping import LoopChecks
 from trimtab.testing.saving import SavingChecks
 from trimtab.testing.settings import SettingChecks
 from trimtab.testing.stepping import StepChecks
@@ -7,7 +8,7 @@ from trimtab.testing.tensors import TensorChecks
 from trimtab.testing.training import TrainingChecks
 
 
-class OptimizerConformance(StepChecks, TensorChecks, SettingChecks, TrainingChecks, SavingChecks):
+class OptimizerConformance(StepChecks, TensorChecks, SettingChecks, LoopChecks, TrainingChecks, SavingChecks):
     """What ``torch.optim`` promises or should: derive from it, name the optimizer, and let pytest collect it.
 
     Each check is a method whose docstring says the contract in a line. Checks of settings that the optimizer does not

@@ -85,14 +85,16 @@ class SettingChecks(Suite):
         require_same(results[1], results[0], "a tensor as lr differs from the same number")
 
     def test_tensor_lr_not_aliased(self) -> None:
-        """The caller's ``lr`` tensor is copied: neither side sees what the other writes to it."""
+        """The caller's ``lr`` tensor is copied for each group: nobody sees what others write to it."""
         rate = self.default_lr()
         lr = torch.tensor(rate)
         given = lr.clone()
         optimizer = self.make([{"params": [param]} for param in parameters(self.shapes)], lr=lr)
         for group in optimizer.param_groups:
-            if isinstance(group["lr"], torch.Tensor):
-                group["lr"].fill_(0.5)
+            group["lr"] *= 0.5  # in place where it is a tensor, as some schedules write
+        rates = [float(group["lr"]) for group in optimizer.param_groups]
+        halved = [pytest.approx(given.item() / 2)] * len(rates)
+        require(rates == halved, f"each group's lr of {given.item()} was halved once, and they are {rates}")
         require(torch.equal(lr, given), "writing to a group's lr changed the caller's tensor")
         require(float(optimizer.defaults["lr"]) == given.item(), "writing to a group's lr changed the defaults")
         optimizer = self.make(parameters(self.shapes), lr=lr)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer, lr_scheduler
 
 from trimtab.testing.resume import follow
@@ -88,7 +89,8 @@ class TrainingChecks(Suite):
             f"the parameters took no notice of {name}",
         )
 
-    def test_grad_scaler(self) -> None:
+    @pytest.mark.parametrize("clipped", [False, True], ids=["unscaled_by_step", "unscaled_and_clipped"])
+    def test_grad_scaler(self, clipped: bool) -> None:
         """``GradScaler`` changes nothing, and a step that it skips for an infinite gradient leaves no trace."""
         params, plainly = parameters(self.shapes), parameters(self.shapes)
         optimizer, other = self.make(params), self.make(plainly)
@@ -103,7 +105,13 @@ class TrainingChecks(Suite):
             if step == 1:
                 spoilt[-1].view(-1)[0] = torch.inf
             else:
-                follow(other, plainly, gradients(plainly, 1, step))
+                give(plainly, step)
+                if clipped:
+                    clip_grad_norm_(plainly, 0.5)
+                other.step()
+            if clipped:
+                scaler.unscale_(optimizer)
+                clip_grad_norm_(params, 0.5)
             scaler.step(optimizer)
             scaler.update()
             if step == 1:
