@@ -19,6 +19,7 @@ from trimtab.primitives.directions import adam_scalars
 from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, Group, Inputs
 from trimtab.primitives.hutchinson import DiagonalEstimates, Member, cut_graphs
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, SHARE, integer, pair, whole_number
+from trimtab.primitives.idle import is_idle
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.refusals import parameter_name, refuse_sparse_gradients
 from trimtab.primitives.sharding import shards_of
@@ -305,7 +306,7 @@ class AdaHessian(FlatOptimizer):
             if param.grad is not None and self._is_due(param, group)
         ]
         graph = any(each.grad.requires_grad for each in due)
-        if due and not (graph or self._estimates.sums or self._is_idle()):
+        if due and not (graph or self._estimates.sums or is_idle(self)):
             raise RuntimeError(NO_GRAPH)
         if any(self._steps(each.param) == 0 for each in due):  # the whole graph is walked, so once must do
             curvature.refuse_dead_ends([each.grad for each in due])
@@ -329,12 +330,6 @@ class AdaHessian(FlatOptimizer):
             ),
             default=0,
         )
-
-    def _is_idle(self) -> bool:
-        """Whether a step moves nothing, and is to make the state only: distributed checkpointing takes such a step."""
-        still = not any(float(group["lr"]) for group in self.param_groups)
-        grads = [param.grad for group in self.param_groups for param in group["params"]]
-        return still and not any(grad is not None and bool(grad.any()) for grad in grads)
 
     def _by_parameter(self, given: Sequence[Tensor]) -> dict[Tensor, Tensor]:
         params = [param for group in self.param_groups for param in group["params"]]

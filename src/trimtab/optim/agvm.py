@@ -27,6 +27,7 @@ from trimtab.primitives.hyperparameters import (
     string,
     whole_number,
 )
+from trimtab.primitives.idle import is_idle
 from trimtab.primitives.wrapping import Group, OptimizerWrapper, evaluated
 
 if TYPE_CHECKING:
@@ -228,7 +229,10 @@ class AGVM(OptimizerWrapper):
                 with self.half(index, samples[index]):
                     losses.append(evaluated(compute) * samples[index])
             loss = sum(losses) / sum(samples)
-        self._step()
+        if closure is None and is_idle(self):
+            self.inner.step()
+        else:
+            self._step()
         return loss
 
     def step_on(self, session: "Session") -> Any:

@@ -134,7 +134,6 @@ class GaLore(SubspaceWrapper):
 
     def _begin(self, optimizer: Optimizer, **settings: Any) -> None:
         super().__init__(optimizer, targets="matrices", **settings)
-        self._subspaces = {}
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Takes one step of the inner optimizer in the subspaces.
@@ -182,7 +181,7 @@ class GaLore(SubspaceWrapper):
                 for number, (own, group) in enumerate(checked)
                 for index in projected_params(group, own)
             ]
-            refuse_changed(self.prefix, self.param_groups, matrices, self._subspaces, rule)
+            refuse_changed(self.prefix, self.param_groups, matrices, self.subspaces, rule)
             moves = [self._move(rule, matrix) for matrix in matrices if matrix.param.grad is not None]
             stand_ins = {move.matrix.param: move.stand_in for move in moves}
             apart = {stand_ins.get(matrix.param, matrix.param) for matrix in matrices}
@@ -190,7 +189,7 @@ class GaLore(SubspaceWrapper):
                 self.inner.step()
             for move in moves:
                 self._write(move, self._moved(rule, move))
-                self._subspaces[move.matrix.param] = move.subspace.older()
+                self._keep(move.matrix.param, move.subspace.older().kept(self._remembered(move.matrix.own)))
             if isinstance(rule, FlatOptimizer):
                 rule.forget(set(stand_ins.values()))
 
@@ -212,7 +211,7 @@ class GaLore(SubspaceWrapper):
 
     def _subspace_for(self, matrix: Matrix, grad: Tensor) -> Subspace:
         """Returns the subspace for this step: the present one, or a new one if its time is over."""
-        own, present = matrix.own, self._subspaces.get(matrix.param)
+        own, present = matrix.own, self._subspace(matrix.param)
         rank, side = subspace_rank(own["rank"], matrix.param), matrix.side
         if present is not None and not present.due and present.age < self._gap(own, present):
             return present
@@ -225,12 +224,16 @@ class GaLore(SubspaceWrapper):
             return replace(present, due=True)
         size = matrix.param.shape[side == "right"]
         drawn = random_basis(rank, size, (own["seed"], "random", *matrix.position), grad)
-        return Subspace(self._stored(matrix, drawn), side, decompositions=0, due=True)
+        return self._following(own, None, drawn, Subspace(self._stored(matrix, drawn), side, decompositions=0, due=True))
 
     def _gap(self, own: Settings, _present: Subspace) -> int:
         """Returns the age at which a subspace is replaced."""
         gap: int = own["update_proj_gap"]
         return gap
+
+    def _remembered(self, _own: Settings) -> int:
+        """Returns of how many subspaces the similarity is kept."""
+        return 0
 
     def _stored(self, matrix: Matrix, basis: Basis) -> Tensor | QuantizedTensor:
         """Returns a basis as it is kept."""

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from trimtab.optim.armijo import ArmijoGradientDescent
 from trimtab.optim.target_loss import Answer, Forward, NonFiniteError, Outputs
-from trimtab.primitives.joint import norm_of
+from trimtab.primitives.norms import norm_of
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.refusals import refuse_sparse_gradients
 

@@ -20,14 +20,21 @@ Group: TypeAlias = Mapping[str, Any]
 Finite: TypeAlias = Callable[[Tensor], Tensor]
 
 
+def moves(param: Tensor) -> bool:
+    """Returns whether a step may move a parameter; a frozen one stays, until it is unfrozen."""
+    return param.requires_grad or param.grad is not None
+
+
 def refuse_other_types(group: Group, owner: str) -> None:
-    """Checks that the parameters are real floating-point numbers.
+    """Checks that the parameters which move are real floating-point numbers.
+
+    Frozen ones of other types, such as a quantised layer's whole numbers, stay where they are.
 
     Raises:
         TypeError: one is not.
     """
     for index, param in enumerate(group["params"]):
-        if param.dtype not in FLOATING_DTYPES:
+        if moves(param) and param.dtype not in FLOATING_DTYPES:
             name = parameter_name(group, index)
             raise TypeError(f"{owner} moves real floating-point parameters, and {name} is {param.dtype}")
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from trimtab.primitives import saved_state
 from trimtab.primitives.hyperparameters import Check
 
 Group = dict[str, Any]
@@ -116,7 +117,7 @@ class OptimizerWrapper(Optimizer):
             ValueError: a saved setting is outside its range, or the inner optimizer refuses the state. Nothing was
                 changed.
         """
-        state = state_dict.copy()
+        state = saved_state.without_blanks(state_dict)
         for prepare in self._optimizer_load_state_dict_pre_hooks.values():
             changed = prepare(self, state)
             state = state if changed is None else changed
