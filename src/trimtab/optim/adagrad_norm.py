@@ -18,7 +18,7 @@ from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, learning_
 from trimtab.primitives.idle import is_idle
 from trimtab.primitives.joint import Group, JointOptimizer
 from trimtab.primitives.norms import norms
-from trimtab.primitives.refusals import refuse_sparse_gradients
+from trimtab.primitives.refusals import refuse_unreadable_gradients
 from trimtab.primitives.sharding import Shards, local, shards_of
 from trimtab.primitives.wrapping import evaluated
 
@@ -89,14 +89,13 @@ class AdaGradNorm(JointOptimizer):
             What the closure returned.
 
         Raises:
-            RuntimeError: a gradient is sparse. Nothing was written.
+            RuntimeError: a gradient is sparse or has no values. Nothing was written.
             TypeError: a setting was set to a value of the wrong type. Nothing was written.
             ValueError: a setting was set to a value outside its range, or differs between groups. Nothing was written.
         """
         loss: float | None = evaluated(closure)
         settings = self.settings()
-        for group in self.param_groups:
-            refuse_sparse_gradients(group, [param.grad for param in group["params"]], type(self).__name__)
+        refuse_unreadable_gradients(self.param_groups, type(self).__name__)
         if closure is None and is_idle(self):
             self.keep(step=0, accumulator=settings["initial_accumulator_value"])
         else:

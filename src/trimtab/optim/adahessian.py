@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
 from jaxtyping import Float
 from torch import Tensor
 from torch._compile import _disable_dynamo
+from torch.nn.parameter import is_lazy
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
@@ -21,7 +22,7 @@ from trimtab.primitives.hutchinson import DiagonalEstimates, Member, cut_graphs
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, SHARE, integer, pair, whole_number
 from trimtab.primitives.idle import is_idle
 from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.refusals import parameter_name, refuse_sparse_gradients
+from trimtab.primitives.refusals import moves, parameter_name, refuse_sparse_gradients
 from trimtab.primitives.sharding import shards_of
 
 if TYPE_CHECKING:
@@ -289,6 +290,8 @@ class AdaHessian(FlatOptimizer):
                     f"AdaHessian differentiates gradients once more, which does not work across processes, and "
                     f"{parameter_name(group, index)} is divided over some (FSDP2): use it without fully_shard"
                 )
+            if is_lazy(param):  # the first step checks it
+                continue
             try:
                 refuse_uneven_blocks(param.shape, group["block"])
             except ValueError as error:
@@ -342,6 +345,7 @@ class AdaHessian(FlatOptimizer):
         return {
             param: values.detach().to(param.device, working_dtype(param.dtype))
             for param, values in zip(params, given, strict=True)
+            if moves(param)
         }
 
     def _keep(self, group: Group, fresh: Mapping[Tensor, Tensor]) -> None:

@@ -28,7 +28,8 @@ from trimtab.primitives.hyperparameters import (
     whole_number,
 )
 from trimtab.primitives.idle import is_idle
-from trimtab.primitives.wrapping import Group, OptimizerWrapper, evaluated
+from trimtab.primitives.refusals import refuse_unreadable_gradients
+from trimtab.primitives.wrapping import Group, OptimizerWrapper, evaluated, step_inside
 
 if TYPE_CHECKING:
     from trimtab.lab.session import Session
@@ -190,11 +191,14 @@ class AGVM(OptimizerWrapper):
             samples: how many samples it has, if the halves differ in that.
 
         Raises:
+            RuntimeError: a gradient is sparse or has no values.
+            TypeError: a gradient is complex.
             ValueError: ``index`` is neither.
         """
         one_of(0, 1)("index", index)
         self.zero_grad()
         yield
+        refuse_unreadable_gradients(self.param_groups, type(self).__name__)
         self._halves.keep(index, self._params(), samples)
         self.zero_grad()
 
@@ -216,7 +220,9 @@ class AGVM(OptimizerWrapper):
             What the closure returned; the mean over the samples of both.
 
         Raises:
-            RuntimeError: it is time to compare, and there are no halves. Nothing was written.
+            RuntimeError: it is time to compare, and there are no halves; or a gradient is sparse or has no values.
+                Nothing was written.
+            TypeError: a gradient is complex. Nothing was written.
             ValueError: there is a second closure only.
         """
         if second is None:
@@ -229,8 +235,9 @@ class AGVM(OptimizerWrapper):
                 with self.half(index, samples[index]):
                     losses.append(evaluated(compute) * samples[index])
             loss = sum(losses) / sum(samples)
+        refuse_unreadable_gradients(self.param_groups, type(self).__name__)
         if closure is None and is_idle(self):
-            self.inner.step()
+            step_inside(self.inner)
         else:
             self._step()
         return loss
@@ -259,7 +266,7 @@ class AGVM(OptimizerWrapper):
             self._compare(own[0])
         self._halves.put_together(self._params())
         with self._scaled_rates():
-            self.inner.step()
+            step_inside(self.inner)
         for group in self.param_groups:
             group["agvm_steps"] += 1
 
@@ -336,15 +343,19 @@ class AGVM(OptimizerWrapper):
 
 
 def variance(pairs: Sequence[tuple[Tensor, Tensor]]) -> float | None:
-    """Returns one minus the cosine of two gradients that consist of several tensors; ``None`` if one is zero."""
-    sums = [
-        torch.stack([(one * other).sum(dtype=torch.float64) for one, other in ((a, b), (a, a), (b, b))])
-        for a, b in pairs
-    ]
+    """Returns one minus the cosine of two gradients that consist of several tensors; ``None`` if one is zero.
+
+    Also where a product of two elements is beyond double precision, there is nothing to compare.
+    """
+    # In double precision before they are multiplied: products of what float32 holds are in its range.
+    doubles = ((one.double(), other.double()) for one, other in pairs)
+    sums = [torch.stack([(one * other).sum() for one, other in ((a, b), (a, a), (b, b))]) for a, b in doubles]
     if not sums:
         return None
     product, first, second = torch.stack(sums).sum(0).tolist()
-    return None if first == 0 or second == 0 else max(0.0, 1 - product / math.sqrt(first * second))
+    if not (0 < first < math.inf and 0 < second < math.inf):
+        return None
+    return max(0.0, 1 - product / (math.sqrt(first) * math.sqrt(second)))
 
 
 def rate(anchor: float, own: float, clamp: tuple[float, float] | None) -> float:

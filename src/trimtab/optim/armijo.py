@@ -19,7 +19,7 @@ from trimtab.primitives.hyperparameters import NON_NEGATIVE, Interval, learning_
 from trimtab.primitives.idle import is_idle
 from trimtab.primitives.joint import JointOptimizer, put_back, undone_if_it_fails
 from trimtab.primitives.norms import norm_of
-from trimtab.primitives.refusals import refuse_sparse_gradients
+from trimtab.primitives.refusals import refuse_unreadable_gradients
 
 if TYPE_CHECKING:
     from trimtab.lab.session import Session
@@ -130,6 +130,9 @@ class ArmijoGradientDescent(JointOptimizer):
             minimum=minimum,
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "last": self.last}
+
     @overload  # type: ignore[override]  # torch's closure takes no argument
     def step(self, closure: None = None) -> None: ...
 
@@ -147,7 +150,8 @@ class ArmijoGradientDescent(JointOptimizer):
             the state.
 
         Raises:
-            RuntimeError: the loss or its gradient is not finite, or a gradient is sparse. Nothing was written.
+            RuntimeError: the loss or its gradient is not finite, or a gradient is sparse or has
+                no values. Nothing was written.
             TypeError: there is no closure, or one that takes no ``backward``. Nothing was written.
         """
         settings = self.settings()
@@ -157,8 +161,7 @@ class ArmijoGradientDescent(JointOptimizer):
         searched = _refuse_plain(closure)
         with torch.enable_grad():
             loss = searched()
-        for group in self.param_groups:
-            refuse_sparse_gradients(group, [param.grad for param in group["params"]], type(self).__name__)
+        refuse_unreadable_gradients(self.param_groups, type(self).__name__)
         params, grads = _with_gradients(self.trained())
         value, norm = float(loss.detach()), norm_of(grads)
         if not (math.isfinite(value) and math.isfinite(norm)):

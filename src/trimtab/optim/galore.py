@@ -34,10 +34,10 @@ from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.low_rank import Basis, add_back_, dominant_basis, project, random_basis
 from trimtab.primitives.quantized_weight import QuantizedWeight
 from trimtab.primitives.quantizer import QuantizedTensor
-from trimtab.primitives.refusals import parameter_name, refuse_sparse_gradients
+from trimtab.primitives.refusals import parameter_name, refuse_gradients_without_values, refuse_sparse_gradients
 from trimtab.primitives.rounding import stochastically_rounded
 from trimtab.primitives.standing_in import divided_groups, stand_in, stood_in
-from trimtab.primitives.wrapping import evaluated, innermost
+from trimtab.primitives.wrapping import evaluated, innermost, step_inside
 
 Group: TypeAlias = dict[str, Any]
 
@@ -145,7 +145,7 @@ class GaLore(SubspaceWrapper):
             What the closure returned.
 
         Raises:
-            RuntimeError: a gradient is sparse. Nothing was written.
+            RuntimeError: a gradient is sparse or has no values. Nothing was written.
             TypeError: a setting was given a value of the wrong type. Nothing was written.
             ValueError: a setting was given a value outside its range, or one with which the state does not agree.
                 Nothing was written.
@@ -175,7 +175,9 @@ class GaLore(SubspaceWrapper):
         with Pinned():
             checked = [(self._check_group(rule, group), group) for group in self.param_groups]
             for _, group in checked:
-                refuse_sparse_gradients(group, [param.grad for param in group["params"]], type(self).__name__)
+                grads = [param.grad for param in group["params"]]
+                refuse_sparse_gradients(group, grads, type(self).__name__)
+                refuse_gradients_without_values(group, grads, type(self).__name__)
             matrices = [
                 Matrix(group["params"][index], group, own, (number, index))
                 for number, (own, group) in enumerate(checked)
@@ -186,7 +188,7 @@ class GaLore(SubspaceWrapper):
             stand_ins = {move.matrix.param: move.stand_in for move in moves}
             apart = {stand_ins.get(matrix.param, matrix.param) for matrix in matrices}
             with stood_in(rule, stand_ins), divided_groups(rule, apart, IN_THE_SUBSPACE):
-                self.inner.step()
+                step_inside(self.inner)
             for move in moves:
                 self._write(move, self._moved(rule, move))
                 self._keep(move.matrix.param, move.subspace.older().kept(self._remembered(move.matrix.own)))
@@ -224,7 +226,9 @@ class GaLore(SubspaceWrapper):
             return replace(present, due=True)
         size = matrix.param.shape[side == "right"]
         drawn = random_basis(rank, size, (own["seed"], "random", *matrix.position), grad)
-        return self._following(own, None, drawn, Subspace(self._stored(matrix, drawn), side, decompositions=0, due=True))
+        return self._following(
+            own, None, drawn, Subspace(self._stored(matrix, drawn), side, decompositions=0, due=True)
+        )
 
     def _gap(self, own: Settings, _present: Subspace) -> int:
         """Returns the age at which a subspace is replaced."""

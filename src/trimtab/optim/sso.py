@@ -171,7 +171,8 @@ class SSO(JointOptimizer):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_inner": self._inner, "_line_search": self._line_search}
+        own = {"_inner": self._inner, "_line_search": self._line_search, "last": self.last}
+        return {**super().__getstate__(), **own}
 
     def step(  # type: ignore[override]  # torch's closure hides the outputs
         self,

@@ -103,7 +103,9 @@ class Subspace:
         shape = tuple(projection.shape)
         if len(shape) != 2 or shape[1] != wanted:
             raise ValueError(f"a saved projection has shape {shape}, and its parameter has {tuple(param.shape)}")
-        noted = [each for each in kept["similarities"].tolist() if not math.isnan(each)] if "similarities" in kept else ()
+        noted = (
+            [each for each in kept["similarities"].tolist() if not math.isnan(each)] if "similarities" in kept else ()
+        )
         return replace(found, similarities=tuple(noted), first_vector=kept.get("first_vector"))
 
 

@@ -35,7 +35,13 @@ from trimtab.primitives.hyperparameters import (
 from trimtab.primitives.idle import is_idle
 from trimtab.primitives.kernel import Recipe, WeightDecay, rule_of
 from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.refusals import refuse_non_finite_gradients, refuse_other_types, refuse_sparse_gradients
+from trimtab.primitives.members import count_once
+from trimtab.primitives.refusals import (
+    refuse_non_finite_gradients,
+    refuse_other_types,
+    refuse_shared_elements,
+    refuse_sparse_gradients,
+)
 from trimtab.primitives.rounding import rounding_key
 from trimtab.primitives.rule import Inputs, UpdateRule
 from trimtab.primitives.walk import Scratch, Walk
@@ -129,18 +135,21 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
 
         Raises:
             TypeError: one is not of a real floating type.
+            ValueError: elements of one share memory.
         """
         refuse_other_types(group, type(self).__name__)
+        refuse_shared_elements(group, type(self).__name__)
 
     def add_param_group(self, param_group: Group) -> None:
         """Adds a group of parameters; see ``torch.optim.Optimizer.add_param_group``.
 
         Raises:
             TypeError: a parameter is not of a real floating type, or a hyper-parameter has the wrong type.
-            ValueError: a hyper-parameter is outside its range.
+            ValueError: a hyper-parameter is outside its range, or elements of a parameter share memory.
         """
         super().add_param_group({**param_group})
         group = self.param_groups[-1]
+        count_once(group)
         try:
             group.update(self._checked(group))
             self.refuse_parameters(group)
@@ -168,8 +177,8 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
 
         Raises:
             RuntimeError: a gradient is sparse or, with ``check_finite``, not finite. Nothing was written.
-            TypeError: a hyper-parameter was set to a value of the wrong type, or a parameter that was unfrozen is not of
-                a real floating type. Nothing was written.
+            TypeError: a hyper-parameter was set to a value of the wrong type, or a parameter that was unfrozen is not
+                of a real floating type. Nothing was written.
             ValueError: a hyper-parameter was set to a value outside its range. Nothing was written.
         """
         loss = None

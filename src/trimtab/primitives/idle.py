@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from trimtab.primitives.sharding import local, shards_of
+from trimtab.primitives.wrapping import step_inside
 
 
 def is_idle(optimizer: Optimizer) -> bool:
@@ -36,7 +37,7 @@ def step_idly(optimizer: Optimizer) -> None:
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             if rate is not None:
                 group["lr"] = torch.zeros_like(rate) if isinstance(rate, Tensor) else 0.0
-        optimizer.step()
+        step_inside(optimizer)
     finally:
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             if rate is not None:

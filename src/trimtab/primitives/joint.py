@@ -11,7 +11,8 @@ from torch.optim.optimizer import ParamsT
 
 from trimtab.primitives import saved_state
 from trimtab.primitives.hyperparameters import Check
-from trimtab.primitives.refusals import moves, refuse_other_types
+from trimtab.primitives.members import count_once
+from trimtab.primitives.refusals import moves, refuse_other_types, refuse_shared_elements
 
 Group: TypeAlias = dict[str, Any]
 
@@ -48,13 +49,16 @@ class JointOptimizer(Optimizer):
 
         Raises:
             TypeError: a setting has the wrong type, or a parameter is not of a real floating type.
-            ValueError: a setting is outside its range, or not that of the other groups.
+            ValueError: a setting is outside its range, or not that of the other groups, or elements of a parameter
+                share memory.
         """
         super().add_param_group({**param_group})
         group = self.param_groups[-1]
+        count_once(group)
         try:
             group.update(self._checked(group))
             refuse_other_types(group, type(self).__name__)
+            refuse_shared_elements(group, type(self).__name__)
             self._refuse_differences(self.param_groups)
         except (TypeError, ValueError):
             self.param_groups.pop()

@@ -5,6 +5,7 @@ from copy import deepcopy
 from typing import Any, TypeAlias
 
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from trimtab.primitives.layout import copied_like
 from trimtab.primitives.sharding import gathered, local, shards_of
@@ -46,9 +47,14 @@ def refuse_foreign_state(saved: Saved, groups: Sequence[Saved], names: Names, ow
         owner: the rule's name, for messages.
 
     Raises:
-        ValueError: a state is missing or has another shape.
+        ValueError: a state is missing or has another shape, or its parameter is still to be initialised.
     """
     for param, state, needed in _entries(saved, groups, names):
+        if is_lazy(param):
+            raise ValueError(
+                f"{owner} cannot tell whether a saved state fits a lazy layer that has seen no batch: run the model on "
+                "one, or load the model's state, before the optimizer's"
+            )
         missing = {"step", *needed} - state.keys()
         if missing:
             raise ValueError(f"a saved state lacks {', '.join(sorted(missing))}: it is not that of {owner}")

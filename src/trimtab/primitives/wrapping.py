@@ -186,6 +186,35 @@ def innermost(optimizer: Optimizer) -> Optimizer:
     return optimizer
 
 
+def step_inside(optimizer: Optimizer, *given: Any) -> Any:
+    """Takes the step of an optimizer that is part of another one's step.
+
+    Its own hooks are called. Those that torch calls for every optimizer (``register_optimizer_step_pre_hook``) are not:
+    they were, or will be, called with the outermost one, once a step.
+
+    Args:
+        optimizer: the optimizer inside.
+        *given: its step's arguments.
+
+    Returns:
+        What its step returned.
+    """
+    hooked: Any = type(optimizer).step
+    if "step" in vars(optimizer) or not getattr(hooked, "hooked", False):
+        return optimizer.step(*given)  # somebody, most often a scheduler, has put his own around torch's
+    args: tuple[Any, ...] = (optimizer, *given)
+    kwargs: dict[str, Any] = {}
+    with torch.autograd.profiler.record_function(f"Optimizer.step#{type(optimizer).__name__}.step"):
+        for prepare in optimizer._optimizer_step_pre_hooks.values():
+            changed = prepare(optimizer, args, kwargs)
+            args, kwargs = (args, kwargs) if changed is None else changed
+        result = hooked.__wrapped__(*args, **kwargs)
+        optimizer._optimizer_step_code()
+        for notify in optimizer._optimizer_step_post_hooks.values():
+            notify(optimizer, args, kwargs)
+    return result
+
+
 @contextmanager
 def lent_gradients(params: Sequence[Tensor], grads: Sequence[Tensor | None]) -> Iterator[None]:
     """Puts other gradients in the place of the parameters' own, which come back in the end, whatever happens."""
