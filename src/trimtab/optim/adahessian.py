@@ -22,7 +22,12 @@ from trimtab.primitives.hutchinson import DiagonalEstimates, Member, cut_graphs
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, SHARE, integer, pair, whole_number
 from trimtab.primitives.idle import is_idle
 from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.refusals import moves, parameter_name, refuse_sparse_gradients
+from trimtab.primitives.refusals import (
+    moves,
+    parameter_name,
+    refuse_gradients_without_values,
+    refuse_sparse_gradients,
+)
 from trimtab.primitives.sharding import shards_of
 
 if TYPE_CHECKING:
@@ -311,6 +316,9 @@ class AdaHessian(FlatOptimizer):
         graph = any(each.grad.requires_grad for each in due)
         if due and not (graph or self._estimates.sums or is_idle(self)):
             raise RuntimeError(NO_GRAPH)
+        for group in self.param_groups:
+            grads = [param.grad for param in group["params"]]
+            refuse_gradients_without_values(group, grads, type(self).__name__)
         if any(self._steps(each.param) == 0 for each in due):  # the whole graph is walked, so once must do
             curvature.refuse_dead_ends([each.grad for each in due])
         self._estimates.add(due)

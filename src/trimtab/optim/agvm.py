@@ -355,7 +355,8 @@ def variance(pairs: Sequence[tuple[Tensor, Tensor]]) -> float | None:
     product, first, second = torch.stack(sums).sum(0).tolist()
     if not (0 < first < math.inf and 0 < second < math.inf):
         return None
-    return max(0.0, 1 - product / (math.sqrt(first) * math.sqrt(second)))
+    cosine: float = product / (math.sqrt(first) * math.sqrt(second))
+    return max(0.0, 1 - cosine)
 
 
 def rate(anchor: float, own: float, clamp: tuple[float, float] | None) -> float:

@@ -203,8 +203,9 @@ class SSO(JointOptimizer):
             ValueError: not exactly one of ``loss`` and ``oracle`` was given, or something has the wrong shape.
         """
         settings = self.settings()
-        if forward is loss is oracle is closure is None and is_idle(self):
-            return self._begin(settings)
+        if (forward, loss, oracle, closure) == (None,) * 4 and is_idle(self):
+            self._begin(settings)
+            return None
         self._refuse_request(closure if forward is None else forward, loss, oracle, reduction)
         new = not self.joint_state().get("step", 0)
         with torch.enable_grad():

@@ -47,7 +47,7 @@ class SubspaceWrapper(OptimizerWrapper):
         if [len(group["params"]) for group in state["param_groups"]] != members:
             self.inner.load_state_dict(state)  # says what is wrong with it
         entries: dict[Any, Any] = {}
-        subspaces: dict[Tensor, tuple[Subspace, Mapping[str, Any]]] = {}
+        subspaces: dict[Tensor, tuple[Subspace, dict[str, Any]]] = {}
         for saved, group in zip(state["param_groups"], self.param_groups, strict=True):
             chosen = projected_params({**group, **saved, "params": group["params"]}, self._own(saved))
             for index, (key, param) in enumerate(zip(saved["params"], group["params"], strict=True)):
@@ -66,10 +66,10 @@ class SubspaceWrapper(OptimizerWrapper):
         }
         beside = {key: value for key, value in state["state"].items() if key not in entries}
         with stood_in(innermost(self.inner), stand_ins):
-            kept = {key: entry for key, entry in entries.items() if entry}
-            self.inner.load_state_dict({**state, "state": {**kept, **beside}})
-        for param, (_, copies) in subspaces.items():
-            self._keep(param, copies)
+            rules = {key: entry for key, entry in entries.items() if entry}
+            self.inner.load_state_dict({**state, "state": {**rules, **beside}})
+        for param, (_, kept) in subspaces.items():
+            self._keep(param, kept)
 
     def _apart(self, entry: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns a state in two parts: the wrapper's, without the prefix, and the rule's."""

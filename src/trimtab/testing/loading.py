@@ -70,7 +70,7 @@ class LoadingChecks(SavingChecks):
         params, optimizer, _ = self.half_way()
         others = [nn.Parameter(value.to(dtype)) for value in values(params)]
         other = self.fresh(others)
-        other.load_state_dict(optimizer.state_dict())
+        other.load_state_dict(deepcopy(optimizer.state_dict()))
         before = values(others)
         follow(other, others, gradients(others, 2, 3))
         require_moved(others, before, f"a step of {dtype} parameters with a float32 state")
@@ -84,7 +84,7 @@ class LoadingChecks(SavingChecks):
             optimizer, other = self.named(params, saved_names), self.named(others, own_names)
             for run in ((optimizer, params), (other, others)):
                 follow(*run, gradients(params, 2))
-            other.load_state_dict(optimizer.state_dict())
+            other.load_state_dict(deepcopy(optimizer.state_dict()))
             found = other.param_groups[0].get("param_names")
             require(found == names, f"after loading the names are {found}")
             for run in ((optimizer, params), (other, others)):
