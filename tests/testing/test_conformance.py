@@ -95,5 +95,8 @@ class TestSGD(OptimizerConformance):
 
 class TestAdamW(OptimizerConformance):
     optimizer = torch.optim.AdamW
-    exceptions = OF_TORCH
+    exceptions: ClassVar = {
+        **OF_TORCH,
+        "distributed_state[flattened-unused]": "what had no state is loaded as empty dictionaries, which a step cannot use",
+    }
     test_new_process = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
 from jaxtyping import Float
 from torch import Tensor
 from torch._compile import _disable_dynamo
+from torch.nn.parameter import is_lazy
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
@@ -19,10 +20,11 @@ from trimtab.primitives.directions import adam_scalars
 from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, Group, Inputs
 from trimtab.primitives.hutchinson import DiagonalEstimates, Member, cut_graphs
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, SHARE, integer, pair, whole_number
+from trimtab.primitives.idle import is_idle
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.loss_scaling import Scaling, scaling_of
 from trimtab.primitives.parameter_names import parameter_name
-from trimtab.primitives.refusals import refuse_sparse_gradients
+from trimtab.primitives.refusals import moves, refuse_gradients_without_values, refuse_sparse_gradients
 from trimtab.primitives.sharding import shards_of
 
 if TYPE_CHECKING:
@@ -327,6 +329,8 @@ class AdaHessian(FlatOptimizer):
                     f"AdaHessian differentiates gradients once more, which does not work across processes, and "
                     f"{parameter_name(group, index)} is divided over some (FSDP2): use it without fully_shard"
                 )
+            if is_lazy(param):  # the first step checks it
+                continue
             try:
                 refuse_uneven_blocks(param.shape, group["block"])
             except ValueError as error:
@@ -339,8 +343,11 @@ class AdaHessian(FlatOptimizer):
     def _accumulate(self) -> None:
         due = self._due()
         graph = any(each.grad.requires_grad for each in due)
-        if due and not (graph or self._estimates.sums or self._is_idle()):
+        if due and not (graph or self._estimates.sums or is_idle(self)):
             raise RuntimeError(NO_GRAPH)
+        for group in self.param_groups:
+            grads = [param.grad for param in group["params"]]
+            refuse_gradients_without_values(group, grads, type(self).__name__)
         if any(self._steps(each.param) == 0 for each in due):  # the whole graph is walked, so once must do
             curvature.refuse_dead_ends([each.grad for each in due])
         self._estimates.add(due)
@@ -372,12 +379,6 @@ class AdaHessian(FlatOptimizer):
             default=0,
         )
 
-    def _is_idle(self) -> bool:
-        """Whether a step moves nothing, and is to make the state only: distributed checkpointing takes such a step."""
-        still = not any(float(group["lr"]) for group in self.param_groups)
-        grads = [param.grad for group in self.param_groups for param in group["params"]]
-        return still and not any(grad is not None and bool(grad.any()) for grad in grads)
-
     def _loss_scale(self) -> float:
         """Returns what the loss was multiplied with of which the curvature is taken."""
         if self._given is not None:
@@ -401,6 +402,7 @@ class AdaHessian(FlatOptimizer):
         return {
             param: values.detach().to(param.device, working_dtype(param.dtype))
             for param, values in zip(params, given, strict=True)
+            if moves(param)
         }
 
     def _keep(self, group: Group, fresh: Mapping[Tensor, Tensor]) -> None:

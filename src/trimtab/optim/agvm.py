@@ -27,7 +27,9 @@ from trimtab.primitives.hyperparameters import (
     string,
     whole_number,
 )
-from trimtab.primitives.wrapping import Group, OptimizerWrapper, evaluated
+from trimtab.primitives.idle import is_idle
+from trimtab.primitives.refusals import refuse_unreadable_gradients
+from trimtab.primitives.wrapping import Group, OptimizerWrapper, evaluated, step_inside
 
 if TYPE_CHECKING:
     from trimtab.lab.session import Session
@@ -213,6 +215,8 @@ class AGVM(OptimizerWrapper):
             samples: how many samples it has, if the halves differ in that.
 
         Raises:
+            RuntimeError: a gradient is sparse or has no values.
+            TypeError: a gradient is complex.
             ValueError: ``index`` is neither.
         """
         one_of(0, 1)("index", index)
@@ -223,6 +227,7 @@ class AGVM(OptimizerWrapper):
             yield
         finally:
             self._within_half = False
+        refuse_unreadable_gradients(self.param_groups, type(self).__name__)
         self._halves.keep(index, self._params(), samples)
         if self._halves.complete and not self.compares:
             self._halves.forget()  # their mean is in place, and that is all that this step needs
@@ -262,8 +267,9 @@ class AGVM(OptimizerWrapper):
             What the closure returned; the mean over the samples of both.
 
         Raises:
-            RuntimeError: it is time to compare, and there are no halves, or there is only one half. Nothing was
-                written.
+            RuntimeError: it is time to compare, and there are no halves, or there is only one half; or a gradient is
+                sparse or has no values. Nothing was written.
+            TypeError: a gradient is complex. Nothing was written.
             ValueError: there is a second closure only.
         """
         if second is None:
@@ -276,7 +282,11 @@ class AGVM(OptimizerWrapper):
                 with self.half(index, samples[index]):
                     losses.append(evaluated(compute) * samples[index])
             loss = sum(losses) / sum(samples)
-        self._step()
+        refuse_unreadable_gradients(self.param_groups, type(self).__name__)
+        if closure is None and is_idle(self):
+            step_inside(self.inner)
+        else:
+            self._step()
         return loss
 
     def step_on(self, session: "Session") -> Any:
@@ -304,7 +314,7 @@ class AGVM(OptimizerWrapper):
             self._compare(own[0])
         self._halves.forget()
         with self._scaled_rates():
-            self.inner.step()
+            step_inside(self.inner)
         for group in self.param_groups:
             group["agvm_steps"] += 1
 
@@ -391,17 +401,19 @@ class AGVM(OptimizerWrapper):
 
 
 def variance(pairs: Sequence[tuple[Tensor, Tensor]]) -> float | None:
-    """Returns one minus the cosine of two gradients of several tensors; ``None`` if one is zero or not finite."""
-    sums = [
-        torch.stack([(one * other).sum(dtype=torch.float64) for one, other in ((a, b), (a, a), (b, b))])
-        for a, b in pairs
-    ]
+    """Returns one minus the cosine of two gradients of several tensors; ``None`` if one is zero or not finite.
+
+    Also where a product of two elements is beyond double precision, there is nothing to compare.
+    """
+    # In double precision before they are multiplied: products of what float32 holds are in its range.
+    doubles = ((one.double(), other.double()) for one, other in pairs)
+    sums = [torch.stack([(one * other).sum() for one, other in ((a, b), (a, a), (b, b))]) for a, b in doubles]
     if not sums:
         return None
     product, first, second = map(float, torch.stack(sums).sum(0).tolist())  # one wait for an accelerator
     if not (0 < first < math.inf and 0 < second < math.inf):
         return None
-    return max(0.0, 1 - product / math.sqrt(first * second))
+    return max(0.0, 1 - product / (math.sqrt(first) * math.sqrt(second)))
 
 
 def rate(anchor: float, own: float, clamp: tuple[float, float] | None) -> float:

@@ -8,7 +8,7 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, overload
 
 import torch
 from torch import Tensor
@@ -16,9 +16,11 @@ from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, Interval, learning_rate, whole_number
-from trimtab.primitives.joint import JointOptimizer, norm_of, put_back, undone_if_it_fails
+from trimtab.primitives.idle import is_idle
+from trimtab.primitives.joint import JointOptimizer, put_back, undone_if_it_fails
 from trimtab.primitives.loss_scaling import refuse_scaler
-from trimtab.primitives.refusals import refuse_sparse_gradients
+from trimtab.primitives.norms import norm_of
+from trimtab.primitives.refusals import refuse_unreadable_gradients
 
 if TYPE_CHECKING:
     from trimtab.lab.session import Session
@@ -104,6 +106,7 @@ class ArmijoGradientDescent(JointOptimizer):
         "trials": whole_number(1),
         "minimum": NON_NEGATIVE,
     }
+    joint_names = ("step_size",)
 
     last: Search | None = None
     _step_supports_amp_scaling = True  # so that it is stepped, and can say that it has no use for a scaler
@@ -129,18 +132,28 @@ class ArmijoGradientDescent(JointOptimizer):
             minimum=minimum,
         )
 
-    def step(self, closure: Closure | None = None) -> Tensor:  # type: ignore[override]  # torch's takes no argument
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "last": self.last}
+
+    @overload  # type: ignore[override]  # torch's closure takes no argument
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Closure) -> Tensor: ...
+
+    def step(self, closure: Closure | None = None) -> Tensor | None:
         """Takes one step.
 
         Args:
             closure: computes the loss, and its gradients unless it is called with ``backward=False``.
 
         Returns:
-            The loss before the step.
+            The loss before the step; ``None`` for the step without a closure by which distributed checkpointing makes
+            the state.
 
         Raises:
-            RuntimeError: the loss or its gradient is not finite, a gradient is sparse, or a gradient scaler takes the
-                step. Nothing was written.
+            RuntimeError: the loss or its gradient is not finite, a gradient is sparse or has no values, or a gradient
+                scaler takes the step. Nothing was written.
             TypeError: there is no closure, or one that takes no ``backward``. Nothing was written.
         """
         refuse_scaler(
@@ -149,11 +162,13 @@ class ArmijoGradientDescent(JointOptimizer):
             "itself, and use bfloat16, which needs no scaling",
         )
         settings = self.settings()
+        if closure is None and is_idle(self):
+            self.keep(step_size=0.0)
+            return None
         searched = _refuse_plain(closure)
         with torch.enable_grad():
             loss = searched()
-        for group in self.param_groups:
-            refuse_sparse_gradients(group, [param.grad for param in group["params"]], type(self).__name__)
+        refuse_unreadable_gradients(self.param_groups, type(self).__name__)
         params, grads = _with_gradients(self.trained())
         value, norm = float(loss.detach()), norm_of(grads)
         if not (math.isfinite(value) and math.isfinite(norm)):
@@ -162,15 +177,15 @@ class ArmijoGradientDescent(JointOptimizer):
                 "was written"
             )
         first, factor = self.scheduled(settings)
-        before = self.joint_state().setdefault("step_size", None)
-        begin = first if before is None else settings["expand"] * before
+        before = self.joint_state().get("step_size", 0.0)
+        begin = settings["expand"] * before or first
         self.last = Search(0.0, value, 0)
         if norm > 0 and factor > 0:
             with undone_if_it_fails(params) as start:
                 self.last = self._search(searched, start, value, begin)
-            if self.last.step:
-                self.joint_state()["step_size"] = self.last.step
+            before = self.last.step or before
             move(params, grads, self.last.step * (1 - factor))
+        self.keep(step_size=before)
         return loss.detach()
 
     def step_on(self, session: "Session") -> Tensor:
@@ -197,7 +212,8 @@ class ArmijoGradientDescent(JointOptimizer):
     def _search(self, closure: Closure, start: list[Tensor], value: float, begin: float) -> Search:
         """Moves the parameters to the first trial point that descends enough, or not at all."""
         settings, (params, grads) = self.settings(), _with_gradients(self.trained())
-        slope, step, trials = settings["sufficient_decrease"] * norm_of(grads) ** 2, begin, 0
+        norm, step, trials = norm_of(grads), begin, 0
+        slope = settings["sufficient_decrease"] * norm * norm  # infinite where a power would raise
         while trials < settings["trials"] and step >= settings["minimum"]:
             put_back(params, start)
             move(params, grads, -step)

@@ -70,7 +70,10 @@ def projected_params(group: Group, own: Settings) -> list[int]:
     for index in chosen:
         param = params[index]
         if param.dtype not in FLOATING_DTYPES:
-            raise TypeError(f"real matrices are projected, and {parameter_name(group, index)} is {param.dtype}")
+            name = parameter_name(group, index)
+            raise TypeError(
+                f"real matrices are projected, and {name} is {param.dtype}: put it into a group without rank"
+            )
         if shards_of(param) is not None:
             name = parameter_name(group, index)
             raise ValueError(f"whole matrices are projected, and {name} is divided over processes: use DDP instead")

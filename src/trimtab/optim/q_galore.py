@@ -139,6 +139,10 @@ class QGaLore(GaLore):
     def _gap(self, own: Settings, present: Subspace) -> int:
         return present.gap if own["adaptive"] and present.gap else super()._gap(own, present)
 
+    def _remembered(self, own: Settings) -> int:
+        queue_size: int = own["queue_size"]
+        return queue_size if own["adaptive"] else 0
+
     def _following(self, own: Settings, last: Subspace | None, found: Basis, new: Subspace) -> Subspace:
         if not own["adaptive"]:
             return new

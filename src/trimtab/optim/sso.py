@@ -31,6 +31,7 @@ from trimtab.optim.target_loss import (
     searched,
 )
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, flag, learning_rate, one_of, optional, whole_number
+from trimtab.primitives.idle import is_idle, step_idly
 from trimtab.primitives.joint import JointOptimizer, undone_if_it_fails
 from trimtab.primitives.loss_scaling import refuse_scaler
 from trimtab.primitives.wrapping import lent_gradients
@@ -137,6 +138,7 @@ class SSO(JointOptimizer):
         "gradient_tolerance": NON_NEGATIVE,
         "keep_inner_state": flag,
     }
+    joint_names = ("step", "squared_gradients", "eta")
 
     own_gradients = True
     last: TargetStep | None = None
@@ -172,7 +174,8 @@ class SSO(JointOptimizer):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_inner": self._inner, "_line_search": self._line_search}
+        own = {"_inner": self._inner, "_line_search": self._line_search, "last": self.last}
+        return {**super().__getstate__(), **own}
 
     def step(  # type: ignore[override]  # torch's closure hides the outputs
         self,
@@ -181,6 +184,7 @@ class SSO(JointOptimizer):
         loss: Loss | None = None,
         oracle: Oracle | None = None,
         reduction: Reduction = "none",
+        closure: None = None,
     ) -> Float[Tensor, ""] | None:
         """Asks for one gradient of the loss, and moves the parameters by several steps on its surrogate.
 
@@ -190,6 +194,7 @@ class SSO(JointOptimizer):
             loss: from outputs to one loss a sample.
             oracle: from outputs to the gradients of their samples' losses, instead of ``loss``.
             reduction: what ``loss`` returns instead: the ``"sum"`` or the ``"mean"`` over samples.
+            closure: nothing; distributed checkpointing passes it by this name, to a step that makes the state.
 
         Returns:
             The mean loss before the step, or ``None`` with an oracle.
@@ -207,8 +212,11 @@ class SSO(JointOptimizer):
             "bfloat16, which needs no scaling",
         )
         settings = self.settings()
-        self._refuse_request(forward, loss, oracle, reduction)
-        new = "step" not in self.joint_state()
+        if (forward, loss, oracle, closure) == (None,) * 4 and is_idle(self):
+            self._begin(settings)
+            return None
+        self._refuse_request(closure if forward is None else forward, loss, oracle, reduction)
+        new = not self.joint_state().get("step", 0)
         with torch.enable_grad():
             outputs = computed(forward)
             if new:
@@ -222,8 +230,7 @@ class SSO(JointOptimizer):
             surrogate = Surrogate(cast("Forward", forward), self.trained(), outputs, answer, eta)
             taken, values = self._minimise(surrogate, settings)
             passes = surrogate.passes
-        state = self.joint_state()
-        state.update(step=state.get("step", 0) + 1, squared_gradients=squared, eta=found)
+        self.keep(step=self.joint_state().get("step", 0) + 1, squared_gradients=squared, eta=found)
         self.last = TargetStep(eta, taken, values, 1, passes + new, evaluations)
         return answer.loss
 
@@ -242,6 +249,14 @@ class SSO(JointOptimizer):
             return torch.tensor(error.value)
         assert loss is not None  # noqa: S101  # there was no oracle
         return loss
+
+    def _begin(self, settings: Mapping[str, Any]) -> None:
+        """Makes the state that there is after a step, where nothing has happened yet."""
+        self.keep(step=0, squared_gradients=0.0, eta=0.0)
+        if settings["keep_inner_state"]:
+            inner = self._make_inner(self.trained(), kept=False)
+            step_idly(inner)
+            self._keep(inner)
 
     def _refuse_request(self, forward: Any, loss: Any, oracle: Any, reduction: Any) -> None:
         use = "step(forward, loss=...), with forward=lambda: model(inputs) and loss=lambda outputs: one loss a sample"
@@ -296,7 +311,7 @@ class SSO(JointOptimizer):
             state = {name: value for name, value in self.state[param].items() if name.startswith(KEPT)}
             if state:
                 inner.state[param] = {name.removeprefix(KEPT): _copy(value) for name, value in state.items()}
-        for group, settings in zip(inner.param_groups, self.joint_state().get("inner_groups", ()), strict=False):
+        for group, settings in zip(inner.param_groups, self.param_groups[0].get("inner_groups", ()), strict=False):
             group.update(deepcopy(settings))
         return inner
 
@@ -304,7 +319,8 @@ class SSO(JointOptimizer):
         for param in self.trained():
             self.state[param].update({f"{KEPT}{name}": value for name, value in inner.state[param].items()})
         groups = [{name: value for name, value in group.items() if name != "params"} for group in inner.param_groups]
-        self.joint_state()["inner_groups"] = groups
+        for own in self.param_groups:  # settings belong to settings: a state is to hold tensors and numbers only
+            own["inner_groups"] = groups
 
 
 def _is_optimizer(value: object) -> bool:

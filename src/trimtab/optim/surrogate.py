@@ -11,9 +11,10 @@ from torch.optim import Optimizer
 
 from trimtab.optim.armijo import ArmijoGradientDescent
 from trimtab.optim.target_loss import Answer, Forward, NonFiniteError, Outputs
-from trimtab.primitives.joint import norm_of
 from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.norms import norm_of
 from trimtab.primitives.refusals import refuse_sparse_gradients
+from trimtab.primitives.wrapping import step_inside
 
 
 class Surrogate:
@@ -113,7 +114,7 @@ def minimised(
         refuse_sparse_gradients({"params": params}, grads, "SSO")
         if taken and norm_of([grad for grad in grads if grad is not None]) <= tolerance:
             return taken, tuple(values)
-        inner.step(surrogate)  # type: ignore[arg-type]  # torch asks for a function that returns a float
+        step_inside(inner, surrogate)
         if isinstance(inner, ArmijoGradientDescent) and inner.last is not None:
             if inner.last.step == 0:  # to the precision of the surrogate, this is its minimum
                 return taken, tuple(values)
@@ -127,7 +128,7 @@ def computed(forward: Any) -> Outputs:
 
     Raises:
         TypeError: it is no function, or returned something else than a floating tensor.
-        ValueError: it returned a scalar, nothing, or something that cannot be differentiated.
+        ValueError: it returned a scalar, nothing, or something that has no values or cannot be differentiated.
     """
     if not callable(forward):
         raise TypeError(
@@ -138,6 +139,11 @@ def computed(forward: Any) -> Outputs:
     if not isinstance(outputs, Tensor) or not outputs.is_floating_point():
         found = f"a tensor of {outputs.dtype}" if isinstance(outputs, Tensor) else type(outputs).__name__
         raise TypeError(f"forward returned {found}, and must return the outputs as one floating-point tensor")
+    if outputs.is_meta:
+        raise ValueError(
+            "forward's outputs are on the meta device, which holds no values: move the model to a real one by "
+            "to_empty() before the first step"
+        )
     if outputs.ndim == 0 or outputs.numel() == 0:
         raise ValueError(
             f"forward returned shape {tuple(outputs.shape)}, and must return outputs whose first dimension is the "

@@ -33,9 +33,16 @@ from trimtab.primitives.hyperparameters import (
     learning_rate,
     optional,
 )
+from trimtab.primitives.idle import is_idle
 from trimtab.primitives.kernel import Recipe, WeightDecay, rule_of
 from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.refusals import refuse_non_finite_gradients, refuse_other_types, refuse_sparse_gradients
+from trimtab.primitives.members import count_once
+from trimtab.primitives.refusals import (
+    refuse_non_finite_gradients,
+    refuse_other_types,
+    refuse_shared_elements,
+    refuse_sparse_gradients,
+)
 from trimtab.primitives.rounding import rounding_key
 from trimtab.primitives.rule import Inputs, UpdateRule
 from trimtab.primitives.walk import Scratch, Walk
@@ -129,18 +136,21 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
 
         Raises:
             TypeError: one is not of a real floating type.
+            ValueError: elements of one share memory.
         """
         refuse_other_types(group, type(self).__name__)
+        refuse_shared_elements(group, type(self).__name__)
 
     def add_param_group(self, param_group: Group) -> None:
         """Adds a group of parameters; see ``torch.optim.Optimizer.add_param_group``.
 
         Raises:
             TypeError: a parameter is not of a real floating type, or a hyper-parameter has the wrong type.
-            ValueError: a hyper-parameter is outside its range.
+            ValueError: a hyper-parameter is outside its range, or elements of a parameter share memory.
         """
         super().add_param_group({**param_group})
         group = self.param_groups[-1]
+        count_once(group)
         try:
             group.update(self._checked(group))
             self.refuse_parameters(group)
@@ -174,7 +184,7 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        self._step_everything()
+        self._step_everything(alone=closure is None)
         return loss
 
     def watch(self, observer: Observer | None) -> None:
@@ -215,13 +225,16 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
         """
         saved: dict[str, Any] = {}
 
-        def check_and_keep(_: torch.optim.Optimizer, incoming: dict[str, Any]) -> None:
+        def check_and_keep(_: torch.optim.Optimizer, given: dict[str, Any]) -> dict[str, Any]:
+            incoming = saved_state.without_blanks(given)
             saved.update(incoming)
             names = self._saved_names(incoming)
             saved_state.refuse_foreign_state(incoming, self.param_groups, names, type(self).__name__)
+            return incoming
 
         def adopt(_: torch.optim.Optimizer) -> None:
-            self.state.update(saved_state.adopted(saved, self.param_groups, self._saved_names(saved)))
+            for param, own in saved_state.adopted(saved, self.param_groups, self._saved_names(saved)).items():
+                self.state[param].update(own)
 
         # Torch casts floating state to its parameter's type. What was saved is caught on the way in, after the hooks
         # of users have had a hand in it, and put back before they see the result.
@@ -249,8 +262,9 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
         return {name: group[name] for name in self.hyperparameters}
 
     @_disable_dynamo  # a compiled training step calls ours as it is
-    def _step_everything(self) -> None:
+    def _step_everything(self, *, alone: bool) -> None:
         with Pinned():
+            idle = alone and is_idle(self)
             grads = [list(map(gradient, group["params"])) for group in self.param_groups]
             for group, own in zip(self.param_groups, grads, strict=True):
                 group.update(self._checked(group))
@@ -259,6 +273,8 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
             refuse_non_finite_gradients([group for group in self.param_groups if group["check_finite"]])
             inputs = self.read_beside_gradients(grads)
             plans = [self._plan(index, own) for index, own in enumerate(grads)]  # refuses before anything is written
+            if idle:  # there is state now, and nothing else has happened
+                return
             sums = [self._step_group(index, plans[index], grads[index], inputs[index]) for index in range(len(grads))]
             if self._observer is not None:
                 self._observer([step_norms(each) for each in sums])

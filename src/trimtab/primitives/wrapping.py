@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from trimtab.primitives import saved_state
 from trimtab.primitives.hyperparameters import Check
 
 Group = dict[str, Any]
@@ -126,7 +127,7 @@ class OptimizerWrapper(Optimizer):
             ValueError: a saved setting is outside its range, or the inner optimizer refuses the state. Nothing was
                 changed.
         """
-        state = state_dict.copy()
+        state = saved_state.without_blanks(state_dict)
         for prepare in self._optimizer_load_state_dict_pre_hooks.values():
             changed = prepare(self, state)
             state = state if changed is None else changed
@@ -193,6 +194,35 @@ def innermost(optimizer: Optimizer) -> Optimizer:
     while isinstance(optimizer, OptimizerWrapper):
         optimizer = optimizer.inner
     return optimizer
+
+
+def step_inside(optimizer: Optimizer, *given: Any) -> Any:
+    """Takes the step of an optimizer that is part of another one's step.
+
+    Its own hooks are called. Those that torch calls for every optimizer (``register_optimizer_step_pre_hook``) are not:
+    they were, or will be, called with the outermost one, once a step.
+
+    Args:
+        optimizer: the optimizer inside.
+        *given: its step's arguments.
+
+    Returns:
+        What its step returned.
+    """
+    hooked: Any = type(optimizer).step
+    if "step" in vars(optimizer) or not getattr(hooked, "hooked", False):
+        return optimizer.step(*given)  # somebody, most often a scheduler, has put his own around torch's
+    args: tuple[Any, ...] = (optimizer, *given)
+    kwargs: dict[str, Any] = {}
+    with torch.autograd.profiler.record_function(f"Optimizer.step#{type(optimizer).__name__}.step"):
+        for prepare in optimizer._optimizer_step_pre_hooks.values():
+            changed = prepare(optimizer, args, kwargs)
+            args, kwargs = (args, kwargs) if changed is None else changed
+        result = hooked.__wrapped__(*args, **kwargs)
+        optimizer._optimizer_step_code()
+        for notify in optimizer._optimizer_step_post_hooks.values():
+            notify(optimizer, args, kwargs)
+    return result
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch.nn.utils import clip_grad_norm_
-from torch.optim import Optimizer, lr_scheduler
+from torch.optim import Optimizer, lr_scheduler, swa_utils
 
 from trimtab.testing.resume import follow
 from trimtab.testing.support import Suite, give, gradients, parameters, require, require_same, values
@@ -47,6 +47,7 @@ SCHEDULERS: dict[str, Callable[[Optimizer], Any]] = {
     "OneCycleLR": lambda o: lr_scheduler.OneCycleLR(
         o, max_lr=_rate(o), total_steps=STEPS + 1, cycle_momentum=_momentum(o)
     ),
+    "SWALR": lambda o: swa_utils.SWALR(o, swa_lr=_rate(o) / 8, anneal_epochs=2),
     "ReduceLROnPlateau": lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=0),
 }
 
