@@ -101,6 +101,27 @@ def test_where_no_trial_descends_nothing_moves():
     assert optimizer.last.trials == math.floor(math.log(1 / 10) / math.log(0.9)) + 1
 
 
+@pytest.mark.parametrize("unit", [1e10, 1e6, 1.0, 1e-6, 1e-12])
+def test_a_step_is_found_in_every_unit_of_the_loss(unit):
+    theta = start()
+    closure, _ = parabola(theta, curvature=unit)
+    optimizer = ArmijoGradientDescent([theta])
+    for _ in range(60):
+        optimizer.step(closure)
+    assert float(theta.detach().norm()) < 0.1
+
+
+def test_where_trials_are_used_up_the_next_search_goes_on():
+    theta = start()
+    optimizer = ArmijoGradientDescent([theta], lr=8.0, shrink=0.5, trials=2)
+    closure, _ = parabola(theta, curvature=1.0)
+    optimizer.step(closure)
+    assert (optimizer.last.step, optimizer.last.trials) == (0.0, 2)  # 8 and 4; at most 1 descends enough
+    optimizer.step(closure)
+    assert optimizer.last.step == 1.0
+    assert theta.tolist() == [0.0, 0.0]
+
+
 def test_trials_may_leave_the_finite_numbers():
     theta = start(1.0)
 

@@ -54,8 +54,11 @@ SHAPES = (
 BROKEN = SHAPES[-1].label
 
 
-def comparison(shapes=SHAPES, *, seeds=10, trials=12, broken=(BROKEN,), reference="adamw"):
-    """Builds a comparison of ``shapes``; the final runs of ``broken`` ones partly fail, so that they have no rank."""
+def comparison(shapes=SHAPES, *, seeds=10, trials=12, broken=(BROKEN,), reference="adamw", unit=1.0):
+    """Builds a comparison of ``shapes``; the final runs of ``broken`` ones partly fail, so that they have no rank.
+
+    All losses are multiplied by ``unit``.
+    """
     random = np.random.default_rng(0)
     drift = random.normal(0, 0.006, size=seeds)  # what the seeds share makes pairing worthwhile
     runs = {}
@@ -64,6 +67,7 @@ def comparison(shapes=SHAPES, *, seeds=10, trials=12, broken=(BROKEN,), referenc
             *(_tuning(shape, i, trials) for i in range(trials)),
             *(_final(shape, i, float(drift[i]), random, failing=shape.label in broken and i < 3) for i in range(seeds)),
         ]
+    runs = {label: [_in_unit(run, unit) for run in own] for label, own in runs.items()}
     ranked = [shape.label for shape in shapes if shape.label not in broken]
     pairs = _pairs({label: _final_losses(runs[label]) for label in ranked}) if seeds > 1 else ()
     results = [_candidate(shape, runs[shape.label], ranked, pairs, reference) for shape in shapes]
@@ -226,6 +230,14 @@ def _trial(shape, key, phase, seed, settings, status, loss, curve, error=None):
         error=error,
         curve=curve,
     )
+
+
+def _in_unit(run, unit):
+    def scaled(loss):
+        return None if loss is None else unit * loss
+
+    curve = [dataclasses.replace(p, loss=unit * p.loss, train_loss=scaled(p.train_loss)) for p in run.curve]
+    return dataclasses.replace(run, loss=scaled(run.loss), test_loss=scaled(run.test_loss), curve=tuple(curve))
 
 
 def _final_losses(runs):

@@ -11,7 +11,7 @@ from trimtab.claims import CLAIMS
 from trimtab.claims.analysis import judge
 from trimtab.claims.loading import load_reference
 from trimtab.claims.result import ArmResult, ClaimResult, committed
-from trimtab.report.claims import decimals, p_value, print_claim, verdict_section
+from trimtab.report.claims import measured, p_value, print_claim, verdict_section
 from trimtab.report.figures.claim import claim_panel
 
 LOSSES = {"tuned": (0.10, 0.12, 0.11), "slow": (0.50, 0.55, 0.52)}
@@ -93,8 +93,11 @@ def test_numbers_have_the_digits_that_they_carry():
     assert p_value(None) == "–"
     assert p_value(3e-9) == "< 0.0001"
     assert p_value(0.0312) == "0.031"
-    assert decimals(0.037) == 3
-    assert decimals(0.0) is None
+    (finding,) = found(LOSSES).findings[:1]
+    for low, high, text in ((0.963, 1.037, "+1.000 ±0.037"), (1.0, 1.0, "+1.000 ±0"), (None, None, "–")):
+        assert measured(replace(finding, mean=1.0, low=low, high=high)) == text
+    tiny = replace(finding, mean=-1e-12, low=-1.2e-12, high=-0.8e-12)
+    assert measured(tiny) == "−1.00e-12 ±0.20e-12"
 
 
 @pytest.mark.parametrize("method", sorted(CLAIMS))

@@ -91,7 +91,7 @@ def test_the_ranking_table_has_the_numbers(page, result):
     for candidate in result.candidates:
         assert candidate.label in page.words
         assert f"{candidate.loss.mean:.4f} {candidate.loss.low:.4f} – {candidate.loss.high:.4f}" in page.words
-        assert f"{candidate.test_metric.mean:.4f}" in page.words
+        assert f"{candidate.test_metric.mean:.5f}" in page.words
     pair = result.candidates[0].against_reference
     assert f"helps +{pair.improvement:.4f} +{pair.low:.4f} to +{pair.high:.4f}" in page.words
     assert f"{pair.smallest_detectable:.4f}" in page.words

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 OPEN_FRACTION = Interval(0.0, 1.0, open=True)
 EXPANSION = Interval(1.0)
+SUFFICIENT_DECREASE = 0.5
 
 
 class Closure(Protocol):
@@ -75,8 +76,12 @@ class ArmijoGradientDescent(JointOptimizer):
     A schedule scales every step that was found as it scales ``lr``. Without one, ``lr`` is only where the first search
     begins.
 
+    Ten times the loss asks for a tenth of the step. Where the ``trials`` of a search are used up, the next one goes on
+    from there, so that steps are found in any unit of the loss.
+
     Differences: the code that comes with the paper on target surrogates takes the last trial even if no trial
-    descends; here the parameters then stay where they are, and ``last.step`` is 0. Its first trial is ``expand * lr``.
+    descends; here the parameters then stay where they are, and ``last.step`` is 0. Its first trial is ``expand * lr``,
+    and it tries no step below :math:`10^{-6}`, whatever the unit of the loss.
 
     Args:
         params: parameters, named parameters or parameter groups, as in ``torch.optim``.
@@ -86,7 +91,7 @@ class ArmijoGradientDescent(JointOptimizer):
         expand: factor from a step to the first trial of the next, >= 1. Over mini-batches the usual choice is
             ``1.8 ** (1 / batches)``.
         trials: how many points are tried, >= 1.
-        minimum: no shorter step is tried, >= 0.
+        minimum: no shorter step is tried, >= 0. A search that comes down to it ends, and the next one begins at ``lr``.
 
     Attributes:
         last: what the last step's search found; ``None`` before.
@@ -116,11 +121,11 @@ class ArmijoGradientDescent(JointOptimizer):
         params: ParamsT,
         lr: float | Tensor = 10.0,
         *,
-        sufficient_decrease: float = 0.5,
+        sufficient_decrease: float = SUFFICIENT_DECREASE,
         shrink: float = 0.9,
         expand: float = 1.8,
         trials: int = 100,
-        minimum: float = 1e-6,
+        minimum: float = 0.0,
     ) -> None:
         super().__init__(
             params,
@@ -177,15 +182,15 @@ class ArmijoGradientDescent(JointOptimizer):
                 "was written"
             )
         first, factor = self.scheduled(settings)
-        before = self.joint_state().get("step_size", 0.0)
-        begin = settings["expand"] * before or first
+        kept = self.joint_state().get("step_size", 0.0)  # zero: the next search begins anew
+        begin = settings["expand"] * kept or first
         self.last = Search(0.0, value, 0)
         if norm > 0 and factor > 0:
             with undone_if_it_fails(params) as start:
-                self.last = self._search(searched, start, value, begin)
-            before = self.last.step or before
+                self.last, found = self._search(searched, start, value, begin)
+            kept = found or 0.0
             move(params, grads, self.last.step * (1 - factor))
-        self.keep(step_size=before)
+        self.keep(step_size=kept)
         return loss.detach()
 
     def step_on(self, session: "Session") -> Tensor:
@@ -209,8 +214,12 @@ class ArmijoGradientDescent(JointOptimizer):
 
         return self.step(closure)
 
-    def _search(self, closure: Closure, start: list[Tensor], value: float, begin: float) -> Search:
-        """Moves the parameters to the first trial point that descends enough, or not at all."""
+    def _search(self, closure: Closure, start: list[Tensor], value: float, begin: float) -> tuple[Search, float | None]:
+        """Moves the parameters to the first trial point that descends enough, or not at all.
+
+        Returns:
+            What it found, and the step of which the next search expands the first trial, if it is not to begin anew.
+        """
         settings, (params, grads) = self.settings(), _with_gradients(self.trained())
         norm, step, trials = norm_of(grads), begin, 0
         slope = settings["sufficient_decrease"] * norm * norm  # infinite where a power would raise
@@ -221,10 +230,11 @@ class ArmijoGradientDescent(JointOptimizer):
             with torch.no_grad():
                 after = float(closure(backward=False))
             if after <= value - step * slope:  # false for a NaN
-                return Search(step, after, trials)
+                return Search(step, after, trials), step
             step *= settings["shrink"]
         put_back(params, start)
-        return Search(0.0, value, trials)
+        used_up = step >= settings["minimum"]
+        return Search(0.0, value, trials), step / settings["expand"] if used_up else None
 
 
 def _with_gradients(params: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import Choice, LogUniform, Tunables
-from trimtab.optim.armijo import ArmijoGradientDescent
+from trimtab.optim.armijo import SUFFICIENT_DECREASE, ArmijoGradientDescent
 from trimtab.optim.surrogate import Surrogate, computed, minimised, refuse_random
 from trimtab.optim.target_loss import (
     Answer,
@@ -98,10 +98,15 @@ class SSO(JointOptimizer):
           paper's, and the surrogate is a mean over samples like the loss.
         * A loss that is reduced already says how, because a mean taken for a sum would shrink :math:`\eta` by the
           batch size without a word.
+        * Where the official code has numbers in units of the loss, ours go with it: multiply the loss by a number and
+          divide ``lr`` by it, and the parameters go the same way. The inner line search begins at the longest step
+          that could pass its test, which is as good as to begin at any longer one, instead of at 10; the gradient of
+          the surrogate has vanished beside what it was, and not below :math:`10^{-6}`; the bounds of the line search
+          for :math:`\eta` are in units of ``lr``; and AdaGrad's root is without :math:`10^{-8}`.
 
     Warning:
         * If the loss is cheap, this is slower than SGD: a step costs ``inner_steps`` steps of the model, and with
-          ``inner="armijo"`` the trials of its searches, which start anew from 10 each time, a factor of 0.9 apart:
+          ``inner="armijo"`` the trials of its searches, a factor of 0.9 apart:
           ``partial(ArmijoGradientDescent, lr=1.0, shrink=0.5)`` makes fewer.
         * ``forward`` must be the same function within a step. Two calls are compared at the first step, and dropout is
           refused. Batch normalisation in training mode passes, but counts every call in its running statistics: put it
@@ -116,8 +121,9 @@ class SSO(JointOptimizer):
         inner: ``"armijo"``, :class:`~trimtab.optim.armijo.ArmijoGradientDescent`, or a function that makes an optimizer
             of a list of parameters. It is made anew at every step, so that its averages start from zero.
         line_search: a :class:`~trimtab.optim.target_loss.LineSearch` for :math:`\eta`; needs ``loss``.
-        adaptive: ``"adagrad"`` divides ``lr`` by :math:`\sqrt{\sum_{s \le t} \lVert G_s \rVert^2} + 10^{-8}`.
-        gradient_tolerance: no further inner step where the surrogate's gradient has a norm of at most this, >= 0.
+        adaptive: ``"adagrad"`` divides ``lr`` by :math:`\sqrt{\sum_{s \le t} \lVert G_s \rVert^2}`.
+        gradient_tolerance: no further inner step where the surrogate's gradient has a norm of at most this share of
+            what it had before the first, >= 0.
         keep_inner_state: whether the inner optimizer goes on with its state, which is then saved with this one's.
 
     Attributes:
@@ -277,7 +283,7 @@ class SSO(JointOptimizer):
     ) -> tuple[float, float, int]:
         """Returns the target step, what the next search begins with, and how many losses it took."""
         if self._line_search is None or loss is None:
-            divisor = math.sqrt(squared) + 1e-8 if settings["adaptive"] == "adagrad" else 1.0
+            divisor = math.sqrt(squared) if settings["adaptive"] == "adagrad" and squared else 1.0
             eta = settings["lr"] / divisor
             return eta, eta, 0
         first, factor = self.scheduled(settings)
@@ -285,23 +291,27 @@ class SSO(JointOptimizer):
         if answer.squared == 0:
             return 0.0, before or first, 0
         begin = self._line_search.expand * before if before else first
-        found, evaluations = searched(answer, loss, reduction, begin, self._line_search)
+        found, evaluations = searched(answer, loss, reduction, begin, self._line_search, unit=first)
         return factor * found, found, evaluations
 
     def _minimise(self, surrogate: Surrogate, settings: Mapping[str, Any]) -> tuple[int, tuple[float, ...]]:
         """Moves the parameters to smaller values of the surrogate, or not at all if something fails."""
         params = self.trained()
         with lent_gradients(params, [None] * len(params)), undone_if_it_fails(params):
-            inner = self._make_inner(params, kept=settings["keep_inner_state"])
+            surrogate.look()
+            inner = self._make_inner(params, surrogate, kept=settings["keep_inner_state"])
             taken, values = minimised(
-                surrogate, params, inner, steps=settings["inner_steps"], tolerance=settings["gradient_tolerance"]
+                surrogate, inner, steps=settings["inner_steps"], tolerance=settings["gradient_tolerance"]
             )
         if settings["keep_inner_state"]:
             self._keep(inner)
         return taken, values
 
-    def _make_inner(self, params: list[Tensor], *, kept: bool) -> Optimizer:
-        inner = self._inner(params)
+    def _make_inner(self, params: list[Tensor], surrogate: Surrogate, *, kept: bool) -> Optimizer:
+        if self._inner is ArmijoGradientDescent:
+            inner: Optimizer = ArmijoGradientDescent(params, surrogate.longest_step(SUFFICIENT_DECREASE))
+        else:
+            inner = self._inner(params)
         held = [param for group in inner.param_groups for param in group["params"]] if _is_optimizer(inner) else []
         if {*map(id, held)} != {*map(id, params)}:
             raise TypeError(f"inner must make a torch.optim.Optimizer of all the parameters it is given, not {inner!r}")

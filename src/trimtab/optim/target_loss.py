@@ -46,8 +46,8 @@ class LineSearch:
         sufficient_decrease: :math:`c`, in (0, 1).
         shrink: factor from one trial to the next, in (0, 1).
         expand: factor from one step to the first trial of the next, > 1.
-        minimum: the step is cut to be no smaller, > 0.
-        maximum: nor larger.
+        minimum: the step is cut to be no smaller than this times the ``lr`` that a schedule began with, > 0.
+        maximum: nor larger than this times it.
         trials: how many are made; the last one stands.
 
     Raises:
@@ -150,7 +150,9 @@ def mean_loss(loss: Loss, outputs: Outputs, reduction: Reduction) -> Float[Tenso
     return value.mean() if reduction == "none" else value / (len(outputs) if reduction == "sum" else 1)
 
 
-def searched(answer: Answer, loss: Loss, reduction: Reduction, begin: float, search: LineSearch) -> tuple[float, int]:
+def searched(
+    answer: Answer, loss: Loss, reduction: Reduction, begin: float, search: LineSearch, *, unit: float
+) -> tuple[float, int]:
     """Searches for the target step.
 
     Args:
@@ -159,6 +161,7 @@ def searched(answer: Answer, loss: Loss, reduction: Reduction, begin: float, sea
         reduction: of the loss.
         begin: the first trial.
         search: how.
+        unit: of the bounds of the step.
 
     Returns:
         The step, and how often the loss was evaluated.
@@ -172,4 +175,4 @@ def searched(answer: Answer, loss: Loss, reduction: Reduction, begin: float, sea
             if there <= here - eta * slope or trial == search.trials:  # false for a NaN
                 break
             eta *= search.shrink
-    return min(max(eta, search.minimum), search.maximum), trial
+    return min(max(eta, unit * search.minimum), unit * search.maximum), trial

@@ -1,6 +1,5 @@
 """A claim's verdict, in the terminal and on its method's page."""
 
-import math
 from collections.abc import Callable
 
 from rich.console import Console
@@ -9,6 +8,7 @@ from rich.text import Text
 
 from trimtab.claims.claim import Claim
 from trimtab.claims.result import ArmResult, ClaimResult, Finding
+from trimtab.compare.result import Interval
 from trimtab.report import numbers
 from trimtab.report.progress import ProgressBars
 
@@ -79,14 +79,9 @@ def measured(finding: Finding) -> str:
     """Returns the mean improvement with half of its interval's width, or a dash where a run diverged."""
     if finding.mean is None or finding.low is None or finding.high is None:
         return numbers.MISSING
-    half = (finding.high - finding.low) / 2
-    places = decimals(half)
-    return f"{numbers.signed(finding.mean, places)} ±{numbers.fixed(half, places)}"
-
-
-def decimals(half_width: float) -> int | None:
-    """Returns how many decimals show two significant digits of half an interval's width."""
-    return min(8, max(0, 1 - math.floor(math.log10(half_width)))) if half_width > 0 else None
+    interval = Interval(finding.mean, finding.low, finding.high)
+    digits = numbers.digits_of([interval])
+    return f"{numbers.signed(finding.mean, digits)} ±{numbers.fixed(numbers.half_width(interval), digits)}"
 
 
 def p_value(value: float | None) -> str:

@@ -50,17 +50,17 @@ def ranking_table(result: ComparisonResult) -> Table:
     table.add_column("ms/step" if is_task else "s/run", justify="right")
     if is_task:
         table.add_column("state", justify="right", no_wrap=True)
-    loss_places = numbers.decimals(c.loss for c in result.candidates)
-    metric_places = numbers.decimals(c.metric for c in result.candidates)
+    loss_digits = numbers.digits_of(c.loss for c in result.candidates)
+    metric_digits = numbers.digits_of(c.metric for c in result.candidates)
     for c in result.candidates:
-        metric = numbers.fixed(c.metric.mean, metric_places) if c.metric else numbers.MISSING
+        metric = numbers.fixed(c.metric.mean, metric_digits) if c.metric else numbers.MISSING
         prices = [numbers.milliseconds(c.step_seconds), numbers.bytes_text(c.state_bytes)]
         table.add_row(
             str(c.rank or "-"),
             Text("\n".join(wrapped(c.label, _LABEL_WIDTH))),  # as text, because a plain string may hold markup
-            _mean(shown_interval(result, c), loss_places),
+            numbers.plus_minus(shown_interval(result, c), loss_digits),
             *([metric] if is_task else []),
-            _verdict(c, result, loss_places),
+            _verdict(c, result, loss_digits),
             *(prices if is_task else [numbers.significant(c.trial_seconds, 3)]),
         )
     return table
@@ -70,16 +70,7 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
-def _mean(interval: Interval | None, places: int | None) -> str:
-    if interval is None:
-        return numbers.MISSING
-    mean = numbers.fixed(interval.mean, places)
-    if interval.low is None or interval.high is None or places is None:
-        return mean
-    return f"{mean} ±{(interval.high - interval.low) / 2:.{places}f}"
-
-
-def _verdict(candidate: CandidateResult, result: ComparisonResult, places: int | None) -> Text:
+def _verdict(candidate: CandidateResult, result: ComparisonResult, digits: numbers.Digits | None) -> Text:
     pair = candidate.against_reference
     if candidate.label == result.reference:
         return Text("(reference)", style="dim")
@@ -87,7 +78,8 @@ def _verdict(candidate: CandidateResult, result: ComparisonResult, places: int |
         return Text(numbers.MISSING, style="dim")
     if candidate.verdict == "no difference shown":
         return Text("no diff. shown", style=_STYLES[candidate.verdict])
-    by = numbers.fixed(abs(pair.improvement), places)
+    digits = numbers.suited(digits, Interval(pair.improvement, pair.low, pair.high))
+    by = numbers.fixed(abs(pair.improvement), digits)
     return Text(f"{candidate.verdict} by {by}", style=_STYLES[candidate.verdict])
 
 

@@ -117,7 +117,7 @@ def hessian_noise(products: Iterable[Product], directions: Sequence[Sequence[Flo
             for part, value in zip(mean, own, strict=True):
                 change = value - part
                 part.add_(change / count)
-                squares += float((change * (value - part)).sum(dtype=torch.float64))
+                squares += float((change.double() * (value - part)).sum())
     if count < 2:
         raise ValueError(f"products={count}: the curvature of at least two batches is needed")
     noise = squares / (count - 1) / len(directions)

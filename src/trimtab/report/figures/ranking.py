@@ -16,6 +16,7 @@ from trimtab.report.figures.style import (
     frame,
     narrow,
     plain,
+    value_axis,
     verdict_marker,
     verdict_name,
     verdict_role,
@@ -134,7 +135,7 @@ def _rows(result: ComparisonResult, x_title: str) -> go.Figure:
     heights = [max(34, 12 + 17 * max(text.count("<br>") + 1 for text in texts)) * len(rows) for texts in (wide, tight)]
     figure = frame(heights[0] + 130, x_title)
     figure.update_yaxes(tickvals=rows, ticktext=wide, range=[len(rows) - 0.5, -0.5], showgrid=False, zeroline=False)
-    figure.update_xaxes(zeroline=False, nticks=7)
+    figure.update_xaxes(zeroline=False, nticks=7, **value_axis())
     figure.update_layout(margin_t=64, legend_y=1 + 24 / heights[0])
     figure.layout.meta["page"] = {
         "layout": {"showlegend": False, "margin.t": 28, "height": heights[0] + 94},
