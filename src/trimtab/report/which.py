@@ -39,7 +39,9 @@ class _Tried:
 
 
 def which_optimizer(methods: Iterable[Entry], results: Callable[[str], ClaimResult | None] = committed) -> str:
-    """Returns a section of Markdown for each situation, with links as from the site's first level.
+    """Returns a table of what to do when, and below it all that this rests on, folded; empty without situations.
+
+    It is Markdown with links as from the site's first level.
 
     Args:
         methods: entries of the catalogue; those without a situation are left out.
@@ -49,7 +51,13 @@ def which_optimizer(methods: Iterable[Entry], results: Callable[[str], ClaimResu
     for entry in methods:
         if entry.situation is not None:
             situations.setdefault(entry.situation, []).append(entry)
-    return "\n\n".join(_section(name, _by_claim(found, results)) for name, found in sorted(situations.items()))
+    tried = {name: _by_claim(found, results) for name, found in sorted(situations.items())}
+    if not tried:
+        return ""
+    rows = [f"| {name} | {_advice(each)} | {_verdicts(each)} |" for name, each in tried.items()]
+    head = ["| situation | what the numbers say | verdicts on the papers' claims |", "|---|---|---|"]
+    folded = [f'??? note "{name}"\n\n{indent(_evidence(each), " " * 4)}' for name, each in tried.items()]
+    return "\n\n".join(["\n".join([*head, *rows]), "## Evidence", *folded])
 
 
 def _by_claim(methods: list[Entry], results: Callable[[str], ClaimResult | None]) -> list[_Tried]:
@@ -64,19 +72,8 @@ def _by_claim(methods: list[Entry], results: Callable[[str], ClaimResult | None]
     ]
 
 
-def _section(situation: str, tried: list[_Tried]) -> str:
-    """What to do, what came of each claim in a line, and all that this rests on, folded."""
-    lines = "\n".join(f"* {_line(each)}" for each in tried)
-    evidence = indent(_evidence(tried), " " * 4)
-    return f'## {situation}\n\n**{_advice(tried)}**\n\n{lines}\n\n??? note "Evidence"\n\n{evidence}'
-
-
-def _line(tried: _Tried) -> str:
-    if tried.claim is None:
-        return f"{tried.links}: no claim has been written down."
-    if tried.result is None:
-        return f"{tried.links}: not run."
-    return f"{tried.links}: {cell(tried.claim, tried.result, [entry.id for entry in tried.methods])}."
+def _verdicts(tried: list[_Tried]) -> str:
+    return "; ".join(f"{each.links}: {'not run' if each.result is None else each.result.verdict}" for each in tried)
 
 
 def _advice(tried: list[_Tried]) -> str:
@@ -114,7 +111,7 @@ def _worth_a_try(method: str, contest: Contest, result: ClaimResult) -> list[str
 
 def _evidence(tried: list[_Tried]) -> str:
     lists: dict[str, list[str]] = {heading: [] for heading in HEADINGS}
-    parts = []
+    short, parts = [], []
     for each in tried:
         if each.claim is None:
             lists[NOT_RUN].append(f"{each.links}: no claim has been written down.")
@@ -123,6 +120,7 @@ def _evidence(tried: list[_Tried]) -> str:
                 f"{each.links}: not run. To be tried: {each.claim.statement} `trimtab verify {each.claim.id}` does."
             )
         else:
+            short.append(f"* {each.links}: {cell(each.claim, each.result, [entry.id for entry in each.methods])}.")
             parts.append(_statement(each.links, each.claim, each.result))
             for finding in each.result.findings:
                 heading = SUPPORTED if finding.verdict == "confirmed" else NOT_SUPPORTED
@@ -131,7 +129,7 @@ def _evidence(tried: list[_Tried]) -> str:
         if lines:
             parts.append(f"{heading}:")
             parts.append("\n".join(f"* {line}" for line in lines))
-    return "\n\n".join(parts)
+    return "\n\n".join(["\n".join(short), *parts]).lstrip()
 
 
 def _statement(name: str, claim: Claim, result: ClaimResult) -> str:
