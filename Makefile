@@ -18,7 +18,7 @@ lint: .venv/dev
 	$(BIN)/lint-imports
 
 docs: .venv/dev
-	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/executor_throughput.py

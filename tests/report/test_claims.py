@@ -34,14 +34,15 @@ def found(losses=LOSSES, **changes):
 
 def printed(result, width=80):
     console = Console(file=io.StringIO(), width=width)
-    print_claim(console, result)
+    print_claim(console, CONFIRMED, result)
     return console.file.getvalue()
 
 
 def test_the_terminal_has_verdict_and_numbers_in_80_columns():
     text = printed(found())
     words = " ".join(text.split())
-    assert "toy confirmed: the effect is there" in words
+    assert "toy confirmed: a tuned rate is better confirmed means: the effect is there" in words
+    assert "AdamW beats a slow rate on a line." in words
     assert "+0.413 ±0.038" in words
     assert "6 trials, 1 min 1 s of processor time" in words
     assert max(map(len, text.splitlines())) <= 80
@@ -56,7 +57,8 @@ def test_what_could_not_be_compared_has_dashes():
 
 def test_the_page_puts_the_papers_number_beside_ours():
     page = verdict_section(CONFIRMED, found(), "<b>figures</b>")
-    assert "**confirmed**: the effect is there" in page
+    assert "**Confirmed**: a tuned rate is better. AdamW beats a slow rate on a line." in page
+    assert "*Confirmed* means: the effect is there" in page
     assert "| the paper reports | Much better. |" in page
     assert "| measured here | tuned against slow: +0.413 ±0.038 squares |" in page
     assert "<b>figures</b>" in page

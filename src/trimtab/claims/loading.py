@@ -9,7 +9,7 @@ from typing import cast
 
 from trimtab.catalog import nearest
 from trimtab.claims import CLAIMS
-from trimtab.claims.claim import Arm, Claim, Comparison, prose_fields
+from trimtab.claims.claim import PROSE_TYPES, Arm, Claim, Comparison, prose_fields
 from trimtab.lab.errors import InputError
 
 _HASH_LENGTH = 16
@@ -73,6 +73,10 @@ class _Bare(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         is_string = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return ast.Pass() if is_string else self.generic_visit(node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
+        node.names = [each for each in node.names if each.name not in PROSE_TYPES]
+        return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if isinstance(node.func, ast.Name) and node.func.id == Claim.__name__:

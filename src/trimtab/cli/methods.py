@@ -67,11 +67,14 @@ def show(name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries
 
 
 def _verdict(method: str) -> str:
+    from trimtab.claims.loading import load_reference
     from trimtab.claims.result import committed
     from trimtab.report.claims import verdict_line
 
     result = committed(method)
-    return f"not run yet; `trimtab verify {method}` does" if result is None else verdict_line(result)
+    if result is None:
+        return f"not run yet; `trimtab verify {method}` does"
+    return verdict_line(load_reference(CLAIMS[method]), result)
 
 
 @app.command("new-task")

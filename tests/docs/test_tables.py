@@ -11,7 +11,7 @@ import pytest
 from trimtab.catalog import entries
 from trimtab.catalog.compositions import COMPOSITIONS, REFUSED
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
