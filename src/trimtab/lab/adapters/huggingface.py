@@ -8,13 +8,26 @@ from typing import TYPE_CHECKING, Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Dataset
 
-from trimtab.lab.adapters.common import check_batch, check_sampler, halves, map_style, seeded_globals
+from trimtab.lab.adapters.common import check_batch, check_sampler, evaluating, halves, map_style, seeded_globals
+from trimtab.lab.adapters.sample_losses import SAME
 from trimtab.lab.adapters.trainer_losses import TrainerLosses
 from trimtab.lab.errors import InputError
 from trimtab.lab.randomness import OwnedRandomness
-from trimtab.lab.task import Batch, Evaluation, Metric, Split, Task, map_tensors, samples_in, take_rows, to_device
+from trimtab.lab.task import (
+    Batch,
+    Evaluation,
+    Metric,
+    Split,
+    Task,
+    map_tensors,
+    samples_in,
+    select,
+    take_rows,
+    to_device,
+)
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -116,6 +129,29 @@ class TrainerTask(Task):
             check_batch(batch, samples, "the collator's batch")
             with torch.no_grad():
                 self._losses.check(model, to_device(batch, device))
+                self._check_accumulation(model, to_device(batch, device))
+
+    def _check_accumulation(self, model: nn.Module, batch: Batch) -> None:
+        """Refuses parts of a step whose samples have to do with each other: a comparison takes the step at once."""
+        arguments = self._trainer.args
+        size, parts = arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps
+        if parts == 1:
+            return
+        normalised = any(isinstance(module, _BatchNorm) for module in model.modules())
+        with evaluating(model):
+            part = select(batch, slice(0, size))
+            alone, among = (self.losses(self.outputs(model, each), each)[:size] for each in (part, batch))
+        alone, among = (
+            alone * among.mean(),
+            among * alone.mean(),
+        )  # labels may be counted over the part, or over the step
+        if normalised or not torch.allclose(alone, among, rtol=SAME, atol=SAME * float(alone.abs().max())):
+            what = "batch normalisation" if normalised else "a loss among the samples of a batch"
+            raise InputError(
+                f"gradient_accumulation_steps={parts}: the Trainer takes {size} samples at once, a comparison all "
+                f"{self.batch_size} of a step, which are not the same with {what}. Set TrainingArguments("
+                "per_device_train_batch_size=..., gradient_accumulation_steps=1)"
+            )
 
     def model(self, generator: torch.Generator) -> nn.Module:
         """Builds the model with ``model_init``."""

@@ -24,6 +24,7 @@ from trimtab.lab.task import Batch, Evaluation, Metric, Split, Task, samples_in,
 Data: TypeAlias = Any
 """A ``LightningDataModule``, or ``DataLoader``s for training, validation and, if there is one, the test."""
 
+
 @dataclass(frozen=True)
 class _Outputs:
     module: Any

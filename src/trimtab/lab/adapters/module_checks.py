@@ -73,7 +73,9 @@ def check_optimizers(module: Any, kind: type) -> None:
     except Exception:  # it asks the Trainer, for the number of steps as a rule, and there is none
         return
     if len(found) > 1:
-        raise InputError(f"{type(module).__name__}.configure_optimizers makes {len(found)} optimizers; a candidate is one")
+        raise InputError(
+            f"{type(module).__name__}.configure_optimizers makes {len(found)} optimizers; a candidate is one"
+        )
     trained = {id(param) for optimizer in found for group in optimizer.param_groups for param in group["params"]}
     left = [name for name, param in module.named_parameters() if param.requires_grad and id(param) not in trained]
     if found and left:

@@ -68,9 +68,7 @@ class ModuleLosses:
             self._vectorised = not _can_be_recorded(module, batch)
         # vectorised samples draw their own numbers for dropout, so that means can only be compared without it
         with evaluating(module) if self._vectorised else nullcontext():
-            check_mean(
-                lambda: self.of(module, batch), lambda: _mean(module, batch), samples_of(batch), _HOST, _REMEDY
-            )
+            check_mean(lambda: self.of(module, batch), lambda: _mean(module, batch), samples_of(batch), _HOST, _REMEDY)
         if self._vectorised:
             self._check_vectorised(module, batch)
 
