@@ -71,7 +71,7 @@ def test_means_agree_as_far_as_their_precision_allows(dtype, error, fine):
     if fine:
         check()
     else:
-        with pytest.raises(InputError, match=r"first 4 training samples, but it is 2\. Do so"):
+        with pytest.raises(InputError, match=r"on 4 training samples, but it is 2\. Do so"):
             check()
 
 
