@@ -71,7 +71,7 @@ class OptimizerWrapper(Optimizer):
         Optimizer.__setstate__(self, {"inner": optimizer})
 
     @property
-    def param_groups(self) -> list[Group]:  # type: ignore[override]  # torch has an attribute
+    def param_groups(self) -> list[Group]:
         """The inner optimizer's."""
         return self.inner.param_groups
 
@@ -80,7 +80,7 @@ class OptimizerWrapper(Optimizer):
         self.inner.param_groups = groups
 
     @property
-    def state(self) -> Any:  # type: ignore[override]  # the same
+    def state(self) -> Any:
         """The inner optimizer's."""
         return self.inner.state
 
@@ -89,7 +89,7 @@ class OptimizerWrapper(Optimizer):
         self.inner.state = state
 
     @property
-    def defaults(self) -> dict[str, Any]:  # type: ignore[override]  # the same
+    def defaults(self) -> dict[str, Any]:  # type: ignore[override]  # torch has an attribute
         """The inner optimizer's, with this one's settings."""
         return self.inner.defaults
 

@@ -48,8 +48,8 @@ class ClosedFormSchedule(PacedOptimizer):
         """Takes one step with the learning rate that its beginning is due."""
         progress, step = min(1.0, session.progress), session.samples / session.meter.budget
         for group in self.param_groups:
-            # one that was added meanwhile begins with the rate that it brings
-            group["lr"] = group.setdefault("initial_lr", group["lr"]) * self.factor(progress, step, self._own(group))
+            group.setdefault("initial_lr", group["lr"])  # one that was added meanwhile begins with the rate it brings
+            group["lr"] = group["initial_lr"] * self.factor(progress, step, self._own(group))
         return self.inner_step(session)
 
 

@@ -153,7 +153,8 @@ class Refined(PacedOptimizer):
 
     def _set(self, factor: float) -> None:
         for group in self.param_groups:
-            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+            group.setdefault("initial_lr", group["lr"])  # one that was added meanwhile begins with the rate it brings
+            group["lr"] = group["initial_lr"] * factor
 
     def _note(self, **known: float) -> None:
         rate = float(self.param_groups[0]["lr"])
