@@ -120,7 +120,7 @@ class LightningTask(Task):
         except Exception as error:
             raise InputError(
                 f"{type(module).__name__}'s configure_model and setup('fit') are called without a Trainer, and raised "
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {error}\nHave them do without it, or compare a subclass of which they do"
             ) from error
         return module
 
@@ -134,6 +134,10 @@ class LightningTask(Task):
             self._losses.check(module, batch)
 
     def _check_logged(self, module: Any) -> None:
+        if not overrides(module, "validation_step", self._package.LightningModule):
+            raise InputError(
+                f"{self.name} has no validation_step: one is needed that logs {self._loss_name!r} and the metric"
+            )
         rows = torch.arange(min(2, samples_in(self.validation)))
         try:
             logged = self._validated(module, [take_rows(self.validation, rows, self._evaluation_collate)])
