@@ -261,3 +261,12 @@ def test_lists_of_objects_are_refused(tmp_path):
     assert trainer.compute_loss(trainer.model, listed(rows)).isfinite()
     with pytest.raises(InputError, match=r"\['labels'\]\[0\]\['class_labels'\] has shape \(1,\) for 8 samples"):
         TrainerTask(maker)
+
+
+def test_an_infinite_loss_is_told(tmp_path):
+    def too_many(draw):
+        return {"input_values": draw.real(40), "labels": draw.whole(1, tiny.TOKENS, 5)}
+
+    maker = trainer_of(tmp_path, TAKEN["speech"].model, data(too_many, 8, 0))
+    with pytest.raises(InputError, match="the Trainer's loss is inf on 8 training samples, before any training"):
+        TrainerTask(maker)

@@ -149,6 +149,16 @@ def halves(data: Dataset[Any], place: str) -> tuple[Dataset[Any], Dataset[Any]]:
     return Subset(data, first.tolist()), Subset(data, second.tolist())
 
 
+def check_finite(loss: float, samples: int, host: str) -> None:
+    """Checks that there is anything to train.
+
+    Raises:
+        InputError: the loss is infinite, or no number.
+    """
+    if not math.isfinite(loss):
+        raise InputError(f"{host} is {loss} on {samples} training samples, before any training")
+
+
 def check_mean(
     model: nn.Module, losses: Callable[[], Tensor], mean: Callable[[], Tensor], samples: int, *, host: str, remedy: str
 ) -> None:
@@ -167,8 +177,7 @@ def check_mean(
     """
     with rehearsal(model):
         expected = float(mean())
-    if not math.isfinite(expected):
-        raise InputError(f"{host} is {expected} on {samples} training samples, before any training")
+    check_finite(expected, samples, host)
     try:
         with rehearsal(model):
             found = losses()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from trimtab.lab.adapters.common import evaluating, rehearsal
+from trimtab.lab.adapters.common import check_finite, evaluating, rehearsal
 from trimtab.lab.errors import InputError
 from trimtab.lab.task import Batch, map_tensors
 
@@ -86,10 +86,10 @@ def _divisor(func: Any, arguments: dict[str, Any], each: Tensor) -> Tensor | flo
     target, weight = arguments.get("target"), arguments.get("weight")
     if func not in _OF_CLASSES or target is None or target.is_floating_point():
         return float(each.numel())
-    counted = target != arguments["ignore_index"]
+    counted: Tensor = target != arguments["ignore_index"]
     if weight is None:
         return counted.sum().clamp(min=1)  # samples without any label have no loss, rather than a NaN
-    weights = weight[target.where(counted, 0)] * counted
+    weights: Tensor = weight[target.where(counted, 0)] * counted
     return weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
 
 
@@ -107,8 +107,8 @@ def check_sample_losses(
         remedy: what to do, for messages.
 
     Raises:
-        InputError: the loss, or a part of it, is computed by other means than torch's loss functions, or they take the
-            elements of the batch in another order than sample by sample.
+        InputError: the loss is not finite; or it, or a part of it, is computed by other means than torch's loss
+            functions; or they take the elements of the batch in another order than sample by sample.
     """
     with rehearsal(model):
         found = run(batch, 1.0).detach()
@@ -117,6 +117,7 @@ def check_sample_losses(
             f"nobody can tell which part of {host} is whose: it is no mean or sum, by a loss function of "
             f"torch.nn.functional, over all elements of the batch. {remedy}"
         )
+    check_finite(float(found.mean()), samples, host)
     with rehearsal(model):
         rest = float(run(batch, 0.0).detach().abs().max())
     if not rest <= NOTHING * float(found.abs().mean()):
