@@ -8,6 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.optim import Optimizer
 
+from trimtab.lab.kept_buffers import kept_buffers
 from trimtab.lab.randomness import derived_seed
 from trimtab.lab.session import Session
 from trimtab.lab.task import samples_in, take_rows, to_device
@@ -15,7 +16,6 @@ from trimtab.primitives.hyperparameters import NON_NEGATIVE, optional, whole_num
 from trimtab.primitives.lanczos import Spectrum, random_direction
 from trimtab.schedule.batch_curvature import PRODUCT_GRADIENTS, BatchCurvature, Matrix, hessian_noise
 from trimtab.schedule.controlled import ControlledOptimizer
-from trimtab.schedule.kept_buffers import kept_buffers
 from trimtab.schedule.lanczos_learner import HYPERPARAMETERS, LanczosLearner, own_variant, refuse_optimizer
 from trimtab.schedule.learned_rates import Smallest, Variant
 from trimtab.schedule.noise_model import MarchenkoPastur, Wigner

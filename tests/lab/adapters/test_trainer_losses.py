@@ -1,13 +1,15 @@
 """Losses of a Trainer's samples: their mean is its loss and their training its training, for every kind of model."""
 
 import copy
+import re
+from itertools import takewhile
+from pathlib import Path
 
 import pytest
 import torch
 import transformers
 from torch.nn import functional
 from torch.utils.data import Subset
-from transformers import Trainer
 
 from tests.lab.adapters import tiny_models as tiny
 from tests.lab.adapters.tiny_models import TAKEN, InOrder, data, train, trainer_of
@@ -151,11 +153,9 @@ def with_router_loss(outputs, batch):
 
 
 def masked_patches(outputs, batch):
-    size = outputs.logits.shape[1]
-    patches = functional.unfold(batch["pixel_values"], 8, stride=8).unflatten(1, (3, 64)).permute(0, 3, 2, 1).flatten(2)
-    assert patches.shape[1] == size
-    each = (outputs.logits - patches).square().mean(2) * outputs.mask
-    return each.sum(1) * len(each) / outputs.mask.sum()
+    mask = batch["bool_masked_pos"].view(-1, 1, 2, 2).float().repeat_interleave(8, 2).repeat_interleave(8, 3)
+    each = (outputs.reconstruction - batch["pixel_values"]).abs() * mask
+    return each.flatten(1).sum(1) * len(mask) / (mask.sum() + 1e-5) / 3
 
 
 REFUSED = {
@@ -164,6 +164,9 @@ REFUSED = {
     ),
     "ProphetNetForConditionalGeneration": (
         tiny.made("ProphetNetForConditionalGeneration", tiny.PROPHETNET), tiny.masked, prophetnet, "another order",
+    ),
+    "ViTForMaskedImageModeling": (
+        tiny.made("ViTForMaskedImageModeling", {**tiny.WIDTHS, **tiny.IMAGE}), tiny.patches, masked_patches, "whose",
     ),
     "MixtralForCausalLM": (
         tiny.made("MixtralForCausalLM", {**tiny.LLAMA, "num_key_value_heads": 2, "num_local_experts": 2},
@@ -199,3 +202,71 @@ def test_losses_of_routers_are_taken_once_they_are_switched_off(tmp_path):
 
     task = TrainerTask(trainer_of(tmp_path, switched_off, data(case.columns, 16, 0)))
     check_task(task, "here")
+
+
+def table_of(head):
+    """Returns the rows of a table on the page: the class names in their second cell, and the third."""
+    page = (Path(__file__).parents[3] / "docs" / "adapters.md").read_text()
+    lines = page.split(f"| {head} | for example |", 1)[1].splitlines()[2:]
+    rows = [line.strip("| ").split(" | ") for line in takewhile(lambda line: line.startswith("|"), lines)]
+    return [
+        ({name for name in re.findall(r"`(\w+)`", cells[1]) if hasattr(transformers, name)}, cells[-1])
+        for cells in rows
+    ]
+
+
+def test_the_page_names_what_is_taken_and_what_is_refused():
+    rows = table_of("loss")
+    taken = set().union(*(names for names, verdict in rows if verdict == "taken"))
+    refused = set().union(*(names for names, verdict in rows if verdict.startswith("refused: ")))
+    assert taken == {case.name for case in TAKEN.values()}
+    assert refused == {*REFUSED, "YolosForObjectDetection"}
+    assert all(len(names) > 0 for names, _ in rows)
+
+
+def test_the_page_says_what_accumulation_does():
+    rows = table_of("the Trainer divides by")
+    found = {(case.counted, case.coupled != ""): set() for case in TAKEN.values()}
+    for case in TAKEN.values():
+        found[case.counted, case.coupled != ""].add(case.name)
+    step, ignored, parts, total, coupled = (names for names, _ in rows)
+    assert step <= found["step", False]
+    assert ignored <= found["ignored", False]
+    assert parts <= found["parts", False]
+    assert total == found["sum", False]
+    assert coupled == found["parts", True] | found["ignored", True]
+    assert [verdict.split(":")[0] for _, verdict in rows] == [
+        "the same",
+        "`k` times as long",
+        "the same",
+        "the same",
+        "refused",
+    ]
+
+
+def test_lists_of_objects_are_refused(tmp_path):
+    config = {**tiny.WIDTHS, "image_size": [16, 16], "patch_size": 8, "num_detection_tokens": 4, "num_labels": 3}
+    objects = [{"class_labels": torch.tensor([1] * n), "boxes": torch.rand(n, 4)} for n in (1, 2, 3, 1, 2, 3, 1, 2)]
+    pixels = torch.randn(8, 3, 16, 16)
+    rows = [{"pixel_values": pixels[row], "labels": objects[row]} for row in range(8)]
+
+    def listed(rows):
+        return {
+            "pixel_values": torch.stack([row["pixel_values"] for row in rows]),
+            "labels": [r["labels"] for r in rows],
+        }
+
+    maker = trainer_of(tmp_path, tiny.made("YolosForObjectDetection", config), rows, parts={"data_collator": listed})
+    trainer = maker()
+    assert trainer.compute_loss(trainer.model, listed(rows)).isfinite()
+    with pytest.raises(InputError, match=r"\['labels'\]\[0\]\['class_labels'\] has shape \(1,\) for 8 samples"):
+        TrainerTask(maker)
+
+
+def test_an_infinite_loss_is_told(tmp_path):
+    def too_many(draw):
+        return {"input_values": draw.real(40), "labels": draw.whole(1, tiny.TOKENS, 5)}
+
+    maker = trainer_of(tmp_path, TAKEN["speech"].model, data(too_many, 8, 0))
+    with pytest.raises(InputError, match="the Trainer's loss is inf on 8 training samples, before any training"):
+        TrainerTask(maker)

@@ -12,11 +12,28 @@ TOKENS, LENGTH = 16, 8
 WIDTHS = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
 TEXT = {"vocab_size": TOKENS, "max_position_embeddings": 32, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 BERT = {**WIDTHS, **TEXT, "num_labels": 3}
-GPT2 = {"vocab_size": TOKENS, "n_positions": 32, "n_embd": 16, "n_layer": 1, "n_head": 2, "num_labels": 3,
-        "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}  # fmt: skip
+GPT2 = {
+    "vocab_size": TOKENS,
+    "n_positions": 32,
+    "n_embd": 16,
+    "n_layer": 1,
+    "n_head": 2,
+    "num_labels": 3,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
 LLAMA = {**WIDTHS, **TEXT, "num_labels": 3}
-PAIR = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2,
-        "decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "decoder_start_token_id": 2}  # fmt: skip
+PAIR = {
+    "d_model": 16,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 32,
+    "decoder_ffn_dim": 32,
+    "decoder_start_token_id": 2,
+}
 T5 = {
     "vocab_size": TOKENS,
     "d_model": 16,
@@ -27,12 +44,34 @@ T5 = {
     "decoder_start_token_id": 0,
 }
 IMAGE = {"image_size": 16, "patch_size": 8, "encoder_stride": 8}
-WAVE = {**WIDTHS, "vocab_size": TOKENS, "conv_dim": (8, 8), "conv_kernel": (8, 4), "conv_stride": (4, 2), "num_labels": 3,
-        "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2, "num_feat_extract_layers": 2,
-        "classifier_proj_size": 8, "pad_token_id": 0, "apply_spec_augment": False}  # fmt: skip
-PROPHETNET = {"vocab_size": TOKENS, "hidden_size": 16, "num_encoder_layers": 1, "num_decoder_layers": 1, "encoder_ffn_dim": 32,
-              "decoder_ffn_dim": 32, "num_encoder_attention_heads": 2, "num_decoder_attention_heads": 2, "ngram": 2,
-              "decoder_start_token_id": 1, "num_buckets": 4, "relative_max_distance": 8}  # fmt: skip
+WAVE = {
+    **WIDTHS,
+    "vocab_size": TOKENS,
+    "conv_dim": (8, 8),
+    "conv_kernel": (8, 4),
+    "conv_stride": (4, 2),
+    "num_labels": 3,
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2,
+    "num_feat_extract_layers": 2,
+    "classifier_proj_size": 8,
+    "pad_token_id": 0,
+    "apply_spec_augment": False,
+}
+PROPHETNET = {
+    "vocab_size": TOKENS,
+    "hidden_size": 16,
+    "num_encoder_layers": 1,
+    "num_decoder_layers": 1,
+    "encoder_ffn_dim": 32,
+    "decoder_ffn_dim": 32,
+    "num_encoder_attention_heads": 2,
+    "num_decoder_attention_heads": 2,
+    "ngram": 2,
+    "decoder_start_token_id": 1,
+    "num_buckets": 4,
+    "relative_max_distance": 8,
+}
 
 
 def without_dropout(net):
@@ -197,8 +236,9 @@ class Case:
         name: the class.
         model: makes one.
         columns: draws data for it.
-        counted: what the loss of a part of a step is divided by: ``"step"``, the labels of the step; ``"ignored"``, those
-            of the part, though the Trainer hands it those of the step; ``"parts"``, those of the part; ``"sum"``, nothing.
+        counted: what the loss of a part of a step is divided by: ``"step"``, the labels of the step; ``"ignored"``,
+            those of the part, though the Trainer hands it those of the step; ``"parts"``, those of the part; ``"sum"``,
+            nothing.
         coupled: what depends on the other samples of a batch: a sample's ``"loss"``; in training, ``"statistics"``.
     """
 
@@ -217,7 +257,9 @@ TAKEN = {
     "next token, labels counted unshifted": case("GPT2LMHeadModel", GPT2, tokens, "step"),
     "next token": case("LlamaForCausalLM", LLAMA, tokens, "step"),
     "next token, own head": case("BertLMHeadModel", BERT, tokens, "step", is_decoder=True),
-    "next token, experts": case("MixtralForCausalLM", LLAMA, tokens, "step", num_key_value_heads=2, num_local_experts=2),
+    "next token, experts": case(
+        "MixtralForCausalLM", LLAMA, tokens, "step", num_key_value_heads=2, num_local_experts=2
+    ),
     "masked": case("BertForMaskedLM", BERT, masked, "ignored"),
     "masked, by the step": case("ModernBertForMaskedLM", BERT, masked, "step"),
     "masked and next sentence": case("BertForPreTraining", BERT, pretraining, "ignored"),
@@ -234,22 +276,51 @@ TAKEN = {
     "next sentence": case("BertForNextSentencePrediction", BERT, sentences, "ignored"),
     "images": case("ViTForImageClassification", {**WIDTHS, **IMAGE, "num_labels": 3}, images, "step"),
     "images, of the parts": case(
-        "ConvNextForImageClassification", {"hidden_sizes": [8, 8], "depths": [1, 1], "num_stages": 2, "num_labels": 3}, images, "parts"
+        "ConvNextForImageClassification",
+        {"hidden_sizes": [8, 8], "depths": [1, 1], "num_stages": 2, "num_labels": 3},
+        images,
+        "parts",
     ),
     "regions": case(
         "SegformerForSemanticSegmentation",
-        {"num_encoder_blocks": 2, "depths": [1, 1], "sr_ratios": [1, 1], "hidden_sizes": [8, 8], "strides": [2, 2],
-         "patch_sizes": [3, 3], "num_attention_heads": [1, 1], "mlp_ratios": [1, 1], "decoder_hidden_size": 8, "num_labels": 3},
-        regions, "ignored", coupled="statistics"),
+        {
+            "num_encoder_blocks": 2,
+            "depths": [1, 1],
+            "sr_ratios": [1, 1],
+            "hidden_sizes": [8, 8],
+            "strides": [2, 2],
+            "patch_sizes": [3, 3],
+            "num_attention_heads": [1, 1],
+            "mlp_ratios": [1, 1],
+            "decoder_hidden_size": 8,
+            "num_labels": 3,
+        },
+        regions,
+        "ignored",
+        coupled="statistics",
+    ),
     "images and texts": Case("CLIPModel", clip, pictures, "parts", coupled="loss"),
     "waves": case("Wav2Vec2ForSequenceClassification", WAVE, waves, "ignored"),
     "speech": case("Wav2Vec2ForCTC", WAVE, speech, "sum"),
     "series": case(
         "PatchTSTForPrediction",
-        {"num_input_channels": 2, "context_length": 8, "prediction_length": 4, "patch_length": 4, "patch_stride": 4,
-         "d_model": 8, "ffn_dim": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "loss": "mse", "norm_type": "layernorm"},
-        series, "parts"),
-}  # fmt: skip
+        {
+            "num_input_channels": 2,
+            "context_length": 8,
+            "prediction_length": 4,
+            "patch_length": 4,
+            "patch_stride": 4,
+            "d_model": 8,
+            "ffn_dim": 8,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "loss": "mse",
+            "norm_type": "layernorm",
+        },
+        series,
+        "parts",
+    ),
+}
 
 
 def stacked(rows):

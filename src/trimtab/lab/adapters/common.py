@@ -20,6 +20,7 @@ from torch.utils.data import (
 )
 
 from trimtab.lab.errors import InputError
+from trimtab.lab.kept_buffers import kept_buffers
 from trimtab.lab.randomness import OwnedRandomness
 from trimtab.lab.task import Batch, samples_in
 from trimtab.lab.tasks.splits import stratified_split
@@ -42,6 +43,13 @@ def seeded_globals(seed: int) -> Iterator[None]:
     finally:
         np.random.set_state(numpy_state)  # noqa: NPY002 - the same
         random.setstate(python_state)
+
+
+@contextmanager
+def rehearsal(model: nn.Module) -> Iterator[None]:
+    """Makes a pass a repeatable one: generators are seeded, and the model's buffers (running statistics) are copies."""
+    with seeded_globals(0), kept_buffers(model):
+        yield
 
 
 @contextmanager
@@ -141,10 +149,23 @@ def halves(data: Dataset[Any], place: str) -> tuple[Dataset[Any], Dataset[Any]]:
     return Subset(data, first.tolist()), Subset(data, second.tolist())
 
 
-def check_mean(losses: Callable[[], Tensor], mean: Callable[[], Tensor], samples: int, host: str, remedy: str) -> None:
+def check_finite(loss: float, samples: int, host: str) -> None:
+    """Checks that there is anything to train.
+
+    Raises:
+        InputError: the loss is infinite, or no number.
+    """
+    if not math.isfinite(loss):
+        raise InputError(f"{host} is {loss} on {samples} training samples, before any training")
+
+
+def check_mean(
+    model: nn.Module, losses: Callable[[], Tensor], mean: Callable[[], Tensor], samples: int, *, host: str, remedy: str
+) -> None:
     """Compares per-sample losses with the mean loss that the host computes itself.
 
     Args:
+        model: what the losses are of.
         losses: computes them on a batch of training samples.
         mean: computes the host's loss on the same batch.
         samples: how many there are.
@@ -154,12 +175,11 @@ def check_mean(losses: Callable[[], Tensor], mean: Callable[[], Tensor], samples
     Raises:
         InputError: they cannot be computed, or their mean is another one.
     """
-    with seeded_globals(0):
+    with rehearsal(model):
         expected = float(mean())
-    if not math.isfinite(expected):
-        raise InputError(f"{host} is {expected} on {samples} training samples, before any training")
+    check_finite(expected, samples, host)
     try:
-        with seeded_globals(0):
+        with rehearsal(model):
             found = losses()
     except Exception as error:
         raise InputError(

@@ -46,9 +46,9 @@ class TrainerTask(Task):
     rate is constant), ``max_grad_norm`` (gradients are not clipped, though the Trainer clips them at 1 by default),
     ``seed``, mixed precision, gradient checkpointing, callbacks and checkpoints.
 
-    A sample's loss is the sum over its labelled tokens, divided by the mean number of them a sample of the batch. So
-    the mean over a batch is the Trainer's own loss, in which every token counts the same; this is checked here on the
-    first batch, in training mode.
+    A sample's loss is what its own labels contribute to the Trainer's loss, times the number of samples. So the mean
+    over a batch is the Trainer's own loss, however it counts labels. That nothing else is part of it, and that the
+    mean agrees, is checked here on two batches, in training mode.
 
     Args:
         make_trainer: makes the Trainer. It is called once in every process, with the global generators of torch, numpy
@@ -56,7 +56,7 @@ class TrainerTask(Task):
         test: data that is touched once a run, at the end of the final runs. Without it, a fixed half of the Trainer's
             ``eval_dataset`` is set aside for that.
         losses: one loss a sample, shape ``(batch,)``, from the model's outputs and the batch; only needed where it
-            cannot be had from the Trainer.
+            cannot be had from the Trainer, as the message then says.
         name: how reports call the task.
 
     Raises:
@@ -138,14 +138,15 @@ class TrainerTask(Task):
         if parts == 1:
             return
         normalised = any(isinstance(module, _BatchNorm) for module in model.modules())
+        rows = list(range(size))
         with evaluating(model):
-            part = select(batch, slice(0, size))
-            alone, among = (self.losses(self.outputs(model, each), each)[:size] for each in (part, batch))
-        alone, among = (
-            alone * among.mean(),
-            among * alone.mean(),
-        )  # labels may be counted over the part, or over the step
-        if normalised or not torch.allclose(alone, among, rtol=SAME, atol=SAME * float(alone.abs().max())):
+            # twice as many samples, with twice as many labels: what a loss is divided by is no difference
+            once, twice = (
+                self.losses(self.outputs(model, each), each)[:size]
+                for each in (select(batch, rows), select(batch, rows + rows))
+            )
+        once, twice = once * twice.mean(), twice * once.mean()  # sums are twice as large
+        if normalised or not torch.allclose(once, twice, rtol=SAME, atol=SAME * float(once.abs().max())):
             what = "batch normalisation" if normalised else "a loss among the samples of a batch"
             raise InputError(
                 f"gradient_accumulation_steps={parts}: the Trainer takes {size} samples at once, a comparison all "

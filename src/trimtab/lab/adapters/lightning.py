@@ -40,12 +40,13 @@ class LightningTask(Task):
 
     Left out, because a comparison has its own: ``configure_optimizers`` with its schedules (a run's learning rate is
     constant), and everything of the ``Trainer``: its length, accumulation, clipping, precision and callbacks. In
-    training nothing is called but ``training_step``; a module with hooks that change batches or gradients is refused.
+    training nothing is called but ``training_step``; a module with hooks that take part in training is refused.
 
-    ``training_step`` returns the mean over a batch, a task needs the loss of each sample. By default the step is
-    vectorised over batches of one sample (``torch.vmap``), without being attached to a Trainer. That is not possible
-    with batch normalisation, or where it updates a metric's state or reads numbers out of tensors; it then takes
-    ``losses``, which is faster as well. Either way the mean is compared with ``training_step`` on the first batch.
+    ``training_step`` returns the mean over a batch, a task needs the loss of each sample. By default torch's loss
+    functions return one number a sample while the step runs, without being attached to a Trainer. Where it reduces its
+    loss by hand, it is vectorised over batches of one sample (``torch.vmap``); where that is not possible, because of
+    batch normalisation or because it reads numbers out of tensors, it takes ``losses``. Either way the mean is compared
+    with that of ``training_step`` on two batches.
 
     Args:
         make_module: makes the module: its class, or a function.
@@ -120,7 +121,7 @@ class LightningTask(Task):
         except Exception as error:
             raise InputError(
                 f"{type(module).__name__}'s configure_model and setup('fit') are called without a Trainer, and raised "
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {error}\nHave them do without it, or compare a subclass of which they do"
             ) from error
         return module
 
@@ -134,6 +135,10 @@ class LightningTask(Task):
             self._losses.check(module, batch)
 
     def _check_logged(self, module: Any) -> None:
+        if not overrides(module, "validation_step", self._package.LightningModule):
+            raise InputError(
+                f"{self.name} has no validation_step: one is needed that logs {self._loss_name!r} and the metric"
+            )
         rows = torch.arange(min(2, samples_in(self.validation)))
         try:
             logged = self._validated(module, [take_rows(self.validation, rows, self._evaluation_collate)])

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from trimtab.lab.adapters.common import check_mean, evaluating, samples_of, seeded_globals
+from trimtab.lab.adapters.common import check_mean, evaluating, rehearsal, samples_of
 from trimtab.lab.adapters.sample_losses import SampleLosses, check_sample_losses
 from trimtab.lab.errors import InputError
 from trimtab.lab.task import Batch, map_tensors, select
@@ -68,7 +68,14 @@ class ModuleLosses:
             self._vectorised = not _can_be_recorded(module, batch)
         # vectorised samples draw their own numbers for dropout, so that means can only be compared without it
         with evaluating(module) if self._vectorised else nullcontext():
-            check_mean(lambda: self.of(module, batch), lambda: _mean(module, batch), samples_of(batch), _HOST, _REMEDY)
+            check_mean(
+                module,
+                lambda: self.of(module, batch),
+                lambda: _mean(module, batch),
+                samples_of(batch),
+                host=_HOST,
+                remedy=_REMEDY,
+            )
         if self._vectorised:
             self._check_vectorised(module, batch)
 
@@ -89,7 +96,7 @@ def _can_be_recorded(module: Any, batch: Batch) -> bool:
             return _recorded(module, batch, scale)
 
     try:
-        check_sample_losses(run, module, batch, samples_of(batch), _HOST, _REMEDY)
+        check_sample_losses(run, module, batch, samples_of(batch), host=_HOST, remedy=_REMEDY)
     except Exception:  # reading a number out of the loss, for example
         return False
     return True
@@ -135,7 +142,7 @@ def _check_step(module: Any, batch: Batch) -> None:
         _check_progress(module, lambda: _mean(module, batch), "training_step")
         means = []
         for index in (0, 1):
-            with evaluating(module), seeded_globals(0):
+            with evaluating(module), rehearsal(module):
                 means.append(float(_mean(module, batch, index)))
     except InputError:
         raise
@@ -143,8 +150,8 @@ def _check_step(module: Any, batch: Batch) -> None:
         raise InputError(f"training_step raised {type(error).__name__}: {error}\n{_REMEDY}") from error
     if means[0] != means[1]:
         raise InputError(
-            f"training_step's loss depends on batch_idx: {means[0]:.6g} with 0, {means[1]:.6g} with 1 on the same batch, "
-            f"and there is none in a comparison. {_REMEDY}"
+            f"training_step's loss depends on batch_idx: {means[0]:.6g} with 0, {means[1]:.6g} with 1 on the same "
+            f"batch, and there is none in a comparison. {_REMEDY}"
         )
 
 
@@ -161,7 +168,8 @@ def _check_progress(module: Any, run: Callable[[], Any], place: str) -> None:
 
     module.__class__ = type(kind.__name__, (kind,), {name: watched(name) for name in _PROGRESS})
     try:
-        run()
+        with rehearsal(module):
+            run()
     finally:
         module.__class__ = kind
     if asked:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from trimtab.lab.adapters.common import evaluating, seeded_globals
+from trimtab.lab.adapters.common import check_finite, evaluating, rehearsal
 from trimtab.lab.errors import InputError
 from trimtab.lab.task import Batch, map_tensors
 
@@ -86,15 +86,15 @@ def _divisor(func: Any, arguments: dict[str, Any], each: Tensor) -> Tensor | flo
     target, weight = arguments.get("target"), arguments.get("weight")
     if func not in _OF_CLASSES or target is None or target.is_floating_point():
         return float(each.numel())
-    counted = target != arguments["ignore_index"]
+    counted: Tensor = target != arguments["ignore_index"]
     if weight is None:
         return counted.sum().clamp(min=1)  # samples without any label have no loss, rather than a NaN
-    weights = weight[target.where(counted, 0)] * counted
+    weights: Tensor = weight[target.where(counted, 0)] * counted
     return weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
 
 
 def check_sample_losses(
-    run: Callable[[Batch, float], Tensor], model: nn.Module, batch: Batch, samples: int, host: str, remedy: str
+    run: Callable[[Batch, float], Tensor], model: nn.Module, batch: Batch, samples: int, *, host: str, remedy: str
 ) -> None:
     """Checks that all of a loss is that of samples, and that each gets its own.
 
@@ -107,27 +107,28 @@ def check_sample_losses(
         remedy: what to do, for messages.
 
     Raises:
-        InputError: the loss, or a part of it, is computed by other means than torch's loss functions, or they take the
-            elements of the batch in another order than sample by sample.
+        InputError: the loss is not finite; or it, or a part of it, is computed by other means than torch's loss
+            functions; or they take the elements of the batch in another order than sample by sample.
     """
-    with seeded_globals(0):
-        found = run(batch, 1.0)
+    with rehearsal(model):
+        found = run(batch, 1.0).detach()
     if found.shape != (samples,):
         raise InputError(
             f"nobody can tell which part of {host} is whose: it is no mean or sum, by a loss function of "
             f"torch.nn.functional, over all elements of the batch. {remedy}"
         )
-    with seeded_globals(0):
+    check_finite(float(found.mean()), samples, host)
+    with rehearsal(model):
         rest = float(run(batch, 0.0).detach().abs().max())
-    if not rest <= NOTHING * float(found.detach().abs().mean()):
+    if not rest <= NOTHING * float(found.abs().mean()):
         raise InputError(
             f"{rest:.6g} of {host}, which is {float(found.mean()):.6g}, is a penalty or an auxiliary loss, and no "
             f"sample's. Switch it off, as config.output_router_logits=False does for mixtures of experts, or keep it. "
             f"{remedy}"
         )
-    with evaluating(model), seeded_globals(0):
+    with evaluating(model), rehearsal(model):
         ahead = run(batch, 1.0)
-    with evaluating(model), seeded_globals(0):
+    with evaluating(model), rehearsal(model):
         backwards = run(map_tensors(batch, lambda tensor: tensor.flip(0)), 1.0)
     if not torch.allclose(ahead, backwards.flip(0), rtol=SAME, atol=SAME * float(ahead.detach().abs().max())):
         raise InputError(

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from trimtab.lab.adapters.common import check_mean, samples_of, seeded_globals
+from trimtab.lab.adapters.common import check_mean, rehearsal, samples_of
 from trimtab.lab.adapters.sample_losses import SampleLosses, check_sample_losses
 from trimtab.lab.errors import InputError
 from trimtab.lab.task import Batch, select
@@ -73,21 +73,23 @@ class TrainerLosses:
             InputError: the Trainer has no loss, or the losses of samples cannot be had.
         """
         try:
-            with seeded_globals(0):
+            with rehearsal(model):
                 self._mean(model, batch)
         except Exception as error:
             raise InputError(
-                f"{type(self._trainer).__name__}.compute_loss raised {type(error).__name__}: {error}. "
-                f"A batch, as the collator makes it, holds {', '.join(batch)}"
+                f"{type(self._trainer).__name__}.compute_loss raised {type(error).__name__}: {error}\n"
+                f"A batch holds {', '.join(batch)}. Labels go by the name of an argument of the model's forward: "
+                "columns of other names are dropped, unless TrainingArguments(remove_unused_columns=False)"
             ) from error
         if self._given is None:
             self._choose(model, batch)
         check_mean(
+            model,
             lambda: self.of(self.computed(model, batch), batch),
             lambda: self._mean(model, batch),
             samples_of(batch),
-            _HOST,
-            _REMEDY,
+            host=_HOST,
+            remedy=_REMEDY,
         )
 
     def _choose(self, model: nn.Module, batch: Batch) -> None:
@@ -96,7 +98,12 @@ class TrainerLosses:
 
         def check(part: str, loss: Callable[[Computed], Tensor]) -> None:
             check_sample_losses(
-                lambda batch, scale: loss(self.computed(model, batch, scale)), model, batch, samples, part, _REMEDY
+                lambda batch, scale: loss(self.computed(model, batch, scale)),
+                model,
+                batch,
+                samples,
+                host=part,
+                remedy=_REMEDY,
             )
 
         try:
@@ -119,12 +126,12 @@ class TrainerLosses:
 
     def _check_called_once(self, model: nn.Module, batch: Batch) -> None:
         calls: list[None] = []
-        with model.register_forward_pre_hook(lambda *_: calls.append(None)), seeded_globals(0):
+        with model.register_forward_pre_hook(lambda *_: calls.append(None)), rehearsal(model):
             self._mean(model, batch)
         if len(calls) != 1:
             raise InputError(
-                f"{type(self._trainer).__name__}.compute_loss calls the model {len(calls)} times, and adds something of "
-                f"its own that is not computed with torch's loss functions. {_REMEDY}"
+                f"{type(self._trainer).__name__}.compute_loss calls the model {len(calls)} times, and adds something "
+                f"that is not computed with torch's loss functions. {_REMEDY}"
             )
 
     def _mean(self, model: nn.Module, batch: Batch) -> Tensor:
