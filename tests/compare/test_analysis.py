@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -170,3 +171,32 @@ def test_results_are_strict_json():
     outcomes["toy/tune/lion/0"] = Outcome("diverged", error="inf")
     text = json.dumps(result_of(plan, outcomes, facts).to_dict(), allow_nan=False)
     assert not any(isinstance(v, float) and not math.isfinite(v) for v in json.loads(text)["protocol"].values())
+
+
+def in_unit(found, unit):
+    """An outcome whose losses were multiplied."""
+    curve = tuple(replace(point, loss=unit * point.loss, train_loss=unit * point.train_loss) for point in found.curve)
+    tested = None if found.test_loss is None else unit * found.test_loss
+    return replace(found, loss=unit * found.loss, test_loss=tested, curve=curve)
+
+
+@pytest.mark.parametrize("target", [None, 0.5])
+@pytest.mark.parametrize("unit", [2.0**40, 2.0**-40, 1e-12, 1e6, 1e12, 1e300, 1e-300])
+def test_the_unit_of_the_losses_does_not_matter(unit, target):
+    plan, outcomes, facts = study(target=target)
+    one = result_of(plan, outcomes, facts)
+    other = result_of(plan, {key: in_unit(found, unit) for key, found in outcomes.items()}, facts)
+    tolerance = 0 if math.frexp(unit)[0] == 0.5 else 1e-6
+
+    def near(value):
+        return pytest.approx(value, rel=tolerance, abs=0)
+
+    for ours, theirs in zip(one.candidates, other.candidates, strict=True):
+        for name in ("label", "rank", "verdict", "note", "cost_to_target", "reached_target", "metric"):
+            assert getattr(theirs, name) == getattr(ours, name)
+        assert theirs.learning_rate_decades == near(ours.learning_rate_decades)
+        for name in ("mean", "low", "high"):
+            assert getattr(theirs.loss, name) == near(unit * getattr(ours.loss, name))
+    for ours, theirs in zip(one.pairs, other.pairs, strict=True):
+        assert theirs.p_value == near(ours.p_value)
+        assert theirs.smallest_detectable == near(unit * ours.smallest_detectable)

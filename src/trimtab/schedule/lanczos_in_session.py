@@ -38,8 +38,8 @@ class LearnedByLanczos(ControlledOptimizer):
         optimizer: as for the learner.
         curvature_batch: samples of the batch of curvature; ``None`` for the task's batch size.
         initial_lr: learning rate before the first refresh, from which that may depart by the factor ``largest_change``
-            only; ``None`` for the optimizer's. The catalogue has 0.01, because nobody chose what an optimizer has by
-            default.
+            only, unless it is 0; ``None`` for the optimizer's. The catalogue has 0, because nobody chose what an
+            optimizer has by default, and no other number goes with every unit of the loss; give one with a ``warmup``.
         every: as for the learner.
         warmup: as for the learner.
         steps: as for the learner.
