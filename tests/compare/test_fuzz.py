@@ -33,7 +33,8 @@ from trimtab.compare.building import build_comparison
 from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.command.comparison import CommandComparison, named_commands
-from trimtab.compare.command.metric import file_metric, output_metric
+from trimtab.compare.command.file_metric import file_metric
+from trimtab.compare.command.output_metric import output_metric
 from trimtab.compare.command.ranges import parse_range, parse_tunes, range_text
 from trimtab.compare.command.template import Command, Template
 from trimtab.compare.comparison import Comparison
@@ -143,10 +144,10 @@ CALLS = {
     "command.comparison:named_commands": Call(
         named_commands, {"names": "a", "own": []}, {"names": unclear, "own": unclear}
     ),
-    "command.metric:output_metric": Call(
+    "command.output_metric:output_metric": Call(
         output_metric, {"text": "loss"}, {"text": unclear, "name": optional(plain_text)}
     ),
-    "command.metric:file_metric": Call(
+    "command.file_metric:file_metric": Call(
         file_metric, {"text": "{out}/a.json:b"}, {"text": unclear, "name": optional(plain_text)}
     ),
     "command.ranges:parse_tunes": Call(parse_tunes, {}, {"texts": unclear}),
@@ -182,8 +183,8 @@ CALLS = {
 
 LEFT_OUT = {
     "made by trimtab alone, from what was checked": {
-        "candidate:Candidate", "command.candidate:CommandCandidate", "command.metric:OutputMetric",
-        "command.metric:FileMetric", "command.ranges:Tune", "command.work:CommandWork", "work:ComparisonWork",
+        "candidate:Candidate", "command.candidate:CommandCandidate", "command.output_metric:OutputMetric",
+        "command.file_metric:FileMetric", "command.ranges:Tune", "command.work:CommandWork", "work:ComparisonWork",
         "result:Interval", "result:Pair", "result:CandidateResult", "result:TrialResult", "result:TaskFacts",
         "result:Protocol", "result:ComparisonResult", "budget:Budget", "budget:Price", "budget:Numbers",
         "budget:Deadline", "frames:Frames", "over_tasks.result:CandidateProfile", "over_tasks.result:ResultOverTasks",

@@ -14,7 +14,9 @@ from trimtab.compare.command.candidate import (
     command_candidates,
     files_of_code,
 )
-from trimtab.compare.command.metric import CommandMetric, FileMetric, file_metric, output_metric
+from trimtab.compare.command.file_metric import FileMetric, file_metric
+from trimtab.compare.command.metric import CommandMetric
+from trimtab.compare.command.output_metric import output_metric
 from trimtab.compare.command.ranges import parse_tunes
 from trimtab.compare.command.template import Command, pointing
 from trimtab.compare.command.work import CommandWork, trial_name
