@@ -39,7 +39,7 @@ def _reason(text: str) -> str:
     try:
         parse_expression(text).build(nn.Linear(64, 64), {})
     except (InputError, TypeError) as error:
-        return str(error).splitlines()[0].removeprefix("cannot read the candidates: ")
+        return str(error).splitlines()[0].removeprefix("cannot read the optimizer's name: ")
     raise ValueError(f"{text} is not refused")
 
 

@@ -51,7 +51,7 @@ def test_methods_come_first_then_wrappers_and_controllers():
         "adabelief", "adagradnorm", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
         "agvm", "clip", "galore", "q_galore",
         "adadagrad", "autolrs", "cosine", "linear", "refined", "rmt_scaling",
-        "adagrad", "adamw", "nadam", "prodigy", "radam", "schedulefree", "sgd",
+        "adagrad", "adam", "adamw", "nadam", "prodigy", "radam", "schedulefree", "sgd",
     ]  # fmt: skip
     assert families() == ["optim", "schedule"]
 
@@ -67,7 +67,7 @@ def test_names_and_aliases_are_found(name):
     assert find(name).id == "lion"
 
 
-@pytest.mark.parametrize(("name", "offer"), [("loin", "lion"), ("adam-w", "adamw"), ("zzzz", "known are adabatch")])
+@pytest.mark.parametrize(("name", "offer"), [("loin", "lion"), ("adam-w", "adamw"), ("zzzz", "known are adabelief")])
 def test_unknown_names_offer_the_nearest(name, offer):
     with pytest.raises(InputError, match=offer):
         find(name)

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from trimtab.catalog.entries import Entry, find
-from trimtab.catalog.parameters import parameters_of
+from trimtab.catalog.parameters import forget_names, parameters_of
 from trimtab.lab.errors import InputError
 from trimtab.lab.tunable import Settings, Tunables, Uniform, Value
 
@@ -119,7 +119,7 @@ class Expression:
         """Builds the optimizer.
 
         Args:
-            model_or_params: a model, or parameters or parameter groups as in ``torch.optim``.
+            model_or_params: a model, whose parameters are all meant, or parameters or groups as in ``torch.optim``.
             tuned: settings beside those that are fixed.
             no_decay: puts biases and the parameters of normalisation layers into a group without weight decay.
 
@@ -136,6 +136,8 @@ class Expression:
             with redirect_stdout(io.StringIO()) if node.entry.extra else nullcontext():
                 built = node.entry.load()(inside, **own)
         optimizer: torch.optim.Optimizer = built
+        if isinstance(model_or_params, nn.Module):
+            forget_names(optimizer)
         return optimizer
 
     def code(self, tuned: Settings) -> str:

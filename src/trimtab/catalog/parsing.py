@@ -13,25 +13,30 @@ from trimtab.lab.errors import InputError
 FORM = "expected a name, with settings adamw(lr=0.001), or around another clip(adamw, fraction=0.1)"
 
 
-def parse_expressions(text: str) -> list[Expression]:
+def parse_expressions(text: str, what: str = "candidates") -> list[Expression]:
     """Reads expressions separated by commas.
+
+    Args:
+        text: the expressions.
+        what: they are, for messages.
 
     Raises:
         InputError: the text is not of that form, a name or setting is unknown, or expressions cannot be put together as
             it says; the message points at the place.
     """
-    check_text("candidates", text)
+    check_text(what, text)
     try:
         with warnings.catch_warnings(action="ignore"):  # Python's, about odd ways to write numbers
             tree = ast.parse(f"[{text}]", mode="eval").body
         nodes: Iterable[ast.expr] = tree.elts if isinstance(tree, ast.List) else [tree]
         return [_whole(text, node) for node in nodes]
     except SyntaxError as error:
-        raise InputError(
-            pointing(text, (error.offset or 2) - 2, "expected names such as lion,adamw(lr=0.001)")
-        ) from None
+        words = pointing(text, (error.offset or 2) - 2, "expected names such as lion,adamw(lr=0.001)")
     except (RecursionError, MemoryError):
-        raise InputError(pointing(text[:100], 0, "it is nested too deeply")) from None
+        words = pointing(text[:100], 0, "it is nested too deeply")
+    except InputError as error:
+        words = str(error)
+    raise InputError(f"cannot read the {what}: {words}")
 
 
 def parse_expression(text: str) -> Expression:
@@ -40,7 +45,7 @@ def parse_expression(text: str) -> Expression:
     Raises:
         InputError: see :func:`parse_expressions`; or there are none or several.
     """
-    found = parse_expressions(text)
+    found = parse_expressions(text, "optimizer's name")
     if len(found) != 1:
         raise InputError(f"{text!r}: one expression is expected, such as lion or clip(adamw)")
     return found[0]
@@ -112,4 +117,4 @@ def _checked(value: Any) -> Any:
 def pointing(text: str, offset: int, expected: str) -> str:
     """Returns a message that shows where in the text something is wrong."""
     offset = max(0, min(offset, len(text)))
-    return f"cannot read the candidates: {expected}\n  {text}\n  {' ' * offset}^"
+    return f"{expected}\n  {text}\n  {' ' * offset}^"

@@ -20,7 +20,8 @@ from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, Group, In
 from trimtab.primitives.hutchinson import DiagonalEstimates, Member, cut_graphs
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, SHARE, integer, pair, whole_number
 from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.refusals import parameter_name, refuse_sparse_gradients
+from trimtab.primitives.parameter_names import parameter_name
+from trimtab.primitives.refusals import refuse_sparse_gradients
 from trimtab.primitives.sharding import shards_of
 
 if TYPE_CHECKING:

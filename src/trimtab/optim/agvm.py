@@ -83,7 +83,8 @@ class AGVM(OptimizerWrapper):
         optimizer: with the modules as its parameter groups, or with named parameters.
         modules: ``"groups"`` takes each parameter group for a module, ``"children"`` the parameters whose names begin
             alike (``backbone.0.weight``); groups are then split.
-        anchor: the module that keeps its learning rate, by name or by place.
+        anchor: the module that keeps its learning rate, by name or by place. While it is frozen, the first module that
+            is not stands for it.
         interval: steps from one comparison to the next, >= 1. The default is the paper's.
         momentum: :math:`\alpha` in [0, 1). The default is the paper's.
         start: the first step that compares. The official settings are 100 steps after the warm-up's end.
@@ -262,13 +263,17 @@ class AGVM(OptimizerWrapper):
     def _compare(self, own: Mapping[str, Any]) -> None:
         modules = modules_of(self.param_groups)
         variances = {name: self._variance(groups, own["precondition"]) for name, groups in modules.items()}
-        anchor = variances[own["anchor"]]
+        first = next((name for name in (own["anchor"], *modules) if self._has_halves(modules[name])), own["anchor"])
+        anchor = variances[first]
         for name, groups in modules.items():
             found, scale = variances[name], groups[0]["agvm_scale"]
-            if found is not None and anchor is not None and name != own["anchor"]:
+            if found is not None and anchor is not None and name != first:
                 scale = own["momentum"] * scale + (1 - own["momentum"]) * rate(anchor, found, own["clamp"])
             for group in groups:
                 group.update(agvm_variance=found, agvm_scale=scale)
+
+    def _has_halves(self, groups: Sequence[Group]) -> bool:
+        return any(self._halves.of(param) is not None for group in groups for param in group["params"])
 
     def _variance(self, groups: Sequence[Group], precondition: bool | None) -> float | None:
         """Returns a module's variance, or ``None`` where one of the halves has no gradient."""

@@ -32,9 +32,10 @@ from trimtab.primitives.flat_step import FlatOptimizer
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, integer, one_of, whole_number
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.low_rank import Basis, add_back_, dominant_basis, project, random_basis
+from trimtab.primitives.parameter_names import parameter_name
 from trimtab.primitives.quantized_weight import QuantizedWeight
 from trimtab.primitives.quantizer import QuantizedTensor
-from trimtab.primitives.refusals import parameter_name, refuse_sparse_gradients
+from trimtab.primitives.refusals import moves, refuse_sparse_gradients
 from trimtab.primitives.rounding import stochastically_rounded
 from trimtab.primitives.standing_in import divided_groups, stand_in, stood_in
 from trimtab.primitives.wrapping import evaluated, innermost
@@ -302,6 +303,6 @@ class GaLore(SubspaceWrapper):
     def _refuse_weights(self, group: Group, _chosen: Sequence[int]) -> None:
         """Checks how the weights are stored."""
         for index, param in enumerate(group["params"]):
-            if isinstance(param, QuantizedWeight):
+            if isinstance(param, QuantizedWeight) and moves(param):
                 name = parameter_name(group, index)
                 raise TypeError(f"{name} is stored in {param.bits} bits: QGaLore moves such weights, GaLore does not")

@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from trimtab.optim.galore_checks import projection_rank, subspace_rank
-from trimtab.primitives.hyperparameters import whole_number
+from trimtab.primitives.hyperparameters import FLOATING_DTYPES, whole_number
+from trimtab.primitives.parameter_names import remember_names
 from trimtab.primitives.quantized_weight import QuantizedWeight, quantized_parameter
 from trimtab.primitives.quantizer import bit_width
 
@@ -26,7 +27,8 @@ def galore_parameter_groups(
     ``nn.MultiheadAttention`` is none, and belongs to the rest.
 
     Args:
-        model: where the parameters come from; those with ``requires_grad=False`` are left out.
+        model: where the parameters come from, frozen ones among them. Weights that are no floating-point numbers cannot
+            be trained, and belong to the rest.
         rank: for the projected weights: a whole number, or a fraction of each one's shorter side.
         targets: regular expressions, of which one must be found in a layer's name, e.g. ``("attn", "mlp")``. By
             default all linear layers are meant but for output layers: those that share their weight with an embedding,
@@ -35,8 +37,8 @@ def galore_parameter_groups(
         **settings: of the optimizers, for both groups.
 
     Returns:
-        Two parameter groups with named parameters. The first has the rank; in the second it is ``None``, and the group
-        is left out if it is empty.
+        Two parameter groups. The first has the rank; in the second it is ``None``, and the group is left out if it is
+        empty.
 
     Raises:
         TypeError: ``model`` is not a module, or ``rank`` not a number.
@@ -44,20 +46,21 @@ def galore_parameter_groups(
 
     Examples:
         >>> model = nn.Sequential(nn.Embedding(9, 8), nn.Linear(8, 6), nn.LayerNorm(6), nn.Linear(6, 9))
-        >>> [[name for name, _ in group["params"]] for group in galore_parameter_groups(model, rank=2)]
-        [['1.weight'], ['0.weight', '1.bias', '2.weight', '2.bias', '3.weight', '3.bias']]
+        >>> [[tuple(param.shape) for param in group["params"]] for group in galore_parameter_groups(model, rank=2)]
+        [[(6, 8)], [(9, 8), (6,), (6,), (6,), (9, 6), (9,)]]
     """
     checked = projection_rank("rank", rank)
     if checked is None:
         raise TypeError("rank=None projects nothing: a whole number, or a fraction of the shorter side, is needed")
-    chosen = {layer.weight for layer in _meant(model, targets).values() if layer.weight.requires_grad}
-    trained = [(name, param) for name, param in model.named_parameters() if param.requires_grad]
-    for name, param in trained:
+    chosen = {layer.weight for layer in _meant(model, targets).values() if layer.weight.dtype in FLOATING_DTYPES}
+    for name, param in model.named_parameters():
         if param in chosen and subspace_rank(checked, param) > min(param.shape):
             shape = tuple(param.shape)
             raise ValueError(f"rank={rank} is above parameter {name!r}, whose shape is {shape}: at most {min(shape)}")
-    projected = {"params": [pair for pair in trained if pair[1] in chosen], f"{prefix}_rank": checked}
-    rest = {"params": [pair for pair in trained if pair[1] not in chosen], f"{prefix}_rank": None}
+    remember_names(model)
+    params = list(model.parameters())
+    projected = {"params": [param for param in params if param in chosen], f"{prefix}_rank": checked}
+    rest = {"params": [param for param in params if param not in chosen], f"{prefix}_rank": None}
     return [{**group, **settings} for group in (projected, rest) if group["params"]]
 
 

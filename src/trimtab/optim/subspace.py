@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from trimtab.primitives.low_rank import Side
+from trimtab.primitives.parameter_names import parameter_name
 from trimtab.primitives.quantizer import QuantizedTensor
-from trimtab.primitives.refusals import parameter_name
 from trimtab.primitives.rounding import rounding_key
 
 ProjectionType: TypeAlias = Literal["std", "reverse_std", "left", "right"]

@@ -8,7 +8,7 @@ from torch import Tensor
 from trimtab.optim.galore_checks import projected_params
 from trimtab.optim.subspace import Subspace, coordinates_of
 from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.refusals import parameter_name
+from trimtab.primitives.parameter_names import parameter_name
 from trimtab.primitives.standing_in import stand_in, stood_in
 from trimtab.primitives.wrapping import OptimizerWrapper, innermost
 

@@ -167,7 +167,8 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
 
         Raises:
             RuntimeError: a gradient is sparse or, with ``check_finite``, not finite. Nothing was written.
-            TypeError: a hyper-parameter was set to a value of the wrong type. Nothing was written.
+            TypeError: a hyper-parameter was set to a value of the wrong type, or a parameter that was unfrozen is of a
+                type that is not real and floating. Nothing was written.
             ValueError: a hyper-parameter was set to a value outside its range. Nothing was written.
         """
         loss = None
@@ -258,21 +259,23 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
             self._choose_mode()
             refuse_non_finite_gradients([group for group in self.param_groups if group["check_finite"]])
             inputs = self.read_beside_gradients(grads)
-            sums = [self._step_group(index, grads[index], inputs[index]) for index in range(len(grads))]
+            plans = [self._plan(index, own) for index, own in enumerate(grads)]  # refuses before anything is written
+            sums = [self._step_group(index, plans[index], grads[index], inputs[index]) for index in range(len(grads))]
             if self._observer is not None:
                 self._observer([step_norms(each) for each in sums])
 
     def _choose_mode(self) -> None:
         if all(isinstance(group["compile"], bool) for group in self.param_groups):
             return
-        params = [param for group in self.param_groups for param in group["params"]]
+        params = [param for group in self.param_groups for param in group["params"] if param.grad is not None]
+        if not params:
+            return
         for group in self.param_groups:
             group["compile"] = resolved(group["compile"], params)
 
-    def _step_group(self, index: int, all_grads: Sequence[Tensor | None], inputs: Inputs) -> list[Sums]:
+    def _step_group(self, index: int, plan: Plan, all_grads: Sequence[Tensor | None], inputs: Inputs) -> list[Sums]:
         group = self.param_groups[index]
         hypers, grads = self._own_hypers(group), [grad for grad in all_grads if grad is not None]
-        plan = self._plan(index, grads, self.state_names_for(hypers))
         own, scaling = self._engine_numbers(group), self.norm_scaling_for(hypers)
 
         @cache
@@ -303,13 +306,14 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
             read_only=len(self.read_only),
         )
 
-    def _plan(self, index: int, grads: Sequence[Tensor], names: tuple[str, ...]) -> Plan:
-        group = self.param_groups[index]
-        params = group["params"]
+    def _plan(self, index: int, all_grads: Sequence[Tensor | None]) -> Plan:
+        group, grads = self.param_groups[index], [grad for grad in all_grads if grad is not None]
+        names, params = self.state_names_for(self._own_hypers(group)), group["params"]
         if len(grads) < len(params):
             params = [param for param in params if param.grad is not None]
         plan = self._plans.get(index)
         if plan is None or not plan.fits(params, grads, self.state, names):
+            refuse_other_types(group, type(self).__name__)  # one may have been frozen when it was added
             for param in params:
                 self.begin_state(param, names, group["state_dtype"])
             plan = self._plans[index] = Plan(params, grads, self.state, names)

@@ -14,20 +14,28 @@ from trimtab.primitives.chunks import SMALL
 from trimtab.primitives.compiling import EXAMPLE_LENGTH, compiled_flat
 from trimtab.primitives.hyperparameters import FLOATING_DTYPES
 from trimtab.primitives.layout import flat, is_dense
+from trimtab.primitives.parameter_names import parameter_name
 from trimtab.primitives.sharding import Shards, local, shards_of
 
 Group: TypeAlias = Mapping[str, Any]
 Finite: TypeAlias = Callable[[Tensor], Tensor]
 
 
+def moves(param: Tensor) -> bool:
+    """Returns whether a step may move a parameter; a frozen one stays, until it is unfrozen."""
+    return param.requires_grad or param.grad is not None
+
+
 def refuse_other_types(group: Group, owner: str) -> None:
-    """Checks that the parameters are real floating-point numbers.
+    """Checks that the parameters which move are real floating-point numbers.
+
+    Frozen ones of other types, such as a quantised layer's whole numbers, stay where they are.
 
     Raises:
         TypeError: one is not.
     """
     for index, param in enumerate(group["params"]):
-        if param.dtype not in FLOATING_DTYPES:
+        if moves(param) and param.dtype not in FLOATING_DTYPES:
             name = parameter_name(group, index)
             raise TypeError(f"{owner} moves real floating-point parameters, and {name} is {param.dtype}")
 
@@ -70,12 +78,6 @@ def refuse_non_finite_gradients(groups: Sequence[Group]) -> None:
             finite = local(param.grad).isfinite().all().reshape(1)
             if _wrong(finite, shards_of(param.grad)).any():
                 raise RuntimeError(f"the gradient of {parameter_name(group, index)} is not finite; nothing was written")
-
-
-def parameter_name(group: Group, index: int) -> str:
-    """Returns what to call a parameter in a message."""
-    names = group.get("param_names")
-    return f"parameter {names[index]!r}" if names else f"parameter {index} of its group"
 
 
 def _gathered(group: Group) -> Iterator[tuple[Shards | None, Float[Tensor, " n"]]]:
