@@ -193,7 +193,11 @@ LEFT_OUT = {
     },
     "called by trimtab alone, with objects of its own": {
         "analysis:analyse", "conclusion:conclude", "command.candidate:command_candidates",
-        "command.candidate:files_of_code", "command.template:pointing", "command.work:trial_name", "plan:check_label",
+        "command.candidate:files_of_code", "command.printed_number:begins_number",
+        "command.printed_number:is_progress_bar", "command.printed_number:read_number",
+        "command.printed_number:read_whole", "command.printed_number:continuation", "command.terminal:as_shown",
+        "command.splitting:split_outside_brackets", "command.splitting:partition_outside_brackets",
+        "command.template:pointing", "command.work:trial_name", "plan:check_label",
         "running_options:chosen_reference", "stored:stored_result", "stored:stored_plan", "stored:analyse_stored",
         "budget:written", "budget:starting_numbers", "budget:predicted_seconds", "budget:fitting", "conclusion:listed",
         "measuring:measure", "measuring:run_measurements", "over_tasks.analysis:analyse_over_tasks",

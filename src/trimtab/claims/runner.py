@@ -13,7 +13,7 @@ from trimtab.claims.loading import find_reference, load_reference, protocol_hash
 from trimtab.claims.result import ClaimResult
 from trimtab.claims.work import ClaimWork
 from trimtab.lab.environment import environment
-from trimtab.lab.errors import InputError
+from trimtab.lab.errors import Faults, InputError
 from trimtab.lab.executor import LocalExecutor, usable_cores
 from trimtab.lab.files import write_atomically
 from trimtab.lab.store import Store, read_store
@@ -64,7 +64,12 @@ def verify(
     Raises:
         InputError: an unknown name or scale, the full scale, or a directory that holds another protocol's trials.
     """
-    references = list(dict.fromkeys(find_reference(name) for name in (CLAIMS if names is None else names)))
+    faults, references = Faults(), list[str]()
+    for name in dict.fromkeys(CLAIMS if names is None else names):
+        with faults:
+            references.append(find_reference(name))
+    faults.raise_any()
+    references = list(dict.fromkeys(references))
     if not references:
         raise InputError(f"no claim was named; known are {', '.join(CLAIMS)}")
     if jobs is not None and jobs < 1:

@@ -17,7 +17,7 @@ from trimtab.compare.running_options import PRUNERS
 from trimtab.compare.stored import analyse_stored, stored_plan, stored_result
 from trimtab.lab.checks import check_path, check_texts
 from trimtab.lab.database import Location, shown
-from trimtab.lab.errors import InputError, NoStudyError, StudyMismatchError
+from trimtab.lab.errors import Faults, InputError, NoStudyError, StudyMismatchError
 from trimtab.lab.executor import Executor
 from trimtab.lab.lease import Limits
 from trimtab.lab.store import Store, StoredStudy, read_store
@@ -83,26 +83,29 @@ class ComparisonOverTasks:
         if not tasks:
             raise InputError("tasks is empty: at least one task is needed")
         self.comparisons: dict[str, Comparison] = {}
+        faults = Faults()
         for task in tasks:
-            comparison = Comparison(
-                task,
-                candidates,
-                trials=trials,
-                seeds=seeds,
-                steps=steps,
-                budget=budget,
-                reference=reference,
-                pruner=pruner,
-                jobs=jobs,
-                store=store,
-                limits=limits,
-                executor=executor,
-                ray_address=ray_address,
-            )
-            name = comparison.plan.task
-            if name in self.comparisons:
-                raise InputError(f"{task} is a second task with the name {name}; results are kept under that name")
-            self.comparisons[name] = comparison
+            with faults:
+                comparison = Comparison(
+                    task,
+                    candidates,
+                    trials=trials,
+                    seeds=seeds,
+                    steps=steps,
+                    budget=budget,
+                    reference=reference,
+                    pruner=pruner,
+                    jobs=jobs,
+                    store=store,
+                    limits=limits,
+                    executor=executor,
+                    ray_address=ray_address,
+                )
+                name = comparison.plan.task
+                if name in self.comparisons:
+                    raise InputError(f"{task} is a second task with the name {name}; results are kept under that name")
+                self.comparisons[name] = comparison
+        faults.raise_any()
         self.out = Path("runs") / "+".join(self.comparisons) if out is None else Path(out)
         for comparison in self.comparisons.values():
             comparison.out = self.out
