@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trimtab.claims import CLAIMS, design
 from trimtab.claims.analysis import analyse
@@ -104,7 +105,7 @@ def _run(reference: str, claim: Claim, out: Path, jobs: int, watch: Watch | None
     def points(outcomes: Outcomes) -> list[Point]:
         return design.points(claim, outcomes)
 
-    with Store(out / claim.id, {"claim": claim.id, "protocol": protocol}) as store:
+    with Store(out / claim.id, {"claim": claim.id, "protocol": protocol}, words=_change) as store:
         outcomes: Outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
         if any(point.key not in outcomes for point in points(outcomes)):
             store.annotate(lambda _: {"environment": environment()})
@@ -113,6 +114,10 @@ def _run(reference: str, claim: Claim, out: Path, jobs: int, watch: Watch | None
                 outcomes = run_study(points, store, executor, observer=observer)
     ran_on = read_store(out / claim.id).annotation["environment"]
     return analyse(claim, outcomes, protocol_hash=protocol, environment=ran_on)
+
+
+def _change(key: str, there: Any, here: Any) -> str:
+    return "the claim's experiment has changed since" if key == "protocol" else f"{key}: {there} there, {here} here"
 
 
 def _watching(watch: Watch | None, claim: Claim) -> AbstractContextManager[Observer | None]:
