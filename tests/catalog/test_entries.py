@@ -69,7 +69,9 @@ def test_names_and_aliases_are_found(name):
     assert find(name).id == "lion"
 
 
-@pytest.mark.parametrize(("name", "offer"), [("loin", "lion"), ("adam-w", "adamw"), ("zzzz", "known are adabelief")])
+@pytest.mark.parametrize(
+    ("name", "offer"), [("loin", "lion"), ("adam-w", "adamw"), ("zzzz", "`trimtab list` shows all")]
+)
 def test_unknown_names_offer_the_nearest(name, offer):
     with pytest.raises(InputError, match=offer):
         find(name)

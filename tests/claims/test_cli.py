@@ -54,7 +54,7 @@ def test_trials_of_another_protocol_are_exit_code_two(register, tmp_path, monkey
     monkeypatch.setattr("trimtab.claims.runner.protocol_hash", lambda _: "another")
     code, text = run("verify", "toy", "--out", tmp_path, "--jobs", "1")
     assert code == 2
-    assert "holds the results of another study" in text
+    assert "holds the results of another study: the claim's experiment has changed since." in text
 
 
 LISTENING = """

@@ -118,6 +118,10 @@ def test_settings_and_counts():
     assert [numbers.count(number, "seed") for number in (1, 2, 1000)] == ["1 seed", "2 seeds", "1,000 seeds"]
     assert numbers.milliseconds(0.00124) == "1.24"
     assert numbers.whole(10240.0) == "10,240"
+    assert [numbers.cost_to_target(cost) for cost in (10240.0, 0.0, None)] == ["10,240", "met at the start", "–"]
+    assert [numbers.troubles(*counts) for counts in ((2, 1), (0, 1), (1000, 0), (0, 0))] == [
+        "2 diverged, 1 failed", "1 failed", "1,000 diverged", "",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

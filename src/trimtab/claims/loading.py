@@ -7,10 +7,10 @@ import inspect
 from types import ModuleType
 from typing import cast
 
-from trimtab.catalog import nearest
 from trimtab.claims import CLAIMS
 from trimtab.claims.claim import PROSE_TYPES, Arm, Claim, Comparison, prose_fields
 from trimtab.lab.errors import InputError
+from trimtab.lab.suggestions import nearest
 
 _HASH_LENGTH = 16
 
@@ -32,7 +32,9 @@ def find_reference(name: str) -> str:
     """
     wanted = name.strip().lower()
     if wanted not in CLAIMS:
-        raise InputError(f"no claim for {name!r}; {nearest(wanted, CLAIMS)}")
+        raise InputError(
+            f"no claim for {name!r}; {nearest(wanted, CLAIMS, '`trimtab verify` lists those that there are')}"
+        )
     return CLAIMS[wanted]
 
 

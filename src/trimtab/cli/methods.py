@@ -7,11 +7,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from trimtab.catalog import entries, families, find, nearest, search
+from trimtab.catalog import entries, families, find, search
 from trimtab.catalog.entries import Entry
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors
 from trimtab.lab.errors import InputError
+from trimtab.lab.suggestions import nearest
 
 
 @app.command("list")

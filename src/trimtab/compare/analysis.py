@@ -73,7 +73,7 @@ def analyse(
         protocol=Protocol(
             plan.trials,
             plan.seeds,
-            plan.budget // task.batch_size if plan.budget and task.batch_size else None,
+            _steps(plan, task),
             plan.budget,
             TUNING_SEED,
             FIRST_FINAL_SEED,
@@ -185,9 +185,14 @@ def _candidate_result(
         step_seconds=_median([run.step_seconds for run in everything if run.step_seconds is not None]),
         state_bytes=max((outcome.state_bytes for outcome in everything), default=None),
         trouble=dict(Counter(outcome.status for outcome in everything if outcome.status != "complete")),
-        code="" if best is None else candidate.code(tuned),
+        code="" if best is None else candidate.code(tuned, _steps(plan, task)),
         trial_seconds=_median([outcome.seconds for outcome in everything if outcome.status == "complete"]),
     )
+
+
+def _steps(plan: Plan, task: TaskFacts) -> int | None:
+    """The length of a run in plain steps, where it is known."""
+    return plan.budget // task.batch_size if plan.budget and task.batch_size else None
 
 
 def _note(

@@ -52,8 +52,8 @@ class CandidateLike(Protocol):
         """Returns all settings that it runs with."""
         ...
 
-    def code(self, tuned: Settings) -> str:
-        """Returns the lines that use it, to be pasted."""
+    def code(self, tuned: Settings, total_steps: int | None = None) -> str:
+        """Returns the lines that use it in a run of so many steps, to be pasted."""
         ...
 
     def definition(self) -> dict[str, Any]:

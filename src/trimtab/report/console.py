@@ -11,6 +11,7 @@ from rich.text import Text
 from trimtab.compare.budget import Numbers
 from trimtab.compare.command.comparison import CommandComparison
 from trimtab.compare.comparison import Comparison
+from trimtab.compare.few_seeds import few_seeds
 from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
 from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
 from trimtab.compare.plan import Plan
@@ -25,6 +26,7 @@ __all__ = [
     "ProgressBars",
     "print_commands",
     "print_dry_run",
+    "print_few_seeds",
     "print_numbers",
     "print_plan",
     "print_summary",
@@ -201,6 +203,14 @@ def _print_plans(console: Console, comparison: ComparisonOverTasks) -> None:
         markup=False,
         highlight=False,
     )
+
+
+def print_few_seeds(console: Console, comparison: PlannedComparison | ComparisonOverTasks) -> None:
+    """Prints what so few seeds as were asked for cannot show; nothing where there are enough."""
+    each = comparison.comparisons.values() if isinstance(comparison, ComparisonOverTasks) else [comparison]
+    words = few_seeds(min(one.plan.seeds for one in each))
+    if words is not None:
+        console.print(Text(words, style="yellow"))
 
 
 def print_numbers(console: Console, size: Numbers) -> None:

@@ -44,9 +44,20 @@ def whole(value: float | None) -> str:
     return MISSING if value is None else f"{value:,.0f}"
 
 
+def cost_to_target(value: float | None) -> str:
+    """Returns what it cost to reach a target; nothing if it was met before any training."""
+    return "met at the start" if value == 0 else whole(value)
+
+
 def count(number: int, noun: str) -> str:
     """Returns a number with its noun: ``1 seed``, ``2 seeds``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def troubles(diverged: int, failed: int) -> str:
+    """Returns how many trials diverged and failed: ``2 diverged, 1 failed``; empty if none did."""
+    counts = {"diverged": diverged, "failed": failed}
+    return ", ".join(f"{number:,} {word}" for word, number in counts.items() if number)
 
 
 def bytes_text(value: int | None) -> str:

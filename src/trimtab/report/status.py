@@ -37,6 +37,7 @@ class CandidateStatus:
         finals: final runs in all; ``None`` while their number is not known.
         best: lowest tuning loss, as the number that candidates are compared by.
         trouble: how many trials failed or diverged.
+        diverged: how many of them diverged.
     """
 
     task: str
@@ -47,6 +48,7 @@ class CandidateStatus:
     finals: int | None
     best: float | None
     trouble: int
+    diverged: int
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,8 @@ def _candidates(ledger: Ledger, sign: int) -> tuple[CandidateStatus, ...]:
             group.done["final"],
             None if (seeds := ledger.seeds_of(task)) is None else group.planned["final"] + group.unplanned(seeds),
             None if group.best is None else sign * group.best,
-            group.trouble,
+            group.diverged + group.failed,
+            group.diverged,
         )
         for (task, label), group in ledger.groups.items()
     )

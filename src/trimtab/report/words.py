@@ -2,6 +2,7 @@
 
 import re
 
+from trimtab.compare.conclusion import listed
 from trimtab.compare.result import ALPHA, CandidateResult, ComparisonResult
 from trimtab.report.numbers import count, significant
 from trimtab.report.objective import better, costs, shown_interval
@@ -50,8 +51,14 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
         ),
         ("Final runs", f"{final} {_TESTED}" if is_task else final),
         ("Statistics", _statistics(result)),
-        ("Target", f"Cost to target counts {costs(result)} until this is seen: {result.target}."),
+        ("Target", f"Cost to target counts {costs(result)} until this is seen: {result.target}.{_met(result)}"),
     ]
+
+
+def _met(result: ComparisonResult) -> str:
+    """What a target is worth that is met before there was any training."""
+    met = [c.label for c in result.candidates if c.cost_to_target == 0]
+    return f" {listed(met)} met it before any training: a target that is harder to meet says more." if met else ""
 
 
 _TESTED = "The test data were touched once, at the end of these runs, and chose nothing."

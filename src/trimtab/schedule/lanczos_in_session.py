@@ -68,7 +68,7 @@ class LearnedByLanczos(ControlledOptimizer):
     owns = ("lr", "momentum")
     usage = (
         "learner = LanczosLearner(optimizer, lambda: model(inputs), lambda outputs: mean_loss(outputs, targets))\n"
-        "# inputs and targets: a fixed part of the training data, as large as a batch\n"
+        "# inputs, targets: yours, a fixed part of the training data, as large as a batch; mean_loss: yours\n"
         "# after each step: learner.observe(loss.item())"
     )
 

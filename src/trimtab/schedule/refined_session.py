@@ -60,6 +60,7 @@ class Refined(PacedOptimizer):
     }
     usage = (
         "from trimtab.schedule import GradientNormRecorder, linear_decay_with_warmup, refine_schedule\n"
+        "total_steps = {total_steps}  # of a run\n"
         '# a first run, with linear decay (norm="l2" for SGD):\n'
         'recorder = GradientNormRecorder(optimizer, norm="l1")\n'
         "scheduler = linear_decay_with_warmup(optimizer, total_steps, warmup=round({warmup} * total_steps))\n"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.command.metric import CommandMetric, MetricError, Reading
+from trimtab.compare.command.terminal import as_shown
 from trimtab.lab.process import Ended, process_group, run_process
 from trimtab.lab.trial import CurvePoint, Outcome, Point, Reporter, Status
 
@@ -116,6 +117,9 @@ class _Run:
 
     def line(self, text: str) -> bool:
         """Takes in a line of output; returns whether the trial is to be given up."""
+        text = as_shown(text).strip()
+        if not text:
+            return False
         self.lines.append(text if len(text) <= _LINE_WIDTH else f"{text[:_LINE_WIDTH]} ...")
         try:
             values = self.reading.line(text)
@@ -159,9 +163,7 @@ class _Run:
         fault = self.fault or _fault(ended, timeout) or self._read_end()
         if fault:
             return "failed", fault
-        if self.last is None:
-            return "failed", f"no {metric.name} was found: looked for {metric.source}"
-        if not math.isfinite(self.last):
+        if self.last is None or not math.isfinite(self.last):
             return "diverged", f"the last {metric.name} was {self.last}"
         return "complete", ""
 
