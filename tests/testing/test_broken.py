@@ -672,9 +672,16 @@ FAULTS = {
     MovesWithoutLr: "zero_lr distributed_state group_weight_decay zero_gradients",
     MakesNoStateWithoutLr: "zero_lr distributed_state",
     MinimisesAnyway: "maximize",
-    DecaysWithoutGradient: "without_gradients late_gradients zero_lr distributed_state frozen_parameters group_weight_decay zero_gradients",
-    CountsStepsOfAll: "late_gradients added_group deepcopy pickle state_dict copied_attributes distributed_state group_weight_decay group_without_parameters kept_entries zero_gradients",
-    DependsOnOrder: "order_of_parameters added_group mixed_dtypes zero_lr distributed_state group_weight_decay zero_gradients",
+    DecaysWithoutGradient: (
+        "without_gradients late_gradients zero_lr distributed_state frozen_parameters group_weight_decay zero_gradients"
+    ),
+    CountsStepsOfAll: (
+        "late_gradients added_group deepcopy pickle state_dict copied_attributes "
+        "distributed_state group_weight_decay group_without_parameters kept_entries zero_gradients"
+    ),
+    DependsOnOrder: (
+        "order_of_parameters added_group mixed_dtypes zero_lr distributed_state group_weight_decay zero_gradients"
+    ),
     DiffersWithForeach: "foreach",
     SkipsScalars: "shape copied_attributes",
     SkipsSquares: "tied_parameters",
@@ -704,7 +711,10 @@ FAULTS = {
     CopiesToItself: "deepcopy",
     LosesStateOnPickle: "deepcopy pickle",
     PickleCannot: "pickle",
-    SavesNothing: "state_dict scheduler distributed_state frozen_parameters group_without_parameters kept_entries names_of_a_state tensor_lr_saved",
+    SavesNothing: (
+        "state_dict scheduler distributed_state frozen_parameters group_without_parameters "
+        "kept_entries names_of_a_state tensor_lr_saved"
+    ),
     SavesMore: "state_dict_keys",
     SavesCallables: "state_dict state_dict_keys distributed_state kept_entries tensor_lr_saved",
     RoundsState: "state_dict",
@@ -737,7 +747,7 @@ FAULTS = {
 }
 
 try:
-    import torch.testing._internal.common_optimizers  # noqa: F401
+    import torch.testing._internal.common_optimizers
 except ImportError:  # then these checks are skipped, and find nothing
     SKIPPED = {"torch_error_inputs"}
 else:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from trimtab.primitives.hyperparameters import POSITIVE, Interval, whole_number
-from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.norms import norm_of
 
 Outputs: TypeAlias = Float[Tensor, "samples ..."]
 Forward: TypeAlias = Callable[[], Outputs]
@@ -30,7 +30,9 @@ class NonFiniteError(RuntimeError):
     """
 
     def __init__(self, what: str, value: float) -> None:
-        super().__init__(f"{what} is {value}; the parameters are what they were before the step")
+        super().__init__(
+            f"{what} is {value}; the parameters are what they were before the step, which needs finite numbers"
+        )
         self.value = value
 
 
@@ -115,13 +117,13 @@ def asked(outputs: Outputs, loss: Loss | None, oracle: Oracle | None, reduction:
                 f"{tuple(outputs.shape)}: one gradient for each output is needed"
             )
         gradient = given.detach().to(outputs) / samples
-    norm = samples * float(torch.linalg.vector_norm(gradient, dtype=working_dtype(gradient.dtype)))
+    norm = samples * norm_of([gradient])
     value = None if value is None else value.detach()
     if value is not None and not math.isfinite(float(value)):
         raise NonFiniteError("the loss", float(value))
     if not math.isfinite(norm):
         raise NonFiniteError("the norm of the loss's gradient with respect to the outputs", norm)
-    return Answer(outputs.detach(), gradient, value, norm**2)
+    return Answer(outputs.detach(), gradient, value, norm * norm)  # infinite where a power would raise
 
 
 def mean_loss(loss: Loss, outputs: Outputs, reduction: Reduction) -> Float[Tensor, ""]:

@@ -37,4 +37,4 @@ class LearningChecks(Suite):
         optimizer.step()
         require_same(others, kept, "a parameter decayed whose group has no weight decay")
         require_moved([decayed], before, "a step with weight decay")
-        require(bool((decayed.abs() <= before[0].abs()).all()), "weight decay made a weight larger")
+        require(bool(((decayed - before[0]) * before[0] <= 0).all()), "weight decay moved a weight away from zero")
