@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs bench family reliability claims format clean
+.PHONY: demo test lint docs dist bench family reliability claims format clean
 
 demo: .venv/demo
 	$(BIN)/trimtab compare digits
@@ -19,6 +19,13 @@ lint: .venv/dev
 
 docs: .venv/dev
 	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict
+
+# what would be uploaded; its build backend is pinned as everything else is
+dist: .venv/dev
+	rm -rf dist
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python .ci/distributions.py dist
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/executor_throughput.py
