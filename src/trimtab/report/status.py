@@ -161,8 +161,6 @@ def statuses(directory: str | Path, store: str | None = None) -> list[StudyStatu
         inner = sorted(path.parent for path in directory.glob(f"*/{FILE_NAME}"))
         if inner:
             return [status(each) for each in inner]
-        if not directory.is_dir():
-            raise NoStudyError(f"there is no directory {directory}")
     return [status(directory, store)]
 
 
