@@ -9,7 +9,6 @@ from typing import Any, Literal, TypeAlias
 
 from trimtab.lab.activity import Activity, Ended, Running, look
 from trimtab.lab.database import FILE_NAME, Location, shown
-from trimtab.lab.errors import NoStudyError
 from trimtab.lab.trial import Point
 from trimtab.report.ledger import Ledger, Seeds, key_of, phase_of
 from trimtab.report.remaining import Remaining

@@ -16,7 +16,6 @@ from trimtab.lab.session import Session, StepsOnSession
 from trimtab.lab.tunable import Tunables
 from trimtab.primitives.wrapping import OptimizerWrapper
 
-
 SOME_STEPS = 1000
 """Stands in code to paste for a run's length that is not known."""
 
