@@ -214,7 +214,7 @@ def test_plain_values(seen):
 
 
 def test_where_there_is_no_study(tmp_path):
-    with pytest.raises(NoStudyError, match="there is no directory"):
+    with pytest.raises(NoStudyError, match="it is no directory"):
         statuses(tmp_path / "nowhere")
     with pytest.raises(NoStudyError, match="there is no study"):
         statuses(tmp_path)

@@ -7,6 +7,7 @@ import inspect
 from types import ModuleType
 from typing import cast
 
+from trimtab.catalog import entries
 from trimtab.claims import CLAIMS
 from trimtab.claims.claim import PROSE_TYPES, Arm, Claim, Comparison, prose_fields
 from trimtab.lab.errors import InputError
@@ -31,6 +32,10 @@ def find_reference(name: str) -> str:
         InputError: no method of that name has a claim; the message offers the nearest.
     """
     wanted = name.strip().lower()
+    if wanted in entries() and wanted not in CLAIMS:
+        raise InputError(
+            f"no claim for {name!r}, a {entries()[wanted].kind}; `trimtab verify` lists those that there are"
+        )
     if wanted not in CLAIMS:
         raise InputError(
             f"no claim for {name!r}; {nearest(wanted, CLAIMS, '`trimtab verify` lists those that there are')}"

@@ -1,5 +1,6 @@
 """The commands that browse the catalogue, and the one that starts a task."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,9 @@ def list_entries(
 @app.command("search")
 def search_entries(query: Annotated[list[str], typer.Argument(help='Words, e.g. "large batch".')]) -> None:
     """Find methods by what they do."""
+    if not " ".join(query).strip():
+        with input_errors():
+            raise InputError("search for what? Words that describe a method are needed, such as: large batch")
     found = search(" ".join(query))
     if not found:
         Console(stderr=True).print(f"nothing found for {' '.join(query)!r}; `trimtab list` shows everything")
@@ -49,7 +53,7 @@ def _print_entries(found: list[Entry]) -> None:
 def show(name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries()))]) -> None:
     """Show everything about one method."""
     with input_errors():
-        entry = find(name)
+        entry = _shown(name)
         from trimtab.catalog.expressions import example
         from trimtab.compare.candidate import Candidate
 
@@ -65,6 +69,14 @@ def show(name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries
         if entry.id in CLAIMS:
             table.add_row("verdict", _verdict(entry.id))
         Console(highlight=False).print(table)
+
+
+def _shown(name: str) -> Entry:
+    """Returns the entry of a name; of an expression, its parts are to be looked at one by one."""
+    parts = [part for part in re.split(r"\W+", name) if part in entries()]
+    if len(parts) > 1:
+        raise InputError(f"{name!r} is put together: show {' or '.join(parts)}")
+    return find(name)
 
 
 def _verdict(method: str) -> str:

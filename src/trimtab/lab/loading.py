@@ -92,9 +92,9 @@ def _unknown(reference: str) -> str:
         if Path(file).is_file():
             return f"{file} is no Python file: a task is in one whose name ends in .py"
     near = nearest(reference, SHIPPED)
-    ships = f"; those that ship are {', '.join(SHIPPED)}" if near.startswith("did you mean") else ""
+    ships = f" Those that ship are {', '.join(SHIPPED)}." if near.startswith("did you mean") else "."
     return (
-        f"unknown task {reference!r}; {near}{ships}. Your own is path/to/task.py, or path/to/task.py:name where "
+        f"unknown task {reference!r}; {near}{ships} Your own is path/to/task.py, or path/to/task.py:name where "
         "there are several in it (`trimtab new-task` writes one to start from)"
     )
 

@@ -9,7 +9,6 @@ from typing import Any, Literal, TypeAlias
 
 from trimtab.lab.activity import Activity, Ended, Running, look
 from trimtab.lab.database import FILE_NAME, Location, shown
-from trimtab.lab.errors import NoStudyError
 from trimtab.lab.trial import Point
 from trimtab.report.ledger import Ledger, Seeds, key_of, phase_of
 from trimtab.report.remaining import Remaining
@@ -161,8 +160,6 @@ def statuses(directory: str | Path, store: str | None = None) -> list[StudyStatu
         inner = sorted(path.parent for path in directory.glob(f"*/{FILE_NAME}"))
         if inner:
             return [status(each) for each in inner]
-        if not directory.is_dir():
-            raise NoStudyError(f"there is no directory {directory}")
     return [status(directory, store)]
 
 
