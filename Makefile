@@ -40,7 +40,8 @@ family: .venv/dev
 # hours; what needs root or faketime is left out without them
 reliability: .venv/dev
 	server=$$(mktemp -d) && trap '.ci/postgres stop "$$server"; rm -rf "$$server"' EXIT && \
-	TRIMTAB_TEST_POSTGRES=$$(.ci/postgres create "$$server") TRIMTAB_TEST_POSTGRES_CONTROL="$$server" \
+	url=$$(.ci/postgres create "$$server") && \
+	TRIMTAB_TEST_POSTGRES=$$url TRIMTAB_TEST_POSTGRES_CONTROL="$$server" \
 	$(BIN)/python benchmarks/faults.py --json docs/reliability.json
 	$(BIN)/python docs/reliability.py docs/reliability.json
 
