@@ -54,18 +54,21 @@ SHAPES = (
 BROKEN = SHAPES[-1].label
 
 
-def comparison(shapes=SHAPES, *, seeds=10, trials=12, broken=(BROKEN,), reference="adamw", unit=1.0):
+def comparison(shapes=SHAPES, *, seeds=10, trials=12, broken=(BROKEN,), reference="adamw", unit=1.0, drift=0.006):
     """Builds a comparison of ``shapes``; the final runs of ``broken`` ones partly fail, so that they have no rank.
 
-    All losses are multiplied by ``unit``.
+    All losses are multiplied by ``unit``; seeds share a scatter of ``drift``.
     """
     random = np.random.default_rng(0)
-    drift = random.normal(0, 0.006, size=seeds)  # what the seeds share makes pairing worthwhile
+    shared = random.normal(0, drift, size=seeds)  # what the seeds share makes pairing worthwhile
     runs = {}
     for shape in shapes:
         runs[shape.label] = [
             *(_tuning(shape, i, trials) for i in range(trials)),
-            *(_final(shape, i, float(drift[i]), random, failing=shape.label in broken and i < 3) for i in range(seeds)),
+            *(
+                _final(shape, i, float(shared[i]), random, failing=shape.label in broken and i < 3)
+                for i in range(seeds)
+            ),
         ]
     runs = {label: [_in_unit(run, unit) for run in own] for label, own in runs.items()}
     ranked = [shape.label for shape in shapes if shape.label not in broken]

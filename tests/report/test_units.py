@@ -115,6 +115,14 @@ def test_the_summary_prints(pair):
     assert "±" in file.getvalue()
 
 
+def test_tight_intervals_of_giant_losses_fit_the_terminal():
+    shapes = [dataclasses.replace(shape, loss=4.07 + shape.loss / 100, noise=1e-5) for shape in SHAPES]
+    lines = table_of(comparison(tuple(shapes), unit=1e10, drift=1e-5)).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(re.search(r"ms/step +state", line) for line in lines)
+    assert sum(bool(re.search(r" 4\.07\d\de\+10 ±\de\+0\d ", line)) for line in lines) == len(SHAPES)
+
+
 def test_a_candidate_that_explodes_leaves_the_others_their_digits():
     shapes = (*SHAPES[:4], dataclasses.replace(SHAPES[4], loss=1e30, noise=1e29))
     lines = table_of(comparison(shapes, broken=())).splitlines()

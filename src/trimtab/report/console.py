@@ -15,7 +15,7 @@ from trimtab.compare.few_seeds import few_seeds
 from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
 from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
 from trimtab.compare.plan import Plan
-from trimtab.compare.result import CandidateResult, ComparisonResult, Interval
+from trimtab.compare.result import CandidateResult, ComparisonResult
 from trimtab.compare.running import PlannedComparison
 from trimtab.report import ReportPaths, numbers
 from trimtab.report.objective import brief, shown_interval
@@ -62,7 +62,7 @@ def ranking_table(result: ComparisonResult) -> Table:
             Text("\n".join(wrapped(c.label, _LABEL_WIDTH))),  # as text, because a plain string may hold markup
             numbers.plus_minus(shown_interval(result, c), loss_digits),
             *([metric] if is_task else []),
-            _verdict(c, result, loss_digits),
+            _verdict(c, result),
             *(prices if is_task else [numbers.significant(c.trial_seconds, 3)]),
         )
     return table
@@ -72,7 +72,7 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
-def _verdict(candidate: CandidateResult, result: ComparisonResult, digits: numbers.Digits | None) -> Text:
+def _verdict(candidate: CandidateResult, result: ComparisonResult) -> Text:
     pair = candidate.against_reference
     if candidate.label == result.reference:
         return Text("(reference)", style="dim")
@@ -80,8 +80,7 @@ def _verdict(candidate: CandidateResult, result: ComparisonResult, digits: numbe
         return Text(numbers.MISSING, style="dim")
     if candidate.verdict == "no difference shown":
         return Text("no diff. shown", style=_STYLES[candidate.verdict])
-    digits = numbers.suited(digits, Interval(pair.improvement, pair.low, pair.high))
-    by = numbers.fixed(abs(pair.improvement), digits)
+    by = numbers.significant(abs(pair.improvement), 3)
     return Text(f"{candidate.verdict} by {by}", style=_STYLES[candidate.verdict])
 
 

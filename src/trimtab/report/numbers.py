@@ -144,8 +144,8 @@ _GIANT = 7
 """Digits before the point that a column has room for."""
 _SMALLEST = -4
 """Exponent of the smallest numbers that are shown without one."""
-_MOST = 8
-"""Digits of a number, however small its interval is."""
+_MOST, _MOST_BESIDE_A_POWER = 8, 5
+"""Digits of a number, however small its interval is; a power of ten takes the room of three."""
 
 
 def half_width(interval: Interval) -> float | None:
@@ -165,8 +165,8 @@ def digits_of(intervals: Iterable[Interval | None]) -> Digits | None:
         return None
     last = _exponent(statistics.median_low(half for _, half in known)) - 1
     first = _exponent(statistics.median_low(max(pair) for pair in known))
-    exponent = 0 if _SMALLEST <= first < _GIANT else first
-    return Digits(max(0, exponent - max(last, first - _MOST + 1)), exponent)
+    exponent, most = (0, _MOST) if _SMALLEST <= first < _GIANT else (first, _MOST_BESIDE_A_POWER)
+    return Digits(max(0, exponent - max(last, first - most + 1)), exponent)
 
 
 def _exponent(value: float) -> int:
@@ -187,6 +187,8 @@ def plus_minus(interval: Interval | None, digits: Digits | None) -> str:
     if half is None or digits is None or not math.isfinite(half):
         return fixed(interval.mean, digits)
     digits = digits.suited(interval)
+    if half and float(digits.mantissa(half)) == 0:  # it is known to more digits than there is room for
+        return f"{digits.written(interval.mean)} ±{half:.0e}"
     text = f"{digits.mantissa(interval.mean)} ±{digits.mantissa(half)}"
     return digits.exponential(f"({text})") if digits.exponent else text
 
