@@ -188,10 +188,11 @@ LEFT_OUT = {
         "result:Protocol", "result:ComparisonResult", "budget:Budget", "budget:Price", "budget:Numbers",
         "budget:Deadline", "frames:Frames", "over_tasks.result:CandidateProfile", "over_tasks.result:ResultOverTasks",
         "over_tasks.work:WorkOverTasks", "target:Target", "diagnosis_result:Measurement",
-        "diagnosis_result:DiagnosisResult",
+        "diagnosis_result:DiagnosisResult", "bounds:Ranges", "cautions:Standing",
     },
     "called by trimtab alone, with objects of its own": {
-        "analysis:analyse", "conclusion:conclude", "command.candidate:command_candidates",
+        "analysis:analyse", "cautions:few_seeds", "cautions:late_rise", "cautions:warning", "conclusion:conclude",
+        "pairs:between", "pairs:compared_pairs", "pairs:ranks", "command.candidate:command_candidates",
         "command.candidate:files_of_code", "command.template:pointing", "command.work:trial_name", "plan:check_label",
         "running_options:chosen_reference", "stored:stored_result", "stored:stored_plan", "stored:analyse_stored",
         "budget:written", "budget:starting_numbers", "budget:predicted_seconds", "budget:fitting", "conclusion:listed",

@@ -184,4 +184,5 @@ class Comparison(PlannedComparison):
             sizes,
             self._parameters,
             task.batch_size,
+            bounds=metric.bounds,
         )

@@ -48,7 +48,10 @@ def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
         "candidates": [_row(result, c, places[c.label]) for c in result.candidates],
         "places": {
             "loss": loss_places,
-            "improvement": numbers.decimals(Interval(p.improvement, p.low, p.high) for p in pairs) or loss_places,
+            "improvement": numbers.decimals(
+                Interval(p.improvement, p.simultaneous_low, p.simultaneous_high) for p in pairs
+            )
+            or loss_places,
             "metric": numbers.decimals(c.metric for c in result.candidates),
             "test": numbers.decimals(c.test_metric for c in result.candidates),
         },

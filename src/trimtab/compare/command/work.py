@@ -13,7 +13,7 @@ from pathlib import Path
 from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.command.metric import CommandMetric, MetricError, Reading
 from trimtab.lab.process import Ended, process_group, run_process
-from trimtab.lab.trial import CurvePoint, Outcome, Point, Reporter, Status
+from trimtab.lab.trial import LARGEST, CurvePoint, Outcome, Point, Reporter, Status, is_measured
 
 SHOWN_LINES = 20
 """Last lines of the output that an outcome keeps when something went wrong."""
@@ -130,7 +130,7 @@ class _Run:
     def _value(self, value: float) -> bool:
         self.count += 1
         self.last = value
-        if not math.isfinite(value):
+        if not is_measured(value):
             return False
         loss = self.sign * value
         self.curve.append(CurvePoint(self.count, None, loss, value))
@@ -161,8 +161,9 @@ class _Run:
             return "failed", fault
         if self.last is None:
             return "failed", f"no {metric.name} was found: looked for {metric.source}"
-        if not math.isfinite(self.last):
-            return "diverged", f"the last {metric.name} was {self.last}"
+        if not is_measured(self.last):
+            huge = f"; what is larger than {LARGEST:g} counts as diverged" if math.isfinite(self.last) else ""
+            return "diverged", f"the last {metric.name} was {self.last}{huge}"
         return "complete", ""
 
     def _read_end(self) -> str | None:

@@ -11,19 +11,25 @@ from trimtab.lab.statistics.curves import decades_within, first_reaching
 from trimtab.lab.statistics.means import Bounds, mean_interval
 from trimtab.lab.statistics.multiple import CorrectedDifference, corrected_differences, holm, ranks
 from trimtab.lab.statistics.paired import PairedDifference, paired_difference
+from trimtab.lab.statistics.power import detectable_ratio
+from trimtab.lab.statistics.scatter import FAR, far_out, risen_again
 from trimtab.lab.statistics.verdicts import Verdict, verdict
 
 __all__ = [
+    "FAR",
     "Bounds",
     "CorrectedDifference",
     "PairedDifference",
     "Verdict",
     "corrected_differences",
     "decades_within",
+    "detectable_ratio",
+    "far_out",
     "first_reaching",
     "holm",
     "mean_interval",
     "paired_difference",
     "ranks",
+    "risen_again",
     "verdict",
 ]

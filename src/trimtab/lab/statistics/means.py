@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trimtab.lab.checks import check_number
+from trimtab.lab.checks import check_bounds
 from trimtab.lab.statistics.arrays import check_open_unit, finite, moments, rounding
 from trimtab.lab.statistics.power import critical
 
@@ -39,7 +39,8 @@ def mean_interval(
     """
     known = finite("values", values, 1)
     check_open_unit("confidence", confidence)
-    low, high = _checked(bounds)
+    check_bounds("bounds", bounds)
+    low, high = (-math.inf if bounds[0] is None else bounds[0]), (math.inf if bounds[1] is None else bounds[1])
     if known.min() < low or known.max() > high:
         raise ValueError(f"values lie from {known.min():g} to {known.max():g}, which is not within bounds={bounds!r}")
     mean, deviation = moments(known)
@@ -64,14 +65,3 @@ def _exp(exponent: float) -> float:
         return math.exp(exponent)
     except OverflowError:
         return math.inf
-
-
-def _checked(bounds: Bounds) -> tuple[float, float]:
-    """Bounds as numbers, infinite where there are none."""
-    for bound in bounds:
-        if bound is not None:
-            check_number("bounds", bound)
-    low, high = (-math.inf if bounds[0] is None else bounds[0]), (math.inf if bounds[1] is None else bounds[1])
-    if not low < high:
-        raise ValueError(f"bounds={bounds!r} must be in order")
-    return low, high

@@ -1,5 +1,6 @@
 """Many tests at once: corrected p-values, intervals that hold together, ranks."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,9 +56,13 @@ def corrected_differences(
         ValueError: as for a single pair.
     """
     check_open_unit("confidence", confidence)
+    if not isinstance(pairs, Sequence) or not all(isinstance(pair, Sequence) and len(pair) == 2 for pair in pairs):
+        raise ValueError(f"pairs={str(pairs)[:80]} must be a list of two samples each")
     estimates = [estimate(first, second, span=span) for first, second in pairs]
     p_values = holm([each.p_value for each in estimates]).tolist()
-    level = 1 - (1 - confidence) / max(1, len(pairs))
+    level = confidence
+    if len(pairs) > 1:
+        level = min(1 - (1 - confidence) / len(pairs), math.nextafter(1.0, 0.0))
     return [_corrected(each, p_value, confidence, level) for each, p_value in zip(estimates, p_values, strict=True)]
 
 

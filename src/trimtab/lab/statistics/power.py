@@ -5,6 +5,7 @@ import math
 
 from scipy import integrate, optimize, special
 
+from trimtab.lab.checks import MANY, check_whole
 from trimtab.lab.statistics.arrays import check_open_unit
 
 POWER = 0.8
@@ -15,6 +16,21 @@ def critical(n: int, confidence: float) -> float:
     """Returns what abs(t) must exceed to be significant; also the interval's half-width in standard errors."""
     check_open_unit("confidence", confidence)
     return -float(special.stdtrit(n - 1, (1 - confidence) / 2))
+
+
+def detectable_ratio(n: int, confidence: float = 0.95) -> float:
+    """Returns the smallest difference that ``n`` pairs find four times out of five, in its standard deviations.
+
+    Args:
+        n: number of pairs, from 2 to a million.
+        confidence: one minus the level of the two-sided t test, in (0, 1).
+
+    Raises:
+        InputError: another number of pairs, or ``confidence`` outside its range.
+    """
+    check_whole("n", n, least=2, most=MANY)
+    check_open_unit("confidence", confidence)
+    return detectable_noncentrality(n, confidence) / math.sqrt(n)
 
 
 @functools.lru_cache(maxsize=256)
