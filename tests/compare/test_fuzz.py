@@ -202,10 +202,11 @@ LEFT_OUT = {
         "result:Protocol", "result:ComparisonResult", "budget:Budget", "budget:Price", "budget:Numbers",
         "budget:Deadline", "frames:Frames", "over_tasks.result:CandidateProfile", "over_tasks.result:ResultOverTasks",
         "over_tasks.work:WorkOverTasks", "target:Target", "diagnosis_result:Measurement",
-        "diagnosis_result:DiagnosisResult",
+        "diagnosis_result:DiagnosisResult", "bounds:Ranges", "cautions:Standing",
     },
     "called by trimtab alone, with objects of its own": {
-        "analysis:analyse", "conclusion:conclude", "command.candidate:command_candidates",
+        "analysis:analyse", "cautions:few_seeds", "cautions:late_rise", "cautions:warning", "conclusion:conclude",
+        "pairs:between", "pairs:compared_pairs", "pairs:ranks", "command.candidate:command_candidates",
         "command.candidate:files_of_code", "command.printed_number:begins_number",
         "command.printed_number:is_progress_bar", "command.printed_number:read_number",
         "command.printed_number:read_whole", "command.printed_number:continuation", "command.terminal:as_shown",

@@ -83,6 +83,9 @@ The mean training loss is that of the batches, over the whole run; the training 
 measures at its end.
 """
 
+COUNTED = frozenset({"bytes"})
+"""Measures of claims' own that no seed has a part in: where all seeds agree on them, there is nothing to test."""
+
 
 @dataclass(frozen=True)
 class Comparison:

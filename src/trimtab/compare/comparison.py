@@ -200,4 +200,5 @@ class Comparison(PlannedComparison):
             sizes,
             self._parameters,
             task.batch_size,
+            bounds=metric.bounds,
         )

@@ -67,7 +67,7 @@ def _brief(result: ComparisonResult) -> str:
 
 def _improvement(candidate: CandidateResult) -> Interval | None:
     pair = candidate.against_reference
-    return None if pair is None else Interval(pair.improvement, pair.low, pair.high)
+    return None if pair is None else Interval(pair.improvement, pair.simultaneous_low, pair.simultaneous_high)
 
 
 def _row(result: ComparisonResult, candidate: CandidateResult, place: int) -> dict[str, Any]:
