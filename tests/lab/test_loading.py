@@ -80,7 +80,7 @@ def test_a_file_that_does_not_import_is_named_with_its_line(tmp_path, text, mess
     [
         (
             "diigts",
-            "unknown task 'diigts'; did you mean digits.*; those that ship are digits, .*Your own is path/to/task.py",
+            "unknown task 'diigts'; did you mean digits.* Those that ship are digits, .*Your own is path/to/task.py",
         ),
         ("zzz", "unknown task 'zzz'; known are breast-cancer, .*Your own is path/to/task.py"),
         ("missing.py:Mine", r"there is no file missing\.py"),
