@@ -76,7 +76,7 @@ def claim(*comparisons, arms=(TUNED_ARM, SLOW_ARM)):
         comparisons=comparisons,
         panels=(Panel("Test loss", "test loss", "squares", ("line",), {"tuned": ("tuned",), "slow": ("slow",)}),),
         gist="a tuned rate is better",
-        contests=(Contest("adamw", "a slow rate", {"on a line": "tuned against slow, test loss"}),),
+        contests=(Contest("adamw", "a slow rate", {"on a line": f"{comparisons[0].name}, {comparisons[0].measure}"}),),
     )
 
 
