@@ -42,7 +42,7 @@ def test_the_terminal_has_verdict_and_numbers_in_80_columns():
     text = printed(found())
     words = " ".join(text.split())
     assert "toy confirmed: the effect is there" in words
-    assert "+0.413 ±0.038" in words
+    assert "+0.413 ±0.039" in words
     assert "6 trials, 1 min 1 s of processor time" in words
     assert max(map(len, text.splitlines())) <= 80
 
@@ -58,7 +58,7 @@ def test_the_page_puts_the_papers_number_beside_ours():
     page = verdict_section(CONFIRMED, found(), "<b>figures</b>")
     assert "**confirmed**: the effect is there" in page
     assert "| the paper reports | Much better. |" in page
-    assert "| measured here | tuned against slow: +0.413 ±0.038 squares |" in page
+    assert "| measured here | tuned against slow: +0.413 ±0.039 squares |" in page
     assert "<b>figures</b>" in page
     assert "| tuned | lr = 0.0123 | 0.1100 |" in page
     assert "tuned: steps 9.00" in page

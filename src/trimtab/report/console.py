@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trimtab.compare.budget import Numbers
+from trimtab.compare.cautions import few_seeds
 from trimtab.compare.command.comparison import CommandComparison
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
@@ -25,6 +26,7 @@ __all__ = [
     "ProgressBars",
     "print_commands",
     "print_dry_run",
+    "print_few_seeds",
     "print_numbers",
     "print_plan",
     "print_summary",
@@ -34,6 +36,8 @@ __all__ = [
 
 _SHOWN_CODE = 3
 _LABEL_WIDTH = 15
+_LOPSIDED = 1.5
+"""An interval that reaches so many times farther to one side is shown by its ends."""
 _STYLES = {"helps": "bold cyan", "hurts": "bold yellow", "no difference shown": "dim"}
 
 
@@ -76,7 +80,11 @@ def _mean(interval: Interval | None, places: int | None) -> str:
     mean = numbers.fixed(interval.mean, places)
     if interval.low is None or interval.high is None or places is None:
         return mean
-    return f"{mean} ±{(interval.high - interval.low) / 2:.{places}f}"
+    above, below = interval.high - interval.mean, interval.mean - interval.low
+    if max(above, below) > _LOPSIDED * min(above, below):  # near a bound: half of the width would lead beyond it
+        fewer = max(0, places - 1)
+        return f"{mean} {interval.low:.{fewer}f}–{interval.high:.{fewer}f}"
+    return f"{mean} ±{(above + below) / 2:.{places}f}"
 
 
 def _verdict(candidate: CandidateResult, result: ComparisonResult, places: int | None) -> Text:
@@ -209,6 +217,17 @@ def _print_plans(console: Console, comparison: ComparisonOverTasks) -> None:
         markup=False,
         highlight=False,
     )
+
+
+def print_few_seeds(console: Console, comparison: PlannedComparison | ComparisonOverTasks) -> None:
+    """Prints what so few seeds can show, before they are run; nothing where there are enough, or not known yet."""
+    if not comparison.chosen:
+        return
+    several = isinstance(comparison, ComparisonOverTasks)
+    plans = [each.plan for each in comparison.comparisons.values()] if several else [comparison.plan]
+    found = (sentence for plan in plans for sentence in few_seeds(plan.seeds, len(plan.candidates)))
+    for sentence in dict.fromkeys(found):
+        console.print(Text(sentence, style="yellow"))
 
 
 def print_numbers(console: Console, size: Numbers) -> None:
