@@ -8,9 +8,12 @@ from scipy import stats
 
 from trimtab.compare.analysis import analyse
 from trimtab.compare.candidate import parse_candidates
+from trimtab.compare.frames import Frames
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import TaskFacts
 from trimtab.lab.trial import CurvePoint, Outcome
+from trimtab.report.export import to_json
+from trimtab.report.page import render_page
 
 SEEDS = 5
 NOISE = np.random.default_rng(0).normal(0, 0.01, size=(3, SEEDS))
@@ -313,3 +316,29 @@ def test_a_loss_that_can_be_negative_has_the_t_interval():
     adamw = by_label(result_of(plan, outcomes, facts))["adamw"]
     expected = stats.t.interval(0.95, 4, LOSSES["adamw"].mean() - 5, stats.sem(LOSSES["adamw"]))
     assert (adamw.loss.low, adamw.loss.high) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("loss", [1e149, -1e149, 1e30])
+def test_numbers_up_to_what_counts_as_diverged_end_neither_the_analysis_nor_the_report(loss):
+    losses = {**LOSSES, "lion": LOSSES["adamw"].copy(), "sgd": np.full(SEEDS, loss)}
+    losses["lion"][2] = loss
+    result = result_of(*study(losses=losses))
+    found = by_label(result)
+    assert found["sgd"].verdict == ("hurts" if loss > 0 else "helps")
+    assert found["lion"].verdict == "no difference shown"
+    assert f"one of its 5 seeds ended at {loss:.3g}" in found["lion"].note
+    assert '"rank"' in to_json(result)
+    assert len(Frames(result).pairs()) == 6
+    assert "</html>" in render_page(result)
+
+
+def test_a_penalty_of_a_script_is_no_loss():
+    plan, outcomes, facts = study()
+    stored = {
+        key: Outcome.from_dict(replace(value, loss=1.7e308).to_dict()) if "/final/sgd/" in key else value
+        for key, value in outcomes.items()
+    }
+    result = result_of(plan, stored, facts)
+    assert by_label(result)["sgd"].note == "not ranked: 5 of 5 final runs diverged"
+    assert [c.rank for c in result.candidates] == [1, 2, 3, None]
+    assert to_json(result)

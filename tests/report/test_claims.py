@@ -43,7 +43,7 @@ def test_the_terminal_has_verdict_and_numbers_in_80_columns():
     words = " ".join(text.split())
     assert "toy confirmed: a tuned rate is better confirmed means: the effect is there" in words
     assert "AdamW beats a slow rate on a line." in words
-    assert "+0.413 ±0.038" in words
+    assert "+0.413 ±0.039" in words
     assert "6 trials, 1 min 1 s of processor time" in words
     assert max(map(len, text.splitlines())) <= 80
 
@@ -60,7 +60,7 @@ def test_the_page_puts_the_papers_number_beside_ours():
     assert "**Confirmed**: a tuned rate is better. AdamW beats a slow rate on a line." in page
     assert "*Confirmed* means: the effect is there" in page
     assert "| the paper reports | Much better. |" in page
-    assert "| measured here | tuned against slow: +0.413 ±0.038 squares |" in page
+    assert "| measured here | tuned against slow: +0.413 ±0.039 squares |" in page
     assert "<b>figures</b>" in page
     assert "| tuned | lr = 0.0123 | 0.1100 |" in page
     assert "tuned: steps 9.00" in page

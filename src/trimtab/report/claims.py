@@ -149,7 +149,7 @@ def _measured_here(result: ClaimResult | None) -> str:
 
 def _findings_markdown(result: ClaimResult) -> str:
     rows = [
-        "| comparison | verdict | improvement, ± 95 % | claimed | detectable | p | seeds |",
+        "| comparison | verdict | improvement, ± 95 % | claimed | detectable | p, corrected | seeds |",
         "|---|---|---|---|---|---|---|",
     ]
     for f in result.findings:
@@ -158,8 +158,9 @@ def _findings_markdown(result: ClaimResult) -> str:
         cells = (described(f), word, f"{measured(f)} {f.unit}", claimed(f), detectable, p_value(f.p_value))
         rows.append(f"| {' | '.join(map(_cell, cells))} | {f.seeds} |")
     rows.append(
-        "\nVerdicts in brackets are reported and do not decide. Detectable is the smallest true improvement that so "
-        "many seeds find four times out of five."
+        "\nVerdicts in brackets are reported and do not decide. An interval is that of its comparison alone, "
+        "which was planned; to be confirmed it also needs p < 0.05, corrected for all comparisons of the claim. "
+        "Detectable is the smallest true improvement that so many seeds find four times out of five."
     )
     return "\n".join(rows)
 

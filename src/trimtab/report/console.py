@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from trimtab.compare.budget import Numbers
+from trimtab.compare.cautions import few_seeds
 from trimtab.compare.command.comparison import CommandComparison
 from trimtab.compare.comparison import Comparison
-from trimtab.compare.few_seeds import few_seeds
 from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
 from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
 from trimtab.compare.plan import Plan
@@ -205,11 +205,14 @@ def _print_plans(console: Console, comparison: ComparisonOverTasks) -> None:
 
 
 def print_few_seeds(console: Console, comparison: PlannedComparison | ComparisonOverTasks) -> None:
-    """Prints what so few seeds as were asked for cannot show; nothing where there are enough."""
-    each = comparison.comparisons.values() if isinstance(comparison, ComparisonOverTasks) else [comparison]
-    words = few_seeds(min(one.plan.seeds for one in each))
-    if words is not None:
-        console.print(Text(words, style="yellow"))
+    """Prints what so few seeds can show, before they are run; nothing where there are enough, or not known yet."""
+    if not comparison.chosen:
+        return
+    several = isinstance(comparison, ComparisonOverTasks)
+    plans = [each.plan for each in comparison.comparisons.values()] if several else [comparison.plan]
+    found = (sentence for plan in plans for sentence in few_seeds(plan.seeds, len(plan.candidates)))
+    for sentence in dict.fromkeys(found):
+        console.print(Text(sentence, style="yellow"))
 
 
 def print_numbers(console: Console, size: Numbers) -> None:

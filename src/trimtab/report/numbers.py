@@ -10,6 +10,9 @@ from trimtab.compare.result import Interval
 from trimtab.lab.tunable import Value
 
 MISSING = "–"
+
+LOPSIDED = 1.5
+"""An interval that reaches so many times farther to one side is shown by its ends."""
 """Stands where there is no number."""
 
 
@@ -180,17 +183,33 @@ def fixed(value: float | None, digits: Digits | None) -> str:
 
 
 def plus_minus(interval: Interval | None, digits: Digits | None) -> str:
-    """Returns a mean with half of its interval's width: ``0.123 ±0.012``, or ``(1.23 ±0.12)e-12``."""
+    """Returns a mean with half of its interval's width: ``0.123 ±0.012``, or ``(1.23 ±0.12)e-12``.
+
+    Near a bound of what can be, where half of the width would lead beyond it, with the interval's ends:
+    ``0.990 0.95–1.00``.
+    """
     if interval is None:
         return MISSING
     half = half_width(interval)
     if half is None or digits is None or not math.isfinite(half):
         return fixed(interval.mean, digits)
     digits = digits.suited(interval)
+    if (
+        interval.low is not None
+        and interval.high is not None
+        and _is_lopsided(interval.mean, interval.low, interval.high)
+    ):
+        ends = f"{digits.mantissa(interval.low)}–{digits.mantissa(interval.high)}"
+        text = f"{digits.mantissa(interval.mean)} {ends}"
+        return digits.exponential(f"({text})") if digits.exponent else text
     if half and float(digits.mantissa(half)) == 0:  # it is known to more digits than there is room for
         return f"{digits.written(interval.mean)} ±{half:.0e}"
     text = f"{digits.mantissa(interval.mean)} ±{digits.mantissa(half)}"
     return digits.exponential(f"({text})") if digits.exponent else text
+
+
+def _is_lopsided(mean: float, low: float, high: float) -> bool:
+    return max(high - mean, mean - low) > LOPSIDED * min(high - mean, mean - low)
 
 
 def suited(digits: Digits | None, interval: Interval | None) -> Digits | None:

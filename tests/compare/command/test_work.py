@@ -28,6 +28,8 @@ if what == "coloured":
 if what == "thousands":
     print("val_loss: 1,234")
     time.sleep(1000)
+if what == "penalty":
+    print("val_loss=1.7e308")
 if what == "hang":
     time.sleep(1000)
 if what == "write":
@@ -93,6 +95,7 @@ def test_what_an_earlier_attempt_left_is_not_taken_for_this_ones(trial):
     [
         ("fail", "failed", "it ended with exit code 1"),
         ("nan", "diverged", "the last val_loss was nan"),
+        ("penalty", "diverged", "the last val_loss was 1.7e+308; what is larger than 1e+150 counts as diverged"),
         ("hang", "failed", "it was ended after 2 seconds, by the time-out"),
     ],
 )
