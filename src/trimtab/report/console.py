@@ -208,8 +208,10 @@ def print_few_seeds(console: Console, comparison: PlannedComparison | Comparison
     """Prints what so few seeds can show, before they are run; nothing where there are enough, or not known yet."""
     if not comparison.chosen:
         return
-    several = isinstance(comparison, ComparisonOverTasks)
-    plans = [each.plan for each in comparison.comparisons.values()] if several else [comparison.plan]
+    if isinstance(comparison, ComparisonOverTasks):
+        plans = [each.plan for each in comparison.comparisons.values()]
+    else:
+        plans = [comparison.plan]
     found = (sentence for plan in plans for sentence in few_seeds(plan.seeds, len(plan.candidates)))
     for sentence in dict.fromkeys(found):
         console.print(Text(sentence, style="yellow"))

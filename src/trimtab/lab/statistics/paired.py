@@ -65,7 +65,7 @@ def paired_difference(
     seeds they never show a difference at 5 %. Differences that are all zero have p = 1.
 
     On accuracies, ROC-AUCs and errors of 16 optimizers on 17 data sets, five candidates made of equal runs show a false
-    difference, by Holm's method at 5 %, in 5.6 % of families or fewer, on whatever data set and with 2, 3 or 5 seeds;
+    difference, by Holm's method at 5 %, in 5.9 % of families or fewer, on whatever data set and with 2, 3 or 5 seeds;
     by the plain t test in up to 42 % (``benchmarks/false_alarms.py``). What remains is that normal differences are
     assumed: two seeds from a distribution with narrow peaks far apart differ by the same amount too often.
 
