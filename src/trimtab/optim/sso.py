@@ -260,7 +260,7 @@ class SSO(JointOptimizer):
         """Makes the state that there is after a step, where nothing has happened yet."""
         self.keep(step=0, squared_gradients=0.0, eta=0.0)
         if settings["keep_inner_state"]:
-            inner = self._make_inner(self.trained(), kept=False)
+            inner = self._make_inner(self.trained(), None, kept=False)
             step_idly(inner)
             self._keep(inner)
 
@@ -307,8 +307,8 @@ class SSO(JointOptimizer):
             self._keep(inner)
         return taken, values
 
-    def _make_inner(self, params: list[Tensor], surrogate: Surrogate, *, kept: bool) -> Optimizer:
-        if self._inner is ArmijoGradientDescent:
+    def _make_inner(self, params: list[Tensor], surrogate: Surrogate | None, *, kept: bool) -> Optimizer:
+        if self._inner is ArmijoGradientDescent and surrogate is not None:
             inner: Optimizer = ArmijoGradientDescent(params, surrogate.longest_step(SUFFICIENT_DECREASE))
         else:
             inner = self._inner(params)

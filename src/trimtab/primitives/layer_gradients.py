@@ -48,7 +48,7 @@ def _convolution(module: nn.Conv2d, inputs: Tensor, delta: Tensor) -> dict[str, 
     else:  # samples as groups of one convolution
         shape = (samples * module.out_channels, *module.weight.shape[1:])
         images, outputs = inputs.flatten(0, 1).unsqueeze(0), delta.flatten(0, 1).unsqueeze(0)
-        weight = conv2d_weight(images, shape, outputs, groups=samples, **places)
+        weight = conv2d_weight(images, shape, outputs, groups=samples, **places)  # type: ignore[no-untyped-call]
     return {"weight": weight.reshape(samples, *module.weight.shape), "bias": delta.sum((2, 3))}
 
 

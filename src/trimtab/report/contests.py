@@ -67,7 +67,8 @@ def cell(claim: Claim, result: ClaimResult, methods: Collection[str]) -> str:
     found = {contest.method: contest for contest in reversed(claim.contests) if contest.method in methods}
     told = f"**{result.verdict}**{whose}: {claim.gist}"
     if len(found) == 1:
-        return f"{told}; {_predicate(*found.values(), result)}"
+        (only,) = found.values()
+        return f"{told}; {_predicate(only, result)}"
     return f"{told}. {standing(tuple(reversed(found.values())), result)}".removesuffix(".").removesuffix(". ")
 
 

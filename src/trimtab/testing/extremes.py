@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import torch
@@ -114,7 +114,7 @@ class ExtremeChecks(Suite):
         except REFUSALS as error:
             require("lazy" in str(error).lower(), f"a lazy parameter is refused without saying so: {error}")
             return
-        lazy.materialize((4, 3))  # type: ignore[no-untyped-call]  # torch has no types
+        lazy.materialize((4, 3))
         with torch.no_grad():
             lazy.fill_(0.5)
         every = [*params, lazy]
@@ -147,7 +147,7 @@ class ExtremeChecks(Suite):
     def test_group_without_parameters(self) -> None:
         """A group without parameters, also the first one, changes nothing for the others, saving included."""
         params = parameters(self.shapes)
-        groups = [{"params": []}, {"params": params}, {"params": []}]
+        groups: list[dict[str, Any]] = [{"params": []}, {"params": params}, {"params": []}]
         optimizer = self.make(groups)
         follow(optimizer, params, gradients(params, 2))
         other = self.make([dict(group) for group in groups])

@@ -135,7 +135,8 @@ def torch_error_inputs() -> Any:
         from torch.testing._internal.common_optimizers import get_error_inputs_for_all_optims
     except ImportError as error:
         pytest.skip(f"torch's descriptions of its own tests are not at hand: {error}")
-    return get_error_inputs_for_all_optims("cpu", torch.float32)
+    found: Any = get_error_inputs_for_all_optims("cpu", torch.float32)  # type: ignore[no-untyped-call]  # no types
+    return found
 
 
 def require_refusal(setting: str, value: Any, act: Any) -> None:
