@@ -88,7 +88,7 @@ def galore_torch_adamw(made, rank):
     """Builds galore-torch's AdamW."""
     projected, rest = galore_parameter_groups(made, rank)
     own = {"rank": rank, "update_proj_gap": GAP, "scale": 0.25, "proj_type": "std"}
-    groups = [{"params": group["params"]} for group in (projected, rest)]
+    groups = [{"params": [param for _, param in group["params"]]} for group in (projected, rest)]
     return galore_torch()([{**groups[0], **own}, groups[1]], lr=1e-3, no_deprecation_warning=True)
 
 
