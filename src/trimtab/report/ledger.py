@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 from trimtab.lab.study import Outcomes
 from trimtab.lab.trial import Outcome, Point
-from trimtab.report.numbers import troubles
 from trimtab.report.remaining import Durations, Key, Missing, Remaining, estimate, pace_of_late
 
 FRESH = 1.0
@@ -30,16 +29,14 @@ class Group:
         planned: known trials by phase.
         done: those that have an outcome.
         best: lowest tuning loss so far.
-        diverged: how many trials diverged.
-        failed: how many trials failed.
+        trouble: how many trials failed or diverged.
         durations: of the trials that are done.
     """
 
     planned: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
     best: float | None = None
-    diverged: int = 0
-    failed: int = 0
+    trouble: int = 0
     durations: Durations = field(default_factory=Durations)
 
     @property
@@ -55,8 +52,7 @@ class Group:
     def record(self, phase: str, outcome: Outcome) -> None:
         """A trial has an outcome."""
         self.done[phase] += 1
-        self.diverged += outcome.status == "diverged"
-        self.failed += outcome.status == "failed"
+        self.trouble += outcome.status in ("failed", "diverged")
         if outcome.loss is not None and phase == "tune":
             self.best = outcome.loss if self.best is None else min(self.best, outcome.loss)
         if phase == "final":
@@ -184,10 +180,9 @@ class Ledger:
         return min(known)[::-1] if known else None
 
     @property
-    def trouble(self) -> str:
-        """How many trials diverged and failed, in words; empty if none did."""
-        groups = self.groups.values()
-        return troubles(sum(group.diverged for group in groups), sum(group.failed for group in groups))
+    def trouble(self) -> int:
+        """How many trials failed or diverged."""
+        return sum(group.trouble for group in self.groups.values())
 
     def remaining(self) -> Remaining | None:
         """Returns how long it will take from now; ``None`` while nothing has ended, or nothing has started."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.compare.budget import Numbers, predicted_seconds
-from trimtab.compare.changes import manifest_change, manifest_changes, remedies
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.over_tasks.analysis import analyse_over_tasks
 from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
@@ -18,7 +17,7 @@ from trimtab.compare.running_options import PRUNERS
 from trimtab.compare.stored import analyse_stored, stored_plan, stored_result
 from trimtab.lab.checks import check_path, check_texts
 from trimtab.lab.database import Location, shown
-from trimtab.lab.errors import Faults, InputError, NoStudyError, StudyMismatchError
+from trimtab.lab.errors import InputError, NoStudyError, StudyMismatchError
 from trimtab.lab.executor import Executor
 from trimtab.lab.lease import Limits
 from trimtab.lab.store import Store, StoredStudy, read_store
@@ -86,30 +85,27 @@ class ComparisonOverTasks:
         if not tasks:
             raise InputError("tasks is empty: at least one task is needed")
         self.comparisons: dict[str, Comparison] = {}
-        faults = Faults()
         for task in tasks:
-            with faults:
-                comparison = Comparison(
-                    task,
-                    candidates,
-                    trials=trials,
-                    seeds=seeds,
-                    steps=steps,
-                    budget=budget,
-                    reference=reference,
-                    pruner=pruner,
-                    jobs=jobs,
-                    store=store,
-                    limits=limits,
-                    executor=executor,
-                    ray_address=ray_address,
-                    device=device,
-                )
-                name = comparison.plan.task
-                if name in self.comparisons:
-                    raise InputError(f"{task} is a second task with the name {name}; results are kept under that name")
-                self.comparisons[name] = comparison
-        faults.raise_any()
+            comparison = Comparison(
+                task,
+                candidates,
+                trials=trials,
+                seeds=seeds,
+                steps=steps,
+                budget=budget,
+                reference=reference,
+                pruner=pruner,
+                jobs=jobs,
+                store=store,
+                limits=limits,
+                executor=executor,
+                ray_address=ray_address,
+                device=device,
+            )
+            name = comparison.plan.task
+            if name in self.comparisons:
+                raise InputError(f"{task} is a second task with the name {name}; results are kept under that name")
+            self.comparisons[name] = comparison
         self.out = Path("runs") / "+".join(self.comparisons) if out is None else Path(out)
         for comparison in self.comparisons.values():
             comparison.out = self.out
@@ -173,7 +169,7 @@ class ComparisonOverTasks:
             StoreLostError: it went away while the study ran, and stayed away.
         """
         pruner = None if self.running.pruner is None else PRUNERS[self.running.pruner]()
-        with Store(self.location, self.manifest(), self.running.limits, manifest_change) as store:
+        with Store(self.location, self.manifest(), self.running.limits) as store:
             self._agree(store)
             outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
             if not self.chosen or any(point.key not in outcomes for point in self.points(outcomes)):
@@ -229,10 +225,15 @@ class ComparisonOverTasks:
         for name, comparison in self.comparisons.items():
             there, manifest = tasks.get(name, {}), comparison.plan.manifest()
             before = there.get("manifest", manifest)
-            if changes := manifest_changes(before, manifest):
+            changes = [
+                f"{key}: {before.get(key)!r} there, {manifest.get(key)!r} here"
+                for key in {**before, **manifest}
+                if before.get(key) != manifest.get(key)
+            ]
+            if changes:
                 raise StudyMismatchError(
-                    f"{shown(self.location)} holds trials on {name} as it was before, and new ones could not be "
-                    f"compared with them: {'; '.join(changes)}. {remedies(self.location)}."
+                    f"{shown(self.location)} holds results of another task {name} ({'; '.join(changes)}). Choose "
+                    "another place, or remove this one to start again."
                 )
             comparison.adopt(there)
             if numbers is not None:
