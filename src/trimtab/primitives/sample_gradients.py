@@ -56,8 +56,8 @@ def gradient_statistics(
     r"""Returns the statistics of a batch's gradients, sample by sample.
 
     It replaces the step's forward and backward pass: the mean is the batch's gradient, which
-    :meth:`~GradientStatistics.write_to` puts into place. Measured, it takes 1.4 to 2.1 times as
-    long; vectorised, up to three times, and for wide linear layers far longer.
+    :meth:`~GradientStatistics.write_to` puts into place.What it costs,
+    ``benchmarks/gradient_statistics.py`` prints.
 
     Gradients of linear layers with one row a sample are not made: their squares are sums of products, and squared
     deviations from the mean a difference of two sums, with the rounding of these.
@@ -71,7 +71,7 @@ def gradient_statistics(
     Args:
         model: the model; one inside of ``DistributedDataParallel`` is taken out of it.
         losses: from the model and a batch to one loss a sample, each of which depends on its own sample alone. It is
-            called with batches of one sample.
+            called with batches of one sample, and of many.
         batch: a tensor, or tuples, lists and dicts of tensors, with the samples in the first dimension.
         chunk_size: how many samples' gradients are in memory at once. By default as many as have 2²⁴ elements in all,
             and four at least.
