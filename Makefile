@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs bench family reliability claims format clean
+.PHONY: demo test lint docs dist bench family reliability claims format clean
 
 demo: .venv/demo
 	$(BIN)/trimtab compare digits
@@ -18,7 +18,14 @@ lint: .venv/dev
 	$(BIN)/lint-imports
 
 docs: .venv/dev
-	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict
+
+# what would be uploaded; its build backend is pinned as everything else is
+dist: .venv/dev
+	rm -rf dist
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python .ci/distributions.py dist
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/executor_throughput.py
@@ -33,7 +40,8 @@ family: .venv/dev
 # hours; what needs root or faketime is left out without them
 reliability: .venv/dev
 	server=$$(mktemp -d) && trap '.ci/postgres stop "$$server"; rm -rf "$$server"' EXIT && \
-	TRIMTAB_TEST_POSTGRES=$$(.ci/postgres create "$$server") TRIMTAB_TEST_POSTGRES_CONTROL="$$server" \
+	url=$$(.ci/postgres create "$$server") && \
+	TRIMTAB_TEST_POSTGRES=$$url TRIMTAB_TEST_POSTGRES_CONTROL="$$server" \
 	$(BIN)/python benchmarks/faults.py --json docs/reliability.json
 	$(BIN)/python docs/reliability.py docs/reliability.json
 

@@ -58,7 +58,7 @@ class Module(lightning.LightningModule):
         return self.network(inputs)
 
     def training_step(self, batch, _index):
-        return cross_entropy(self(batch[0]), batch[1])
+        return cross_entropy(self(batch[0]), batch[1], reduction="none").mean()  # by hand, so that it is vectorised
 
     def validation_step(self, batch, _index):
         self.log_dict({"val_loss": cross_entropy(self(batch[0]), batch[1])})

@@ -27,7 +27,7 @@ def _block(body: str) -> str:
     lines = dedent(body).strip()
     if "&" in lines or "\\\\" in lines:
         lines = rf"\begin{{split}}{lines}\end{{split}}"
-    return _mathml(lines, "block")
+    return f'<div class="equation">{_mathml(lines, "block")}</div>'
 
 
 def _mathml(latex: str, display: Any) -> str:

@@ -1,8 +1,10 @@
 """Writes the pages that follow from the catalogue: one a method, their index, and the site's table of contents."""
 
 import importlib
+import json
 
 import mkdocs_gen_files
+import plotly.graph_objects as go
 
 from trimtab.catalog import Entry, entries
 from trimtab.catalog.expressions import example
@@ -11,42 +13,46 @@ from trimtab.claims.claim import Claim
 from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import ClaimResult, committed
 from trimtab.report.claims import verdict_section
-from trimtab.report.document import plotly_js
+from trimtab.report.document import embed_json, plotly_js
 from trimtab.report.figures.claim import claim_panel
+from trimtab.report.figures.style import PALETTE
 
 SUMMARY = """\
-* [Getting started](index.md)
-* Guides
+* [Home](index.md)
+* Use it
     * [In a plain loop](guides/plain-loop.md)
+    * [Between backward and step](guides/between-backward-and-step.md)
     * [Hugging Face's Trainer](guides/huggingface.md)
     * [Lightning](guides/lightning.md)
     * [Sharded with FSDP2](guides/fsdp2.md)
     * [A batch that grows](guides/adaptive-batch.md)
+    * [Putting optimizers together](compositions.md)
+    * [Coming from another optimizer](coming-from.md)
+    * [The next run's schedule](refine.md)
+    * [Another batch size](scale.md)
     * [A rule of your own](tutorial-rule.md)
-* [Compare on your own task](own-task.md)
-* [Compare with a Trainer or a Lightning module](adapters.md)
-* [Compare with any script](any-script.md)
-* [The next run's schedule](refine.md)
-* [Which optimizer when](which-optimizer.md)
-* [Which schedule when](which-schedule.md)
-* [Putting optimizers together](compositions.md)
-* [Coming from another optimizer](coming-from.md)
-* [Another batch size](scale.md)
-* [How a comparison is made](comparison.md)
-* [Over several tasks](several-tasks.md)
-* [How sharp directions are](diagnose.md)
-* [On many machines](machines.md)
-* [In a notebook](notebook.md)
-* [What it withstands](reliability.md)
-* [How a claim is tried](claims.md)
+    * [Test your own optimizer](testing.md)
+* Compare
+    * [On your own task](own-task.md)
+    * [With a Trainer or a Lightning module](adapters.md)
+    * [With any script](any-script.md)
+    * [Over several tasks](several-tasks.md)
+    * [On many machines](machines.md)
+    * [In a notebook](notebook.md)
+    * [How a comparison is made](comparison.md)
+    * [What it withstands](reliability.md)
+* Understand
+    * [Which optimizer when](which-optimizer.md)
+    * [Which schedule when](which-schedule.md)
+    * [How a claim is tried](claims.md)
+    * [How sharp directions are](diagnose.md)
+    * [What each optimizer costs](family.md)
+    * [How fast, how exact](speed.md)
+    * [How much memory](memory.md)
+    * [Architecture](architecture.md)
 * Methods
-    * [All](methods/index.md)
+    * [Methods by family](methods/index.md)
 {methods}
-* [What each optimizer costs](family.md)
-* [How fast, how exact](speed.md)
-* [How much memory](memory.md)
-* [Test your own optimizer](testing.md)
-* [Architecture](architecture.md)
 * Reference
     * [Tasks and sessions](reference/lab.md)
     * [Comparisons](reference/compare.md)
@@ -57,6 +63,9 @@ SUMMARY = """\
     * [Gradient noise and batch size](reference/batch-size.md)
     * [Controllers in loops](reference/controllers.md)
 """
+
+FAMILIES = {"optim": "Optimizers", "schedule": "Schedules and controllers"}
+"""The titles of the catalogue's families; one that has none ends the build."""
 
 
 def method_page(entry: Entry) -> str:
@@ -88,7 +97,7 @@ def method_page(entry: Entry) -> str:
 
 {entry.summary}
 
-| | |
+| property | {entry.title} |
 |---|---|
 | adapts | {entry.adapts} |
 | signal | {entry.signal} |
@@ -147,10 +156,18 @@ def _verdict(entry: Entry) -> str:
 
 
 def _figures(claim: Claim, result: ClaimResult) -> str:
-    """A claim's figures, which a script of the site draws without network."""
-    drawn = [claim_panel(panel, result).to_html(full_html=False, include_plotlyjs=False) for panel in claim.panels]
-    script = '<script src="../../assets/plotly.min.js"></script>'
-    return f'<div class="figures">{script}{"".join(drawn)}</div>'
+    """A claim's figures, which a script of the site draws without network, in the colours of its scheme."""
+    colours = embed_json(dict(PALETTE.values()))
+    drawn = [_figure(claim_panel(panel, result)) for panel in claim.panels]
+    scripts = "".join(f'<script src="../../assets/{name}.js"></script>' for name in ("plotly.min", "figures"))
+    data = f'<script type="application/json" class="colours">{colours}</script>'
+    return f'<div class="figures">{data}{"".join(drawn)}</div>{scripts}'
+
+
+def _figure(figure: go.Figure) -> str:
+    data = embed_json(json.loads(figure.to_json(validate=False)))
+    height = f"{figure.layout.height}px"
+    return f'<div class="figure" style="min-height: {height}"></div><script type="application/json">{data}</script>'
 
 
 def _cost(entry: Entry) -> str:
@@ -171,22 +188,36 @@ def _public_path(entry: Entry) -> str:
     return f"{getattr(importlib.import_module(module), name).__module__}.{name}"
 
 
+def by_family() -> dict[str, list[Entry]]:
+    """The catalogue's entries under the titles of their families."""
+    found: dict[str, list[Entry]] = {title: [] for title in FAMILIES.values()}
+    for entry in entries().values():
+        found[FAMILIES[entry.family]].append(entry)
+    return found
+
+
 def index_page() -> str:
     """Writes the list of methods."""
-    rows = "\n".join(
-        f"| [{entry.title}]({entry.id}.md) | `{entry.id}` | {entry.kind} | {entry.family} | {entry.summary} |"
-        for entry in entries().values()
-    )
-    return f"""\
-# Methods
+    parts = [
+        "# Methods by family",
+        "What `trimtab list` prints. A *method* is ours, after a paper; a *wrapper* is one that goes around any "
+        "optimizer, a *controller* one that stands beside it and sets its pace; a *baseline* is the host's own.",
+    ]
+    for title, found in by_family().items():
+        rows = [
+            f"| [{entry.title}]({entry.id}.md) | `{entry.id}` | {entry.kind} | {entry.summary} |" for entry in found
+        ]
+        parts += [f"## {title}", "\n".join(["| method | name | kind | what it does |", "|---|---|---|---|", *rows])]
+    return "\n\n".join(parts) + "\n"
 
-What `trimtab list` prints. A *method* is ours, after a paper; a *wrapper* is one that goes around any optimizer, a
-*controller* one that stands beside it and sets its pace; a *baseline* is the host's own.
 
-| | name | kind | family | what it does |
-|---|---|---|---|---|
-{rows}
-"""
+def table_of_contents() -> str:
+    """Writes the navigation: by what a reader wants to do, and methods by family."""
+    lines = []
+    for title, found in by_family().items():
+        lines.append(f"    * {title}")
+        lines += [f"        * [{entry.title}](methods/{entry.id}.md)" for entry in found]
+    return SUMMARY.format(methods="\n".join(lines))
 
 
 def main() -> None:
@@ -198,9 +229,8 @@ def main() -> None:
     for entry in entries().values():
         with mkdocs_gen_files.open(f"methods/{entry.id}.md", "w") as file:
             file.write(method_page(entry))
-    methods = "\n".join(f"    * [{entry.title}](methods/{entry.id}.md)" for entry in entries().values())
     with mkdocs_gen_files.open("SUMMARY.md", "w") as file:
-        file.write(SUMMARY.format(methods=methods))
+        file.write(table_of_contents())
 
 
 main()

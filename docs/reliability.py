@@ -10,7 +10,7 @@ from typing import Any
 
 PAGE = Path(__file__).with_name("reliability.md")
 BEGIN, END = "<!-- faults -->", "<!-- /faults -->"
-HEADINGS = ("fault", "times", "trials", "run again", "lost", "written twice", "different", "exit codes", "")
+HEADINGS = ("fault", "times", "trials", "run again", "lost", "written twice", "different", "exit codes", "end")
 
 
 def table(facts: dict[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """Fills the tables of pages that follow from the code, from measurements and from verdicts, when the site is built."""
 
+import importlib
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from trimtab.catalog.compositions import COMPOSITIONS, REFUSED
 from trimtab.catalog.expressions import settings_of
 from trimtab.catalog.parsing import parse_expression
 from trimtab.lab.errors import InputError
+from trimtab.lab.tasks import SHIPPED
 from trimtab.report.which import which_optimizer
 
 FAMILY = Path(__file__).with_name("family.json")
@@ -150,6 +153,18 @@ def _in_short(tasks: list[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
+def tasks() -> str:
+    """The tasks that ship, in the first words of their classes."""
+    rows = ["| task | what it is | metric and target | a run |", "|---|---|---|---|"]
+    for name, reference in SHIPPED.items():
+        module, _, attribute = reference.partition(":")
+        task = getattr(importlib.import_module(module), attribute)
+        headline = inspect.getdoc(task).partition("\n\n")[0].replace("\n", " ")
+        run = f"{task.steps} steps of {task.batch_size}"
+        rows.append(f"| `{name}` | {headline} | {task.metric.name}, {task.metric.target:g} | {run} |")
+    return "\n".join(rows)
+
+
 def device() -> str:
     """The figures of `benchmarks/device.py`, or that there are none."""
     if not DEVICE.is_file():
@@ -224,6 +239,7 @@ def _on_both(found: dict[str, Any]) -> str:
 TABLES: dict[str, tuple[Callable[[], str], ...]] = {
     "compositions.md": (ownership, compositions, refused),
     "family.md": (family,),
+    "index.md": (tasks,),
     "speed.md": (device,),
     "which-optimizer.md": (which,),
     "which-schedule.md": (schedules,),

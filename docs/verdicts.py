@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 from trimtab.claims import CLAIMS
+from trimtab.claims.loading import load_reference
 from trimtab.claims.result import committed
+from trimtab.report.contests import cell
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "src" / "trimtab" / "claims" / "results"
@@ -40,12 +42,13 @@ def _with_verdict(row: str) -> str:
     """The row with its last cell written anew; its second cell names the methods."""
     cells = row.strip().strip("|").split("|")
     methods = [name for name in re.findall(r"`([^`]+)`", cells[1]) if name in CLAIMS]
-    return "|" + "|".join([*cells[:-1], f" {_verdict(methods[0]) if methods else '–'} "]) + "|"
+    return "|" + "|".join([*cells[:-1], f" {_verdict(methods) if methods else '–'} "]) + "|"
 
 
-def _verdict(method: str) -> str:
-    result = committed(method)
-    return NOT_RUN if result is None else result.verdict
+def _verdict(methods: list[str]) -> str:
+    """What was confirmed or refuted, and whether it beat its baseline."""
+    result = committed(methods[0])
+    return NOT_RUN if result is None else cell(load_reference(CLAIMS[methods[0]]), result, methods)
 
 
 def main() -> None:

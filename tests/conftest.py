@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.browser import browser  # noqa: F401 - a fixture
 from tests.postgres import postgres  # noqa: F401 - a fixture
 from trimtab.testing import OptimizerConformance
 

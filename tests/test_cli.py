@@ -184,7 +184,18 @@ def test_a_diagnosis_whose_trajectory_diverges_is_exit_code_one(task, tmp_path):
         (["compare", "digits", "--budget", "200"], "in steps is --steps 200"),
         (["compare", "digits", "--budget", "soon"], "budget='soon' is not a time"),
         (["compare", "digits", "--budget", "1h", "--trials", "3", "--seeds", "3"], "has nothing to choose"),
-        (["status", "nowhere"], "there is no directory nowhere"),
+        (["status", "nowhere"], "there is no study in nowhere: it is no directory"),
+        (["show", "clip(adamw)"], "'clip(adamw)' is put together: show clip or adamw"),
+        (["show", "zzz"], "unknown method 'zzz'; `trimtab list` shows all"),
+        (["search", ""], "search for what?"),
+        (["verify", "adamw", "lionn"], "no claim for 'adamw', a baseline; `trimtab verify` lists"),
+        (["verify", "adamw", "lionn"], "error: no claim for 'lionn'; did you mean lion"),
+        (["compare", "digits", "--candidates", ""], "no candidates were given"),
+        (["compare", "digits", "--trials", "0", "--seeds", "0"], "error: seeds=0"),
+        (["compare", "diigts", "--candidates", "loin"], "error: unknown task 'diigts'; did you mean digits"),
+        (["compare", "diigts", "--candidates", "loin"], "unknown method 'loin'; did you mean lion"),
+        (["new-task", "task"], "has to end in .py: task.py"),
+        (["refine", "."], ". is a directory; the file of a run's norms is meant"),
         (["status", "."], "there is no study in ."),
         (["compare", "missing.py:Task"], "there is no file missing.py"),
         (["show", "loin"], "did you mean lion"),
@@ -209,6 +220,24 @@ def test_bad_input_is_one_message_and_exit_code_two(arguments, message, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_directory_that_is_meant_is_offered(finished, monkeypatch):
+    out, _ = finished
+    monkeypatch.chdir(out.parent)
+    for command in ("report", "status"):
+        for given, meant in ((out / "report.html", out), (f"{out.name}x", out.name)):
+            done = run(command, given)
+            assert done.exit_code == 2, done.output
+            assert words(done.stderr).endswith(f"it is no directory; did you mean {meant}?")
+    done = run("report", out.parent)
+    assert f"study.db is missing; did you mean {out}" in words(done.stderr)
+
+
+def test_one_seed_is_warned_of_before_anything_runs(task, tmp_path):
+    options = ["--candidates", "sgd", "--steps", "5", "--trials", "1", "--out", tmp_path / "out", "--dry-run"]
+    assert "With --seeds 1 no difference can be shown" in words(run("compare", task, *options, "--seeds", "1").output)
+    assert "--seeds 1" not in run("compare", task, *options, "--seeds", "3").output
+
+
 def test_a_candidate_that_cannot_be_ranked_is_exit_code_one(task, tmp_path):
     file = tmp_path / "nan.py"
     text = Path(task.removesuffix(":MyTask")).read_text()
@@ -228,7 +257,9 @@ def test_refine_writes_the_next_schedule_and_draws_it(tmp_path):
     assert "The learning rate peaks at 33% of the run, step 1." in text
     assert "a warm-up over" in text
     assert f"wrote {tmp_path / 'run.schedule.json'}" in text
-    assert "RefinedLR(optimizer, read_schedule('run.schedule.json'), total_steps)" in text
+    assert (
+        "total_steps = 4 # of the next run scheduler = RefinedLR(optimizer, read_schedule('run.schedule.json')," in text
+    )
     assert json.loads((tmp_path / "run.schedule.json").read_text())["multipliers"] == [0.375, 1.0, 0.5, 0.0]
     assert (tmp_path / "run.schedule.html").stat().st_size > 1_000_000
 

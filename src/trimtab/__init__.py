@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from trimtab import optim, schedule
     from trimtab.catalog.create import create
     from trimtab.compare.command.comparison import CommandComparison
     from trimtab.compare.comparison import Comparison
@@ -25,7 +26,9 @@ __all__ = [
     "Task",
     "TrainerTask",
     "create",
+    "optim",
     "read",
+    "schedule",
 ]
 
 _HOMES = {
@@ -36,7 +39,9 @@ _HOMES = {
     "Evaluation": "trimtab.lab.task",
     "LightningTask": "trimtab.lab.adapters.lightning",
     "Metric": "trimtab.lab.task",
+    "optim": "trimtab.optim",
     "read": "trimtab.compare.frames",
+    "schedule": "trimtab.schedule",
     "Session": "trimtab.lab.session",
     "Task": "trimtab.lab.task",
     "TrainerTask": "trimtab.lab.adapters.huggingface",
@@ -49,4 +54,9 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'trimtab' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    home = importlib.import_module(_HOMES[name])
+    return home if _HOMES[name] == f"{__name__}.{name}" else getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -46,3 +46,45 @@ def test_errors_are_the_optimizers_own():
 def test_unknown_attributes_of_the_package_are_refused():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         trimtab.nothing  # noqa: B018  # reading it is the test
+
+
+def gradients(net):
+    for param in net.parameters():
+        param.grad = torch.ones_like(param)
+
+
+@pytest.mark.parametrize("name", ["lion", "adahessian", "lamb", "galore(lion)", "clip(lion)", "agvm(lion)"])
+def test_messages_name_the_parameter(name):
+    net = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Linear(8, 8))
+    optimizer = trimtab.create(name, net, check_finite=True)
+    gradients(net)
+    net[1].weight.grad[0, 0] = torch.nan
+    settings = {"hessian_diag": [torch.ones_like(param) for param in net.parameters()]} if name == "adahessian" else {}
+    if name.startswith("agvm"):
+        optimizer.param_groups[0]["agvm_start"] = 1
+    before = [param.detach().clone() for param in net.parameters()]
+    with pytest.raises(RuntimeError, match=r"the gradient of parameter '1\.weight' is not finite"):
+        optimizer.step(**settings)
+    assert all(map(torch.equal, net.parameters(), before))
+
+
+def test_names_are_those_of_a_model_that_is_there():
+    net = model()
+    optimizer = trimtab.create("lion", net, check_finite=True)
+    params = [param for group in optimizer.param_groups for param in group["params"]]
+    gradients(net)
+    params[3].grad[0] = torch.inf
+    del net
+    with pytest.raises(RuntimeError, match="the gradient of parameter 3 of its group is not finite"):
+        optimizer.step()
+
+
+def test_a_name_of_nothing_speaks_of_the_optimizer():
+    with pytest.raises(
+        InputError, match=r"cannot read the optimizer's name: unknown .*'lino'.*did you mean lion.*\n  l"
+    ):
+        trimtab.create("lino", model())
+    with pytest.raises(InputError, match=r"optimizer's name=5: a text is needed"):
+        trimtab.create(5, model())
+    with pytest.raises(ValueError, match="model has no parameters"):
+        trimtab.create("lion", torch.nn.ReLU())

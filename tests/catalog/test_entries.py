@@ -1,3 +1,4 @@
+import importlib
 import subprocess
 import sys
 
@@ -5,6 +6,7 @@ import pytest
 import torch
 
 from trimtab.catalog import entries, families, find, search
+from trimtab.catalog.create import create
 from trimtab.catalog.entries import KINDS
 from trimtab.catalog.expressions import example
 from trimtab.lab.errors import InputError
@@ -51,7 +53,7 @@ def test_methods_come_first_then_wrappers_and_controllers():
         "adabelief", "adagradnorm", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
         "agvm", "clip", "galore", "q_galore",
         "adadagrad", "autolrs", "cosine", "linear", "refined", "rmt_scaling",
-        "adagrad", "adamw", "nadam", "prodigy", "radam", "schedulefree", "sgd",
+        "adagrad", "adam", "adamw", "nadam", "prodigy", "radam", "schedulefree", "sgd",
     ]  # fmt: skip
     assert families() == ["optim", "schedule"]
 
@@ -67,7 +69,9 @@ def test_names_and_aliases_are_found(name):
     assert find(name).id == "lion"
 
 
-@pytest.mark.parametrize(("name", "offer"), [("loin", "lion"), ("adam-w", "adamw"), ("zzzz", "known are adabatch")])
+@pytest.mark.parametrize(
+    ("name", "offer"), [("loin", "lion"), ("adam-w", "adamw"), ("zzzz", "`trimtab list` shows all")]
+)
 def test_unknown_names_offer_the_nearest(name, offer):
     with pytest.raises(InputError, match=offer):
         find(name)
@@ -84,6 +88,8 @@ def test_unknown_names_offer_the_nearest(name, offer):
         ("gradient noise", "adadagrad"),
         ("scalar step size", "adagradnorm"),
         ("nesterov", "sgd"),
+        ("coupled", "adam"),
+        ("adaptive batch size", "adadagrad"),
         ("arxiv zzz", None),
     ],
 )
@@ -96,3 +102,68 @@ def test_the_catalogue_is_read_without_torch():
     code = "import sys; from trimtab.catalog import entries; entries(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+ALIASES = {
+    "adagradnorm": {"adagrad-norm"},
+    "agvm": {"adaptive gradient variance modulator"},
+    "autolrs": {"automatic learning-rate schedule"},
+    "clip": {"coordinate_clipping", "coordinate clipping"},
+    "clipped_adam": {"clipped adam", "adam-clip"},
+    "cosine": {"cosine decay", "cosine annealing"},
+    "exadam": {"extended adam"},
+    "galore": {"gradient low-rank projection"},
+    "linear": {"linear decay", "linear schedule"},
+    "lion": {"evolved sign momentum"},
+    "prodigy": {"prodigyopt"},
+    "q_galore": {"q-galore", "qgalore", "quantized galore"},
+    "radam": {"rectified adam"},
+    "refined": {"refined schedule", "schedule refinement", "refined linear decay"},
+    "rmt_scaling": {"rmt scaling", "slq learner"},
+    "schedulefree": {"schedule-free", "adamw schedule-free"},
+    "sgd": {"nesterov"},
+    "sso": {"target surrogates"},
+}
+"""Whoever adds one answers for its being a name of that very algorithm, as it is built."""
+
+
+def test_aliases_are_other_names_of_the_same_algorithm():
+    assert {entry.id: set(entry.aliases) for entry in ALL if entry.aliases} == ALIASES
+    names = [name for entry in ALL for name in (entry.id, *entry.aliases)]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("name", ["momentum", "adabatch", "lanczos"])
+def test_names_of_other_algorithms_find_nothing(name):
+    with pytest.raises(InputError, match="unknown"):
+        find(name)
+
+
+@pytest.mark.parametrize("package", ["torch.optim", "pytorch_optimizer"])
+def test_a_name_that_another_package_has_is_of_the_same_class(package):
+    module = importlib.import_module(package)
+    theirs = module.get_supported_optimizers() if hasattr(module, "get_supported_optimizers") else dir(module)
+    squeezed = {name.replace("-", "").replace("_", "").lower() for name in theirs}
+    checked = set()
+    for entry in ALL:
+        for name in (entry.id, *entry.aliases):
+            plain = name.translate(str.maketrans("", "", " -_"))
+            if plain in squeezed:
+                assert entry.load().__name__.lower() == plain
+                checked.add(plain)
+    assert checked >= {"adam", "adamw", "sgd", "nadam", "radam"}
+
+
+def test_adam_decays_by_the_gradient_and_adamw_by_itself():
+    def built(name):
+        return create(name, torch.nn.Linear(2, 2), lr=0.1, weight_decay=0.01)
+
+    assert type(built("adam")) is torch.optim.Adam
+    assert not built("adam").param_groups[0]["decoupled_weight_decay"]
+    assert built("adamw").param_groups[0]["decoupled_weight_decay"]
+    group = built("nesterov").param_groups[0]
+    assert (group["momentum"], group["nesterov"]) == (0.9, True)
+    assert (find("adam").tunables, find("adamw").tunables) == (
+        "trimtab.optim.baselines:ADAM",
+        "trimtab.optim.baselines:ADAMW",
+    )

@@ -9,7 +9,7 @@ import sys
 
 from typer.testing import CliRunner
 
-from trimtab.claims import result
+from trimtab.claims import CLAIMS, result
 from trimtab.claims.runner import verify
 from trimtab.cli import app
 
@@ -24,7 +24,8 @@ def test_verify_says_what_is_claimed_and_what_came_of_it(register, tmp_path):
     code, text = run("verify", "toy", "--out", tmp_path, "--jobs", "1")
     assert code == 0, text
     assert "toy: A tuned rate has a lower test loss" in text
-    assert "toy refuted: the data exclude an effect of the claimed size" in text
+    assert "toy refuted: a tuned rate is better refuted means: the data exclude an effect of the claimed size" in text
+    assert "AdamW beats a slow rate on a line." in text
     assert "≥ 0.01" in text
     found = json.loads((tmp_path / "toy.json").read_text())
     assert f"+{found['findings'][0]['mean']:.1f}" in text
@@ -53,7 +54,7 @@ def test_trials_of_another_protocol_are_exit_code_two(register, tmp_path, monkey
     monkeypatch.setattr("trimtab.claims.runner.protocol_hash", lambda _: "another")
     code, text = run("verify", "toy", "--out", tmp_path, "--jobs", "1")
     assert code == 2
-    assert "holds the results of another study" in text
+    assert "holds the results of another study: the claim's experiment has changed since." in text
 
 
 LISTENING = """
@@ -94,4 +95,7 @@ def test_show_has_the_verdict_that_ships(tmp_path, monkeypatch):
     (found,) = verify(["toy"], tmp_path / "out", jobs=1)
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "lion.json").write_text(found.to_json())
-    assert "confirmed. Claimed: A tuned rate has a lower test loss than 0.001 by 0.01." in run("show", "lion")[1]
+    monkeypatch.setitem(CLAIMS, "lion", "tests.claims.toy:CONFIRMED")
+    shown = run("show", "lion")[1]
+    assert "confirmed: a tuned rate is better. AdamW beats a slow rate on a line." in shown
+    assert "Claimed: A tuned rate has a lower test loss than 0.001 by 0.01." in shown

@@ -28,7 +28,7 @@ def check_result(method):
     """A result that ships belongs to the protocol that ships, and its verdict follows from its numbers."""
     found = committed(method)
     if found is None:
-        return
+        pytest.skip(f"the claim of {method} has not been run")
     claim = load_reference(find_reference(method))
     assert not is_stale(method, found.protocol_hash), "run `make claims`: the protocol has changed since"
     assert (found.id, found.statement) == (claim.id, claim.statement)
@@ -91,7 +91,8 @@ def test_verdicts_are_written_into_the_table_and_nowhere_else(verdicts, shipped)
         "| SGD | `sgd` | x |\n<!-- /verdicts -->\nmore\n"
     )
     written = verdicts.with_verdicts(readme)
-    assert written == readme.replace("not run yet", "confirmed").replace("| x |", "| – |")
+    told = "**confirmed**: a tuned rate is better"
+    assert written == readme.replace("not run yet", told).replace("| x |", "| – |")
     with pytest.raises(ValueError, match="no table"):
         verdicts.with_verdicts("# A\n")
 

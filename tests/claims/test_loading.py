@@ -2,11 +2,14 @@
 
 import importlib
 import sys
+from dataclasses import replace
 
 import pytest
 
+from tests.claims.toy import CONFIRMED
 from trimtab.catalog import entries
 from trimtab.claims import CLAIMS
+from trimtab.claims.claim import Contest
 from trimtab.claims.loading import find_reference, is_stale, load_reference, protocol_hash
 from trimtab.lab.errors import InputError
 
@@ -57,6 +60,8 @@ DOES_NOT = [
     ("One sentence.", "Another sentence."),
     ("    return FACTOR *", "    return  FACTOR  *"),
     ("    panels=(),", "    panels=(),\n\n"),
+    ("    panels=(),", "    panels=(),\n    gist='it is better',\n    contests=(),"),
+    ("import Claim", "import Claim, Contest"),
 ]
 
 
@@ -108,6 +113,21 @@ def test_every_claim_is_of_a_method_of_the_catalogue_and_named_like_its_module()
 
 def test_every_method_of_the_catalogue_has_a_claim():
     assert set(CLAIMS) >= {entry.id for entry in entries().values() if entry.kind == "method"}
+
+
+@pytest.mark.parametrize("reference", sorted(set(CLAIMS.values())))
+def test_every_claim_has_a_gist_and_says_who_is_beside_whom(reference):
+    claim = load_reference(reference)
+    assert 20 < len(claim.gist) < 100
+    assert claim.gist[-1] != "."
+    assert claim.contests
+    assert {entries()[contest.method].kind for contest in claim.contests} <= {"method", "wrapper", "controller"}
+
+
+def test_a_contest_that_no_comparison_tells_is_refused():
+    lost = Contest("lion", "adamw", {"somewhere": "tuned against slow"})
+    with pytest.raises(ValueError, match=r"no comparisons \['tuned against slow'\]; there are .*slow, test loss"):
+        replace(CONFIRMED, contests=(lost,))
 
 
 def test_an_unknown_name_offers_the_nearest():

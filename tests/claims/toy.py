@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from trimtab import Metric, Task
-from trimtab.claims.claim import Arm, Claim, Comparison, Panel, less, seeds
+from trimtab.claims.claim import Arm, Claim, Comparison, Contest, Panel, less, seeds
 
 
 class Line(Task):
@@ -75,6 +75,8 @@ def claim(*comparisons, arms=(TUNED_ARM, SLOW_ARM)):
         arms=arms,
         comparisons=comparisons,
         panels=(Panel("Test loss", "test loss", "squares", ("line",), {"tuned": ("tuned",), "slow": ("slow",)}),),
+        gist="a tuned rate is better",
+        contests=(Contest("adamw", "a slow rate", {"on a line": f"{comparisons[0].name}, {comparisons[0].measure}"}),),
     )
 
 

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,9 +8,12 @@ from scipy import stats
 
 from trimtab.compare.analysis import analyse
 from trimtab.compare.candidate import parse_candidates
+from trimtab.compare.frames import Frames
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import TaskFacts
 from trimtab.lab.trial import CurvePoint, Outcome
+from trimtab.report.export import to_json
+from trimtab.report.page import render_page
 
 SEEDS = 5
 NOISE = np.random.default_rng(0).normal(0, 0.01, size=(3, SEEDS))
@@ -170,3 +174,171 @@ def test_results_are_strict_json():
     outcomes["toy/tune/lion/0"] = Outcome("diverged", error="inf")
     text = json.dumps(result_of(plan, outcomes, facts).to_dict(), allow_nan=False)
     assert not any(isinstance(v, float) and not math.isfinite(v) for v in json.loads(text)["protocol"].values())
+
+
+def in_unit(found, unit):
+    """An outcome whose losses were multiplied."""
+    curve = tuple(replace(point, loss=unit * point.loss, train_loss=unit * point.train_loss) for point in found.curve)
+    tested = None if found.test_loss is None else unit * found.test_loss
+    return replace(found, loss=unit * found.loss, test_loss=tested, curve=curve)
+
+
+@pytest.mark.parametrize("target", [None, 0.5])
+@pytest.mark.parametrize("unit", [2.0**40, 2.0**-40, 1e-12, 1e6, 1e12, 1e300, 1e-300])
+def test_the_unit_of_the_losses_does_not_matter(unit, target):
+    plan, outcomes, facts = study(target=target)
+    one = result_of(plan, outcomes, facts)
+    other = result_of(plan, {key: in_unit(found, unit) for key, found in outcomes.items()}, facts)
+    tolerance = 0 if math.frexp(unit)[0] == 0.5 else 1e-6
+
+    def near(value):
+        return pytest.approx(value, rel=tolerance, abs=0)
+
+    for ours, theirs in zip(one.candidates, other.candidates, strict=True):
+        for name in ("label", "rank", "verdict", "note", "cost_to_target", "reached_target", "metric"):
+            assert getattr(theirs, name) == getattr(ours, name)
+        assert theirs.learning_rate_decades == near(ours.learning_rate_decades)
+        for name in ("mean", "low", "high"):
+            assert getattr(theirs.loss, name) == near(unit * getattr(ours.loss, name))
+    for ours, theirs in zip(one.pairs, other.pairs, strict=True):
+        assert theirs.p_value == near(ours.p_value)
+        assert theirs.smallest_detectable == near(unit * ours.smallest_detectable)
+
+
+# what a rank is worth
+
+
+def test_a_simultaneous_interval_goes_with_each_verdict():
+    result = result_of(*study())
+    for pair in result.pairs:
+        assert (pair.simultaneous_low < 0 < pair.simultaneous_high) != pair.shown
+        assert pair.simultaneous_low <= pair.low < pair.high <= pair.simultaneous_high or pair.shown
+        assert pair.simultaneous_detectable > pair.smallest_detectable
+    lion = by_label(result)["lion"].against_reference
+    wide = stats.ttest_rel(LOSSES["adamw"], LOSSES["lion"]).confidence_interval(1 - 0.05 / 6)
+    assert (lion.simultaneous_low, lion.simultaneous_high) == pytest.approx((max(0, wide.low), wide.high))
+
+
+def test_a_pair_is_turned_as_a_whole():
+    pair = result_of(*study()).pairs[0]
+    turned = pair.turned()
+    assert (turned.first, turned.second, turned.improvement) == (pair.second, pair.first, -pair.improvement)
+    assert (turned.simultaneous_low, turned.simultaneous_high) == (-pair.simultaneous_high, -pair.simultaneous_low)
+    assert turned.turned() == pair
+
+
+def calm(center):
+    return center + 0.01 * np.array([0.31, -0.77, 0.05, 1.03, -0.52])
+
+
+def test_one_exploding_seed_is_said_to_hide_what_there_is():
+    losses = {"adamw": calm(0.3), "lion": calm(0.4) + NOISE[0], "sgd": calm(0.5) + NOISE[1], "nadam": calm(0.3)}
+    losses["nadam"] = np.array([0.301, 0.312, 8.1, 0.29, 0.305])
+    result = result_of(*study(losses=losses))
+    nadam = by_label(result)["nadam"]
+    assert (nadam.rank, nadam.erratic) == (1, True)
+    assert nadam.note.startswith(
+        "one of its 5 seeds ended at 8.1, the others between 0.29 and 0.312: its rank says only that nothing could be "
+        "shown"
+    )
+    assert not any(by_label(result)[label].erratic for label in ("adamw", "lion", "sgd"))
+    assert "The seeds of nadam differ so much that its rank says only that nothing could be shown." in result.conclusion
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e9])
+def test_whether_seeds_differ_too_much_does_not_depend_on_the_unit(factor):
+    losses = {"adamw": calm(0.3), "lion": calm(0.4), "nadam": np.array([0.301, 0.312, 8.1, 0.29, 0.305])}
+    found = by_label(result_of(*study("adamw,lion,nadam", losses={k: factor * v for k, v in losses.items()})))
+    assert {label: c.erratic for label, c in found.items()} == {"adamw": False, "lion": False, "nadam": True}
+
+
+def test_a_run_that_ends_far_above_its_best_is_pointed_out():
+    plan, outcomes, facts = study()
+    point = plan.final_points(plan.candidates[0], outcomes)[1]
+    end = outcomes[point.key].loss
+    curve = tuple(CurvePoint(50 * i, 1.0, loss, 0.5) for i, loss in enumerate([2.0, 0.4, end]))
+    outcomes[point.key] = outcome(end, test=True, curve=curve)
+    note = by_label(result_of(plan, outcomes, facts))["adamw"].note
+    assert note.startswith("one of its 5 final runs lost more than half of what they had gained: ")
+    assert f"{end:.3g} at the end after 0.4 on the way" in note
+
+
+def test_what_would_have_been_found_is_said_for_each_candidate():
+    alike = {label: SHARED + (i + 1) * NOISE[i % 3] for i, label in enumerate(LOSSES)}
+    result = result_of(*study(losses=alike))
+    found = by_label(result)
+    sizes = {label: found[label].against_reference.simultaneous_detectable for label in ("lion", "sgd", "nadam")}
+    sentence = next(s for s in result.conclusion if "four times out of five" in s)
+    assert all(f"{size:.2g} for {label}" in sentence for label, size in sizes.items())
+
+
+def test_without_any_variance_nothing_is_promised():
+    losses = dict.fromkeys(LOSSES, SHARED)
+    result = result_of(*study(losses=losses))
+    assert "adamw and lion ended exactly alike with every seed." in result.conclusion
+    assert not any("four times out of five" in sentence for sentence in result.conclusion)
+    constant = result_of(*study(losses={label: np.full(SEEDS, 0.5) for label in LOSSES}))
+    assert not any("of 0 " in sentence for sentence in constant.conclusion)
+    assert all(c.loss.low is None for c in constant.candidates)
+
+
+def test_seeds_that_all_agree_on_a_difference_are_no_certainty():
+    losses = {"adamw": calm(0.3), "lion": calm(0.3) - 0.125}
+    lion = by_label(result_of(*study("adamw,lion", losses=losses)))["lion"]
+    assert lion.verdict == "no difference shown"
+    assert lion.against_reference.p_value == pytest.approx(1 / 16)
+    assert lion.against_reference.low < 0 < lion.against_reference.high
+
+
+def test_two_seeds_come_with_a_warning():
+    text = " ".join(result_of(*study(seeds=2)).conclusion)
+    assert "With two seeds, a difference is found four times out of five only if it is 69 times" in text
+    assert "with 5, 2.8 times are enough" in text
+    assert "With two seeds" not in " ".join(result_of(*study(seeds=3)).conclusion)
+
+
+# what numbers can be
+
+
+def test_intervals_of_accuracies_and_losses_stay_within_what_is_possible():
+    plan, outcomes, facts = study(losses={label: np.array([0.01, 0.2, 0.02, 0.03, 0.9]) for label in LOSSES})
+    for i, point in enumerate(plan.final_points(plan.candidates[0], outcomes)):
+        loss = outcomes[point.key].loss
+        outcomes[point.key] = outcome(loss, metric=(0.9, 0.99, 1.0, 1.0, 1.0)[i], test=True)
+    adamw = by_label(result_of(plan, outcomes, facts))["adamw"]
+    for interval in (adamw.metric, adamw.test_metric):
+        assert 0.7 < interval.low < interval.mean < interval.high < 1
+    assert 0 < adamw.loss.low < adamw.loss.mean < adamw.loss.high
+
+
+def test_a_loss_that_can_be_negative_has_the_t_interval():
+    plan, outcomes, facts = study(losses={label: LOSSES[label] - 5 for label in LOSSES})
+    adamw = by_label(result_of(plan, outcomes, facts))["adamw"]
+    expected = stats.t.interval(0.95, 4, LOSSES["adamw"].mean() - 5, stats.sem(LOSSES["adamw"]))
+    assert (adamw.loss.low, adamw.loss.high) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("loss", [1e149, -1e149, 1e30])
+def test_numbers_up_to_what_counts_as_diverged_end_neither_the_analysis_nor_the_report(loss):
+    losses = {**LOSSES, "lion": LOSSES["adamw"].copy(), "sgd": np.full(SEEDS, loss)}
+    losses["lion"][2] = loss
+    result = result_of(*study(losses=losses))
+    found = by_label(result)
+    assert found["sgd"].verdict == ("hurts" if loss > 0 else "helps")
+    assert found["lion"].verdict == "no difference shown"
+    assert f"one of its 5 seeds ended at {loss:.3g}" in found["lion"].note
+    assert '"rank"' in to_json(result)
+    assert len(Frames(result).pairs()) == 6
+    assert "</html>" in render_page(result)
+
+
+def test_a_penalty_of_a_script_is_no_loss():
+    plan, outcomes, facts = study()
+    stored = {
+        key: Outcome.from_dict(replace(value, loss=1.7e308).to_dict()) if "/final/sgd/" in key else value
+        for key, value in outcomes.items()
+    }
+    result = result_of(plan, stored, facts)
+    assert by_label(result)["sgd"].note == "not ranked: 5 of 5 final runs diverged"
+    assert [c.rank for c in result.candidates] == [1, 2, 3, None]
+    assert to_json(result)

@@ -108,7 +108,10 @@ def test_seeds_and_candidates_extend_a_study(task, tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"steps": 31}, "budget: 1920 there, 1984 here"), ({"trials": 3}, "trials: 2 there, 3 here")],
+    [
+        ({"steps": 31}, "a run has 1,920 sample-gradients there, 1,984 sample-gradients here: --steps"),
+        ({"trials": 3}, "trials: 2 there, 3 here"),
+    ],
 )
 def test_another_study_is_refused_and_nothing_is_lost(finished, task, change, message):
     out, result, _ = finished
@@ -122,7 +125,9 @@ def test_an_edited_task_is_another_study(task, tmp_path):
     write_template(file)
     comparison(f"{file}:{CLASS_NAME}", tmp_path / "out", "sgd", trials=1, seeds=1).run()
     file.write_text(file.read_text() + "# edited\n")
-    with pytest.raises(StudyMismatchError, match="task_fingerprint"):
+    with pytest.raises(
+        StudyMismatchError, match=r"the file of the task has changed since\..*remove .*study\.db to start again"
+    ):
         comparison(f"{file}:{CLASS_NAME}", tmp_path / "out", "sgd", trials=1, seeds=1).run()
 
 

@@ -33,7 +33,8 @@ from trimtab.compare.building import build_comparison
 from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.command.comparison import CommandComparison, named_commands
-from trimtab.compare.command.metric import file_metric, output_metric
+from trimtab.compare.command.file_metric import file_metric
+from trimtab.compare.command.output_metric import output_metric
 from trimtab.compare.command.ranges import parse_range, parse_tunes, range_text
 from trimtab.compare.command.template import Command, Template
 from trimtab.compare.comparison import Comparison
@@ -156,10 +157,10 @@ CALLS = {
     "command.comparison:named_commands": Call(
         named_commands, {"names": "a", "own": []}, {"names": unclear, "own": unclear}
     ),
-    "command.metric:output_metric": Call(
+    "command.output_metric:output_metric": Call(
         output_metric, {"text": "loss"}, {"text": unclear, "name": optional(plain_text)}
     ),
-    "command.metric:file_metric": Call(
+    "command.file_metric:file_metric": Call(
         file_metric, {"text": "{out}/a.json:b"}, {"text": unclear, "name": optional(plain_text)}
     ),
     "command.ranges:parse_tunes": Call(parse_tunes, {}, {"texts": unclear}),
@@ -195,17 +196,22 @@ CALLS = {
 
 LEFT_OUT = {
     "made by trimtab alone, from what was checked": {
-        "candidate:Candidate", "command.candidate:CommandCandidate", "command.metric:OutputMetric",
-        "command.metric:FileMetric", "command.ranges:Tune", "command.work:CommandWork", "work:ComparisonWork",
+        "candidate:Candidate", "command.candidate:CommandCandidate", "command.output_metric:OutputMetric",
+        "command.file_metric:FileMetric", "command.ranges:Tune", "command.work:CommandWork", "work:ComparisonWork",
         "result:Interval", "result:Pair", "result:CandidateResult", "result:TrialResult", "result:TaskFacts",
         "result:Protocol", "result:ComparisonResult", "budget:Budget", "budget:Price", "budget:Numbers",
         "budget:Deadline", "frames:Frames", "over_tasks.result:CandidateProfile", "over_tasks.result:ResultOverTasks",
         "over_tasks.work:WorkOverTasks", "target:Target", "diagnosis_result:Measurement",
-        "diagnosis_result:DiagnosisResult",
+        "diagnosis_result:DiagnosisResult", "bounds:Ranges", "cautions:Standing",
     },
     "called by trimtab alone, with objects of its own": {
-        "analysis:analyse", "conclusion:conclude", "command.candidate:command_candidates",
-        "command.candidate:files_of_code", "command.template:pointing", "command.work:trial_name", "plan:check_label",
+        "analysis:analyse", "cautions:few_seeds", "cautions:late_rise", "cautions:warning", "conclusion:conclude",
+        "pairs:between", "pairs:compared_pairs", "pairs:ranks", "command.candidate:command_candidates",
+        "command.candidate:files_of_code", "command.printed_number:begins_number",
+        "command.printed_number:is_progress_bar", "command.printed_number:read_number",
+        "command.printed_number:read_whole", "command.printed_number:continuation", "command.terminal:as_shown",
+        "command.splitting:split_outside_brackets", "command.splitting:partition_outside_brackets",
+        "command.template:pointing", "command.work:trial_name", "plan:check_label",
         "running_options:chosen_reference", "stored:stored_result", "stored:stored_plan", "stored:analyse_stored",
         "budget:written", "budget:starting_numbers", "budget:predicted_seconds", "budget:fitting", "conclusion:listed",
         "measuring:measure", "measuring:run_measurements", "over_tasks.analysis:analyse_over_tasks",

@@ -19,6 +19,7 @@ def blocks(page):
 
 
 PLAIN_LOOP = [block for block in blocks("guides/plain-loop.md") if "wandb" not in block]
+BETWEEN = blocks("guides/between-backward-and-step.md")
 
 
 @pytest.fixture
@@ -34,8 +35,9 @@ def names():
 
 # torch.compile's own: it looks at the gradients of a compiled step's intermediate values
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
-@pytest.mark.parametrize("block", PLAIN_LOOP, ids=lambda block: block.split("\n")[0])
-def test_blocks_of_the_plain_loop(names, block, tmp_path, monkeypatch):
+@pytest.mark.filterwarnings("ignore:Using backward.. with create_graph:UserWarning")
+@pytest.mark.parametrize("block", PLAIN_LOOP + BETWEEN, ids=lambda block: block.split("\n")[0])
+def test_blocks_of_the_loops(names, block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     inputs, targets = (torch.cat(parts) for parts in zip(*names["loader"], strict=True))
     before = nn.functional.cross_entropy(names["model"](inputs), targets)
@@ -64,6 +66,7 @@ def test_tensorboard_gets_a_number_for_every_step(names, tmp_path, monkeypatch):
 
 def test_there_are_blocks_to_run():
     assert len(PLAIN_LOOP) == 5
+    assert len(BETWEEN) == 2
 
 
 @pytest.mark.filterwarnings("ignore")  # Optuna's and pandas' own

@@ -41,12 +41,16 @@ from trimtab.lab.ray_executor import RayExecutor
 from trimtab.lab.session import Session
 from trimtab.lab.statistics import (
     PairedDifference,
+    corrected_differences,
     decades_within,
+    detectable_ratio,
+    far_out,
     first_reaching,
     holm,
     mean_interval,
     paired_difference,
     ranks,
+    risen_again,
     verdict,
 )
 from trimtab.lab.store import Store, read_store
@@ -86,6 +90,10 @@ def plain_text(value):
 
 def between(low, high):
     return lambda value: finite(value) and low <= value <= high
+
+
+def in_unit(value):
+    return finite(value) and 0 < value < 1
 
 
 def unit(value):
@@ -207,33 +215,45 @@ CALLS = {
     "session:Session.restore": Call(
         session().restore, {"snapshot": session().snapshot()}, {"snapshot": never, "refund": flag}
     ),
-    "statistics:paired_difference": Call(
+    "statistics.paired:paired_difference": Call(
         paired_difference,
         {"first": [1.0, 2.0], "second": [0.0, 4.0]},
-        {"first": unclear, "second": unclear, "confidence": lambda value: finite(value) and 0 < value < 1},
+        {"first": unclear, "second": unclear, "confidence": in_unit, "span": unclear},
     ),
-    "statistics:mean_interval": Call(
+    "statistics.means:mean_interval": Call(
         mean_interval,
         {"values": [1.0, 2.0]},
-        {"values": unclear, "confidence": lambda value: finite(value) and 0 < value < 1},
+        {"values": unclear, "confidence": in_unit, "bounds": unclear},
     ),
-    "statistics:holm": Call(holm, {}, {"p_values": unclear}),
-    "statistics:ranks": Call(
+    "statistics.multiple:corrected_differences": Call(
+        corrected_differences,
+        {"pairs": [([1.0, 2.0], [0.0, 4.0])]},
+        {"pairs": unclear, "confidence": in_unit, "span": unclear},
+    ),
+    "statistics.power:detectable_ratio": Call(
+        detectable_ratio, {"n": 3}, {"n": whole(2, MANY), "confidence": in_unit}
+    ),
+    "statistics.scatter:far_out": Call(
+        far_out, {"values": [1.0, 2.0, 9.0], "spread": 0.1}, {"values": unclear, "spread": between(0, math.inf)}
+    ),
+    "statistics.scatter:risen_again": Call(risen_again, {}, {"curve": unclear}),
+    "statistics.multiple:holm": Call(holm, {}, {"p_values": unclear}),
+    "statistics.multiple:ranks": Call(
         ranks,
         {"scores": [1.0, 2.0], "p_adjusted": HOLM_MATRIX},
-        {"scores": unclear, "p_adjusted": unclear, "alpha": lambda value: finite(value) and 0 < value < 1},
+        {"scores": unclear, "p_adjusted": unclear, "alpha": in_unit},
     ),
-    "statistics:verdict": Call(
+    "statistics.verdicts:verdict": Call(
         verdict,
         {"difference": DIFFERENCE, "claimed": 0.1},
         {"difference": lambda value: isinstance(value, PairedDifference), "claimed": between(0, math.inf)},
     ),
-    "statistics:decades_within": Call(
+    "statistics.curves:decades_within": Call(
         decades_within,
         {"rates": [0.1, 1.0], "losses": [1.0, 2.0]},
         {"rates": unclear, "losses": unclear, "tolerance": between(0, math.inf)},
     ),
-    "statistics:first_reaching": Call(
+    "statistics.curves:first_reaching": Call(
         first_reaching,
         {"costs": [1, 2], "values": [1.0, 2.0], "target": 1.5, "direction": "max"},
         {"costs": unclear, "values": unclear, "target": finite,
@@ -246,7 +266,7 @@ CALLS = {
         Metric,
         {"name": "accuracy", "direction": "max"},
         {"name": plain_text, "direction": lambda value: isinstance(value, str) and value in ("max", "min"),
-         "target": optional(finite)},
+         "target": optional(finite), "bounds": unclear},
     ),
     "task:check_task": Call(check_task, {"task": Toy(), "place": "here"}, {"task": never, "place": unclear}),
     "task:Task": Call(
@@ -285,7 +305,9 @@ LEFT_OUT = {
     "objects that only trimtab makes, from what was checked": {
         "contact:Contact", "database:Database", "executor:Finished", "executor:Died", "executor:Reported",
         "lease:Leases", "lease:Heart", "process:Ended", "process:Lines", "randomness:OwnedRandomness",
-        "statistics:PairedDifference", "store:StoredStudy", "trial:Point", "trial:CurvePoint", "trial:Outcome",
+        "statistics.paired:PairedDifference", "statistics.paired:Estimate",
+        "statistics.multiple:CorrectedDifference",
+        "store:StoredStudy", "trial:Point", "trial:CurvePoint", "trial:Outcome",
         "task:Evaluation", "activity:Process", "activity:Running", "activity:Ended", "activity:Activity",
         "performance_profile:PerformanceProfile", "schedule:Job", "replay:Replay", "pace:PacePoint",
         "pace:PaceRecorder", "stream:BatchStream", "averaged:ready_to_train",
@@ -296,6 +318,7 @@ LEFT_OUT = {
         "executor:usable_cores", "interruption:uninterrupted", "optuna_trial:point_of", "optuna_trial:outcome_of",
         "optuna_trial:waiting_trial", "process:run_process", "process:process_group", "randomness:derived_seed",
         "database:lock_file", "schedule:seconds_together", "study:run_study", "trial:attempt",
+        "statistics.paired:estimate", "statistics.power:critical", "trial:is_measured",
         "task:take_rows", "task:select", "task:to_device", "task:map_tensors", "task:samples_in",
     },
 }  # fmt: skip
@@ -303,7 +326,7 @@ LEFT_OUT = {
 
 def test_every_public_argument_is_here():
     left_out = set().union(*LEFT_OUT.values())
-    elsewhere = ("checks:", "tasks", "adapters")  # the last two have tests of their own
+    elsewhere = ("checks:", "statistics.arrays:", "tasks", "adapters")  # the last two have tests of their own
     objects = {name: value for name, value in public_objects(trimtab.lab).items() if not name.startswith(elsewhere)}
     assert left_out <= objects.keys()
     assert {name for name in CALLS if "." not in name} <= objects.keys()

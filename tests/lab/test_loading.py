@@ -1,7 +1,7 @@
 import pytest
 
 from trimtab.lab.errors import InputError
-from trimtab.lab.loading import load_task, task_fingerprint
+from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
 from trimtab.lab.task import check_task
 
 GOOD = """
@@ -40,7 +40,7 @@ def test_a_class_an_instance_and_a_function_name_a_task(file, name):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Missing", r"tasks\.py has no 'Missing'; it defines Mine, instance"),
+        ("Missing", r"tasks\.py has no 'Missing'; did you mean Mine\?"),
         ("number", "number is a int, expected a Task"),
         ("wrong", "wrong made a int"),
         ("raising", "raising: making the task raised OSError: no such data"),
@@ -78,14 +78,64 @@ def test_a_file_that_does_not_import_is_named_with_its_line(tmp_path, text, mess
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("digit", "unknown task 'digit': tasks that ship are .*digits"),
+        (
+            "diigts",
+            "unknown task 'diigts'; did you mean digits.* Those that ship are digits, .*Your own is path/to/task.py",
+        ),
+        ("zzz", "unknown task 'zzz'; known are breast-cancer, .*Your own is path/to/task.py"),
         ("missing.py:Mine", r"there is no file missing\.py"),
-        ("tasks.py", "unknown task"),
+        ("missing.py", r"there is no file missing\.py"),
     ],
 )
 def test_unknown_references_say_what_there_is(reference, message):
     with pytest.raises(InputError, match=message):
         load_task(reference)
+
+
+ONE = "from tests.lab.toy import Toy\nclass Mine(Toy):\n    name = 'mine'\n    batch_size = 4\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (ONE, "Mine"),
+        (f"import abc\n{ONE}    @abc.abstractmethod\n    def x(self): ...\nclass Real(Mine):\n    x = 3\n", "Real"),
+        ("from tests.lab.toy import Toy\ndef other(): ...\ndef mine() -> Toy:\n    return Toy()\n", "mine"),
+        ("from tests.lab.toy import Toy\ndef mine() -> 'Toy':\n    return Toy()\n", "mine"),
+        ("from tests.lab.toy import Toy\nthing = Toy()\n", "thing"),
+    ],
+)
+def test_the_only_task_of_a_file_needs_no_name(tmp_path, text, name):
+    file = tmp_path / f"{name}.py"
+    file.write_text(text)
+    for reference in (str(file), f"{file}:"):
+        assert type(load_task(reference)).__name__ in ("Mine", "Real", "Toy")
+        assert absolute_reference(reference) == f"{file}:{name}"
+        assert task_fingerprint(reference) == task_fingerprint(f"{file}:{name}")
+
+
+def test_without_a_name_a_file_has_to_have_one_task(file, tmp_path):
+    with pytest.raises(
+        InputError, match=r"which task of .*tasks\.py\? it has Mine, instance, Unfinished: write tasks\.py:Mine, or"
+    ):
+        load_task(str(file))
+    empty = tmp_path / "empty.py"
+    empty.write_text("x = 3\n")
+    with pytest.raises(InputError, match=r"which task of .*empty\.py\? there is no Task in it, nor a function"):
+        load_task(str(empty))
+    with pytest.raises(InputError, match=r"empty\.py has no 'x1'; there is no Task in it"):
+        load_task(f"{empty}:x1")
+
+
+def test_a_file_without_its_ending_is_offered(file, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    with pytest.raises(InputError, match=r"unknown task 'tasks'; did you mean tasks\.py\?"):
+        load_task("tasks")
+    with pytest.raises(InputError, match=r"unknown task 'tasks:Mine'; did you mean tasks\.py:Mine\?"):
+        load_task("tasks:Mine")
+    (file.parent / "task.txt").write_text(ONE)
+    with pytest.raises(InputError, match=r"task\.txt is no Python file"):
+        load_task("task.txt:Mine")
 
 
 def test_the_fingerprint_changes_with_the_file(file):

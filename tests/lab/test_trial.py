@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.lab.toy import session
-from trimtab.lab.trial import Outcome, Point, run_trial
+from trimtab.lab.trial import CurvePoint, Outcome, Point, run_trial
 
 
 def never(cost, loss):
@@ -85,3 +85,20 @@ def test_outcomes_survive_json():
 
 def test_points_are_named_by_group_and_index():
     assert Point("toy/tune/sgd(lr=0.1)", 3, {}, 0).key == "toy/tune/sgd(lr=0.1)/3"
+
+
+@pytest.mark.parametrize("name", ["loss", "metric", "test_loss", "test_metric"])
+@pytest.mark.parametrize("value", [1.7e308, -1.7e308])
+def test_an_outcome_with_a_huge_number_is_read_as_diverged(name, value):
+    ends = {"loss": 0.3, "metric": 0.9, "test_loss": 0.4, "test_metric": 0.8, name: value}
+    curve = (CurvePoint(0, None, 2.3, 0.1), CurvePoint(10, 1.0, 1.7e308, 0.5), CurvePoint(20, 1.0, 0.3, 0.9))
+    read = Outcome.from_dict(Outcome("complete", **ends, cost=20, curve=curve).to_dict())
+    assert (read.status, read.loss, read.metric, read.test_loss, read.test_metric) == ("diverged", *[None] * 4)
+    assert f"{value:.3g}" in read.error
+    assert [point.cost for point in read.curve] == [0, 20]
+    assert read.cost == 20
+
+
+def test_large_numbers_that_can_be_compared_are_kept():
+    kept = Outcome("complete", 1e30, -1e30, curve=(CurvePoint(0, None, 1e149, 1.0),))
+    assert Outcome.from_dict(kept.to_dict()) == kept

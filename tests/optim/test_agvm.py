@@ -46,6 +46,8 @@ def test_the_cosine_of_two_halves():
     assert of(*BACKBONE) == pytest.approx(0.5, abs=1e-15)
     assert of(*HEAD) == pytest.approx(1.3162278, abs=1e-7)
     assert of([0.0, 0.0], [1.0, 1.0]) is None
+    assert of([math.nan, 0.0], [1.0, 1.0]) is None
+    assert of([math.inf, 0.0], [1.0, 1.0]) is None
     assert variance([]) is None
     both = [(torch.tensor(BACKBONE[0]), torch.tensor(BACKBONE[1])), (torch.tensor(HEAD[0]), torch.tensor(HEAD[1]))]
     joined = [*BACKBONE[0], *HEAD[0]], [*BACKBONE[1], *HEAD[1]]
@@ -237,6 +239,145 @@ def test_two_closures_are_two_halves():
         optimizer.step(second=closure(slice(0, 12)))
 
 
+LOOP_HALVES = [([30.0, 0.0, 30.0], [10.0, 20.0]), ([30.0, 30.0, 0.0], [10.0, -10.0])]
+
+
+def halved(optimizer, params, scaler=None, factor=1.0):
+    """Runs the backward passes of both halves, with gradients that are known."""
+    for index, grads in enumerate(LOOP_HALVES):
+        with optimizer.half(index):
+            products = [(param * param.new_tensor(grad)).sum() for param, grad in zip(params, grads, strict=True)]
+            loss = factor * torch.stack(products).sum()
+            (loss if scaler is None else scaler.scale(loss)).backward()
+
+
+def test_after_the_second_half_the_gradient_is_that_of_the_batch_and_clipping_acts_on_it():
+    params = parameters(3, 2)
+    optimizer = AGVM(torch.optim.SGD(groups(params, lr=0.1)), momentum=0.97)
+    halved(optimizer, params)
+    assert [param.grad.tolist() for param in params] == [[30.0, 15.0, 15.0], [10.0, 5.0]]
+    norm = math.sqrt(30**2 + 2 * 15**2 + 10**2 + 5**2)
+    assert nn.utils.clip_grad_norm_(params, 1.0).item() == pytest.approx(norm)
+    optimizer.step()
+    scale = 0.97 + 0.03 * math.sqrt(0.5)  # the halves' angle is what it was
+    assert optimizer.scales["1"] == pytest.approx(scale)
+    assert params[0].tolist() == pytest.approx([-0.1 * each / norm for each in (30, 15, 15)], rel=1e-6)
+    assert params[1].tolist() == pytest.approx([-0.1 * scale * each / norm for each in (10, 5)], rel=1e-6)
+    assert params[1].grad.tolist() == pytest.approx([10 / norm, 5 / norm], rel=1e-6)
+
+
+@pytest.mark.parametrize("inner", [torch.optim.SGD, torch.optim.Adam], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("unscaled", [False, True])
+def test_a_gradient_scaler_takes_it_as_it_is(inner, unscaled):
+    runs = []
+    for scaler in (None, torch.amp.GradScaler("cpu", init_scale=65536.0)):
+        params = [nn.Parameter(torch.zeros(size)) for size in (3, 2)]
+        optimizer = AGVM(inner(groups(params, lr=0.25)), interval=1, momentum=0.5)
+        for factor in (1.0, math.inf, 0.125):
+            if scaler is None and factor == math.inf:
+                continue
+            optimizer.zero_grad()
+            halved(optimizer, params, scaler, factor)
+            if scaler is None:
+                optimizer.step()
+                continue
+            if unscaled:
+                scaler.unscale_(optimizer)
+            scaler.step(optimizer)
+            scaler.update()
+        runs.append((params, optimizer.state_dict()["param_groups"]))
+        assert optimizer.param_groups[0]["agvm_steps"] == 2
+    assert scaler.get_scale() == 32768.0
+    assert all(map(torch.equal, runs[0][0], runs[1][0]))
+    assert runs[0][1] == runs[1][1]
+    assert runs[0][1][1]["agvm_scale"] != 1.0
+
+
+def test_halves_that_are_divided_by_a_second_moment_are_clipped_as_their_mean_was():
+    params = parameters(2, 2)
+    optimizer = AGVM(torch.optim.Adam(groups(params, betas=(0.5, 0.75), eps=0.5)))
+    first, second = ([3.0, 1.0], [3.0, 1.0]), ([1.0, 2.0], [-1.0, 2.0])
+    for index, grads in enumerate((first, second)):
+        with optimizer.half(index):
+            for param, grad in zip(params, grads, strict=True):
+                param.grad = param.new_tensor(grad)
+    for param in params:
+        param.grad *= 0.125
+    optimizer.step()
+    for module, *halves in zip(("0", "1"), first, second, strict=True):
+        clipped = [0.125 * torch.tensor(half, dtype=torch.float64) for half in halves]
+        seen = [half / ((0.25 * half**2).sqrt() + 0.5) for half in clipped]
+        cosine = torch.nn.functional.cosine_similarity(*seen, dim=0).item()
+        assert optimizer.variances[module] == pytest.approx(1 - cosine, abs=1e-12)
+
+
+def test_hooks_and_logs_see_each_halfs_gradient_and_then_that_of_the_batch():
+    params = parameters(3, 2)
+    optimizer, seen = AGVM(torch.optim.SGD(groups(params, lr=1.0)), start=9), []
+    params[1].register_post_accumulate_grad_hook(lambda param: seen.append(param.grad.tolist()))
+    halved(optimizer, params)
+    assert seen == [[10.0, 20.0], [10.0, -10.0]]
+    assert params[1].grad.tolist() == [10.0, 5.0]
+    optimizer.step()
+    assert params[1].tolist() == [-10.0, -5.0]
+
+
+def test_zero_grad_forgets_the_halves_but_not_the_other_one_within_a_half():
+    params = parameters(3, 2)
+    optimizer = AGVM(torch.optim.SGD(groups(params, lr=0.1)))
+    halved(optimizer, params)
+    optimizer.zero_grad(set_to_none=False)
+    assert params[0].grad.tolist() == [0.0, 0.0, 0.0]
+    with pytest.raises(RuntimeError, match="compares the gradients of two halves"):
+        optimizer.step()
+    for index, grads in enumerate(LOOP_HALVES):
+        with optimizer.half(index):
+            optimizer.zero_grad(set_to_none=False)
+            for param, grad in zip(params, grads, strict=True):
+                param.grad = param.new_tensor(grad)
+    assert params[0].grad.tolist() == [30.0, 15.0, 15.0]
+    optimizer.step()
+    assert optimizer.variances["0"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("start", [0, 9])
+def test_one_half_alone_is_refused_by_name_whether_it_is_time_to_compare_or_not(start):
+    params = parameters(3, 2)
+    optimizer = AGVM(torch.optim.SGD(groups(params, lr=0.1)), start=start)
+    with optimizer.half(1):
+        for param in params:
+            param.grad = torch.ones_like(param)
+    with pytest.raises(RuntimeError, match=r"no half 0: run a backward pass with optimizer\.half\(0\) before the step"):
+        optimizer.step()
+    assert not any(param.any() for param in params)
+
+
+def test_a_batch_that_was_given_up_leaves_nothing_to_the_next():
+    params = parameters(3, 2)
+    optimizer = AGVM(torch.optim.SGD(groups(params, lr=1.0)))
+    with optimizer.half(0):
+        params[0].grad = torch.full_like(params[0], 7.0)
+    with pytest.raises(ZeroDivisionError), optimizer.half(1):
+        raise ZeroDivisionError
+    for _ in range(2):
+        halved(optimizer, params)  # the first is not followed by a step, as after an overflow
+    optimizer.step()
+    assert params[0].tolist() == [-30.0, -15.0, -15.0]
+
+
+def test_groups_that_it_splits_have_rates_of_their_own():
+    rate = torch.tensor(0.5)
+    for make in (
+        lambda model: AGVM(torch.optim.SGD(model.named_parameters(), lr=rate), "children"),
+        lambda model: torch.optim.SGD(module_parameter_groups(model, lr=rate)),
+    ):
+        optimizer = make(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1)))
+        for group in optimizer.param_groups:
+            group["lr"] *= 0.5
+        assert [group["lr"].item() for group in optimizer.param_groups] == [0.25, 0.25]
+        assert rate.item() == 0.5
+
+
 def test_in_a_session_it_takes_halves_and_pays_for_one_batch():
     from tests.lab.toy import session
 
@@ -314,15 +455,17 @@ def test_what_has_no_modules_is_refused():
     distributed = AGVM(torch.optim.SGD(groups(parameters(3, 2))), distributed=True)
     assert distributed.wants_local_gradients
     with pytest.raises(RuntimeError, match="needs two processes"):
+        distributed.exchange()
+    with pytest.raises(RuntimeError, match=r"call optimizer\.exchange\(\) after the backward pass"):
         distributed.step()
 
 
 def test_modules_by_name_cover_the_model():
     model = nn.ModuleDict({"backbone": nn.Linear(2, 2), "head": nn.Linear(2, 1)})
     made = module_parameter_groups(model, ["head", "backbone"], lr=0.1)
-    assert [(g["name"], [name for name, _ in g["params"]], g["lr"]) for g in made] == [
-        ("head", ["head.weight", "head.bias"], 0.1),
-        ("backbone", ["backbone.weight", "backbone.bias"], 0.1),
+    assert [(g["name"], [tuple(param.shape) for param in g["params"]], g["lr"]) for g in made] == [
+        ("head", [(1, 2), (1,)], 0.1),
+        ("backbone", [(2, 2), (2,)], 0.1),
     ]
     optimizer = AGVM(torch.optim.SGD(made), anchor="backbone")
     assert list(optimizer.scales) == ["head", "backbone"]
@@ -380,3 +523,37 @@ def test_under_ddp_the_halves_are_those_of_the_processes(tmp_path):
             assert torch.allclose(one, other, rtol=0, atol=1e-12)
     assert all(torch.equal(a, b) for a, b in zip(found[0]["parameters"], found[1]["parameters"], strict=True))
     assert any(scale != 1.0 for scale in alone["scales"].values())
+
+
+def trained_by_halves(model, optimizer, steps):
+    for step in range(steps):
+        inputs = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))
+        for half in (0, 1):
+            with optimizer.half(half):
+                model(inputs[half::2]).square().mean().backward()
+        optimizer.step()
+
+
+def test_while_the_anchor_is_frozen_the_first_other_module_stands_for_it():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+    model[0].requires_grad_(False)
+    optimizer = trimtab.create("agvm(sgd, interval=1)", model, lr=0.01, **{"agvm.momentum": 0.0})
+    trained_by_halves(model, optimizer, 2)
+    assert optimizer.variances["0"] is None
+    assert [optimizer.scales[name] for name in "01"] == [1.0, 1.0]
+    expected = rate(optimizer.variances["1"], optimizer.variances["2"], (0.5, 10.0))
+    assert optimizer.scales["2"] == pytest.approx(expected, rel=1e-12)
+    assert expected != 1.0
+    model[0].requires_grad_(True)
+    trained_by_halves(model, optimizer, 1)
+    assert optimizer.scales["0"] == 1.0
+    assert optimizer.scales["1"] == pytest.approx(rate(optimizer.variances["0"], optimizer.variances["1"], (0.5, 10.0)))
+
+
+def test_a_group_that_is_added_is_a_module_of_its_own():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4), nn.Linear(4, 2))
+    optimizer = trimtab.create("agvm(sgd)", model, lr=0.01)
+    optimizer.add_param_group({"params": [nn.Parameter(torch.ones(2))]})
+    assert list(optimizer.scales) == ["0", "2", "3", "group 3"]
+    optimizer.add_param_group({"params": [nn.Parameter(torch.ones(2))], "name": "late"})
+    assert list(optimizer.scales) == ["0", "2", "3", "group 3", "late"]

@@ -101,6 +101,27 @@ def test_where_no_trial_descends_nothing_moves():
     assert optimizer.last.trials == math.floor(math.log(1 / 10) / math.log(0.9)) + 1
 
 
+@pytest.mark.parametrize("unit", [1e10, 1e6, 1.0, 1e-6, 1e-12])
+def test_a_step_is_found_in_every_unit_of_the_loss(unit):
+    theta = start()
+    closure, _ = parabola(theta, curvature=unit)
+    optimizer = ArmijoGradientDescent([theta])
+    for _ in range(60):
+        optimizer.step(closure)
+    assert float(theta.detach().norm()) < 0.1
+
+
+def test_where_trials_are_used_up_the_next_search_goes_on():
+    theta = start()
+    optimizer = ArmijoGradientDescent([theta], lr=8.0, shrink=0.5, trials=2)
+    closure, _ = parabola(theta, curvature=1.0)
+    optimizer.step(closure)
+    assert (optimizer.last.step, optimizer.last.trials) == (0.0, 2)  # 8 and 4; at most 1 descends enough
+    optimizer.step(closure)
+    assert optimizer.last.step == 1.0
+    assert theta.tolist() == [0.0, 0.0]
+
+
 def test_trials_may_leave_the_finite_numbers():
     theta = start(1.0)
 
@@ -227,6 +248,8 @@ class TestConformance(OptimizerConformance):
 class OfGradients(ArmijoGradientDescent):
     """Takes ``.grad`` for the gradient of a linear loss."""
 
+    _step_supports_amp_scaling = False  # so that a scaler unscales it
+
     def step(self, closure=None):
         assert closure is None
         pairs = [(param, param.grad) for param in self.trained() if param.grad is not None]
@@ -235,3 +258,36 @@ class OfGradients(ArmijoGradientDescent):
             return sum((param.double() * grad.double()).sum().detach() for param, grad in pairs)
 
         return inspect.unwrap(ArmijoGradientDescent.step)(self, linear) if pairs else None
+
+
+def test_gradients_that_the_closure_clips_or_a_hook_changes_are_the_line():
+    theta, other = start(), start(5.0)
+    other.register_hook(lambda grad: grad * 0)
+
+    def closure(backward=True):
+        loss = theta.square().sum() / 2 + other.square().sum()
+        if backward:
+            optimizer.zero_grad()
+            loss.backward()
+            assert nn.utils.clip_grad_norm_([theta, other], 1.0).item() == pytest.approx(5.0)
+        return loss
+
+    optimizer = ArmijoGradientDescent([theta, other], lr=2.0)
+    optimizer.step(closure)
+    # along a direction of length 1, h(a) = (5 - a)^2/2 + 25 and half of a * 1 is asked for: the first trial will do
+    assert optimizer.last.step == 2.0
+    assert theta.tolist() == pytest.approx([3 - 2 * 0.6, -4 + 2 * 0.8])
+    assert theta.grad.tolist() == pytest.approx([0.6, -0.8])
+    assert other.item() == 5.0
+
+
+def test_a_gradient_scaler_is_refused_by_name_and_without_it_all_is_well():
+    theta = start()
+    closure, _ = parabola(theta)
+    optimizer, scaler = ArmijoGradientDescent([theta]), torch.amp.GradScaler("cpu")
+    scaler.scale(torch.ones(()))
+    with pytest.raises(RuntimeError, match=r"ArmijoGradientDescent is not to be stepped .* leave the scaler out"):
+        scaler.step(optimizer, closure)
+    assert theta.tolist() == [3.0, -4.0]
+    optimizer.step(closure)
+    assert theta.tolist() != [3.0, -4.0]

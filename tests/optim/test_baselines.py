@@ -6,10 +6,11 @@ from torch import nn
 
 from trimtab.lab.tunable import LogUniform
 from trimtab.optim import AdaBelief, DiffGrad, EXAdam, Lion
-from trimtab.optim.baselines import ADAMW, NADAM, RADAM, SGD
+from trimtab.optim.baselines import ADAM, ADAMW, NADAM, RADAM, SGD
 
 BASELINES = [
     pytest.param(torch.optim.SGD, SGD, {"momentum": 0.9, "nesterov": True}, id="sgd"),
+    pytest.param(torch.optim.Adam, ADAM, {}, id="adam"),
     pytest.param(torch.optim.AdamW, ADAMW, {}, id="adamw"),
     pytest.param(torch.optim.NAdam, NADAM, {"decoupled_weight_decay": True}, id="nadam"),
     pytest.param(torch.optim.RAdam, RADAM, {"decoupled_weight_decay": True}, id="radam"),
@@ -40,7 +41,12 @@ def test_every_range_is_as_wide_as_a_methods(optimizer_class, tunables, fixed):
 
 
 def test_defaults_of_torch_lie_in_the_ranges():
-    for optimizer_class, tunables in ((torch.optim.SGD, SGD), (torch.optim.AdamW, ADAMW), (torch.optim.NAdam, NADAM)):
+    for optimizer_class, tunables in (
+        (torch.optim.SGD, SGD),
+        (torch.optim.Adam, ADAM),
+        (torch.optim.AdamW, ADAMW),
+        (torch.optim.NAdam, NADAM),
+    ):
         tunables["lr"].check("lr", optimizer_class([nn.Parameter(torch.ones(1))]).defaults["lr"])
     ADAMW["weight_decay"].check(
         "weight_decay", torch.optim.AdamW([nn.Parameter(torch.ones(1))]).defaults["weight_decay"]

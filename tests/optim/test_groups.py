@@ -7,8 +7,9 @@ from torch import nn
 from trimtab.optim import Lion, parameter_groups
 
 
-def names(groups):
-    return [[name for name, _ in group["params"]] for group in groups]
+def names(model, groups):
+    known = {param: name for name, param in model.named_parameters()}
+    return [[known[param] for param in group["params"]] for group in groups]
 
 
 class LlamaRMSNorm(nn.Module):
@@ -33,8 +34,9 @@ class Network(nn.Module):
 
 
 def test_biases_and_norms_are_not_decayed():
-    decayed, undecayed = parameter_groups(Network(), 0.1, no_decay_for_biases_and_norms=True)
-    assert names([decayed, undecayed]) == [
+    model = Network()
+    decayed, undecayed = parameter_groups(model, 0.1, no_decay_for_biases_and_norms=True)
+    assert names(model, [decayed, undecayed]) == [
         [
             "relative_position_bias_table",
             "embedding.weight",
@@ -73,17 +75,17 @@ def test_biases_and_norms_are_not_decayed():
 def test_all_norms_of_torch(norm):
     model = nn.Sequential(nn.Linear(3, 3, bias=False), norm)
     decayed, undecayed = parameter_groups(model, 0.1)
-    assert names([decayed]) == [["0.weight"]]
-    assert {id(p) for _, p in undecayed["params"]} == {id(p) for p in norm.parameters()}
+    assert names(model, [decayed]) == [["0.weight"]]
+    assert set(undecayed["params"]) == set(norm.parameters())
 
 
 def test_every_parameter_is_taken_exactly_once():
     model = Network()
     for flag in (True, False):
         groups = parameter_groups(model, 0.1, no_decay_for_biases_and_norms=flag)
-        taken = [id(param) for group in groups for _, param in group["params"]]
+        taken = [param for group in groups for param in group["params"]]
         assert len(taken) == len(set(taken))
-        assert set(taken) == {id(param) for param in model.parameters()}
+        assert set(taken) == set(model.parameters())
 
 
 def test_without_the_split_all_decay():
@@ -97,25 +99,37 @@ def test_a_tied_parameter_goes_without_decay_if_one_of_its_uses_does():
     model[1].bias = nn.Parameter(torch.zeros(3))
     model[0].scale = model[1].bias
     groups = parameter_groups(model, 0.1)
-    assert names(groups) == [["0.weight", "1.weight"], ["0.scale"]]
+    assert names(model, groups) == [["0.weight", "1.weight"], ["0.scale"]]
 
 
-def test_frozen_parameters_are_left_out():
+@pytest.mark.parametrize("frozen", [0, 1, slice(None)])
+def test_frozen_parameters_are_among_them(frozen):
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
-    model[0].requires_grad_(False)
-    assert names(parameter_groups(model, 0.1)) == [["1.weight"], ["1.bias"]]
+    nn.Sequential(*model[frozen] if isinstance(frozen, slice) else [model[frozen]]).requires_grad_(False)
+    assert names(model, parameter_groups(model, 0.1)) == [["0.weight", "1.weight"], ["0.bias", "1.bias"]]
 
 
 def test_an_empty_group_is_left_out():
-    assert names(parameter_groups(nn.Linear(2, 2, bias=False), 0.1)) == [["weight"]]
-    assert names(parameter_groups(nn.LayerNorm(2), 0.1)) == [["weight", "bias"]]
+    for model, expected in ((nn.Linear(2, 2, bias=False), [["weight"]]), (nn.LayerNorm(2), [["weight", "bias"]])):
+        assert names(model, parameter_groups(model, 0.1)) == expected
 
 
 @pytest.mark.parametrize("optimizer_class", [Lion, torch.optim.AdamW, torch.optim.SGD])
-def test_optimizers_take_the_groups_with_their_names(optimizer_class):
+def test_optimizers_take_the_groups_and_plain_ones_after_them(optimizer_class):
     optimizer = optimizer_class(parameter_groups(nn.Linear(2, 2), 0.1))
-    assert [group["param_names"] for group in optimizer.param_groups] == [["weight"], ["bias"]]
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1, 0.0]
+    optimizer.add_param_group({"params": [nn.Parameter(torch.ones(2))], "weight_decay": 0.2})
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1, 0.0, 0.2]
+
+
+def test_messages_name_the_parameters_all_the_same():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    optimizer = Lion(parameter_groups(model), check_finite=True)
+    for param in model.parameters():
+        param.grad = torch.ones_like(param)
+    model[1].bias.grad[0] = math.nan
+    with pytest.raises(RuntimeError, match=r"the gradient of parameter '1\.bias' is not finite"):
+        optimizer.step()
 
 
 def test_the_optimizers_own_weight_decay_may_stand():
@@ -130,7 +144,7 @@ def test_bad_weight_decay_is_named(weight_decay):
 
 
 def test_what_has_no_parameters_is_refused():
-    with pytest.raises(ValueError, match="model has no parameter with requires_grad=True"):
-        parameter_groups(nn.Linear(2, 2).requires_grad_(False), 0.1)
+    with pytest.raises(ValueError, match="model has no parameters"):
+        parameter_groups(nn.ReLU(), 0.1)
     with pytest.raises(TypeError, match=r"model must be a torch.nn.Module, not list"):
         parameter_groups([nn.Parameter(torch.ones(1))], 0.1)

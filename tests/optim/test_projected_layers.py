@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from trimtab.lab.tasks.transformer import ByteTransformer
-from trimtab.optim import GaLore, QGaLore, galore_parameter_groups, quantize_linears
+from trimtab.optim import GaLore, Lion, QGaLore, galore_parameter_groups, quantize_linears
 from trimtab.primitives.quantized_weight import QuantizedWeight
 
 
@@ -45,8 +45,22 @@ def test_frozen_and_tied_weights():
     model = nn.Sequential(nn.Embedding(9, 8), nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 9, bias=False))
     model[3].weight = model[0].weight
     model[1].weight.requires_grad_(False)
-    assert names(galore_parameter_groups(model, 2)) == [["2.weight"], ["0.weight", "1.bias", "2.bias"]]
+    groups = galore_parameter_groups(model, 2)
+    assert names(groups) == [["1.weight", "2.weight"], ["0.weight", "1.bias", "2.bias"]]
     assert names(galore_parameter_groups(nn.Linear(3, 2, bias=False), 1)) == [["weight"]]
+
+
+def test_layers_of_whole_numbers_stay_and_are_not_projected():
+    model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    model[0].weight = nn.Parameter(torch.ones(8, 8, dtype=torch.int8), requires_grad=False)
+    groups = galore_parameter_groups(model, 2)
+    assert names(groups) == [["1.weight"], ["0.weight", "0.bias", "1.bias"]]
+    optimizer = GaLore(Lion(groups))
+    model[1].weight.grad = torch.eye(8)
+    before = model[1].weight.detach().clone()
+    optimizer.step()
+    assert model[0].weight.eq(1).all()
+    assert not torch.equal(model[1].weight, before)
 
 
 @pytest.mark.parametrize(
@@ -93,3 +107,12 @@ def test_layers_with_a_forward_pass_of_their_own_are_refused():
 
     with pytest.raises(TypeError, match="layer '0' is a Other and no plain Linear"):
         quantize_linears(nn.Sequential(Other(3, 3)))
+
+
+def test_groups_have_rates_of_their_own():
+    rate = torch.tensor(0.5)
+    groups = galore_parameter_groups(nn.Sequential(nn.Linear(8, 8), nn.LayerNorm(8)), 2, lr=rate)
+    for group in groups:
+        group["lr"] *= 0.5
+    assert [group["lr"].item() for group in groups] == [0.25, 0.25]
+    assert rate.item() == 0.5

@@ -178,3 +178,25 @@ def test_what_cannot_be_is_named():
         pseudo.direction("sgd")
     with pytest.raises(ValueError, match="the state is of lion, and here are sgd"):
         pseudo.load_state_dict({"lion": {}})
+
+
+def test_what_is_unfrozen_later_has_a_direction_from_then_on():
+    net = model()
+    names = {param: name for name, param in net.named_parameters()}
+    pseudo = PseudoUpdates(net, BUILDERS)
+    backward(net, 0)
+    pseudo.observe()
+    assert [names[param] for param in pseudo.params] == ["0.weight", "2.bias", "3.weight", "3.bias"]
+    net[0].bias.requires_grad_(True)
+    net[3].requires_grad_(False)
+    backward(net, 1)
+    pseudo.observe()
+    assert [names[param] for param in pseudo.params] == ["0.weight", "0.bias", "2.bias"]
+    for name in pseudo.names:
+        directions = pseudo.direction(name)
+        assert [tuple(each.shape) for each in directions] == [(6, 6), (6,), (6,)]
+        assert all(bool(each.any()) for each in directions), name
+    fresh = torch.optim.SGD([net[0].bias], lr=0.1, momentum=0.9, nesterov=True)
+    before = net[0].bias.detach().clone()
+    fresh.step()
+    assert torch.equal(pseudo.direction("sgd")[1], net[0].bias.detach() - before)

@@ -261,7 +261,7 @@ def test_adagrad_divides_by_the_root_of_the_sum_of_all_squares():
     for _ in range(4):
         total += float((X @ theta.detach() - Y).square().sum())
         optimizer.step(lambda: X @ theta, loss=squared)
-        assert optimizer.last.eta == pytest.approx(3.0 / (math.sqrt(total) + 1e-8), rel=1e-12)
+        assert optimizer.last.eta == pytest.approx(3.0 / math.sqrt(total), rel=1e-12)
 
 
 def test_the_line_search_lengthens_the_step_of_a_linear_loss_every_time():
@@ -282,7 +282,7 @@ def test_the_line_search_finds_the_step_of_squares_and_keeps_to_its_bounds():
     assert optimizer.last.eta == pytest.approx(5 * 0.9**trials, rel=1e-12)
     assert 0.9 < optimizer.last.eta <= 1.0
     assert optimizer.last.loss_evaluations == trials + 1
-    optimizer = SSO([theta], lr=5.0, line_search=LineSearch(maximum=0.25), inner_steps=1)
+    optimizer = SSO([theta], lr=5.0, line_search=LineSearch(maximum=0.05), inner_steps=1)
     optimizer.step(lambda: X @ theta, loss=squared)
     assert optimizer.last.eta == 0.25
 
@@ -305,6 +305,42 @@ def test_without_a_gradient_or_a_step_nothing_moves():
         assert theta.tolist() == [1.0, 1.0]
         assert optimizer.last.inner_steps == 0
         assert optimizer.state[theta]["step"] == 1
+
+
+SETTINGS = [{}, {"inner_steps": 1}, {"line_search": LineSearch()}, {"adaptive": "adagrad"}, {"keep_inner_state": True}]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("exponent", [40, -40])
+def test_the_unit_of_the_loss_does_not_matter(settings, exponent):
+    paths = []
+    for unit in (0, exponent):
+        torch.manual_seed(0)
+        model, inputs, targets = classification()
+        # AdaGrad's root is in the unit of the loss itself
+        rate = 2.0 if "adaptive" in settings else math.ldexp(2.0, -unit)
+        optimizer = SSO(model.parameters(), lr=rate, **settings)
+        for _ in range(6):
+            optimizer.step(
+                lambda model=model, inputs=inputs: model(inputs),
+                loss=lambda z, unit=unit, targets=targets: math.ldexp(1.0, unit) * cross_entropy(targets)(z),
+            )
+        paths.append([torch.cat([p.detach().flatten() for p in model.parameters()]), optimizer.last.inner_steps])
+    assert torch.equal(paths[0][0], paths[1][0])
+    assert paths[0][1] == paths[1][1]
+
+
+def test_the_inner_search_begins_at_the_longest_step_that_could_pass():
+    theta = start()
+    optimizer = SSO([theta], lr=1.0, inner_steps=1, keep_inner_state=True)
+    gradient, residual = -X.T @ Y / 3, Y
+    optimizer.step(lambda: X @ theta, loss=squared)
+    bound = float(residual.square().sum() / 6 / (0.5 * gradient.square().sum()))
+    assert optimizer.state[theta]["inner_groups"][0]["lr"] == pytest.approx(bound, rel=1e-12)
+    found = optimizer.state[theta]["inner.step_size"]
+    assert 0 < found <= bound
+    curvature = float(gradient @ (X.T @ X / 3) @ gradient / gradient.square().sum())
+    assert 0.9 / curvature < found <= 1 / curvature * (1 + 1e-12)  # what Armijo's test with c = 1/2 admits
 
 
 def test_inner_steps_end_where_the_surrogates_gradient_vanishes():
@@ -352,7 +388,7 @@ def test_a_run_that_was_saved_goes_on_bit_for_bit(inner, kept):
     for _ in range(3):
         assert torch.equal(step(), go_on())
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), other.parameters(), strict=True))
-    assert ("inner_groups" in next(iter(optimizer.state.values()))) is kept
+    assert ("inner_groups" in optimizer.param_groups[0]) is kept
 
 
 def test_what_is_kept_of_the_inner_optimizer_counts():
@@ -468,6 +504,8 @@ class TestConformance(OptimizerConformance):
 
 class OfGradients(SSO):
     """Steps as SSO does where the model is the identity: outputs are the parameters, and ``.grad`` their gradients."""
+
+    _step_supports_amp_scaling = False  # so that a scaler unscales these
 
     def step(self, closure=None):
         assert closure is None
@@ -621,3 +659,30 @@ def test_sparse_gradients_are_refused():
 
 def test_armijo_is_what_is_inside_by_default():
     assert SSO([start()])._inner is ArmijoGradientDescent
+
+
+def test_hooks_see_the_gradient_of_every_inner_step():
+    theta, seen = start(), []
+
+    def half(grad):
+        seen.append(grad.tolist())
+        return grad * torch.tensor([1.0, 0.0], dtype=DOUBLE)
+
+    theta.register_hook(half)
+    optimizer = SSO([theta], inner_steps=2, inner=partial(torch.optim.SGD, lr=0.25))
+    optimizer.step(lambda: X @ theta, loss=squared)
+    assert seen[0] == pytest.approx([-5 / 3, -2.0])
+    assert len(seen) == 2
+    assert theta[1].item() == 0.0
+    assert theta[0].item() == pytest.approx(0.25 * 5 / 3 * (1 + 0.75))
+
+
+def test_a_gradient_scaler_is_refused_by_name_and_without_it_all_is_well():
+    theta = start()
+    optimizer, scaler = SSO([theta]), torch.amp.GradScaler("cpu")
+    scaler.scale(torch.ones(()))
+    with pytest.raises(RuntimeError, match=r"SSO is not to be stepped .* call step\(forward, loss=\.\.\.\) itself"):
+        scaler.step(optimizer, lambda: X @ theta, loss=squared)
+    assert theta.tolist() == [0.0, 0.0]
+    optimizer.step(lambda: X @ theta, loss=squared)
+    assert theta.tolist() != [0.0, 0.0]

@@ -57,6 +57,7 @@ def main():
         local = parallel.no_sync() if optimizer.wants_local_gradients else contextlib.nullcontext()
         with local:
             loss(parallel, step, slice(4 * rank, 4 * rank + 4)).backward()
+        optimizer.exchange()
         optimizer.step()
     torch.save(found(model, optimizer), Path(sys.argv[1]) / f"found{rank}.pt")
     dist.destroy_process_group()

@@ -55,3 +55,13 @@ def test_a_function_of_any_length_takes_them_all():
     doubled = compiled_flat(lambda values: (values * 2,), [torch.ones(EXAMPLE_LENGTH)])
     for length in (2, 3, 16, 1001, EXAMPLE_LENGTH + 1):
         assert torch.equal(doubled(torch.ones(length))[0], torch.full((length,), 2.0))
+
+
+def test_auto_counts_what_moves():
+    frozen, moving = nn.Parameter(torch.zeros(WORTH_COMPILING), requires_grad=False), nn.Parameter(torch.zeros(8))
+    optimizer = Lion([frozen, moving])
+    optimizer.step()
+    assert optimizer.param_groups[0]["compile"] == "auto"
+    moving.grad = torch.ones(8)
+    optimizer.step()
+    assert optimizer.param_groups[0]["compile"] is False

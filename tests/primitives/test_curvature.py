@@ -66,6 +66,15 @@ def test_a_product_is_that_with_the_whole_hessian():
     torch.testing.assert_close(flattened(product), whole @ vector, rtol=1e-10, atol=1e-12)
 
 
+def test_hooks_that_change_gradients_do_not_change_products_once_more():
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    x.register_hook(lambda grad: grad * 0.5)
+    grads = torch.autograd.grad((x**3).sum(), [x], create_graph=True)
+    (product,) = hessian_vector_product(grads, [x], [torch.ones(2, dtype=torch.float64)])
+    assert product.tolist() == [3.0, 6.0]  # of the gradient that the hook made: half of the Hessian, and not a quarter
+    assert hutchinson_diagonal((x**3).sum(), [x])[0].tolist() == [6.0, 12.0]  # of the loss
+
+
 @pytest.mark.parametrize(("signs", "expected"), [((1.0, 1.0), (3.0, 4.0)), ((1.0, -1.0), (1.0, 2.0))])
 def test_a_sample_by_hand(signs, expected):
     x, loss = quadratic()

@@ -502,14 +502,25 @@ def test_sparse_gradients_are_refused_by_name_before_anything_is_written(layout)
     assert first.item() == 1.0
 
 
-@pytest.mark.parametrize("dtype", [torch.complex64, torch.int64])
-def test_parameters_that_are_not_real_numbers_are_refused_by_name(dtype):
+def test_parameters_that_are_not_real_numbers_are_refused_by_name():
     optimizer = Descent([("first", parameter([1.0]))])
-    with pytest.raises(TypeError, match=f"parameter 'phase' is {dtype}"):
-        optimizer.add_param_group({"params": [("phase", torch.ones(2, dtype=dtype))]})
+    phase = nn.Parameter(torch.ones(2, dtype=torch.complex64))
+    with pytest.raises(TypeError, match=r"parameter 'phase' is torch\.complex64"):
+        optimizer.add_param_group({"params": [("phase", phase)]})
     assert len(optimizer.param_groups) == 1
     with pytest.raises(TypeError, match="parameter 0 of its group"):
-        Descent([torch.ones(2, dtype=dtype)])
+        Descent([phase])
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.int64, torch.bool, torch.float8_e4m3fn])
+def test_frozen_parameters_of_any_type_stay(dtype):
+    frozen, moving = nn.Parameter(torch.ones(2).to(dtype), requires_grad=False), parameter([1.0], grad=[1.0])
+    optimizer = Descent([moving, frozen], check_finite=True)
+    optimizer.step()
+    assert moving.item() < 1.0
+    assert torch.equal(frozen.view(torch.uint8), torch.ones(2).to(dtype).view(torch.uint8))
+    assert list(optimizer.state) == [moving]
+    optimizer.load_state_dict(optimizer.state_dict())
 
 
 class Weighted(FlatOptimizer):

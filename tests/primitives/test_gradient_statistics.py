@@ -165,6 +165,11 @@ def test_the_mean_becomes_the_gradient_in_the_parameters_type():
     statistics.write_to(wide)
     wide.weight.grad.zero_()
     assert statistics.mean["weight"].tolist() == [[1.0, 2.0]]
+    statistics.write_to(wide, loss_scale=1024.0)
+    assert wide.weight.grad.tolist() == [[1024.0, 2048.0]]
+    assert gradients_of(wide, loss_scale=512.0)["weight"].tolist() == [[2.0, 4.0]]
+    with pytest.raises(ValueError, match=r"loss_scale=0 must lie in \(0, inf\)"):
+        statistics.write_to(wide, loss_scale=0)
 
 
 def test_nothing_is_summed_over_processes_that_are_not_there():

@@ -1,6 +1,5 @@
 """What every optimizer has that takes one step for all parameters."""
 
-import math
 from typing import ClassVar
 
 import pytest
@@ -9,18 +8,18 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from trimtab.primitives.hyperparameters import learning_rate, whole_number
-from trimtab.primitives.joint import JointOptimizer, norm_of, undone_if_it_fails
+from trimtab.primitives.joint import JointOptimizer, undone_if_it_fails
 
 
 class Counter(JointOptimizer):
     hyperparameters: ClassVar = {"lr": learning_rate, "every": whole_number(1)}
+    joint_names = ("step", "average")
 
     def __init__(self, params, lr=0.5, every=1):
         super().__init__(params, lr=lr, every=every)
 
     def step(self):
-        state = self.joint_state()
-        state["step"] = state.get("step", 0) + 1
+        self.keep(step=self.joint_state().get("step", 0) + 1)
         return self.settings()
 
 
@@ -59,13 +58,33 @@ def test_a_state_whose_groups_differ_is_refused_and_nothing_changes():
 
 def test_a_state_keeps_its_precision_whatever_the_parameters():
     optimizer = Counter(params(dtype=torch.bfloat16))
-    optimizer.joint_state()["average"] = torch.full((3,), 1 / 3)
+    optimizer.keep(average=torch.full((3,), 1 / 3))
     other = Counter(params(dtype=torch.bfloat16))
     other.load_state_dict(optimizer.state_dict())
     loaded = other.joint_state()["average"]
     assert loaded.dtype == torch.float32
     assert torch.equal(loaded, optimizer.joint_state()["average"])
     assert loaded is not optimizer.joint_state()["average"]
+
+
+def test_every_parameter_holds_what_is_kept_for_all():
+    first, second, frozen = params(3)
+    frozen.requires_grad_(False)
+    optimizer = Counter([{"params": []}, {"params": [frozen, first]}, {"params": [second]}])
+    optimizer.step()
+    optimizer.step()
+    assert [optimizer.state.get(param) for param in (frozen, first, second)] == [None, {"step": 2}, {"step": 2}]
+    del optimizer.state[first]  # as where only some are loaded
+    assert optimizer.joint_state() == {"step": 2}
+    assert Counter([{"params": []}]).joint_state() == {}
+
+
+def test_a_parameter_that_a_group_has_twice_counts_once():
+    first, second = params()
+    with pytest.warns(UserWarning, match="duplicate parameters"):
+        optimizer = Counter([("one", first), ("two", second), ("again", first)])
+    assert optimizer.param_groups[0]["params"] == [first, second]
+    assert optimizer.param_groups[0]["param_names"] == ["one", "two"]
 
 
 def test_a_schedule_is_a_factor_of_what_it_began_with():
@@ -83,15 +102,6 @@ def test_frozen_parameters_are_not_trained():
     first, second = params()
     second.requires_grad_(False)
     assert Counter([first, second]).trained() == [first]
-
-
-def test_norms_of_several_types():
-    assert norm_of([]) == 0
-    assert norm_of([torch.tensor([3.0]), torch.tensor([[4.0]])]) == 5
-    assert norm_of([torch.tensor([1e-3], dtype=torch.float64), torch.tensor([1.0])]) == pytest.approx(
-        math.sqrt(1 + 1e-6), rel=1e-15
-    )
-    assert norm_of([torch.full((4,), 200.0, dtype=torch.float16)]) == 400  # its square is beyond float16
 
 
 def test_what_fails_is_undone():

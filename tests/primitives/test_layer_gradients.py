@@ -214,7 +214,7 @@ def test_what_one_pass_cannot_tell_is_vectorised(build, monkeypatch):
 def test_an_input_that_is_written_to_later_is_noticed():
     torch.manual_seed(0)
     model, batch = Overwritten().double(), rows()
-    assert batch_gradients(layers_of(model), model, cross_entropies, batch, len(batch[0])) is None
+    assert batch_gradients(layers_of(model), model, cross_entropies, batch, samples=len(batch[0])) is None
 
 
 @pytest.mark.parametrize(

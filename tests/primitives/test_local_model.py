@@ -128,3 +128,14 @@ def test_the_precision_of_16_bit_parameters_is_that_of_their_products():
     x = nn.Parameter(torch.ones(4, dtype=torch.bfloat16))
     (model,) = local_models(square_of(x), [x], [[torch.ones(4, dtype=torch.bfloat16)]])
     assert model.sharpness == pytest.approx(1.0, rel=1e-2)
+
+
+def test_hooks_on_parameters_change_neither_slope_nor_curvature():
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    x.register_hook(lambda grad: grad * 0.5)
+
+    def cubes():
+        return (x**3).sum()
+
+    (model,) = local_models(cubes, [x], [[torch.tensor([1.0, 0.0], dtype=torch.float64)]])
+    assert (model.correlation, model.sharpness) == (3.0, 6.0)

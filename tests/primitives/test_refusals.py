@@ -46,3 +46,21 @@ def test_without_the_check_the_step_is_taken():
     optimizer = AdaBelief(params.values())
     optimizer.step()
     assert params["bias"][0].isnan()
+
+
+def test_a_frozen_parameter_of_another_type_is_refused_when_it_moves():
+    real, turning = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(2, dtype=torch.complex64), requires_grad=False)
+    whole = nn.Parameter(torch.ones(2, dtype=torch.int8), requires_grad=False)
+    optimizer = AdaBelief([{"params": [("real", real)]}, {"params": [("turning", turning), ("whole", whole)]}], lr=0.1)
+    real.grad = torch.ones(3)
+    optimizer.step()
+    assert (real < 1).all()
+    before = real.detach().clone()
+    turning.requires_grad_(True)
+    turning.grad = torch.ones_like(turning)
+    with pytest.raises(TypeError, match=r"AdaBelief moves real .*, and parameter 'turning' is torch.complex64"):
+        optimizer.step()
+    assert torch.equal(real, before)
+    assert turning.eq(1).all()
+    with pytest.raises(TypeError, match=r"parameter 'turning' is torch.complex64"):
+        AdaBelief([("turning", turning)])

@@ -248,6 +248,8 @@ ROWS = (torch.ones(4, 3), torch.tensor([0, 1, 0, 1]))
         ({"chunk_size": 0}, ValueError, "chunk_size=0 must be a whole number >= 1"),
         ({"chunk_size": 1.5}, TypeError, "chunk_size=1.5 must be a whole number"),
         ({"inner_products": 1}, TypeError, "inner_products=1 must be True or False"),
+        ({"loss_scale": 0.0}, ValueError, r"loss_scale=0.0 must lie in \(0, inf\)"),
+        ({"loss_scale": "2"}, TypeError, "loss_scale='2' must be a number"),
         ({"distributed": True}, RuntimeError, "init_process_group"),
         ({"model": nn.Linear(3, 2).requires_grad_(False)}, ValueError, "no parameter of the model requires"),
         ({"model": nn.Linear(3, 2, dtype=torch.complex64)}, TypeError, "parameter 'weight' is torch.complex64"),
@@ -265,3 +267,45 @@ def test_gradients_that_are_not_finite_are_seen_in_the_numbers():
     with torch.no_grad():
         model[0].weight.fill_(math.nan)
     assert math.isnan(gradient_statistics(model, losses, batch).variance)
+
+
+@pytest.mark.parametrize("kind", ["register_hook", "register_post_accumulate_grad_hook"])
+def test_hooks_that_would_not_be_called_are_refused(kind):
+    model = nn.Sequential(nn.Linear(3, 2))
+    handle = getattr(model[0].bias, kind)(lambda *_: None)
+    with pytest.raises(ValueError, match=r"parameter '0\.bias' has gradient hooks, .* remove them, or .* of_means\(\)"):
+        gradient_statistics(model, cross_entropies, ROWS)
+    handle.remove()
+    assert gradient_statistics(model, cross_entropies, ROWS).count == 4
+
+
+def test_a_loss_is_scaled_only_while_it_is_differentiated():
+    torch.manual_seed(0)
+    model, seen = nn.Linear(3, 2), []
+
+    class Watched(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(logits):
+            return logits.clone()
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def backward(ctx, grad):
+            seen.append(grad.shape)
+            return grad * (grad.abs() > 1)  # what is small is lost, as in float16
+
+    def losses(model, batch):
+        return functional.cross_entropy(Watched.apply(model(batch[0])), batch[1], reduction="none")
+
+    expected = gradient_statistics(model, cross_entropies, ROWS, inner_products=True)
+    lost = gradient_statistics(model, losses, ROWS)
+    found = gradient_statistics(model, losses, ROWS, loss_scale=2.0**16, inner_products=True)
+    assert lost.squared_norm == 0
+    assert seen
+    assert (found.loss, found.variance, found.squared_norm) == (expected.loss, expected.variance, expected.squared_norm)
+    assert found.inner_product_variance == expected.inner_product_variance

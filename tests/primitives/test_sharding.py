@@ -90,3 +90,9 @@ def test_saved_by_two_processes_and_loaded_by_one(found, directory):
     two_processes.train(network, optimizer, 2, first=3)
     for one, both in zip(two_processes.values(network), found[0]["after"], strict=True):
         torch.testing.assert_close(one, both, rtol=0, atol=2e-7)
+
+
+def test_a_layer_may_be_unfrozen_between_steps(found):
+    for difference, stayed in (each["unfrozen"] for each in found):
+        assert difference <= 2e-7
+        assert stayed == [True] * 4

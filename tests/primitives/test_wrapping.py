@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from trimtab.optim import Lamb, Lion
+from trimtab.optim import CoordinateClip, Lamb, Lion
 from trimtab.primitives.hyperparameters import POSITIVE
 from trimtab.primitives.wrapping import OptimizerWrapper, evaluated, lent_gradients
 
@@ -160,3 +160,11 @@ def test_gradients_come_back_also_after_an_error():
     with pytest.raises(ZeroDivisionError):
         outer.step()
     assert param.grad is own
+
+
+def test_groups_and_state_may_be_replaced_as_those_of_any_optimizer():
+    optimizer = CoordinateClip(torch.optim.SGD([param := torch.nn.Parameter(torch.ones(2))], lr=0.1, momentum=0.9))
+    groups, state = [dict(optimizer.param_groups[0], lr=0.5)], {param: {"momentum_buffer": torch.zeros(2)}}
+    optimizer.param_groups, optimizer.state = groups, state
+    assert optimizer.inner.param_groups is groups
+    assert optimizer.inner.state is state

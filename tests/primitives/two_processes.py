@@ -11,7 +11,7 @@ from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, ge
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from trimtab import optim
+from trimtab import create, optim
 from trimtab.optim import AdaBelief, AdaHessian, Lamb, Lars, Lion
 
 RULES = {
@@ -173,6 +173,22 @@ def data_parallel(part):
     return torch.equal(*both), max((a - b).abs().max().item() for a, b in pairs)
 
 
+def unfrozen(part):
+    """Returns how far sharded and unsharded are apart where a layer is unfrozen, and whether it stayed until then."""
+    networks, stayed = (sharded_model(), model()), []
+    for network, rows in zip(networks, (part, slice(None)), strict=True):
+        network[2].requires_grad_(False)
+        before = values(network[2])
+        optimizer = create("lamb", network, weight_decay=0.1, check_finite=True)
+        train(network, optimizer, 2, part=rows)
+        stayed.append(all(map(torch.equal, before, values(network[2]))))
+        network[2].requires_grad_(True)
+        train(network, optimizer, 2, part=rows, first=2)
+        stayed.append(not any(map(torch.equal, before, values(network[2]))))
+    pairs = zip(*map(values, networks), strict=True)
+    return max((a - b).abs().max().item() for a, b in pairs), stayed
+
+
 def main(directory: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
@@ -188,6 +204,7 @@ def main(directory: Path) -> None:
         "initialised": initialised(),
         "refused_at_construction": refused_at_construction(),
         "data_parallel": data_parallel(part),
+        "unfrozen": unfrozen(part),
     }
     torch.save(found, directory / f"found{rank}.pt")
     dist.destroy_process_group()

@@ -1,7 +1,6 @@
 """A comparison made up from formulas, with everything in it that a report has to cope with."""
 
 import dataclasses
-import itertools
 import math
 import statistics as standard_statistics
 from dataclasses import dataclass
@@ -10,11 +9,11 @@ import numpy as np
 
 from trimtab.compare.conclusion import conclude
 from trimtab.compare.over_tasks.analysis import analyse_over_tasks
+from trimtab.compare.pairs import between, compared_pairs
 from trimtab.compare.result import (
     CandidateResult,
     ComparisonResult,
     Interval,
-    Pair,
     Protocol,
     TaskFacts,
     TrialResult,
@@ -54,18 +53,25 @@ SHAPES = (
 BROKEN = SHAPES[-1].label
 
 
-def comparison(shapes=SHAPES, *, seeds=10, trials=12, broken=(BROKEN,), reference="adamw"):
-    """Builds a comparison of ``shapes``; the final runs of ``broken`` ones partly fail, so that they have no rank."""
+def comparison(shapes=SHAPES, *, seeds=10, trials=12, broken=(BROKEN,), reference="adamw", unit=1.0, drift=0.006):
+    """Builds a comparison of ``shapes``; the final runs of ``broken`` ones partly fail, so that they have no rank.
+
+    All losses are multiplied by ``unit``; seeds share a scatter of ``drift``.
+    """
     random = np.random.default_rng(0)
-    drift = random.normal(0, 0.006, size=seeds)  # what the seeds share makes pairing worthwhile
+    shared = random.normal(0, drift, size=seeds)  # what the seeds share makes pairing worthwhile
     runs = {}
     for shape in shapes:
         runs[shape.label] = [
             *(_tuning(shape, i, trials) for i in range(trials)),
-            *(_final(shape, i, float(drift[i]), random, failing=shape.label in broken and i < 3) for i in range(seeds)),
+            *(
+                _final(shape, i, float(shared[i]), random, failing=shape.label in broken and i < 3)
+                for i in range(seeds)
+            ),
         ]
+    runs = {label: [_in_unit(run, unit) for run in own] for label, own in runs.items()}
     ranked = [shape.label for shape in shapes if shape.label not in broken]
-    pairs = _pairs({label: _final_losses(runs[label]) for label in ranked}) if seeds > 1 else ()
+    pairs = compared_pairs({label: _final_losses(runs[label]) for label in ranked}) if seeds > 1 else ()
     results = [_candidate(shape, runs[shape.label], ranked, pairs, reference) for shape in shapes]
     results.sort(key=lambda c: (c.rank is None, c.rank or 0, c.loss.mean if c.loss else math.inf))
     return ComparisonResult(
@@ -228,27 +234,16 @@ def _trial(shape, key, phase, seed, settings, status, loss, curve, error=None):
     )
 
 
+def _in_unit(run, unit):
+    def scaled(loss):
+        return None if loss is None else unit * loss
+
+    curve = [dataclasses.replace(p, loss=unit * p.loss, train_loss=scaled(p.train_loss)) for p in run.curve]
+    return dataclasses.replace(run, loss=scaled(run.loss), test_loss=scaled(run.test_loss), curve=tuple(curve))
+
+
 def _final_losses(runs):
     return [run.loss for run in runs if run.phase == "final"]
-
-
-def _pairs(losses):
-    names = list(itertools.combinations(losses, 2))
-    found = [statistics.paired_difference(losses[second], losses[first]) for first, second in names]
-    corrected = statistics.holm([d.p_value for d in found])
-    return tuple(
-        Pair(first, second, d.mean, d.low, d.high, float(p), d.smallest_detectable, d.n)
-        for (first, second), d, p in zip(names, found, corrected, strict=True)
-    )
-
-
-def _against(pairs, label, reference):
-    for p in pairs:
-        if (p.first, p.second) == (label, reference):
-            return p
-        if (p.second, p.first) == (label, reference):
-            return Pair(label, reference, -p.improvement, -p.high, -p.low, p.p_value, p.smallest_detectable, p.seeds)
-    return None
 
 
 def _interval(values):
@@ -260,7 +255,7 @@ def _interval(values):
 def _candidate(shape, runs, ranked, pairs, reference):
     finals = [run for run in runs if run.phase == "final"]
     tuned = min((run for run in runs if run.phase == "tune" and run.loss is not None), key=lambda run: run.loss)
-    pair = _against(pairs, shape.label, reference)
+    pair = between(pairs, shape.label, reference)
     better = [p for p in pairs if p.p_value < 0.05 and (p.second if p.improvement > 0 else p.first) == shape.label]
     reached = [p for run in finals for p in run.curve if p.metric >= 0.97]
     note = "" if shape.label in ranked else "not ranked: 3 of 10 final runs failed"
@@ -274,7 +269,7 @@ def _candidate(shape, runs, ranked, pairs, reference):
         settings={"momentum": 0.9, **finals[0].settings},
         rank=1 + len(better) if shape.label in ranked else None,
         note=note,
-        verdict=None if pair is None else _verdict(pair),
+        verdict=None if pair is None else pair.verdict,
         against_reference=pair,
         loss=_interval([run.loss for run in finals]),
         metric=_interval([run.metric for run in finals]),
@@ -291,9 +286,3 @@ def _candidate(shape, runs, ranked, pairs, reference):
         code=f"from trimtab.optim import {shape.title.split()[0]}\n\n"
         f"optimizer = {shape.title.split()[0]}(model.parameters(), lr={shape.best_rate:.3g}, weight_decay=0.0123)",
     )
-
-
-def _verdict(pair):
-    if pair.p_value >= 0.05:
-        return "no difference shown"
-    return "helps" if pair.improvement > 0 else "hurts"

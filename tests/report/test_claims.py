@@ -11,7 +11,7 @@ from trimtab.claims import CLAIMS
 from trimtab.claims.analysis import judge
 from trimtab.claims.loading import load_reference
 from trimtab.claims.result import ArmResult, ClaimResult, committed
-from trimtab.report.claims import decimals, p_value, print_claim, verdict_section
+from trimtab.report.claims import measured, p_value, print_claim, verdict_section
 from trimtab.report.figures.claim import claim_panel
 
 LOSSES = {"tuned": (0.10, 0.12, 0.11), "slow": (0.50, 0.55, 0.52)}
@@ -34,15 +34,16 @@ def found(losses=LOSSES, **changes):
 
 def printed(result, width=80):
     console = Console(file=io.StringIO(), width=width)
-    print_claim(console, result)
+    print_claim(console, CONFIRMED, result)
     return console.file.getvalue()
 
 
 def test_the_terminal_has_verdict_and_numbers_in_80_columns():
     text = printed(found())
     words = " ".join(text.split())
-    assert "toy confirmed: the effect is there" in words
-    assert "+0.413 ±0.038" in words
+    assert "toy confirmed: a tuned rate is better confirmed means: the effect is there" in words
+    assert "AdamW beats a slow rate on a line." in words
+    assert "+0.413 ±0.039" in words
     assert "6 trials, 1 min 1 s of processor time" in words
     assert max(map(len, text.splitlines())) <= 80
 
@@ -56,9 +57,10 @@ def test_what_could_not_be_compared_has_dashes():
 
 def test_the_page_puts_the_papers_number_beside_ours():
     page = verdict_section(CONFIRMED, found(), "<b>figures</b>")
-    assert "**confirmed**: the effect is there" in page
+    assert "**Confirmed**: a tuned rate is better. AdamW beats a slow rate on a line." in page
+    assert "*Confirmed* means: the effect is there" in page
     assert "| the paper reports | Much better. |" in page
-    assert "| measured here | tuned against slow: +0.413 ±0.038 squares |" in page
+    assert "| measured here | tuned against slow: +0.413 ±0.039 squares |" in page
     assert "<b>figures</b>" in page
     assert "| tuned | lr = 0.0123 | 0.1100 |" in page
     assert "tuned: steps 9.00" in page
@@ -93,8 +95,11 @@ def test_numbers_have_the_digits_that_they_carry():
     assert p_value(None) == "–"
     assert p_value(3e-9) == "< 0.0001"
     assert p_value(0.0312) == "0.031"
-    assert decimals(0.037) == 3
-    assert decimals(0.0) is None
+    (finding,) = found(LOSSES).findings[:1]
+    for low, high, text in ((0.963, 1.037, "+1.000 ±0.037"), (1.0, 1.0, "+1.000 ±0"), (None, None, "–")):
+        assert measured(replace(finding, mean=1.0, low=low, high=high)) == text
+    tiny = replace(finding, mean=-1e-12, low=-1.2e-12, high=-0.8e-12)
+    assert measured(tiny) == "−1.00e-12 ±0.20e-12"
 
 
 @pytest.mark.parametrize("method", sorted(CLAIMS))

@@ -10,8 +10,9 @@ from rich.console import Console
 from tests.report.synthetic import BROKEN, SHAPES, comparison
 from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.plan import Plan
+from trimtab.compare.result import Interval
 from trimtab.report import ReportPaths
-from trimtab.report.console import print_plan, print_summary, ranking_table
+from trimtab.report.console import print_few_seeds, print_plan, print_summary, ranking_table
 
 PATHS = ReportPaths(Path("runs/digits/report.html"), Path("runs/digits/results.json"), Path("runs/digits/results.csv"))
 
@@ -115,3 +116,34 @@ def test_the_plan_fits_eighty_columns_and_counts_the_trials():
     assert max(map(len, text.splitlines())) <= 80
     assert "44 trials of 12,800 sample-gradients, final runs on 10 fresh seeds" in text
     assert "about 1 h 3 min with 2 workers. Nothing was run." in text
+
+
+def test_a_lopsided_interval_is_shown_by_its_ends():
+    result = comparison(SHAPES[:3], broken=(), reference="lion")
+    loss = Interval(0.0207, 0.0083, 0.0541)
+    candidates = (dataclasses.replace(result.candidates[0], loss=loss), *result.candidates[1:])
+
+    text = shown(lambda console: console.print(ranking_table(dataclasses.replace(result, candidates=candidates))))
+
+    assert "0.0207 0.008–0.054" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        (1, "With one seed no difference can be shown"),
+        (2, "only if it is 12 times its standard deviation"),
+        (3, None),
+    ],
+)
+def test_so_few_seeds_come_with_a_warning(seeds, said):
+    class Made:
+        chosen = True
+        plan = Plan("toy", "hash", tuple(parse_candidates("adamw,lion")), trials=4, seeds=seeds, budget=1000)
+
+    text = " ".join(shown(lambda console: print_few_seeds(console, Made)).split())
+
+    assert text == "" if said is None else said in text
+    Made.chosen = False
+    assert shown(lambda console: print_few_seeds(console, Made)) == ""

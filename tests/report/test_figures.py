@@ -96,8 +96,8 @@ def test_differences_show_what_is_too_small_to_find(result):
     bars = trace(figures.differences(result), "too small for these seeds")
 
     pairs = [c.against_reference for c in result.candidates if c.against_reference is not None]
-    assert list(bars.base) == [-pair.smallest_detectable for pair in pairs]
-    assert list(bars.x) == [2 * pair.smallest_detectable for pair in pairs]
+    assert list(bars.base) == [-pair.simultaneous_detectable for pair in pairs]
+    assert list(bars.x) == [2 * pair.simultaneous_detectable for pair in pairs]
 
 
 def test_rows_without_a_mark_say_why(result):

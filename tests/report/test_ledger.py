@@ -39,7 +39,8 @@ def test_final_runs_are_expected_until_the_design_knows_them(clock):
         ledger.finish(point, complete())
     ledger.plan(points + finals("lion"), {})
     assert ledger.total == 11
-    assert ledger.groups["digits", "adamw"].trouble == 4
+    assert ledger.groups["digits", "adamw"].diverged == 4
+    assert ledger.trouble == "4 diverged"
 
 
 def test_the_number_of_seeds_is_learnt_from_the_first_candidate_that_is_tuned(clock):

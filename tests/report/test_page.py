@@ -91,10 +91,10 @@ def test_the_ranking_table_has_the_numbers(page, result):
     for candidate in result.candidates:
         assert candidate.label in page.words
         assert f"{candidate.loss.mean:.4f} {candidate.loss.low:.4f} – {candidate.loss.high:.4f}" in page.words
-        assert f"{candidate.test_metric.mean:.4f}" in page.words
+        assert f"{candidate.test_metric.mean:.5f}" in page.words
     pair = result.candidates[0].against_reference
-    assert f"helps +{pair.improvement:.4f} +{pair.low:.4f} to +{pair.high:.4f}" in page.words
-    assert f"{pair.smallest_detectable:.4f}" in page.words
+    assert f"helps +{pair.improvement:.4f} +{pair.simultaneous_low:.4f} to +{pair.simultaneous_high:.4f}" in page.words
+    assert f"{pair.simultaneous_detectable:.4f}" in page.words
     assert "not ranked: 3 of 10 final runs failed" in page.words
     assert "2.14 MB" in page.words
     assert "10,240 10 of 10 runs" in page.words

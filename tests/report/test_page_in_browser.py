@@ -1,9 +1,7 @@
 """The page in a browser: it draws, sorts, filters, copies, follows the colour scheme, and asks nothing of a network."""
 
-import shutil
-
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from tests.report.synthetic import HOSTILE, TRACEBACK, over_tasks
 from tests.report.test_diagnosis import RESULT
@@ -13,30 +11,8 @@ from trimtab.report.page import write_page
 from trimtab.report.refinement import write_refinement
 from trimtab.schedule.refinement import refine_run
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 FIGURES = 5
 LIGHT, DARK = "rgb(22, 33, 42)", "rgb(232, 237, 240)"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next((found for name in names if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.fail(
-            f"none of {', '.join(names)} was found, and the report has to be seen in one: apt-get install chromium"
-        )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 class Opened:

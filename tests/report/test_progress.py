@@ -45,7 +45,7 @@ def test_without_a_terminal_there_are_plain_lines_now_and_then(clock):
     assert "\x1b" not in file.getvalue()
     assert lines[0] == "0/14 trials, measuring"
     assert re.fullmatch(r"2/14 trials, about 2 min( \d s)? left; best so far adamw, 0\.5000", lines[1])
-    assert lines[-1] == "14/14 trials, done; best so far adamw, 0.5000; 1 failed or diverged"
+    assert lines[-1] == "14/14 trials, done; best so far adamw, 0.5000; 1 failed"
     assert len(lines) <= 9
 
 
@@ -75,6 +75,19 @@ def test_in_a_terminal_there_is_a_bar_for_all_and_a_line_a_candidate(clock):
     assert re.fullmatch(r"adamw +\S+ +2/4 +tune +best 0.2500, 1 failed *", last[1])
     assert re.fullmatch(r"lion\(betas=\(0.9, 0.9\S+ \S+ +0/4 +tune *", last[2])
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_diverged_is_not_called_failed_and_no_comma_stands_alone(clock):
+    file = io.StringIO()
+    console = Console(file=file, width=100, height=24, force_terminal=True, legacy_windows=False)
+    with ProgressBars(console, lambda: 3, clock=clock) as bars:
+        points = tuning("sgd")
+        bars.planned(points, {points[0].key: Outcome("diverged"), points[1].key: Outcome("failed", error="boom")})
+        bars.finished(points[2], Outcome("diverged"))
+
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).replace("\r", "\n")
+    last = text[text.rindex("all trials") :].splitlines()
+    assert re.fullmatch(r"sgd +\S+ +3/4 +tune +2 diverged, 1 failed *", last[1])
 
 
 def test_more_candidates_than_lines_make_room_for_each_other(clock):

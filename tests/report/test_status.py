@@ -70,6 +70,7 @@ def test_candidates_are_counted(seen):
     assert (adamw.label, adamw.tuned, adamw.tuning, adamw.final, adamw.finals) == ("adamw", 4, 4, 1, 3)
     assert (lion.label, lion.tuned, lion.tuning, lion.final, lion.finals) == ("lion", 1, 4, 0, 3)
     assert (adamw.best, lion.best, lion.trouble) == (0.5, None, 1)
+    assert (lion.diverged, adamw.trouble) == (1, 0)
     assert (found.done, found.total, found.total_known) == (6, 14, True)
     assert (found.state, found.budget, found.best, found.at_once) == ("running", "20m", ("adamw", 0.5), 2)
 
@@ -171,10 +172,12 @@ def test_the_text_fits_and_says_the_same(seen):
     assert "6/14 trials" in text
     assert "till 12:00" in text
     assert "planned for 20m" in text
-    assert "best so far adamw, 0.5000; 1 failed or diverged" in text
+    assert "best so far adamw, 0.5000; 1 diverged" in text
+    assert "best so far  diverged" in text
+    assert "failed" not in text
     assert "process 33 on gone has given no sign of life for 8 min 20 s" in text
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
-    assert lines["lion"][1:3] == ["1/4", "0/3"]
+    assert lines["lion"][1:] == ["1/4", "0/3", "–", "1"]
     assert lines["adamw,"][1:] == ["final", "1", "8", "s", "there,", "process", "22"]
 
 
@@ -211,7 +214,7 @@ def test_plain_values(seen):
 
 
 def test_where_there_is_no_study(tmp_path):
-    with pytest.raises(NoStudyError, match="there is no directory"):
+    with pytest.raises(NoStudyError, match="it is no directory"):
         statuses(tmp_path / "nowhere")
     with pytest.raises(NoStudyError, match="there is no study"):
         statuses(tmp_path)

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from tests.claims.toy import CONFIRMED, TRUE
 from trimtab.catalog import entries, find
 from trimtab.claims import CLAIMS
+from trimtab.claims.claim import Contest
 from trimtab.claims.loading import find_reference, load_reference, protocol_hash
 from trimtab.claims.result import ClaimResult, Finding, committed
 from trimtab.report.claims import MEANINGS
@@ -31,18 +33,21 @@ def page(*findings, method="sso", **changes):
 
 
 def under(text, heading):
-    """The bullets below a heading."""
-    found = re.search(rf"^{heading}:\n\n((?:\* .*\n?)+)", text, re.MULTILINE)
+    """The bullets below a heading of the evidence, which is folded."""
+    found = re.search(rf"^    {heading}:\n\n((?:    \* .*\n?)+)", text, re.MULTILINE)
     return found[1].splitlines() if found else []
 
 
 def test_every_method_is_there_with_what_came_of_its_claim():
     text = which_optimizer(METHODS)
-    sections = dict(re.findall(r"^## (.*)\n((?:(?!^## ).*\n?)*)", text, re.MULTILINE))
-    assert set(sections) == {entry.situation for entry in METHODS}
+    sections = dict(re.findall(r'^\?\?\? note "(.*)"\n((?:(?!^\?).*\n?)*)', text, re.MULTILINE))
+    rows = dict(re.findall(r"^\| (.*?) \| (.*)", text, re.MULTILINE)[1:])
+    assert set(sections) == set(rows) == {entry.situation for entry in METHODS}
     for entry in METHODS:
         section = sections[entry.situation]
         found = committed(entry.id)
+        verdict = "not run" if found is None else found.verdict
+        assert re.search(rf"\(methods/{entry.id}\.md\)[^;|]*: {verdict}", rows[entry.situation])
         assert f"[{entry.title}](methods/{entry.id}.md)" in section
         missing = any(f"methods/{entry.id}.md" in line for line in under(section, NOT_RUN))
         assert missing == (found is None)
@@ -67,7 +72,8 @@ def test_a_result_appears_by_itself():
     assert "`trimtab verify sso` does." in before
     after = page(finding("confirmed"))
     assert [bool(under(after, heading)) for heading in HEADINGS] == [True, False, False]
-    assert after.startswith("## The loss is dear beside the model\n\n[SSO (target-based surrogates)](methods/sso.md)")
+    assert "\n\n    [SSO (target-based surrogates)](methods/sso.md): **refuted**, the data" in after
+    assert "    * [SSO (target-based surrogates)](methods/sso.md): **refuted**: 30 % less training loss" in after
 
 
 @pytest.mark.parametrize("verdict", ["refuted", "inconclusive", "underpowered"])
@@ -108,8 +114,52 @@ def test_a_method_without_a_claim_says_so(monkeypatch):
     monkeypatch.delitem(CLAIMS, "sso")
     text = which_optimizer([find("sso")])
     assert under(text, NOT_RUN) == [
-        "* [SSO (target-based surrogates)](methods/sso.md): no claim has been written down."
+        "    * [SSO (target-based surrogates)](methods/sso.md): no claim has been written down."
     ]
+
+
+PLACES = {"at batch 8": "one", "at batch 16": "two"}
+
+
+@pytest.mark.parametrize(
+    ("p_values", "means", "verdict", "words"),
+    [
+        ((0.01, 0.01), (1.0, 1.0), "refuted", "Try SSO: it beat Adam."),
+        ((0.01, 0.01), (1.0, -1.0), "refuted", "Try SSO at batch 8, where it beat Adam; keep Adam elsewhere."),
+        (
+            (0.5, 0.5),
+            (1.0, 1.0),
+            "confirmed",
+            "Try SSO: its claim is confirmed, and no difference from Adam was shown.",
+        ),
+        ((0.5, 0.5), (1.0, 1.0), "refuted", "Keep Adam: nothing here was shown to beat it."),
+        ((0.5, 0.01), (1.0, -1.0), "confirmed", "Keep Adam: nothing here was shown to beat it."),
+        ((None, None), (None, None), "confirmed", "Keep Adam: nothing here was shown to beat it."),
+    ],
+)
+def test_the_advice_is_what_came_of_the_first_contest_of_equals(monkeypatch, p_values, means, verdict, words):
+    allowed = Contest("sso", "SGD", {"": "one"}, allowance="2 %")
+    contests = (allowed, Contest("sso", "Adam", PLACES), Contest("sso", "LAMB", {"": "one"}))
+    comparisons = tuple(replace(TRUE, name=name, measure="test metric") for name in PLACES.values())
+    claim = replace(CONFIRMED, id="sso", comparisons=comparisons, contests=contests)
+    monkeypatch.setattr("trimtab.report.which.load_reference", lambda _: claim)
+    named = zip(PLACES.values(), means, p_values, strict=True)
+    findings = [
+        replace(finding("refuted", mean), name=name, measure="test metric", p_value=p) for name, mean, p in named
+    ]
+    assert f"| The loss is dear beside the model | {words} | " in page(*findings, verdict=verdict)
+
+
+def test_without_a_result_there_is_no_advice():
+    text = which_optimizer([find("sso")], lambda _: None)
+    link = "[SSO (target-based surrogates)](methods/sso.md)"
+    assert f"| Nothing to recommend: no result has a baseline in it. | {link}: not run |" in text
+
+
+def test_only_the_guide_is_not_folded():
+    shown = [line for line in which_optimizer(METHODS).splitlines() if line and not line.startswith("    ")]
+    assert len(shown) == 3 + 2 * len({entry.situation for entry in METHODS})
+    assert max(map(len, shown)) < 350
 
 
 def test_baselines_have_no_situation():

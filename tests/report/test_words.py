@@ -46,6 +46,16 @@ def test_figures_are_described_with_their_numbers(result, unfinished):
     assert set(found) == set(words.captions(result))
 
 
+def test_a_target_that_is_met_at_the_start_is_told(result):
+    target = dict(words.protocol(result))["Target"]
+    assert target.endswith(f"until this is seen: {result.target}.")
+    sgd, *others = result.candidates
+    met = dataclasses.replace(result, candidates=(dataclasses.replace(sgd, cost_to_target=0.0), *others))
+    assert dict(words.protocol(met))["Target"] == (
+        f"{target} {sgd.label} met it before any training: a target that is harder to meet says more."
+    )
+
+
 def test_facts_and_trouble(result):
     facts = dict(words.task_facts(result))
 

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -114,6 +115,23 @@ def test_a_coordinate_without_signal_asks_for_as_much_as_the_floor_allows():
     found = of(((2.0, 1.0), (2.0, -1.0)))
     assert coordinate_test(found, 1.0) == pytest.approx(2 / (FLOOR * 4))
     assert coordinate_test(found, 1.0, quantile=0.5) == 0
+
+
+@pytest.mark.parametrize("debias", [False, True])
+@pytest.mark.parametrize("test", EVERY, ids=lambda test: test.test)
+def test_the_unit_of_the_loss_does_not_matter(test, debias):
+    test = replace(test, debias=debias)
+    generator = torch.Generator().manual_seed(0)
+    rows = 0.3 + torch.randn(9, 40, generator=generator)
+    rows[:, 0] -= rows[:, 0].mean() - 1e-9  # nearly no signal: the floor decides
+
+    def of_unit(exponent):
+        return test(of_means([{"w": torch.ldexp(row, torch.tensor(exponent))} for row in rows], 1))
+
+    one = of_unit(0)
+    assert 0 < one < math.inf
+    for exponent in (40, -40):
+        assert of_unit(exponent) == one
 
 
 def test_a_quantile_is_one_of_the_coordinates():

@@ -4,6 +4,7 @@ import io
 import math
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -189,12 +190,14 @@ def test_a_known_length_ends_in_training():
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_stage_in_which_all_trials_diverge_keeps_the_last_safe_rate(bad):
     _, _, controller = quadratic(**SHORT)
-    for _ in range(3):
+    controller.observe(bad)
+    controller.observe(bad)
+    with pytest.warns(RuntimeWarning, match="has abandoned a stage.* A lower max_lr"):
         controller.observe(bad)
     assert controller.phase == "training"
     assert controller.lr == controller.min_lr
     assert controller.history[-1]["abandoned"] == 1.0
-    assert [record["forecast"] for record in controller.history[:3]] == [1e6] * 3
+    assert [record["forecast"] for record in controller.history[:3]] == [math.inf] * 3
 
 
 def test_training_that_diverges_goes_back_and_then_gives_up():
@@ -207,13 +210,55 @@ def test_training_that_diverges_goes_back_and_then_gives_up():
     assert (controller.phase, controller.useful_steps) == ("training", 1)
     with torch.no_grad():
         param.fill_(math.nan)
-    controller.observe(math.nan)
+    with pytest.warns(RuntimeWarning, match="has abandoned a stage"):
+        controller.observe(math.nan)
     assert param.item() == start
     assert (controller.useful_steps, controller.total_steps) == (0, 26)
     assert controller.lr == controller.min_lr < chosen
     assert controller.history[-1]["abandoned"] == 1.0
     with pytest.raises(DivergedError, match="nan after 27 steps"):
         controller.observe(math.nan)
+
+
+COURSES = {
+    "falling": lambda lr, t: 1.0 + math.exp(-3 * lr * t),
+    "far above a million": lambda lr, t: 4e10 * (1.5 + math.exp(-3 * lr * t)),
+    "below zero": lambda lr, t: -7.0 + math.exp(-3 * lr * t),
+    "through zero": lambda lr, t: math.exp(-3 * lr * t) - 0.7,
+    "some diverge": lambda lr, t: 1.0 + math.exp(-3 * lr * t) if lr < 0.4 else 10.0 ** (t * t),
+}
+
+
+def decisions(course, factor=1.0, shift=0.0, *, kappa=1e6, published=False):
+    """Returns all rates of a run whose losses follow a course, and whether each was abandoned."""
+    settings = {"stage": 80, "longest_stage": 160, "candidates": 5, "kappa": kappa, "published_forecast": published}
+    _, _, controller = quadratic(**settings)
+    began = 0
+    for step in range(500):
+        if len(controller.history) > began and controller.history[-1]["step"] == step:
+            began, start = len(controller.history), step
+        with np.errstate(over="ignore"):
+            controller.observe(float(np.float64(factor) * np.float64(course(controller.lr, step - start)) + shift))
+    return [(record["lr"], "trial" in record, "abandoned" in record) for record in controller.history]
+
+
+@pytest.mark.parametrize("course", COURSES)
+@pytest.mark.parametrize(("kappa", "published"), [(1e6, False), (1e6, True), (1.0, False)])
+def test_powers_of_two_of_the_loss_change_nothing_at_all(course, kappa, published):
+    expected = decisions(COURSES[course], kappa=kappa, published=published)
+    assert len(expected) >= 18
+    assert not any(abandoned for *_, abandoned in expected)
+    for factor in (2.0**40, 2.0**-900):
+        assert decisions(COURSES[course], factor, kappa=kappa, published=published) == expected
+
+
+@pytest.mark.parametrize("course", [name for name in COURSES if name != "far above a million"])
+def test_other_units_and_origins_of_the_loss_change_nothing_but_rounding(course):
+    expected = decisions(COURSES[course])
+    for factor, shift in ((1e-12, 0.0), (3e30, 0.0), (1.0, -1e4), (1.0, 1e4)):
+        found = decisions(COURSES[course], factor, shift)
+        assert [kind for _, *kind in found] == [kind for _, *kind in expected]
+        assert [rate for rate, *_ in found] == pytest.approx([rate for rate, *_ in expected], rel=1e-6)
 
 
 def test_validation_losses_serve_after_the_longest_stage():

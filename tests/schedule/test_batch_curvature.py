@@ -169,3 +169,23 @@ def test_bad_input_is_named():
         hessian_noise([product, product], [])
     with pytest.raises(ValueError, match="not finite"):
         hessian_noise([product, lambda v: [math.nan * each for each in v]], [direction])
+
+
+@pytest.mark.parametrize("matrix", ["hessian", "ggn"])
+def test_hooks_on_parameters_do_not_change_the_curvature(matrix):
+    free, hooked = problem(), problem()
+    for param in hooked[0].parameters():
+        param.register_hook(lambda grad: grad * 0.5)
+    assert torch.equal(dense(curvature(*hooked, matrix)), dense(curvature(*free, matrix)))
+
+
+@pytest.mark.parametrize("exponent", [40, -40, -60])
+def test_the_noise_has_the_squared_unit_of_the_loss(exponent):
+    generator = torch.Generator().manual_seed(0)
+    matrices = [torch.randn(5, 5, generator=generator) for _ in range(3)]
+    direction = [random_direction([torch.zeros(5)], generator)]
+
+    def noise(unit):
+        return hessian_noise([lambda v, m=m: [torch.ldexp(m @ v[0], torch.tensor(unit))] for m in matrices], direction)
+
+    assert noise(exponent) == math.ldexp(noise(0), 2 * exponent)

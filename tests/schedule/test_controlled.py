@@ -23,7 +23,7 @@ def session_of(text):
     return Session(Plain(), lambda model: parse_expression(text).build(model, {"lr": 0.1}), seed=5)
 
 
-@pytest.mark.parametrize("text", ["sgd+adabatch(eta=0.5)+rmt_scaling(every=3)", "adagrad+adabatch(eta=0.5)+cosine"])
+@pytest.mark.parametrize("text", ["sgd+adadagrad(eta=0.5)+rmt_scaling(every=3)", "adagrad+adadagrad(eta=0.5)+cosine"])
 def test_two_controllers_resume_bit_for_bit(text):
     whole, begun, resumed = session_of(text), session_of(text), session_of(text)
     losses = [whole.step() for _ in range(8)]

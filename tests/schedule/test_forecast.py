@@ -65,6 +65,29 @@ def test_losses_that_are_not_negative_have_no_negative_forecast(published):
     assert exponential_forecast(-1 - 0.009 * TIMES, 100, published=published) < -1
 
 
+COURSES = [SLOW, SPIKED, FAST, 1 - 0.009 * TIMES, np.array([0.9, 0.7, 0.5]), np.full(50, 0.7), np.cos(TIMES) + 3]
+
+
+@pytest.mark.parametrize("published", [False, True])
+@pytest.mark.parametrize("kind", ["train", "validation"])
+@pytest.mark.parametrize("losses", COURSES)
+def test_a_forecast_has_the_unit_of_the_losses(losses, kind, published):
+    one = exponential_forecast(losses, 1000, kind, published)
+    for exponent in (40, -40, 900, -900):
+        assert exponential_forecast(np.ldexp(losses, exponent), 1000, kind, published) == np.ldexp(one, exponent)
+    for factor in (1e-12, 1e6, 1e300):
+        assert exponential_forecast(factor * losses, 1000, kind, published) == pytest.approx(factor * one, rel=1e-6)
+
+
+@pytest.mark.parametrize("published", [False, True])
+@pytest.mark.parametrize("losses", COURSES)
+def test_a_forecast_has_the_origin_of_the_losses(losses, published):
+    above = exponential_forecast(losses + 100, 1000, published=published)
+    below = exponential_forecast(losses - 100, 1000, published=published)
+    assert below + 200 == pytest.approx(above, abs=1e-5)
+    assert exponential_forecast(losses, 1000, published=published) == pytest.approx(max(0, above - 100), abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

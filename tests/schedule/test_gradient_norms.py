@@ -124,11 +124,12 @@ def test_the_gradient_of_a_closure_is_that_of_its_first_call():
     assert len(recorder.norms) == 2
 
 
+@pytest.mark.parametrize("norm", ["l1", "l2", "adam_weighted"])
 @pytest.mark.parametrize("fused", [False, True])
-def test_under_a_gradient_scaler_it_is_unscaled(fused):
+def test_under_a_gradient_scaler_it_is_unscaled_and_without_steps_that_are_left_out(fused, norm):
     plain, scaled = network(), network()
     optimizers = [torch.optim.Adam(model.parameters(), lr=0.01, fused=fused) for model in (plain, scaled)]
-    recorders = [GradientNormRecorder(optimizer) for optimizer in optimizers]
+    recorders = [GradientNormRecorder(optimizer, norm) for optimizer in optimizers]
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     train(plain, optimizers[0], 3)
     for step, overflows in ((0, False), (1, True), (1, False), (2, False)):
@@ -138,10 +139,60 @@ def test_under_a_gradient_scaler_it_is_unscaled(fused):
         scaler.step(optimizers[1])
         scaler.update()
     assert scaler.get_scale() == 512.0
-    norms = recorders[1].norms
-    finite = [norm for norm in norms if math.isfinite(norm)]
-    assert len(norms) - len(finite) == fused  # only what leaves steps out by itself is called at all
-    assert finite == pytest.approx(recorders[0].norms, rel=1e-6)
+    assert recorders[1].norms == pytest.approx(recorders[0].norms, rel=1e-6)
+    assert recorders[1].steps == 3  # also of what leaves steps out by itself, and is called for all of them
+
+
+@pytest.mark.parametrize("unscaled", [False, True])
+def test_a_recorder_of_parameters_is_told_the_scale(unscaled):
+    plain, scaled = network(), network()
+    optimizers = sgd(plain), sgd(scaled)
+    recorders = [GradientNormRecorder(model.parameters(), every=2) for model in (plain, scaled)]
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    train(plain, optimizers[0], 3, before_step=recorders[0].step)
+    for step, overflows in ((0, False), (1, True), (1, False), (2, False)):
+        optimizers[1].zero_grad()
+        scale = scaler.scale(torch.ones(()))
+        backward(scaled, step, weight=math.inf * scale if overflows else scale)
+        if unscaled:
+            scaler.unscale_(optimizers[1])
+        recorders[1].step(loss_scale=1 if unscaled else scaler.get_scale())
+        scaler.step(optimizers[1])
+        scaler.update()
+    assert recorders[1].state_dict() == recorders[0].state_dict()
+    assert recorders[1].steps == 3
+    for loss_scale, error in ((0.0, ValueError), ("1", TypeError)):
+        with pytest.raises(error, match=f"loss_scale={loss_scale!r}"):
+            recorders[1].step(loss_scale)
+
+
+def test_of_two_halves_it_is_the_norm_of_the_batch_however_they_come():
+    norms = []
+    for way in range(3):
+        model = network()
+        optimizer = trimtab.create("agvm(sgd)", model, lr=0.1)
+        recorder = GradientNormRecorder(optimizer)
+
+        def closure(rows, model=model):
+            return lambda: backward(model, 0, rows) or torch.zeros(())
+
+        if way == 0:
+            backward(model, 0)
+            norms.append(nn.utils.get_total_norm([param.grad for param in model.parameters()]).item())
+        elif way == 1:
+            for half, rows in enumerate((slice(0, 4), slice(4, 8))):
+                with optimizer.half(half):
+                    backward(model, 0, rows)
+            optimizer.step()
+        else:
+            optimizer.step(closure(slice(0, 4)), closure(slice(4, 8)))
+        norms += recorder.norms
+    assert norms == pytest.approx([norms[0]] * 3, rel=1e-6)
+
+
+def test_an_optimizer_that_is_not_given_gradients_is_refused_by_name():
+    with pytest.raises(TypeError, match="SSO is not given gradients, it computes its own"):
+        GradientNormRecorder(trimtab.create("sso", network()))
 
 
 def test_clipping_in_the_loop_comes_after_a_recorder_of_parameters():

@@ -87,9 +87,24 @@ def test_another_batch_has_another_largest_curvature():
     assert found.lr == pytest.approx(1 / 200)
 
 
-@pytest.mark.parametrize("ritz", [-1.0, 0.0, 1e-13])
+@pytest.mark.parametrize("ritz", [-1.0, 0.0, 1e-310])
 def test_there_may_be_nothing_to_learn(ritz):
     assert learned_from(spectrum((-3.0 if ritz < 0 else 0.0, 0.5), (ritz, 0.5))) is None
+
+
+@pytest.mark.parametrize("variant", ["sgd", "heavy_ball", "nesterov"])
+@pytest.mark.parametrize("exponent", [40, -40, 400, -400])
+def test_the_unit_of_curvature_does_not_matter(variant, exponent):
+    pairs = ((-3.0, 0.2), (0.01, 0.6), (2.0, 0.1), (8.0, 0.1))
+    one = learned_from(spectrum(*pairs), variant)
+    other = learned_from(spectrum(*((math.ldexp(ritz, exponent), weight) for ritz, weight in pairs)), variant)
+    assert other.momentum == one.momentum
+    assert other.lr == math.ldexp(one.lr, -exponent)
+
+
+def test_positive_curvature_of_rounding_is_none():
+    assert learned_from(spectrum((-3e5, 0.5), (1e-9, 0.5))) is None
+    assert learned_from(spectrum((-3e5, 0.5), (1e-4, 0.5))) is not None
 
 
 def test_smallest_may_not_exceed_a_corrected_largest():

@@ -63,3 +63,23 @@ def test_the_same_place_is_avoided_when_it_is_the_best():
         losses = [abs(math.log10(rate) + 2) for rate in rates]
         rates.append(next_rate(rates, losses, (LOW, HIGH), kappa=0.0, generator=torch.Generator()))
     assert len(set(rates)) == 6
+
+
+@pytest.mark.parametrize("kappa", [0.0, 2.0, 1e6])
+def test_the_unit_and_the_origin_of_the_losses_do_not_matter(kappa):
+    def asked(losses):
+        return next_rate(RATES, losses, (LOW, HIGH), kappa=kappa, generator=torch.Generator())
+
+    for losses in (LOSSES, [0.7] * 3, [1.0, math.inf, 0.5], [math.inf] * 3):
+        for exponent in (40, -40, 900, -900):
+            assert asked([math.ldexp(loss, exponent) for loss in losses]) == asked(losses)
+        for factor, shift in ((1e-12, 0), (1e6, 0), (1e300, 0), (1, -5), (1, 1e3)):
+            assert asked([factor * loss + shift for loss in losses]) == pytest.approx(asked(losses), rel=1e-2)
+
+
+def test_a_rate_that_diverged_counts_as_worse_than_all_others():
+    def asked(worst):
+        return next_rate([1e-3, 1e-2, 1e-1], [1.0, 0.9, worst], (LOW, HIGH), kappa=0.0, generator=torch.Generator())
+
+    assert asked(math.inf) == asked(1.1)
+    assert 1e-3 < asked(math.inf) < 3e-2

@@ -8,13 +8,14 @@ import torch
 from torch import nn
 
 from tests.lab.toy import Toy
+from tests.schedule.test_adaptive_batch import Still
 from trimtab import Session
 from trimtab.catalog.parsing import parse_expression
 from trimtab.schedule import GradientNormRecorder, refine_schedule
 
 
-def session_of(text, lr=0.05, **more):
-    return Session(Toy(), lambda model: parse_expression(text).build(model, {"lr": lr}), seed=3, **more)
+def session_of(text, lr=0.05, task=None, **more):
+    return Session(task or Toy(), lambda model: parse_expression(text).build(model, {"lr": lr}), seed=3, **more)
 
 
 def run_out(session):
@@ -137,6 +138,19 @@ def test_an_optimizer_that_hides_its_gradients_is_refused_by_name():
     )
     with pytest.raises(RuntimeError, match="Hiding takes its steps without step"):
         session.step()
+
+
+def test_an_optimizer_that_computes_its_own_gradients_is_refused_before_the_first_step():
+    with pytest.raises(TypeError, match="SSO is not given gradients"):
+        session_of("sso+refined")
+
+
+def test_what_stands_between_it_and_the_gradients_does_not_hide_them():
+    session, plain = (session_of(text, task=Still()) for text in ("adamw+adabatch+refined", "adamw"))
+    recorder = GradientNormRecorder(plain.optimizer, "l1")
+    session.step()
+    plain.step()
+    assert session.optimizer.history[0]["norm"] == pytest.approx(recorder.norms[0], rel=1e-6)
 
 
 @pytest.mark.parametrize(

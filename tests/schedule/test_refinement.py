@@ -51,6 +51,26 @@ def test_a_column_can_be_named(tmp_path):
     assert read_run(path, "b").norms == (2.0, 4.0)
 
 
+def test_of_a_directory_the_files_that_hold_norms_are_offered(tmp_path):
+    with pytest.raises(
+        InputError, match=r"is a directory; the file of a run's norms is meant.*: none of the files in it"
+    ):
+        read_run(tmp_path)
+    recording(tmp_path / "norms.json")
+    (tmp_path / "log.csv").write_text("step,grad_norm\n1,2\n")
+    (tmp_path / "results.csv").write_text("key,loss\n1,2\n")
+    (tmp_path / "results.json").write_text('{"schema": "trimtab.comparison"}')
+    (tmp_path / "study.db").write_bytes(b"\xff")
+    with pytest.raises(InputError, match=r": in it are log\.csv, norms\.json$"):
+        read_run(tmp_path)
+    with pytest.raises(
+        InputError, match=r"norm\.json cannot be read: No such file or directory; did you mean norms\.json"
+    ):
+        read_run(tmp_path / "norm.json")
+    with pytest.raises(InputError, match="cannot be read: it is no text; it should be what"):
+        read_run(tmp_path / "study.db")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -81,7 +101,7 @@ def test_a_file_that_cannot_be_read_says_where(tmp_path, text, message):
 def test_a_file_that_is_none_says_so(tmp_path):
     with pytest.raises(InputError, match="cannot be read: No such file"):
         read_run(tmp_path / "nothing")
-    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+    with pytest.raises(InputError, match="is a directory; the file"):
         read_run(tmp_path)
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="cannot be read: it is no text"):

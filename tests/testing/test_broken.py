@@ -9,6 +9,7 @@ import math
 import random
 import subprocess
 import sys
+import warnings
 from collections import defaultdict
 from typing import ClassVar
 
@@ -28,8 +29,14 @@ class Sound(Optimizer):
     state_dtype = None
 
     def __init__(self, params, lr=0.125, betas=(0.5, 0.25), weight_decay=0.0, maximize=False):
-        lr = lr.item() if isinstance(lr, torch.Tensor) else lr
-        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay, "maximize": maximize})
+        super().__init__(
+            params, {"lr": self.number(lr), "betas": betas, "weight_decay": weight_decay, "maximize": maximize}
+        )
+
+    def number(self, lr):
+        if isinstance(lr, torch.Tensor) and lr.numel() != 1:
+            raise ValueError("lr must be a tensor of one element")
+        return lr.item() if isinstance(lr, torch.Tensor) else lr
 
     @property
     def params(self):
@@ -40,7 +47,7 @@ class Sound(Optimizer):
             values = group[name] if name == "betas" else [group[name]]
             if not all(0 <= float(value) < limit for value in values):
                 raise ValueError(f"{name}={group[name]} must lie in [0, {limit})")
-        if any(param.is_complex() for param in group["params"]):
+        if any(param.is_complex() and param.requires_grad for param in group["params"]):
             raise TypeError("complex parameters are not supported")
 
     def add_param_group(self, param_group):
@@ -300,6 +307,15 @@ class SharesTensorLr(Sound):
             group["lr"] = self.defaults["lr"] = lr
 
 
+class SharesTensorLrAmongGroups(Sound):
+    def __init__(self, params, lr=0.125, **settings):
+        super().__init__(params, lr, **settings)
+        if isinstance(lr, torch.Tensor):
+            own = lr.clone()
+            for group in self.param_groups:
+                group["lr"] = own
+
+
 class OverwritesLr(Sound):
     def after(self):
         for group in self.param_groups:
@@ -386,6 +402,8 @@ class LoadsByReference(Sound):
     def load_state_dict(self, state_dict):
         super().load_state_dict(state_dict)
         for index, saved in state_dict["state"].items():
+            if isinstance(index, str):  # from distributed checkpointing, or a user's own
+                continue
             self.state[[param for group in self.param_groups for param in group["params"]][index]] = saved
 
 
@@ -424,6 +442,42 @@ class ZeroesInfinity(Sound):
     def before(self):
         for param in self.params:
             param.grad.nan_to_num_(posinf=0.0).div_(getattr(self, "grad_scale", None) or 1.0)
+
+
+class UnscalesAgain(Sound):
+    """Takes the scaler's work over, and unscales also what was unscaled by hand."""
+
+    _step_supports_amp_scaling = True
+
+    def take(self, closure):
+        return None if getattr(self, "found_inf", 0) else super().take(closure)
+
+    def before(self):
+        if hasattr(self, "found_inf"):
+            for param in self.params:
+                param.grad.div_(2.0**8 if self.grad_scale is None else self.grad_scale)
+
+
+class CatchesGradients(Sound):
+    """Takes gradients as the backward pass makes them, whatever the loop does to them afterwards."""
+
+    def __init__(self, params, **settings):
+        super().__init__(params, **settings)
+        self.caught = {}
+        for group in self.param_groups:
+            for param in group["params"]:
+                param.register_post_accumulate_grad_hook(self.catch)
+
+    def catch(self, param):
+        self.caught[id(param)] = param.grad.clone()
+
+    def move(self, group):
+        own = [param.grad for param in group["params"]]
+        for param in group["params"]:
+            param.grad = getattr(self, "caught", {}).pop(id(param), param.grad)
+        super().move(group)
+        for param, grad in zip(group["params"], own, strict=True):
+            param.grad = grad
 
 
 class MakesNoStateWithoutLr(Sound):
@@ -466,61 +520,238 @@ class CopiesToItself(Sound):
         return self
 
 
+class OverflowsInSquares(Sound):
+    def after(self):
+        for param in self.params:
+            param.add_(0 * param.grad.square())
+
+
+class ReadsValues(Sound):
+    def after(self):
+        for param in self.params:
+            param.grad.sum().item()
+
+
+class ExpandsQuietly(Sound):
+    def before(self):
+        for param in self.params:
+            if 0 in param.stride() and param.numel():
+                param.data = param.data.clone()
+
+
+class RefusesFrozen(Sound):
+    def check(self, group):
+        super().check(group)
+        if not all(param.requires_grad for param in group["params"]):
+            raise ValueError("a parameter is frozen")
+
+
+class MeasuresAtOnce(Sound):
+    def check(self, group):
+        super().check(group)
+        assert all(param.shape is not None for param in group["params"])
+
+
+class TakesDuplicatesInSilence(Sound):
+    def add_param_group(self, param_group):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            super().add_param_group(param_group)
+
+
+class LooksAtTheFirst(Sound):
+    def before(self):
+        self.param_groups[0]["params"][0].dtype  # noqa: B018 - the fault
+
+
+class DriftsWithoutGradient(Sound):
+    def after(self):
+        for group in self.param_groups:
+            for param in group["params"]:
+                if param.grad is not None:
+                    param.add_(0.125 * group["lr"])
+
+
+class TakesTheClosureByPlace(Sound):
+    @torch.no_grad()
+    def step(self, closure=None, /):
+        return self.take(closure)
+
+
+class CallsGlobalHooksAgain(Sound):
+    def after(self):
+        for hook in sys.modules["torch.optim.optimizer"]._global_optimizer_post_hooks.values():
+            hook(self, (), {})
+
+
+class IgnoresPrepend(Sound):
+    def register_load_state_dict_post_hook(self, hook, prepend=False):
+        return super().register_load_state_dict_post_hook(hook)
+
+
+class DependsOnTheDefaultType(Sound):
+    def after(self):
+        if torch.get_default_dtype() == torch.float64:
+            for param in self.params:
+                param.mul_(0.75)
+
+
+class CannotBePrinted(Sound):
+    __repr__ = object.__repr__
+
+
+class Climbs(Sound):
+    def move(self, group):
+        super().move({**group, "maximize": not group["maximize"]})
+
+
+class DecaysAllAlike(Sound):
+    def move(self, group):
+        super().move({**group, "weight_decay": self.defaults["weight_decay"]})
+
+
+class DropsWhatItDoesNotKnow(Sound):
+    def state_dict(self):
+        saved = super().state_dict()
+        return {**saved, "state": {key: value for key, value in saved["state"].items() if isinstance(key, int)}}
+
+
+class CountsInTensorsOnly(Sound):
+    def after(self):
+        for param in self.params:
+            self.state[param].setdefault("step", torch.tensor(0.0)).add_(1)
+
+
+class LoadsItsOwnTypeOnly(Sound):
+    def load_state_dict(self, state_dict):
+        super().load_state_dict(state_dict)
+        params = [param for group in self.param_groups for param in group["params"]]
+        for index, state in state_dict["state"].items():
+            if isinstance(index, int) and state["momentum"].dtype != params[index].dtype:
+                raise ValueError("the state is of another type")
+
+
+class RefusesNames(Sound):
+    def load_state_dict(self, state_dict):
+        if "param_names" in state_dict["param_groups"][0]:
+            raise ValueError("the state has names")
+        super().load_state_dict(state_dict)
+
+
+class KeepsNothingByName(Sound):
+    def after(self):
+        for param in self.params:
+            self.state[param]["note"] = None
+
+
+class LosesAnAttribute(Sound):
+    def __init__(self, params, **settings):
+        super().__init__(params, **settings)
+        self.last = None
+
+
+class AveragesRates(Sound):
+    def number(self, lr):
+        return lr.mean().item() if isinstance(lr, torch.Tensor) else lr
+
+
 # Every fault, and the checks that must notice it: these and no others.
 FAULTS = {
     ClosureWithoutGradients: "closure",
     DropsTheLoss: "closure",
-    LeavesGradientsOff: "closure step_builds_no_graph tied_parameters",
+    LeavesGradientsOff: "closure step_builds_no_graph tied_parameters descends",
     KeepsTheGraph: "step_builds_no_graph loaded_state_not_aliased",
-    ForgetsHooks: "step_hooks",
-    WritesToGradients: "gradients_unchanged",
+    ForgetsHooks: "step_hooks global_step_hooks",
+    WritesToGradients: "gradients_unchanged between_backward_and_step expanded_gradients",
     ReplacesGradients: "gradients_unchanged",
-    KeepsGradients: "zero_grad without_gradients",
+    KeepsGradients: "zero_grad without_gradients between_backward_and_step descends",
     MovesStorage: "storage_not_moved layout",
     DrawsFromTorch: "global_random_state",
     DrawsFromPython: "global_random_state",
     DrawsFromNumpy: "global_random_state",
-    MovesWithoutLr: "zero_lr",
-    MakesNoStateWithoutLr: "zero_lr",
+    MovesWithoutLr: "zero_lr distributed_state group_weight_decay zero_gradients",
+    MakesNoStateWithoutLr: "zero_lr distributed_state",
     MinimisesAnyway: "maximize",
-    DecaysWithoutGradient: "without_gradients late_gradients zero_lr",
-    CountsStepsOfAll: "late_gradients added_group deepcopy pickle state_dict",
-    DependsOnOrder: "order_of_parameters added_group mixed_dtypes zero_lr",
+    DecaysWithoutGradient: (
+        "without_gradients late_gradients zero_lr distributed_state frozen_parameters group_weight_decay zero_gradients"
+    ),
+    CountsStepsOfAll: (
+        "late_gradients added_group deepcopy pickle state_dict copied_attributes "
+        "distributed_state group_weight_decay group_without_parameters kept_entries zero_gradients"
+    ),
+    DependsOnOrder: (
+        "order_of_parameters added_group mixed_dtypes zero_lr distributed_state group_weight_decay zero_gradients"
+    ),
     DiffersWithForeach: "foreach",
-    SkipsScalars: "shape",
+    SkipsScalars: "shape copied_attributes",
     SkipsSquares: "tied_parameters",
     WritesToGaps: "layout",
     MakesContiguous: "layout",
     MixesLayouts: "layout",
-    MakesFloat32: "dtype state_dict",
-    RestsInBfloat16: "dtype mixed_dtypes",
+    MakesFloat32: "dtype state_dict state_of_another_type",
+    RestsInBfloat16: "dtype mixed_dtypes state_of_another_type",
     RoundsFloat64: "dtype",
-    RefusesAny: "sparse_gradients complex_parameters",
+    RefusesAny: "sparse_gradients complex_parameters frozen_parameters",
     MovesThenRefuses: "sparse_gradients",
     AcceptsAnything: "refuses refuses_in_group refuses_later",
     RefusesWithoutNaming: "refuses refuses_in_group refuses_later",
     ChecksOnlyAtConstruction: "refuses_later",
     RefusesTooLate: "refuses_later",
     SharesTensorLr: "tensor_lr_not_aliased",
-    OverwritesLr: "tensor_lr scheduler added_group",
-    IgnoresSchedules: "scheduler added_group refuses_later zero_lr",
-    ZeroesInfinity: "grad_scaler",
-    DropsNames: "named_parameters",
+    SharesTensorLrAmongGroups: "tensor_lr_not_aliased",
+    OverwritesLr: "tensor_lr scheduler added_group tensor_lr_saved",
+    IgnoresSchedules: "scheduler added_group refuses_later zero_lr tensor_lr_saved",
+    ZeroesInfinity: "grad_scaler expanded_gradients",
+    UnscalesAgain: "grad_scaler",
+    CatchesGradients: "between_backward_and_step",
+    DropsNames: "named_parameters names_of_a_state",
     AcceptsDuplicates: "duplicates_refused",
     WritesToCallersGroup: "callers_groups_not_aliased",
-    KeepsCallersList: "callers_groups_not_aliased",
+    KeepsCallersList: "callers_groups_not_aliased group_without_parameters",
     CopiesToItself: "deepcopy",
     LosesStateOnPickle: "deepcopy pickle",
     PickleCannot: "pickle",
-    SavesNothing: "state_dict scheduler",
+    SavesNothing: (
+        "state_dict scheduler distributed_state frozen_parameters group_without_parameters "
+        "kept_entries names_of_a_state tensor_lr_saved"
+    ),
     SavesMore: "state_dict_keys",
-    SavesCallables: "state_dict state_dict_keys",
+    SavesCallables: "state_dict state_dict_keys distributed_state kept_entries tensor_lr_saved",
     RoundsState: "state_dict",
     SavesByReference: "saved_state_not_aliased",
     LoadsByReference: "loaded_state_not_aliased",
     LoadsAnything: "foreign_state_refused",
-    DropsSavedHooks: "state_dict_hooks",
+    DropsSavedHooks: "state_dict_hooks hook_order",
+    OverflowsInSquares: "gradient_size",
+    ReadsValues: "meta_parameters",
+    ExpandsQuietly: "expanded_parameter",
+    RefusesFrozen: "frozen_parameters",
+    MeasuresAtOnce: "lazy_parameters",
+    TakesDuplicatesInSilence: "duplicate_in_a_group torch_error_inputs",
+    LooksAtTheFirst: "group_without_parameters",
+    DriftsWithoutGradient: "zero_gradients group_weight_decay",
+    TakesTheClosureByPlace: "closure_by_name distributed_state",
+    CallsGlobalHooksAgain: "global_step_hooks",
+    IgnoresPrepend: "hook_order",
+    DependsOnTheDefaultType: "default_dtype",
+    CannotBePrinted: "printed",
+    Climbs: "descends",
+    DecaysAllAlike: "group_weight_decay kept_entries state_dict",
+    DropsWhatItDoesNotKnow: "kept_entries",
+    CountsInTensorsOnly: "step_counts",
+    LoadsItsOwnTypeOnly: "state_of_another_type",
+    RefusesNames: "names_of_a_state",
+    KeepsNothingByName: "distributed_state",
+    LosesAnAttribute: "copied_attributes",
+    AveragesRates: "refuses_lr_of_two torch_error_inputs",
 }
+
+try:
+    import torch.testing._internal.common_optimizers
+except ImportError:  # then these checks are skipped, and find nothing
+    SKIPPED = {"torch_error_inputs"}
+else:
+    SKIPPED = set()
 
 
 def checks(optimizer):
@@ -574,7 +805,7 @@ def test_a_sound_optimizer_passes():
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_is_found_where_it_is(fault):
     found = failures(fault)
-    assert without_cases(found) == set(FAULTS[fault].split()), found
+    assert without_cases(found) == set(FAULTS[fault].split()) - SKIPPED, found
 
 
 def test_every_setting_is_tried_at_every_place():

@@ -38,19 +38,25 @@ class GraphedAdaHessian(AdaHessian):
 
     def read_beside_gradients(self, grads):
         params = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        curvature = 2 * (getattr(self, "grad_scale", None) or 1)  # of the loss as it was scaled
         with torch.enable_grad():
-            graphed = [p.grad.detach() + 2 * (p - p.detach()) for p in params]
+            graphed = [p.grad.detach() + curvature * (p - p.detach()) for p in params]
         with lent_gradients(params, graphed):
             return super().read_beside_gradients(grads)
 
 
+CURVATURE_FIRST = {"grad_scaler[unscaled_and_clipped]": "accumulate_curvature() has to be called before unscale_"}
+
+
 class TestAdaHessian(OptimizerConformance):
     optimizer = GraphedAdaHessian
+    exceptions = CURVATURE_FIRST
 
 
 class TestAdaHessianNowAndThen(OptimizerConformance):
     optimizer = GraphedAdaHessian
     settings: ClassVar = {"every": 2}
+    exceptions = CURVATURE_FIRST
 
 
 class TestCompiled(OptimizerConformance):
@@ -89,5 +95,8 @@ class TestSGD(OptimizerConformance):
 
 class TestAdamW(OptimizerConformance):
     optimizer = torch.optim.AdamW
-    exceptions = OF_TORCH
+    exceptions: ClassVar = {
+        **OF_TORCH,
+        "distributed_state[flattened-unused]": "what had no state is loaded as empty dictionaries",
+    }
     test_new_process = None

@@ -21,7 +21,8 @@ def create(
 
     Args:
         name: id or alias, e.g. ``"lion"``, or an expression such as ``"clip(lion, fraction=0.1)"``.
-        model_or_params: a model, or parameters or parameter groups as in ``torch.optim``.
+        model_or_params: a model, or parameters or parameter groups as in ``torch.optim``. A model means
+            ``model.parameters()``: frozen ones have no gradient and stay as they are, until they are unfrozen.
         no_decay_for_biases_and_norms: puts biases and the parameters of normalisation layers into a group without
             weight decay; needs a model.
         **settings: the (innermost) optimizer's own arguments.

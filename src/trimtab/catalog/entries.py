@@ -1,15 +1,14 @@
 """What there is: every method and baseline, from one TOML file a family."""
 
-import difflib
 import functools
 import importlib
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from importlib import resources
 from typing import Any, Literal, cast
 
 from trimtab.lab.errors import InputError
+from trimtab.lab.suggestions import nearest
 from trimtab.lab.tunable import Tunables, Value
 
 KINDS = ("method", "wrapper", "controller", "baseline")
@@ -41,6 +40,8 @@ class Entry:
         situation: where its claim's verdicts say something; methods that one reader chooses between share it.
         tunables: where the ranges of its settings are, as ``module:name``; the class's own ``tunables`` if absent.
         settings: values that it is built with unless told otherwise.
+        step: what stands in a loop of one's own instead of ``loss.backward()`` or ``optimizer.step()``, where these
+            will not do.
         aliases: other names.
         keywords: what else a search should find it by.
     """
@@ -65,6 +66,7 @@ class Entry:
     situation: str | None = None
     tunables: str | None = None
     settings: dict[str, Value] = field(default_factory=dict)
+    step: str | None = None
     aliases: tuple[str, ...] = ()
     keywords: tuple[str, ...] = ()
 
@@ -139,15 +141,9 @@ def find(name: str) -> Entry:
     for entry in entries().values():
         if wanted in (entry.id, *entry.aliases):
             return entry
-    names = [alias for entry in entries().values() for alias in (entry.id, *entry.aliases)]
-    raise InputError(f"unknown method {name!r}; {nearest(wanted, names)}")
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Says which names are close to one that is not known, or which there are."""
-    known = sorted(names)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known)}"
+    names = [alias for entry in entries().values() for alias in (entry.id, *entry.aliases) if alias.isidentifier()]
+    everything = "`trimtab list` shows all, `trimtab search WORDS` finds them by what they do"
+    raise InputError(f"unknown method {name!r}; {nearest(wanted, names, everything)}")
 
 
 def search(query: str) -> list[Entry]:

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from trimtab.catalog.entries import Entry, find
-from trimtab.catalog.parameters import parameters_of
-from trimtab.lab.errors import InputError
+from trimtab.catalog.parameters import forget_names, parameters_of
+from trimtab.lab.errors import Faults, InputError
 from trimtab.lab.tunable import Settings, Tunables, Uniform, Value
 
 
@@ -50,9 +50,9 @@ class Expression:
         elif self.inner is not None:
             raise InputError(f"{name} goes around nothing: it is no wrapper")
         known = settings_of(self.entry)
-        for setting, _ in self.fixed:
-            if setting not in known:
-                raise InputError(f"{name} has no setting {setting!r}; it has {', '.join(known)}")
+        unknown = [setting for setting, _ in self.fixed if setting not in known]
+        if unknown:
+            raise InputError(f"{name} has no setting {' and no '.join(map(repr, unknown))}; it has {', '.join(known)}")
 
     def _check_around(self, inside: Entry) -> None:
         """Checks that this wrapper can go around an entry, as its class does, but before there is a model."""
@@ -74,12 +74,14 @@ class Expression:
         Raises:
             InputError: one is outside its range, or set by a wrapper.
         """
-        ranges, owners = self._ranges(), self._owners()
+        ranges, owners, faults = self._ranges(), self._owners(), Faults()
         for name, value in self._all_fixed().items():
-            if name in owners:
-                raise InputError(f"{name} is set by {owners[name]}, and cannot be fixed to {value!r}")
-            if name in ranges:
-                ranges[name].check(name, value)
+            with faults:
+                if name in owners:
+                    raise InputError(f"{name} is set by {owners[name]}, and cannot be fixed to {value!r}")
+                if name in ranges:
+                    ranges[name].check(name, value)
+        faults.raise_any()
 
     def nodes(self) -> Iterator["Expression"]:
         """Yields the innermost expression first, and this one last."""
@@ -119,7 +121,7 @@ class Expression:
         """Builds the optimizer.
 
         Args:
-            model_or_params: a model, or parameters or parameter groups as in ``torch.optim``.
+            model_or_params: a model, whose parameters are all meant, or parameters or groups as in ``torch.optim``.
             tuned: settings beside those that are fixed.
             no_decay: puts biases and the parameters of normalisation layers into a group without weight decay.
 
@@ -136,35 +138,46 @@ class Expression:
             with redirect_stdout(io.StringIO()) if node.entry.extra else nullcontext():
                 built = node.entry.load()(inside, **own)
         optimizer: torch.optim.Optimizer = built
+        if isinstance(model_or_params, nn.Module):
+            forget_names(optimizer)
         return optimizer
 
-    def code(self, tuned: Settings) -> str:
-        """Returns the lines that use it outside of trimtab's experiments."""
-        settings, imports = self.settings(tuned), set[str]()
+    def code(self, tuned: Settings, total_steps: int | None = None) -> str:
+        """Returns the lines that use it outside of trimtab's experiments; what is the reader's is named beside.
+
+        Args:
+            tuned: values of the tunables.
+            total_steps: length of a run, where schedules need it.
+        """
+        settings, lines = self.settings(tuned), list[str]()
         named = any(node._wrapping("needs_names", otherwise=False) for node in self.nodes())
         call = "model.named_parameters()" if named else "model.parameters()"
-        beside: list[str] = []
         for node in self.nodes():
             module, _, name = node.entry.object.partition(":")
+            if not module.startswith("torch."):
+                lines.append(f"from {module} import {name}")
             if node.entry.kind == "controller":
-                beside.append(node.usage(settings))
-                imports.add(f"from {module} import {name}" if module.startswith("trimtab") else "import torch")
+                lines += node.usage(settings, total_steps).splitlines()
                 continue
             arguments = "".join(f", {key}={_literal(value)}" for key, value in node._own(settings).items())
-            imports.add("import torch" if module == "torch.optim" else f"from {module} import {name}")
             call = f"{'torch.optim.' if module == 'torch.optim' else ''}{name}({call}{arguments})"
-        return "\n".join(sorted(imports, reverse=True)) + "\n".join([f"\n\noptimizer = {call}", *beside])
+            if hasattr(node.entry.load(), "eval"):
+                lines.append("optimizer.train()  # and optimizer.eval() before the model is evaluated or saved")
+            if node.entry.step is not None:
+                lines.append(f"# each step: {node.entry.step}")
+        return _with_imports_first([f"optimizer = {call}", *lines])
 
-    def usage(self, settings: Settings) -> str:
+    def usage(self, settings: Settings, total_steps: int | None = None) -> str:
         """Returns the lines of a controller, in a loop of one's own.
 
         Args:
             settings: of the whole expression, as :meth:`settings` returns them; what is missing is in the middle of its
                 range.
+            total_steps: length of a run, if it is known.
         """
         middle = {name: tunable.at(0.5) for name, tunable in self.entry.load_tunables().items()}
         own = {key: _literal(value) for key, value in {**middle, **self._own(settings)}.items()}
-        lines: str = self.entry.load().usage.format(**own)
+        lines: str = self.entry.load().usage_lines(own, total_steps)
         return lines
 
     def _place(self, name: str) -> str:
@@ -233,6 +246,16 @@ def settings_of(entry: Entry) -> list[str]:
         elif parameter.name != first:
             names.append(parameter.name)
     return names
+
+
+def _with_imports_first(lines: Iterable[str]) -> str:
+    """Returns lines of code with their imports at the head, torch's where it is used."""
+    found = [line for line in lines if line]
+    imports = {line for line in found if line.startswith(("import ", "from "))}
+    body = [line for line in found if line not in imports]
+    if any("torch." in line for line in body):
+        imports.add("import torch")
+    return "\n".join([*sorted(imports, reverse=True), "", *body])
 
 
 def _literal(value: Value) -> str:

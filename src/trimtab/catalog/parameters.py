@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import nn
 
 from trimtab.lab.errors import InputError
@@ -15,9 +16,13 @@ def parameters_of(
     """Returns what an optimizer's first argument is to be.
 
     Args:
-        model_or_params: a model, or parameters or parameter groups as in ``torch.optim``.
+        model_or_params: a model, of which all parameters are meant, or parameters or parameter groups as in
+            ``torch.optim``.
         settings: of the optimizer; its weight decay is what a model's parameter groups get.
         no_decay: whether biases and the parameters of normalisation layers go without.
+
+    Returns:
+        What was given; of a model, parameter groups with names, which wrappers may divide by them.
 
     Raises:
         InputError: ``no_decay`` is asked for without a model.
@@ -28,4 +33,12 @@ def parameters_of(
                 "no_decay_for_biases_and_norms needs the model, not its parameters: biases have to be found"
             )
         return model_or_params
-    return parameter_groups(model_or_params, settings.get("weight_decay"), no_decay_for_biases_and_norms=no_decay)
+    groups = parameter_groups(model_or_params, settings.get("weight_decay"), no_decay_for_biases_and_norms=no_decay)
+    names = {param: name for name, param in model_or_params.named_parameters()}
+    return [{**group, "params": [(names[param], param) for param in group["params"]]} for group in groups]
+
+
+def forget_names(optimizer: torch.optim.Optimizer) -> None:
+    """Takes the names out of an optimizer's groups, because torch adds plain parameters only to groups without."""
+    for group in optimizer.param_groups:
+        group.pop("param_names", None)

@@ -2,36 +2,43 @@
 
 import ast
 import warnings
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from trimtab.catalog.entries import find
 from trimtab.catalog.expressions import Expression
 from trimtab.lab.checks import check_number, check_text
-from trimtab.lab.errors import InputError
+from trimtab.lab.errors import Faults, InputError
+
+Made = TypeVar("Made")
 
 FORM = "expected a name, with settings adamw(lr=0.001), or around another clip(adamw, fraction=0.1)"
 
 
-def parse_expressions(text: str) -> list[Expression]:
+def parse_expressions(text: str, what: str = "candidates") -> list[Expression]:
     """Reads expressions separated by commas.
+
+    Args:
+        text: the expressions.
+        what: they are, for messages.
 
     Raises:
         InputError: the text is not of that form, a name or setting is unknown, or expressions cannot be put together as
             it says; the message points at the place.
     """
-    check_text("candidates", text)
+    check_text(what, text)
     try:
         with warnings.catch_warnings(action="ignore"):  # Python's, about odd ways to write numbers
             tree = ast.parse(f"[{text}]", mode="eval").body
         nodes: Iterable[ast.expr] = tree.elts if isinstance(tree, ast.List) else [tree]
-        return [_whole(text, node) for node in nodes]
+        return _all(text, nodes)
     except SyntaxError as error:
-        raise InputError(
-            pointing(text, (error.offset or 2) - 2, "expected names such as lion,adamw(lr=0.001)")
-        ) from None
+        words = pointing(text, (error.offset or 2) - 2, "expected names such as lion,adamw(lr=0.001)")
     except (RecursionError, MemoryError):
-        raise InputError(pointing(text[:100], 0, "it is nested too deeply")) from None
+        words = pointing(text[:100], 0, "it is nested too deeply")
+    except InputError as error:
+        words = str(error)
+    raise InputError(f"cannot read the {what}: {words}")
 
 
 def parse_expression(text: str) -> Expression:
@@ -40,10 +47,19 @@ def parse_expression(text: str) -> Expression:
     Raises:
         InputError: see :func:`parse_expressions`; or there are none or several.
     """
-    found = parse_expressions(text)
+    found = parse_expressions(text, "optimizer's name")
     if len(found) != 1:
         raise InputError(f"{text!r}: one expression is expected, such as lion or clip(adamw)")
     return found[0]
+
+
+def _all(text: str, nodes: Iterable[ast.expr]) -> list[Expression]:
+    faults, found = Faults(), list[Expression]()
+    for node in nodes:
+        with faults:
+            found.append(_whole(text, node))
+    faults.raise_any()
+    return found
 
 
 def _whole(text: str, node: ast.expr) -> Expression:
@@ -66,13 +82,25 @@ def _expression(text: str, node: ast.expr, inner: Expression | None = None) -> E
         raise InputError(pointing(text, node.col_offset - 1, FORM))
     if len(arguments) + (inner is not None) > 1:
         raise InputError(pointing(text, arguments[-1].col_offset - 1, f"{name.id} goes around one optimizer only"))
+    faults = Faults()
     if arguments:
-        inner = _expression(text, arguments[0])
+        with faults:
+            inner = _expression(text, arguments[0])
+    fixed = []
+    with faults:
+        entry = _placed(text, node, lambda: find(name.id))
+    for keyword in keywords:
+        with faults:
+            fixed.append((keyword.arg or "**", _value(text, keyword)))
+    faults.raise_any()
+    _placed(text, node, lambda: _check_once(name.id, [setting for setting, _ in fixed]))
+    return _placed(text, node, lambda: Expression(entry, tuple(fixed), inner))
+
+
+def _placed(text: str, node: ast.expr, make: Callable[[], Made]) -> Made:
+    """Makes something of a node; what is wrong with it is said with its place."""
     try:
-        entry = find(name.id)
-        fixed = tuple((keyword.arg or "**", _value(text, keyword)) for keyword in keywords)
-        _check_once(name.id, [setting for setting, _ in fixed])
-        return Expression(entry, fixed, inner)
+        return make()
     except _PlacedError:
         raise
     except InputError as error:
@@ -112,4 +140,4 @@ def _checked(value: Any) -> Any:
 def pointing(text: str, offset: int, expected: str) -> str:
     """Returns a message that shows where in the text something is wrong."""
     offset = max(0, min(offset, len(text)))
-    return f"cannot read the candidates: {expected}\n  {text}\n  {' ' * offset}^"
+    return f"{expected}\n  {text}\n  {' ' * offset}^"

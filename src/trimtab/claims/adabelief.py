@@ -8,7 +8,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
-from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Panel, Run, less, more_points, numbered, seeds
+from trimtab.claims.claim import (
+    Arm,
+    Builder,
+    Chosen,
+    Claim,
+    Comparison,
+    Contest,
+    Panel,
+    Run,
+    less,
+    more_points,
+    numbered,
+    seeds,
+)
 from trimtab.claims.tasks import PlainDigits, RecurrentLM, budgeted
 from trimtab.lab.task import Task
 from trimtab.lab.tunable import Value
@@ -167,5 +180,18 @@ CLAIM = Claim(
     panels=(
         Panel("Digits", "test metric", "accuracy", ("digits",), {name: (f"{name}, digits",) for name in RULES}),
         Panel("Text", "test loss", "nats per byte", ("text",), {name: (f"{name}, text",) for name in RULES}),
+    ),
+    gist="it beats tuned Adam on digits and on text, by its belief alone",
+    contests=(
+        Contest(
+            "adabelief",
+            "Adam",
+            {"on digits": "adabelief against adam, digits", "on text": "adabelief against adam, text, test loss"},
+        ),
+        Contest(
+            "adabelief",
+            "SGD",
+            {"on digits": "adabelief against sgd, digits", "on text": "adabelief against sgd, text, test loss"},
+        ),
     ),
 )

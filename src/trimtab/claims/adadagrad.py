@@ -9,7 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adagrad, Optimizer
 
-from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Panel, Run, more_points, numbered, seeds
+from trimtab.claims.claim import (
+    Arm,
+    Builder,
+    Chosen,
+    Claim,
+    Comparison,
+    Contest,
+    Panel,
+    Run,
+    more_points,
+    numbered,
+    seeds,
+)
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task
 from trimtab.lab.tasks.digits import Digits
@@ -288,4 +300,18 @@ CLAIM = Claim(
         _panel("Steps", STEPS, "steps"),
     ),
     measures=(STEPS, SLOPE),
+    gist="a third of the steps of small batches, hardly less accurate, and more than large ones",
+    contests=(
+        Contest(
+            "adadagrad",
+            f"Adagrad with batches of {FIRST}",
+            {f"for a {model}": f"accuracy at most {MARGIN:g} point below batch {FIRST}, {model}" for model in MODELS},
+            allowance=f"{MARGIN:g} point of accuracy",
+        ),
+        Contest(
+            "adadagrad",
+            f"Adagrad with batches of {BATCHES[-1]:,}",
+            {f"for a {model}": f"accuracy above batch {BATCHES[-1]}, {model}" for model in MODELS},
+        ),
+    ),
 )

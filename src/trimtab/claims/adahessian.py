@@ -8,7 +8,20 @@ from functools import partial
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Panel, Run, less, more_points, numbered, seeds
+from trimtab.claims.claim import (
+    Arm,
+    Builder,
+    Chosen,
+    Claim,
+    Comparison,
+    Contest,
+    Panel,
+    Run,
+    less,
+    more_points,
+    numbered,
+    seeds,
+)
 from trimtab.claims.schedules import cosine, scheduled
 from trimtab.claims.tasks import PlainDigits, budgeted
 from trimtab.lab.randomness import derived_seed
@@ -185,5 +198,17 @@ CLAIM = Claim(
             ("digits",),
             {name: (name,) for name in (EQUAL_STEPS, EQUAL_TIME, *BASELINES)},
         ),
+    ),
+    gist="it is more accurate than AdamW after as many steps, and after as much time",
+    contests=(
+        Contest(
+            "adahessian",
+            "AdamW",
+            {
+                "after as many steps": f"{EQUAL_STEPS} against adamw",
+                "after as much time": f"{EQUAL_TIME} against adamw",
+            },
+        ),
+        Contest("adahessian", "SGD", {"after as many steps": f"{EQUAL_STEPS} against sgd"}),
     ),
 )

@@ -7,7 +7,19 @@ from functools import partial
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Panel, Run, more_points, numbered, seeds
+from trimtab.claims.claim import (
+    Arm,
+    Builder,
+    Chosen,
+    Claim,
+    Comparison,
+    Contest,
+    Panel,
+    Run,
+    more_points,
+    numbered,
+    seeds,
+)
 from trimtab.claims.schedules import scheduled
 from trimtab.claims.tasks import budgeted
 from trimtab.lab.session import Session
@@ -161,5 +173,14 @@ CLAIM = Claim(
             {name: tuple(f"{name}, batch {batch}" for batch in BATCHES) for name in ("adamw", "agvm")},
             ordered=True,
         ),
+    ),
+    gist="with it a large batch stays as accurate as a small one, where AdamW does not",
+    contests=(
+        Contest(
+            "agvm",
+            "AdamW",
+            {f"at batch {batch:,}": f"agvm against adamw, batch {batch}" for batch in BATCHES},
+        ),
+        Contest("agvm", "LAMB", {"at batch 512": "agvm against lamb, batch 512"}),
     ),
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from trimtab.claims import design
-from trimtab.claims.claim import MEASURES, Arm, Claim, Comparison
+from trimtab.claims.claim import COUNTED, MEASURES, Arm, Claim, Comparison
 from trimtab.claims.design import Unfinished
 from trimtab.claims.result import ArmResult, ClaimResult, Finding, Tried
 from trimtab.lab import statistics
@@ -22,8 +22,9 @@ def analyse(claim: Claim, outcomes: Outcomes, *, protocol_hash: str, environment
     """Judges a claim.
 
     A comparison is judged by the mean of its improvement over seeds and the 95 % t interval
-    (:func:`trimtab.lab.statistics.verdict`); to be confirmed it also needs a p-value below 5 % after Holm's correction
-    for all comparisons of the claim. The claim is refuted if any comparison that decides is, and confirmed if all are.
+    (:func:`trimtab.lab.statistics.verdict`), which is that comparison's alone; to be confirmed it also needs a p-value
+    below 5 % after Holm's correction for all comparisons of the claim. The claim is refuted if any comparison that
+    decides is, and confirmed if all are.
 
     Args:
         claim: what was claimed.
@@ -82,7 +83,15 @@ def _difference(comparison: Comparison, arms: Mapping[str, ArmResult]) -> statis
     if any(len(values) < len(column) for values, column in zip(known, columns, strict=True)):
         return None  # what is left of an arm whose runs diverged would be a favourable selection
     improvements = [comparison.improvement(*values) for values in zip(*known, strict=True)]
+    if comparison.measure in COUNTED and len(set(improvements)) == 1:
+        return _certain(improvements)
     return statistics.paired_difference(improvements, [0.0] * len(improvements))
+
+
+def _certain(improvements: Sequence[float]) -> statistics.PairedDifference:
+    """A difference that is known and not estimated."""
+    (value,) = set(improvements)
+    return statistics.PairedDifference(value, value, value, float(value == 0), 0.0, len(improvements), 1 - ALPHA)
 
 
 def _finding(

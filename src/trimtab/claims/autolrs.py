@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 from torch.utils.data import TensorDataset
 
-from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Panel, Run, numbered, seeds
+from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Contest, Panel, Run, numbered, seeds
 from trimtab.claims.schedules import cosine, scheduled
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task
@@ -228,6 +228,27 @@ CLAIM = Claim(
             "nats",
             tuple(OPTIMIZERS),
             {kind: tuple(f"{kind}, {name}" for name in OPTIMIZERS) for kind in (*BASELINES, "autolrs", "last loss")},
+        ),
+    ),
+    gist="one run of it ends as low as the best tuned schedule, and lower than the best constant rate",
+    contests=(
+        Contest(
+            "autolrs",
+            "the best tuned schedule",
+            {
+                f"with {title}": f"one run of autolrs against {MARGIN:g} % above the best tuned schedule, {name}, "
+                f"{MEASURE}"
+                for name, title in (("momentum", "momentum"), ("adam", "Adam"))
+            },
+            allowance=f"{MARGIN:g} %",
+        ),
+        Contest(
+            "autolrs",
+            "the best constant rate",
+            {
+                f"with {title}": f"autolrs against the best constant rate, {name}, {MEASURE}"
+                for name, title in (("momentum", "momentum"), ("adam", "Adam"))
+            },
         ),
     ),
 )

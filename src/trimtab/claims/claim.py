@@ -83,6 +83,9 @@ The mean training loss is that of the batches, over the whole run; the training 
 measures at its end.
 """
 
+COUNTED = frozenset({"bytes"})
+"""Measures of claims' own that no seed has a part in: where all seeds agree on them, there is nothing to test."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -129,6 +132,25 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Contest:
+    """A method beside its baseline: which comparisons of the claim tell who is ahead, whatever was claimed.
+
+    Args:
+        method: the catalogue's name of it.
+        baseline: what one would use otherwise, as a sentence calls it.
+        places: where they met (``"at batch 16"``), to the comparison that tells. It is named as tables show it: by its
+            name and, unless that is the test metric, its measure (``"a against b, test loss"``).
+        allowance: by how much the method may be behind where the comparison's improvement is zero; empty if zero means
+            that they are equal.
+    """
+
+    method: str
+    baseline: str
+    places: Mapping[str, str]
+    allowance: str = ""
+
+
+@dataclass(frozen=True)
 class Claim:
     """A method's central claim, at a scale that one machine runs in minutes.
 
@@ -144,6 +166,8 @@ class Claim:
         comparisons: what is compared; the claim is confirmed if all that decide are.
         panels: what is drawn.
         measures: what its arms' probes report and comparisons use, beside ``MEASURES``.
+        gist: the statement in a few words, for tables.
+        contests: what tells whether its methods beat their baselines; of each method, the most important one first.
     """
 
     id: str
@@ -157,6 +181,8 @@ class Claim:
     comparisons: tuple[Comparison, ...]
     panels: tuple[Panel, ...] = field(metadata=_PROSE)
     measures: tuple[str, ...] = ()
+    gist: str = field(default="", metadata=_PROSE)
+    contests: tuple[Contest, ...] = field(default=(), metadata=_PROSE)
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -173,10 +199,19 @@ class Claim:
                 raise ValueError(f"{self.id}, {comparison.name!r}: unknown {unknown or comparison.measure!r}")
             if len({self.arm(name).test_seeds for name in comparison.arms}) > 1:
                 raise ValueError(f"{self.id}, {comparison.name!r}: its arms have different test seeds")
+        named = {described(comparison.name, comparison.measure) for comparison in self.comparisons}
+        told = {place for contest in self.contests for place in contest.places.values()}
+        if told - named:
+            raise ValueError(f"{self.id}: no comparisons {sorted(told - named)}; there are {sorted(named)}")
 
     def arm(self, name: str) -> Arm:
         """Returns the arm with a name."""
         return next(arm for arm in self.arms if arm.name == name)
+
+
+def described(name: str, measure: str) -> str:
+    """Returns a comparison's name and what is compared; a test metric's name is in its unit."""
+    return name if measure == "test metric" else f"{name}, {measure}"
 
 
 def less(method: float, baseline: float) -> float:
@@ -197,6 +232,10 @@ def seeds(first: int, count: int) -> tuple[int, ...]:
 def numbered(start: float, factor: float, count: int) -> tuple[float, ...]:
     """Returns a geometric grid, each value with four significant digits."""
     return tuple(float(f"{start * factor**k:.4g}") for k in range(count))
+
+
+PROSE_TYPES = frozenset({Contest.__name__})
+"""What a claim imports for its prose alone."""
 
 
 def prose_fields() -> frozenset[str]:

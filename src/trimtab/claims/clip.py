@@ -9,7 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
-from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Panel, Run, less, more_points, numbered, seeds
+from trimtab.claims.claim import (
+    Arm,
+    Builder,
+    Chosen,
+    Claim,
+    Comparison,
+    Contest,
+    Panel,
+    Run,
+    less,
+    more_points,
+    numbered,
+    seeds,
+)
 from trimtab.claims.tasks import PlainDigits
 from trimtab.lab.session import Session
 from trimtab.lab.task import samples_in, take_rows
@@ -369,4 +382,10 @@ CLAIM = Claim(
         ),
     ),
     measures=(REDUCTION, ORDER),
+    gist="clipped directions are much less sharp, which closes much of SGD's gap to Adam",
+    contests=(
+        Contest("clip", "SGD", {"on text": "clip covers the way from sgd to adam, test loss"}),
+        Contest("clip", "SGD with a clipped norm", {"on text": "clip against norm clip, test loss"}),
+        Contest("clipped_adam", "Adam", {"on text": "clipped adam against adam, test loss"}),
+    ),
 )

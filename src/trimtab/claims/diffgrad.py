@@ -9,7 +9,20 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 from torch.optim.optimizer import ParamsT
 
-from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Panel, Run, less, more_points, numbered, seeds
+from trimtab.claims.claim import (
+    Arm,
+    Builder,
+    Chosen,
+    Claim,
+    Comparison,
+    Contest,
+    Panel,
+    Run,
+    less,
+    more_points,
+    numbered,
+    seeds,
+)
 from trimtab.claims.schedules import cosine, scheduled
 from trimtab.claims.tasks import PlainDigits
 from trimtab.lab.randomness import derived_seed
@@ -228,6 +241,17 @@ CLAIM = Claim(
             "nats",
             ("constant lr", "cosine"),
             {name: (f"{name}, constant lr", f"{name}, cosine") for name in FALLING},
+        ),
+    ),
+    gist="it is more accurate than Adam at a constant rate, and because of its friction",
+    contests=(
+        Contest(
+            "diffgrad",
+            "Adam",
+            {
+                "at a constant rate": "diffgrad against adam, constant lr",
+                "with a cosine": "diffgrad against adam, cosine",
+            },
         ),
     ),
 )

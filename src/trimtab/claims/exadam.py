@@ -5,7 +5,7 @@ from functools import partial
 from torch import nn
 from torch.optim import Adam, Optimizer
 
-from trimtab.claims.claim import Arm, Chosen, Claim, Comparison, Panel, Run, less, more_points, numbered, seeds
+from trimtab.claims.claim import Arm, Chosen, Claim, Comparison, Contest, Panel, Run, less, more_points, numbered, seeds
 from trimtab.claims.tasks import PlainDigits
 from trimtab.optim import EXAdam
 
@@ -136,6 +136,17 @@ CLAIM = Claim(
             "accuracy",
             ("tuned",),
             {name: (f"{name}, tuned",) for name in RULES},
+        ),
+    ),
+    gist="a quarter less training loss than Adam at Adam's rates, and more accuracy when both are tuned",
+    contests=(
+        Contest(
+            "exadam",
+            "Adam",
+            {
+                "with its growing step": "exadam dynamic against adam, both tuned",
+                "with a constant one": "exadam constant against adam, both tuned",
+            },
         ),
     ),
 )

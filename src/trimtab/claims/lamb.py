@@ -5,7 +5,7 @@ from functools import partial
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Panel, Run, less, numbered, seeds
+from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Contest, Panel, Run, less, numbered, seeds
 from trimtab.claims.schedules import scheduled, warm_up_then_linear
 from trimtab.claims.tasks import budgeted
 from trimtab.lab.task import Task
@@ -135,5 +135,12 @@ CLAIM = Claim(
             {name: (f"{name}, {SMALL}", f"{name}, {LARGE}") for name in RULES},
             ordered=True,
         ),
+    ),
+    gist="a large batch costs it less than AdamW, and there it beats AdamW and LARS",
+    contests=tuple(
+        Contest(
+            "lamb", title, {f"at {batch}": f"lamb against {baseline}, {batch}, test loss" for batch in (SMALL, LARGE)}
+        )
+        for title, baseline in (("AdamW", "adamw"), ("LARS", "lars"))
     ),
 )

@@ -5,7 +5,7 @@ from functools import partial
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from trimtab.claims.claim import Arm, Chosen, Claim, Comparison, Panel, Run, less, numbered, seeds
+from trimtab.claims.claim import Arm, Chosen, Claim, Comparison, Contest, Panel, Run, less, numbered, seeds
 from trimtab.claims.schedules import scheduled, warm_up_then_linear
 from trimtab.claims.tasks import budgeted
 from trimtab.lab.task import Task
@@ -106,6 +106,12 @@ CLAIM = Claim(
             tuple(f"batch {batch}" for batch in BATCHES),
             {"Lion": (AT_SMALL[0], AT_LARGE[0]), "AdamW": (AT_SMALL[1], AT_LARGE[1])},
             ordered=True,
+        ),
+    ),
+    gist="its gain over AdamW grows with the batch",
+    contests=(
+        Contest(
+            "lion", "AdamW", {f"at batch {batch}": f"Lion's gain at batch {batch}, test loss" for batch in BATCHES}
         ),
     ),
 )

@@ -7,10 +7,11 @@ import inspect
 from types import ModuleType
 from typing import cast
 
-from trimtab.catalog import nearest
+from trimtab.catalog import entries
 from trimtab.claims import CLAIMS
-from trimtab.claims.claim import Arm, Claim, Comparison, prose_fields
+from trimtab.claims.claim import PROSE_TYPES, Arm, Claim, Comparison, prose_fields
 from trimtab.lab.errors import InputError
+from trimtab.lab.suggestions import nearest
 
 _HASH_LENGTH = 16
 
@@ -31,8 +32,14 @@ def find_reference(name: str) -> str:
         InputError: no method of that name has a claim; the message offers the nearest.
     """
     wanted = name.strip().lower()
+    if wanted in entries() and wanted not in CLAIMS:
+        raise InputError(
+            f"no claim for {name!r}, a {entries()[wanted].kind}; `trimtab verify` lists those that there are"
+        )
     if wanted not in CLAIMS:
-        raise InputError(f"no claim for {name!r}; {nearest(wanted, CLAIMS)}")
+        raise InputError(
+            f"no claim for {name!r}; {nearest(wanted, CLAIMS, '`trimtab verify` lists those that there are')}"
+        )
     return CLAIMS[wanted]
 
 
@@ -73,6 +80,10 @@ class _Bare(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         is_string = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return ast.Pass() if is_string else self.generic_visit(node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
+        node.names = [each for each in node.names if each.name not in PROSE_TYPES]
+        return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if isinstance(node.func, ast.Name) and node.func.id == Claim.__name__:

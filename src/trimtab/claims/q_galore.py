@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from trimtab.claims.claim import Arm, Chosen, Claim, Comparison, Panel, Run, less, numbered, seeds
+from trimtab.claims.claim import Arm, Chosen, Claim, Comparison, Contest, Panel, Run, less, numbered, seeds
 from trimtab.claims.schedules import cosine, scheduled
 from trimtab.claims.tasks import budgeted
 from trimtab.lab.session import Session
@@ -169,5 +169,15 @@ CLAIM = Claim(
                 "without": ("galore", TO_NEAREST),
             },
         ),
+    ),
+    gist="Q-GaLore ends near GaLore with fewer decompositions, in less than half of AdamW's bytes",
+    contests=(
+        Contest(
+            "q_galore",
+            "GaLore",
+            {"": f"q_galore within {ALLOWED_LOSS} of galore, test loss"},
+            allowance=f"{ALLOWED_LOSS} nats per byte",
+        ),
+        Contest("galore", "AdamW", {"": "galore against adamw, test loss"}),
     ),
 )

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Panel, Run, less, numbered, seeds
+from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Contest, Panel, Run, less, numbered, seeds
 from trimtab.claims.schedules import scheduled
 from trimtab.claims.tasks import budgeted
 from trimtab.lab.task import Task
@@ -263,5 +263,25 @@ CLAIM = Claim(
             {problem: tuple(f"{name}, {problem}" for name in (*SHAPES, "linear for half as long", "refined"))},
         )
         for problem in PROBLEMS
+    ),
+    gist="linear decay is as good as any schedule, and a refined one is better",
+    contests=(
+        Contest("linear", "a constant rate", {"over four problems": "linear against constant, test loss"}),
+        Contest(
+            "linear",
+            "a cosine",
+            {
+                f"on a {problem.replace(', ', ' with ')}": f"linear against cosine, {problem}, test loss"
+                for problem in PROBLEMS
+            },
+        ),
+        Contest(
+            "refined",
+            "linear decay",
+            {
+                "in a run of the same length": "refined against linear, test loss",
+                "for the same budget": "refined against linear for half as long, test loss",
+            },
+        ),
     ),
 )

@@ -75,7 +75,7 @@ class Finding:
         decides: whether the verdict on the claim needs it.
         verdict: of this comparison.
         mean: improvement, over seeds.
-        low: lower end of the 95 % t interval.
+        low: lower end of the 95 % t interval, which is this comparison's alone.
         high: upper end.
         p_value: of the paired t test against no improvement, corrected by Holm's method within the claim.
         smallest_detectable: the smallest true improvement that so many seeds find four times out of five.

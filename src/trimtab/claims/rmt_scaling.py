@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
-from trimtab.claims.claim import Arm, Chosen, Claim, Comparison, Panel, Run, numbered, seeds
+from trimtab.claims.claim import Arm, Chosen, Claim, Comparison, Contest, Panel, Run, numbered, seeds
 from trimtab.claims.tasks import budgeted
 from trimtab.lab.errors import DivergedError
 from trimtab.lab.session import Session
@@ -323,5 +323,14 @@ CLAIM = Claim(
             ordered=True,
         ),
         Panel("Training loss", LOSS, "nats", ("digits",), {"learned": (LEARNED,), "tuned": (GRID,)}),
+    ),
+    gist="curvature foretells how rates grow with the batch, and learned ones match tuned ones",
+    contests=(
+        Contest(
+            "rmt_scaling",
+            "tuned SGD",
+            {"": f"learned against tuned, {LOSS}"},
+            allowance=f"{100 * CLAIMED_RATIO - 100:.0f} %",
+        ),
     ),
 )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trimtab.claims import CLAIMS, design
 from trimtab.claims.analysis import analyse
@@ -13,7 +14,7 @@ from trimtab.claims.loading import find_reference, load_reference, protocol_hash
 from trimtab.claims.result import ClaimResult
 from trimtab.claims.work import ClaimWork
 from trimtab.lab.environment import environment
-from trimtab.lab.errors import InputError
+from trimtab.lab.errors import Faults, InputError
 from trimtab.lab.executor import LocalExecutor, usable_cores
 from trimtab.lab.files import write_atomically
 from trimtab.lab.store import Store, read_store
@@ -64,7 +65,12 @@ def verify(
     Raises:
         InputError: an unknown name or scale, the full scale, or a directory that holds another protocol's trials.
     """
-    references = list(dict.fromkeys(find_reference(name) for name in (CLAIMS if names is None else names)))
+    faults, references = Faults(), list[str]()
+    for name in dict.fromkeys(CLAIMS if names is None else names):
+        with faults:
+            references.append(find_reference(name))
+    faults.raise_any()
+    references = list(dict.fromkeys(references))
     if not references:
         raise InputError(f"no claim was named; known are {', '.join(CLAIMS)}")
     if jobs is not None and jobs < 1:
@@ -99,7 +105,7 @@ def _run(reference: str, claim: Claim, out: Path, jobs: int, watch: Watch | None
     def points(outcomes: Outcomes) -> list[Point]:
         return design.points(claim, outcomes)
 
-    with Store(out / claim.id, {"claim": claim.id, "protocol": protocol}) as store:
+    with Store(out / claim.id, {"claim": claim.id, "protocol": protocol}, words=_change) as store:
         outcomes: Outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
         if any(point.key not in outcomes for point in points(outcomes)):
             store.annotate(lambda _: {"environment": environment()})
@@ -108,6 +114,10 @@ def _run(reference: str, claim: Claim, out: Path, jobs: int, watch: Watch | None
                 outcomes = run_study(points, store, executor, observer=observer)
     ran_on = read_store(out / claim.id).annotation["environment"]
     return analyse(claim, outcomes, protocol_hash=protocol, environment=ran_on)
+
+
+def _change(key: str, there: Any, here: Any) -> str:
+    return "the claim's experiment has changed since" if key == "protocol" else f"{key}: {there} there, {here} here"
 
 
 def _watching(watch: Watch | None, claim: Claim) -> AbstractContextManager[Observer | None]:

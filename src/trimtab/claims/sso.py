@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
-from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Panel, Run, numbered, seeds
+from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Contest, Panel, Run, numbered, seeds
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task
 from trimtab.lab.tasks.digits import Digits
@@ -249,6 +249,18 @@ CLAIM = Claim(
             {
                 name: tuple(f"{name}, {model}, {regime}" for model, regime in _places())
                 for name in (*BASELINES, *METHODS)
+            },
+        ),
+    ),
+    gist="30 % less training loss than the best of four tuned baselines, and less the more inner steps",
+    contests=(
+        Contest(
+            "sso",
+            "the best of four tuned baselines",
+            {
+                f"on {model}, {regime}": f"sso, {INNER_STEPS[-1]} inner steps against the best baseline, {model}, "
+                f"{regime}, {MEASURE}"
+                for model, regime in _places()
             },
         ),
     ),

@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from trimtab.lab.errors import InputError, StoreLostError, UnwritableError
+from trimtab.lab.errors import InputError, StoreLostError, UnwritableError, messages_of
 
 app = typer.Typer(
     name="trimtab",
@@ -30,7 +30,8 @@ def input_errors() -> Iterator[None]:
     try:
         yield
     except (InputError, StoreLostError, UnwritableError) as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        for message in messages_of(error) if isinstance(error, InputError) else [str(error)]:
+            Console(stderr=True).print(f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2 if isinstance(error, InputError) else 3) from None
 
 

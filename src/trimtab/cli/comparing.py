@@ -181,6 +181,7 @@ def _run(comparison: "PlannedComparison | ComparisonOverTasks", *, dry_run: bool
     from trimtab.report.export import to_json
 
     console = Console(stderr=as_json)
+    drawing.print_few_seeds(console, comparison)
     if dry_run:
         drawing.print_dry_run(console, comparison)
         return

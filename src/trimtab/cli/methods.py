@@ -1,5 +1,6 @@
 """The commands that browse the catalogue, and the one that starts a task."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -7,11 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from trimtab.catalog import entries, families, find, nearest, search
+from trimtab.catalog import entries, families, find, search
 from trimtab.catalog.entries import Entry
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors
 from trimtab.lab.errors import InputError
+from trimtab.lab.suggestions import nearest
 
 
 @app.command("list")
@@ -28,6 +30,9 @@ def list_entries(
 @app.command("search")
 def search_entries(query: Annotated[list[str], typer.Argument(help='Words, e.g. "large batch".')]) -> None:
     """Find methods by what they do."""
+    if not " ".join(query).strip():
+        with input_errors():
+            raise InputError("search for what? Words that describe a method are needed, such as: large batch")
     found = search(" ".join(query))
     if not found:
         Console(stderr=True).print(f"nothing found for {' '.join(query)!r}; `trimtab list` shows everything")
@@ -48,7 +53,7 @@ def _print_entries(found: list[Entry]) -> None:
 def show(name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries()))]) -> None:
     """Show everything about one method."""
     with input_errors():
-        entry = find(name)
+        entry = _shown(name)
         from trimtab.catalog.expressions import example
         from trimtab.compare.candidate import Candidate
 
@@ -66,12 +71,23 @@ def show(name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries
         Console(highlight=False).print(table)
 
 
+def _shown(name: str) -> Entry:
+    """Returns the entry of a name; of an expression, its parts are to be looked at one by one."""
+    parts = [part for part in re.split(r"\W+", name) if part in entries()]
+    if len(parts) > 1:
+        raise InputError(f"{name!r} is put together: show {' or '.join(parts)}")
+    return find(name)
+
+
 def _verdict(method: str) -> str:
+    from trimtab.claims.loading import load_reference
     from trimtab.claims.result import committed
     from trimtab.report.claims import verdict_line
 
     result = committed(method)
-    return f"not run yet; `trimtab verify {method}` does" if result is None else verdict_line(result)
+    if result is None:
+        return f"not run yet; `trimtab verify {method}` does"
+    return verdict_line(load_reference(CLAIMS[method]), result)
 
 
 @app.command("new-task")

@@ -34,6 +34,7 @@ def verify(
         if all_claims == bool(methods):
             raise InputError(f"name methods or give --all; there are claims for {', '.join(CLAIMS)}")
         say_loading()
+        from trimtab.claims.loading import load_reference
         from trimtab.claims.runner import NotJudged
         from trimtab.claims.runner import verify as try_claims
         from trimtab.report.claims import print_claim, watching
@@ -44,6 +45,6 @@ def verify(
                 complete = False
                 console.print(f"\n{result.id} could not be judged: {result.reason}", markup=False, style="red")
             else:
-                print_claim(console, result)
+                print_claim(console, load_reference(CLAIMS[result.id]), result)
     if not complete:
         raise typer.Exit(1)

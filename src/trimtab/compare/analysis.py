@@ -1,15 +1,17 @@
 """From the outcomes of a comparison to what they show."""
 
-import itertools
 import math
 import statistics as standard_statistics
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from trimtab.compare.bounds import Ranges
+from trimtab.compare.cautions import Standing, late_rise, warning
 from trimtab.compare.conclusion import conclude
+from trimtab.compare.pairs import between, compared_pairs, ranks
 from trimtab.compare.plan import FIRST_FINAL_SEED, TUNING_SEED, CandidateLike, Plan
 from trimtab.compare.result import (
-    ALPHA,
     CandidateResult,
     ComparisonResult,
     Interval,
@@ -18,7 +20,6 @@ from trimtab.compare.result import (
     Protocol,
     TaskFacts,
     TrialResult,
-    Verdict,
 )
 from trimtab.compare.target import Target
 from trimtab.lab import statistics
@@ -31,8 +32,9 @@ def analyse(
 ) -> ComparisonResult:
     """Ranks the candidates by what is finished so far.
 
-    Two candidates are compared by the paired t test over seeds on the validation loss at the end of the final runs. All
-    pairs are tested, and the p-values are corrected by Holm's method. A candidate's rank is one plus the number of
+    Two candidates are compared by the paired t test over seeds on the validation loss at the end of the final runs
+    (:func:`trimtab.lab.statistics.paired.paired_difference`). All pairs are tested, and the p-values are corrected by
+    Holm's method. A candidate's rank is one plus the number of
     candidates that are significantly better. A candidate with a final run that did not finish is not ranked: what is
     left of its runs would be a favourable selection.
 
@@ -43,37 +45,24 @@ def analyse(
         reference: label of the candidate that verdicts compare with.
         environment: facts to pass on.
     """
-    finals = {c.label: _final_outcomes(plan, c, outcomes) for c in plan.candidates}
-    complete = {label: _losses(runs) for label, runs in finals.items()}
+    ended = {c.label: [run.loss for run in _final_outcomes(plan, c, outcomes)] for c in plan.candidates}
     ranked = {
         label: [loss for loss in losses if loss is not None]
-        for label, losses in complete.items()
+        for label, losses in ended.items()
         if len(losses) == plan.seeds and None not in losses
     }
-    pairs = _pairs(ranked) if plan.seeds > 1 else ()
-    ranks = _ranks(ranked, pairs)
+    ranges = Ranges.of(task, outcomes.values())
+    pairs = compared_pairs(ranked, ranges.span) if plan.seeds > 1 else ()
+    judged = _Judged(task, ranges, pairs, Standing(ranked, ranks(ranked, pairs), task.sign), reference)
     target = Target(task, ranked.get(reference), reference)
-    results = [
-        _candidate_result(
-            plan,
-            c,
-            outcomes,
-            finals[c.label],
-            task=task,
-            rank=ranks.get(c.label),
-            pairs=pairs,
-            reference=reference,
-            target=target,
-        )
-        for c in plan.candidates
-    ]
+    results = [_candidate_result(plan, c, outcomes, judged, target) for c in plan.candidates]
     results.sort(key=_order)
     return ComparisonResult(
         task=task,
         protocol=Protocol(
             plan.trials,
             plan.seeds,
-            plan.budget // task.batch_size if plan.budget and task.batch_size else None,
+            _steps(plan, task),
             plan.budget,
             TUNING_SEED,
             FIRST_FINAL_SEED,
@@ -94,72 +83,38 @@ def _final_outcomes(plan: Plan, candidate: CandidateLike, outcomes: Outcomes) ->
     return [outcomes[point.key] for point in points if point.key in outcomes]
 
 
-def _losses(runs: Sequence[Outcome]) -> list[float | None]:
-    return [run.loss for run in runs]
+@dataclass(frozen=True)
+class _Judged:
+    """What was found of all candidates together."""
 
-
-def _pairs(ranked: dict[str, list[float]]) -> tuple[Pair, ...]:
-    labels = list(itertools.combinations(ranked, 2))
-    differences = [statistics.paired_difference(ranked[second], ranked[first]) for first, second in labels]
-    corrected = statistics.holm([difference.p_value for difference in differences])
-    return tuple(
-        Pair(first, second, d.mean, d.low, d.high, float(p), d.smallest_detectable, d.n)
-        for (first, second), d, p in zip(labels, differences, corrected, strict=True)
-    )
-
-
-def _ranks(ranked: dict[str, list[float]], pairs: Sequence[Pair]) -> dict[str, int]:
-    """Ranks by what the pairs show; with a single seed they show nothing, and all share the first rank."""
-    if not ranked:
-        return {}
-    labels = list(ranked)
-    p_values = {frozenset((pair.first, pair.second)): pair.p_value for pair in pairs}
-    corrected: list[list[float]] = [
-        [p_values.get(frozenset((row, column)), 1.0) for column in labels] for row in labels
-    ]
-    means = [sum(losses) / len(losses) for losses in ranked.values()]
-    return dict(zip(ranked, statistics.ranks(means, corrected, ALPHA), strict=True))
-
-
-def _between(pairs: Sequence[Pair], label: str, reference: str) -> Pair | None:
-    """The pair of a candidate and the reference, turned so that an improvement is the candidate's."""
-    for p in pairs:
-        if (p.first, p.second) == (label, reference):
-            return p
-        if (p.first, p.second) == (reference, label):
-            return Pair(label, reference, -p.improvement, -p.high, -p.low, p.p_value, p.smallest_detectable, p.seeds)
-    return None
-
-
-def _verdict(pair: Pair | None) -> Verdict | None:
-    if pair is None:
-        return None
-    if pair.p_value >= ALPHA or pair.improvement == 0:
-        return "no difference shown"
-    return "helps" if pair.improvement > 0 else "hurts"
+    task: TaskFacts
+    ranges: Ranges
+    pairs: tuple[Pair, ...]
+    standing: Standing
+    reference: str
 
 
 def _candidate_result(
     plan: Plan,
     candidate: CandidateLike,
     outcomes: Outcomes,
-    runs: list[Outcome],
-    *,
-    task: TaskFacts,
-    rank: int | None,
-    pairs: Sequence[Pair],
-    reference: str,
+    judged: _Judged,
     target: Target,
 ) -> CandidateResult:
+    runs = _final_outcomes(plan, candidate, outcomes)
     best = plan.best(candidate, outcomes)
     tuned = {} if best is None else best.settings
     tuning = [(point, outcomes[point.key]) for point in plan.tuning_points(candidate) if point.key in outcomes]
     everything = [outcome for _, outcome in tuning] + runs
     costs = target.costs(runs)
-    pair = _between(pairs, candidate.label, reference)
+    pair = between(judged.pairs, candidate.label, judged.reference)
+    task, ranges = judged.task, judged.ranges
     note = _note(plan, candidate, best, tuning, runs)
+    rank = judged.standing.ranks.get(candidate.label)
     if best is not None and not note:
-        note = _warning(candidate, best, tuning, runs, task.rate or "")
+        odd = judged.standing.scatter_in_words(candidate.label) if rank is not None else ""
+        found = (odd, late_rise(runs, task.sign), warning(candidate, best, tuning, runs, task.rate or ""))
+        note = "; ".join(filter(None, found))
     return CandidateResult(
         label=candidate.label,
         title=candidate.title,
@@ -168,12 +123,12 @@ def _candidate_result(
         settings=candidate.settings(tuned),
         rank=rank,
         note=note,
-        verdict=_verdict(pair),
+        verdict=None if pair is None else pair.verdict,
         against_reference=pair,
-        loss=_interval([run.loss for run in runs]),
-        metric=_interval([run.metric for run in runs]),
-        test_loss=_interval([run.test_loss for run in runs]),
-        test_metric=_interval([run.test_metric for run in runs]),
+        loss=_interval([run.loss for run in runs], ranges.loss),
+        metric=_interval([run.metric for run in runs], ranges.metric),
+        test_loss=_interval([run.test_loss for run in runs], ranges.loss),
+        test_metric=_interval([run.test_metric for run in runs], ranges.metric),
         final_losses=tuple(
             outcomes[point.key].loss if point.key in outcomes else None
             for point in plan.final_points(candidate, outcomes)
@@ -185,9 +140,15 @@ def _candidate_result(
         step_seconds=_median([run.step_seconds for run in everything if run.step_seconds is not None]),
         state_bytes=max((outcome.state_bytes for outcome in everything), default=None),
         trouble=dict(Counter(outcome.status for outcome in everything if outcome.status != "complete")),
-        code="" if best is None else candidate.code(tuned),
+        code="" if best is None else candidate.code(tuned, _steps(plan, task)),
         trial_seconds=_median([outcome.seconds for outcome in everything if outcome.status == "complete"]),
+        erratic=rank is not None and judged.standing.erratic(candidate.label),
     )
+
+
+def _steps(plan: Plan, task: TaskFacts) -> int | None:
+    """The length of a run in plain steps, where it is known."""
+    return plan.budget // task.batch_size if plan.budget and task.batch_size else None
 
 
 def _note(
@@ -206,31 +167,18 @@ def _note(
     return ""
 
 
-def _warning(
-    candidate: CandidateLike, best: Point, tuning: list[tuple[Point, Outcome]], runs: list[Outcome], rate: str
-) -> str:
-    """What a reader of a candidate's rank should know."""
-    warnings = []
-    if rate in candidate.tunables and len(tuning) > 2 and _at_edge(best.settings[rate], tuning, rate):
-        warnings.append(f"the best {rate} is the most extreme that was tried: a wider range may do better")
-    if len(runs) > 1 and len({run.loss for run in runs}) == 1:
-        warnings.append(f"all {len(runs)} seeds ended at exactly the same value: does it depend on the seed?")
-    return "; ".join(warnings)
-
-
-def _at_edge(value: object, tuning: list[tuple[Point, Outcome]], name: str) -> bool:
-    # weight decay near its lower end is as good as none: only the learning rate's edge says something
-    values = [point.settings[name] for point, _ in tuning]
-    numbers = [v for v in values if isinstance(v, float)]
-    return len(numbers) == len(values) and value in (min(numbers), max(numbers))
-
-
-def _interval(values: Sequence[float | None]) -> Interval | None:
+def _interval(values: Sequence[float | None], bounds: statistics.Bounds) -> Interval | None:
     known = [value for value in values if value is not None]
     if not known:
         return None
-    mean, low, high = statistics.mean_interval(known)
-    return Interval(mean, low if math.isfinite(low) else None, high if math.isfinite(high) else None)
+    mean, low, high = statistics.mean_interval(known, bounds=bounds)
+    # without any spread it would be everything that is possible, which is not worth a line
+    return Interval(mean, None, None) if (low, high) == _ends(bounds) else Interval(mean, low, high)
+
+
+def _ends(bounds: statistics.Bounds) -> tuple[float, float]:
+    low, high = bounds
+    return (-math.inf if low is None else low), (math.inf if high is None else high)
 
 
 def _median(values: Sequence[float]) -> float | None:

@@ -49,7 +49,7 @@ def build_comparison(
         _refuse(for_commands, "belongs to a comparison with --command")
         if not tasks:
             raise InputError("name a task (digits, path/to/task.py:name), or give a --command")
-        chosen = candidates or DEFAULT_CANDIDATES
+        chosen = DEFAULT_CANDIDATES if candidates is None else candidates
         if len(tasks) == 1:
             return Comparison(tasks[0], chosen, seeds=seeds, steps=steps, **options)
         return ComparisonOverTasks(tasks, chosen, seeds=seeds, steps=steps, **options)

@@ -62,9 +62,9 @@ class Candidate:
         """Returns nothing: the label says all."""
         return {}
 
-    def code(self, tuned: Settings) -> str:
-        """Returns the lines that use it outside of trimtab's experiments."""
-        return self.expression.code(tuned)
+    def code(self, tuned: Settings, total_steps: int | None = None) -> str:
+        """Returns the lines that use it outside of trimtab's experiments, in a run of so many steps."""
+        return self.expression.code(tuned, total_steps)
 
 
 def parse_candidates(text: str) -> list[Candidate]:

@@ -16,7 +16,7 @@ from trimtab.compare.stored import load_result
 from trimtab.compare.work import ComparisonWork
 from trimtab.lab.checks import check_path, check_texts, check_whole
 from trimtab.lab.devices import as_the_only_one
-from trimtab.lab.errors import InputError
+from trimtab.lab.errors import Faults, InputError
 from trimtab.lab.executor import Executor
 from trimtab.lab.lease import Limits
 from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
@@ -80,21 +80,26 @@ class Comparison(PlannedComparison):
         device: str = "cpu",
     ) -> None:
         start = time.monotonic()
-        seconds = None if budget is None else parse_duration(budget)
         if not isinstance(candidates, str):
             check_texts("candidates", candidates)
         if steps is not None:
             check_whole("steps", steps)
         if out is not None:
             check_path("out", out)
-        text = candidates if isinstance(candidates, str) else ",".join(candidates)
-        chosen = tuple(parse_candidates(text))
-        running = Running(pruner, jobs, store, limits, executor, ray_address, device)
-        labels = [candidate.label for candidate in chosen]
-        reference = chosen_reference(labels, reference)
-        self._task_reference = task
-        self._task = load_task(task)
-        check_task(self._task, task)
+        faults = Faults()
+        with faults:
+            seconds = None if budget is None else parse_duration(budget)
+        with faults:
+            text = candidates if isinstance(candidates, str) else ",".join(candidates)
+            chosen = tuple(parse_candidates(text))
+            against = chosen_reference([candidate.label for candidate in chosen], reference)
+        with faults:
+            running = Running(pruner, jobs, store, limits, executor, ray_address, device)
+        with faults:
+            self._task_reference = task
+            self._task = load_task(task)
+            check_task(self._task, task)
+        faults.raise_any()
         allowed = None if seconds is None else Budget(seconds, trials, seeds, self._task.seeds, start)
         counts = starting_numbers(allowed, trials, self._task.seeds if seeds is None else seeds)
         plan = Plan(
@@ -108,8 +113,12 @@ class Comparison(PlannedComparison):
             definition={"device": as_the_only_one(running.device)},
         )
         out = Path("runs") / plan.task if out is None else Path(out)
-        super().__init__(plan, out, reference=reference, running=running, budget=allowed)
-        models = [self._session(candidate).model for candidate in chosen]
+        super().__init__(plan, out, reference=against, running=running, budget=allowed)
+        models = []
+        for candidate in chosen:
+            with faults:
+                models.append(self._session(candidate).model)
+        faults.raise_any()
         self._parameters = sum(p.numel() for p in models[0].parameters() if p.requires_grad)
 
     def _session(self, candidate: Candidate) -> Session:
@@ -191,4 +200,5 @@ class Comparison(PlannedComparison):
             sizes,
             self._parameters,
             task.batch_size,
+            bounds=metric.bounds,
         )

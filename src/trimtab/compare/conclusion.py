@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from trimtab.compare.result import ALPHA, CandidateResult, Pair
+from trimtab.compare.cautions import few_seeds
+from trimtab.compare.result import CandidateResult, Pair
 
 
 def conclude(
@@ -28,22 +29,23 @@ def conclude(
     if len(ranked) == 1:
         sentences.append(f"{ranked[0].label} is the only candidate that could be ranked: there is nothing to compare.")
     elif seeds < 2:
-        sentences.append("With one seed no difference can be shown; run more seeds to rank the candidates.")
+        sentences += few_seeds(seeds, len(ranked))
     else:
         sentences.append(_leaders([result.label for result in ranked if result.rank == 1], len(ranked), pairs))
+        sentences += _erratic(ranked)
         if any(result.verdict in ("helps", "hurts") for result in ranked):
             sentences += _against(ranked, reference, objective)
-        sentences += _power(pairs)
+        sentences += [*_power(ranked, pairs, reference), *few_seeds(seeds, len(ranked))]
     sentences += [f"{result.label}: {result.note}." for result in results if result.rank is None]
     return tuple(sentences)
 
 
 def _leaders(first: list[str], candidates: int, pairs: Sequence[Pair]) -> str:
-    if len(first) == candidates and all(pair.p_value >= ALPHA for pair in pairs):
+    if len(first) == candidates and not any(pair.shown for pair in pairs):
         return f"No difference was shown between any two of {listed(first)}."
     if len(first) > 1:
         return f"{listed(first)} share the first rank: no candidate is shown to be better than any of them."
-    beaten = sum(pair.p_value < ALPHA and first[0] in (pair.first, pair.second) for pair in pairs)
+    beaten = sum(pair.shown and first[0] in (pair.first, pair.second) for pair in pairs)
     if beaten == candidates - 1:
         return f"{first[0]} is better than every other candidate."
     return f"{first[0]} alone has the first rank: each other candidate is worse than some candidate."
@@ -65,15 +67,41 @@ def _against(ranked: list[CandidateResult], reference: str, objective: str) -> l
     return sentences
 
 
-def _power(pairs: Sequence[Pair]) -> list[str]:
-    undecided = [pair for pair in pairs if pair.p_value >= ALPHA]
-    if not undecided:
+def _erratic(ranked: Sequence[CandidateResult]) -> list[str]:
+    found = [result.label for result in ranked if result.erratic]
+    if not found:
         return []
-    largest = max(pair.smallest_detectable for pair in undecided)
-    return [
-        f"Where no difference was shown, one of {largest:.2g} or more would have been found four times out of five "
-        "(before correction for the number of pairs)."
-    ]
+    its, rank = ("its", "rank says") if len(found) == 1 else ("their", "ranks say")
+    return [f"The seeds of {listed(found)} differ so much that {its} {rank} only that nothing could be shown."]
+
+
+def _power(ranked: Sequence[CandidateResult], pairs: Sequence[Pair], reference: str) -> list[str]:
+    """What would have been found where nothing was: by candidate, or without a reference from the best to the worst."""
+    undecided = [pair for pair in pairs if not pair.shown]
+    same = [pair for pair in undecided if _identical(pair, ranked)]
+    sentences = [f"{pair.first} and {pair.second} ended exactly alike with every seed." for pair in same]
+    against = [result.against_reference for result in ranked]
+    tested = [pair for pair in against if pair is not None and not pair.shown and not _identical(pair, ranked)]
+    if tested:
+        by_candidate = listed([f"{pair.simultaneous_detectable:.2g} for {pair.first}" for pair in tested])
+        return [
+            *sentences,
+            f"Where no difference from {reference} was shown, one of this size would have been found four times out of "
+            f"five: {by_candidate}.",
+        ]
+    sizes = sorted(pair.simultaneous_detectable for pair in undecided if pair not in same)
+    if sizes and not any(pair is not None for pair in against):
+        least, most = f"{sizes[0]:.2g}", f"{sizes[-1]:.2g}"
+        between = least if least == most else f"{least} to {most}, depending on the pair,"
+        sentences.append(
+            f"Where no difference was shown, one of {between} would have been found four times out of five."
+        )
+    return sentences
+
+
+def _identical(pair: Pair, ranked: Sequence[CandidateResult]) -> bool:
+    ends = {result.label: result.final_losses for result in ranked}
+    return ends[pair.first] == ends[pair.second]
 
 
 def listed(words: Sequence[str]) -> str:

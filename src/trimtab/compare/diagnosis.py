@@ -22,7 +22,7 @@ from trimtab.compare.candidate import Candidate, parse_candidates
 from trimtab.compare.diagnosis_result import DiagnosisResult, Measurement
 from trimtab.lab.checks import MANY, check_text, check_texts, check_whole
 from trimtab.lab.environment import environment
-from trimtab.lab.errors import InputError
+from trimtab.lab.errors import Faults, InputError
 from trimtab.lab.loading import load_task
 from trimtab.lab.randomness import derived_seed
 from trimtab.lab.session import Session
@@ -85,11 +85,17 @@ class Diagnosis:
         check_whole("points", points, most=MANY)
         check_whole("batches", batches)
         check_whole("seed", seed, least=0)
-        self.candidates = parse_candidates(candidates if isinstance(candidates, str) else ",".join(candidates))
-        self.along = self.candidates[0] if along is None else Candidate(parse_expression(along))
+        faults = Faults()
+        with faults:
+            self.candidates = parse_candidates(candidates if isinstance(candidates, str) else ",".join(candidates))
+        with faults:
+            given = None if along is None else Candidate(parse_expression(along))
+        with faults:
+            self._task = load_task(task)
+            check_task(self._task, task)
+        faults.raise_any()
+        self.along = self.candidates[0] if given is None else given
         self.reference, self.seed = task, seed
-        self._task = load_task(task)
-        check_task(self._task, task)
         self.steps = self._task.steps if steps is None else steps
         self.points = measured_steps(self.steps, points)
         self._noise = derived_seed(seed, MEASURING_STREAM)

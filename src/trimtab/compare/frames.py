@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from trimtab.compare.over_tasks.comparison import load_any
-from trimtab.compare.result import ALPHA, CandidateResult, ComparisonResult, Interval, Phase, Verdict
+from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, Pair, Phase, Verdict
 from trimtab.lab.checks import check_path, check_text
 from trimtab.lab.errors import InputError
 from trimtab.lab.trial import Status
@@ -19,6 +19,9 @@ __all__ = ["Frames", "read"]
 
 Columns = dict[str, tuple[list[Any], Any]]
 """Name to values and type."""
+
+_CORRECTED = ("simultaneous_low", "simultaneous_high", "p_value", "simultaneous_detectable")
+"""What of a pair takes into account how many were tested."""
 
 
 def read(place: str | Path, task: str | None = None) -> "Frames":
@@ -117,12 +120,16 @@ class Frames:
         """The ranking: a row a candidate, best first, and those that could not be ranked last.
 
         Returns:
-            ``candidate``; ``rank``, missing without one; ``verdict`` against the reference with ``improvement`` on it,
-            its 95 % interval ``improvement_low`` and ``improvement_high``, and ``p_value`` after correction; means over
-            seeds ``loss``, ``metric``, ``test_loss`` and ``test_metric``, each with ``_low`` and ``_high``;
-            ``tuned_loss`` of the best tuning trial; ``cost_to_target``, ``reached_target`` and
-            ``learning_rate_decades`` as in the report; ``step_seconds``, ``trial_seconds`` and ``state_bytes``; how
-            many trials ``diverged``, ``failed`` or were ``pruned``; ``note``; ``code``; and the best settings.
+            ``candidate``; ``rank``, missing without one; ``verdict`` against the reference with ``improvement`` on it;
+            the 95 % interval of this pair alone, ``improvement_low`` and ``improvement_high``, and the one that holds
+            for all pairs at once and goes with the verdict, ``simultaneous_low`` and ``simultaneous_high``; ``p_value``
+            after correction; ``smallest_detectable`` and ``simultaneous_detectable``, the true difference that these
+            seeds would have shown four times out of five, alone and among all pairs; ``erratic``: whether the rank says
+            only that nothing could be shown; means over seeds ``loss``, ``metric``, ``test_loss`` and ``test_metric``,
+            each with ``_low`` and ``_high``; ``tuned_loss`` of the best tuning trial; ``cost_to_target``,
+            ``reached_target`` and ``learning_rate_decades`` as in the report; ``step_seconds``, ``trial_seconds`` and
+            ``state_bytes``; how many trials ``diverged``, ``failed`` or were ``pruned``; ``note``; ``code``; and the
+            best settings.
         """
         found = self.result.candidates
         against = [c.against_reference for c in found]
@@ -130,11 +137,14 @@ class Frames:
             "candidate": ([c.label for c in found], self._labels),
             "rank": ([c.rank for c in found], "Int64"),
             "verdict": ([c.verdict for c in found], get_args(Verdict)),
-            "improvement": ([None if pair is None else pair.improvement for pair in against], "float64"),
-            "improvement_low": ([None if pair is None else pair.low for pair in against], "float64"),
-            "improvement_high": ([None if pair is None else pair.high for pair in against], "float64"),
-            "p_value": ([None if pair is None else pair.p_value for pair in against], "float64"),
+            "improvement": (_of_pairs(against, "improvement"), "float64"),
+            "improvement_low": (_of_pairs(against, "low"), "float64"),
+            "improvement_high": (_of_pairs(against, "high"), "float64"),
         }
+        for name in _CORRECTED:
+            columns[name] = (_of_pairs(against, name), "float64")
+        columns["smallest_detectable"] = (_of_pairs(against, "smallest_detectable"), "float64")
+        columns["erratic"] = ([c.erratic for c in found], "bool")
         for name in ("loss", "metric", "test_loss", "test_metric"):
             columns |= _interval(name, [getattr(c, name) for c in found])
         for name in ("tuned_loss", "cost_to_target", "learning_rate_decades", "step_seconds", "trial_seconds"):
@@ -151,16 +161,17 @@ class Frames:
         """A row a pair of ranked candidates, compared seed by seed.
 
         Returns:
-            ``first`` and ``second``; ``improvement``: how much lower the loss of ``first`` is in the mean, with its
-            95 % interval ``low`` and ``high``; ``p_value`` of the paired t test, corrected by Holm's method;
-            ``significant``: whether it is below 5 %; ``smallest_detectable``: the true difference that these ``seeds``
-            would have shown four times out of five.
+            ``first`` and ``second``; ``improvement``: how much lower the loss of ``first`` is in the mean; the 95 %
+            interval of this pair alone, ``low`` and ``high``, and the one that holds for all pairs at once,
+            ``simultaneous_low`` and ``simultaneous_high``; ``p_value`` of the paired t test, corrected by Holm's
+            method; ``significant``: whether it is below 5 %; the true difference that these ``seeds`` would have shown
+            four times out of five, ``smallest_detectable`` alone and ``simultaneous_detectable`` among all pairs.
         """
         pairs = self.result.pairs
         columns: Columns = {name: ([getattr(p, name) for p in pairs], self._labels) for name in ("first", "second")}
-        for name in ("improvement", "low", "high", "p_value", "smallest_detectable"):
+        for name in ("improvement", "low", "high", *_CORRECTED, "smallest_detectable"):
             columns[name] = ([getattr(p, name) for p in pairs], "float64")
-        columns["significant"] = ([p.p_value < ALPHA for p in pairs], "bool")
+        columns["significant"] = ([p.shown for p in pairs], "bool")
         columns["seeds"] = ([p.seeds for p in pairs], "int64")
         return _frame(columns)
 
@@ -184,6 +195,10 @@ def _interval(name: str, intervals: Sequence[Interval | None]) -> Columns:
     for column, end in ((name, "mean"), (f"{name}_low", "low"), (f"{name}_high", "high")):
         found[column] = ([None if each is None else getattr(each, end) for each in intervals], "float64")
     return found
+
+
+def _of_pairs(pairs: Sequence[Pair | None], name: str) -> list[Any]:
+    return [None if pair is None else getattr(pair, name) for pair in pairs]
 
 
 def _count(candidate: CandidateResult, status: str) -> int:

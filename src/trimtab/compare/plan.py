@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from trimtab.compare.result import Phase
 from trimtab.lab.checks import MANY, check_name, check_text, check_whole
-from trimtab.lab.errors import InputError
+from trimtab.lab.errors import Faults, InputError
 from trimtab.lab.study import Outcomes
 from trimtab.lab.trial import Point
 from trimtab.lab.tunable import Settings, Tunables, Value, quasi_random_settings
@@ -52,8 +52,8 @@ class CandidateLike(Protocol):
         """Returns all settings that it runs with."""
         ...
 
-    def code(self, tuned: Settings) -> str:
-        """Returns the lines that use it, to be pasted."""
+    def code(self, tuned: Settings, total_steps: int | None = None) -> str:
+        """Returns the lines that use it in a run of so many steps, to be pasted."""
         ...
 
     def definition(self) -> dict[str, Any]:
@@ -102,8 +102,11 @@ class Plan:
     def __post_init__(self) -> None:
         check_name("task", self.task)
         check_text("task_fingerprint", self.task_fingerprint)
-        check_whole("trials", self.trials, most=MANY)
-        check_whole("seeds", self.seeds, most=MANY)
+        faults = Faults()
+        for name in ("trials", "seeds"):
+            with faults:
+                check_whole(name, getattr(self, name), most=MANY)
+        faults.raise_any()
         if self.budget is not None:
             check_whole("budget", self.budget)
         if self.pruning is not None:

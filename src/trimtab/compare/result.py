@@ -1,6 +1,6 @@
 """What a comparison found, as plain values: the report, ``results.json`` and the command line all draw from this."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from trimtab.lab.pace import PacePoint
@@ -16,12 +16,14 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over seeds with its t interval.
+    """A mean over seeds with its 95 % interval, which stays within what is possible.
+
+    It is the t interval, on a scale where bounded values have no bounds.
 
     Args:
         mean: of the final runs.
-        low: lower end; ``None`` with fewer than two runs.
-        high: upper end; ``None`` with fewer than two runs.
+        low: lower end; ``None`` with fewer than two runs, and where all of them are equal.
+        high: upper end; ``None`` in the same cases.
     """
 
     mean: float
@@ -33,14 +35,22 @@ class Interval:
 class Pair:
     """Two candidates' final validation losses, compared seed by seed.
 
+    The p-value, and what is called simultaneous, take into account how many pairs were tested. The rest would hold if
+    nothing but this pair had been.
+
     Args:
         first: label of a candidate.
         second: label of another one.
         improvement: how much lower the loss of ``first`` is, in the mean; positive means that ``first`` is better.
-        low: lower end of the 95 % t interval of the improvement.
+        low: lower end of the 95 % interval of this pair alone.
         high: upper end.
+        simultaneous_low: lower end of the interval that holds for all pairs at once, with 95 %. It reaches beyond zero
+            on both sides exactly where no difference is shown.
+        simultaneous_high: upper end.
         p_value: of the two-sided paired t test, corrected by Holm's method for the number of pairs.
-        smallest_detectable: the true difference that this many seeds would have shown four times out of five.
+        smallest_detectable: the true difference that this many seeds would have shown four times out of five, if
+            nothing but this pair were tested.
+        simultaneous_detectable: the same when all pairs are.
         seeds: how many pairs there were.
     """
 
@@ -49,9 +59,37 @@ class Pair:
     improvement: float
     low: float
     high: float
+    simultaneous_low: float
+    simultaneous_high: float
     p_value: float
     smallest_detectable: float
+    simultaneous_detectable: float
     seeds: int
+
+    @property
+    def shown(self) -> bool:
+        """Whether a difference is shown."""
+        return self.p_value < ALPHA and self.improvement != 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is shown of ``first``, against ``second``."""
+        if not self.shown:
+            return "no difference shown"
+        return "helps" if self.improvement > 0 else "hurts"
+
+    def turned(self) -> "Pair":
+        """Returns the same from the other side."""
+        return replace(
+            self,
+            first=self.second,
+            second=self.first,
+            improvement=-self.improvement,
+            low=-self.high,
+            high=-self.low,
+            simultaneous_low=-self.simultaneous_high,
+            simultaneous_high=-self.simultaneous_low,
+        )
 
 
 @dataclass(frozen=True)
@@ -82,6 +120,7 @@ class CandidateResult:
         trouble: how many trials ended ``diverged``, ``failed`` or ``pruned``.
         code: the lines that use it, to be pasted.
         trial_seconds: median wall-clock seconds of a trial that ran to its end.
+        erratic: whether its seeds differ so much from each other that its rank says little; ``note`` says how.
     """
 
     label: str
@@ -107,6 +146,7 @@ class CandidateResult:
     trouble: dict[str, int]
     code: str
     trial_seconds: float | None = None
+    erratic: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,6 +212,7 @@ class TaskFacts:
         metric_source: where a command's metric is found.
         rate: name of the setting that is shown as the learning rate; ``None`` if there is none.
         timeout: seconds after which a run of a command has failed.
+        bounds: the least and the largest value that the metric can have, where the task says so.
     """
 
     name: str
@@ -186,6 +227,7 @@ class TaskFacts:
     metric_source: str = ""
     rate: str | None = "lr"
     timeout: float | None = None
+    bounds: tuple[float | None, float | None] | None = None
 
     @property
     def objective(self) -> str:

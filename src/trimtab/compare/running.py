@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.compare.budget import Budget, Numbers, Price, fitting, predicted_seconds, written
+from trimtab.compare.changes import definition_changes, manifest_change, remedies
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import ComparisonResult, TaskFacts
 from trimtab.compare.running_options import PRUNERS, Running
@@ -97,7 +98,7 @@ class PlannedComparison(ABC):
             StoreLostError: it went away while the study ran, and stayed away.
         """
         pruner = None if self.plan.pruning is None else PRUNERS[self.plan.pruning]()
-        with Store(self.location, self.plan.manifest(), self.running.limits) as store:
+        with Store(self.location, self.plan.manifest(), self.running.limits, manifest_change) as store:
             self._agree(store)
             outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
             if not self.chosen or any(point.key not in outcomes for point in self.plan.points(outcomes)):
@@ -194,17 +195,14 @@ class PlannedComparison(ABC):
     def _definitions(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """Those of all candidates that ever took part, so that none can come back as another one."""
         ours = {c.label: json.loads(json.dumps(c.definition())) for c in self.plan.candidates}
+        changed: dict[str, list[str]] = {}
         for label, definition in ours.items():
-            before = known.get(label, definition)
-            changes = [
-                f"{key}: {before.get(key)!r} there, {definition.get(key)!r} here"
-                for key in {**before, **definition}
-                if before.get(key) != definition.get(key)
-            ]
-            if changes:
-                thing = "output directory" if self.running.store is None else "database"
-                raise StudyMismatchError(
-                    f"{shown(self.location)} holds results of another candidate {label} ({'; '.join(changes)}). Give "
-                    f"this one another name, choose another {thing}, or remove this one to start again."
-                )
+            if changes := definition_changes(known.get(label, definition), definition):
+                changed.setdefault("; ".join(changes), []).append(label)
+        if changed:
+            words = ". ".join(f"{', '.join(labels)}: {changes}" for changes, labels in changed.items())
+            raise StudyMismatchError(
+                f"{shown(self.location)} holds trials of the same names from before a change, and new ones could not "
+                f"be compared with them. {words}. {remedies(self.location)}."
+            )
         return {**known, **ours}

@@ -8,15 +8,15 @@ from typing import TypeVar
 import optuna
 from optuna.pruners import BasePruner
 
-from trimtab.catalog import nearest
 from trimtab.lab.checks import MANY_WORKERS, check_text, check_whole
 from trimtab.lab.contact import Contact
 from trimtab.lab.database import Location, parse_url, shown
 from trimtab.lab.devices import usable_device, visibilities
-from trimtab.lab.errors import InputError, StoreAwayError, StoreUnreachableError
+from trimtab.lab.errors import Faults, InputError, StoreAwayError, StoreUnreachableError
 from trimtab.lab.executor import Executor, LocalExecutor, usable_cores
 from trimtab.lab.lease import Limits
 from trimtab.lab.ray_executor import RayExecutor
+from trimtab.lab.suggestions import nearest
 from trimtab.lab.trial import Work
 
 PRUNERS: dict[str, Callable[[], BasePruner]] = {
@@ -77,23 +77,30 @@ class Running:
         for name in ("pruner", "executor", "ray_address", "device"):
             if getattr(self, name) is not None:
                 check_text(name, getattr(self, name))
-        if self.pruner is not None and self.pruner not in PRUNERS:
-            raise InputError(f"pruner={self.pruner!r}: {nearest(self.pruner, PRUNERS)}")
-        if self.jobs is not None:
-            check_whole("jobs", self.jobs, most=MANY_WORKERS)
         if self.limits is not None and not isinstance(self.limits, Limits):
             raise InputError(f"limits={self.limits!r}: Limits are needed")
-        if self.executor not in EXECUTORS:
-            raise InputError(f"executor={self.executor!r}: {nearest(self.executor, EXECUTORS)}")
-        if self.ray_address is not None and self.executor != "ray":
-            raise InputError(f"ray_address={self.ray_address!r} is only of use with executor='ray'")
-        if self.store is not None:
-            parse_url(self.store)
-        if self.executor == "ray" and self.device not in ("cpu", "cuda"):
-            raise InputError(
-                f"device={self.device!r}: with Ray 'cpu' and 'cuda' are possible; Ray chooses among several"
-            )
-        usable_device(self.device_here)
+        faults = Faults()
+        with faults:
+            if self.pruner is not None and self.pruner not in PRUNERS:
+                raise InputError(f"pruner={self.pruner!r}: {nearest(self.pruner, PRUNERS)}")
+        with faults:
+            if self.jobs is not None:
+                check_whole("jobs", self.jobs, most=MANY_WORKERS)
+        with faults:
+            if self.executor not in EXECUTORS:
+                raise InputError(f"executor={self.executor!r}: {nearest(str(self.executor), EXECUTORS)}")
+            if self.ray_address is not None and self.executor != "ray":
+                raise InputError(f"ray_address={self.ray_address!r} is only of use with executor='ray'")
+        with faults:
+            if self.store is not None:
+                parse_url(self.store)
+        with faults:
+            if self.executor == "ray" and self.device not in ("cpu", "cuda"):
+                raise InputError(
+                    f"device={self.device!r}: with Ray 'cpu' and 'cuda' are possible; Ray chooses among several"
+                )
+            usable_device(self.device_here)
+        faults.raise_any()
 
     @property
     def device_here(self) -> str:

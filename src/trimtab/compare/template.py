@@ -18,7 +18,8 @@ def write_template(path: str | Path) -> str:
     check_path("path", path)
     path = Path(path)
     if path.suffix != ".py":
-        raise InputError(f"{path}: a task is a Python file, its name has to end in .py")
+        offer = f": {path.name}.py" if path.name and not path.suffix else ""
+        raise InputError(f"{path}: a task is a Python file, its name has to end in .py{offer}")
     text = resources.files("trimtab.compare").joinpath("task_template.py.txt").read_text(encoding="utf-8")
     try:
         with path.open("x", encoding="utf-8") as file:

@@ -129,7 +129,7 @@ def _is_owned(file: Path) -> bool:
     """Whether a process holds the lock of a file."""
     try:
         descriptor = os.open(lock_file(file), os.O_RDONLY)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

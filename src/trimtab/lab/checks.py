@@ -44,6 +44,17 @@ def check_number(name: str, value: Any) -> None:
         raise InputError(f"{name}={_short(value)}: a finite number is needed")
 
 
+def check_bounds(name: str, value: Any) -> None:
+    """Raises InputError unless ``value`` is a least and a largest number in order; ``None`` for a side without one."""
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise InputError(f"{name}={value!r}: the least and the largest value are needed, as in (0, 1) or (0, None)")
+    for bound in value:
+        if bound is not None:
+            check_number(name, bound)
+    if None not in value and not value[0] < value[1]:
+        raise InputError(f"{name}={value!r}: the bounds must be in order, the least first")
+
+
 def check_text(name: str, value: Any) -> None:
     """Raises InputError unless ``value`` is a text that a file, a database and a command line can hold."""
     if not isinstance(value, str):

@@ -1,5 +1,7 @@
 """The database under a store: how it is found and opened, and what its errors mean."""
 
+import contextlib
+import difflib
 import json
 import re
 from collections.abc import Iterator
@@ -238,8 +240,23 @@ def existing(location: Location) -> Database:
     except OSError as error:
         raise NoStudyError(f"{file} cannot be looked at: {error.strerror}") from error
     if file is not None and not there:
-        raise NoStudyError(f"there is no study in {file.parent}: {file.name} is missing")
+        raise NoStudyError(f"there is no study in {file.parent}: {_missing(file.parent)}")
     return Database(location, read_only=True)
+
+
+def _missing(directory: Path) -> str:
+    """What to say of a directory without a study: what it is, and which one may be meant."""
+    near: list[Path] = []
+    with contextlib.suppress(OSError):
+        if directory.is_dir():
+            near = [file.parent for file in directory.glob(f"*/{FILE_NAME}")]
+        elif (directory.parent / FILE_NAME).is_file():
+            near = [directory.parent]
+        else:
+            studies = {file.parent.name: file.parent for file in directory.parent.glob(f"*/{FILE_NAME}")}
+            near = [studies[name] for name in difflib.get_close_matches(directory.name, studies)]
+    what = f"{FILE_NAME} is missing" if directory.is_dir() else "it is no directory"
+    return f"{what}; did you mean {' or '.join(map(str, sorted(near)[:5]))}?" if near else what
 
 
 def lock_file(file: Path) -> Path:

@@ -1,8 +1,61 @@
 """What can be wrong with an input, said once, so that the command line can tell it from a fault of ours."""
 
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
 
 class InputError(ValueError):
     """Something that the user gave cannot work; the message names the place and the remedy."""
+
+
+class SeveralFaultsError(InputError):
+    """Several things cannot work.
+
+    Args:
+        messages: one for each.
+    """
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        super().__init__("\n".join(messages))
+        self.messages = tuple(messages)
+
+
+class Faults:
+    """Gathers what is wrong with an input, so that all of it is said at once.
+
+    Use it as a context, several times, around what may raise :class:`InputError`; :meth:`raise_any` comes last.
+    """
+
+    def __init__(self) -> None:
+        self._errors: list[InputError] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if isinstance(error, InputError):
+            self._errors.append(error)
+            return True
+        return False
+
+    def raise_any(self) -> None:
+        """Raises what was gathered, if something was.
+
+        Raises:
+            InputError: the only one as it was, or one that says all of them.
+        """
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        if self._errors:
+            raise SeveralFaultsError(tuple(dict.fromkeys(m for error in self._errors for m in messages_of(error))))
+
+
+def messages_of(error: InputError) -> tuple[str, ...]:
+    """Returns what is wrong, one thing after the other."""
+    return error.messages if isinstance(error, SeveralFaultsError) else (str(error),)
 
 
 class StudyMismatchError(InputError):

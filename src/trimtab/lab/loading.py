@@ -1,14 +1,17 @@
 """From what is typed on the command line to a task: a name that ships, or ``path/to/task.py:name``."""
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 from types import ModuleType
 
 from trimtab.lab.checks import check_text
 from trimtab.lab.errors import InputError
+from trimtab.lab.suggestions import nearest
 from trimtab.lab.task import Task
 from trimtab.lab.tasks import SHIPPED
 
@@ -18,7 +21,7 @@ def load_task(reference: str) -> Task:
 
     Args:
         reference: the name of a task that ships, or ``path/to/task.py:name``, where ``name`` is a :class:`Task`, a
-            subclass of it, or a function without arguments that returns one.
+            subclass of it, or a function without arguments that returns one. Without a name, the only one in the file.
 
     Raises:
         InputError: there is no such task, its file does not import, or it cannot be made.
@@ -27,13 +30,8 @@ def load_task(reference: str) -> Task:
     if reference in SHIPPED:
         module, _, name = SHIPPED[reference].partition(":")
         return _make(getattr(importlib.import_module(module), name), reference)
-    path, name = _split(reference)
-    module_object = _import_file(path)
-    if not hasattr(module_object, name):
-        tasks = [key for key, value in vars(module_object).items() if _is_task(value, module_object)]
-        remedy = f"it defines {', '.join(tasks)}" if tasks else "it defines no Task"
-        raise InputError(f"{path} has no {name!r}; {remedy}")
-    return _make(getattr(module_object, name), reference)
+    path, name, module_object = _located(reference)
+    return _make(getattr(module_object, name), f"{path.name}:{name}" if reference.endswith(".py") else reference)
 
 
 def task_fingerprint(reference: str) -> str:
@@ -50,17 +48,31 @@ def absolute_reference(reference: str) -> str:
     check_text("task", reference)
     if reference in SHIPPED:
         return reference
-    path, name = _split(reference)
+    path, name, _ = _located(reference)
     return f"{path}:{name}"
 
 
+def _located(reference: str) -> tuple[Path, str, ModuleType]:
+    """Returns the file, the name of the task in it, and the file as a module."""
+    path, name = _split(reference)
+    module = _import_file(path)
+    tasks = [key for key, value in vars(module).items() if _is_task(value, module)]
+    if not name and len(tasks) == 1:
+        return path, tasks[0], module
+    there = f"it has {', '.join(tasks)}" if tasks else "there is no Task in it, nor a function that says it returns one"
+    if not name:
+        write = f"write {path.name}:{tasks[0]}, or another of them" if tasks else "write its name after a colon"
+        raise InputError(f"which task of {path}? {there}: {write}")
+    if not hasattr(module, name):
+        raise InputError(f"{path} has no {name!r}; {nearest(name, tasks) if len(tasks) > 1 else there}")
+    return path, name, module
+
+
 def _split(reference: str) -> tuple[Path, str]:
-    file, separator, name = reference.rpartition(":")
-    if not separator or not file.endswith(".py"):
-        raise InputError(
-            f"unknown task {reference!r}: tasks that ship are {', '.join(SHIPPED)}; your own is path/to/task.py:name "
-            "(`trimtab new-task` writes one to start from)"
-        )
+    """Returns the file and the name, which is empty where none was given."""
+    file, _, name = (reference, "", "") if reference.endswith(".py") else reference.rpartition(":")
+    if not file.endswith(".py"):
+        raise InputError(_unknown(reference))
     try:
         path = Path(file).resolve()
         there = path.is_file()
@@ -69,6 +81,22 @@ def _split(reference: str) -> tuple[Path, str]:
     if not there:
         raise InputError(f"there is no file {file}, which the task {reference!r} is in")
     return path, name
+
+
+def _unknown(reference: str) -> str:
+    """What to say where neither a task that ships nor a file is meant."""
+    file, _, name = reference.partition(":")
+    with contextlib.suppress(OSError, ValueError):
+        if file and Path(f"{file}.py").is_file():
+            return f"unknown task {reference!r}; did you mean {file}.py{':' * bool(name)}{name}?"
+        if Path(file).is_file():
+            return f"{file} is no Python file: a task is in one whose name ends in .py"
+    near = nearest(reference, SHIPPED)
+    ships = f" Those that ship are {', '.join(SHIPPED)}." if near.startswith("did you mean") else "."
+    return (
+        f"unknown task {reference!r}; {near}{ships} Your own is path/to/task.py, or path/to/task.py:name where "
+        "there are several in it (`trimtab new-task` writes one to start from)"
+    )
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -108,8 +136,15 @@ def _line_in(path: Path, error: Exception) -> str:
 
 
 def _is_task(value: object, module: ModuleType) -> bool:
+    """Whether something in a file is a task, can be made into one, or is a function that says that it returns one."""
     if isinstance(value, type):
-        return issubclass(value, Task) and value.__module__ == module.__name__
+        ours = issubclass(value, Task) and value.__module__ == module.__name__
+        return ours and not getattr(value, "__abstractmethods__", ())
+    if inspect.isfunction(value) and value.__module__ == module.__name__:
+        returned = value.__annotations__.get("return")
+        if isinstance(returned, str):
+            returned = vars(module).get(returned)
+        return isinstance(returned, type) and issubclass(returned, Task)
     return isinstance(value, Task)
 
 

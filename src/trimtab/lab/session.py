@@ -23,7 +23,8 @@ from trimtab.lab.stream import BatchStream
 from trimtab.lab.task import Batch, Evaluation, Split, Task, select
 
 _SNAPSHOT = {
-    *("model", "training", "optimizer", "permutation", "cursor", "rows", "batch", "order", "randomness"),
+    *("model", "training", "requires_grad", "optimizer"),
+    *("permutation", "cursor", "rows", "batch", "order", "randomness"),
     *("batch_size", "steps", "steps_paid", "used", "seconds"),
 }
 
@@ -241,6 +242,7 @@ class Session:
         return {
             "model": {name: tensor.detach().clone() for name, tensor in self._model_tensors().items()},
             "training": [module.training for module in self.model.modules()],
+            "requires_grad": [param.requires_grad for param in self.model.parameters()],
             "optimizer": copy.deepcopy(self.optimizer.state_dict()),
             **self._stream.state_dict(),
             "batch_size": self.batch_size,
@@ -273,6 +275,8 @@ class Session:
                 tensor.copy_(snapshot["model"][name])
         for module, training in zip(self.model.modules(), snapshot["training"], strict=True):
             module.training = training
+        for param, required in zip(self.model.parameters(), snapshot["requires_grad"], strict=True):
+            param.requires_grad_(required)
         self.optimizer.load_state_dict(copy.deepcopy(snapshot["optimizer"]))
         self._stream.load_state_dict(snapshot)
         self.batch_size = snapshot["batch_size"]

@@ -60,6 +60,7 @@ class Store:
             URL of a database.
         manifest: what makes this study this study. Plain values. A store that holds another one is refused.
         limits: how long processes wait for each other.
+        words: tells how an entry of the manifest differs: from its key, what it is there, and what it is here.
 
     Raises:
         InputError: the location cannot be one.
@@ -69,10 +70,17 @@ class Store:
         StoreUnreachableError: the server does not answer, or refuses us.
     """
 
-    def __init__(self, location: Location, manifest: Mapping[str, Any], limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        location: Location,
+        manifest: Mapping[str, Any],
+        limits: Limits | None = None,
+        words: Callable[[str, Any, Any], str] | None = None,
+    ) -> None:
         if limits is not None and not isinstance(limits, Limits):
             raise InputError(f"limits={limits!r}: Limits are needed")
         plain = _plain(manifest)
+        self._words = _both if words is None else words
         self.limits = Limits() if limits is None else limits
         self._database = Database(location, stall=self.limits.takeover)
         self._storage = self._database.storage
@@ -141,11 +149,12 @@ class Store:
             return
         differing = sorted(key for key in {*stored, *manifest} if stored.get(key) != manifest.get(key))
         if differing:
-            changes = "; ".join(f"{key}: {stored.get(key)!r} there, {manifest.get(key)!r} here" for key in differing)
+            changes = "; ".join(self._words(key, stored.get(key), manifest.get(key)) for key in differing)
             place, thing = (self.name, "database") if self.shared else (Path(self.name).parent, "output directory")
+            remove = "use a new one" if self.shared else f"remove {self.name}"
             raise StudyMismatchError(
-                f"{place} holds the results of another study ({changes}). Choose another {thing}, or remove this one "
-                "to start again."
+                f"{place} holds the results of another study: {changes}. Choose another {thing}, or {remove} to start "
+                "again."
             )
 
     def _lock(self, connection: Connection) -> None:
@@ -267,6 +276,10 @@ class Store:
             if point.group not in self._studies:  # opening one costs more than asking it
                 self._studies[point.group] = optuna.load_study(study_name=point.group, storage=self._storage)
             return pruner.prune(self._studies[point.group], self._storage.get_trial(trial))
+
+
+def _both(key: str, there: Any, here: Any) -> str:
+    return f"{key}: {there!r} there, {here!r} here"
 
 
 def _plain(manifest: Mapping[str, Any]) -> dict[str, Any]:

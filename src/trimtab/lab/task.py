@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset, default_collate
 
-from trimtab.lab.checks import MANY, check_name, check_number, check_text, check_whole
+from trimtab.lab.checks import MANY, check_bounds, check_name, check_number, check_text, check_whole
 from trimtab.lab.errors import InputError
 
 Batch: TypeAlias = Any
@@ -32,11 +32,16 @@ class Metric:
         name: what it is called, e.g. ``"accuracy"``.
         direction: whether more or less of it is better.
         target: a value that counts as solved, where one is known; runs are timed until they reach it.
+        bounds: the least and the largest value that it can have, ``None`` for a side without one: ``(0, 1)`` for an
+            accuracy, ``(0, None)`` for an error, ``(None, 1)`` for R². Intervals of means stay within. By default
+            accuracies and their like are known by their names, and what is never negative in a comparison is bounded
+            by zero.
     """
 
     name: str
     direction: Literal["max", "min"]
     target: float | None = None
+    bounds: tuple[float | None, float | None] | None = None
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
@@ -44,6 +49,8 @@ class Metric:
             raise InputError(f"Metric {self.name!r}: direction={self.direction!r} must be 'max' or 'min'")
         if self.target is not None:
             check_number("target", self.target)
+        if self.bounds is not None:
+            check_bounds("bounds", self.bounds)
 
     def reached(self, value: float) -> bool:
         """Tells whether ``value`` is as good as the target."""

@@ -1,10 +1,9 @@
 """A trial: one run of one candidate with one set of settings, from a point of the design to its outcome."""
 
-import math
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self, TypeAlias
 
 from trimtab.lab.checks import check_callable, check_flag, check_whole
@@ -15,6 +14,15 @@ from trimtab.lab.task import Evaluation, Split
 from trimtab.lab.tunable import Tunables, Value
 
 Status: TypeAlias = Literal["complete", "pruned", "diverged", "failed"]
+
+LARGEST = 1e150
+"""What is larger, either way, counts as diverged: squares of such numbers leave the range of floating point, so that a
+mean of them has no spread. Scripts write 1.7e308 where they have no value."""
+
+
+def is_measured(value: float) -> bool:
+    """Tells whether a loss or a metric is a value that can be compared: neither infinite nor nan, nor huge."""
+    return abs(value) <= LARGEST
 
 
 @dataclass(frozen=True)
@@ -65,8 +73,8 @@ class Outcome:
     """What became of a trial.
 
     Args:
-        status: ``complete``, ``pruned`` (stopped early on request), ``diverged`` (the loss stopped being finite) or
-            ``failed`` (an exception, or a worker that died).
+        status: ``complete``, ``pruned`` (stopped early on request), ``diverged`` (the loss stopped being finite, or is
+            larger than 1e150) or ``failed`` (an exception, or a worker that died).
         loss: validation loss at the end, or ``None`` unless complete.
         metric: validation metric at the end, or ``None``.
         test_loss: test loss at the end of a final run, or ``None``.
@@ -108,8 +116,19 @@ class Outcome:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Builds an outcome from what :meth:`to_dict` returned."""
         curve = tuple(CurvePoint(**point) for point in values["curve"])
+        curve = tuple(point for point in curve if is_measured(point.loss) and is_measured(point.metric))
         pace = tuple(PacePoint(**point) for point in values.get("pace", ()))
-        return cls(**{**values, "curve": curve, "pace": pace})
+        return cls(**{**values, "curve": curve, "pace": pace})._judged()
+
+    def _judged(self) -> Self:
+        """What was recorded before huge numbers counted as diverged becomes so."""
+        ends = (self.loss, self.metric, self.test_loss, self.test_metric)
+        huge = [value for value in ends if value is not None and not is_measured(value)]
+        if not huge:
+            return self
+        error = self.error or f"it ended at {huge[0]:.3g}; what is larger than {LARGEST:g} counts as diverged"
+        ended = replace(self, status="diverged", error=error)
+        return replace(ended, loss=None, metric=None, test_loss=None, test_metric=None)
 
 
 Reporter: TypeAlias = Callable[[int, float], bool]
@@ -237,6 +256,6 @@ def _train(
 def _finite_evaluation(session: Session, split: Split) -> Evaluation:
     evaluation = session.evaluate(split)
     for value in (evaluation.loss, evaluation.metric):
-        if not math.isfinite(value):
+        if not is_measured(value):
             raise DivergedError(session.steps, value)
     return evaluation

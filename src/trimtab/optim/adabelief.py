@@ -181,10 +181,11 @@ class AdaBelief(FlatOptimizer):
         """Returns the momentum over the root of its prediction error, and the averages."""
         m = beta1 * exp_avg + (1 - beta1) * grad
         s = beta2 * exp_avg_var + (1 - beta2) * (grad - m) ** 2 + stored_eps
-        if max_exp_avg_var is None:
-            return scale * m / (spread * s.sqrt() + floor), m, s
-        largest = torch.maximum(max_exp_avg_var, s)
-        return scale * m / (spread * largest.sqrt() + floor), m, s, largest
+        largest = s if max_exp_avg_var is None else torch.maximum(max_exp_avg_var, s)
+        # With a spread of zero s does not count, though its square may be beyond the format; zero times that is NaN.
+        root = torch.nan_to_num(spread * largest.sqrt(), nan=0.0, posinf=math.inf)
+        direction = scale * m / (root + floor)
+        return (direction, m, s) if max_exp_avg_var is None else (direction, m, s, largest)
 
 
 def variance_rectification(step: int, beta2: float) -> float | None:

@@ -7,7 +7,7 @@ Signal   the sum of the squared norms of the gradients so far.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, overload
+from typing import ClassVar, overload
 
 import torch
 from torch import Tensor
@@ -15,9 +15,10 @@ from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, learning_rate
+from trimtab.primitives.idle import is_idle
 from trimtab.primitives.joint import Group, JointOptimizer
-from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.refusals import refuse_sparse_gradients
+from trimtab.primitives.norms import norms
+from trimtab.primitives.refusals import refuse_unreadable_gradients
 from trimtab.primitives.sharding import Shards, local, shards_of
 from trimtab.primitives.wrapping import evaluated
 
@@ -60,6 +61,7 @@ class AdaGradNorm(JointOptimizer):
         "weight_decay": NON_NEGATIVE,
     }
     apart = ("lr", "weight_decay")
+    joint_names = ("step", "accumulator")
 
     def __init__(
         self,
@@ -87,15 +89,17 @@ class AdaGradNorm(JointOptimizer):
             What the closure returned.
 
         Raises:
-            RuntimeError: a gradient is sparse. Nothing was written.
+            RuntimeError: a gradient is sparse or has no values. Nothing was written.
             TypeError: a setting was set to a value of the wrong type. Nothing was written.
             ValueError: a setting was set to a value outside its range, or differs between groups. Nothing was written.
         """
         loss: float | None = evaluated(closure)
         settings = self.settings()
-        for group in self.param_groups:
-            refuse_sparse_gradients(group, [param.grad for param in group["params"]], type(self).__name__)
-        self._move(settings["initial_accumulator_value"])
+        refuse_unreadable_gradients(self.param_groups, type(self).__name__)
+        if closure is None and is_idle(self):
+            self.keep(step=0, accumulator=settings["initial_accumulator_value"])
+        else:
+            self._move(settings["initial_accumulator_value"])
         return loss
 
     @torch.no_grad()
@@ -104,9 +108,9 @@ class AdaGradNorm(JointOptimizer):
         grads = [grad for _, own in pieces for grad in own]
         if not grads:
             return
-        state: dict[str, Any] = self.joint_state()
+        state = self.joint_state()
         accumulator = state.get("accumulator", initial) + squared_norm(grads)
-        state.update(step=state.get("step", 0) + 1, accumulator=accumulator)
+        self.keep(step=state.get("step", 0) + 1, accumulator=accumulator)
         for group, (params, own) in zip(self.param_groups, pieces, strict=True):
             lr = float(group["lr"])
             if params and lr:
@@ -125,13 +129,14 @@ def squared_norm(tensors: Sequence[Tensor]) -> float:
 
     Whatever the order of the tensors, the result is the same to the last bit.
     """
-    squares: dict[Shards | None, list[Tensor]] = defaultdict(list)
+    alike: dict[Shards | None, list[Tensor]] = defaultdict(list)
     for tensor in tensors:
-        piece = local(tensor)
-        norm = torch.linalg.vector_norm(piece, dtype=working_dtype(piece.dtype))
-        squares[shards_of(tensor)].append(norm.double().square())
+        alike[shards_of(tensor)].append(local(tensor))
     found: list[float] = []
-    for shards, each in squares.items():
-        values = torch.stack([value.to(each[0].device) for value in each])
-        found += (values if shards is None else shards.total(values)).tolist()
-    return math.fsum(found)
+    for shards, pieces in alike.items():
+        squares = norms(pieces).square()
+        found += (squares if shards is None else shards.total(squares)).tolist()
+    try:
+        return math.fsum(found)
+    except OverflowError:  # the sum is beyond a double
+        return math.inf

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack, overload
 from jaxtyping import Float
 from torch import Tensor
 from torch._compile import _disable_dynamo
+from torch.nn.parameter import is_lazy
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
@@ -18,9 +19,12 @@ from trimtab.primitives.curvature import Block, block_mean, refuse_uneven_blocks
 from trimtab.primitives.directions import adam_scalars
 from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, Group, Inputs
 from trimtab.primitives.hutchinson import DiagonalEstimates, Member, cut_graphs
-from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, SHARE, integer, pair, whole_number
+from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, SHARE, integer, pair, whole_number
+from trimtab.primitives.idle import is_idle
 from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.refusals import parameter_name, refuse_sparse_gradients
+from trimtab.primitives.loss_scaling import Scaling, scaling_of
+from trimtab.primitives.parameter_names import parameter_name
+from trimtab.primitives.refusals import moves, refuse_gradients_without_values, refuse_sparse_gradients
 from trimtab.primitives.sharding import shards_of
 
 if TYPE_CHECKING:
@@ -29,6 +33,14 @@ if TYPE_CHECKING:
 NO_GRAPH = (
     "AdaHessian differentiates the gradients once more, and none of them has kept its graph: call "
     "loss.backward(create_graph=optimizer.needs_graph) before optimizer.step()"
+)
+UNKNOWN_SCALE = (
+    "AdaHessian takes the curvature of a scaled loss, and after scaler.unscale_ nothing tells it the scale: call "
+    "optimizer.accumulate_curvature(scaler.get_scale()) after each backward, before scaler.unscale_"
+)
+CLOSURE_UNDER_SCALER = (
+    "a gradient scaler looks at gradients before the closure has computed them: call the closure first, and "
+    "scaler.step(optimizer) without it"
 )
 
 
@@ -56,6 +68,10 @@ class AdaHessian(FlatOptimizer):
     Gradients that are added up over micro-batches keep all their graphs until the step. To free each at once, call
     :meth:`accumulate_curvature` after each ``backward``.
 
+    Under ``torch.amp.GradScaler`` gradients and curvature are those of a scaled loss, and the step takes that back.
+    ``scaler.unscale_`` changes gradients and not their graph: call ``accumulate_curvature(scaler.get_scale())`` before
+    it. Clipping changes gradients and not the curvature; hooks on parameters change both alike.
+
     Coming from AdamW, ``lr`` means something else: with :math:`k = 1` a step divides by curvature, as Newton's does, so
     that :math:`\alpha = 1` would leap to where the gradient vanishes; start between 0.05 and 0.3.
 
@@ -74,7 +90,7 @@ class AdaHessian(FlatOptimizer):
         * Fused attention on CPU and recurrent layers of cuDNN have no second derivative; the error says what to do.
         * ``DistributedDataParallel`` cannot keep the graph of gradients, and fully sharded parameters cannot either:
           these are refused.
-        * ``GradScaler`` unscales gradients and not their graphs: use bfloat16, which needs no scaling.
+        * In float16 the curvature of a scaled loss may overflow where its gradients do not; that is refused.
         * Where every micro-batch adds to the gradients, each of them must keep its graph.
 
     Args:
@@ -102,6 +118,8 @@ class AdaHessian(FlatOptimizer):
     """
 
     tunables: ClassVar[Tunables] = {"lr": LogUniform(3e-3, 3.0), "weight_decay": LogUniform(1e-4, 1e-1)}
+
+    _step_supports_amp_scaling = True  # a scaler unscales gradients, and not what is made of their graph
 
     state_names = ("exp_avg", "exp_hessian_diag_sq")
     read_only = ("hessian_diag",)
@@ -133,6 +151,7 @@ class AdaHessian(FlatOptimizer):
     ) -> None:
         self._estimates = DiagonalEstimates()
         self._given: Sequence[Tensor] | None = None
+        self._scaling: Scaling | None = None
         super().__init__(
             params,
             lr=lr,
@@ -212,16 +231,24 @@ class AdaHessian(FlatOptimizer):
 
         Raises:
             RuntimeError: no gradient has kept its graph, or something in the graph has no second derivative; a gradient
-                is sparse or, with ``check_finite``, a gradient or the diagonal is not finite. Nothing was written.
+                is sparse or, with ``check_finite``, a gradient or the diagonal is not finite; a scaler takes the step,
+                and there is a closure, the diagonal is not finite, or the scale is not known. Nothing was written.
             TypeError: a hyper-parameter was set to a value of the wrong type. Nothing was written.
             ValueError: a hyper-parameter was set to a value outside its range, or a tensor of ``hessian_diag`` has
                 another shape than its parameter. Nothing was written.
         """
-        self._given = hessian_diag
-        try:
-            loss = super().step(closure)
-        finally:
-            self._given = None
+        loss = None
+        with scaling_of(self) as scaling:
+            if scaling is not None and closure is not None:
+                raise RuntimeError(CLOSURE_UNDER_SCALER)
+            if scaling is not None and scaling.overflows:
+                cut_graphs(param for group in self.param_groups for param in group["params"])
+            else:
+                self._given, self._scaling = hessian_diag, scaling
+                try:
+                    loss = super().step(closure)
+                finally:
+                    self._given = self._scaling = None
         self._estimates = DiagonalEstimates()
         return loss
 
@@ -234,15 +261,26 @@ class AdaHessian(FlatOptimizer):
         value: Tensor = loss
         return value
 
-    def accumulate_curvature(self) -> None:
+    def accumulate_curvature(self, loss_scale: float | None = None) -> None:
         """Takes the curvature out of the gradients and frees their graph, once for each micro-batch of a step.
 
         Call it after every ``backward``; after the last one the step does so too. The signs are the same for all, so
         that a step is that of one batch which holds them all. ``zero_grad`` forgets what was accumulated.
 
+        Args:
+            loss_scale: what the loss was multiplied with, ``scaler.get_scale()``; without it, what the scaler says that
+                takes the step.
+
         Raises:
             RuntimeError: as for :meth:`step`.
+            TypeError: ``loss_scale`` is not a number.
+            ValueError: ``loss_scale`` is not positive, or not that of the step's other micro-batches.
         """
+        if loss_scale is not None:
+            scale, known = POSITIVE("loss_scale", loss_scale), self._estimates.loss_scale
+            if known not in (None, scale):
+                raise ValueError(f"loss_scale={scale}, and {known} before: the micro-batches of a step have one scale")
+            self._estimates.loss_scale = scale
         for group in self.param_groups:
             group.update(self._checked(group))
             refuse_sparse_gradients(group, [param.grad for param in group["params"]], type(self).__name__)
@@ -255,11 +293,12 @@ class AdaHessian(FlatOptimizer):
 
     def read_beside_gradients(self, grads: Sequence[Sequence[Tensor | None]]) -> Sequence[Inputs]:
         """Returns the diagonals of groups that have new ones at every step; others keep theirs among the states."""
+        scale = self._loss_scale()
         if self._given is None:
             self._accumulate()
         estimates = self._estimates.sums if self._given is None else self._by_parameter(self._given)
         fresh = {
-            param: _checked_mean(estimates[param], group, index)
+            param: self._checked_mean(estimates[param], scale, group, index)
             for group in self.param_groups
             for index, param in enumerate(group["params"])
             if param in estimates
@@ -272,6 +311,8 @@ class AdaHessian(FlatOptimizer):
             else:
                 inputs.append([])
                 self._keep(group, {param: fresh[param] for param in params if param in fresh})
+        if self._scaling is not None:
+            self._scaling.unscale_(grad for own in grads for grad in own if grad is not None)
         return inputs
 
     def refuse_parameters(self, group: Group) -> None:
@@ -288,6 +329,8 @@ class AdaHessian(FlatOptimizer):
                     f"AdaHessian differentiates gradients once more, which does not work across processes, and "
                     f"{parameter_name(group, index)} is divided over some (FSDP2): use it without fully_shard"
                 )
+            if is_lazy(param):  # the first step checks it
+                continue
             try:
                 refuse_uneven_blocks(param.shape, group["block"])
             except ValueError as error:
@@ -295,22 +338,28 @@ class AdaHessian(FlatOptimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._estimates, self._given = DiagonalEstimates(), None
+        self._estimates, self._given, self._scaling = DiagonalEstimates(), None, None
 
     def _accumulate(self) -> None:
-        due = [
+        due = self._due()
+        graph = any(each.grad.requires_grad for each in due)
+        if due and not (graph or self._estimates.sums or is_idle(self)):
+            raise RuntimeError(NO_GRAPH)
+        for group in self.param_groups:
+            grads = [param.grad for param in group["params"]]
+            refuse_gradients_without_values(group, grads, type(self).__name__)
+        if any(self._steps(each.param) == 0 for each in due):  # the whole graph is walked, so once must do
+            curvature.refuse_dead_ends([each.grad for each in due])
+        self._estimates.add(due)
+        cut_graphs(param for group in self.param_groups for param in group["params"])
+
+    def _due(self) -> list[Member]:
+        return [
             Member(param, group["samples"], (group["seed"], index, position, self._steps(param)))
             for index, group in enumerate(self.param_groups)
             for position, param in enumerate(group["params"])
             if param.grad is not None and self._is_due(param, group)
         ]
-        graph = any(each.grad.requires_grad for each in due)
-        if due and not (graph or self._estimates.sums or self._is_idle()):
-            raise RuntimeError(NO_GRAPH)
-        if any(self._steps(each.param) == 0 for each in due):  # the whole graph is walked, so once must do
-            curvature.refuse_dead_ends([each.grad for each in due])
-        self._estimates.add(due)
-        cut_graphs(param for group in self.param_groups for param in group["params"])
 
     def _is_due(self, param: Tensor, group: Group) -> bool:
         every: int = group["every"]
@@ -330,11 +379,17 @@ class AdaHessian(FlatOptimizer):
             default=0,
         )
 
-    def _is_idle(self) -> bool:
-        """Whether a step moves nothing, and is to make the state only: distributed checkpointing takes such a step."""
-        still = not any(float(group["lr"]) for group in self.param_groups)
-        grads = [param.grad for group in self.param_groups for param in group["params"]]
-        return still and not any(grad is not None and bool(grad.any()) for grad in grads)
+    def _loss_scale(self) -> float:
+        """Returns what the loss was multiplied with of which the curvature is taken."""
+        if self._given is not None:
+            return 1.0
+        if self._estimates.loss_scale is not None:
+            return self._estimates.loss_scale
+        if self._scaling is None:
+            return 1.0
+        if self._scaling.scale is None and self._due():
+            raise RuntimeError(UNKNOWN_SCALE)
+        return 1.0 if self._scaling.scale is None else float(self._scaling.scale)
 
     def _by_parameter(self, given: Sequence[Tensor]) -> dict[Tensor, Tensor]:
         params = [param for group in self.param_groups for param in group["params"]]
@@ -347,6 +402,7 @@ class AdaHessian(FlatOptimizer):
         return {
             param: values.detach().to(param.device, working_dtype(param.dtype))
             for param, values in zip(params, given, strict=True)
+            if moves(param)
         }
 
     def _keep(self, group: Group, fresh: Mapping[Tensor, Tensor]) -> None:
@@ -354,11 +410,12 @@ class AdaHessian(FlatOptimizer):
             self.begin_state(param, self.state_names_for(group), group["state_dtype"])
             self.state[param]["hessian_diag"].copy_(diagonal)
 
-
-def _checked_mean(estimate: Tensor, group: Group, index: int) -> Tensor:
-    """Returns the magnitudes of an estimate, averaged over blocks."""
-    diagonal = block_mean(estimate.abs(), group["block"])
-    if group["check_finite"] and not diagonal.isfinite().all():
-        name = parameter_name(group, index)
-        raise RuntimeError(f"the Hessian's diagonal of {name} is not finite; nothing was written")
-    return diagonal
+    def _checked_mean(self, estimate: Tensor, scale: float, group: Group, index: int) -> Tensor:
+        """Returns the magnitudes of an estimate, averaged over blocks."""
+        diagonal = block_mean(estimate.abs() / scale if scale != 1 else estimate.abs(), group["block"])
+        scaled = self._scaling is not None
+        if (group["check_finite"] or scaled) and not diagonal.isfinite().all():
+            remedy = f" under a loss scale of {scale:g}: lower it, or use bfloat16, which needs none" if scaled else ""
+            name = parameter_name(group, index)
+            raise RuntimeError(f"the Hessian's diagonal of {name} is not finite{remedy}; nothing was written")
+        return diagonal

@@ -27,13 +27,24 @@ from trimtab.primitives.hyperparameters import (
     string,
     whole_number,
 )
-from trimtab.primitives.wrapping import Group, OptimizerWrapper, evaluated
+from trimtab.primitives.idle import is_idle
+from trimtab.primitives.refusals import refuse_unreadable_gradients
+from trimtab.primitives.wrapping import Group, OptimizerWrapper, evaluated, step_inside
 
 if TYPE_CHECKING:
     from trimtab.lab.session import Session
 
 GUARD = 1e-6
 """Added to both variances before they are divided; the official code's."""
+
+BY_HALVES = (
+    "AGVM compares the gradients of two halves of the batch at this step: give step() two closures, or run two "
+    "backward passes, each `with optimizer.half(0 or 1)`; optimizer.compares tells when"
+)
+BY_PROCESSES = (
+    "AGVM compares the gradients of the processes at this step: call optimizer.exchange() after the backward pass, "
+    "which runs within model.no_sync() when optimizer.wants_local_gradients"
+)
 
 SECOND_MOMENTS = ("exp_avg_sq", "exp_avg_var")
 ADAMS = (torch.optim.Adam, torch.optim.NAdam, torch.optim.RAdam)
@@ -65,9 +76,17 @@ class AGVM(OptimizerWrapper):
                 loss(model(inputs[half::2]), targets[half::2]).backward()
         optimizer.step()
 
-    Under ``DistributedDataParallel``, with ``distributed=True``, the halves are those of the processes. When
-    ``optimizer.wants_local_gradients``, run the backward pass within ``model.no_sync()``; the step then exchanges
-    gradients itself, in two sums instead of one.
+    After the second half ``.grad`` holds the gradient of the whole batch, so that clipping, a gradient scaler and
+    whatever else stands between backward and step see what is applied. The halves are compared as the optimizer inside
+    would be given them: unscaled and clipped by norm as their mean was.
+
+    Under ``DistributedDataParallel``, with ``distributed=True``, the halves are those of the processes, which exchange
+    them in two sums instead of one::
+
+        with model.no_sync() if optimizer.wants_local_gradients else nullcontext():
+            loss(model(inputs), targets).backward()
+        optimizer.exchange()
+        optimizer.step()
 
     Differences: the official code compares one pair of processes, ours the sums over all of either half. The clamp, the
     guard and the start after warm-up are the official code's; ``clamp=None`` is the paper's form. Published details
@@ -83,7 +102,8 @@ class AGVM(OptimizerWrapper):
         optimizer: with the modules as its parameter groups, or with named parameters.
         modules: ``"groups"`` takes each parameter group for a module, ``"children"`` the parameters whose names begin
             alike (``backbone.0.weight``); groups are then split.
-        anchor: the module that keeps its learning rate, by name or by place.
+        anchor: the module that keeps its learning rate, by name or by place. While it is frozen, the first module that
+            is not stands for it.
         interval: steps from one comparison to the next, >= 1. The default is the paper's.
         momentum: :math:`\alpha` in [0, 1). The default is the paper's.
         start: the first step that compares. The official settings are 100 steps after the warm-up's end.
@@ -102,6 +122,7 @@ class AGVM(OptimizerWrapper):
 
     prefix = "agvm"
     needs_names = True
+    passes_gradients_on = True
     hyperparameters: ClassVar = {
         "anchor": string,
         "interval": whole_number(1),
@@ -152,11 +173,14 @@ class AGVM(OptimizerWrapper):
         except (TypeError, ValueError):
             optimizer.param_groups[:] = whole
             raise
-        self._halves = Halves()
+        self._forget()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._halves = Halves()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._halves, self._within_half = Halves(), False
 
     @property
     def scales(self) -> dict[str, float]:
@@ -184,18 +208,46 @@ class AGVM(OptimizerWrapper):
     def half(self, index: int, samples: float = 1.0) -> Iterator[None]:
         """Takes the gradients of the backward passes inside for those of a half.
 
+        After one half there are no gradients, after both ``.grad`` holds their mean.
+
         Args:
             index: 0 or 1.
             samples: how many samples it has, if the halves differ in that.
 
         Raises:
+            RuntimeError: a gradient is sparse or has no values.
+            TypeError: a gradient is complex.
             ValueError: ``index`` is neither.
         """
         one_of(0, 1)("index", index)
-        self.zero_grad()
-        yield
+        self._halves.begin(index)
+        self._within_half = True
+        try:
+            self.zero_grad()
+            yield
+        finally:
+            self._within_half = False
+        refuse_unreadable_gradients(self.param_groups, type(self).__name__)
         self._halves.keep(index, self._params(), samples)
-        self.zero_grad()
+        if self._halves.complete and not self.compares:
+            self._halves.forget()  # their mean is in place, and that is all that this step needs
+
+    def exchange(self) -> None:
+        """Makes the processes' own gradients the halves, and their mean the gradient, when it is time to compare.
+
+        With ``distributed=True``, call it after every backward pass, once; at other steps it does nothing.
+
+        Raises:
+            RuntimeError: there are fewer than two processes.
+        """
+        if self.wants_local_gradients:
+            self._halves.exchange(self._params())
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Resets the gradients, and forgets the halves; within a half only what that half has so far."""
+        super().zero_grad(set_to_none)
+        if not self._within_half:
+            self._halves.forget()
 
     def step(
         self,
@@ -215,7 +267,9 @@ class AGVM(OptimizerWrapper):
             What the closure returned; the mean over the samples of both.
 
         Raises:
-            RuntimeError: it is time to compare, and there are no halves. Nothing was written.
+            RuntimeError: it is time to compare, and there are no halves, or there is only one half; or a gradient is
+                sparse or has no values. Nothing was written.
+            TypeError: a gradient is complex. Nothing was written.
             ValueError: there is a second closure only.
         """
         if second is None:
@@ -228,7 +282,11 @@ class AGVM(OptimizerWrapper):
                 with self.half(index, samples[index]):
                     losses.append(evaluated(compute) * samples[index])
             loss = sum(losses) / sum(samples)
-        self._step()
+        refuse_unreadable_gradients(self.param_groups, type(self).__name__)
+        if closure is None and is_idle(self):
+            step_inside(self.inner)
+        else:
+            self._step()
         return loss
 
     def step_on(self, session: "Session") -> Any:
@@ -244,43 +302,54 @@ class AGVM(OptimizerWrapper):
     @torch.no_grad()
     def _step(self) -> None:
         own = [self._own(group) for group in self.param_groups]
+        missing = self._halves.missing
+        if missing is not None:
+            raise RuntimeError(
+                f"AGVM has one half of the batch, and no half {missing}: run a backward pass with "
+                f"optimizer.half({missing}) before the step, and zero_grad() before both halves, not between them"
+            )
         if self.compares:
-            if own[0]["distributed"]:
-                self._halves.exchange(self._params())
             if not self._halves.complete:
-                raise RuntimeError(
-                    "AGVM compares the gradients of two halves of the batch at this step: give step() two closures, or "
-                    "run two backward passes, each `with optimizer.half(0 or 1)`; optimizer.compares tells when"
-                )
+                raise RuntimeError(BY_PROCESSES if own[0]["distributed"] else BY_HALVES)
             self._compare(own[0])
-        self._halves.put_together(self._params())
+        self._halves.forget()
         with self._scaled_rates():
-            self.inner.step()
+            step_inside(self.inner)
         for group in self.param_groups:
             group["agvm_steps"] += 1
 
     def _compare(self, own: Mapping[str, Any]) -> None:
         modules = modules_of(self.param_groups)
-        variances = {name: self._variance(groups, own["precondition"]) for name, groups in modules.items()}
-        anchor = variances[own["anchor"]]
+        moment = self._divisor(own["precondition"])
+        factor = 1.0 if moment is None else self._halves.factor(self._params())  # cosines need none
+        variances = {name: self._variance(groups, moment, factor) for name, groups in modules.items()}
+        first = next((name for name in (own["anchor"], *modules) if self._has_halves(modules[name])), own["anchor"])
+        anchor = variances[first]
         for name, groups in modules.items():
             found, scale = variances[name], groups[0]["agvm_scale"]
-            if found is not None and anchor is not None and name != own["anchor"]:
+            if found is not None and anchor is not None and name != first:
                 scale = own["momentum"] * scale + (1 - own["momentum"]) * rate(anchor, found, own["clamp"])
             for group in groups:
                 group.update(agvm_variance=found, agvm_scale=scale)
 
-    def _variance(self, groups: Sequence[Group], precondition: bool | None) -> float | None:
-        """Returns a module's variance, or ``None`` where one of the halves has no gradient."""
+    def _has_halves(self, groups: Sequence[Group]) -> bool:
+        return any(self._halves.of(param) is not None for group in groups for param in group["params"])
+
+    def _divisor(self, precondition: bool | None) -> str | None:
+        """Returns the name of the second moment that halves are divided by before they are compared, if they are."""
         moment = _second_moment(self.inner)
         if precondition and moment is None:
             raise ValueError("agvm_precondition=True, but the inner optimizer keeps no second moment")
+        return None if precondition is False else moment
+
+    def _variance(self, groups: Sequence[Group], moment: str | None, factor: float) -> float | None:
+        """Returns a module's variance, or ``None`` where one of the halves has no gradient."""
         pairs = []
         for group in groups:
             for param in group["params"]:
-                halves = self._halves.of(param)
+                halves = self._halves.of(param, factor)
                 if halves is not None:
-                    if moment is not None and precondition is not False:
+                    if moment is not None:
                         halves = _divided(halves, self.state.get(param, {}).get(moment), group)
                     pairs.append(halves)
         return variance(pairs)
@@ -332,15 +401,19 @@ class AGVM(OptimizerWrapper):
 
 
 def variance(pairs: Sequence[tuple[Tensor, Tensor]]) -> float | None:
-    """Returns one minus the cosine of two gradients that consist of several tensors; ``None`` if one is zero."""
-    sums = [
-        torch.stack([(one * other).sum(dtype=torch.float64) for one, other in ((a, b), (a, a), (b, b))])
-        for a, b in pairs
-    ]
+    """Returns one minus the cosine of two gradients of several tensors; ``None`` if one is zero or not finite.
+
+    Also where a product of two elements is beyond double precision, there is nothing to compare.
+    """
+    # In double precision before they are multiplied: products of what float32 holds are in its range.
+    doubles = ((one.double(), other.double()) for one, other in pairs)
+    sums = [torch.stack([(one * other).sum() for one, other in ((a, b), (a, a), (b, b))]) for a, b in doubles]
     if not sums:
         return None
-    product, first, second = torch.stack(sums).sum(0).tolist()
-    return None if first == 0 or second == 0 else max(0.0, 1 - product / math.sqrt(first * second))
+    product, first, second = map(float, torch.stack(sums).sum(0).tolist())  # one wait for an accelerator
+    if not (0 < first < math.inf and 0 < second < math.inf):
+        return None
+    return max(0.0, 1 - product / (math.sqrt(first) * math.sqrt(second)))
 
 
 def rate(anchor: float, own: float, clamp: tuple[float, float] | None) -> float:

@@ -8,7 +8,7 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, overload
 
 import torch
 from torch import Tensor
@@ -16,14 +16,18 @@ from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, Interval, learning_rate, whole_number
-from trimtab.primitives.joint import JointOptimizer, norm_of, put_back, undone_if_it_fails
-from trimtab.primitives.refusals import refuse_sparse_gradients
+from trimtab.primitives.idle import is_idle
+from trimtab.primitives.joint import JointOptimizer, put_back, undone_if_it_fails
+from trimtab.primitives.loss_scaling import refuse_scaler
+from trimtab.primitives.norms import norm_of
+from trimtab.primitives.refusals import refuse_unreadable_gradients
 
 if TYPE_CHECKING:
     from trimtab.lab.session import Session
 
 OPEN_FRACTION = Interval(0.0, 1.0, open=True)
 EXPANSION = Interval(1.0)
+SUFFICIENT_DECREASE = 0.5
 
 
 class Closure(Protocol):
@@ -72,8 +76,12 @@ class ArmijoGradientDescent(JointOptimizer):
     A schedule scales every step that was found as it scales ``lr``. Without one, ``lr`` is only where the first search
     begins.
 
+    Ten times the loss asks for a tenth of the step. Where the ``trials`` of a search are used up, the next one goes on
+    from there, so that steps are found in any unit of the loss.
+
     Differences: the code that comes with the paper on target surrogates takes the last trial even if no trial
-    descends; here the parameters then stay where they are, and ``last.step`` is 0. Its first trial is ``expand * lr``.
+    descends; here the parameters then stay where they are, and ``last.step`` is 0. Its first trial is ``expand * lr``,
+    and it tries no step below :math:`10^{-6}`, whatever the unit of the loss.
 
     Args:
         params: parameters, named parameters or parameter groups, as in ``torch.optim``.
@@ -83,7 +91,7 @@ class ArmijoGradientDescent(JointOptimizer):
         expand: factor from a step to the first trial of the next, >= 1. Over mini-batches the usual choice is
             ``1.8 ** (1 / batches)``.
         trials: how many points are tried, >= 1.
-        minimum: no shorter step is tried, >= 0.
+        minimum: no shorter step is tried, >= 0. A search that comes down to it ends, and the next one begins at ``lr``.
 
     Attributes:
         last: what the last step's search found; ``None`` before.
@@ -103,19 +111,21 @@ class ArmijoGradientDescent(JointOptimizer):
         "trials": whole_number(1),
         "minimum": NON_NEGATIVE,
     }
+    joint_names = ("step_size",)
 
     last: Search | None = None
+    _step_supports_amp_scaling = True  # so that it is stepped, and can say that it has no use for a scaler
 
     def __init__(
         self,
         params: ParamsT,
         lr: float | Tensor = 10.0,
         *,
-        sufficient_decrease: float = 0.5,
+        sufficient_decrease: float = SUFFICIENT_DECREASE,
         shrink: float = 0.9,
         expand: float = 1.8,
         trials: int = 100,
-        minimum: float = 1e-6,
+        minimum: float = 0.0,
     ) -> None:
         super().__init__(
             params,
@@ -127,25 +137,43 @@ class ArmijoGradientDescent(JointOptimizer):
             minimum=minimum,
         )
 
-    def step(self, closure: Closure | None = None) -> Tensor:  # type: ignore[override]  # torch's takes no argument
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "last": self.last}
+
+    @overload  # type: ignore[override]  # torch's closure takes no argument
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Closure) -> Tensor: ...
+
+    def step(self, closure: Closure | None = None) -> Tensor | None:
         """Takes one step.
 
         Args:
             closure: computes the loss, and its gradients unless it is called with ``backward=False``.
 
         Returns:
-            The loss before the step.
+            The loss before the step; ``None`` for the step without a closure by which distributed checkpointing makes
+            the state.
 
         Raises:
-            RuntimeError: the loss or its gradient is not finite, or a gradient is sparse. Nothing was written.
+            RuntimeError: the loss or its gradient is not finite, a gradient is sparse or has no values, or a gradient
+                scaler takes the step. Nothing was written.
             TypeError: there is no closure, or one that takes no ``backward``. Nothing was written.
         """
+        refuse_scaler(
+            self,
+            "its closure computes loss and gradients, which have to be of one scale: leave the scaler out, call step() "
+            "itself, and use bfloat16, which needs no scaling",
+        )
         settings = self.settings()
+        if closure is None and is_idle(self):
+            self.keep(step_size=0.0)
+            return None
         searched = _refuse_plain(closure)
         with torch.enable_grad():
             loss = searched()
-        for group in self.param_groups:
-            refuse_sparse_gradients(group, [param.grad for param in group["params"]], type(self).__name__)
+        refuse_unreadable_gradients(self.param_groups, type(self).__name__)
         params, grads = _with_gradients(self.trained())
         value, norm = float(loss.detach()), norm_of(grads)
         if not (math.isfinite(value) and math.isfinite(norm)):
@@ -154,15 +182,15 @@ class ArmijoGradientDescent(JointOptimizer):
                 "was written"
             )
         first, factor = self.scheduled(settings)
-        before = self.joint_state().setdefault("step_size", None)
-        begin = first if before is None else settings["expand"] * before
+        kept = self.joint_state().get("step_size", 0.0)  # zero: the next search begins anew
+        begin = settings["expand"] * kept or first
         self.last = Search(0.0, value, 0)
         if norm > 0 and factor > 0:
             with undone_if_it_fails(params) as start:
-                self.last = self._search(searched, start, value, begin)
-            if self.last.step:
-                self.joint_state()["step_size"] = self.last.step
+                self.last, found = self._search(searched, start, value, begin)
+            kept = found or 0.0
             move(params, grads, self.last.step * (1 - factor))
+        self.keep(step_size=kept)
         return loss.detach()
 
     def step_on(self, session: "Session") -> Tensor:
@@ -186,10 +214,15 @@ class ArmijoGradientDescent(JointOptimizer):
 
         return self.step(closure)
 
-    def _search(self, closure: Closure, start: list[Tensor], value: float, begin: float) -> Search:
-        """Moves the parameters to the first trial point that descends enough, or not at all."""
+    def _search(self, closure: Closure, start: list[Tensor], value: float, begin: float) -> tuple[Search, float | None]:
+        """Moves the parameters to the first trial point that descends enough, or not at all.
+
+        Returns:
+            What it found, and the step of which the next search expands the first trial, if it is not to begin anew.
+        """
         settings, (params, grads) = self.settings(), _with_gradients(self.trained())
-        slope, step, trials = settings["sufficient_decrease"] * norm_of(grads) ** 2, begin, 0
+        norm, step, trials = norm_of(grads), begin, 0
+        slope = settings["sufficient_decrease"] * norm * norm  # infinite where a power would raise
         while trials < settings["trials"] and step >= settings["minimum"]:
             put_back(params, start)
             move(params, grads, -step)
@@ -197,10 +230,11 @@ class ArmijoGradientDescent(JointOptimizer):
             with torch.no_grad():
                 after = float(closure(backward=False))
             if after <= value - step * slope:  # false for a NaN
-                return Search(step, after, trials)
+                return Search(step, after, trials), step
             step *= settings["shrink"]
         put_back(params, start)
-        return Search(0.0, value, trials)
+        used_up = step >= settings["minimum"]
+        return Search(0.0, value, trials), step / settings["expand"] if used_up else None
 
 
 def _with_gradients(params: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:

@@ -4,10 +4,11 @@ Every method of this family, and every baseline, gets two tunables, and each ran
 same points of the unit square and the same number of trials, no method is helped by a range that was drawn tighter
 around its optimum. Where the ranges lie follows from what a step is, not from results:
 
-* A step of AdamW, NAdam and RAdam moves a coordinate by about ``lr``. The range ends at 1e-1 because small models that
-  train for a few hundred steps have their optimum near 1e-2, and starts at 1e-4, below which such a run gets nowhere.
-* Their weight decay is decoupled and shrinks a weight by ``lr * weight_decay`` a step. From 1e-3, which changes nothing
-  in a short run, to 1, the strongest in common use.
+* A step of Adam, AdamW, NAdam and RAdam moves a coordinate by about ``lr``. The range ends at 1e-1 because small models
+  that train for a few hundred steps have their optimum near 1e-2, and starts at 1e-4, below which such a run gets
+  nowhere.
+* The weight decay of the latter three is decoupled and shrinks a weight by ``lr * weight_decay`` a step. From 1e-3,
+  which changes nothing in a short run, to 1, the strongest in common use.
 * Lion divides the first range by about 3 and multiplies the second by as much, as its paper advises.
 * EXAdam, whose step is about ten times Adam's, divides the first by 10 and multiplies the second by 10.
 * diffGrad's friction takes half of a step where gradients are small: the first range is doubled.
@@ -17,8 +18,8 @@ around its optimum. Where the ranges lie follows from what a step is, not from r
   is ten times Adagrad's.
 * SGD's step is ``lr`` times a gradient, and momentum 0.9 makes it ten times that; 0.1 is the customary value, in the
   upper half of the range on a logarithmic scale. Its weight decay belongs to the gradient, and with ``lr`` ten times
-  AdamW's the same shrinking takes a far smaller number: 5e-4 is the customary value. diffGrad's weight decay belongs
-  to the gradient too and has the same range.
+  AdamW's the same shrinking takes a far smaller number: 5e-4 is the customary value. Adam's and diffGrad's weight decay
+  belongs to the gradient too and has the same range.
 
 What is not tuned is fixed by whoever builds the optimizer: SGD with ``momentum=0.9`` and ``nesterov=True``, NAdam and
 RAdam with ``decoupled_weight_decay=True`` (without it their range of weight decay would be wrong).
@@ -27,6 +28,7 @@ RAdam with ``decoupled_weight_decay=True`` (without it their range of weight dec
 from trimtab.lab.tunable import LogUniform, Tunables
 
 SGD: Tunables = {"lr": LogUniform(1e-3, 1.0), "weight_decay": LogUniform(1e-5, 1e-2)}
+ADAM: Tunables = {"lr": LogUniform(1e-4, 1e-1), "weight_decay": LogUniform(1e-5, 1e-2)}
 ADAMW: Tunables = {"lr": LogUniform(1e-4, 1e-1), "weight_decay": LogUniform(1e-3, 1.0)}
 ADAGRAD: Tunables = {"lr": LogUniform(1e-3, 1.0), "weight_decay": LogUniform(1e-5, 1e-2)}
 NADAM: Tunables = ADAMW

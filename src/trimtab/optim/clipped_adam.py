@@ -41,7 +41,6 @@ class ClippedAdam(FlatOptimizer):
           stationary point.
         * Where more than a share :math:`1 - p` of the coordinates is zero, so is the threshold, and nothing enters the
           first moment; a warning says so, and ``ignore_zeros=True`` helps.
-        * With gradient scaling, unscale first if ``threshold`` is absolute.
 
     Args:
         params: parameters, named parameters or parameter groups, as in ``torch.optim``.

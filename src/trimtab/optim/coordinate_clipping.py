@@ -16,10 +16,11 @@ from torch.optim import Optimizer
 
 from trimtab.lab.tunable import Choice, Tunables
 from trimtab.primitives.hyperparameters import FRACTION, POSITIVE, Check, flag, one_of, optional
-from trimtab.primitives.refusals import refuse_sparse_gradients
+from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.refusals import refuse_other_types, refuse_unreadable_gradients
 from trimtab.primitives.selection import nth_largest_magnitude
 from trimtab.primitives.sharding import shards_of
-from trimtab.primitives.wrapping import OptimizerWrapper, evaluated, lent_gradients
+from trimtab.primitives.wrapping import OptimizerWrapper, evaluated, lent_gradients, step_inside
 
 Scope: TypeAlias = Literal["global", "tensor"]
 Where: TypeAlias = Literal["gradient", "update"]
@@ -52,7 +53,8 @@ def clip_coordinates_(
     Args:
         tensors: what to clip, of any shapes. One that stands there twice counts once.
         fraction: :math:`p` in [0, 1), the share of coordinates above the threshold; 0 clips nothing.
-        threshold: an absolute :math:`\tau > 0`, instead of a fraction.
+        threshold: an absolute :math:`\tau > 0`, instead of a fraction. Of gradients that a gradient scaler has scaled,
+            call ``scaler.unscale_`` first.
         scope: whether all tensors have one threshold, or each its own.
         scale: :math:`c > 0`.
         ignore_zeros: whether only coordinates other than zero are counted. Otherwise, where more than
@@ -62,9 +64,13 @@ def clip_coordinates_(
         The threshold, infinite where nothing was to be clipped; with ``scope="tensor"`` one for each tensor.
 
     Raises:
-        TypeError: an argument has the wrong type.
+        TypeError: an argument has the wrong type; a tensor is sparse or complex.
         ValueError: an argument is outside its range, or not exactly one of fraction and threshold is given.
     """
+    for index, tensor in enumerate(tensors):
+        if tensor.layout is not torch.strided or not tensor.is_floating_point():
+            kind = f"{tensor.dtype}, {tensor.layout}"
+            raise TypeError(f"tensors[{index}] is {kind}: dense tensors of real floating-point numbers are clipped")
     given = {"fraction": fraction, "threshold": threshold, "scope": scope, "scale": scale, "ignore_zeros": ignore_zeros}
     settings = {name: check(name, given[name]) for name, check in CHECKS.items()}
     require_one(settings)
@@ -90,7 +96,6 @@ class CoordinateClip(OptimizerWrapper):
         * A clipped gradient is biased: where gradients are noisy, the point at which it vanishes on average is not a
           stationary point.
         * Around an optimizer that looks at signs only (Lion, sign descent), clipping the update does nothing.
-        * With gradient scaling, unscale first if ``threshold`` is absolute; a fraction does not depend on the scale.
 
     Args:
         optimizer: what to clip for.
@@ -148,15 +153,21 @@ class CoordinateClip(OptimizerWrapper):
             What the closure returned.
 
         Raises:
-            RuntimeError: a gradient is sparse, or a fraction is asked for of parameters that are divided over
-                processes. Nothing was written.
+            RuntimeError: a gradient is sparse or has no values, or a fraction is asked for of parameters that are
+                divided over processes. Nothing was written.
+            TypeError: a gradient is complex. Nothing was written.
         """
         loss = evaluated(closure)
         own = [self._own(group) for group in self.param_groups]
         shared = list(pools(self.param_groups, own, type(self).__name__))
         with torch.no_grad(), _clipped_gradients(shared), _clipped_updates(shared):
-            self.inner.step()
+            step_inside(self.inner)
         return loss
+
+    def _check_groups(self, optimizer: Optimizer, groups: Sequence[dict[str, Any]]) -> None:
+        super()._check_groups(optimizer, groups)
+        for group in groups:
+            refuse_other_types(group, type(self).__name__)
 
     def _own(self, group: Mapping[str, Any]) -> dict[str, Any]:
         own = super()._own(group)
@@ -179,11 +190,13 @@ def pools(groups: Sequence[Mapping[str, Any]], own: Sequence[dict[str, Any]], na
         name: of the optimizer, for messages.
 
     Raises:
-        RuntimeError: a gradient is sparse, or a fraction is asked for of parameters that are divided over processes.
+        RuntimeError: a gradient is sparse or has no values, or a fraction is asked for of parameters that are divided
+            over processes.
+        TypeError: a gradient is complex.
     """
+    refuse_unreadable_gradients(groups, name)
     shared: dict[tuple[Any, ...], Pool] = {}
     for group, settings in zip(groups, own, strict=True):
-        refuse_sparse_gradients(group, [param.grad for param in group["params"]], name)
         params = [param for param in group["params"] if param.grad is not None]
         if settings["fraction"] and any(map(shards_of, params)):
             raise RuntimeError(
@@ -219,17 +232,23 @@ def _clipped_updates(pools: Sequence[Pool]) -> Iterator[None]:
             updates = [param - old for param, old in zip(own, olds, strict=True)]
             for param, old, update, limit in zip(own, olds, updates, thresholds(updates, settings), strict=True):
                 # what is within the limit stays as it is, to the last bit
-                param.copy_(torch.where(update.abs() > limit, old + update.clamp(-limit, limit), param))
+                param.copy_(torch.where(update.abs() > limit, old + clipped(update, limit), param))
 
 
 def clipped(grad: Tensor, limit: float) -> Tensor:
-    """Returns a clipped copy, or the gradient itself where the limit is infinite."""
-    return grad if limit == math.inf else grad.clamp(-limit, limit)
+    """Returns a clipped copy, or the gradient itself where the limit is beyond what it can hold."""
+    return grad if limit > torch.finfo(grad.dtype).max else grad.clamp(-limit, limit)
 
 
 def _normalized(grad: Tensor) -> Tensor:
-    norm = torch.linalg.vector_norm(grad)
-    return grad * torch.where(norm > 0, math.sqrt(grad.numel()) / norm, 0.0).to(grad.dtype)
+    if grad.numel() == 0:
+        return grad
+    # Relative to the largest, whose square may be too large or too small for the format.
+    values = grad.to(working_dtype(grad.dtype))
+    largest = values.abs().max()
+    relative = torch.where(largest > 0, values / largest, values)
+    norm = torch.linalg.vector_norm(relative)
+    return torch.where(norm > 0, relative * (math.sqrt(grad.numel()) / norm), relative).to(grad.dtype)
 
 
 def thresholds(tensors: Sequence[Tensor], settings: Mapping[str, Any]) -> list[float]:

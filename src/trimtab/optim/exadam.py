@@ -135,9 +135,10 @@ class EXAdam(FlatOptimizer):
         """Returns momentum and gradient over the root of the second moment, and the moments."""
         m = beta1 * exp_avg + (1 - beta1) * grad
         v = beta2 * exp_avg_sq + (1 - beta2) * grad**2
-        first = 1 + power2 * (v / (v + eps))
-        second = 1 + power1 * (m**2 / (m**2 + eps))
-        return scale * first * (m + grad) / (spread * (v * second).sqrt() + eps), m, v
+        # v / (v + eps), in a form that is one, and not NaN, where a square is beyond the format
+        first = 1 + power2 * (1 - eps / (v + eps))
+        second = 1 + power1 * (1 - eps / (m**2 + eps))
+        return scale * first * ((m + grad) / (spread * (v * second).sqrt() + eps)), m, v
 
 
 def step_growth(step: int) -> float:

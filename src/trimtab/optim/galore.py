@@ -32,12 +32,13 @@ from trimtab.primitives.flat_step import FlatOptimizer
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, integer, one_of, whole_number
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.low_rank import Basis, add_back_, dominant_basis, project, random_basis
+from trimtab.primitives.parameter_names import parameter_name
 from trimtab.primitives.quantized_weight import QuantizedWeight
 from trimtab.primitives.quantizer import QuantizedTensor
-from trimtab.primitives.refusals import parameter_name, refuse_sparse_gradients
+from trimtab.primitives.refusals import moves, refuse_gradients_without_values, refuse_sparse_gradients
 from trimtab.primitives.rounding import stochastically_rounded
 from trimtab.primitives.standing_in import divided_groups, stand_in, stood_in
-from trimtab.primitives.wrapping import evaluated, innermost
+from trimtab.primitives.wrapping import evaluated, innermost, step_inside
 
 Group: TypeAlias = dict[str, Any]
 
@@ -134,7 +135,6 @@ class GaLore(SubspaceWrapper):
 
     def _begin(self, optimizer: Optimizer, **settings: Any) -> None:
         super().__init__(optimizer, targets="matrices", **settings)
-        self._subspaces = {}
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Takes one step of the inner optimizer in the subspaces.
@@ -146,7 +146,7 @@ class GaLore(SubspaceWrapper):
             What the closure returned.
 
         Raises:
-            RuntimeError: a gradient is sparse. Nothing was written.
+            RuntimeError: a gradient is sparse or has no values. Nothing was written.
             TypeError: a setting was given a value of the wrong type. Nothing was written.
             ValueError: a setting was given a value outside its range, or one with which the state does not agree.
                 Nothing was written.
@@ -176,21 +176,23 @@ class GaLore(SubspaceWrapper):
         with Pinned():
             checked = [(self._check_group(rule, group), group) for group in self.param_groups]
             for _, group in checked:
-                refuse_sparse_gradients(group, [param.grad for param in group["params"]], type(self).__name__)
+                grads = [param.grad for param in group["params"]]
+                refuse_sparse_gradients(group, grads, type(self).__name__)
+                refuse_gradients_without_values(group, grads, type(self).__name__)
             matrices = [
                 Matrix(group["params"][index], group, own, (number, index))
                 for number, (own, group) in enumerate(checked)
                 for index in projected_params(group, own)
             ]
-            refuse_changed(self.prefix, self.param_groups, matrices, self._subspaces, rule)
+            refuse_changed(self.prefix, self.param_groups, matrices, self.subspaces, rule)
             moves = [self._move(rule, matrix) for matrix in matrices if matrix.param.grad is not None]
             stand_ins = {move.matrix.param: move.stand_in for move in moves}
             apart = {stand_ins.get(matrix.param, matrix.param) for matrix in matrices}
             with stood_in(rule, stand_ins), divided_groups(rule, apart, IN_THE_SUBSPACE):
-                self.inner.step()
+                step_inside(self.inner)
             for move in moves:
                 self._write(move, self._moved(rule, move))
-                self._subspaces[move.matrix.param] = move.subspace.older()
+                self._keep(move.matrix.param, move.subspace.older().kept(self._remembered(move.matrix.own)))
             if isinstance(rule, FlatOptimizer):
                 rule.forget(set(stand_ins.values()))
 
@@ -212,7 +214,7 @@ class GaLore(SubspaceWrapper):
 
     def _subspace_for(self, matrix: Matrix, grad: Tensor) -> Subspace:
         """Returns the subspace for this step: the present one, or a new one if its time is over."""
-        own, present = matrix.own, self._subspaces.get(matrix.param)
+        own, present = matrix.own, self._subspace(matrix.param)
         rank, side = subspace_rank(own["rank"], matrix.param), matrix.side
         if present is not None and not present.due and present.age < self._gap(own, present):
             return present
@@ -225,12 +227,18 @@ class GaLore(SubspaceWrapper):
             return replace(present, due=True)
         size = matrix.param.shape[side == "right"]
         drawn = random_basis(rank, size, (own["seed"], "random", *matrix.position), grad)
-        return Subspace(self._stored(matrix, drawn), side, decompositions=0, due=True)
+        return self._following(
+            own, None, drawn, Subspace(self._stored(matrix, drawn), side, decompositions=0, due=True)
+        )
 
     def _gap(self, own: Settings, _present: Subspace) -> int:
         """Returns the age at which a subspace is replaced."""
         gap: int = own["update_proj_gap"]
         return gap
+
+    def _remembered(self, _own: Settings) -> int:
+        """Returns of how many subspaces the similarity is kept."""
+        return 0
 
     def _stored(self, matrix: Matrix, basis: Basis) -> Tensor | QuantizedTensor:
         """Returns a basis as it is kept."""
@@ -302,6 +310,6 @@ class GaLore(SubspaceWrapper):
     def _refuse_weights(self, group: Group, _chosen: Sequence[int]) -> None:
         """Checks how the weights are stored."""
         for index, param in enumerate(group["params"]):
-            if isinstance(param, QuantizedWeight):
+            if isinstance(param, QuantizedWeight) and moves(param):
                 name = parameter_name(group, index)
                 raise TypeError(f"{name} is stored in {param.bits} bits: QGaLore moves such weights, GaLore does not")

@@ -11,7 +11,8 @@ from trimtab.primitives.decay import weight_decay_of
 from trimtab.primitives.flat_step import FlatOptimizer
 from trimtab.primitives.hyperparameters import FLOATING_DTYPES, Interval, whole_number
 from trimtab.primitives.low_rank import Side
-from trimtab.primitives.refusals import parameter_name
+from trimtab.primitives.parameter_names import parameter_name
+from trimtab.primitives.refusals import moves
 from trimtab.primitives.sharding import shards_of
 from trimtab.primitives.wrapping import OptimizerWrapper
 
@@ -50,6 +51,8 @@ def subspace_rank(rank: int | float, param: Tensor) -> int:
 def projected_params(group: Group, own: Settings) -> list[int]:
     """Returns which of a group's parameters are projected.
 
+    Frozen ones are among them, for they may be unfrozen, but not such as whole numbers, which never move.
+
     Raises:
         ValueError: the group names its parameters, and one cannot be.
         TypeError: one is not real.
@@ -62,12 +65,17 @@ def projected_params(group: Group, own: Settings) -> list[int]:
             _refuse_named(group, index, param, rank)
         chosen = list(range(len(params)))
     else:
-        chosen = [index for index, param in enumerate(params) if param.ndim == 2 and _is_worth(param, rank)]
+        matrices = [index for index, param in enumerate(params) if param.ndim == 2 and _is_worth(param, rank)]
+        chosen = [index for index in matrices if params[index].dtype in FLOATING_DTYPES or moves(params[index])]
     for index in chosen:
-        name, param = parameter_name(group, index), params[index]
+        param = params[index]
         if param.dtype not in FLOATING_DTYPES:
-            raise TypeError(f"real matrices are projected, and {name} is {param.dtype}")
+            name = parameter_name(group, index)
+            raise TypeError(
+                f"real matrices are projected, and {name} is {param.dtype}: put it into a group without rank"
+            )
         if shards_of(param) is not None:
+            name = parameter_name(group, index)
             raise ValueError(f"whole matrices are projected, and {name} is divided over processes: use DDP instead")
     return chosen
 
@@ -77,10 +85,12 @@ def _is_worth(param: Tensor, rank: int | float) -> bool:
 
 
 def _refuse_named(group: Group, index: int, param: Tensor, rank: int | float) -> None:
-    name, shape = parameter_name(group, index), tuple(param.shape)
+    shape = tuple(param.shape)
     if param.ndim != 2:
+        name = parameter_name(group, index)
         raise ValueError(f"matrices are projected, and {name} has shape {shape}: put it into a group without rank")
     if not 1 <= subspace_rank(rank, param) <= min(shape):
+        name = parameter_name(group, index)
         raise ValueError(
             f"rank={rank} is above {name}, whose shape is {shape}: at most {min(shape)}, or a group without rank"
         )

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from trimtab.primitives.hyperparameters import NON_NEGATIVE
+from trimtab.primitives.parameter_names import remember_names
 
 NORMALISATION_TYPES = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 # Model libraries bring their own, e.g. LlamaRMSNorm, T5LayerNorm, FrozenBatchNorm2d.
@@ -23,35 +24,35 @@ def parameter_groups(
     gain of a normalisation layer does not make the function that it computes simpler.
 
     Args:
-        model: where the parameters come from. A tied parameter is taken once, and goes without decay if any of its
-            uses does; frozen parameters (``requires_grad=False``) are left out.
+        model: where the parameters come from, frozen ones among them: they have no gradient and stay, until they are
+            unfrozen. A tied parameter is taken once, and goes without decay if any of its uses does.
         weight_decay: for the group with decay, >= 0; ``None`` leaves it to the optimizer's default.
         no_decay_for_biases_and_norms: False puts everything into the group with decay.
 
     Returns:
-        One or two parameter groups for any ``torch.optim.Optimizer``, each with named parameters; a group that would be
-        empty is left out.
+        One or two parameter groups for any ``torch.optim.Optimizer``; a group that would be empty is left out.
 
     Raises:
         TypeError: ``model`` is not a module, or ``weight_decay`` not a number.
-        ValueError: ``weight_decay`` is negative, NaN or infinite, or the model has no parameter to train.
+        ValueError: ``weight_decay`` is negative, NaN or infinite, or the model has no parameters.
 
     Examples:
         >>> groups = parameter_groups(nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3)), weight_decay=0.1)
-        >>> [[name for name, _ in group["params"]] for group in groups]
-        [['0.weight'], ['0.bias', '1.weight', '1.bias']]
+        >>> [[tuple(param.shape) for param in group["params"]] for group in groups]
+        [[(3, 2)], [(3,), (3,), (3,)]]
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
     decay = {} if weight_decay is None else {"weight_decay": NON_NEGATIVE("weight_decay", weight_decay)}
-    trained = [(name, param) for name, param in model.named_parameters() if param.requires_grad]
-    if not trained:
-        raise ValueError("model has no parameter with requires_grad=True")
+    params = list(model.parameters())
+    if not params:
+        raise ValueError("model has no parameters")
+    remember_names(model)
 
     undecayed = _biases_and_norms(model) if no_decay_for_biases_and_norms else set()
     groups: list[dict[str, Any]] = [
-        {"params": [(name, param) for name, param in trained if param not in undecayed], **decay},
-        {"params": [(name, param) for name, param in trained if param in undecayed], "weight_decay": 0.0},
+        {"params": [param for param in params if param not in undecayed], **decay},
+        {"params": [param for param in params if param in undecayed], "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
 

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from trimtab.primitives.hyperparameters import keep_own_rate
+from trimtab.primitives.parameter_names import remember_names
 
 Group: TypeAlias = dict[str, Any]
 
@@ -13,17 +16,17 @@ def module_parameter_groups(model: nn.Module, modules: Sequence[str] | None = No
     """Makes a parameter group for each module of a model.
 
     Args:
-        model: where the parameters come from. Frozen parameters are left out.
-        modules: names of submodules (``"backbone"``, ``"neck.fpn"``) that hold all trained parameters between them; by
-            default the model's children.
+        model: where the parameters come from, frozen ones among them.
+        modules: names of submodules (``"backbone"``, ``"neck.fpn"``) that hold all parameters between them; by default
+            the model's children.
         **settings: of all groups, such as ``lr``.
 
     Returns:
-        Groups with named parameters and the entry ``name``, in the order of ``modules``.
+        Groups with the entry ``name``, in the order of ``modules``.
 
     Raises:
         TypeError: ``model`` is not a module.
-        ValueError: there is no such submodule, a module has nothing to train, or a parameter is in none or in two.
+        ValueError: there is no such submodule, a module has no parameters, or a parameter is in none or in two.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
@@ -34,37 +37,43 @@ def module_parameter_groups(model: nn.Module, modules: Sequence[str] | None = No
         raise ValueError(
             f"the model has no module {', '.join(map(repr, unknown))}; it has {', '.join(filter(None, known))}"
         )
-    trained = {param: name for name, param in model.named_parameters() if param.requires_grad}
     groups: list[Group] = []
     for name in names:
-        params = [(trained[param], param) for param in known[name].parameters() if param in trained]
+        params = list(known[name].parameters())
         if params or modules is not None:
             groups.append({"params": params, "name": name, **settings})
-    _check_cover(groups, list(trained.values()))
+            keep_own_rate(groups[-1])
+    _check_cover(groups, dict(model.named_parameters()))
+    remember_names(model)
     return groups
 
 
-def _check_cover(groups: Sequence[Group], trained: Sequence[str]) -> None:
-    homes: dict[str, list[str]] = {name: [] for name in trained}
+def _check_cover(groups: Sequence[Group], named: Mapping[str, Tensor]) -> None:
+    homes: dict[Tensor, list[str]] = {param: [] for param in named.values()}
     for group in groups:
         if not group["params"]:
-            raise ValueError(f"module {group['name']!r} has no parameter with requires_grad=True")
-        for name, _ in group["params"]:
-            homes[name].append(group["name"])
-    homeless = [name for name, found in homes.items() if not found]
+            raise ValueError(f"module {group['name']!r} has no parameters")
+        for param in group["params"]:
+            homes[param].append(group["name"])
+    homeless = [name for name, param in named.items() if not homes[param]]
     if homeless:
         raise ValueError(f"no module holds {', '.join(homeless)}, which would not be trained")
-    shared = {name: found for name, found in homes.items() if len(found) > 1}
+    shared = {name: homes[param] for name, param in named.items() if len(homes[param]) > 1}
     if shared:
         several = "; ".join(f"{name} is in {' and '.join(found)}" for name, found in shared.items())
         raise ValueError(f"a parameter belongs to one module, but {several}")
 
 
 def modules_of(groups: Sequence[Group]) -> Mapping[str, list[Group]]:
-    """Returns the groups of each module: those with the same ``name``; one without a name is known by its place."""
+    """Returns the groups of each module: those with the same ``name``; one without a name is known by its place.
+
+    Where a module has a number for a name, such a place is written ``"group 2"``.
+    """
+    taken = {group["name"] for group in groups if "name" in group}
     modules: dict[str, list[Group]] = {}
     for index, group in enumerate(groups):
-        modules.setdefault(str(group.get("name", index)), []).append(group)
+        place = f"group {index}" if str(index) in taken else str(index)
+        modules.setdefault(str(group.get("name", place)), []).append(group)
     return modules
 
 
@@ -88,5 +97,7 @@ def split_by_children(optimizer: Optimizer) -> None:
             part = parts.setdefault(child, {**group, "name": child, "params": [], "param_names": []})
             part["params"].append(param)
             part["param_names"].append(name)
-        split += parts.values()
+        for part in parts.values():
+            keep_own_rate(part)
+            split.append(part)
     optimizer.param_groups[:] = split

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from trimtab.optim.galore_checks import projection_rank, subspace_rank
-from trimtab.primitives.hyperparameters import whole_number
+from trimtab.primitives.hyperparameters import FLOATING_DTYPES, keep_own_rate, whole_number
 from trimtab.primitives.quantized_weight import QuantizedWeight, quantized_parameter
 from trimtab.primitives.quantizer import bit_width
 
@@ -26,7 +26,8 @@ def galore_parameter_groups(
     ``nn.MultiheadAttention`` is none, and belongs to the rest.
 
     Args:
-        model: where the parameters come from; those with ``requires_grad=False`` are left out.
+        model: where the parameters come from, frozen ones among them. Weights that are no floating-point numbers cannot
+            be trained, and belong to the rest.
         rank: for the projected weights: a whole number, or a fraction of each one's shorter side.
         targets: regular expressions, of which one must be found in a layer's name, e.g. ``("attn", "mlp")``. By
             default all linear layers are meant but for output layers: those that share their weight with an embedding,
@@ -35,8 +36,8 @@ def galore_parameter_groups(
         **settings: of the optimizers, for both groups.
 
     Returns:
-        Two parameter groups with named parameters. The first has the rank; in the second it is ``None``, and the group
-        is left out if it is empty.
+        Two parameter groups with named parameters, so that groups which are added later need names as well. The first
+        has the rank; in the second it is ``None``, and the group is left out if it is empty.
 
     Raises:
         TypeError: ``model`` is not a module, or ``rank`` not a number.
@@ -50,15 +51,18 @@ def galore_parameter_groups(
     checked = projection_rank("rank", rank)
     if checked is None:
         raise TypeError("rank=None projects nothing: a whole number, or a fraction of the shorter side, is needed")
-    chosen = {layer.weight for layer in _meant(model, targets).values() if layer.weight.requires_grad}
-    trained = [(name, param) for name, param in model.named_parameters() if param.requires_grad]
-    for name, param in trained:
+    chosen = {layer.weight for layer in _meant(model, targets).values() if layer.weight.dtype in FLOATING_DTYPES}
+    named = list(model.named_parameters())
+    for name, param in named:
         if param in chosen and subspace_rank(checked, param) > min(param.shape):
             shape = tuple(param.shape)
             raise ValueError(f"rank={rank} is above parameter {name!r}, whose shape is {shape}: at most {min(shape)}")
-    projected = {"params": [pair for pair in trained if pair[1] in chosen], f"{prefix}_rank": checked}
-    rest = {"params": [pair for pair in trained if pair[1] not in chosen], f"{prefix}_rank": None}
-    return [{**group, **settings} for group in (projected, rest) if group["params"]]
+    projected = {"params": [pair for pair in named if pair[1] in chosen], f"{prefix}_rank": checked}
+    rest = {"params": [pair for pair in named if pair[1] not in chosen], f"{prefix}_rank": None}
+    groups = [{**group, **settings} for group in (projected, rest) if group["params"]]
+    for group in groups:
+        keep_own_rate(group)
+    return groups
 
 
 def quantize_linears(

@@ -48,9 +48,6 @@ class PseudoUpdates:
         model: whose parameters the trajectory moves; it is not written to.
         algorithms: name to what builds the optimizer for a copy of the model.
 
-    Attributes:
-        params: the model's parameters that require a gradient, each once. Gradients and directions are in this order.
-
     Raises:
         TypeError: something that was built is no optimizer, needs more than gradients (a session, the graph of the
             gradients, a closure), or has modes, as schedule-free ones do. The message names it.
@@ -58,20 +55,26 @@ class PseudoUpdates:
     """
 
     def __init__(self, model: nn.Module, algorithms: Mapping[str, Callable[[nn.Module], Optimizer]]) -> None:
-        self.params = _moved(model)
+        self._params = list(model.parameters())
         self._optimizers: dict[str, Optimizer] = {}
         self._shadows: dict[str, list[Tensor]] = {}
         self._start: list[Tensor] | None = None
+        self._moving: list[int] = []
         for name, build in algorithms.items():
             shadow = copy.deepcopy(model)
             for param in shadow.parameters():
                 param.data = param.data.to(working_dtype(param.dtype))
             optimizer = build(shadow)
             refuse_unfit(name, optimizer)
-            own = _moved(shadow)
-            if [param.shape for param in own] != [param.shape for param in self.params]:
+            own: list[Tensor] = list(shadow.parameters())
+            if [param.shape for param in own] != [param.shape for param in self._params]:
                 raise ValueError(f"{name}: building the optimizer changed the model's parameters")
             self._optimizers[name], self._shadows[name] = optimizer, own
+
+    @property
+    def params(self) -> list[Tensor]:
+        """The model's parameters that require a gradient now, each once. Gradients and directions are in this order."""
+        return [param for param in self._params if param.requires_grad]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,28 +86,33 @@ class PseudoUpdates:
 
         Args:
             grads: the gradients of ``params``, ``None`` where there is none; those in ``.grad`` by default. They are
-                not written to.
+                not written to. Under a gradient scaler, observe after ``scaler.unscale_``, and finite ones only.
 
         Raises:
             ValueError: there are more or fewer gradients than parameters, or a gradient has another shape.
         """
-        given = [param.grad for param in self.params] if grads is None else list(grads)
-        if len(given) != len(self.params):
-            raise ValueError(f"grads has {len(given)} tensors for {len(self.params)} parameters")
-        for index, (param, grad) in enumerate(zip(self.params, given, strict=True)):
+        params = self.params
+        given = [param.grad for param in params] if grads is None else list(grads)
+        if len(given) != len(params):
+            raise ValueError(f"grads has {len(given)} tensors for {len(params)} parameters")
+        for index, (param, grad) in enumerate(zip(params, given, strict=True)):
             if grad is not None and grad.shape != param.shape:
                 raise ValueError(f"grads[{index}] has shape {tuple(grad.shape)}, not {tuple(param.shape)}")
-        self._start = [param.detach().to(working_dtype(param.dtype), copy=True) for param in self.params]
+        self._moving = [index for index, param in enumerate(self._params) if param.requires_grad]
+        self._start = [param.detach().to(working_dtype(param.dtype), copy=True) for param in params]
         for name, optimizer in self._optimizers.items():
-            for param, value, grad in zip(self._shadows[name], self._start, given, strict=True):
-                param.detach().copy_(value)
-                param.grad = None if grad is None else grad.detach().to(param.dtype, copy=True)
+            for shadow, param in zip(self._shadows[name], self._params, strict=True):
+                shadow.requires_grad_(param.requires_grad)
+            for index, value, grad in zip(self._moving, self._start, given, strict=True):
+                shadow = self._shadows[name][index]
+                shadow.detach().copy_(value)
+                shadow.grad = None if grad is None else grad.detach().to(shadow.dtype, copy=True)
             optimizer.step()
             for param in self._shadows[name]:
                 param.grad = None
 
     def direction(self, name: str) -> list[Float[Tensor, "..."]]:
-        """Returns by how much an optimizer's step would have changed each of ``params`` when it last observed them.
+        """Returns by how much an optimizer's step would have changed each of ``params``, as they were last observed.
 
         Raises:
             ValueError: there is no such optimizer.
@@ -114,7 +122,8 @@ class PseudoUpdates:
             raise ValueError(f"name={name!r} must be one of {', '.join(self._optimizers)}")
         if self._start is None:
             raise RuntimeError("nothing has been observed yet: call observe() first")
-        return [param.detach() - value for param, value in zip(self._shadows[name], self._start, strict=True)]
+        ends = [self._shadows[name][index].detach() for index in self._moving]
+        return [end - value for end, value in zip(ends, self._start, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the optimizers' states by name; the directions from the last step are not among them."""
@@ -158,7 +167,3 @@ def refuse_unfit(name: str, optimizer: object) -> None:
         if closure is not None and closure.default is inspect.Parameter.empty:
             raise TypeError(f"{name}: {kind} evaluates the loss several times a step, by a closure")
         inner = inner.inner if isinstance(inner, OptimizerWrapper) else None
-
-
-def _moved(model: nn.Module) -> list[Tensor]:
-    return [param for param in model.parameters() if param.requires_grad]

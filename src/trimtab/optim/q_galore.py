@@ -16,9 +16,10 @@ from trimtab.optim.galore import GaLore, Group
 from trimtab.optim.subspace import Matrix, Move, ProjectionType, Settings, Subspace
 from trimtab.primitives.hyperparameters import Interval, flag, one_of, optional, whole_number
 from trimtab.primitives.low_rank import Basis, overlap, similarity
+from trimtab.primitives.parameter_names import parameter_name
 from trimtab.primitives.quantized_weight import QuantizedWeight
 from trimtab.primitives.quantizer import QuantizedTensor, bit_width, quantize_affine
-from trimtab.primitives.refusals import parameter_name
+from trimtab.primitives.refusals import moves
 
 
 class QGaLore(GaLore):
@@ -138,6 +139,10 @@ class QGaLore(GaLore):
     def _gap(self, own: Settings, present: Subspace) -> int:
         return present.gap if own["adaptive"] and present.gap else super()._gap(own, present)
 
+    def _remembered(self, own: Settings) -> int:
+        queue_size: int = own["queue_size"]
+        return queue_size if own["adaptive"] else 0
+
     def _following(self, own: Settings, last: Subspace | None, found: Basis, new: Subspace) -> Subspace:
         if not own["adaptive"]:
             return new
@@ -170,7 +175,7 @@ class QGaLore(GaLore):
 
     def _refuse_weights(self, group: Group, chosen: Sequence[int]) -> None:
         for index, param in enumerate(group["params"]):
-            if isinstance(param, QuantizedWeight) and index not in chosen:
+            if isinstance(param, QuantizedWeight) and moves(param) and index not in chosen:
                 raise ValueError(
                     f"{parameter_name(group, index)} is stored in {param.bits} bits, and only projected weights can be "
                     "moved then: lower the rank, or leave it in floating point"

@@ -104,7 +104,7 @@ def local_decrease(
 class LineLandscape(NamedTuple):
     """The loss along a direction of norm one.
 
-    Args:
+    Attributes:
         distances: from the start.
         losses: at these distances.
     """

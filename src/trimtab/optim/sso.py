@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.tunable import Choice, LogUniform, Tunables
-from trimtab.optim.armijo import ArmijoGradientDescent
+from trimtab.optim.armijo import SUFFICIENT_DECREASE, ArmijoGradientDescent
 from trimtab.optim.surrogate import Surrogate, computed, minimised, refuse_random
 from trimtab.optim.target_loss import (
     Answer,
@@ -31,7 +31,9 @@ from trimtab.optim.target_loss import (
     searched,
 )
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, flag, learning_rate, one_of, optional, whole_number
+from trimtab.primitives.idle import is_idle, step_idly
 from trimtab.primitives.joint import JointOptimizer, undone_if_it_fails
+from trimtab.primitives.loss_scaling import refuse_scaler
 from trimtab.primitives.wrapping import lent_gradients
 
 if TYPE_CHECKING:
@@ -96,10 +98,15 @@ class SSO(JointOptimizer):
           paper's, and the surrogate is a mean over samples like the loss.
         * A loss that is reduced already says how, because a mean taken for a sum would shrink :math:`\eta` by the
           batch size without a word.
+        * Where the official code has numbers in units of the loss, ours go with it: multiply the loss by a number and
+          divide ``lr`` by it, and the parameters go the same way. The inner line search begins at the longest step
+          that could pass its test, which is as good as to begin at any longer one, instead of at 10; the gradient of
+          the surrogate has vanished beside what it was, and not below :math:`10^{-6}`; the bounds of the line search
+          for :math:`\eta` are in units of ``lr``; and AdaGrad's root is without :math:`10^{-8}`.
 
     Warning:
         * If the loss is cheap, this is slower than SGD: a step costs ``inner_steps`` steps of the model, and with
-          ``inner="armijo"`` the trials of its searches, which start anew from 10 each time, a factor of 0.9 apart:
+          ``inner="armijo"`` the trials of its searches, a factor of 0.9 apart:
           ``partial(ArmijoGradientDescent, lr=1.0, shrink=0.5)`` makes fewer.
         * ``forward`` must be the same function within a step. Two calls are compared at the first step, and dropout is
           refused. Batch normalisation in training mode passes, but counts every call in its running statistics: put it
@@ -114,8 +121,9 @@ class SSO(JointOptimizer):
         inner: ``"armijo"``, :class:`~trimtab.optim.armijo.ArmijoGradientDescent`, or a function that makes an optimizer
             of a list of parameters. It is made anew at every step, so that its averages start from zero.
         line_search: a :class:`~trimtab.optim.target_loss.LineSearch` for :math:`\eta`; needs ``loss``.
-        adaptive: ``"adagrad"`` divides ``lr`` by :math:`\sqrt{\sum_{s \le t} \lVert G_s \rVert^2} + 10^{-8}`.
-        gradient_tolerance: no further inner step where the surrogate's gradient has a norm of at most this, >= 0.
+        adaptive: ``"adagrad"`` divides ``lr`` by :math:`\sqrt{\sum_{s \le t} \lVert G_s \rVert^2}`.
+        gradient_tolerance: no further inner step where the surrogate's gradient has a norm of at most this share of
+            what it had before the first, >= 0.
         keep_inner_state: whether the inner optimizer goes on with its state, which is then saved with this one's.
 
     Attributes:
@@ -136,8 +144,11 @@ class SSO(JointOptimizer):
         "gradient_tolerance": NON_NEGATIVE,
         "keep_inner_state": flag,
     }
+    joint_names = ("step", "squared_gradients", "eta")
 
+    own_gradients = True
     last: TargetStep | None = None
+    _step_supports_amp_scaling = True  # so that it is stepped, and can say that it has no use for a scaler
 
     def __init__(
         self,
@@ -169,7 +180,8 @@ class SSO(JointOptimizer):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_inner": self._inner, "_line_search": self._line_search}
+        own = {"_inner": self._inner, "_line_search": self._line_search, "last": self.last}
+        return {**super().__getstate__(), **own}
 
     def step(  # type: ignore[override]  # torch's closure hides the outputs
         self,
@@ -178,6 +190,7 @@ class SSO(JointOptimizer):
         loss: Loss | None = None,
         oracle: Oracle | None = None,
         reduction: Reduction = "none",
+        closure: None = None,
     ) -> Float[Tensor, ""] | None:
         """Asks for one gradient of the loss, and moves the parameters by several steps on its surrogate.
 
@@ -187,19 +200,29 @@ class SSO(JointOptimizer):
             loss: from outputs to one loss a sample.
             oracle: from outputs to the gradients of their samples' losses, instead of ``loss``.
             reduction: what ``loss`` returns instead: the ``"sum"`` or the ``"mean"`` over samples.
+            closure: nothing; distributed checkpointing passes it by this name, to a step that makes the state.
 
         Returns:
             The mean loss before the step, or ``None`` with an oracle.
 
         Raises:
             NonFiniteError: the loss, its gradient or the surrogate is not finite. The parameters are as before.
-            RuntimeError: ``forward`` is random, or a gradient is sparse. The parameters are as before.
+            RuntimeError: ``forward`` is random, a gradient is sparse, or a gradient scaler takes the step. The
+                parameters are as before.
             TypeError: an argument has the wrong type or returned it; above all, an ordinary closure was given.
             ValueError: not exactly one of ``loss`` and ``oracle`` was given, or something has the wrong shape.
         """
+        refuse_scaler(
+            self,
+            "it computes its gradients itself: leave the scaler out, call step(forward, loss=...) itself, and use "
+            "bfloat16, which needs no scaling",
+        )
         settings = self.settings()
-        self._refuse_request(forward, loss, oracle, reduction)
-        new = "step" not in self.joint_state()
+        if (forward, loss, oracle, closure) == (None,) * 4 and is_idle(self):
+            self._begin(settings)
+            return None
+        self._refuse_request(closure if forward is None else forward, loss, oracle, reduction)
+        new = not self.joint_state().get("step", 0)
         with torch.enable_grad():
             outputs = computed(forward)
             if new:
@@ -213,8 +236,7 @@ class SSO(JointOptimizer):
             surrogate = Surrogate(cast("Forward", forward), self.trained(), outputs, answer, eta)
             taken, values = self._minimise(surrogate, settings)
             passes = surrogate.passes
-        state = self.joint_state()
-        state.update(step=state.get("step", 0) + 1, squared_gradients=squared, eta=found)
+        self.keep(step=self.joint_state().get("step", 0) + 1, squared_gradients=squared, eta=found)
         self.last = TargetStep(eta, taken, values, 1, passes + new, evaluations)
         return answer.loss
 
@@ -233,6 +255,14 @@ class SSO(JointOptimizer):
             return torch.tensor(error.value)
         assert loss is not None  # noqa: S101  # there was no oracle
         return loss
+
+    def _begin(self, settings: Mapping[str, Any]) -> None:
+        """Makes the state that there is after a step, where nothing has happened yet."""
+        self.keep(step=0, squared_gradients=0.0, eta=0.0)
+        if settings["keep_inner_state"]:
+            inner = self._make_inner(self.trained(), None, kept=False)
+            step_idly(inner)
+            self._keep(inner)
 
     def _refuse_request(self, forward: Any, loss: Any, oracle: Any, reduction: Any) -> None:
         use = "step(forward, loss=...), with forward=lambda: model(inputs) and loss=lambda outputs: one loss a sample"
@@ -253,7 +283,7 @@ class SSO(JointOptimizer):
     ) -> tuple[float, float, int]:
         """Returns the target step, what the next search begins with, and how many losses it took."""
         if self._line_search is None or loss is None:
-            divisor = math.sqrt(squared) + 1e-8 if settings["adaptive"] == "adagrad" else 1.0
+            divisor = math.sqrt(squared) if settings["adaptive"] == "adagrad" and squared else 1.0
             eta = settings["lr"] / divisor
             return eta, eta, 0
         first, factor = self.scheduled(settings)
@@ -261,23 +291,27 @@ class SSO(JointOptimizer):
         if answer.squared == 0:
             return 0.0, before or first, 0
         begin = self._line_search.expand * before if before else first
-        found, evaluations = searched(answer, loss, reduction, begin, self._line_search)
+        found, evaluations = searched(answer, loss, reduction, begin, self._line_search, unit=first)
         return factor * found, found, evaluations
 
     def _minimise(self, surrogate: Surrogate, settings: Mapping[str, Any]) -> tuple[int, tuple[float, ...]]:
         """Moves the parameters to smaller values of the surrogate, or not at all if something fails."""
         params = self.trained()
         with lent_gradients(params, [None] * len(params)), undone_if_it_fails(params):
-            inner = self._make_inner(params, kept=settings["keep_inner_state"])
+            surrogate.look()
+            inner = self._make_inner(params, surrogate, kept=settings["keep_inner_state"])
             taken, values = minimised(
-                surrogate, params, inner, steps=settings["inner_steps"], tolerance=settings["gradient_tolerance"]
+                surrogate, inner, steps=settings["inner_steps"], tolerance=settings["gradient_tolerance"]
             )
         if settings["keep_inner_state"]:
             self._keep(inner)
         return taken, values
 
-    def _make_inner(self, params: list[Tensor], *, kept: bool) -> Optimizer:
-        inner = self._inner(params)
+    def _make_inner(self, params: list[Tensor], surrogate: Surrogate | None, *, kept: bool) -> Optimizer:
+        if self._inner is ArmijoGradientDescent and surrogate is not None:
+            inner: Optimizer = ArmijoGradientDescent(params, surrogate.longest_step(SUFFICIENT_DECREASE))
+        else:
+            inner = self._inner(params)
         held = [param for group in inner.param_groups for param in group["params"]] if _is_optimizer(inner) else []
         if {*map(id, held)} != {*map(id, params)}:
             raise TypeError(f"inner must make a torch.optim.Optimizer of all the parameters it is given, not {inner!r}")
@@ -287,7 +321,7 @@ class SSO(JointOptimizer):
             state = {name: value for name, value in self.state[param].items() if name.startswith(KEPT)}
             if state:
                 inner.state[param] = {name.removeprefix(KEPT): _copy(value) for name, value in state.items()}
-        for group, settings in zip(inner.param_groups, self.joint_state().get("inner_groups", ()), strict=False):
+        for group, settings in zip(inner.param_groups, self.param_groups[0].get("inner_groups", ()), strict=False):
             group.update(deepcopy(settings))
         return inner
 
@@ -295,7 +329,8 @@ class SSO(JointOptimizer):
         for param in self.trained():
             self.state[param].update({f"{KEPT}{name}": value for name, value in inner.state[param].items()})
         groups = [{name: value for name, value in group.items() if name != "params"} for group in inner.param_groups]
-        self.joint_state()["inner_groups"] = groups
+        for own in self.param_groups:  # settings belong to settings: a state is to hold tensors and numbers only
+            own["inner_groups"] = groups
 
 
 def _is_optimizer(value: object) -> bool:

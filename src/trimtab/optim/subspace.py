@@ -1,19 +1,24 @@
 """What GaLore knows of one matrix: its place, its subspace, how that is saved, and what happens in a step."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from trimtab.primitives.low_rank import Side
+from trimtab.primitives.parameter_names import parameter_name
 from trimtab.primitives.quantizer import QuantizedTensor
-from trimtab.primitives.refusals import parameter_name
 from trimtab.primitives.rounding import rounding_key
 
 ProjectionType: TypeAlias = Literal["std", "reverse_std", "left", "right"]
 Settings: TypeAlias = Mapping[str, Any]
+
+_OF_CODES = ("codes", "scale", "zero", "bits", "group_size")
+"""What a projection in few bits consists of, beside its shape."""
 
 
 @dataclass(frozen=True)
@@ -54,39 +59,54 @@ class Subspace:
         """Returns it after one more step."""
         return replace(self, age=self.age + 1)
 
-    def saved(self) -> dict[str, Any]:
-        """Returns copies of all that it consists of, each a tensor or a plain value."""
-        entries = {each.name: getattr(self, each.name) for each in fields(self)}
+    def kept(self, remembered: int = 0) -> dict[str, Any]:
+        """Returns all that it consists of, as tensors and numbers: distributed checkpointing flattens nothing else.
+
+        Args:
+            remembered: how many similarities there may be; there is a place for each, so that shapes stay the same.
+        """
+        entries: dict[str, Any] = {
+            "right": self.side == "right",
+            "decompositions": self.decompositions,
+            "age": self.age,
+            "due": self.due,
+            "gap": self.gap,
+        }
         if isinstance(self.projection, QuantizedTensor):
-            entries |= {f"projection_{name}": value for name, value in self.projection.saved().items()}
-            del entries["projection"]
-        entries["similarities"] = list(self.similarities)
-        copies = {name: value.clone() if isinstance(value, Tensor) else value for name, value in entries.items()}
-        return {name: value for name, value in copies.items() if value is not None}
+            entries |= {f"projection_{name}": getattr(self.projection, name) for name in _OF_CODES}
+            entries["projection_rank"] = self.rank
+        else:
+            entries["projection"] = self.projection
+        if remembered:
+            empty = [math.nan] * (remembered - len(self.similarities))
+            entries["similarities"] = torch.tensor([*self.similarities, *empty], dtype=torch.float64)
+        return entries if self.first_vector is None else {**entries, "first_vector": self.first_vector}
 
     @classmethod
-    def loaded(cls, saved: Settings, param: Tensor) -> "Subspace":
-        """Returns what was saved, as copies where the parameter is.
+    def of(cls, kept: Settings, param: Tensor) -> "Subspace":
+        """Returns what :meth:`kept` returned for a parameter, put together again.
 
         Raises:
             ValueError: something is missing, or of the wrong shape.
         """
-        entries: dict[str, Any] = {
-            name: value.detach().to(param.device, copy=True) if isinstance(value, Tensor) else value
-            for name, value in saved.items()
-        }
         try:
-            if "projection" not in entries:
-                codes = {name: entries.pop(f"projection_{name}") for name in QuantizedTensor.saved_names()}
-                entries["projection"] = QuantizedTensor.from_saved(codes)
-            entries["similarities"] = tuple(entries["similarities"])
-            loaded = cls(**{each.name: entries[each.name] for each in fields(cls) if each.name != "first_vector"})
+            side: Side = "right" if kept["right"] else "left"
+            wanted = param.shape[side == "right"]
+            if "projection" in kept:
+                projection = kept["projection"]
+            else:
+                codes = {name: kept[f"projection_{name}"] for name in _OF_CODES}
+                projection = QuantizedTensor(**codes, shape=torch.Size((kept["projection_rank"], wanted)))
+            found = cls(projection, side, **{name: kept[name] for name in ("decompositions", "age", "due", "gap")})
         except KeyError as missing:
             raise ValueError(f"a saved subspace lacks {missing}") from None
-        wanted, shape = param.shape[loaded.side == "right"], tuple(loaded.projection.shape)
+        shape = tuple(projection.shape)
         if len(shape) != 2 or shape[1] != wanted:
             raise ValueError(f"a saved projection has shape {shape}, and its parameter has {tuple(param.shape)}")
-        return replace(loaded, first_vector=entries.get("first_vector"))
+        noted = (
+            [each for each in kept["similarities"].tolist() if not math.isnan(each)] if "similarities" in kept else ()
+        )
+        return replace(found, similarities=tuple(noted), first_vector=kept.get("first_vector"))
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from torch.optim import Optimizer
 
 from trimtab.optim.armijo import ArmijoGradientDescent
 from trimtab.optim.target_loss import Answer, Forward, NonFiniteError, Outputs
-from trimtab.primitives.joint import norm_of
 from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.norms import norm_of
 from trimtab.primitives.refusals import refuse_sparse_gradients
+from trimtab.primitives.wrapping import step_inside
 
 
 class Surrogate:
@@ -33,13 +34,19 @@ class Surrogate:
 
     Attributes:
         passes: how often outputs were computed, the ones given included.
+        value: what :meth:`look` saw last.
+        norm: of the gradient, likewise.
     """
+
+    value: float
+    norm: float
 
     def __init__(
         self, forward: Forward, params: Sequence[Tensor], outputs: Outputs, answer: Answer, eta: float
     ) -> None:
         self._forward, self._params, self._eta = forward, params, eta
         self._fresh: Outputs | None = outputs
+        self._squared = answer.squared
         self._precision = working_dtype(outputs.dtype)
         self._target = answer.outputs.to(self._precision, copy=True)  # a model may return its parameters
         self._gradient = answer.gradient.to(self._precision)
@@ -53,10 +60,30 @@ class Surrogate:
             return value
         return self._evaluated(backward)
 
-    def look(self) -> Float[Tensor, ""]:
-        """Returns the surrogate and sets the gradients; the next call, which is an optimizer's first, knows them."""
+    def look(self) -> None:
+        """Evaluates the surrogate and sets the gradients; the next call, which is an optimizer's first, knows them.
+
+        Raises:
+            RuntimeError: a gradient is sparse.
+        """
         self._known = self._evaluated(backward=True)
-        return self._known
+        self.value = float(self._known)
+        grads = [param.grad for param in self._params]
+        refuse_sparse_gradients({"params": self._params}, grads, "SSO")
+        self.norm = norm_of([grad for grad in grads if grad is not None])
+
+    def longest_step(self, sufficient_decrease: float) -> float:
+        r"""Returns the longest step along the gradient that could pass Armijo's test, of which the first is looked for.
+
+        The surrogate is nowhere below :math:`-\frac{\eta}{2n} \sum_i \lVert G_i \rVert^2`, so that no step lowers it by
+        more. The bound goes with the unit of the loss, as a step along its gradient does.
+
+        Args:
+            sufficient_decrease: :math:`c`, which share of the decrease of a linear function is asked for.
+        """
+        if self.norm == 0:
+            return 0.0
+        return self._eta * self._squared / (2 * len(self._target)) / (sufficient_decrease * self.norm**2)
 
     def _evaluated(self, backward: bool) -> Float[Tensor, ""]:
         with torch.set_grad_enabled(backward):
@@ -84,17 +111,14 @@ class Surrogate:
         return outputs
 
 
-def minimised(
-    surrogate: Surrogate, params: Sequence[Tensor], inner: Optimizer, *, steps: int, tolerance: float
-) -> tuple[int, tuple[float, ...]]:
+def minimised(surrogate: Surrogate, inner: Optimizer, *, steps: int, tolerance: float) -> tuple[int, tuple[float, ...]]:
     """Lets an optimizer take steps on a surrogate.
 
     Args:
-        surrogate: to be minimised, not evaluated yet.
-        params: its parameters.
-        inner: the optimizer of them.
+        surrogate: to be minimised, which was looked at.
+        inner: the optimizer of its parameters.
         steps: how many, at most.
-        tolerance: no further step is taken where the norm of the gradient is at most this.
+        tolerance: no further step is taken where the norm of the gradient is at most this share of what it was.
 
     Returns:
         How many were taken, and the values of the surrogate before each of them, and after the last one where the
@@ -105,15 +129,16 @@ def minimised(
         RuntimeError: a gradient is sparse.
     """
     values: list[float] = []
+    least = tolerance * surrogate.norm
     for taken in range(steps):
-        values.append(float(surrogate.look()))
+        if taken:
+            surrogate.look()
+        values.append(surrogate.value)
         if not math.isfinite(values[-1]):
             raise NonFiniteError(f"the surrogate after {taken} inner steps", values[-1])
-        grads = [param.grad for param in params]
-        refuse_sparse_gradients({"params": params}, grads, "SSO")
-        if taken and norm_of([grad for grad in grads if grad is not None]) <= tolerance:
+        if taken and surrogate.norm <= least:
             return taken, tuple(values)
-        inner.step(surrogate)  # type: ignore[arg-type]  # torch asks for a function that returns a float
+        step_inside(inner, surrogate)
         if isinstance(inner, ArmijoGradientDescent) and inner.last is not None:
             if inner.last.step == 0:  # to the precision of the surrogate, this is its minimum
                 return taken, tuple(values)
@@ -127,7 +152,7 @@ def computed(forward: Any) -> Outputs:
 
     Raises:
         TypeError: it is no function, or returned something else than a floating tensor.
-        ValueError: it returned a scalar, nothing, or something that cannot be differentiated.
+        ValueError: it returned a scalar, nothing, or something that has no values or cannot be differentiated.
     """
     if not callable(forward):
         raise TypeError(
@@ -138,6 +163,11 @@ def computed(forward: Any) -> Outputs:
     if not isinstance(outputs, Tensor) or not outputs.is_floating_point():
         found = f"a tensor of {outputs.dtype}" if isinstance(outputs, Tensor) else type(outputs).__name__
         raise TypeError(f"forward returned {found}, and must return the outputs as one floating-point tensor")
+    if outputs.is_meta:
+        raise ValueError(
+            "forward's outputs are on the meta device, which holds no values: move the model to a real one by "
+            "to_empty() before the first step"
+        )
     if outputs.ndim == 0 or outputs.numel() == 0:
         raise ValueError(
             f"forward returned shape {tuple(outputs.shape)}, and must return outputs whose first dimension is the "

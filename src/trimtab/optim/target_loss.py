@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from trimtab.primitives.hyperparameters import POSITIVE, Interval, whole_number
-from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.norms import norm_of
 
 Outputs: TypeAlias = Float[Tensor, "samples ..."]
 Forward: TypeAlias = Callable[[], Outputs]
@@ -30,7 +30,9 @@ class NonFiniteError(RuntimeError):
     """
 
     def __init__(self, what: str, value: float) -> None:
-        super().__init__(f"{what} is {value}; the parameters are what they were before the step")
+        super().__init__(
+            f"{what} is {value}; the parameters are what they were before the step, which needs finite numbers"
+        )
         self.value = value
 
 
@@ -46,8 +48,8 @@ class LineSearch:
         sufficient_decrease: :math:`c`, in (0, 1).
         shrink: factor from one trial to the next, in (0, 1).
         expand: factor from one step to the first trial of the next, > 1.
-        minimum: the step is cut to be no smaller, > 0.
-        maximum: nor larger.
+        minimum: the step is cut to be no smaller than this times the ``lr`` that a schedule began with, > 0.
+        maximum: nor larger than this times it.
         trials: how many are made; the last one stands.
 
     Raises:
@@ -115,13 +117,13 @@ def asked(outputs: Outputs, loss: Loss | None, oracle: Oracle | None, reduction:
                 f"{tuple(outputs.shape)}: one gradient for each output is needed"
             )
         gradient = given.detach().to(outputs) / samples
-    norm = samples * float(torch.linalg.vector_norm(gradient, dtype=working_dtype(gradient.dtype)))
+    norm = samples * norm_of([gradient])
     value = None if value is None else value.detach()
     if value is not None and not math.isfinite(float(value)):
         raise NonFiniteError("the loss", float(value))
     if not math.isfinite(norm):
         raise NonFiniteError("the norm of the loss's gradient with respect to the outputs", norm)
-    return Answer(outputs.detach(), gradient, value, norm**2)
+    return Answer(outputs.detach(), gradient, value, norm * norm)  # infinite where a power would raise
 
 
 def mean_loss(loss: Loss, outputs: Outputs, reduction: Reduction) -> Float[Tensor, ""]:
@@ -150,7 +152,9 @@ def mean_loss(loss: Loss, outputs: Outputs, reduction: Reduction) -> Float[Tenso
     return value.mean() if reduction == "none" else value / (len(outputs) if reduction == "sum" else 1)
 
 
-def searched(answer: Answer, loss: Loss, reduction: Reduction, begin: float, search: LineSearch) -> tuple[float, int]:
+def searched(
+    answer: Answer, loss: Loss, reduction: Reduction, begin: float, search: LineSearch, *, unit: float
+) -> tuple[float, int]:
     """Searches for the target step.
 
     Args:
@@ -159,6 +163,7 @@ def searched(answer: Answer, loss: Loss, reduction: Reduction, begin: float, sea
         reduction: of the loss.
         begin: the first trial.
         search: how.
+        unit: of the bounds of the step.
 
     Returns:
         The step, and how often the loss was evaluated.
@@ -172,4 +177,4 @@ def searched(answer: Answer, loss: Loss, reduction: Reduction, begin: float, sea
             if there <= here - eta * slope or trial == search.trials:  # false for a NaN
                 break
             eta *= search.shrink
-    return min(max(eta, search.minimum), search.maximum), trial
+    return min(max(eta, unit * search.minimum), unit * search.maximum), trial

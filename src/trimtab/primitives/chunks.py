@@ -232,7 +232,8 @@ class Bucket(Chunk):
         """Repeats each parameter's number for all its elements."""
         if self._owners is None:
             numbers = torch.arange(len(self.lengths), dtype=torch.int32, device=each.device)
-            self._owners = numbers.repeat_interleave(torch.tensor(self.lengths, device=each.device))
+            lengths = torch.tensor(self.lengths, device=each.device)
+            self._owners = numbers.repeat_interleave(lengths, output_size=sum(self.lengths))
         return torch.index_select(each.reshape(-1), 0, self._owners)
 
     def _memory(self, dtype: torch.dtype, like: Sequence[Tensor]) -> tuple[Flat, list[Tensor]]:

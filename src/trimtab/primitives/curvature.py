@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from trimtab.primitives.gradient_hooks import without_gradient_hooks
 from trimtab.primitives.hyperparameters import one_of, whole_number
 from trimtab.primitives.layout import working_dtype
 
@@ -33,7 +34,7 @@ def hessian_vector_product(
     *,
     retain_graph: bool = False,
 ) -> list[Float[Tensor, "..."]]:
-    r"""Returns :math:`H v`, one tensor for each parameter.
+    r"""Returns :math:`H v`, one tensor for each parameter; hooks of the parameters are not called.
 
     Args:
         grads: the gradients by the parameters, with their graph. One without a graph counts as constant.
@@ -53,11 +54,12 @@ def hessian_vector_product(
         raise RuntimeError("no gradient has kept its graph: differentiate the loss with create_graph=True")
     varying, against = zip(*pairs, strict=True)
     try:
-        return list(
-            torch.autograd.grad(
-                varying, params, against, retain_graph=retain_graph, allow_unused=True, materialize_grads=True
+        with without_gradient_hooks(params):
+            return list(
+                torch.autograd.grad(
+                    varying, params, against, retain_graph=retain_graph, allow_unused=True, materialize_grads=True
+                )
             )
-        )
     except RuntimeError as error:
         if not any(words in str(error) for words in _NO_SECOND_DERIVATIVE):
             raise
@@ -215,4 +217,10 @@ def block_mean(values: Float[Tensor, "..."], block: Block) -> Float[Tensor, "...
 def _gradients(loss_or_grads: Tensor | Sequence[Tensor], params: Sequence[Tensor]) -> Sequence[Tensor]:
     if not isinstance(loss_or_grads, Tensor):
         return loss_or_grads
-    return torch.autograd.grad(loss_or_grads, params, create_graph=True, allow_unused=True, materialize_grads=True)
+    return loss_gradients(loss_or_grads, params)
+
+
+def loss_gradients(loss: Float[Tensor, ""], params: Sequence[Float[Tensor, "..."]]) -> Sequence[Float[Tensor, "..."]]:
+    """Returns a loss's own gradients with their graph, whatever hooks of the parameters make of those of a run."""
+    with without_gradient_hooks(params):
+        return torch.autograd.grad(loss, params, create_graph=True, allow_unused=True, materialize_grads=True)

@@ -29,12 +29,20 @@ from trimtab.primitives.hyperparameters import (
     flag,
     floating_dtype,
     integer,
+    keep_own_rate,
     learning_rate,
     optional,
 )
+from trimtab.primitives.idle import is_idle
 from trimtab.primitives.kernel import Recipe, WeightDecay, rule_of
 from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.refusals import refuse_non_finite_gradients, refuse_other_types, refuse_sparse_gradients
+from trimtab.primitives.members import count_once
+from trimtab.primitives.refusals import (
+    refuse_non_finite_gradients,
+    refuse_other_types,
+    refuse_shared_elements,
+    refuse_sparse_gradients,
+)
 from trimtab.primitives.rounding import rounding_key
 from trimtab.primitives.rule import Inputs, UpdateRule
 from trimtab.primitives.walk import Scratch, Walk
@@ -128,27 +136,28 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
 
         Raises:
             TypeError: one is not of a real floating type.
+            ValueError: elements of one share memory.
         """
         refuse_other_types(group, type(self).__name__)
+        refuse_shared_elements(group, type(self).__name__)
 
     def add_param_group(self, param_group: Group) -> None:
         """Adds a group of parameters; see ``torch.optim.Optimizer.add_param_group``.
 
         Raises:
             TypeError: a parameter is not of a real floating type, or a hyper-parameter has the wrong type.
-            ValueError: a hyper-parameter is outside its range.
+            ValueError: a hyper-parameter is outside its range, or elements of a parameter share memory.
         """
         super().add_param_group({**param_group})
         group = self.param_groups[-1]
+        count_once(group)
         try:
             group.update(self._checked(group))
             self.refuse_parameters(group)
         except (TypeError, ValueError):
             self.param_groups.pop()
             raise
-        if isinstance(group["lr"], Tensor):
-            # Schedulers write to it in place: were it shared, two groups would each multiply the same number.
-            group["lr"] = group["lr"].detach().clone()
+        keep_own_rate(group)
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -167,14 +176,15 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
 
         Raises:
             RuntimeError: a gradient is sparse or, with ``check_finite``, not finite. Nothing was written.
-            TypeError: a hyper-parameter was set to a value of the wrong type. Nothing was written.
+            TypeError: a hyper-parameter was set to a value of the wrong type, or a parameter that was unfrozen is of a
+                type that is not real and floating. Nothing was written.
             ValueError: a hyper-parameter was set to a value outside its range. Nothing was written.
         """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        self._step_everything()
+        self._step_everything(alone=closure is None)
         return loss
 
     def watch(self, observer: Observer | None) -> None:
@@ -215,13 +225,16 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
         """
         saved: dict[str, Any] = {}
 
-        def check_and_keep(_: torch.optim.Optimizer, incoming: dict[str, Any]) -> None:
+        def check_and_keep(_: torch.optim.Optimizer, given: dict[str, Any]) -> dict[str, Any]:
+            incoming = saved_state.without_blanks(given)
             saved.update(incoming)
             names = self._saved_names(incoming)
             saved_state.refuse_foreign_state(incoming, self.param_groups, names, type(self).__name__)
+            return incoming
 
         def adopt(_: torch.optim.Optimizer) -> None:
-            self.state.update(saved_state.adopted(saved, self.param_groups, self._saved_names(saved)))
+            for param, own in saved_state.adopted(saved, self.param_groups, self._saved_names(saved)).items():
+                self.state[param].update(own)
 
         # Torch casts floating state to its parameter's type. What was saved is caught on the way in, after the hooks
         # of users have had a hand in it, and put back before they see the result.
@@ -249,8 +262,9 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
         return {name: group[name] for name in self.hyperparameters}
 
     @_disable_dynamo  # a compiled training step calls ours as it is
-    def _step_everything(self) -> None:
+    def _step_everything(self, *, alone: bool) -> None:
         with Pinned():
+            idle = alone and is_idle(self)
             grads = [list(map(gradient, group["params"])) for group in self.param_groups]
             for group, own in zip(self.param_groups, grads, strict=True):
                 group.update(self._checked(group))
@@ -258,21 +272,25 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
             self._choose_mode()
             refuse_non_finite_gradients([group for group in self.param_groups if group["check_finite"]])
             inputs = self.read_beside_gradients(grads)
-            sums = [self._step_group(index, grads[index], inputs[index]) for index in range(len(grads))]
+            plans = [self._plan(index, own) for index, own in enumerate(grads)]  # refuses before anything is written
+            if idle:  # there is state now, and nothing else has happened
+                return
+            sums = [self._step_group(index, plans[index], grads[index], inputs[index]) for index in range(len(grads))]
             if self._observer is not None:
                 self._observer([step_norms(each) for each in sums])
 
     def _choose_mode(self) -> None:
         if all(isinstance(group["compile"], bool) for group in self.param_groups):
             return
-        params = [param for group in self.param_groups for param in group["params"]]
+        params = [param for group in self.param_groups for param in group["params"] if param.grad is not None]
+        if not params:
+            return
         for group in self.param_groups:
             group["compile"] = resolved(group["compile"], params)
 
-    def _step_group(self, index: int, all_grads: Sequence[Tensor | None], inputs: Inputs) -> list[Sums]:
+    def _step_group(self, index: int, plan: Plan, all_grads: Sequence[Tensor | None], inputs: Inputs) -> list[Sums]:
         group = self.param_groups[index]
         hypers, grads = self._own_hypers(group), [grad for grad in all_grads if grad is not None]
-        plan = self._plan(index, grads, self.state_names_for(hypers))
         own, scaling = self._engine_numbers(group), self.norm_scaling_for(hypers)
 
         @cache
@@ -303,13 +321,14 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
             read_only=len(self.read_only),
         )
 
-    def _plan(self, index: int, grads: Sequence[Tensor], names: tuple[str, ...]) -> Plan:
-        group = self.param_groups[index]
-        params = group["params"]
+    def _plan(self, index: int, all_grads: Sequence[Tensor | None]) -> Plan:
+        group, grads = self.param_groups[index], [grad for grad in all_grads if grad is not None]
+        names, params = self.state_names_for(self._own_hypers(group)), group["params"]
         if len(grads) < len(params):
             params = [param for param in params if param.grad is not None]
         plan = self._plans.get(index)
         if plan is None or not plan.fits(params, grads, self.state, names):
+            refuse_other_types(group, type(self).__name__)  # one may have been frozen when it was added
             for param in params:
                 self.begin_state(param, names, group["state_dtype"])
             plan = self._plans[index] = Plan(params, grads, self.state, names)

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from trimtab.primitives.hyperparameters import whole_number
+from trimtab.primitives.hyperparameters import POSITIVE, whole_number
 from trimtab.primitives.layout import is_dense, working_dtype
 from trimtab.primitives.outer_products import Gradients, OuterProducts
 
@@ -168,21 +168,25 @@ class GradientStatistics:
         loss = None if self.loss is None else float(sums[1]) / count
         return GradientStatistics(count, means, deviations, samples_each=self.samples_each, loss=loss)
 
-    def write_to(self, model: nn.Module) -> None:
+    def write_to(self, model: nn.Module, *, loss_scale: float = 1.0) -> None:
         """Makes the mean the gradient of a model's parameters, in their own type; other gradients become ``None``.
 
         Args:
             model: whose parameters have the names of the statistics.
+            loss_scale: what the gradients are multiplied with, ``scaler.get_scale()`` where a gradient scaler takes the
+                step and unscales them.
 
         Raises:
-            ValueError: a name is not among its parameters'.
+            TypeError: ``loss_scale`` is not a number.
+            ValueError: ``loss_scale`` is not positive, or a name is not among the model's parameters'.
         """
+        loss_scale = POSITIVE("loss_scale", loss_scale)
         params = dict(undistributed(model).named_parameters())
         unknown = self.mean.keys() - params.keys()
         if unknown:
             raise ValueError(f"the model has no parameter {', '.join(sorted(unknown))}")
         for name, param in params.items():
-            param.grad = self.mean[name].to(param.dtype, copy=True) if name in self.mean else None
+            param.grad = (self.mean[name] * loss_scale).to(param.dtype) if name in self.mean else None
 
 
 def of_means(gradients: Sequence[Tensors], samples_each: int) -> GradientStatistics:
@@ -210,10 +214,20 @@ def of_means(gradients: Sequence[Tensors], samples_each: int) -> GradientStatist
     return replace(centred(stacked, inner_products=True), samples_each=samples_each)
 
 
-def gradients_of(model: nn.Module) -> dict[str, Float[Tensor, "..."]]:
-    """Returns copies of the gradients of a model's parameters, by name."""
+def gradients_of(model: nn.Module, *, loss_scale: float = 1.0) -> dict[str, Float[Tensor, "..."]]:
+    """Returns copies of the gradients of a model's parameters, by name.
+
+    Args:
+        model: the model.
+        loss_scale: what they are divided by, ``scaler.get_scale()`` where a gradient scaler has scaled the loss.
+
+    Raises:
+        TypeError: ``loss_scale`` is not a number.
+        ValueError: ``loss_scale`` is not positive.
+    """
+    loss_scale = POSITIVE("loss_scale", loss_scale)
     named = undistributed(model).named_parameters()
-    return {name: param.grad.detach().clone() for name, param in named if param.grad is not None}
+    return {name: param.grad.detach() / loss_scale for name, param in named if param.grad is not None}
 
 
 def undistributed(model: nn.Module) -> nn.Module:

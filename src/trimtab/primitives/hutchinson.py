@@ -46,10 +46,16 @@ def signs_for(members: Sequence[Member], sample: int) -> list[Float[Tensor, "...
 
 
 class DiagonalEstimates:
-    """Signed estimates by parameter, which add up over the micro-batches of a step as gradients do."""
+    """Signed estimates by parameter, which add up over the micro-batches of a step as gradients do.
+
+    Attributes:
+        sums: of the loss as it was differentiated.
+        loss_scale: what it was multiplied with, where that was said.
+    """
 
     def __init__(self) -> None:
         self.sums: dict[Tensor, Tensor] = {}
+        self.loss_scale: float | None = None
 
     def add(self, members: Sequence[Member]) -> None:
         """Adds an estimate for each parameter, zero for one whose gradient is constant; the graph is freed.

@@ -111,15 +111,27 @@ def learning_rate(name: str, value: object) -> float | Tensor:
     """Returns ``value``: a number >= 0, or a tensor that holds one, which stays the tensor that schedulers write to.
 
     Raises:
-        TypeError: it is neither a number nor a real tensor of one element.
-        ValueError: it is negative or not finite.
+        TypeError: it is neither a number nor a real tensor.
+        ValueError: it is negative, not finite, or a tensor of another number of elements.
     """
     if not isinstance(value, Tensor):
         return NON_NEGATIVE(name, value)
-    if value.numel() != 1 or value.is_complex():
-        raise TypeError(f"{name}={value!r} must be a real tensor of one element, or a number in {NON_NEGATIVE}")
+    allowed = f"must be a real tensor of one element, or a number in {NON_NEGATIVE}"
+    if value.is_complex() or value.dtype == torch.bool:
+        raise TypeError(f"{name}={value!r} {allowed}, not of {value.dtype}")
+    if value.numel() != 1:
+        raise ValueError(f"{name}={value!r} {allowed}: it has {value.numel()}")
     NON_NEGATIVE(name, float(value))
     return value
+
+
+def keep_own_rate(group: dict[str, Any]) -> None:
+    """Gives a parameter group a tensor of its own, if its ``lr`` is one.
+
+    Schedulers write to it in place: were it shared, two groups would each multiply the same number.
+    """
+    if isinstance(group.get("lr"), Tensor):
+        group["lr"] = group["lr"].detach().clone()
 
 
 def integer(name: str, value: object) -> int:

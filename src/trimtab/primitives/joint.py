@@ -10,9 +10,10 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from trimtab.primitives import saved_state
-from trimtab.primitives.hyperparameters import Check
-from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.refusals import refuse_other_types
+from trimtab.primitives.hyperparameters import Check, keep_own_rate
+from trimtab.primitives.members import count_once
+from trimtab.primitives.norms import norm_of as norm_of  # noqa: PLC0414 - a claim, whose text is hashed, has it from here
+from trimtab.primitives.refusals import moves, refuse_other_types, refuse_shared_elements
 
 Group: TypeAlias = dict[str, Any]
 
@@ -20,11 +21,14 @@ Group: TypeAlias = dict[str, Any]
 class JointOptimizer(Optimizer):
     """A ``torch.optim.Optimizer`` that moves all parameters along one direction, by one step.
 
-    What a step leaves for the next is kept as the state of the first parameter: a state dict has the usual form.
+    What a step leaves for the next is kept as the state of every parameter, the same in all: a state dict has the usual
+    form, whichever of them are loaded.
 
     Attributes:
         hyperparameters: its settings, each with its check.
         apart: those that may differ between groups after all.
+        own_gradients: whether it computes gradients by itself, and those in ``.grad`` are not looked at.
+        joint_names: what is kept between steps.
 
     Args:
         params: parameters, named parameters or parameter groups, as in ``torch.optim``.
@@ -37,6 +41,8 @@ class JointOptimizer(Optimizer):
 
     hyperparameters: ClassVar[Mapping[str, Check]]
     apart: ClassVar[tuple[str, ...]] = ()
+    own_gradients: ClassVar[bool] = False
+    joint_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: ParamsT, **settings: Any) -> None:
         super().__init__(params, self._checked(settings))
@@ -46,20 +52,21 @@ class JointOptimizer(Optimizer):
 
         Raises:
             TypeError: a setting has the wrong type, or a parameter is not of a real floating type.
-            ValueError: a setting is outside its range, or not that of the other groups.
+            ValueError: a setting is outside its range, or not that of the other groups, or elements of a parameter
+                share memory.
         """
         super().add_param_group({**param_group})
         group = self.param_groups[-1]
+        count_once(group)
         try:
             group.update(self._checked(group))
             refuse_other_types(group, type(self).__name__)
+            refuse_shared_elements(group, type(self).__name__)
             self._refuse_differences(self.param_groups)
         except (TypeError, ValueError):
             self.param_groups.pop()
             raise
-        if isinstance(group["lr"], Tensor):
-            # Schedulers write to it in place: were it shared, two groups would each multiply the same number.
-            group["lr"] = group["lr"].detach().clone()
+        keep_own_rate(group)
 
     def settings(self) -> dict[str, Any]:
         """Returns the settings that the groups share, checked.
@@ -82,9 +89,19 @@ class JointOptimizer(Optimizer):
         return [param for group in self.param_groups for param in group["params"] if param.requires_grad]
 
     def joint_state(self) -> dict[str, Any]:
-        """Returns what is kept between steps for all parameters together."""
-        state: dict[str, Any] = self.state[self.param_groups[0]["params"][0]]
-        return state
+        """Returns what was kept for all parameters together, as far as there is something."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                kept = self.state.get(param, {})
+                if kept.keys() & {*self.joint_names}:
+                    return {name: kept[name] for name in self.joint_names if name in kept}
+        return {}
+
+    def keep(self, **values: Any) -> None:
+        """Keeps values for all parameters together, by their ``joint_names``."""
+        for group in self.param_groups:
+            for param in filter(moves, group["params"]):
+                self.state[param].update(values)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns a copy of the state, which later steps leave alone."""
@@ -99,11 +116,13 @@ class JointOptimizer(Optimizer):
         """
         saved: dict[str, Any] = {}
 
-        def check_and_keep(_: Optimizer, incoming: dict[str, Any]) -> None:
+        def check_and_keep(_: Optimizer, given: dict[str, Any]) -> dict[str, Any]:
+            incoming = saved_state.without_blanks(given)
             saved.update(saved_state.copied(incoming))
             for group in incoming["param_groups"]:
                 self._checked(group)
             self._refuse_differences(incoming["param_groups"])
+            return incoming
 
         def adopt(_: Optimizer) -> None:
             for saved_group, group in zip(saved["param_groups"], self.param_groups, strict=True):
@@ -134,15 +153,6 @@ class JointOptimizer(Optimizer):
                     f"{type(self).__name__} takes one step for all parameters: {name} must be the same in every group, "
                     f"and is {' and '.join(sorted(values))}"
                 )
-
-
-def norm_of(tensors: Sequence[Tensor]) -> float:
-    """Returns the Euclidean norm of tensors taken together, in float32 or, if any has it, in float64."""
-    if not tensors:
-        return 0.0
-    dtype = torch.float64 if any(tensor.dtype == torch.float64 for tensor in tensors) else torch.float32
-    norms = [torch.linalg.vector_norm(tensor, dtype=working_dtype(tensor.dtype)).to(dtype) for tensor in tensors]
-    return float(torch.linalg.vector_norm(torch.stack(norms)))
 
 
 def put_back(params: Sequence[Tensor], values: Sequence[Tensor]) -> None:

@@ -154,12 +154,12 @@ class Layer:
         assert self._edge is not None  # noqa: S101 - a layer with parameters to train has outputs with gradients
         return self._edge
 
-    def gradients(self, delta: Tensor) -> dict[str, Gradients]:
-        """Returns the gradients of its parameters by their names in the model, in float32 at least."""
+    def gradients(self, delta: Tensor, loss_scale: float) -> dict[str, Gradients]:
+        """Returns the unscaled gradients of its parameters by their names in the model, in float32 at least."""
         inputs, dtype = self._inputs, working_dtype(delta.dtype)
         assert inputs is not None  # noqa: S101 - for the type checker
         inputs = inputs.detach().to(dtype) if inputs.is_floating_point() else inputs
-        found = RULES[type(self.module)](self.module, inputs, delta.to(dtype))
+        found = RULES[type(self.module)](self.module, inputs, delta.to(dtype) / loss_scale)
         return {self.name + name: found[name] for name in self.trained}
 
 
@@ -197,7 +197,13 @@ def elements_made(layers: Sequence[Layer], model: nn.Module, losses: Callable[..
 
 
 def batch_gradients(
-    layers: Sequence[Layer], model: nn.Module, losses: Callable[..., Any], batch: Any, samples: int
+    layers: Sequence[Layer],
+    model: nn.Module,
+    losses: Callable[..., Any],
+    batch: Any,
+    *,
+    samples: int,
+    loss_scale: float = 1.0,
 ) -> tuple[dict[str, Gradients], Float[Tensor, " n"]] | None:
     """Returns the gradients of a batch's samples by parameter, and the losses, from one backward pass.
 
@@ -207,6 +213,7 @@ def batch_gradients(
         losses: from the model and a batch to one loss a sample.
         batch: the batch.
         samples: how many samples it has.
+        loss_scale: what the losses are multiplied with while they are differentiated.
 
     Returns:
         ``None`` where a layer is not called once, with all samples, or a parameter is also used elsewhere.
@@ -219,11 +226,11 @@ def batch_gradients(
         alone = all(used[param] == 1 for layer in layers for param in layer.parameters.values())
         if not alone or not all(layer.called_with(samples) for layer in layers):
             return None
-        deltas = torch.autograd.grad(found.sum(), [layer.edge for layer in layers])
+        deltas = torch.autograd.grad(found.sum() * loss_scale, [layer.edge for layer in layers])
         gradients: dict[str, Gradients] = {}
         with torch.no_grad():
             for layer, delta in zip(layers, deltas, strict=True):
-                gradients |= layer.gradients(delta)
+                gradients |= layer.gradients(delta, loss_scale)
         return gradients, found.detach()
 
 

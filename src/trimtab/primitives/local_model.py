@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from trimtab.primitives.curvature import hessian_vector_product, refuse_dead_ends
+from trimtab.primitives.curvature import hessian_vector_product, loss_gradients, refuse_dead_ends
 from trimtab.primitives.layout import working_dtype
 
 
@@ -89,7 +89,7 @@ def _along(
 ) -> list[tuple[float, float]]:
     """Returns slope and curvature along unit vectors."""
     with torch.enable_grad():
-        grads = torch.autograd.grad(call(), params, create_graph=True, allow_unused=True, materialize_grads=True)
+        grads = loss_gradients(call(), params)
     refuse_dead_ends(grads)
     curved = any(grad.requires_grad for grad in grads)  # they are constants where the loss is linear
     found = []

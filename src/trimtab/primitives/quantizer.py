@@ -11,9 +11,8 @@ Stochastic rounding replaces round(x / s) by floor(x / s + u) with u uniform in 
 changes smaller than a quantum are not lost. The noise is a function of a key and of the position.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float, UInt8
@@ -85,20 +84,6 @@ class QuantizedTensor:
     def nbytes(self) -> int:
         """Bytes of codes, scales and zero points."""
         return self.codes.nbytes + self.scale.nbytes + self.zero.nbytes
-
-    def saved(self) -> dict[str, Any]:
-        """Returns what it consists of as tensors and plain values."""
-        return {**vars(self), "shape": list(self.shape)}
-
-    @classmethod
-    def saved_names(cls) -> Sequence[str]:
-        """Returns the keys of :meth:`saved`."""
-        return list(cls.__dataclass_fields__)
-
-    @classmethod
-    def from_saved(cls, saved: Mapping[str, Any]) -> "QuantizedTensor":
-        """Returns what :meth:`saved` returned, put together again."""
-        return cls(**{**saved, "shape": torch.Size(saved["shape"])})
 
 
 def quantize_affine(

@@ -9,27 +9,58 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch._utils import _flatten_dense_tensors
+from torch.nn.parameter import is_lazy
 
 from trimtab.primitives.chunks import SMALL
 from trimtab.primitives.compiling import EXAMPLE_LENGTH, compiled_flat
 from trimtab.primitives.hyperparameters import FLOATING_DTYPES
 from trimtab.primitives.layout import flat, is_dense
+from trimtab.primitives.parameter_names import parameter_name
 from trimtab.primitives.sharding import Shards, local, shards_of
 
 Group: TypeAlias = Mapping[str, Any]
 Finite: TypeAlias = Callable[[Tensor], Tensor]
 
+REMEDY_FOR_COMPLEX = (
+    "hold it as real numbers, of which the model takes torch.view_as_complex, or give it an optimizer of its own, such "
+    "as torch.optim.AdamW"
+)
+
+
+def moves(param: Tensor) -> bool:
+    """Returns whether a step may move a parameter; a frozen one stays, until it is unfrozen."""
+    return param.requires_grad or param.grad is not None
+
 
 def refuse_other_types(group: Group, owner: str) -> None:
-    """Checks that the parameters are real floating-point numbers.
+    """Checks that the parameters which move are real floating-point numbers.
+
+    Frozen ones of other types, such as a quantised layer's whole numbers, stay where they are.
 
     Raises:
         TypeError: one is not.
     """
     for index, param in enumerate(group["params"]):
-        if param.dtype not in FLOATING_DTYPES:
+        if moves(param) and param.dtype not in FLOATING_DTYPES:
             name = parameter_name(group, index)
-            raise TypeError(f"{owner} moves real floating-point parameters, and {name} is {param.dtype}")
+            remedy = f"; {REMEDY_FOR_COMPLEX}" if param.is_complex() else ""
+            raise TypeError(f"{owner} moves real floating-point parameters, and {name} is {param.dtype}{remedy}")
+
+
+def refuse_shared_elements(group: Group, owner: str) -> None:
+    """Checks that no two elements of a parameter are one number in memory, as in what ``expand`` returns.
+
+    Raises:
+        ValueError: some are.
+    """
+    for index, param in enumerate(group["params"]):
+        if not is_lazy(param) and any(
+            size > 1 and not step for size, step in zip(param.shape, param.stride(), strict=True)
+        ):
+            raise ValueError(
+                f"{owner} moves every element by itself, and those of {parameter_name(group, index)} share memory: its "
+                f"shape {tuple(param.shape)} comes of expand(); make the parameter of a clone() of it"
+            )
 
 
 def refuse_sparse_gradients(group: Group, grads: Sequence[Tensor | None], owner: str) -> None:
@@ -46,6 +77,39 @@ def refuse_sparse_gradients(group: Group, grads: Sequence[Tensor | None], owner:
             name = parameter_name(group, index)
             raise RuntimeError(
                 f"{owner} needs dense gradients, and that of {name} is sparse: make the layer with sparse=False"
+            )
+
+
+def refuse_unreadable_gradients(groups: Sequence[Group], owner: str) -> None:
+    """Checks that the gradients of all groups are dense, real, and there to be looked at.
+
+    Raises:
+        RuntimeError: one is sparse, or on the meta device.
+        TypeError: one is complex.
+    """
+    for group in groups:
+        grads = [param.grad for param in group["params"]]
+        refuse_sparse_gradients(group, grads, owner)
+        refuse_gradients_without_values(group, grads, owner)
+        for index, grad in enumerate(grads):
+            if grad is not None and grad.is_complex():
+                name = parameter_name(group, index)
+                raise TypeError(
+                    f"{owner} needs real gradients, and that of {name} is {grad.dtype}; {REMEDY_FOR_COMPLEX}"
+                )
+
+
+def refuse_gradients_without_values(group: Group, grads: Sequence[Tensor | None], owner: str) -> None:
+    """Checks that there are numbers to look at.
+
+    Raises:
+        RuntimeError: a gradient is on the meta device.
+    """
+    for index, grad in enumerate(grads):
+        if grad is not None and grad.is_meta:
+            raise RuntimeError(
+                f"{owner} looks at the values of gradients, and {parameter_name(group, index)} is on the meta device, "
+                "which holds none: move the model to a real one by to_empty() before the first step"
             )
 
 
@@ -70,12 +134,6 @@ def refuse_non_finite_gradients(groups: Sequence[Group]) -> None:
             finite = local(param.grad).isfinite().all().reshape(1)
             if _wrong(finite, shards_of(param.grad)).any():
                 raise RuntimeError(f"the gradient of {parameter_name(group, index)} is not finite; nothing was written")
-
-
-def parameter_name(group: Group, index: int) -> str:
-    """Returns what to call a parameter in a message."""
-    names = group.get("param_names")
-    return f"parameter {names[index]!r}" if names else f"parameter {index} of its group"
 
 
 def _gathered(group: Group) -> Iterator[tuple[Shards | None, Float[Tensor, " n"]]]:

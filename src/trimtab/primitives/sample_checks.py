@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_leaves, tree_map
 
+from trimtab.primitives.gradient_hooks import has_gradient_hooks
 from trimtab.primitives.hyperparameters import FLOATING_DTYPES
 from trimtab.primitives.sharding import shards_of
 
@@ -44,7 +45,8 @@ def refuse(model: nn.Module) -> None:
 
     Raises:
         TypeError: a parameter is not real, or is divided over processes.
-        ValueError: batch normalisation is in training mode, or an embedding makes sparse gradients.
+        ValueError: batch normalisation is in training mode, an embedding makes sparse gradients, or a parameter has
+            gradient hooks.
     """
     for name, param in model.named_parameters():
         if shards_of(param) is not None:
@@ -54,6 +56,11 @@ def refuse(model: nn.Module) -> None:
             )
         if param.requires_grad and param.dtype not in FLOATING_DTYPES:
             raise TypeError(f"parameter {name!r} is {param.dtype}; real floating-point parameters are needed")
+        if param.requires_grad and has_gradient_hooks(param):
+            raise ValueError(
+                f"parameter {name!r} has gradient hooks, which are not called for the gradients of single samples: "
+                "remove them, or take statistics of micro-batches' gradients with of_means()"
+            )
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm) and (module.training or module.running_mean is None):
             raise ValueError(

@@ -29,7 +29,7 @@ from trimtab.primitives.gradient_statistics import (
     total,
     undistributed,
 )
-from trimtab.primitives.hyperparameters import flag, optional, whole_number
+from trimtab.primitives.hyperparameters import POSITIVE, flag, optional, whole_number
 from trimtab.primitives.layer_gradients import Called, batch_gradients, elements_made, layers_of
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.outer_products import Gradients
@@ -52,11 +52,12 @@ def gradient_statistics(
     chunk_size: int | None = None,
     inner_products: bool = False,
     distributed: bool = False,
+    loss_scale: float = 1.0,
 ) -> GradientStatistics:
     r"""Returns the statistics of a batch's gradients, sample by sample.
 
     It replaces the step's forward and backward pass: the mean is the batch's gradient, which
-    :meth:`~GradientStatistics.write_to` puts into place.What it costs,
+    :meth:`~GradientStatistics.write_to` puts into place. What it costs,
     ``benchmarks/gradient_statistics.py`` prints.
 
     Gradients of linear layers with one row a sample are not made: their squares are sums of products, and squared
@@ -78,28 +79,32 @@ def gradient_statistics(
         inner_products: whether the variance along the mean is wanted.
         distributed: whether the batch is this process's part of one that is spread over the processes of
             ``torch.distributed``'s default group. Every process gets the statistics of the whole.
+        loss_scale: what losses are multiplied with while they are differentiated, ``scaler.get_scale()`` where float16
+            needs it; the statistics are of unscaled gradients.
 
     Raises:
         RuntimeError: something in the model or the losses cannot be vectorised over samples, or ``distributed`` is
             asked for without processes.
         TypeError: an argument has the wrong type, or a parameter is not real or is divided over processes (FSDP2).
-        ValueError: ``chunk_size`` is less than one, the batch has no samples or not as many in each tensor, batch
-            normalisation is in training mode, an embedding makes sparse gradients, no parameter requires gradients, or
-            ``losses`` does not return one loss a sample. The message says what helps.
+        ValueError: ``chunk_size`` is less than one, ``loss_scale`` is not positive, the batch has no samples or not as
+            many in each tensor, batch normalisation is in training mode, an embedding makes sparse gradients, a
+            parameter has gradient hooks, no parameter requires gradients, or ``losses`` does not return one loss a
+            sample. The message says what helps.
     """
     chunk_size = _chunk_size("chunk_size", chunk_size)
     flag("inner_products", inner_products)
     flag("distributed", distributed)
+    loss_scale = POSITIVE("loss_scale", loss_scale)
     model, samples = undistributed(model), samples_of(batch)
     refuse(model)
     drawn = _random_states(model)
     try:
-        gradients: _Gradients = _ByLayer(model, losses, batch)
+        gradients: _Gradients = _ByLayer(model, losses, batch, loss_scale)
         chunks = _chunks(samples, chunk_size, gradients)
         found, last = _collected(gradients, batch, chunks)
     except _OtherwiseError:
         _set_random_states(model, drawn)
-        gradients = _Vectorised(model, losses)
+        gradients = _Vectorised(model, losses, loss_scale)
         chunks = _chunks(samples, chunk_size, gradients)
         found, last = _collected(gradients, batch, chunks)
     if distributed:
@@ -134,7 +139,7 @@ class _OtherwiseError(Exception):
 class _ByLayer:
     """From one backward pass, layer by layer."""
 
-    def __init__(self, model: nn.Module, losses: Losses, batch: Any) -> None:
+    def __init__(self, model: nn.Module, losses: Losses, batch: Any, loss_scale: float) -> None:
         layers = layers_of(model)
         if not layers or torch.is_autocast_enabled(_device(model).type):
             raise _OtherwiseError
@@ -142,11 +147,13 @@ class _ByLayer:
         if elements is None:
             raise _OtherwiseError
         self.elements = elements
-        self._layers, self._model, self._losses = layers, model, losses
+        self._layers, self._model, self._losses, self._loss_scale = layers, model, losses, loss_scale
 
     def __call__(self, batch: Any, rows: slice) -> tuple[dict[str, Gradients], Tensor]:
-        part = tree_map(lambda tensor: tensor[rows], batch)
-        found = batch_gradients(self._layers, self._model, self._losses, part, rows.stop - rows.start)
+        part, samples = tree_map(lambda tensor: tensor[rows], batch), rows.stop - rows.start
+        found = batch_gradients(
+            self._layers, self._model, self._losses, part, samples=samples, loss_scale=self._loss_scale
+        )
         if found is None:
             raise _OtherwiseError
         return found
@@ -155,8 +162,8 @@ class _ByLayer:
 class _Vectorised:
     """From a pass for each sample, vectorised."""
 
-    def __init__(self, model: nn.Module, losses: Losses) -> None:
-        self._module = Called(model, losses)
+    def __init__(self, model: nn.Module, losses: Losses, loss_scale: float) -> None:
+        self._module, self._loss_scale = Called(model, losses), loss_scale
         self.params = {name: p.detach() for name, p in self._module.named_parameters() if p.requires_grad}
         if not self.params:
             raise ValueError("no parameter of the model requires a gradient")
@@ -172,7 +179,7 @@ class _Vectorised:
                 f"losses returned {shape} for a batch of one sample, expected one loss a sample: shape (1,), as "
                 "reduction='none' gives"
             )
-        return found[0]
+        return found[0] * self._loss_scale
 
     def __call__(self, batch: Any, rows: slice) -> tuple[dict[str, Gradients], Tensor]:
         try:
@@ -186,7 +193,10 @@ class _Vectorised:
                 "of micro-batches' gradients need no such thing: see of_means()"
             ) from error
         stacked = {name.removeprefix("model."): grad for name, grad in grads.items()}
-        return {name: grad.to(working_dtype(grad.dtype)) for name, grad in stacked.items()}, losses
+        working = {name: grad.to(working_dtype(grad.dtype)) for name, grad in stacked.items()}
+        if self._loss_scale == 1:
+            return working, losses
+        return {name: grad / self._loss_scale for name, grad in working.items()}, losses / self._loss_scale
 
 
 def _attention(device: torch.device) -> AbstractContextManager[None]:

@@ -5,6 +5,7 @@ from copy import deepcopy
 from typing import Any, TypeAlias
 
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from trimtab.primitives.layout import copied_like
 from trimtab.primitives.sharding import gathered, local, shards_of
@@ -16,9 +17,24 @@ Names: TypeAlias = Sequence[tuple[str, ...]]
 def copied(saved: Saved) -> dict[str, Any]:
     """Copies a state dictionary; a tensor that is a view of a larger memory becomes a tensor of its own."""
     return {
-        key: {index: _copied_entry(entry) for index, entry in value.items()} if key == "state" else deepcopy(value)
+        key: {index: _copied(entry) for index, entry in value.items()} if key == "state" else deepcopy(value)
         for key, value in saved.items()
     }
+
+
+def without_blanks(saved: Saved) -> dict[str, Any]:
+    """Leaves out of a state dictionary what was not there when it was saved.
+
+    ``torch.distributed.checkpoint.state_dict`` flattens states, and where it puts them together again, a parameter that
+    had none, because it had no gradient, gets an empty dictionary in the place of every value.
+    """
+    state: dict[Any, Any] = {}
+    for key, entry in saved["state"].items():
+        if not isinstance(entry, Mapping) or not any(map(_is_blank, entry.values())):
+            state[key] = entry
+        elif kept := {name: value for name, value in entry.items() if not _is_blank(value)}:
+            state[key] = kept
+    return {**saved, "state": state}
 
 
 def refuse_foreign_state(saved: Saved, groups: Sequence[Saved], names: Names, owner: str) -> None:
@@ -31,9 +47,14 @@ def refuse_foreign_state(saved: Saved, groups: Sequence[Saved], names: Names, ow
         owner: the rule's name, for messages.
 
     Raises:
-        ValueError: a state is missing or has another shape.
+        ValueError: a state is missing or has another shape, or its parameter is still to be initialised.
     """
     for param, state, needed in _entries(saved, groups, names):
+        if is_lazy(param):
+            raise ValueError(
+                f"{owner} cannot tell whether a saved state fits a lazy layer that has seen no batch: run the model on "
+                "one, or load the model's state, before the optimizer's"
+            )
         missing = {"step", *needed} - state.keys()
         if missing:
             raise ValueError(f"a saved state lacks {', '.join(sorted(missing))}: it is not that of {owner}")
@@ -70,7 +91,12 @@ def _entries(
                 yield param, saved["state"][key], needed
 
 
-def _copied_entry(entry: Saved) -> dict[str, Any]:
-    return {
-        name: value.detach().clone() if isinstance(value, Tensor) else deepcopy(value) for name, value in entry.items()
-    }
+def _is_blank(value: Any) -> bool:
+    return isinstance(value, Mapping) and not value
+
+
+def _copied(value: Any) -> Any:
+    """Copies what is kept of a parameter, or beside all parameters: users may put there what they like."""
+    if isinstance(value, Mapping):
+        return {name: _copied(each) for name, each in value.items()}
+    return value.detach().clone() if isinstance(value, Tensor) else deepcopy(value)

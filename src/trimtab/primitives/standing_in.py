@@ -8,12 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from trimtab.primitives.parameter_names import STANDS_FOR
+
 Group: TypeAlias = dict[str, Any]
 
 
 def stand_in(shape: Sequence[int], like: Tensor, dtype: torch.dtype) -> nn.Parameter:
-    """Returns a parameter of zeros where ``like`` is."""
-    return nn.Parameter(torch.zeros(tuple(shape), dtype=dtype, device=like.device))
+    """Returns a parameter of zeros where ``like`` is, which messages call by the same name."""
+    made = nn.Parameter(torch.zeros(tuple(shape), dtype=dtype, device=like.device))
+    setattr(made, STANDS_FOR, like)
+    return made
 
 
 @contextmanager

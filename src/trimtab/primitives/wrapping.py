@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from trimtab.primitives import saved_state
 from trimtab.primitives.hyperparameters import Check
 
 Group = dict[str, Any]
@@ -29,6 +30,7 @@ class OptimizerWrapper(Optimizer):
         owns: settings of the inner optimizer that it sets by itself, so that they are not for tuning.
         bounds: of a setting that it owns, the two of its own that the ends of the inner optimizer's range go to.
         passes_steps_on: whether optimizers may be inside that need more than gradients and a closure.
+        passes_gradients_on: whether the optimizer inside is given the gradients that this one is given.
         needs_names: whether it goes by the parameters' names.
         keeps_shapes: whether the state inside is of the parameters' own shapes.
         rescales: settings of the inner optimizer that should be larger by a factor inside this wrapper.
@@ -48,6 +50,7 @@ class OptimizerWrapper(Optimizer):
     owns: ClassVar[tuple[str, ...]] = ()
     bounds: ClassVar[Mapping[str, tuple[str, str]]] = {}
     passes_steps_on: ClassVar[bool] = False
+    passes_gradients_on: ClassVar[bool] = False
     needs_names: ClassVar[bool] = False
     keeps_shapes: ClassVar[bool] = True
     rescales: ClassVar[Mapping[str, float]] = {}
@@ -68,17 +71,25 @@ class OptimizerWrapper(Optimizer):
         Optimizer.__setstate__(self, {"inner": optimizer})
 
     @property
-    def param_groups(self) -> list[Group]:  # type: ignore[override]  # torch has an attribute
+    def param_groups(self) -> list[Group]:
         """The inner optimizer's."""
         return self.inner.param_groups
 
+    @param_groups.setter
+    def param_groups(self, groups: list[Group]) -> None:  # what resumes a run may put others in their place
+        self.inner.param_groups = groups
+
     @property
-    def state(self) -> Any:  # type: ignore[override]  # the same
+    def state(self) -> Any:
         """The inner optimizer's."""
         return self.inner.state
 
+    @state.setter
+    def state(self, state: Any) -> None:
+        self.inner.state = state
+
     @property
-    def defaults(self) -> dict[str, Any]:  # type: ignore[override]  # the same
+    def defaults(self) -> dict[str, Any]:  # type: ignore[override]  # torch has an attribute
         """The inner optimizer's, with this one's settings."""
         return self.inner.defaults
 
@@ -116,7 +127,7 @@ class OptimizerWrapper(Optimizer):
             ValueError: a saved setting is outside its range, or the inner optimizer refuses the state. Nothing was
                 changed.
         """
-        state = state_dict.copy()
+        state = saved_state.without_blanks(state_dict)
         for prepare in self._optimizer_load_state_dict_pre_hooks.values():
             changed = prepare(self, state)
             state = state if changed is None else changed
@@ -183,6 +194,35 @@ def innermost(optimizer: Optimizer) -> Optimizer:
     while isinstance(optimizer, OptimizerWrapper):
         optimizer = optimizer.inner
     return optimizer
+
+
+def step_inside(optimizer: Optimizer, *given: Any) -> Any:
+    """Takes the step of an optimizer that is part of another one's step.
+
+    Its own hooks are called. Those that torch calls for every optimizer (``register_optimizer_step_pre_hook``) are not:
+    they were, or will be, called with the outermost one, once a step.
+
+    Args:
+        optimizer: the optimizer inside.
+        *given: its step's arguments.
+
+    Returns:
+        What its step returned.
+    """
+    hooked: Any = type(optimizer).step
+    if "step" in vars(optimizer) or not getattr(hooked, "hooked", False):
+        return optimizer.step(*given)  # somebody, most often a scheduler, has put his own around torch's
+    args: tuple[Any, ...] = (optimizer, *given)
+    kwargs: dict[str, Any] = {}
+    with torch.autograd.profiler.record_function(f"Optimizer.step#{type(optimizer).__name__}.step"):
+        for prepare in optimizer._optimizer_step_pre_hooks.values():
+            changed = prepare(optimizer, args, kwargs)
+            args, kwargs = (args, kwargs) if changed is None else changed
+        result = hooked.__wrapped__(*args, **kwargs)
+        optimizer._optimizer_step_code()
+        for notify in optimizer._optimizer_step_post_hooks.values():
+            notify(optimizer, args, kwargs)
+    return result
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """A claim's verdict, in the terminal and on its method's page."""
 
-import math
 from collections.abc import Callable
 
 from rich.console import Console
@@ -8,8 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from trimtab.claims.claim import Claim
+from trimtab.claims.claim import described as described_as
 from trimtab.claims.result import ArmResult, ClaimResult, Finding
+from trimtab.compare.result import Interval
 from trimtab.report import numbers
+from trimtab.report.contests import in_short, standing
 from trimtab.report.progress import ProgressBars
 
 STYLES = {"confirmed": "bold cyan", "refuted": "bold yellow", "inconclusive": "dim", "underpowered": "dim"}
@@ -33,11 +35,14 @@ def watching(console: Console) -> Callable[[Claim], ProgressBars]:
     return watch
 
 
-def print_claim(console: Console, result: ClaimResult) -> None:
-    """Prints a verdict and the numbers behind it."""
+def print_claim(console: Console, claim: Claim, result: ClaimResult) -> None:
+    """Prints a verdict, on what it is, who beat whom, and the numbers behind it."""
     console.print()
     verdict = Text(result.verdict, style=STYLES[result.verdict])
-    console.print(Text(f"{result.id}  ", style="bold").append(verdict).append(f": {MEANINGS[result.verdict]}"))
+    console.print(Text(f"{result.id}  ", style="bold").append(verdict).append(f": {claim.gist}"))
+    console.print(Text(f"{result.verdict} means: {MEANINGS[result.verdict]}", style="dim"))
+    if claim.contests:
+        console.print(Text(standing(claim.contests, result)))
     console.print(findings_table(result))
     for note in result.notes:
         console.print(Text(note, style="yellow"))
@@ -67,7 +72,7 @@ def findings_table(result: ClaimResult) -> Table:
 
 def described(finding: Finding) -> str:
     """Returns a comparison's name and what is compared; a metric's name is in its unit."""
-    return finding.name if finding.measure == "test metric" else f"{finding.name}, {finding.measure}"
+    return described_as(finding.name, finding.measure)
 
 
 def claimed(finding: Finding) -> str:
@@ -79,14 +84,9 @@ def measured(finding: Finding) -> str:
     """Returns the mean improvement with half of its interval's width, or a dash where a run diverged."""
     if finding.mean is None or finding.low is None or finding.high is None:
         return numbers.MISSING
-    half = (finding.high - finding.low) / 2
-    places = decimals(half)
-    return f"{numbers.signed(finding.mean, places)} ±{numbers.fixed(half, places)}"
-
-
-def decimals(half_width: float) -> int | None:
-    """Returns how many decimals show two significant digits of half an interval's width."""
-    return min(8, max(0, 1 - math.floor(math.log10(half_width)))) if half_width > 0 else None
+    interval = Interval(finding.mean, finding.low, finding.high)
+    digits = numbers.digits_of([interval])
+    return f"{numbers.signed(finding.mean, digits)} ±{numbers.fixed(numbers.half_width(interval), digits)}"
 
 
 def p_value(value: float | None) -> str:
@@ -96,10 +96,10 @@ def p_value(value: float | None) -> str:
     return "< 0.0001" if value < 1e-4 else numbers.significant(value, 2)
 
 
-def verdict_line(result: ClaimResult) -> str:
-    """Returns a verdict in a paragraph: the word, what was claimed, and what was measured."""
+def verdict_line(claim: Claim, result: ClaimResult) -> str:
+    """Returns a verdict in a paragraph: in short, what was claimed, and what was measured."""
     decided = "; ".join(f"{f.name}: {measured(f)} {f.unit}, {f.verdict}" for f in result.findings if f.decides)
-    return f"{result.verdict}. Claimed: {result.statement} Measured: {decided}."
+    return f"{in_short(claim, result)} Claimed: {result.statement} Measured: {decided}."
 
 
 def verdict_section(claim: Claim, result: ClaimResult | None, figures: str = "") -> str:
@@ -110,13 +110,12 @@ def verdict_section(claim: Claim, result: ClaimResult | None, figures: str = "")
         result: what came of it, or ``None`` if it has not been run.
         figures: HTML to put below the numbers.
     """
-    word = "not run yet" if result is None else f"**{result.verdict}**: {MEANINGS[result.verdict]}"
     parts = [
         "## Verdict",
-        f"{word[0].upper()}{word[1:]}.",
+        "Not run yet." if result is None else _verdict_paragraph(claim, result),
         "\n".join(
             (
-                "| | |",
+                "| source | what it says |",
                 "|---|---|",
                 f"| the paper states | {_cell(claim.paper)} |",
                 f"| the paper reports | {_cell(claim.reported)} |",
@@ -137,6 +136,11 @@ def verdict_section(claim: Claim, result: ClaimResult | None, figures: str = "")
     return "\n\n".join(parts)
 
 
+def _verdict_paragraph(claim: Claim, result: ClaimResult) -> str:
+    told = f"**{result.verdict.capitalize()}**: {claim.gist}. {standing(claim.contests, result)}".rstrip()
+    return f"{told}\n\n*{result.verdict.capitalize()}* means: {MEANINGS[result.verdict]}."
+
+
 def _measured_here(result: ClaimResult | None) -> str:
     if result is None:
         return numbers.MISSING
@@ -145,7 +149,7 @@ def _measured_here(result: ClaimResult | None) -> str:
 
 def _findings_markdown(result: ClaimResult) -> str:
     rows = [
-        "| comparison | verdict | improvement, ± 95 % | claimed | detectable | p | seeds |",
+        "| comparison | verdict | improvement, ± 95 % | claimed | detectable | p, corrected | seeds |",
         "|---|---|---|---|---|---|---|",
     ]
     for f in result.findings:
@@ -154,8 +158,9 @@ def _findings_markdown(result: ClaimResult) -> str:
         cells = (described(f), word, f"{measured(f)} {f.unit}", claimed(f), detectable, p_value(f.p_value))
         rows.append(f"| {' | '.join(map(_cell, cells))} | {f.seeds} |")
     rows.append(
-        "\nVerdicts in brackets are reported and do not decide. Detectable is the smallest true improvement that so "
-        "many seeds find four times out of five."
+        "\nVerdicts in brackets are reported and do not decide. An interval is that of its comparison alone, "
+        "which was planned; to be confirmed it also needs p < 0.05, corrected for all comparisons of the claim. "
+        "Detectable is the smallest true improvement that so many seeds find four times out of five."
     )
     return "\n".join(rows)
 

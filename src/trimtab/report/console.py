@@ -9,12 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from trimtab.compare.budget import Numbers
+from trimtab.compare.cautions import few_seeds
 from trimtab.compare.command.comparison import CommandComparison
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
 from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
 from trimtab.compare.plan import Plan
-from trimtab.compare.result import CandidateResult, ComparisonResult, Interval
+from trimtab.compare.result import CandidateResult, ComparisonResult
 from trimtab.compare.running import PlannedComparison
 from trimtab.report import ReportPaths, numbers
 from trimtab.report.objective import brief, shown_interval
@@ -25,6 +26,7 @@ __all__ = [
     "ProgressBars",
     "print_commands",
     "print_dry_run",
+    "print_few_seeds",
     "print_numbers",
     "print_plan",
     "print_summary",
@@ -50,17 +52,17 @@ def ranking_table(result: ComparisonResult) -> Table:
     table.add_column("ms/step" if is_task else "s/run", justify="right")
     if is_task:
         table.add_column("state", justify="right", no_wrap=True)
-    loss_places = numbers.decimals(c.loss for c in result.candidates)
-    metric_places = numbers.decimals(c.metric for c in result.candidates)
+    loss_digits = numbers.digits_of(c.loss for c in result.candidates)
+    metric_digits = numbers.digits_of(c.metric for c in result.candidates)
     for c in result.candidates:
-        metric = numbers.fixed(c.metric.mean, metric_places) if c.metric else numbers.MISSING
+        metric = numbers.fixed(c.metric.mean, metric_digits) if c.metric else numbers.MISSING
         prices = [numbers.milliseconds(c.step_seconds), numbers.bytes_text(c.state_bytes)]
         table.add_row(
             str(c.rank or "-"),
             Text("\n".join(wrapped(c.label, _LABEL_WIDTH))),  # as text, because a plain string may hold markup
-            _mean(shown_interval(result, c), loss_places),
+            numbers.plus_minus(shown_interval(result, c), loss_digits),
             *([metric] if is_task else []),
-            _verdict(c, result, loss_places),
+            _verdict(c, result),
             *(prices if is_task else [numbers.significant(c.trial_seconds, 3)]),
         )
     return table
@@ -70,16 +72,7 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
-def _mean(interval: Interval | None, places: int | None) -> str:
-    if interval is None:
-        return numbers.MISSING
-    mean = numbers.fixed(interval.mean, places)
-    if interval.low is None or interval.high is None or places is None:
-        return mean
-    return f"{mean} ±{(interval.high - interval.low) / 2:.{places}f}"
-
-
-def _verdict(candidate: CandidateResult, result: ComparisonResult, places: int | None) -> Text:
+def _verdict(candidate: CandidateResult, result: ComparisonResult) -> Text:
     pair = candidate.against_reference
     if candidate.label == result.reference:
         return Text("(reference)", style="dim")
@@ -87,7 +80,7 @@ def _verdict(candidate: CandidateResult, result: ComparisonResult, places: int |
         return Text(numbers.MISSING, style="dim")
     if candidate.verdict == "no difference shown":
         return Text("no diff. shown", style=_STYLES[candidate.verdict])
-    by = numbers.fixed(abs(pair.improvement), places)
+    by = numbers.significant(abs(pair.improvement), 3)
     return Text(f"{candidate.verdict} by {by}", style=_STYLES[candidate.verdict])
 
 
@@ -209,6 +202,19 @@ def _print_plans(console: Console, comparison: ComparisonOverTasks) -> None:
         markup=False,
         highlight=False,
     )
+
+
+def print_few_seeds(console: Console, comparison: PlannedComparison | ComparisonOverTasks) -> None:
+    """Prints what so few seeds can show, before they are run; nothing where there are enough, or not known yet."""
+    if not comparison.chosen:
+        return
+    if isinstance(comparison, ComparisonOverTasks):
+        plans = [each.plan for each in comparison.comparisons.values()]
+    else:
+        plans = [comparison.plan]
+    found = (sentence for plan in plans for sentence in few_seeds(plan.seeds, len(plan.candidates)))
+    for sentence in dict.fromkeys(found):
+        console.print(Text(sentence, style="yellow"))
 
 
 def print_numbers(console: Console, size: Numbers) -> None:

@@ -34,7 +34,18 @@ def render(template: str, figures: Mapping[str, go.Figure], values: Mapping[str,
     environment.globals["embed_json"] = embed_json
     environment.filters["breakable"] = breakable
     environment.filters["tied"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
-    for name in ("significant", "fixed", "signed", "whole", "bytes_text", "milliseconds", "setting", "count"):
+    for name in (
+        "significant",
+        "fixed",
+        "suited",
+        "signed",
+        "whole",
+        "cost_to_target",
+        "bytes_text",
+        "milliseconds",
+        "setting",
+        "count",
+    ):
         environment.filters[name] = getattr(numbers, name)
     drawn = {name: _plain_figure(figure) for name, figure in figures.items()}
     frame = {

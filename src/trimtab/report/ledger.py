@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from trimtab.lab.study import Outcomes
 from trimtab.lab.trial import Outcome, Point
+from trimtab.report.numbers import troubles
 from trimtab.report.remaining import Durations, Key, Missing, Remaining, estimate, pace_of_late
 
 FRESH = 1.0
@@ -29,14 +30,16 @@ class Group:
         planned: known trials by phase.
         done: those that have an outcome.
         best: lowest tuning loss so far.
-        trouble: how many trials failed or diverged.
+        diverged: how many trials diverged.
+        failed: how many trials failed.
         durations: of the trials that are done.
     """
 
     planned: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
     best: float | None = None
-    trouble: int = 0
+    diverged: int = 0
+    failed: int = 0
     durations: Durations = field(default_factory=Durations)
 
     @property
@@ -52,7 +55,8 @@ class Group:
     def record(self, phase: str, outcome: Outcome) -> None:
         """A trial has an outcome."""
         self.done[phase] += 1
-        self.trouble += outcome.status in ("failed", "diverged")
+        self.diverged += outcome.status == "diverged"
+        self.failed += outcome.status == "failed"
         if outcome.loss is not None and phase == "tune":
             self.best = outcome.loss if self.best is None else min(self.best, outcome.loss)
         if phase == "final":
@@ -180,9 +184,10 @@ class Ledger:
         return min(known)[::-1] if known else None
 
     @property
-    def trouble(self) -> int:
-        """How many trials failed or diverged."""
-        return sum(group.trouble for group in self.groups.values())
+    def trouble(self) -> str:
+        """How many trials diverged and failed, in words; empty if none did."""
+        groups = self.groups.values()
+        return troubles(sum(group.diverged for group in groups), sum(group.failed for group in groups))
 
     def remaining(self) -> Remaining | None:
         """Returns how long it will take from now; ``None`` while nothing has ended, or nothing has started."""

@@ -3,11 +3,16 @@
 import math
 import statistics
 from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
 
 from trimtab.compare.result import Interval
 from trimtab.lab.tunable import Value
 
 MISSING = "–"
+
+LOPSIDED = 1.5
+"""An interval that reaches so many times farther to one side is shown by its ends."""
 """Stands where there is no number."""
 
 
@@ -42,9 +47,20 @@ def whole(value: float | None) -> str:
     return MISSING if value is None else f"{value:,.0f}"
 
 
+def cost_to_target(value: float | None) -> str:
+    """Returns what it cost to reach a target; nothing if it was met before any training."""
+    return "met at the start" if value == 0 else whole(value)
+
+
 def count(number: int, noun: str) -> str:
     """Returns a number with its noun: ``1 seed``, ``2 seeds``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def troubles(diverged: int, failed: int) -> str:
+    """Returns how many trials diverged and failed: ``2 diverged, 1 failed``; empty if none did."""
+    counts = {"diverged": diverged, "failed": failed}
+    return ", ".join(f"{number:,} {word}" for word, number in counts.items() if number)
 
 
 def bytes_text(value: int | None) -> str:
@@ -91,28 +107,119 @@ def milliseconds(seconds: float | None) -> str:
     return MISSING if seconds is None else significant(1000 * seconds, 3)
 
 
-def decimals(intervals: Iterable[Interval | None]) -> int | None:
-    """Returns how many decimals a column of means deserves, so that its numbers line up.
+@dataclass(frozen=True)
+class Digits:
+    """How a column shows its numbers, so that they line up: with so many decimals, in units of a power of ten.
 
-    The interval of the median candidate gets two significant digits; ``None`` when no candidate has an interval.
+    Args:
+        places: decimals.
+        exponent: of the power of ten; where it is 0 the numbers stand as they are, and else it stands behind each.
     """
-    halves = [(i.high - i.low) / 2 for i in intervals if i is not None and i.low is not None and i.high is not None]
-    halves = [half for half in halves if half > 0]
-    if not halves:
+
+    places: int
+    exponent: int = 0
+
+    def written(self, value: float) -> str:
+        """Returns a number as the column shows it; a number too large for the column has a form of its own."""
+        if not math.isfinite(value) or abs(value) >= 10.0 ** min(_GIANT + self.exponent, 308):
+            return significant(value, 3)
+        return self.exponential(self.mantissa(value))
+
+    def mantissa(self, value: float) -> str:
+        """Returns a number without its power of ten, and zero without a sign."""
+        text = f"{Decimal(value).scaleb(-self.exponent):.{self.places}f}"
+        return text.lstrip("-") if float(text) == 0 else text
+
+    def exponential(self, mantissa: str) -> str:
+        """Returns a text with the power of ten behind it."""
+        return f"{mantissa}e{self.exponent:+03d}" if self.exponent else mantissa
+
+    def suited(self, interval: Interval) -> "Digits":
+        """Returns these, or others where these would show an interval as endless digits, or as nothing but zeros."""
+        half = half_width(interval)
+        hidden = float(self.mantissa(interval.mean)) == 0 and 0 < 2 * (half or 0.0) < abs(interval.mean)
+        if hidden or max(abs(interval.mean), half or 0.0) >= 10.0 ** min(_GIANT + self.exponent, 308):
+            return digits_of([interval]) or self
+        return self
+
+
+_GIANT = 7
+"""Digits before the point that a column has room for."""
+_SMALLEST = -4
+"""Exponent of the smallest numbers that are shown without one."""
+_MOST, _MOST_BESIDE_A_POWER = 8, 5
+"""Digits of a number, however small its interval is; a power of ten takes the room of three."""
+
+
+def half_width(interval: Interval) -> float | None:
+    """Returns half the width of an interval, or ``None`` where there is none."""
+    return None if interval.low is None or interval.high is None else interval.high / 2 - interval.low / 2
+
+
+def digits_of(intervals: Iterable[Interval | None]) -> Digits | None:
+    """Returns how a column of means should show them.
+
+    The interval of the median candidate gets two significant digits, whatever the unit; ``None`` when no candidate has
+    an interval.
+    """
+    pairs = [(abs(i.mean), half) for i in intervals if i is not None and (half := half_width(i))]
+    known = [pair for pair in pairs if all(map(math.isfinite, pair))]
+    if not known:
         return None
-    return min(8, max(0, 1 - math.floor(math.log10(statistics.median(halves)))))
+    last = _exponent(statistics.median_low(half for _, half in known)) - 1
+    first = _exponent(statistics.median_low(max(pair) for pair in known))
+    exponent, most = (0, _MOST) if _SMALLEST <= first < _GIANT else (first, _MOST_BESIDE_A_POWER)
+    return Digits(max(0, exponent - max(last, first - most + 1)), exponent)
 
 
-def fixed(value: float | None, places: int | None) -> str:
-    """Returns a number with so many decimals, or with four significant digits where ``places`` is ``None``."""
-    if value is None or places is None:
-        return significant(value)
-    return f"{value:.{places}f}"
+def _exponent(value: float) -> int:
+    """Returns the power of ten of a number's first digit, once it is rounded to two."""
+    return int(f"{value:.1e}".partition("e")[2])
 
 
-def signed(value: float, places: int | None) -> str:
+def fixed(value: float | None, digits: Digits | None) -> str:
+    """Returns a number as its column shows it, or with four significant digits where there are no ``digits``."""
+    return significant(value) if value is None or digits is None else digits.written(value)
+
+
+def plus_minus(interval: Interval | None, digits: Digits | None) -> str:
+    """Returns a mean with half of its interval's width: ``0.123 ±0.012``, or ``(1.23 ±0.12)e-12``.
+
+    Near a bound of what can be, where half of the width would lead beyond it, with the interval's ends:
+    ``0.990 0.95–1.00``.
+    """
+    if interval is None:
+        return MISSING
+    half = half_width(interval)
+    if half is None or digits is None or not math.isfinite(half):
+        return fixed(interval.mean, digits)
+    digits = digits.suited(interval)
+    if (
+        interval.low is not None
+        and interval.high is not None
+        and _is_lopsided(interval.mean, interval.low, interval.high)
+    ):
+        ends = f"{digits.mantissa(interval.low)}–{digits.mantissa(interval.high)}"
+        text = f"{digits.mantissa(interval.mean)} {ends}"
+        return digits.exponential(f"({text})") if digits.exponent else text
+    if half and float(digits.mantissa(half)) == 0:  # it is known to more digits than there is room for
+        return f"{digits.written(interval.mean)} ±{half:.0e}"
+    text = f"{digits.mantissa(interval.mean)} ±{digits.mantissa(half)}"
+    return digits.exponential(f"({text})") if digits.exponent else text
+
+
+def _is_lopsided(mean: float, low: float, high: float) -> bool:
+    return max(high - mean, mean - low) > LOPSIDED * min(high - mean, mean - low)
+
+
+def suited(digits: Digits | None, interval: Interval | None) -> Digits | None:
+    """Returns the digits that show an interval in a column with these."""
+    return digits if digits is None or interval is None else digits.suited(interval)
+
+
+def signed(value: float, digits: Digits | None) -> str:
     """Returns a difference with its sign."""
-    text = fixed(abs(value), places)
+    text = fixed(abs(value), digits)
     if float(text) == 0:
         return text
     return f"{'+' if value > 0 else '−'}{text}"  # a true minus sign is as wide as the plus

@@ -63,7 +63,7 @@
   function number(value) {
     if (value === null) return "–";
     const size = Math.abs(value);
-    if (size !== 0 && (size < 1e-4 || size >= 1e6)) return value.toExponential(2);
+    if (size !== 0 && (size < 1e-4 || size >= 1e6)) return value.toExponential(3);
     return String(Number.parseFloat(value.toPrecision(4)).toFixed(decimals(size)));
   }
 

@@ -35,8 +35,7 @@ def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
     table = trials.trials_table(result)
     used = {verdict_role(candidate, result.reference) for candidate in result.candidates}
     places = series(result)
-    loss_places = numbers.decimals(c.loss for c in result.candidates)
-    pairs = [c.against_reference for c in result.candidates if c.against_reference is not None]
+    loss_digits = numbers.digits_of(c.loss for c in result.candidates)
     return {
         "result": result,
         "version": result.environment.get("trimtab"),
@@ -46,11 +45,11 @@ def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
         "objective": {"brief": _brief(result), "better": better(result)},
         "roles": [(role, verdict_name(role)) for role in VERDICTS if role in used],
         "candidates": [_row(result, c, places[c.label]) for c in result.candidates],
-        "places": {
-            "loss": loss_places,
-            "improvement": numbers.decimals(Interval(p.improvement, p.low, p.high) for p in pairs) or loss_places,
-            "metric": numbers.decimals(c.metric for c in result.candidates),
-            "test": numbers.decimals(c.test_metric for c in result.candidates),
+        "digits": {
+            "loss": loss_digits,
+            "improvement": numbers.digits_of(map(_improvement, result.candidates)) or loss_digits,
+            "metric": numbers.digits_of(c.metric for c in result.candidates),
+            "test": numbers.digits_of(c.test_metric for c in result.candidates),
         },
         "facts": words.task_facts(result),
         "protocol": words.protocol(result),
@@ -66,11 +65,17 @@ def _brief(result: ComparisonResult) -> str:
     return "loss" if result.task.kind == "task" else result.task.metric
 
 
+def _improvement(candidate: CandidateResult) -> Interval | None:
+    pair = candidate.against_reference
+    return None if pair is None else Interval(pair.improvement, pair.simultaneous_low, pair.simultaneous_high)
+
+
 def _row(result: ComparisonResult, candidate: CandidateResult, place: int) -> dict[str, Any]:
     role = verdict_role(candidate, result.reference)
     return {
         "result": candidate,
         "end": shown_interval(result, candidate),
+        "improvement": _improvement(candidate),
         "role": role,
         "verdict": verdict_name(role),
         "series": series_role(place),

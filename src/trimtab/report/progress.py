@@ -162,10 +162,10 @@ class ProgressBars:
         words = f"{ledger.done}/{ledger.total} trials, {_left(ledger)}"
         if ledger.best is not None:
             words += f"; best so far {ledger.best[0]}, {significant(self._sign * ledger.best[1])}"
-        words += f"; {ledger.trouble} failed or diverged" if ledger.trouble else ""
+        words += f"; {ledger.trouble}" if ledger.trouble else ""
         self._console.print(Text(words), soft_wrap=True)
 
 
 def _best(group: Group, sign: int) -> str:
     best = "" if group.best is None else f"best {significant(sign * group.best)}"
-    return f"{best}, {group.trouble} failed" if group.trouble else best
+    return ", ".join(filter(None, (best, numbers.troubles(group.diverged, group.failed))))

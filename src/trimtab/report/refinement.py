@@ -74,7 +74,7 @@ def print_refinement(console: Console, made: Refinement, schedule: Path, page: P
         console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
     for path in (schedule, page):
         console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"\n{usage(schedule)}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"\n{usage(schedule, made.total_steps)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def conclusion(made: Refinement) -> list[str]:
@@ -92,10 +92,11 @@ def conclusion(made: Refinement) -> list[str]:
     return found
 
 
-def usage(schedule: Path) -> str:
+def usage(schedule: Path, total_steps: int) -> str:
     """Returns the lines that follow the schedule in a loop of one's own."""
     return (
         "from trimtab.schedule import RefinedLR, read_schedule\n\n"
+        f"total_steps = {total_steps}  # of the next run\n"
         f"scheduler = RefinedLR(optimizer, read_schedule({schedule.name!r}), total_steps)\n"
         "# after each step: scheduler.step()"
     )
@@ -116,7 +117,7 @@ def _context(made: Refinement, schedule: Path) -> dict[str, Any]:
         "method": _method(made),
         "captions": CAPTIONS,
         "descriptions": DESCRIPTIONS,
-        "code": usage(schedule),
+        "code": usage(schedule, made.total_steps),
         "schedule_file": schedule.name,
     }
 

@@ -9,7 +9,6 @@ from typing import Any, Literal, TypeAlias
 
 from trimtab.lab.activity import Activity, Ended, Running, look
 from trimtab.lab.database import FILE_NAME, Location, shown
-from trimtab.lab.errors import NoStudyError
 from trimtab.lab.trial import Point
 from trimtab.report.ledger import Ledger, Seeds, key_of, phase_of
 from trimtab.report.remaining import Remaining
@@ -37,6 +36,7 @@ class CandidateStatus:
         finals: final runs in all; ``None`` while their number is not known.
         best: lowest tuning loss, as the number that candidates are compared by.
         trouble: how many trials failed or diverged.
+        diverged: how many of them diverged.
     """
 
     task: str
@@ -47,6 +47,7 @@ class CandidateStatus:
     finals: int | None
     best: float | None
     trouble: int
+    diverged: int
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,6 @@ def statuses(directory: str | Path, store: str | None = None) -> list[StudyStatu
         inner = sorted(path.parent for path in directory.glob(f"*/{FILE_NAME}"))
         if inner:
             return [status(each) for each in inner]
-        if not directory.is_dir():
-            raise NoStudyError(f"there is no directory {directory}")
     return [status(directory, store)]
 
 
@@ -253,7 +252,8 @@ def _candidates(ledger: Ledger, sign: int) -> tuple[CandidateStatus, ...]:
             group.done["final"],
             None if (seeds := ledger.seeds_of(task)) is None else group.planned["final"] + group.unplanned(seeds),
             None if group.best is None else sign * group.best,
-            group.trouble,
+            group.diverged + group.failed,
+            group.diverged,
         )
         for (task, label), group in ledger.groups.items()
     )

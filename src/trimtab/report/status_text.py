@@ -33,9 +33,10 @@ def print_status(console: Console, status: StudyStatus, now: datetime | None = N
         console.print(Text(status.reference, style="dim"), soft_wrap=True)
     console.print(Text(_progress(status, now or datetime.now().astimezone())))
     if status.best is not None:
-        trouble = sum(candidate.trouble for candidate in status.candidates)
+        diverged = sum(candidate.diverged for candidate in status.candidates)
+        trouble = numbers.troubles(diverged, sum(candidate.trouble for candidate in status.candidates) - diverged)
         words = f"best so far {status.best[0]}, {numbers.significant(status.best[1])}"
-        console.print(Text(words + (f"; {trouble} failed or diverged" if trouble else "")), soft_wrap=True)
+        console.print(Text(words + (f"; {trouble}" if trouble else "")), soft_wrap=True)
     console.print()
     console.print(_candidates(status.candidates))
     if status.running:
@@ -74,19 +75,24 @@ def _pace(per_minute: float) -> str:
 
 def _candidates(candidates: tuple[CandidateStatus, ...]) -> Table:
     several = len({candidate.task for candidate in candidates}) > 1
+    troubles = {
+        "diverged": [c.diverged for c in candidates],
+        "failed": [c.trouble - c.diverged for c in candidates],
+    }
+    troubles = {name: counts for name, counts in troubles.items() if any(counts)}
     table = Table(box=None, pad_edge=False, header_style="bold")
     if several:
         table.add_column("task", overflow="fold")
     table.add_column("candidate", overflow="fold", min_width=10)
-    for name in ("tuned", "final", "best so far", "failed"):
+    for name in ("tuned", "final", "best so far", *troubles):
         table.add_column(name, justify="right", no_wrap=True)
-    for c in candidates:
+    for place, c in enumerate(candidates):
         row: list[str | Text] = [
             Text(c.label),
             f"{c.tuned}/{c.tuning}",
             f"{c.final}/{numbers.MISSING if c.finals is None else c.finals}",
             numbers.significant(c.best),
-            str(c.trouble or ""),
+            *(str(counts[place] or "") for counts in troubles.values()),
         ]
         table.add_row(*([Text(c.task)] if several else []), *row)
     return table

@@ -2,6 +2,7 @@
 
 import re
 
+from trimtab.compare.conclusion import listed
 from trimtab.compare.result import ALPHA, CandidateResult, ComparisonResult
 from trimtab.report.numbers import count, significant
 from trimtab.report.objective import better, costs, shown_interval
@@ -50,8 +51,14 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
         ),
         ("Final runs", f"{final} {_TESTED}" if is_task else final),
         ("Statistics", _statistics(result)),
-        ("Target", f"Cost to target counts {costs(result)} until this is seen: {result.target}."),
+        ("Target", f"Cost to target counts {costs(result)} until this is seen: {result.target}.{_met(result)}"),
     ]
+
+
+def _met(result: ComparisonResult) -> str:
+    """What a target is worth that is met before there was any training."""
+    met = [c.label for c in result.candidates if c.cost_to_target == 0]
+    return f" {listed(met)} met it before any training: a target that is harder to meet says more." if met else ""
 
 
 _TESTED = "The test data were touched once, at the end of these runs, and chose nothing."
@@ -87,7 +94,8 @@ def _statistics(result: ComparisonResult) -> str:
         return "No two candidates could be tested against each other."
     return (
         f"Candidates are compared on the differences of their final {_plural(result)}, seed by seed, with the paired "
-        f"t test: {count(len(result.pairs), 'pair')}, p-values corrected by Holm's method, level {100 * ALPHA:g} %."
+        f"t test: {count(len(result.pairs), 'pair')}, p-values corrected by Holm's method, level {100 * ALPHA:g} %. "
+        "Differences that are all equal count as no more than equal signs, and the rounding of scores is allowed for."
     )
 
 
@@ -105,8 +113,10 @@ def glossary(result: ComparisonResult) -> list[tuple[str, str]]:
         ),
         (
             "95 % interval",
-            "Where the mean over all possible seeds plausibly lies, given these few. Two candidates' intervals may "
-            "overlap although one is better: each seed runs both, and what it does to both cancels in the difference.",
+            "Where the mean over all possible seeds plausibly lies, given these few; it stays within what is possible. "
+            "Two candidates' intervals may overlap although one is better: each seed runs both, and what it does to "
+            "both cancels in the difference. Intervals of means are each by itself; those of differences hold for all "
+            "pairs at once, and reach beyond zero on both sides exactly where no difference is shown.",
         ),
         (
             "Verdict",
@@ -117,13 +127,12 @@ def glossary(result: ComparisonResult) -> list[tuple[str, str]]:
         (
             "Holm's correction",
             "With many pairs, some look different by luck. The correction asks more of each, so that the chance of any "
-            f"false difference in the whole table stays below {100 * ALPHA:g} %. That is why an interval may lie "
-            "beside zero and the verdict still be no difference shown: intervals are not corrected.",
+            f"false difference in the whole table stays below {100 * ALPHA:g} %.",
         ),
         (
             "Smallest detectable",
-            "The true difference that this many seeds would have found four times out of five (before the correction). "
-            "If it is larger than what you care about, no difference shown means: run more seeds.",
+            "The true difference that this many seeds would have found four times out of five, among so many pairs. If "
+            "it is larger than what you care about, no difference shown means: run more seeds.",
         ),
         (
             "Cost to target",
@@ -172,8 +181,8 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
         ),
         "differences": (
             f"Improvement on {result.reference}",
-            "The same runs, paired by seed, with 95 % intervals. A bar shows the differences that are too small for "
-            "these seeds to find.",
+            "The same runs, paired by seed, with 95 % intervals that hold for all pairs at once, as the verdicts do. A "
+            "bar shows the differences that are too small for these seeds to find.",
         ),
         "curves": (
             "Learning curves",
@@ -205,8 +214,9 @@ def descriptions(result: ComparisonResult) -> dict[str, str]:
     matters = f"the {task.objective} of all tuning trials against their {_rates(result)}"
     prices = "time a step, memory or cost to the target" if task.kind == "task" else "time a run or cost to the target"
     differences = "; ".join(
-        f"{c.label} {significant(c.against_reference.improvement, 3)}, from {significant(c.against_reference.low, 3)} "
-        f"to {significant(c.against_reference.high, 3)}, {c.verdict}"
+        f"{c.label} {significant(c.against_reference.improvement, 3)}, from "
+        f"{significant(c.against_reference.simultaneous_low, 3)} to "
+        f"{significant(c.against_reference.simultaneous_high, 3)}, {c.verdict}"
         for c in result.candidates
         if c.against_reference is not None
     )

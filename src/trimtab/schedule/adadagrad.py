@@ -110,8 +110,9 @@ def coordinate_test(
     """
     if not math.isfinite(statistics.variance + statistics.squared_norm):
         return math.nan
-    variances = statistics.variances()
-    signals = {name: mean.square() for name, mean in statistics.mean.items()}
+    # in float64, where the floor is a number even if the squares of gradients are tiny
+    variances = {name: each.double() for name, each in statistics.variances().items()}
+    signals = {name: mean.double().square() for name, mean in statistics.mean.items()}
     if debias:
         signals = {n: (each - variances[n] / statistics.samples).clamp_(min=0) for n, each in signals.items()}
     if by_tensor:

@@ -56,7 +56,8 @@ class AdaptiveBatch(ControlledOptimizer):
         "growth_cap": optional(GROWTH),
     }
     usage = (
-        "from trimtab.schedule import AdaptiveBatchSampler\n\n"
+        "from trimtab.schedule import AdaptiveBatchSampler\n"
+        "# data: yours, what is trained on\n"
         "sampler = AdaptiveBatchSampler(data, 4, generator=torch.Generator().manual_seed(0))\n"
         "controller = BatchSizeController(4, len(data), eta={eta}, sampler=sampler)\n"
         "# what a step does with them: the guide to a batch that grows"

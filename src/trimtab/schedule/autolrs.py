@@ -6,6 +6,7 @@ Signal   the loss that is forecast for the end of a stage, from short trials tha
 
 import copy
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -25,8 +26,8 @@ Phase: TypeAlias = Literal["warmup", "search", "training"]
 
 VALIDATIONS = 16
 """Validations a trial; the released code's."""
-DIVERGED = 1e6
-"""What a trial counts as whose losses or forecast are not finite; the released code's."""
+DIVERGED = math.inf
+"""The forecast of a trial whose losses are not finite."""
 
 _COUNTERS = (
     *("phase", "lr", "stage", "longest_stage", "length", "total_steps", "useful_steps", "last_loss", "history"),
@@ -67,11 +68,17 @@ class AutoLRS:
     and what they saw is not seen again before the next epoch; a warning says so. All else comes back bit for bit:
     parameters, buffers, optimizer state, torch's random state and ``extra_state``.
 
-    A trial whose loss is not finite ends there. Where all of a stage's trials do, or the training after them, the stage
-    is abandoned: the run goes back to its beginning (the data do not, after training), and takes the stage's steps with
-    the last rate that went well, or else with ``min_lr``; ``history`` says ``"abandoned"``.
+    A trial whose loss is not finite ends there, and has an infinite forecast. Where all of a stage's trials do, or the
+    training after them, the stage is abandoned: the run goes back to its beginning (the data do not, after training),
+    and takes the stage's steps with the last rate that went well, or else with ``min_lr``; ``history`` says
+    ``"abandoned"``, and a warning says so once a process.
 
-    Differences: the forecast is a corrected one (``published_forecast=True`` for the code's); there is no server and
+    Nothing depends on the unit of the loss, and losses may be negative: only whether they are finite, and where they
+    lie among each other.
+
+    Differences: a trial that diverged is taken for as much above the worst other as that is above the best, where the
+    code takes 1e6, as it does for every forecast that is not finite; and no loss that is finite counts as diverged,
+    however large. The forecast is a corrected one (``published_forecast=True`` for the code's); there is no server and
     no second process; trials see the same batches; the released example validates on 10 images of the test set, ours is
     up to you; without ``validate`` training losses serve to the end; the bound is minimised over a grid that leaves out
     what was tried. With the released code's ``kappa``, the default, rates spread evenly over the logarithmic scale; the
@@ -108,7 +115,10 @@ class AutoLRS:
         useful_steps: those of them that the model still has in it.
         last_loss: the last that was finite.
         history: a record for each rate: of a trial with ``"trial"``, and with its ``"forecast"`` when that is known; of
-            training with ``"useful_step"``.
+            training with ``"useful_step"``, and with ``"abandoned"`` where that is what it is.
+
+    Warns:
+        RuntimeWarning: a stage was abandoned.
 
     Raises:
         TypeError: an argument has the wrong type.
@@ -200,7 +210,7 @@ class AutoLRS:
         """Takes note of a step, and sets the rate of the next; goes back where a trial is over.
 
         Args:
-            loss: of the batch, before the step.
+            loss: of the batch, before the step; not what a gradient scaler has made of it.
 
         Raises:
             DivergedError: the loss is not finite, and there is no lower rate to go on with.
@@ -297,9 +307,9 @@ class AutoLRS:
         self._roll_back.restore(self._saved, last=True)
         self.phase, self._trained, self._losses = "training", 0, []
         best = min(range(self.candidates), key=self._forecasts.__getitem__)
-        if self._forecasts[best] >= DIVERGED:
+        if self._forecasts[best] == DIVERGED:
             self.lr = self.min_lr if self._safe is None else self._safe
-            self._note(abandoned=1.0)
+            self._abandon()
         else:
             self.lr = self._rates[best]
             self._note(forecast=self._forecasts[best])
@@ -312,7 +322,18 @@ class AutoLRS:
         self.useful_steps -= self._trained
         self._trained = 0
         self.lr = self._safe if self._safe is not None and self._safe < self.lr else self.min_lr
+        self._abandon()
+
+    def _abandon(self) -> None:
         self._note(abandoned=1.0)
+        # Always the same words, which Python shows once: a run may abandon many stages, and a study have many runs.
+        warnings.warn(
+            "AutoLRS has abandoned a stage, because losses were not finite in all of its trials or in its training: "
+            "it is trained with the last rate that went well, or else with min_lr. A lower max_lr leaves more of the "
+            "search; history says 'abandoned' where it happens",
+            RuntimeWarning,
+            stacklevel=4,
+        )
 
     def _note(self, **more: float) -> None:
         place = {"step": float(self.total_steps), "lr": self.lr, "stage": float(self._stages)}

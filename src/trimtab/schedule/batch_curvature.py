@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from trimtab.primitives.curvature import hessian_vector_product
+from trimtab.primitives.curvature import hessian_vector_product, loss_gradients
+from trimtab.primitives.gradient_hooks import without_gradient_hooks
 from trimtab.primitives.hyperparameters import one_of
 from trimtab.primitives.lanczos import Product
 from trimtab.primitives.layout import working_dtype
@@ -32,6 +33,8 @@ class BatchCurvature:
 
     :math:`G`, the generalised Gauss-Newton matrix, leaves out the curvature of the model: it has no negative
     eigenvalues where the loss is convex in the outputs, and equals :math:`H` for a linear model.
+
+    Hooks of the parameters are not called: the curvature is the loss's, whatever they make of gradients.
 
     Args:
         outputs: computes the model's outputs on the batch, one tensor.
@@ -114,7 +117,7 @@ def hessian_noise(products: Iterable[Product], directions: Sequence[Sequence[Flo
             for part, value in zip(mean, own, strict=True):
                 change = value - part
                 part.add_(change / count)
-                squares += float((change * (value - part)).sum(dtype=torch.float64))
+                squares += float((change.double() * (value - part)).sum())
     if count < 2:
         raise ValueError(f"products={count}: the curvature of at least two batches is needed")
     noise = squares / (count - 1) / len(directions)
@@ -129,7 +132,7 @@ def _working(parts: Sequence[Tensor]) -> list[Tensor]:
 
 def _hessian(outputs: Tensor, loss: Loss, params: Sequence[Tensor]) -> Callable[[list[Tensor]], list[Tensor]]:
     value = _one_number(loss(outputs))
-    grads = torch.autograd.grad(value, params, create_graph=True, allow_unused=True, materialize_grads=True)
+    grads = loss_gradients(value, params)
     return lambda vectors: hessian_vector_product(grads, params, vectors, retain_graph=True)
 
 
@@ -139,16 +142,18 @@ def _gauss_newton(outputs: Tensor, loss: Loss, params: Sequence[Tensor]) -> Call
     # The product with J is the derivative of the product with its transpose, which is linear, by what that was taken
     # of.
     weights = torch.zeros_like(outputs, requires_grad=True)
-    transposed = torch.autograd.grad(
-        outputs, params, weights, create_graph=True, allow_unused=True, materialize_grads=True
-    )
+    with without_gradient_hooks(params):
+        transposed = torch.autograd.grad(
+            outputs, params, weights, create_graph=True, allow_unused=True, materialize_grads=True
+        )
 
     def product(vectors: list[Tensor]) -> list[Tensor]:
         (change,) = hessian_vector_product(transposed, [weights], vectors, retain_graph=True)
         (bent,) = hessian_vector_product([slope], [leaf], [change], retain_graph=True)
-        return list(
-            torch.autograd.grad(outputs, params, bent, retain_graph=True, allow_unused=True, materialize_grads=True)
-        )
+        with without_gradient_hooks(params):
+            return list(
+                torch.autograd.grad(outputs, params, bent, retain_graph=True, allow_unused=True, materialize_grads=True)
+            )
 
     return product
 

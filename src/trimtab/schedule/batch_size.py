@@ -204,7 +204,7 @@ class BatchSizeController:
         return self.batch_size
 
     def observe(self, loss: float = math.nan) -> None:  # noqa: ARG002 - every controller's signature
-        """Counts a step that was taken; the sampler's next batch has the new size.
+        """Counts a step, also one that a gradient scaler left out; the sampler's next batch has the new size.
 
         Args:
             loss: of the batch.

@@ -48,6 +48,7 @@ class ClosedFormSchedule(PacedOptimizer):
         """Takes one step with the learning rate that its beginning is due."""
         progress, step = min(1.0, session.progress), session.samples / session.meter.budget
         for group in self.param_groups:
+            group.setdefault("initial_lr", group["lr"])  # one that was added meanwhile begins with the rate it brings
             group["lr"] = group["initial_lr"] * self.factor(progress, step, self._own(group))
         return self.inner_step(session)
 
@@ -61,6 +62,7 @@ class CosineDecay(ClosedFormSchedule):
 
     prefix = "cosine"
     usage = (
+        "total_steps = {total_steps}  # of a run\n"
         "scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total_steps)\n"
         "# after each step: scheduler.step()"
     )

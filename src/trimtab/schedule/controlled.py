@@ -5,7 +5,7 @@ wrappers do, so that candidates can be put together in one way.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -16,17 +16,21 @@ from trimtab.lab.session import Session, StepsOnSession
 from trimtab.lab.tunable import Tunables
 from trimtab.primitives.wrapping import OptimizerWrapper
 
+SOME_STEPS = 1000
+"""Stands in code to paste for a run's length that is not known."""
+
 
 class PacedOptimizer(OptimizerWrapper, ABC):
     """An optimizer that steps on a session, at a pace that is set from outside.
 
     Attributes:
         usage: the lines that do the same in a loop of one's own, after ``optimizer`` was made; ``{name}`` stands for
-            a setting.
+            a setting, and ``{total_steps}`` for the length of the run.
         sets: settings of the optimizer that it writes to; two that write to the same one do not go together.
     """
 
     passes_steps_on = True
+    passes_gradients_on = True
     tunables: ClassVar[Tunables] = {}
     usage: ClassVar[str]
     sets: ClassVar[tuple[str, ...]] = ("lr",)
@@ -37,11 +41,21 @@ class PacedOptimizer(OptimizerWrapper, ABC):
         Raises:
             RuntimeError: always; the message says what to do instead.
         """
-        usage = self.usage.format(**self._own(self.param_groups[0]))
+        usage = self.usage_lines(self._own(self.param_groups[0]))
         raise RuntimeError(
             f"{type(self).__name__} takes its steps in a trimtab.Session. In a loop of your own, step the optimizer, "
             f"and use:\n{usage}"
         )
+
+    @classmethod
+    def usage_lines(cls, settings: Mapping[str, Any], total_steps: int | None = None) -> str:
+        """Returns :attr:`usage` with its settings.
+
+        Args:
+            settings: name to value.
+            total_steps: length of the run; some number, to be changed, by default.
+        """
+        return cls.usage.format(**settings, total_steps=SOME_STEPS if total_steps is None else total_steps)
 
     @abstractmethod
     def step_on(self, session: Session) -> Tensor:

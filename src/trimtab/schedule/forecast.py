@@ -12,6 +12,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from trimtab.primitives.hyperparameters import POSITIVE, flag, one_of
+from trimtab.schedule.unit_range import UnitRange
 
 Kind: TypeAlias = Literal["train", "validation"]
 Array: TypeAlias = NDArray[np.float64]
@@ -39,6 +40,11 @@ def exponential_forecast(
     ``published=True`` is the released code's chain. It fits the exponential to a smoothing spline of the points, which
     for losses of the usual size is one parabola, since SciPy's default smoothing allows a mean squared residual of 1:
     of :math:`2 e^{-0.01 t} + 0.5` without noise it expects 0.385 after 1,000 steps, where 0.5001 is true.
+
+    Nothing depends on the unit of the losses: multiplied by a power of two they have the same forecast times that
+    power, bit for bit, and multiplied by another number but for rounding. Losses may be negative, and but for the bound
+    of zero below it does not matter where their zero is. The released code's smoothing does depend on the unit; here it
+    is that of losses whose range is 1, which is one parabola always.
 
     Where the losses do not determine an exponential, the answer is a plain one: fewer than 4 losses, the mean of the
     last 3; equal losses, their value; a course as straight as a line, that line, by no more below the lowest loss than
@@ -69,12 +75,15 @@ def exponential_forecast(
         raise ValueError(f"losses={losses!r} must be a sequence of at least one number")
     if not np.isfinite(values).all():
         return math.nan
+    moved = UnitRange.of(values)
     if len(values) < FEWEST:
-        return float(values[-3:].mean())
-    if np.ptp(values) <= 1e-12 * np.abs(values).max():
-        return float(values.mean())
-    found = _published(values, horizon, kind) if published else _corrected(values, horizon, kind)
-    return max(0.0, found) if values.min() >= 0 else found
+        found = float(moved.values[-3:].mean())
+    elif moved.span == 0:
+        found = 0.0
+    else:
+        found = (_published if published else _corrected)(moved.values, horizon, kind)
+    forecast = moved.back(found)
+    return max(0.0, forecast) if values.min() >= 0 else forecast
 
 
 def fit_exponential(times: Array, values: Array) -> tuple[float, float, float]:

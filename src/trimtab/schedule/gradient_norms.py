@@ -13,9 +13,11 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Adam, Optimizer
 
 from trimtab.lab.files import write_atomically
-from trimtab.primitives.hyperparameters import whole_number
+from trimtab.primitives.hyperparameters import POSITIVE, whole_number
+from trimtab.primitives.joint import JointOptimizer
+from trimtab.primitives.loss_scaling import overflows
 from trimtab.primitives.sharding import Shards, local, shards_of
-from trimtab.primitives.wrapping import innermost
+from trimtab.primitives.wrapping import OptimizerWrapper, innermost
 from trimtab.schedule.refined import check_norm
 
 SCHEMA = "trimtab.gradient-norms"
@@ -33,9 +35,9 @@ class GradientNormRecorder:
     that training is the same, bit for bit. What is recorded is what the optimizer sees:
 
     * the stochastic gradient, accumulated over micro-batches if it is, without weight decay that the optimizer adds;
-    * unscaled, under ``torch.amp.GradScaler``; a step that the scaler leaves out is not recorded, or is infinite where
-      the optimizer itself leaves it out;
+    * unscaled, under ``torch.amp.GradScaler``; a step that the scaler leaves out is not recorded;
     * from the closure's first call, where ``step`` is given one;
+    * of both halves together, with AGVM;
     * over all processes, for parameters that are divided among them (FSDP2).
 
     If the loop clips gradients, the optimizer sees clipped ones, whose norms say little. Give the recorder the
@@ -55,7 +57,8 @@ class GradientNormRecorder:
         steps: steps seen.
 
     Raises:
-        TypeError: an argument has the wrong type, or the optimizer has no :math:`v` as Adam has it.
+        TypeError: an argument has the wrong type, the optimizer has no :math:`v` as Adam has it, or it is not given
+            gradients but computes its own, as SSO does.
         ValueError: ``norm`` or ``every`` is outside its range, or there are no parameters.
     """
 
@@ -70,7 +73,7 @@ class GradientNormRecorder:
         self._params: list[Tensor] = []
         self._hook: Any = None
         if isinstance(optimizer_or_params, Optimizer):
-            self._optimizer = optimizer_or_params
+            self._optimizer = given_gradients(optimizer_or_params)
             if norm == "adam_weighted" and not isinstance(innermost(self._optimizer), Adam):
                 kind = type(innermost(self._optimizer)).__name__
                 raise TypeError(f"norm='adam_weighted' needs torch.optim.Adam or AdamW, not {kind}")
@@ -86,15 +89,28 @@ class GradientNormRecorder:
         self._read()
         return list(self._norms)
 
-    def step(self) -> None:
+    def step(self, loss_scale: float | None = None) -> None:
         """Records the gradients of the parameters as they are now; only for a recorder that was given parameters.
+
+        Args:
+            loss_scale: where a gradient scaler takes the steps, what gradients are multiplied with at this moment:
+                ``scaler.get_scale()``, or 1 after ``scaler.unscale_``. Norms are divided by it, and one that is not
+                finite is left out, as the scaler leaves out the step.
 
         Raises:
             RuntimeError: it watches an optimizer, whose steps it records by itself.
+            TypeError: ``loss_scale`` is not a number.
+            ValueError: ``loss_scale`` is not positive.
         """
         if self._optimizer is not None:
             raise RuntimeError("this recorder watches an optimizer: each step() of that is recorded without a call")
-        self._record()
+        if loss_scale is None:
+            self._record()
+            return
+        scale = POSITIVE("loss_scale", loss_scale)
+        grads = [grad for param in self._params if (grad := param.grad) is not None]
+        if bool(total_norm(grads, 1).isfinite()):
+            self._record(scale)
 
     def remove(self) -> None:
         """Stops watching; what was recorded stays."""
@@ -132,10 +148,12 @@ class GradientNormRecorder:
         values = [value if abs(value) < float("inf") else repr(value) for value in self.norms]
         return write_atomically(path, json.dumps({"schema": SCHEMA, **self.state_dict(), "norms": values}))
 
-    def _before_step(self, _: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _before_step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if overflows(optimizer):
+            return None
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
         if not callable(closure):
-            self._record()
+            self._record(getattr(optimizer, "grad_scale", None))  # what one has that unscales by itself
             return None
         recorded = False
 
@@ -152,18 +170,19 @@ class GradientNormRecorder:
         return (args[0], recording, *args[2:]), kwargs
 
     @torch.no_grad()
-    def _record(self) -> None:
+    def _record(self, scale: float | Scalar | None = None) -> None:
         due = self.steps % self.every == 0
         self.steps += 1
         if not due:
             return
         if self.norm == "adam_weighted":
-            value = _adam_weighted(self._groups(), innermost(self._optimizer).state)  # type: ignore[arg-type]  # has one
+            state = innermost(self._optimizer).state  # type: ignore[arg-type]  # has one
+            value = _adam_weighted(self._groups(), state, 1.0 if scale is None else scale)
         else:
             params = [param for group in self._groups() for param in group["params"]]
             value = total_norm([p.grad for p in params if p.grad is not None], 2 if self.norm == "l2" else 1)
-        scale = getattr(self._optimizer, "grad_scale", None)  # what an optimizer has that unscales by itself
-        self._waiting.append(value if scale is None else value / scale)
+            value = value if scale is None else value / scale
+        self._waiting.append(value)
         if len(self._waiting) >= _WAITING:
             self._read()
 
@@ -175,6 +194,23 @@ class GradientNormRecorder:
 
     def _groups(self) -> Sequence[Mapping[str, Any]]:
         return [{"params": self._params}] if self._optimizer is None else self._optimizer.param_groups
+
+
+def given_gradients(optimizer: Optimizer) -> Optimizer:
+    """Returns the optimizer whose ``step`` is reached with the whole gradient in place.
+
+    Raises:
+        TypeError: there is none.
+    """
+    while isinstance(optimizer, OptimizerWrapper) and optimizer.passes_gradients_on:
+        optimizer = optimizer.inner
+    inside = innermost(optimizer)
+    if isinstance(inside, JointOptimizer) and inside.own_gradients:
+        raise TypeError(
+            f"{type(inside).__name__} is not given gradients, it computes its own: there is no norm to record, and no "
+            "schedule to be made of it"
+        )
+    return optimizer
 
 
 def _checked_parameters(params: Any) -> list[Tensor]:
@@ -224,10 +260,12 @@ def _pieces(grads: Sequence[Tensor]) -> dict[Shards | None, list[Tensor]]:
     return parts
 
 
-def _adam_weighted(groups: Sequence[Mapping[str, Any]], states: Mapping[Tensor, Mapping[str, Any]]) -> Scalar:
+def _adam_weighted(
+    groups: Sequence[Mapping[str, Any]], states: Mapping[Tensor, Mapping[str, Any]], scale: float | Scalar
+) -> Scalar:
     """Returns the norm in which each squared gradient is divided by the root of Adam's running mean of them."""
     terms = [
-        _divided(param, group, states.get(param, {}))
+        _divided(param.grad / scale, group, states.get(param, {}))
         for group in groups
         for param in group["params"]
         if param.grad is not None
@@ -235,8 +273,8 @@ def _adam_weighted(groups: Sequence[Mapping[str, Any]], states: Mapping[Tensor, 
     return total_norm(terms, 1).sqrt()
 
 
-def _divided(param: Tensor, group: Mapping[str, Any], state: Mapping[str, Any]) -> Tensor:
-    square = param.grad.square()  # type: ignore[union-attr]  # it has one
+def _divided(grad: Tensor, group: Mapping[str, Any], state: Mapping[str, Any]) -> Tensor:
+    square = grad.square()
     second = float(group["betas"][1])
     taken = float(state["step"]) if "step" in state else 0.0
     before = state.get("exp_avg_sq", torch.zeros_like(square))

@@ -8,6 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.optim import Optimizer
 
+from trimtab.lab.kept_buffers import kept_buffers
 from trimtab.lab.randomness import derived_seed
 from trimtab.lab.session import Session
 from trimtab.lab.task import samples_in, take_rows, to_device
@@ -15,7 +16,6 @@ from trimtab.primitives.hyperparameters import NON_NEGATIVE, optional, whole_num
 from trimtab.primitives.lanczos import Spectrum, random_direction
 from trimtab.schedule.batch_curvature import PRODUCT_GRADIENTS, BatchCurvature, Matrix, hessian_noise
 from trimtab.schedule.controlled import ControlledOptimizer
-from trimtab.schedule.kept_buffers import kept_buffers
 from trimtab.schedule.lanczos_learner import HYPERPARAMETERS, LanczosLearner, own_variant, refuse_optimizer
 from trimtab.schedule.learned_rates import Smallest, Variant
 from trimtab.schedule.noise_model import MarchenkoPastur, Wigner
@@ -38,8 +38,8 @@ class LearnedByLanczos(ControlledOptimizer):
         optimizer: as for the learner.
         curvature_batch: samples of the batch of curvature; ``None`` for the task's batch size.
         initial_lr: learning rate before the first refresh, from which that may depart by the factor ``largest_change``
-            only; ``None`` for the optimizer's. The catalogue has 0.01, because nobody chose what an optimizer has by
-            default.
+            only, unless it is 0; ``None`` for the optimizer's. The catalogue has 0, because nobody chose what an
+            optimizer has by default, and no other number goes with every unit of the loss; give one with a ``warmup``.
         every: as for the learner.
         warmup: as for the learner.
         steps: as for the learner.
@@ -68,7 +68,7 @@ class LearnedByLanczos(ControlledOptimizer):
     owns = ("lr", "momentum")
     usage = (
         "learner = LanczosLearner(optimizer, lambda: model(inputs), lambda outputs: mean_loss(outputs, targets))\n"
-        "# inputs and targets: a fixed part of the training data, as large as a batch\n"
+        "# inputs, targets: yours, a fixed part of the training data, as large as a batch; mean_loss: yours\n"
         "# after each step: learner.observe(loss.item())"
     )
 

@@ -101,7 +101,7 @@ class LanczosLearner:
         safety: factor of every learned rate, > 0.
         largest_momentum: in [0, 1); what is learned of a noisy :math:`\mu` can come so near to 1 that momentum only
             averages noise.
-        largest_change: factor by which the rate may change in one refresh, >= 1.
+        largest_change: factor by which the rate may change in one refresh, >= 1; a rate of 0 may change to any.
         seed: of the starts.
 
     Attributes:

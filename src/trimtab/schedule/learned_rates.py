@@ -12,6 +12,7 @@ Smallest: TypeAlias = Literal["minimum", "median"]
 Correction: TypeAlias = Callable[[Spectrum], float]
 
 NEGLIGIBLE = 1e-12
+"""Of the largest curvature in size: what of positive curvature is rounding."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,12 @@ def learned_from(
         correction: from the spectrum to the :math:`L` of another batch size.
 
     Returns:
-        ``None`` where there is nothing to learn from: no positive Ritz value, or :math:`L < 10^{-12}`.
+        ``None`` where there is nothing to learn from: no positive Ritz value, or only some below :math:`10^{-12} L`.
+        The unit of the loss, and so of curvature, does not matter.
     """
     ritz = spectrum.ritz.tolist()
     sizes = sorted(abs(value) for value in ritz)
-    if max(ritz) <= 0 or sizes[-1] < NEGLIGIBLE:
+    if max(ritz) <= NEGLIGIBLE * sizes[-1] or not math.isfinite(4 / sizes[-1]):
         return None
     largest = sizes[-1] if correction is None else float(correction(spectrum))
     if len(ritz) == 1:

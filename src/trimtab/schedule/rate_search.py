@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from trimtab.schedule.unit_range import UnitRange
+
 GRID = 1001
 """Learning rates among which the next one is chosen; their ratio is 1.007 where the bounds are three decades apart."""
 LENGTHS = (0.05, 1.0)
@@ -35,7 +37,8 @@ def next_rate(
     Args:
         rates: those tried so far; without any, the answer is random, as likely at one place of the logarithmic scale as
             at another.
-        losses: what was found at these.
+        losses: what was found at these, in any unit: their range alone counts. Infinite where a run diverged, which
+            counts as much above the worst of the others as that is above the best.
         bounds: the lowest, > 0, and the highest.
         kappa: how much uncertainty counts, >= 0.
         generator: draws the first rate.
@@ -47,7 +50,7 @@ def next_rate(
         return _rate(unit, low, high)
     grid = np.linspace(0.0, 1.0, GRID)
     places = np.array([math.log(rate / low) / math.log(high / low) for rate in rates])
-    mean, deviation = posterior(places, np.asarray(losses), grid, kernel)
+    mean, deviation = posterior(places, _without_unit(losses), grid, kernel)
     bound = mean - kappa * deviation
     # The same point twice would tell nothing, and make the covariance singular.
     bound[np.abs(grid[:, None] - places[None, :]).min(axis=1) < 1 / GRID] = math.inf
@@ -68,6 +71,15 @@ def posterior(places: Any, losses: Any, grid: Any, kernel: Any = None) -> tuple[
         process.fit(places[:, None], losses)
         mean, deviation = process.predict(grid[:, None], return_std=True)
     return mean, deviation
+
+
+def _without_unit(losses: Sequence[float]) -> Any:
+    found = np.asarray(losses, dtype=np.float64)
+    finite = np.isfinite(found)
+    moved = np.full(len(found), 2.0)
+    if finite.any():
+        moved[finite] = UnitRange.of(found[finite]).values
+    return moved
 
 
 def _rate(unit: float, low: float, high: float) -> float:

@@ -10,11 +10,15 @@ from typing import Any
 
 from trimtab.lab.checks import check_path
 from trimtab.lab.errors import InputError
+from trimtab.lab.suggestions import nearest
 from trimtab.schedule.gradient_norms import SCHEMA
 from trimtab.schedule.refined import POWERS
 
 COLUMNS = ("norm", "grad_norm", "gradient_norm")
 """Names of a column that are looked for when none is given."""
+
+MANY_FILES, LARGEST_LOOKED_INTO = 1000, 1 << 24
+"""Files of a directory, and bytes of one, that are looked into for norms."""
 
 FORMS = "what GradientNormRecorder.save() writes, CSV, or JSON lines; with one column, or with one that is named"
 
@@ -57,8 +61,7 @@ def read_run(path: str | Path, column: str | None = None) -> RecordedRun:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise InputError(f"{path} cannot be read: {reason}") from error
+        raise InputError(_unreadable(path, error)) from error
     if not text.strip():
         raise InputError(f"{path} is empty; it should be {FORMS}")
     recording = _recording(path, text)
@@ -66,6 +69,29 @@ def read_run(path: str | Path, column: str | None = None) -> RecordedRun:
         return recording
     rows = _json_lines(path, text) if text.lstrip()[0] in "{[" else _csv_rows(path, text)
     return RecordedRun(tuple(_column(path, rows, column)))
+
+
+def _unreadable(path: Path, error: OSError | UnicodeDecodeError) -> str:
+    """What to say of a path that is no file of norms: which one may be meant."""
+    if path.is_dir():
+        found = [file.name for file in sorted(path.iterdir())[:MANY_FILES] if _holds_norms(file)]
+        there = f"in it are {', '.join(found)}" if found else "none of the files in it holds norms"
+        return f"{path} is a directory; the file of a run's norms is meant, which is {FORMS}: {there}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"{path} cannot be read: it is no text; it should be {FORMS}"
+    siblings = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = nearest(path.name, siblings)
+    offer = f"; {near}" if isinstance(error, FileNotFoundError) and near.startswith("did you mean") else ""
+    return f"{path} cannot be read: {error.strerror}{offer}"
+
+
+def _holds_norms(path: Path) -> bool:
+    if path.suffix not in (".json", ".jsonl", ".csv") or path.stat().st_size > LARGEST_LOOKED_INTO:
+        return False
+    try:
+        return bool(read_run(path).norms)
+    except InputError:
+        return False
 
 
 @dataclass(frozen=True)

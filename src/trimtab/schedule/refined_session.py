@@ -11,7 +11,7 @@ from trimtab.lab.session import Session
 from trimtab.primitives.hyperparameters import FRACTION, one_of, optional
 from trimtab.primitives.wrapping import innermost
 from trimtab.schedule.controlled import PacedOptimizer
-from trimtab.schedule.gradient_norms import GradientNormRecorder
+from trimtab.schedule.gradient_norms import GradientNormRecorder, given_gradients
 from trimtab.schedule.linear_decay import linear_factor
 from trimtab.schedule.refined import POWERS, check_cap, refine_schedule
 
@@ -60,6 +60,7 @@ class Refined(PacedOptimizer):
     }
     usage = (
         "from trimtab.schedule import GradientNormRecorder, linear_decay_with_warmup, refine_schedule\n"
+        "total_steps = {total_steps}  # of a run\n"
         '# a first run, with linear decay (norm="l2" for SGD):\n'
         'recorder = GradientNormRecorder(optimizer, norm="l1")\n'
         "scheduler = linear_decay_with_warmup(optimizer, total_steps, warmup=round({warmup} * total_steps))\n"
@@ -77,6 +78,8 @@ class Refined(PacedOptimizer):
         norm: str | None = None,
         cap: float | None = None,
     ) -> None:
+        if isinstance(optimizer, Optimizer):
+            given_gradients(optimizer)
         super().__init__(optimizer, warmup=warmup, smoothing=smoothing, norm=norm, cap=cap)
         for group in self.param_groups:
             group.setdefault("initial_lr", group["lr"])
@@ -151,6 +154,7 @@ class Refined(PacedOptimizer):
 
     def _set(self, factor: float) -> None:
         for group in self.param_groups:
+            group.setdefault("initial_lr", group["lr"])  # one that was added meanwhile begins with the rate it brings
             group["lr"] = group["initial_lr"] * factor
 
     def _note(self, **known: float) -> None:

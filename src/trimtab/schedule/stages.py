@@ -62,7 +62,16 @@ def rate_ratios(optimizer: Optimizer, *, scale: bool) -> list[float]:
 
 
 def write_rates(optimizer: Optimizer, rate: float, ratios: Sequence[float]) -> None:
-    """Sets the groups' learning rates; one that is a tensor stays that tensor."""
+    """Sets the groups' learning rates; one that is a tensor stays that tensor.
+
+    Raises:
+        ValueError: there are more groups than ratios, or fewer.
+    """
+    if len(ratios) != len(optimizer.param_groups):
+        raise ValueError(
+            f"the optimizer has {len(optimizer.param_groups)} parameter groups, and had {len(ratios)} when its rates "
+            "were taken over: add groups before that, or make the controller anew"
+        )
     for group, ratio in zip(optimizer.param_groups, ratios, strict=True):
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate * ratio)

@@ -1,13 +1,27 @@
 """The whole suite as one class."""
 
-from trimtab.testing.saving import SavingChecks
+from trimtab.testing.extremes import ExtremeChecks
+from trimtab.testing.hooks import HookChecks
+from trimtab.testing.learning import LearningChecks
+from trimtab.testing.loading import LoadingChecks
+from trimtab.testing.looping import LoopChecks
 from trimtab.testing.settings import SettingChecks
 from trimtab.testing.stepping import StepChecks
 from trimtab.testing.tensors import TensorChecks
 from trimtab.testing.training import TrainingChecks
 
 
-class OptimizerConformance(StepChecks, TensorChecks, SettingChecks, TrainingChecks, SavingChecks):
+class OptimizerConformance(
+    StepChecks,
+    HookChecks,
+    LearningChecks,
+    TensorChecks,
+    ExtremeChecks,
+    SettingChecks,
+    LoopChecks,
+    TrainingChecks,
+    LoadingChecks,
+):
     """What ``torch.optim`` promises or should: derive from it, name the optimizer, and let pytest collect it.
 
     Each check is a method whose docstring says the contract in a line. Checks of settings that the optimizer does not

@@ -52,6 +52,13 @@ class SavingChecks(Suite):
         """A deep copy goes on bit for bit, and on its own."""
         self.check_copy(deepcopy)
 
+    def test_copied_attributes(self) -> None:
+        """A deep copy has every public attribute that there is after a step."""
+        params, optimizer, _ = self.half_way()
+        _, copied = deepcopy((params, optimizer))
+        lost = {name for name in vars(optimizer) if not name.startswith("_")} - vars(copied).keys()
+        require(not lost, f"a deep copy lacks {', '.join(sorted(lost))}")
+
     def test_pickle(self) -> None:
         """An unpickled optimizer goes on bit for bit, and on its own."""
         self.check_copy(lambda pair: pickle.loads(pickle.dumps(pair)))  # noqa: S301 - made on the spot

@@ -1,6 +1,7 @@
 """Checks of hyper-parameters: what is refused, when, and in which words."""
 
 import math
+import warnings
 from typing import Any, Final
 
 import pytest
@@ -65,6 +66,26 @@ class SettingChecks(Suite):
         require_refusal(setting, value, optimizer.step)
         require_same(params, before, "a refused step moved a parameter")
 
+    def test_refuses_lr_of_two(self) -> None:
+        """A tensor of two elements as ``lr`` is refused with a ValueError that names it."""
+        self.need("lr")
+        lr = torch.tensor([1e-3, 1e-3])
+        require_refusal("lr", lr.tolist(), lambda: self.make(parameters(self.shapes), lr=lr))
+
+    def test_torch_error_inputs(self) -> None:
+        """What torch's own tests say that all optimizers refuse, or warn of, this one does too."""
+        for given in torch_error_inputs():
+            made = given.optimizer_error_input
+            params = parameters(self.shapes) if made.params is None else made.params
+            said = f"accepted, where torch says {given.error_type.__name__}: {made.desc}"
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                try:
+                    self.make(params, **made.kwargs)
+                except given.error_type:
+                    continue
+            require(any(issubclass(each.category, given.error_type) for each in caught), said)
+
     def test_tensor_lr(self) -> None:
         """A tensor as ``lr`` does the same as a number, under a schedule that writes to it too."""
         rate = 2.0 ** round(math.log2(self.default_lr()))  # exact in float32
@@ -85,14 +106,16 @@ class SettingChecks(Suite):
         require_same(results[1], results[0], "a tensor as lr differs from the same number")
 
     def test_tensor_lr_not_aliased(self) -> None:
-        """The caller's ``lr`` tensor is copied: neither side sees what the other writes to it."""
+        """The caller's ``lr`` tensor is copied for each group: nobody sees what others write to it."""
         rate = self.default_lr()
         lr = torch.tensor(rate)
         given = lr.clone()
         optimizer = self.make([{"params": [param]} for param in parameters(self.shapes)], lr=lr)
         for group in optimizer.param_groups:
-            if isinstance(group["lr"], torch.Tensor):
-                group["lr"].fill_(0.5)
+            group["lr"] *= 0.5  # in place where it is a tensor, as some schedules write
+        rates = [float(group["lr"]) for group in optimizer.param_groups]
+        halved = [pytest.approx(given.item() / 2)] * len(rates)
+        require(rates == halved, f"each group's lr of {given.item()} was halved once, and they are {rates}")
         require(torch.equal(lr, given), "writing to a group's lr changed the caller's tensor")
         require(float(optimizer.defaults["lr"]) == given.item(), "writing to a group's lr changed the defaults")
         optimizer = self.make(parameters(self.shapes), lr=lr)
@@ -101,6 +124,19 @@ class SettingChecks(Suite):
             float(optimizer.param_groups[0]["lr"]) == given.item(),
             "writing to the caller's lr tensor changed the optimizer's",
         )
+
+
+def torch_error_inputs() -> Any:
+    """Returns the inputs that every optimizer of torch refuses, or skips the check where torch does not ship them.
+
+    The module is torch's own: it may move, and needs packages that an installation does not.
+    """
+    try:
+        from torch.testing._internal.common_optimizers import get_error_inputs_for_all_optims
+    except ImportError as error:
+        pytest.skip(f"torch's descriptions of its own tests are not at hand: {error}")
+    found: Any = get_error_inputs_for_all_optims("cpu", torch.float32)  # type: ignore[no-untyped-call]  # no types
+    return found
 
 
 def require_refusal(setting: str, value: Any, act: Any) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch.optim import Optimizer, lr_scheduler
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer, lr_scheduler, swa_utils
 
 from trimtab.testing.resume import follow
 from trimtab.testing.support import Suite, give, gradients, parameters, require, require_same, values
@@ -46,6 +47,7 @@ SCHEDULERS: dict[str, Callable[[Optimizer], Any]] = {
     "OneCycleLR": lambda o: lr_scheduler.OneCycleLR(
         o, max_lr=_rate(o), total_steps=STEPS + 1, cycle_momentum=_momentum(o)
     ),
+    "SWALR": lambda o: swa_utils.SWALR(o, swa_lr=_rate(o) / 8, anneal_epochs=2),
     "ReduceLROnPlateau": lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=0),
 }
 
@@ -88,7 +90,8 @@ class TrainingChecks(Suite):
             f"the parameters took no notice of {name}",
         )
 
-    def test_grad_scaler(self) -> None:
+    @pytest.mark.parametrize("clipped", [False, True], ids=["unscaled_by_step", "unscaled_and_clipped"])
+    def test_grad_scaler(self, clipped: bool) -> None:
         """``GradScaler`` changes nothing, and a step that it skips for an infinite gradient leaves no trace."""
         params, plainly = parameters(self.shapes), parameters(self.shapes)
         optimizer, other = self.make(params), self.make(plainly)
@@ -103,7 +106,13 @@ class TrainingChecks(Suite):
             if step == 1:
                 spoilt[-1].view(-1)[0] = torch.inf
             else:
-                follow(other, plainly, gradients(plainly, 1, step))
+                give(plainly, step)
+                if clipped:
+                    clip_grad_norm_(plainly, 0.5)
+                other.step()
+            if clipped:
+                scaler.unscale_(optimizer)
+                clip_grad_norm_(params, 0.5)
             scaler.step(optimizer)
             scaler.update()
             if step == 1:

@@ -29,6 +29,35 @@ def test_the_catalogue_knows_ranges_of_its_methods():
     assert lion.tunables["lr"] == find("lion").load_tunables()["lr"]
 
 
+@pytest.mark.parametrize(
+    ("label", "low", "high"),
+    [("adamw+cosine", 1e-4, 1e-1), ("clip(sgd)", 1e-3, 1.0), ("clip(adamw, fraction=0.1)+linear", 1e-4, 1e-1)],
+)
+def test_the_catalogue_knows_ranges_of_its_expressions(label, low, high):
+    (candidate,) = command_candidates({label: Command(LINE)}, parse_tunes(["batch=16"]))
+    assert candidate.tunables["lr"] == LogUniform(low, high)
+    (own,) = command_candidates({label: Command(LINE)}, parse_tunes(["batch=16", f"{label}.lr=1..2"]))
+    assert own.tunables["lr"] == Uniform(1, 2)
+
+
+def test_what_a_label_fixes_is_a_value():
+    (candidate,) = command_candidates({"adamw(lr=0.01)": Command(LINE)}, parse_tunes(["batch=16"]))
+    assert (dict(candidate.fixed), candidate.tunables) == ({"lr": 0.01, "batch": 16}, {})
+
+
+def test_all_that_is_missing_is_said_at_once():
+    with pytest.raises(InputError) as error:
+        candidates("a,b,lion", ["seed=1", "c.lr=1"])
+    text = str(error.value)
+    for words in (
+        "{seed} is filled by trimtab",
+        "'c' is not among",
+        "{lr} has no range for a, b:",
+        "{batch} has no range for a, b, lion:",
+    ):
+        assert text.count(words) == 1
+
+
 def test_one_value_is_no_range():
     mine, lion = candidates(tunes=["lr=0.1..1", "batch=16", "lion.batch=8"])
     assert (mine.fixed, lion.fixed) == ((("batch", 16),), (("batch", 8),))
@@ -66,8 +95,8 @@ def test_files_of_code_belong_to_the_definition(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("tunes", "message"),
     [
-        (["lr=1..2"], "{batch} has no range for mine: give one"),
-        (["batch=1"], "{lr} has no range for mine"),
+        (["lr=1..2"], "{batch} has no range for mine, lion: give one"),
+        (["batch=1"], "{lr} has no range for mine: give one"),
         (["lr=1..2", "batch=1", "lrr=1"], "--tune lrr=1: there is no {lrr} in the command: run"),
         (["lr=1..2", "batch=1", "loin.lr=1"], "'loin' is not among the candidates; did you mean lion"),
         (["lr=1..2", "batch=1", "seed=1"], "{seed} is filled by trimtab and cannot be tuned"),

@@ -142,11 +142,15 @@ def test_more_is_better_if_asked(here):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"metric": "epoch"}, "metric: "),
-        ({"timeout": 3}, "timeout: None there, 3 here"),
-        ({"maximize": True}, "maximize: False there"),
-        ({"tune": ["lr=1e-4..1:log"]}, "another candidate adamw (ranges: {'lr': '1e-5..1:log'} there"),
-        ({"line": f"{LINE} "}, "another candidate adamw (command: "),
+        (
+            {"metric": "epoch"},
+            "the metric is the last number after val_loss in the output there, the last number after ep",
+        ),
+        ({"timeout": 3}, "--timeout is none there, 3 here"),
+        ({"maximize": True}, "less of the metric is better there, more here"),
+        ({"tune": ["lr=1e-4..1:log"]}, "adamw: lr is 1e-5..1:log there, 1e-4..1:log here. Undo that to go on; choose"),
+        ({"tune": ["lr=0.5"]}, "adamw: lr is 1e-5..1:log there, 0.5 here."),
+        ({"line": f"{LINE} --wd 1"}, f"adamw: the command is {LINE} there, {LINE} --wd 1 here"),
     ],
 )
 def test_another_comparison_is_refused(here, change, message):
@@ -159,7 +163,7 @@ def test_an_edited_script_is_another_candidate_even_when_it_was_away(here):
     comparison(trials=1, seeds=1).run()
     (here / "train.py").write_text(f"{SCRIPT}\n")
     comparison(candidates="other", trials=1, seeds=1).run()
-    with pytest.raises(StudyMismatchError, match=r"another candidate lion \(files: .*train\.py"):
+    with pytest.raises(StudyMismatchError, match=r"lion: \S*train\.py has changed since\. .* remove out/study"):
         comparison(candidates="lion", trials=1, seeds=1).run()
 
 
@@ -267,7 +271,9 @@ def test_commands_in_a_database_are_the_commands_in_a_directory(here, postgres):
     assert losses(result) == losses(expected)
     assert [path.name for path in (here / "elsewhere").iterdir()] == ["trials"]
     (here / "train.py").write_text(f"{SCRIPT}\n")
-    with pytest.raises(StudyMismatchError, match=r"(?s)^postgresql:.*another candidate adamw.*choose another database"):
+    with pytest.raises(
+        StudyMismatchError, match=r"(?s)^postgresql:.*adamw, lion: \S*train\.py has.* choose another database"
+    ):
         comparison(out="third", store=postgres.url).run()
 
 

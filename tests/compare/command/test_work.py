@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from trimtab.compare.command.candidate import CommandCandidate
-from trimtab.compare.command.metric import file_metric, output_metric
+from trimtab.compare.command.file_metric import file_metric
+from trimtab.compare.command.output_metric import output_metric
 from trimtab.compare.command.template import Command
 from trimtab.compare.command.work import CommandWork, trial_name
 from trimtab.lab.trial import Point
@@ -22,6 +23,13 @@ if what == "fail":
     raise RuntimeError("deliberate")
 if what == "nan":
     print("val_loss=nan")
+if what == "coloured":
+    print("\\x1b[1mval_\\x1b[0mloss: \\x1b[32m0.125\\x1b[0m\\r\\nval_loss: 9\\b5\\x1b[K")
+if what == "thousands":
+    print("val_loss: 1,234")
+    time.sleep(1000)
+if what == "penalty":
+    print("val_loss=1.7e308")
 if what == "hang":
     time.sleep(1000)
 if what == "write":
@@ -87,6 +95,7 @@ def test_what_an_earlier_attempt_left_is_not_taken_for_this_ones(trial):
     [
         ("fail", "failed", "it ended with exit code 1"),
         ("nan", "diverged", "the last val_loss was nan"),
+        ("penalty", "diverged", "the last val_loss was 1.7e+308; what is larger than 1e+150 counts as diverged"),
         ("hang", "failed", "it was ended after 2 seconds, by the time-out"),
     ],
 )
@@ -117,7 +126,7 @@ def test_a_missing_key_is_told(trial):
 
 
 def test_a_number_that_cannot_be_read_ends_the_run_at_once(trial):
-    outcome = trial("hang", metric="(epoch)", timeout=None)
+    outcome = trial("hang", metric="(e[a-z]+)", timeout=None)
     assert outcome.status == "failed"
     assert outcome.error.startswith("'epoch' is not a number, in the line: epoch 0")
 
@@ -135,6 +144,21 @@ def test_a_program_that_cannot_be_started_is_a_failure(trial, tmp_path):
     outcome = work(Point("task/tune/mine", 0, {}, seed=7), lambda cost, loss: False)
     assert outcome.status == "failed"
     assert "the command cannot be started" in outcome.error
+
+
+def test_a_coloured_line_counts_and_is_kept_without_colours(trial):
+    outcome = trial("coloured")
+    assert [point.metric for point in outcome.curve] == [1.5, 1 / 2 + 0.5, 1 / 3 + 0.5, 0.125, 5.0]
+    assert (outcome.status, outcome.metric) == ("complete", 5.0)
+    failed = trial("coloured", metric="acc")
+    assert failed.error.splitlines()[0].startswith("no acc was found: looked for the last number after acc")
+    assert failed.error.splitlines()[-2:] == ["val_loss: 0.125", "val_loss: 5"]
+
+
+def test_a_number_that_may_be_another_one_ends_the_run_at_once(trial):
+    outcome = trial("thousands", timeout=None)
+    assert (outcome.status, outcome.metric) == ("failed", None)
+    assert outcome.error.startswith("'1,234' may be 1234 or 1.234, in the line: val_loss: 1,234\nLet the program")
 
 
 @pytest.mark.parametrize("label", ["../x", "a/b", "a b", ".", "ä=1", "lr*2"])

@@ -74,9 +74,12 @@ def test_tasks_candidates_and_seeds_extend_a_study(tasks, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"steps": 31}, "another task one (budget: 1920 there, 1984 here)"),
+        (
+            {"steps": 31},
+            "compared with them: a run has 1,920 sample-gradients there, 1,984",
+        ),
         ({"trials": 3}, "trials: 2 there, 3 here"),
-        ({"pruner": "median"}, "pruning: None there, 'median' here"),
+        ({"pruner": "median"}, "--pruner is none there, median here"),
     ],
 )
 def test_an_existing_task_may_not_change_and_nothing_is_lost(finished, tasks, change, message):

@@ -7,8 +7,18 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, TensorDataset
 
-from trimtab.lab.adapters.common import check_mean, check_sampler, halves, seeded_globals
+from trimtab.lab.adapters.common import (
+    check_batch,
+    check_mean,
+    check_sampler,
+    evaluating,
+    halves,
+    samples_of,
+    seeded_globals,
+)
 from trimtab.lab.errors import InputError
+
+MODEL = torch.nn.Linear(1, 1)
 
 
 def draw():
@@ -65,15 +75,61 @@ def test_shuffles_and_no_order_at_all_are_fine(wanted):
 def test_means_agree_as_far_as_their_precision_allows(dtype, error, fine):
     def check():
         check_mean(
-            lambda: torch.full((4,), 2.0 * (1 + error), dtype=dtype), lambda: torch.tensor(2.0), 4, "it", "Do so"
+            MODEL,
+            lambda: torch.full((4,), 2.0 * (1 + error), dtype=dtype),
+            lambda: torch.tensor(2.0),
+            4,
+            host="it",
+            remedy="Do so",
         )
 
     if fine:
         check()
     else:
-        with pytest.raises(InputError, match=r"first 4 training samples, but it is 2\. Do so"):
+        with pytest.raises(InputError, match=r"on 4 training samples, but it is 2\. Do so"):
             check()
 
 
 def test_both_sides_draw_the_same_numbers():
-    check_mean(lambda: torch.rand(4), lambda: torch.rand(4).mean(), 4, "it", "Do so")
+    check_mean(MODEL, lambda: torch.rand(4), lambda: torch.rand(4).mean(), 4, host="it", remedy="Do so")
+
+
+class Graph:
+    """A batch of somebody's own kind."""
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        ((torch.ones(4, 2), {"mask": [torch.ones(4)], "return_loss": True, "nothing": None}), None),
+        ({"x": torch.ones(4, 2), "y": torch.ones(3)}, r"batch\['y'\] has shape \(3,\) for 4 samples"),
+        ([torch.ones(4), torch.ones(())], r"batch\[1\] has shape \(\) for 4 samples"),
+        ({"labels": [{"boxes": torch.ones(2, 4)}]}, r"batch\['labels'\]\[0\]\['boxes'\] has shape \(2, 4\)"),
+        (
+            {"x": torch.ones(4), "text": ["a", "b", "c", "d"]},
+            r"batch\['text'\]\[0\] is a str; a batch is made of tensors",
+        ),
+        ({"x": torch.ones(4), "y": np.ones(4)}, r"batch\['y'\] is a ndarray"),
+        (Graph(), "batch is a Graph"),
+        ({"return_loss": True}, "batch holds no tensor"),
+    ],
+)
+def test_a_batch_is_tensors_whose_first_dimension_is_the_samples(batch, message):
+    if message is None:
+        check_batch(batch, 4, "batch")
+        assert samples_of(batch) == 4
+    else:
+        with pytest.raises(InputError, match=f"{message}.*the first dimension of every tensor has to be the samples"):
+            check_batch(batch, 4, "batch")
+
+
+def test_a_loss_that_is_no_number_is_told():
+    with pytest.raises(InputError, match="it is nan on 4 training samples, before any training"):
+        check_mean(MODEL, lambda: torch.zeros(4), lambda: torch.tensor(float("nan")), 4, host="it", remedy="Do so")
+
+
+def test_each_part_of_a_model_goes_back_into_its_mode():
+    model = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.BatchNorm1d(2).eval())
+    with evaluating(model):
+        assert [part.training for part in model.modules()] == [False] * 3
+    assert [part.training for part in model.modules()] == [True, True, False]

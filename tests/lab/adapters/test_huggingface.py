@@ -207,7 +207,7 @@ def test_losses_of_somebodys_own_are_replayed_sample_by_sample(make, kind, expec
     net = built(task).eval()
     batch = take_rows(task.train, torch.arange(8), task.collate)
     outputs = task.outputs(net, batch)
-    torch.testing.assert_close(task.losses(outputs, batch), expected(outputs.logits, batch["labels"]))
+    torch.testing.assert_close(task.losses(outputs, batch), expected(outputs.outputs.logits, batch["labels"]))
 
 
 # BERT's head takes no notice of the number of items that the Trainer hands it, and so adds up what it should average
@@ -336,18 +336,46 @@ def test_length_and_batch_size_are_the_arguments(make):
 
 
 class WeightedLoss(Trainer):
+    """Writes the weighted mean out, so that nobody can see the samples in it."""
+
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         outputs = model(**inputs)
-        weight = torch.tensor([1.0, 2.0, 5.0])
-        loss = functional.cross_entropy(outputs.logits, inputs["labels"], weight=weight)
+        weight = torch.tensor([1.0, 2.0, 5.0])[inputs["labels"]]
+        each = functional.cross_entropy(outputs.logits, inputs["labels"], reduction="none")
+        loss = (each * weight).sum() / weight.sum()
         return (loss, outputs) if return_outputs else loss
 
 
 class TwoPasses(Trainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         outputs, again = model(**inputs), model(**inputs)
-        loss = outputs.loss + 1e-9 * again.loss
+        loss = outputs.loss + (outputs.logits - again.logits).square().mean()
         return (loss, outputs) if return_outputs else loss
+
+
+class Doubled(Trainer):
+    """Calls the model twice, and computes both losses with torch's functions."""
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        outputs, other = model(**inputs), model(input_ids=inputs["input_ids"].flip(1))
+        weights = torch.tensor([1.0, 2.0, 5.0])
+        loss = outputs.loss + functional.cross_entropy(other.logits, inputs["labels"], weight=weights)
+        return (loss, outputs) if return_outputs else loss
+
+
+def test_every_loss_of_torchs_counts_wherever_it_is_called(make):
+    maker = make(lambda: bert_with(initializer_range=0.5), kind=Doubled)
+    task = TrainerTask(maker, test=Rows(10, 2, classes))
+    check_task(task, "here")
+    net = built(task).eval()
+    batch = take_rows(task.train, torch.arange(8), task.collate)
+    found, labels = task.losses(task.outputs(net, batch), batch), batch["labels"]
+    weight = torch.tensor([1.0, 2.0, 5.0])[labels]
+    first, second = (
+        functional.cross_entropy(net(input_ids=tokens).logits, labels, reduction="none")
+        for tokens in (batch["input_ids"], batch["input_ids"].flip(1))
+    )
+    torch.testing.assert_close(found, first + second * weight / weight.mean())
 
 
 class OwnStep(Trainer):
@@ -429,3 +457,38 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setattr("trimtab.lab.adapters.huggingface.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'trimtab\[huggingface\]'"):
         TrainerTask(bert)
+
+
+class Unlabelled(Rows):
+    def __getitem__(self, row):
+        columns = super().__getitem__(row)
+        return {"input_ids": columns["input_ids"], "targets": columns["labels"]}
+
+
+def renamed(rows):
+    columns = torch.utils.data.default_collate(rows)
+    return {"input_ids": columns["input_ids"], "labels": columns["targets"]}
+
+
+def test_labels_of_another_name_are_missed_and_found_by_a_collator(make):
+    data = Unlabelled(40, 0, classes)
+    trainer = {"train_dataset": data, "eval_dataset": data}
+    with pytest.raises(
+        InputError, match=r"did not return a loss(.|\n)*holds input_ids\.(.|\n)*remove_unused_columns=False"
+    ):
+        TrainerTask(make(trainer=trainer))
+    task = TrainerTask(make(trainer={**trainer, "data_collator": renamed}, remove_unused_columns=False))
+    check_task(task, "here")
+
+
+def test_a_model_that_returns_tuples_is_taken(make):
+    maker = make(lambda: bert_with(return_dict=False))
+    task, same = TrainerTask(maker), TrainerTask(make())
+    check_task(task, "here")
+    net = built(task).eval()
+    batch = take_rows(task.train, torch.arange(8), task.collate)
+    other = copy.deepcopy(net)
+    other.config.return_dict = True
+    torch.testing.assert_close(
+        task.losses(task.outputs(net, batch), batch), same.losses(same.outputs(other, batch), batch)
+    )

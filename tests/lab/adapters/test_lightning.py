@@ -156,9 +156,18 @@ def test_second_derivatives_pass_through():
     assert found[0].abs().sum() > 0
 
 
-@pytest.mark.parametrize("losses", [None, sample_losses], ids=["vectorised", "given"])
-def test_steps_are_lightnings_on_the_same_batches(losses):
-    task = made(losses=losses)
+class ByHand(Net):
+    def training_step(self, batch, batch_idx):
+        return -self(batch[0]).log_softmax(1).gather(1, batch[1][:, None]).mean()
+
+
+@pytest.mark.parametrize(
+    ("module", "losses"),
+    [(Net, None), (ByHand, None), (Net, sample_losses), (Normalised, None), (Counted, None)],
+    ids=["recorded", "vectorised", "given", "batch normalisation", "a metric"],
+)
+def test_steps_are_lightnings_on_the_same_batches(module, losses):
+    task = made(module, losses=losses)
     session = Session(task, adamw, seed=3)
     start = copy.deepcopy(session.model)
     rows, taken = [], []
@@ -173,6 +182,8 @@ def test_steps_are_lightnings_on_the_same_batches(losses):
     Trainer(max_epochs=1, log_every_n_steps=1, **QUIET).fit(start, ordered)
     assert taken == pytest.approx(logged, rel=1e-5)
     for ours, theirs in zip(session.model.parameters(), start.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+    for ours, theirs in zip(session.model.buffers(), start.buffers(), strict=True):  # running statistics
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
@@ -193,17 +204,23 @@ def test_scores_are_those_of_validate(module, metric, losses):
     session.step()  # is attached to no Trainer
 
 
-@pytest.mark.parametrize("module", [Normalised, Counted])
-def test_a_step_that_cannot_be_vectorised_needs_losses(module):
+class Written(Normalised):
+    """Writes its loss out, so that nobody can see the samples in it."""
+
+    def training_step(self, batch, batch_idx):
+        return -self(batch[0]).log_softmax(1)[range(len(batch[1])), batch[1]].mean()
+
+
+def test_a_step_of_which_nobody_can_tell_the_samples_needs_losses():
     with pytest.raises(
         InputError, match=r"the loss of each sample could not be had(.|\n)*LightningTask\(losses=\.\.\.\)"
     ):
-        made(module)
-    check_task(made(module, losses=sample_losses), "here")
+        made(Written)
+    check_task(made(Written, losses=sample_losses), "here")
 
 
 def test_losses_with_another_mean_are_refused():
-    with pytest.raises(InputError, match=r"the mean of the samples' losses is .* that of training_step is"):
+    with pytest.raises(InputError, match=r"the mean of the samples' losses is .* training_step's loss is"):
         made(losses=lambda module, batch: 1.001 * sample_losses(module, batch))
     with pytest.raises(InputError, match=r"losses of shape \(\) for 10 samples"):
         made(losses=lambda module, batch: module.training_step(batch, 0))

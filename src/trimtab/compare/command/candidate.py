@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from trimtab.catalog import find, nearest
+from trimtab.catalog.parsing import parse_expression
 from trimtab.compare.command.ranges import Tune, parse_range, range_text
 from trimtab.compare.command.template import Command, Template, pointing
-from trimtab.lab.errors import InputError
+from trimtab.lab.errors import Faults, InputError
+from trimtab.lab.suggestions import nearest
 from trimtab.lab.tunable import Choice, Settings, Tunables, Value
 
 NAME_PLACES = ("optimizer", "candidate")
@@ -70,7 +71,7 @@ class CommandCandidate:
         names: dict[str, Value] = dict.fromkeys(NAME_PLACES, self.label)
         return {**names, **self.settings(tuned), "seed": seed, "trial": trial, "out": out}
 
-    def code(self, tuned: Settings) -> str:
+    def code(self, tuned: Settings, total_steps: int | None = None) -> str:  # noqa: ARG002 - its own affair
         """Returns a line to paste; three significant digits are more than tuning resolves."""
         short = {name: float(f"{value:.3g}") if isinstance(value, float) else value for name, value in tuned.items()}
         return self.command.shown(self.values(short, seed=0, trial="best", out="best"))
@@ -106,9 +107,20 @@ def command_candidates(commands: Mapping[str, Command], tunes: Sequence[Tune]) -
     Raises:
         InputError: a place has no range, a range no place, or a range is for a candidate that there is not.
     """
+    faults = Faults()
     for tune in tunes:
-        _check_target(tune, commands)
-    return tuple(_candidate(label, command, tunes) for label, command in commands.items())
+        with faults:
+            _check_target(tune, commands)
+    for name, labels in _without_range(commands, tunes).items():
+        with faults:
+            raise InputError(_no_range(name, labels, commands[labels[0]]))
+    faults.raise_any()
+    candidates = []
+    for label, command in commands.items():
+        with faults:
+            candidates.append(_candidate(label, command, tunes))
+    faults.raise_any()
+    return tuple(candidates)
 
 
 def _check_target(tune: Tune, commands: Mapping[str, Command]) -> None:
@@ -126,10 +138,8 @@ def _check_target(tune: Tune, commands: Mapping[str, Command]) -> None:
 
 def _candidate(label: str, command: Command, tunes: Sequence[Tune]) -> CommandCandidate:
     ranges, fixed = {}, {}
-    for name in command.names:
-        if name in (*NAME_PLACES, *TRIAL_PLACES):
-            continue
-        text = _range(label, command, name, tunes)
+    for name in _settings(command):
+        text = _range(label, name, tunes) or ""
         found = parse_range(text)
         if isinstance(found, Choice) and len(found.values) == 1:
             fixed[name] = found.values[0]
@@ -141,20 +151,44 @@ def _candidate(label: str, command: Command, tunes: Sequence[Tune]) -> CommandCa
     return candidate
 
 
-def _range(label: str, command: Command, name: str, tunes: Sequence[Tune]) -> str:
+def _settings(command: Command) -> list[str]:
+    """The places of a command that are filled with settings."""
+    return [name for name in command.names if name not in (*NAME_PLACES, *TRIAL_PLACES)]
+
+
+def _range(label: str, name: str, tunes: Sequence[Tune]) -> str | None:
+    """Returns the range of a place as text; ``None`` if it has none."""
     for owner in (label, None):
         for tune in tunes:
             if (tune.setting, tune.candidate) == (name, owner):
                 return tune.range
     try:
-        return range_text(find(label).load_tunables()[name])
-    except (InputError, KeyError):
-        known = ", ".join(f"{{{place}}}" for place in (*NAME_PLACES, *TRIAL_PLACES))
-        words = (
-            f"{{{name}}} has no range for {label}: give one, such as --tune {name}=1e-4..1e-1:log, "
-            f"or a value, --tune {name}=0.1. trimtab itself fills {known}"
-        )
-        raise InputError(pointing(command.text, Template(command.text).place(name), words)) from None
+        expression = parse_expression(label)
+    except InputError:
+        return None
+    fixed = dict(next(expression.nodes()).fixed)
+    if name in fixed:
+        return str(fixed[name])
+    return range_text(expression.tunables[name]) if name in expression.tunables else None
+
+
+def _without_range(commands: Mapping[str, Command], tunes: Sequence[Tune]) -> dict[str, list[str]]:
+    """Returns the places that lack a range, with the candidates that lack it."""
+    found: dict[str, list[str]] = {}
+    for label, command in commands.items():
+        for name in _settings(command):
+            if _range(label, name, tunes) is None:
+                found.setdefault(name, []).append(label)
+    return found
+
+
+def _no_range(name: str, labels: Sequence[str], command: Command) -> str:
+    known = ", ".join(f"{{{place}}}" for place in (*NAME_PLACES, *TRIAL_PLACES))
+    words = (
+        f"{{{name}}} has no range for {', '.join(labels)}: give one, such as --tune {name}=1e-4..1e-1:log, "
+        f"or a value, --tune {name}=0.1. trimtab itself fills {known}"
+    )
+    return pointing(command.text, Template(command.text).place(name), words)
 
 
 def _check_formats(candidate: CommandCandidate) -> None:

@@ -14,8 +14,11 @@ from trimtab.compare.command.candidate import (
     command_candidates,
     files_of_code,
 )
-from trimtab.compare.command.metric import CommandMetric, FileMetric, file_metric, output_metric
+from trimtab.compare.command.file_metric import FileMetric, file_metric
+from trimtab.compare.command.metric import CommandMetric
+from trimtab.compare.command.output_metric import output_metric
 from trimtab.compare.command.ranges import parse_tunes
+from trimtab.compare.command.splitting import partition_outside_brackets, split_outside_brackets
 from trimtab.compare.command.template import Command, pointing
 from trimtab.compare.command.work import CommandWork, trial_name
 from trimtab.compare.plan import Plan
@@ -24,7 +27,7 @@ from trimtab.compare.running import PlannedComparison
 from trimtab.compare.running_options import Running, chosen_reference
 from trimtab.lab.checks import check_flag, check_path, check_seconds, check_text, check_texts
 from trimtab.lab.devices import as_the_only_one
-from trimtab.lab.errors import InputError, NoStudyError
+from trimtab.lab.errors import Faults, InputError, NoStudyError
 from trimtab.lab.executor import Executor, threads_per_worker
 from trimtab.lab.lease import Limits
 from trimtab.lab.store import Store, read_store
@@ -102,22 +105,27 @@ class CommandComparison(PlannedComparison):
         shell: bool = False,
         unseeded: bool = False,
     ) -> None:
-        allowed = None if budget is None else Budget(parse_duration(budget), trials, seeds, DEFAULT_SEEDS)
-        counts = starting_numbers(allowed, trials, DEFAULT_SEEDS if seeds is None else seeds)
-        running = Running(pruner, jobs, store, limits, executor, ray_address, device)
         for flag, value in (("maximize", maximize), ("shell", shell), ("unseeded", unseeded)):
             check_flag(flag, value)
         if command is not None:
             check_text("command", command)
         if out is not None:
             check_path("out", out)
-        self.metric = _metric(metric, metric_file, metric_name)
-        commands = _commands(command, candidates, shell)
-        chosen = command_candidates(commands, parse_tunes(tune))
-        for candidate in chosen:
-            _check_candidate(candidate, self.metric, unseeded=unseeded)
         if timeout is not None:
             check_seconds("timeout", timeout, most=1e9)
+        faults = Faults()
+        with faults:
+            allowed = None if budget is None else Budget(parse_duration(budget), trials, seeds, DEFAULT_SEEDS)
+            counts = starting_numbers(allowed, trials, DEFAULT_SEEDS if seeds is None else seeds)
+        with faults:
+            running = Running(pruner, jobs, store, limits, executor, ray_address, device)
+        with faults:
+            self.metric = _metric(metric, metric_file, metric_name)
+        with faults:
+            chosen = _candidates(_commands(command, candidates, shell), tune, unseeded=unseeded)
+            against = chosen_reference([candidate.label for candidate in chosen], reference)
+        faults.raise_any()
+        _check_places(self.metric, chosen)
         self.maximize, self.timeout = maximize, timeout
         name = "commands" if command is None else _name(Command(command, shell))
         plan = Plan(
@@ -137,7 +145,7 @@ class CommandComparison(PlannedComparison):
         super().__init__(
             plan,
             Path("runs") / name if out is None else Path(out),
-            reference=chosen_reference([candidate.label for candidate in chosen], reference),
+            reference=against,
             running=running,
             budget=allowed,
         )
@@ -254,9 +262,9 @@ def named_commands(names: str | None, own: Sequence[str]) -> dict[str, str]:
         check_text("candidates", names)
     check_texts("candidate", own)
     found: dict[str, str] = {}
-    pairs = [(name, "") for name in (names or "").split(",") if names]
+    pairs = [(name, "") for name in split_outside_brackets(names or "", ",") if names]
     for text in own:
-        name, equals, command = text.partition("=")
+        name, equals, command = partition_outside_brackets(text, "=")
         if not equals or not command.strip():
             raise InputError(f"--candidate {text!r}: expected a name, an equals sign and a command")
         pairs.append((name, command.strip()))
@@ -306,20 +314,39 @@ def _commands(
     return {label: found for label, found in commands.items() if found is not None}
 
 
-def _check_candidate(candidate: CommandCandidate, metric: CommandMetric, *, unseeded: bool) -> None:
-    command = candidate.command
+def _candidates(
+    commands: Mapping[str, Command], tune: Sequence[str], *, unseeded: bool
+) -> tuple[CommandCandidate, ...]:
+    faults = Faults()
+    with faults:
+        tunes = parse_tunes(tune)
+        candidates = command_candidates(commands, tunes)
+    for label, command in commands.items():
+        with faults:
+            _check_command(label, command, unseeded=unseeded)
+    faults.raise_any()
+    return candidates
+
+
+def _check_command(label: str, command: Command, *, unseeded: bool) -> None:
     if "seed" not in command.names and not unseeded:
         raise InputError(
-            f"{candidate.label}: the command has no {{seed}}, so that its final runs would all be the same: "
+            f"{label}: the command has no {{seed}}, so that its final runs would all be the same: "
             f"{command.text}\nIf it reads the variable TRIMTAB_SEED or is random by itself, say --unseeded"
         )
-    if isinstance(metric, FileMetric):
-        for name in metric.path.names:
-            if name not in (*NAME_PLACES, *TRIAL_PLACES, *command.names):
-                words = f"--metric-file: {{{name}}} is not among the places of {candidate.label}'s command"
-                raise InputError(pointing(metric.path.text, metric.path.place(name), words))
     if not command.shell:
         _check_program(command)
+
+
+def _check_places(metric: CommandMetric, candidates: Sequence[CommandCandidate]) -> None:
+    """Checks that what the path of a file of metrics is filled with is known."""
+    if not isinstance(metric, FileMetric):
+        return
+    for candidate in candidates:
+        for name in metric.path.names:
+            if name not in (*NAME_PLACES, *TRIAL_PLACES, *candidate.command.names):
+                words = f"--metric-file: {{{name}}} is not among the places of {candidate.label}'s command"
+                raise InputError(pointing(metric.path.text, metric.path.place(name), words))
 
 
 def _check_program(command: Command) -> None:

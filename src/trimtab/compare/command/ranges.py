@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trimtab.compare.command.splitting import partition_outside_brackets
 from trimtab.compare.command.template import pointing
 from trimtab.lab.checks import check_text, check_texts
-from trimtab.lab.errors import InputError
+from trimtab.lab.errors import Faults, InputError
 from trimtab.lab.tunable import Choice, LogUniform, Tunable, Uniform, Value
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -38,20 +39,27 @@ def parse_tunes(texts: Sequence[str]) -> list[Tune]:
     """
     check_texts("tune", texts)
     tunes: list[Tune] = []
+    faults = Faults()
     for text in texts:
-        target, equals, written = text.partition("=")
-        candidate, _, setting = target.strip().rpartition(".")
-        if not equals or not setting.isidentifier():
-            raise InputError(f"--tune {text!r}: expected a name, an equals sign and a range; {_EXAMPLES}")
-        try:
-            parse_range(written.strip())
-        except InputError as error:
-            raise InputError(f"--tune {pointing(text, len(target) + 1, str(error))}") from None
-        tune = Tune(setting, candidate or None, written.strip(), text)
-        if any((tune.setting, tune.candidate) == (other.setting, other.candidate) for other in tunes):
-            raise InputError(f"--tune {text!r}: {target.strip()} was given twice")
-        tunes.append(tune)
+        with faults:
+            tune = _parse_tune(text)
+            if any((tune.setting, tune.candidate) == (other.setting, other.candidate) for other in tunes):
+                raise InputError(f"--tune {text!r}: {text[: -len(tune.range)].strip(' =')} was given twice")
+            tunes.append(tune)
+    faults.raise_any()
     return tunes
+
+
+def _parse_tune(text: str) -> Tune:
+    target, equals, written = partition_outside_brackets(text, "=")
+    candidate, _, setting = target.strip().rpartition(".")
+    if not equals or not setting.isidentifier():
+        raise InputError(f"--tune {text!r}: expected a name, an equals sign and a range; {_EXAMPLES}")
+    try:
+        parse_range(written.strip())
+    except InputError as error:
+        raise InputError(f"--tune {pointing(text, len(target) + 1, str(error))}") from None
+    return Tune(setting, candidate or None, written.strip(), text)
 
 
 def parse_range(text: str) -> Tunable:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.command.metric import CommandMetric, MetricError, Reading
+from trimtab.compare.command.terminal import as_shown
 from trimtab.lab.process import Ended, process_group, run_process
-from trimtab.lab.trial import CurvePoint, Outcome, Point, Reporter, Status
+from trimtab.lab.trial import LARGEST, CurvePoint, Outcome, Point, Reporter, Status, is_measured
 
 SHOWN_LINES = 20
 """Last lines of the output that an outcome keeps when something went wrong."""
@@ -116,6 +117,9 @@ class _Run:
 
     def line(self, text: str) -> bool:
         """Takes in a line of output; returns whether the trial is to be given up."""
+        text = as_shown(text).strip()
+        if not text:
+            return False
         self.lines.append(text if len(text) <= _LINE_WIDTH else f"{text[:_LINE_WIDTH]} ...")
         try:
             values = self.reading.line(text)
@@ -130,7 +134,7 @@ class _Run:
     def _value(self, value: float) -> bool:
         self.count += 1
         self.last = value
-        if not math.isfinite(value):
+        if not is_measured(value):
             return False
         loss = self.sign * value
         self.curve.append(CurvePoint(self.count, None, loss, value))
@@ -159,10 +163,10 @@ class _Run:
         fault = self.fault or _fault(ended, timeout) or self._read_end()
         if fault:
             return "failed", fault
-        if self.last is None:
-            return "failed", f"no {metric.name} was found: looked for {metric.source}"
-        if not math.isfinite(self.last):
-            return "diverged", f"the last {metric.name} was {self.last}"
+        if self.last is None or not is_measured(self.last):
+            huge = self.last is not None and math.isfinite(self.last)
+            words = f"; what is larger than {LARGEST:g} counts as diverged" if huge else ""
+            return "diverged", f"the last {metric.name} was {self.last}{words}"
         return "complete", ""
 
     def _read_end(self) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.compare.budget import Numbers, predicted_seconds
+from trimtab.compare.changes import manifest_change, manifest_changes, remedies
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.over_tasks.analysis import analyse_over_tasks
 from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
@@ -17,7 +18,7 @@ from trimtab.compare.running_options import PRUNERS
 from trimtab.compare.stored import analyse_stored, stored_plan, stored_result
 from trimtab.lab.checks import check_path, check_texts
 from trimtab.lab.database import Location, shown
-from trimtab.lab.errors import InputError, NoStudyError, StudyMismatchError
+from trimtab.lab.errors import Faults, InputError, NoStudyError, StudyMismatchError
 from trimtab.lab.executor import Executor
 from trimtab.lab.lease import Limits
 from trimtab.lab.store import Store, StoredStudy, read_store
@@ -85,27 +86,30 @@ class ComparisonOverTasks:
         if not tasks:
             raise InputError("tasks is empty: at least one task is needed")
         self.comparisons: dict[str, Comparison] = {}
+        faults = Faults()
         for task in tasks:
-            comparison = Comparison(
-                task,
-                candidates,
-                trials=trials,
-                seeds=seeds,
-                steps=steps,
-                budget=budget,
-                reference=reference,
-                pruner=pruner,
-                jobs=jobs,
-                store=store,
-                limits=limits,
-                executor=executor,
-                ray_address=ray_address,
-                device=device,
-            )
-            name = comparison.plan.task
-            if name in self.comparisons:
-                raise InputError(f"{task} is a second task with the name {name}; results are kept under that name")
-            self.comparisons[name] = comparison
+            with faults:
+                comparison = Comparison(
+                    task,
+                    candidates,
+                    trials=trials,
+                    seeds=seeds,
+                    steps=steps,
+                    budget=budget,
+                    reference=reference,
+                    pruner=pruner,
+                    jobs=jobs,
+                    store=store,
+                    limits=limits,
+                    executor=executor,
+                    ray_address=ray_address,
+                    device=device,
+                )
+                name = comparison.plan.task
+                if name in self.comparisons:
+                    raise InputError(f"{task} is a second task with the name {name}; results are kept under that name")
+                self.comparisons[name] = comparison
+        faults.raise_any()
         self.out = Path("runs") / "+".join(self.comparisons) if out is None else Path(out)
         for comparison in self.comparisons.values():
             comparison.out = self.out
@@ -169,7 +173,7 @@ class ComparisonOverTasks:
             StoreLostError: it went away while the study ran, and stayed away.
         """
         pruner = None if self.running.pruner is None else PRUNERS[self.running.pruner]()
-        with Store(self.location, self.manifest(), self.running.limits) as store:
+        with Store(self.location, self.manifest(), self.running.limits, manifest_change) as store:
             self._agree(store)
             outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
             if not self.chosen or any(point.key not in outcomes for point in self.points(outcomes)):
@@ -225,15 +229,10 @@ class ComparisonOverTasks:
         for name, comparison in self.comparisons.items():
             there, manifest = tasks.get(name, {}), comparison.plan.manifest()
             before = there.get("manifest", manifest)
-            changes = [
-                f"{key}: {before.get(key)!r} there, {manifest.get(key)!r} here"
-                for key in {**before, **manifest}
-                if before.get(key) != manifest.get(key)
-            ]
-            if changes:
+            if changes := manifest_changes(before, manifest):
                 raise StudyMismatchError(
-                    f"{shown(self.location)} holds results of another task {name} ({'; '.join(changes)}). Choose "
-                    "another place, or remove this one to start again."
+                    f"{shown(self.location)} holds trials on {name} as it was before, and new ones could not be "
+                    f"compared with them: {'; '.join(changes)}. {remedies(self.location)}."
                 )
             comparison.adopt(there)
             if numbers is not None:

@@ -2,13 +2,13 @@
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import (
     DataLoader,
     Dataset,
@@ -20,8 +20,9 @@ from torch.utils.data import (
 )
 
 from trimtab.lab.errors import InputError
+from trimtab.lab.kept_buffers import kept_buffers
 from trimtab.lab.randomness import OwnedRandomness
-from trimtab.lab.task import samples_in
+from trimtab.lab.task import Batch, samples_in
 from trimtab.lab.tasks.splits import stratified_split
 
 _CPU = torch.device("cpu")
@@ -42,6 +43,69 @@ def seeded_globals(seed: int) -> Iterator[None]:
     finally:
         np.random.set_state(numpy_state)  # noqa: NPY002 - the same
         random.setstate(python_state)
+
+
+@contextmanager
+def rehearsal(model: nn.Module) -> Iterator[None]:
+    """Makes a pass a repeatable one: generators are seeded, and the model's buffers (running statistics) are copies."""
+    with seeded_globals(0), kept_buffers(model):
+        yield
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Puts a model into evaluation mode within the context, and each of its parts back into the mode that it had."""
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def samples_of(batch: Batch) -> int:
+    """Returns how many samples a batch has that :func:`check_batch` has let pass."""
+    return next(len(leaf) for _, leaf in _leaves(batch) if isinstance(leaf, Tensor))
+
+
+def check_batch(batch: Batch, samples: int, place: str) -> None:
+    """Checks that samples can be taken out of a batch: methods ask for parts of it.
+
+    Raises:
+        InputError: it holds no tensors, one whose first dimension is not the samples, or lists and objects of which
+            nobody knows where the samples are.
+    """
+    remedy = "the first dimension of every tensor has to be the samples; have the collator make it so"
+    tensors = 0
+    for name, leaf in _leaves(batch):
+        if isinstance(leaf, Tensor):
+            tensors += 1
+            if leaf.ndim == 0 or len(leaf) != samples:
+                raise InputError(f"{place}{name} has shape {tuple(leaf.shape)} for {samples} samples: {remedy}")
+        elif not isinstance(leaf, _OF_A_WHOLE_BATCH):
+            raise InputError(
+                f"{place}{name} is a {type(leaf).__name__}; a batch is made of tensors in tuples, lists and "
+                f"dictionaries, and {remedy}"
+            )
+    if not tensors:
+        raise InputError(f"{place} holds no tensor: {remedy}")
+
+
+_OF_A_WHOLE_BATCH = (bool, int, float, type(None))
+"""Values that are the batch's, and so every sample's."""
+
+
+def _leaves(batch: Batch, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields what a batch holds, as :func:`trimtab.lab.task.map_tensors` goes through it, each with its place."""
+    if isinstance(batch, Mapping):
+        for key, value in batch.items():
+            yield from _leaves(value, f"{name}[{key!r}]")
+    elif isinstance(batch, tuple | list):
+        for index, value in enumerate(batch):
+            yield from _leaves(value, f"{name}[{index}]")
+    else:
+        yield name, batch
 
 
 def map_style(loader: DataLoader[Any], place: str) -> Dataset[Any]:
@@ -85,10 +149,23 @@ def halves(data: Dataset[Any], place: str) -> tuple[Dataset[Any], Dataset[Any]]:
     return Subset(data, first.tolist()), Subset(data, second.tolist())
 
 
-def check_mean(losses: Callable[[], Tensor], mean: Callable[[], Tensor], samples: int, host: str, remedy: str) -> None:
+def check_finite(loss: float, samples: int, host: str) -> None:
+    """Checks that there is anything to train.
+
+    Raises:
+        InputError: the loss is infinite, or no number.
+    """
+    if not math.isfinite(loss):
+        raise InputError(f"{host} is {loss} on {samples} training samples, before any training")
+
+
+def check_mean(
+    model: nn.Module, losses: Callable[[], Tensor], mean: Callable[[], Tensor], samples: int, *, host: str, remedy: str
+) -> None:
     """Compares per-sample losses with the mean loss that the host computes itself.
 
     Args:
+        model: what the losses are of.
         losses: computes them on a batch of training samples.
         mean: computes the host's loss on the same batch.
         samples: how many there are.
@@ -98,10 +175,11 @@ def check_mean(losses: Callable[[], Tensor], mean: Callable[[], Tensor], samples
     Raises:
         InputError: they cannot be computed, or their mean is another one.
     """
-    with seeded_globals(0):
+    with rehearsal(model):
         expected = float(mean())
+    check_finite(expected, samples, host)
     try:
-        with seeded_globals(0):
+        with rehearsal(model):
             found = losses()
     except Exception as error:
         raise InputError(
@@ -112,6 +190,6 @@ def check_mean(losses: Callable[[], Tensor], mean: Callable[[], Tensor], samples
     tolerance = max(1e-5, 4 * torch.finfo(found.dtype).eps)  # for sums in another order; bfloat16 and float16 need more
     if not math.isclose(float(found.mean()), expected, rel_tol=tolerance, abs_tol=1e-7):
         raise InputError(
-            f"the mean of the samples' losses is {float(found.mean()):.6g} on the first {samples} training samples, "
+            f"the mean of the samples' losses is {float(found.mean()):.6g} on {samples} training samples, "
             f"but {host} is {expected:.6g}. {remedy}"
         )

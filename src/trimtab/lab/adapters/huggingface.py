@@ -8,21 +8,29 @@ from typing import TYPE_CHECKING, Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Dataset
 
-from trimtab.lab.adapters.common import check_mean, check_sampler, halves, map_style, seeded_globals
-from trimtab.lab.adapters.sample_losses import replayed_losses, token_losses
+from trimtab.lab.adapters.common import check_batch, check_sampler, evaluating, halves, map_style, seeded_globals
+from trimtab.lab.adapters.sample_losses import SAME
+from trimtab.lab.adapters.trainer_losses import TrainerLosses
 from trimtab.lab.errors import InputError
 from trimtab.lab.randomness import OwnedRandomness
-from trimtab.lab.task import Batch, Evaluation, Metric, Split, Task, map_tensors, samples_in, take_rows, to_device
+from trimtab.lab.task import (
+    Batch,
+    Evaluation,
+    Metric,
+    Split,
+    Task,
+    map_tensors,
+    samples_in,
+    select,
+    take_rows,
+    to_device,
+)
 
 if TYPE_CHECKING:
     from transformers import Trainer
-
-_REMEDY = (
-    "Give TrainerTask(losses=...), a function (outputs, batch) -> one loss a sample, shape (batch,), whose mean is the "
-    "Trainer's loss"
-)
 
 
 class TrainerTask(Task):
@@ -38,9 +46,9 @@ class TrainerTask(Task):
     rate is constant), ``max_grad_norm`` (gradients are not clipped, though the Trainer clips them at 1 by default),
     ``seed``, mixed precision, gradient checkpointing, callbacks and checkpoints.
 
-    A sample's loss is the sum over its labelled tokens, divided by the mean number of them a sample of the batch. So
-    the mean over a batch is the Trainer's own loss, in which every token counts the same; this is checked here on the
-    first batch, in training mode.
+    A sample's loss is what its own labels contribute to the Trainer's loss, times the number of samples. So the mean
+    over a batch is the Trainer's own loss, however it counts labels. That nothing else is part of it, and that the
+    mean agrees, is checked here on two batches, in training mode.
 
     Args:
         make_trainer: makes the Trainer. It is called once in every process, with the global generators of torch, numpy
@@ -48,7 +56,7 @@ class TrainerTask(Task):
         test: data that is touched once a run, at the end of the final runs. Without it, a fixed half of the Trainer's
             ``eval_dataset`` is set aside for that.
         losses: one loss a sample, shape ``(batch,)``, from the model's outputs and the batch; only needed where it
-            cannot be had from the Trainer.
+            cannot be had from the Trainer, as the message then says.
         name: how reports call the task.
 
     Raises:
@@ -66,10 +74,10 @@ class TrainerTask(Task):
         if find_spec("transformers") is None or find_spec("accelerate") is None:
             raise InputError("TrainerTask needs transformers and accelerate: pip install 'trimtab[huggingface]'")
         self.name = name
-        self._losses = losses
         with seeded_globals(0):
             self._trainer: Any = make_trainer()
             _check_trainer(self._trainer)
+            self._losses = TrainerLosses(self._trainer, losses)
             self._take_data(test)
             self._take_length()
             self.metric = self._chosen_metric()
@@ -114,27 +122,37 @@ class TrainerTask(Task):
     def _check_losses(self) -> None:
         model = self._trainer.model.train()
         device = next(model.parameters()).device
-        batch = to_device(take_rows(self.train, torch.arange(self.batch_size), self.collate), device)
-        calls: list[None] = []
-        with torch.no_grad():
-            with model.register_forward_pre_hook(lambda *_: calls.append(None)):
-                self.outputs(model, batch)
-            if len(calls) != 1:
-                raise InputError(
-                    f"{type(self._trainer).__name__}.compute_loss calls the model {len(calls)} times, a task does so "
-                    "once; write a trimtab.Task for it (`trimtab new-task` makes one to start from)"
-                )
-            check_mean(
-                lambda: self.losses(self.outputs(model, batch), batch),
-                lambda: self._trainer.compute_loss(model, dict(batch), num_items_in_batch=self._items(batch)),
-                self.batch_size,
-                "the Trainer's loss",
-                _REMEDY,
-            )
+        rows = samples_in(self.train)
+        samples = min(max(self.batch_size, 2), rows)  # of one alone, everything is its own
+        for first in {0: None, rows - samples: None}:  # in some batches all samples have as many labels
+            batch = take_rows(self.train, torch.arange(first, first + samples), self.collate)
+            check_batch(batch, samples, "the collator's batch")
+            with torch.no_grad():
+                self._losses.check(model, to_device(batch, device))
+                self._check_accumulation(model, to_device(batch, device))
 
-    def _items(self, batch: Batch) -> Any:
-        """Labelled tokens of a batch as the Trainer counts them, or ``None`` where it does not."""
-        return self._trainer.get_batch_samples(iter([batch]), 1, torch.device("cpu"))[1]
+    def _check_accumulation(self, model: nn.Module, batch: Batch) -> None:
+        """Refuses parts of a step whose samples have to do with each other: a comparison takes the step at once."""
+        arguments = self._trainer.args
+        size, parts = arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps
+        if parts == 1:
+            return
+        normalised = any(isinstance(module, _BatchNorm) for module in model.modules())
+        rows = list(range(size))
+        with evaluating(model):
+            # twice as many samples, with twice as many labels: what a loss is divided by is no difference
+            once, twice = (
+                self.losses(self.outputs(model, each), each)[:size]
+                for each in (select(batch, rows), select(batch, rows + rows))
+            )
+        once, twice = once * twice.mean(), twice * once.mean()  # sums are twice as large
+        if normalised or not torch.allclose(once, twice, rtol=SAME, atol=SAME * float(once.abs().max())):
+            what = "batch normalisation" if normalised else "a loss among the samples of a batch"
+            raise InputError(
+                f"gradient_accumulation_steps={parts}: the Trainer takes {size} samples at once, a comparison all "
+                f"{self.batch_size} of a step, which are not the same with {what}. Set TrainingArguments("
+                "per_device_train_batch_size=..., gradient_accumulation_steps=1)"
+            )
 
     def model(self, generator: torch.Generator) -> nn.Module:
         """Builds the model with ``model_init``."""
@@ -146,19 +164,12 @@ class TrainerTask(Task):
         return model.train()  # from_pretrained leaves it in evaluation mode
 
     def outputs(self, model: nn.Module, batch: Batch) -> Any:
-        """Returns the model's outputs; the Trainer decides what it is called with."""
-        items = self._items(batch)
-        return self._trainer.compute_loss(model, dict(batch), return_outputs=True, num_items_in_batch=items)[1]
+        """Returns the model's outputs and their losses; the Trainer decides what the model is called with."""
+        return self._losses.computed(model, batch)
 
     def losses(self, outputs: Any, batch: Batch) -> Float[Tensor, " batch"]:
         """Returns one loss a sample, whose mean is the Trainer's loss."""
-        trainer = self._trainer
-        if self._losses is not None:
-            return self._losses(outputs, batch)
-        own_loss = not _is_of_transformers(trainer, "compute_loss")
-        if own_loss or trainer.compute_loss_func is not None or trainer.label_smoother is not None:
-            return replayed_losses(trainer, outputs, batch, self._items(batch))
-        return token_losses(trainer.model, outputs, batch)
+        return self._losses.of(outputs, batch)
 
     def score(self, outputs: Any, batch: Batch) -> float | Float[Tensor, ""]:
         """Returns the metric on one batch."""
@@ -193,7 +204,7 @@ class TrainerTask(Task):
 
     def _predictions(self, outputs: Any, batch: Batch) -> Any:
         """What the Trainer hands to ``compute_metrics`` of a batch's outputs."""
-        config = getattr(self._trainer.model, "config", None)
+        config, outputs = getattr(self._trainer.model, "config", None), outputs.outputs
         ignored = {"loss", *getattr(config, "keys_to_ignore_at_inference", ["cache"])}
         found = (
             tuple(value for key, value in outputs.items() if key not in ignored)

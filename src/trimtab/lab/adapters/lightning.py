@@ -1,7 +1,6 @@
 """A task from a Lightning module."""
 
 import importlib
-import inspect
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -15,30 +14,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from trimtab.lab.adapters.common import check_mean, check_sampler, halves, map_style, seeded_globals
+from trimtab.lab.adapters.common import check_batch, check_sampler, halves, map_style, seeded_globals
+from trimtab.lab.adapters.module_checks import check_hooks, check_optimizers, overrides
+from trimtab.lab.adapters.module_losses import GivenLosses, ModuleLosses
 from trimtab.lab.errors import InputError
 from trimtab.lab.randomness import OwnedRandomness
-from trimtab.lab.task import Batch, Evaluation, Metric, Split, Task, map_tensors, samples_in, select, take_rows
+from trimtab.lab.task import Batch, Evaluation, Metric, Split, Task, samples_in, take_rows
 
 Data: TypeAlias = Any
 """A ``LightningDataModule``, or ``DataLoader``s for training, validation and, if there is one, the test."""
-
-SampleLosses: TypeAlias = Callable[[Any, Batch], Float[Tensor, " batch"]]
-"""One loss a sample, from the module and a batch."""
-
-_REMEDY = (
-    "Give LightningTask(losses=...), a function (module, batch) -> one loss a sample, shape (batch,), e.g. "
-    "lambda module, batch: cross_entropy(module(batch[0]), batch[1], reduction='none')"
-)
-
-_HOOKS = (
-    "backward",
-    "optimizer_step",
-    "configure_gradient_clipping",
-    "on_before_batch_transfer",
-    "on_after_batch_transfer",
-)
-"""What changes batches or gradients, and would not be called."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +40,13 @@ class LightningTask(Task):
 
     Left out, because a comparison has its own: ``configure_optimizers`` with its schedules (a run's learning rate is
     constant), and everything of the ``Trainer``: its length, accumulation, clipping, precision and callbacks. In
-    training nothing is called but ``training_step``; a module with hooks that change batches or gradients is refused.
+    training nothing is called but ``training_step``; a module with hooks that take part in training is refused.
 
-    ``training_step`` returns the mean over a batch, a task needs the loss of each sample. By default the step is
-    vectorised over batches of one sample (``torch.vmap``), without being attached to a Trainer. That is not possible
-    with batch normalisation, or where it updates a metric's state or reads numbers out of tensors; it then takes
-    ``losses``, which is faster as well. Either way the mean is compared with ``training_step`` on the first batch.
+    ``training_step`` returns the mean over a batch, a task needs the loss of each sample. By default torch's loss
+    functions return one number a sample while the step runs, without being attached to a Trainer. Where it reduces its
+    loss by hand, it is vectorised over batches of one sample (``torch.vmap``); where that is not possible, because of
+    batch normalisation or because it reads numbers out of tensors, it takes ``losses``. Either way the mean is compared
+    with that of ``training_step`` on two batches.
 
     Args:
         make_module: makes the module: its class, or a function.
@@ -86,13 +71,13 @@ class LightningTask(Task):
         metric: Metric,
         steps: int,
         loss: str = "val_loss",
-        losses: SampleLosses | None = None,
+        losses: GivenLosses | None = None,
         name: str | None = None,
     ) -> None:
         if find_spec("lightning") is None and find_spec("pytorch_lightning") is None:
             raise InputError("LightningTask needs Lightning: pip install 'trimtab[lightning]'")
         self._make_module = make_module
-        self._losses = losses
+        self._losses = ModuleLosses(losses)
         self._loss_name = loss
         self.metric = metric
         self.steps = steps
@@ -100,7 +85,8 @@ class LightningTask(Task):
             module = self._built()
             self.name = type(module).__name__ if name is None else name
             self._package = _package(module)
-            _check_hooks(module, type(module).__name__, self._package.LightningModule)
+            check_hooks(module, self._package.LightningModule)
+            check_optimizers(module, self._package.LightningModule)
             self._take_data(_loaders(make_data()))
             self._check_losses(module)
             self._check_logged(module)
@@ -129,44 +115,35 @@ class LightningTask(Task):
         module = self._make_module()
         if not any(kind.__name__ == "LightningModule" for kind in type(module).__mro__):
             raise InputError(f"make_module returned a {type(module).__name__}, expected a LightningModule")
-        module.configure_model()
-        module.setup("fit")
+        try:
+            module.configure_model()
+            module.setup("fit")
+        except Exception as error:
+            raise InputError(
+                f"{type(module).__name__}'s configure_model and setup('fit') are called without a Trainer, and raised "
+                f"{type(error).__name__}: {error}\nHave them do without it, or compare a subclass of which they do"
+            ) from error
         return module
 
     @torch.no_grad()
     def _check_losses(self, module: Any) -> None:
-        samples = min(self.batch_size, samples_in(self.train))
-        batch = take_rows(self.train, torch.arange(samples), self.collate)
-        # vectorised samples draw their own numbers for dropout, so that means can only be compared without it
-        module.train(self._losses is not None)
-        try:
-            self._mean_loss(module, batch)
-        except InputError:
-            raise
-        except Exception as error:
-            if self._losses is not None:
-                return  # it needs a Trainer, and there is nothing to compare with
-            raise InputError(f"training_step raised {type(error).__name__}: {error}\n{_REMEDY}") from error
-        check_mean(
-            lambda: self._sample_losses(module, batch),
-            lambda: self._mean_loss(module, batch),
-            samples,
-            "that of training_step",
-            _REMEDY,
-        )
-        module.train()
-        try:
-            self._sample_losses(module, batch)
-            if samples > 1:  # fails if something of the first samples was kept, as metrics with a state do
-                self._sample_losses(module, select(batch, slice(1, None)))
-        except Exception as error:
-            raise InputError(
-                f"the loss of each sample could not be had: {type(error).__name__}: {error}\n{_REMEDY}"
-            ) from error
+        rows = samples_in(self.train)
+        samples = min(max(self.batch_size, 2), rows)  # of one alone, everything is its own
+        for first in {0: None, rows - samples: None}:  # in some batches all samples have as many labels
+            batch = take_rows(self.train, torch.arange(first, first + samples), self.collate)
+            check_batch(batch, samples, "the training data's batch")
+            self._losses.check(module, batch)
 
     def _check_logged(self, module: Any) -> None:
+        if not overrides(module, "validation_step", self._package.LightningModule):
+            raise InputError(
+                f"{self.name} has no validation_step: one is needed that logs {self._loss_name!r} and the metric"
+            )
         rows = torch.arange(min(2, samples_in(self.validation)))
-        logged = self._validated(module, [take_rows(self.validation, rows, self._evaluation_collate)])
+        try:
+            logged = self._validated(module, [take_rows(self.validation, rows, self._evaluation_collate)])
+        except Exception as error:
+            raise InputError(f"Trainer.validate raised {type(error).__name__}: {error}") from error
         for name, argument in ((self._loss_name, "loss"), (self.metric.name, "metric")):
             if name not in logged:
                 raise InputError(
@@ -181,7 +158,7 @@ class LightningTask(Task):
 
     def outputs(self, model: nn.Module, batch: Batch) -> Any:
         """Returns what :meth:`losses` and :meth:`score` need; a module's outputs are known to itself alone."""
-        return _Outputs(model, self._sample_losses(model, batch))
+        return _Outputs(model, self._losses.of(model, batch))
 
     def losses(self, outputs: Any, batch: Batch) -> Float[Tensor, " batch"]:  # noqa: ARG002  # the task's signature
         """Returns one loss a sample, whose mean is that of ``training_step``."""
@@ -201,23 +178,6 @@ class LightningTask(Task):
         with OwnedRandomness(0, device).lent():
             logged = self._validated(model, loader)
         return Evaluation(logged[self._loss_name], logged[self.metric.name])
-
-    def _sample_losses(self, module: Any, batch: Batch) -> Tensor:
-        def one(sample: Batch) -> Tensor:
-            return self._mean_loss(module, map_tensors(sample, lambda tensor: tensor.unsqueeze(0)))
-
-        with _detached():
-            if self._losses is not None:
-                return self._losses(module, batch)
-            return torch.vmap(one, randomness="different")(batch)
-
-    def _mean_loss(self, module: Any, batch: Batch) -> Tensor:
-        with _detached():
-            found = module.training_step(batch, 0) if _takes_index(module) else module.training_step(batch)
-        loss = found["loss"] if isinstance(found, dict) else found
-        if not isinstance(loss, Tensor):
-            raise InputError(f"training_step returned {found!r}, expected a loss")
-        return loss.reshape(())
 
     def _validated(self, module: Any, batches: Any) -> dict[str, float]:
         """Returns what ``validation_step`` logs over some batches."""
@@ -260,48 +220,18 @@ def _loaders(data: Any) -> Sequence[DataLoader[Any]]:
         raise InputError(
             f"make_data returned a {type(data).__name__}, expected a LightningDataModule or a tuple of DataLoaders"
         )
-    _check_hooks(data, type(data).__name__, kind)
+    check_hooks(data, kind)
     data.prepare_data()
     data.setup("fit")
     found = [data.train_dataloader(), data.val_dataloader()]
-    if _overrides(data, "test_dataloader", kind):
+    if overrides(data, "test_dataloader", kind):
         data.setup("test")
         found.append(data.test_dataloader())
     return [loader[0] if isinstance(loader, list | tuple) and len(loader) == 1 else loader for loader in found]
 
 
-def _check_hooks(found: Any, name: str, kind: type) -> None:
-    if not getattr(found, "automatic_optimization", True):
-        raise InputError(f"{name} optimises by itself (automatic_optimization=False), which cannot be compared")
-    for hook in _HOOKS:
-        if hasattr(kind, hook) and _overrides(found, hook, kind):
-            raise InputError(
-                f"{name}.{hook} is not called in a comparison and changes what is learned; move what it does to "
-                "training_step or to the data set"
-            )
-
-
-def _overrides(found: Any, name: str, kind: type) -> bool:
-    return getattr(type(found), name) is not getattr(kind, name)
-
-
-def _takes_index(module: Any) -> bool:
-    return len(inspect.signature(module.training_step).parameters) > 1
-
-
 def _same(batch: Batch) -> Batch:
     return batch
-
-
-@contextmanager
-def _detached() -> Iterator[None]:
-    """Silences ``self.log``, which does nothing but warn in a module that is attached to no Trainer."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"You are trying to `self\.log\(\)`")
-        warnings.filterwarnings(
-            "ignore", message="There is a performance drop"
-        )  # of torch.vmap's: it is right, but slow
-        yield
 
 
 @contextmanager

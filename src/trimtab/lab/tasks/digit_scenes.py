@@ -21,9 +21,9 @@ DIGITS = {"train": (0, 1200), "validation": (1200, 1500), "test": (1500, 1797)}
 
 
 class DigitScenes(Task):
-    """What stands in each cell of a scene, which digit or nothing?
+    """Which digit stands in each cell of a scene, or none? 5,120 scenes of 3x3 cells, made of scikit-learn's digits.
 
-    A scene has 24x24 pixels in 3x3 cells; each cell holds one of scikit-learn's digits with probability 0.4, and noise
+    A scene has 24x24 pixels; each cell holds one of scikit-learn's digits with probability 0.4, and noise
     is added. The scenes are drawn once, from a fixed seed: 4,096 to learn from, 512 each for validation and test, made
     of different images. A sample's loss is the mean of the cross-entropies of its nine cells; "nothing" everywhere is
     right in 60 % of them.

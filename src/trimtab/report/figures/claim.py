@@ -1,5 +1,7 @@
 """What the arms of a claim reached, a figure a panel."""
 
+import math
+
 import plotly.graph_objects as go
 
 from trimtab.claims.claim import Panel
@@ -49,10 +51,11 @@ def _add_series(figure: go.Figure, panel: Panel, name: str, arms: list[ArmResult
         showlegend=False,
     )
     intervals = [mean_interval(values) for _, values in known]
+    halves = [high - mean if math.isfinite(high) else 0 for mean, _, high in intervals]  # without spread there is none
     figure.add_scatter(
         x=[x for x, _ in known],
         y=[mean for mean, _, _ in intervals],
-        error_y={"type": "data", "array": [high - mean for mean, _, high in intervals], "thickness": 2, "width": 5},
+        error_y={"type": "data", "array": halves, "thickness": 2, "width": 5},
         mode="lines+markers" if panel.ordered else "markers",
         line={"color": colours["color"], "width": 1.5, "dash": "dot"},
         marker={**colours, "size": 10},

@@ -18,6 +18,7 @@ from trimtab.report.figures.style import (
     series,
     series_role,
     symbol,
+    value_axis,
 )
 from trimtab.report.objective import shown_interval
 
@@ -48,7 +49,8 @@ def cost(result: ComparisonResult) -> go.Figure:
     for candidate, value in zip(shown, offered[0][3], strict=True):
         _add_candidate(figure, result, candidate, places[candidate.label], value)
     figure.update_xaxes(rangemode="tozero", title_text=offered[0][1], tickformat=offered[0][2], nticks=8)
-    figure.update_yaxes(range=around_one(result.task.sign * c.loss.mean for c in shown if c.loss is not None))
+    ends = (result.task.sign * c.loss.mean for c in shown if c.loss is not None)
+    figure.update_yaxes(range=around_one(ends), **value_axis())
     narrow(figure, {"height": 460 + 24 * len(shown) // 2, "xaxis.nticks": 5})
     name_all(figure)
     control(figure, "Price", [(offer[0], _patch(*offer)) for offer in offered])

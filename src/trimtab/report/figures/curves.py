@@ -22,6 +22,7 @@ from trimtab.report.figures.style import (
     series,
     series_role,
     symbol,
+    value_axis,
 )
 from trimtab.report.objective import costs, shown
 
@@ -44,6 +45,7 @@ def learning_curves(result: ComparisonResult) -> go.Figure:
         return empty(figure, "No final run has finished yet.")
     figure.update_layout(hovermode="x", legend_tracegroupgap=0)
     figure.update_xaxes(rangemode="tozero", hoverformat=",.0f")
+    figure.update_yaxes(**value_axis())
     narrow(figure, {"height": 480 + 24 * len(drawn) // 2, "xaxis.nticks": 5, "hovermode": "closest"})
     name_all(figure, columns=5)
     _offer_scales(figure, drawn, result)

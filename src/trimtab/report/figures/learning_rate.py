@@ -20,6 +20,7 @@ from trimtab.report.figures.style import (
     series,
     series_role,
     symbol,
+    value_axis,
 )
 from trimtab.report.numbers import settings_text, significant
 
@@ -148,7 +149,7 @@ def _fit(figure: go.Figure, heights: list[float], top: float) -> None:
     span = top - lowest
     linear = [lowest - 0.06 * span, top + 0.04 * span]
     options: list[tuple[str, Patch]] = [("linear", _scale("linear", linear, 0))]
-    figure.update_yaxes(range=linear, zeroline=False)
+    figure.update_yaxes(range=linear, zeroline=False, **value_axis())
     if lowest > 0 and top / lowest > 3:
         span = math.log10(top / lowest)
         logarithmic = [math.log10(lowest) - 0.06 * span, math.log10(top) + 0.04 * span]

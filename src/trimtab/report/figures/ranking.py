@@ -5,7 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from trimtab.compare.result import CandidateResult, ComparisonResult
+from trimtab.compare.result import CandidateResult, ComparisonResult, Pair
 from trimtab.report.figures.style import (
     DOT_OPACITY,
     VERDICTS,
@@ -16,6 +16,7 @@ from trimtab.report.figures.style import (
     frame,
     narrow,
     plain,
+    value_axis,
     verdict_marker,
     verdict_name,
     verdict_role,
@@ -57,10 +58,11 @@ def ranking(result: ComparisonResult) -> go.Figure:
 
 
 def differences(result: ComparisonResult) -> go.Figure:
-    """Draws how much better each candidate is than the reference, paired over seeds, with 95 % intervals.
+    """Draws how much better each candidate is than the reference, paired over seeds, with simultaneous intervals.
 
-    Right of zero is better. The pale bar is what these seeds could not have seen: within it lie the differences smaller
-    than the smallest detectable one.
+    Right of zero is better. The intervals hold for all pairs at once, as the verdicts do: one that reaches beyond zero
+    on both sides stands where no difference is shown. The pale bar is what these seeds could not have seen: within it
+    lie the differences smaller than the smallest detectable one.
     """
     figure = _rows(result, f"{better(result)} {_brief(result)} than {plain(result.reference)}, seed by seed")
     if all(candidate.against_reference is None for candidate in result.candidates):
@@ -77,15 +79,11 @@ def differences(result: ComparisonResult) -> go.Figure:
         figure.add_scatter(
             x=means,
             y=[row for row, _ in pairs],
-            error_x=_errors(means, [(pair.low, pair.high) for _, pair in pairs], role),
+            error_x=_errors(means, [(pair.simultaneous_low, pair.simultaneous_high) for _, pair in pairs], role),
             mode="markers",
             marker=verdict_marker(role),
             name=verdict_name(role),
-            text=[
-                f"{_interval_text(pair.first, pair.improvement, pair.low, pair.high)}<br>"
-                f"p = {significant(pair.p_value, 2)} after Holm's correction"
-                for _, pair in pairs
-            ],
+            text=[_pair_text(pair) for _, pair in pairs],
             hovertemplate="%{text}<extra></extra>",
         )
     _label_sides(figure)
@@ -96,7 +94,9 @@ def differences(result: ComparisonResult) -> go.Figure:
     ]
     _say_missing(figure, absent)
     tested = [c.against_reference for c in result.candidates if c.against_reference is not None]
-    _close_up(figure, {p.first: [p.low, p.high, *dots.get(p.first, [])] for p in tested}, zero=True)
+    _close_up(
+        figure, {p.first: [p.simultaneous_low, p.simultaneous_high, *dots.get(p.first, [])] for p in tested}, zero=True
+    )
     return figure
 
 
@@ -134,7 +134,7 @@ def _rows(result: ComparisonResult, x_title: str) -> go.Figure:
     heights = [max(34, 12 + 17 * max(text.count("<br>") + 1 for text in texts)) * len(rows) for texts in (wide, tight)]
     figure = frame(heights[0] + 130, x_title)
     figure.update_yaxes(tickvals=rows, ticktext=wide, range=[len(rows) - 0.5, -0.5], showgrid=False, zeroline=False)
-    figure.update_xaxes(zeroline=False, nticks=7)
+    figure.update_xaxes(zeroline=False, nticks=7, **value_axis())
     figure.update_layout(margin_t=64, legend_y=1 + 24 / heights[0])
     figure.layout.meta["page"] = {
         "layout": {"showlegend": False, "margin.t": 28, "height": heights[0] + 94},
@@ -175,14 +175,14 @@ def _add_seed_dots(figure: go.Figure, result: ComparisonResult, values: dict[str
 def _add_blind_bars(figure: go.Figure, result: ComparisonResult) -> None:
     tested = [(row, c.against_reference) for row, c in enumerate(result.candidates) if c.against_reference is not None]
     figure.add_bar(
-        x=[2 * pair.smallest_detectable for _, pair in tested],
-        base=[-pair.smallest_detectable for _, pair in tested],
+        x=[2 * pair.simultaneous_detectable for _, pair in tested],
+        base=[-pair.simultaneous_detectable for _, pair in tested],
         y=[row for row, _ in tested],
         orientation="h",
         width=0.62,
         marker={"color": colour("grid"), "line": {"width": 0}},
         name="too small for these seeds",
-        text=[f"smallest detectable: {significant(pair.smallest_detectable, 3)}" for _, pair in tested],
+        text=[f"smallest detectable: {significant(pair.simultaneous_detectable, 3)}" for _, pair in tested],
         textposition="none",
         hovertemplate="%{text}<extra></extra>",
     )
@@ -206,6 +206,15 @@ def _interval_text(label: str, mean: float, low: float | None, high: float | Non
     if low is None or high is None:
         return text
     return f"{text}, 95 % interval {significant(low)} to {significant(high)}"
+
+
+def _pair_text(pair: Pair) -> str:
+    alone = f"{significant(pair.low)} to {significant(pair.high)}"
+    return (
+        f"<b>{plain(pair.first, 60)}</b><br>mean {significant(pair.improvement)}, 95 % interval "
+        f"{significant(pair.simultaneous_low)} to {significant(pair.simultaneous_high)} for all pairs at once "
+        f"({alone} for this one alone)<br>p = {significant(pair.p_value, 2)} after Holm's correction"
+    )
 
 
 def _say_missing(figure: go.Figure, rows: Iterable[tuple[int, str]]) -> None:

@@ -154,6 +154,11 @@ def frame(height: int, x_title: str, y_title: str = "") -> go.Figure:
     return figure
 
 
+def value_axis() -> dict[str, Any]:
+    """Returns how an axis of losses or metrics labels numbers of any unit: with a power of ten, and not ``1p``."""
+    return {"exponentformat": "power", "minexponent": 5}
+
+
 def narrow(figure: go.Figure, layout: dict[str, Any]) -> None:
     """Says what a phone changes: the legend goes below, and what ``layout`` names."""
     below = {"legend.y": -0.2, "legend.yanchor": "top", "margin.t": 16, "margin.r": 4, "font.size": 12}

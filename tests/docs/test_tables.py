@@ -10,8 +10,9 @@ import pytest
 
 from trimtab.catalog import entries
 from trimtab.catalog.compositions import COMPOSITIONS, REFUSED
+from trimtab.lab.tasks import SHIPPED
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,15 @@ def test_compositions_and_refusals_are_all_listed(tables):
     rows = tables.refused().splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == list(REFUSED)
     assert all(len(row.split("|")[2]) > 30 for row in rows)
+
+
+def test_tasks_are_all_that_ship(tables):
+    rows = tables.tasks().splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == list(SHIPPED)
+    assert rows[1] == (
+        "| `digit-scenes` | Which digit stands in each cell of a scene, or none? 5,120 scenes of 3x3 cells, made of "
+        "scikit-learn's digits. | cell accuracy, 0.9 | 320 steps of 64 |"
+    )
 
 
 def test_knobs_are_those_of_the_classes(tables):

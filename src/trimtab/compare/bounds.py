@@ -1,0 +1,100 @@
+"""What the numbers of a comparison can be at all, so that intervals do not promise more."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from trimtab.compare.result import TaskFacts
+from trimtab.lab.statistics import Bounds
+from trimtab.lab.trial import Outcome
+
+SHARES = frozenset(
+    (
+        "accuracy",
+        "acc",
+        "top1",
+        "top5",
+        "precision",
+        "recall",
+        "sensitivity",
+        "specificity",
+        "f1",
+        "dice",
+        "iou",
+        "miou",
+    )
+) | frozenset(("auc", "auroc", "auprc", "ap", "map"))
+"""Words in the names of metrics that lie between 0 and 1, or between 0 and 100 as percentages."""
+
+DETERMINATIONS = frozenset(("r²", "r2", "determination"))
+"""Words in the names of metrics that are at most 1, and may be negative without end."""
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """What losses and metrics can be.
+
+    A loss is taken to be bounded by zero if none of the comparison was ever negative, from the first evaluation on:
+    cross-entropies and errors are, logarithms of densities are not. The same goes for a metric of which nothing else is
+    known, and for one that was never positive. A bound that was stated and that a value contradicts does not count.
+
+    Args:
+        loss: of losses; of a command, of its metric with the sign that makes less of it better.
+        metric: of metrics.
+        span: the largest difference that two losses can have, if there is one.
+    """
+
+    loss: Bounds
+    metric: Bounds
+    span: float | None
+
+    @classmethod
+    def of(cls, task: TaskFacts, outcomes: Iterable[Outcome]) -> Self:
+        """Finds them for a task, of which there are outcomes."""
+        found = list(outcomes)
+        points = [point for outcome in found for point in outcome.curve]
+        losses = [*(point.loss for point in points), *_known(o for each in found for o in (each.loss, each.test_loss))]
+        metrics = [*(p.metric for p in points), *_known(o for each in found for o in (each.metric, each.test_metric))]
+        metric = _of_metric(task, metrics)
+        if task.kind == "task":
+            return cls(_on_one_side(losses), metric, None)
+        low, high = metric
+        span = None if low is None or high is None else high - low
+        if task.sign < 0:
+            return cls((None if high is None else -high, None if low is None else -low), metric, span)
+        return cls(metric, metric, span)
+
+
+def _of_metric(task: TaskFacts, values: list[float]) -> Bounds:
+    if task.bounds is not None:
+        low, high = task.bounds
+        return _holding((low, high), values)
+    words = set(re.split(r"[\W_]+", task.metric.lower())) | {task.metric.lower()}
+    if words & SHARES:
+        for top in (1.0, 100.0):
+            if all(0 <= value <= top for value in values):
+                return 0.0, top
+    if words & DETERMINATIONS:
+        return _holding((None, 1.0), values)
+    return _on_one_side(values)
+
+
+def _on_one_side(values: list[float]) -> Bounds:
+    """Zero as a bound, where no value lies beyond."""
+    if all(value >= 0 for value in values):
+        return 0.0, None
+    return None, (0.0 if all(value <= 0 for value in values) else None)
+
+
+def _holding(bounds: Bounds, values: list[float]) -> Bounds:
+    """The bounds without those that a value contradicts."""
+    low, high = bounds
+    return (
+        None if low is not None and any(value < low for value in values) else low,
+        None if high is not None and any(value > high for value in values) else high,
+    )
+
+
+def _known(values: Iterable[float | None]) -> Iterable[float]:
+    return (value for value in values if value is not None)

@@ -1,0 +1,146 @@
+"""What a reader of a candidate's rank should know, in words."""
+
+import statistics as standard_statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trimtab.compare.plan import CandidateLike
+from trimtab.compare.result import ALPHA
+from trimtab.lab import statistics
+from trimtab.lab.trial import Outcome, Point
+
+Tried = Sequence[tuple[Point, Outcome]]
+"""Tuning trials with what became of them."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the final losses of ranked candidates compare.
+
+    Args:
+        losses: label to the final losses.
+        ranks: label to rank.
+        sign: what a loss is multiplied with to get the number that readers know.
+    """
+
+    losses: Mapping[str, Sequence[float]]
+    ranks: Mapping[str, int]
+    sign: int = 1
+
+    def far_seeds(self, label: str) -> list[int]:
+        """Returns which of a candidate's seeds ended far from its others; nobody knows of one that stands alone."""
+        return statistics.far_out(self.losses[label], self._usual_spread()) if len(self.losses) > 1 else []
+
+    def erratic(self, label: str) -> bool:
+        """Tells whether a candidate's rank says only that nothing could be shown, because its seeds differ so much.
+
+        They lie five times as far apart as a candidate's usually do, and somebody who is not ranked before it has a
+        better mean.
+        """
+        mean, rank = self._mean(label), self.ranks[label]
+        hidden = any(self.ranks[other] >= rank and self._mean(other) < mean for other in self.losses)
+        return hidden and self._spread(label) > statistics.FAR * self._usual_spread()
+
+    def scatter_in_words(self, label: str) -> str:
+        """Returns what is odd about a candidate's seeds; empty if nothing is."""
+        values, far = self.losses[label], self.far_seeds(label)
+        words = ""
+        if far:
+            ends = sorted({f"{self.sign * values[place]:.3g}" for place in far}, key=float)
+            rest = sorted(self.sign * value for place, value in enumerate(values) if place not in far)
+            words = f"{_counted(len(far), len(values), 'seeds')} ended at {' and '.join(ends)}, {_others(rest)}"
+        if not self.erratic(label):
+            return words
+        usual = self._usual_spread()
+        times = (
+            f"lie {self._spread(label) / usual:.2g} times as far apart as is usual here" if usual else "alone differ"
+        )
+        words = words or f"its seeds {times}"
+        return f"{words}: its rank says only that nothing could be shown"
+
+    def _spread(self, label: str) -> float:
+        return float(np.ptp(self.losses[label]))
+
+    def _usual_spread(self) -> float:
+        """By how much a candidate's seeds differ; of an even number of candidates, the calmer of the middle two."""
+        return standard_statistics.median_low(map(self._spread, self.losses))
+
+    def _mean(self, label: str) -> float:
+        return standard_statistics.fmean(self.losses[label])
+
+
+def _counted(number: int, total: int, noun: str) -> str:
+    return f"{'one' if number == 1 else number} of its {total} {noun}"
+
+
+def _others(ordered: Sequence[float]) -> str:
+    low, high = (f"{value:.3g}" for value in (ordered[0], ordered[-1]))
+    return f"the others near {low}" if low == high else f"the others between {low} and {high}"
+
+
+def late_rise(runs: Sequence[Outcome], sign: int = 1) -> str:
+    """Says how many final runs lost again what they had gained; empty if none did."""
+    risen = [
+        run for run in runs if run.status == "complete" and statistics.risen_again([point.loss for point in run.curve])
+    ]
+    if not risen:
+        return ""
+    worst = max(risen, key=lambda run: run.curve[-1].loss)
+    end, best = worst.curve[-1].loss, min(point.loss for point in worst.curve)
+    return (
+        f"{_counted(len(risen), len(runs), 'final runs')} lost more than half of what they had gained: "
+        f"{sign * end:.3g} at the end after {sign * best:.3g} on the way"
+    )
+
+
+FEW_SEEDS = 2
+"""With so many or fewer, hardly a difference can be shown."""
+
+_ENOUGH_SEEDS = 5
+
+
+def few_seeds(seeds: int, candidates: int) -> list[str]:
+    """Says what so few seeds can show; nothing where they are three or more.
+
+    Args:
+        seeds: of the final runs.
+        candidates: how many are compared with each other.
+    """
+    if seeds > FEW_SEEDS or candidates < 2:
+        return []
+    if seeds == 1:
+        return ["With one seed no difference can be shown; run more seeds to rank the candidates."]
+    pairs = candidates * (candidates - 1) // 2
+    few, enough = (f"{statistics.detectable_ratio(n, 1 - ALPHA / pairs):.2g}" for n in (seeds, _ENOUGH_SEEDS))
+    return [
+        f"With two seeds, a difference is found four times out of five only if it is {few} times its standard "
+        f"deviation between seeds; with {_ENOUGH_SEEDS}, {enough} times are enough. Run more seeds before you believe "
+        "that there is none."
+    ]
+
+
+def warning(candidate: CandidateLike, best: Point, tuning: Tried, runs: Sequence[Outcome], rate: str) -> str:
+    """Says what is odd about a candidate by itself; empty if nothing is.
+
+    Args:
+        candidate: the candidate.
+        best: the tuning trial that was chosen.
+        tuning: all of them.
+        runs: the final runs.
+        rate: name of the setting that is shown as the learning rate.
+    """
+    warnings = []
+    if rate in candidate.tunables and len(tuning) > 2 and _at_edge(best.settings[rate], tuning, rate):
+        warnings.append(f"the best {rate} is the most extreme that was tried: a wider range may do better")
+    if len(runs) > 1 and len({run.loss for run in runs}) == 1:
+        warnings.append(f"all {len(runs)} seeds ended at exactly the same value: does it depend on the seed?")
+    return "; ".join(warnings)
+
+
+def _at_edge(value: object, tuning: Tried, name: str) -> bool:
+    # weight decay near its lower end is as good as none: only the learning rate's edge says something
+    values = [point.settings[name] for point, _ in tuning]
+    numbers = [v for v in values if isinstance(v, float)]
+    return len(numbers) == len(values) and value in (min(numbers), max(numbers))

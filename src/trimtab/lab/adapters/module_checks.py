@@ -1,0 +1,97 @@
+"""What of a Lightning module would change what is learned, and cannot be taken over."""
+
+from typing import Any
+
+from torch.optim import Optimizer
+
+from trimtab.lab.errors import InputError
+
+HOOKS = (
+    "on_fit_start",
+    "on_train_start",
+    "on_train_epoch_start",
+    "on_train_batch_start",
+    "transfer_batch_to_device",
+    "on_before_batch_transfer",
+    "on_after_batch_transfer",
+    "on_before_zero_grad",
+    "optimizer_zero_grad",
+    "on_before_backward",
+    "backward",
+    "on_after_backward",
+    "on_before_optimizer_step",
+    "configure_gradient_clipping",
+    "optimizer_step",
+    "on_train_batch_end",
+    "on_train_epoch_end",
+)
+"""What may change batches, gradients or weights in training, and would not be called."""
+
+
+def overrides(found: Any, name: str, kind: type) -> bool:
+    """Tells whether a class of somebody's own has another method than Lightning's."""
+    return getattr(type(found), name) is not getattr(kind, name)
+
+
+def check_hooks(found: Any, kind: type) -> None:
+    """Checks that nothing but ``training_step`` takes part in training.
+
+    Args:
+        found: a module, or a data module.
+        kind: Lightning's own class of it.
+
+    Raises:
+        InputError: it optimises by itself, or has a hook that may change what is learned.
+    """
+    name = type(found).__name__
+    if not getattr(found, "automatic_optimization", True):
+        raise InputError(
+            f"{name} optimises by itself (automatic_optimization=False), which cannot be compared as a task. If one "
+            "optimizer and one loss will do, set automatic_optimization=True in the function that makes it, and give "
+            "LightningTask(losses=...); else compare the script that trains it: trimtab compare --candidates ... -- "
+            "python train.py"
+        )
+    for hook in HOOKS:
+        if hasattr(kind, hook) and overrides(found, hook, kind):
+            raise InputError(
+                f"{name}.{hook} is not called in a comparison, and may change what is learned. Move what does to "
+                "training_step or to the data set; if the rest only logs, compare it without: "
+                f"class Plain({name}): {hook} = {kind.__name__}.{hook}"
+            )
+
+
+def check_optimizers(module: Any, kind: type) -> None:
+    """Checks that a module has all of its parameters trained, as a comparison does, by one optimizer.
+
+    Raises:
+        InputError: ``configure_optimizers`` has several optimizers, or leaves parameters out that are not frozen.
+    """
+    if not overrides(module, "configure_optimizers", kind):
+        return
+    try:
+        found = _optimizers(module.configure_optimizers())
+    except Exception:  # it asks the Trainer, for the number of steps as a rule, and there is none
+        return
+    if len(found) > 1:
+        raise InputError(
+            f"{type(module).__name__}.configure_optimizers makes {len(found)} optimizers; a candidate is one"
+        )
+    trained = {id(param) for optimizer in found for group in optimizer.param_groups for param in group["params"]}
+    left = [name for name, param in module.named_parameters() if param.requires_grad and id(param) not in trained]
+    if found and left:
+        raise InputError(
+            f"{type(module).__name__}.configure_optimizers leaves out {', '.join(left[:3])}"
+            f"{f' and {len(left) - 3} others' if len(left) > 3 else ''}, and a comparison trains all that requires a "
+            "gradient: freeze them in __init__, by requires_grad_(False)"
+        )
+
+
+def _optimizers(configured: Any) -> list[Optimizer]:
+    """Returns the optimizers in whatever form Lightning takes them."""
+    if isinstance(configured, Optimizer):
+        return [configured]
+    if isinstance(configured, dict):
+        return _optimizers(configured.get("optimizer"))
+    if isinstance(configured, list | tuple):
+        return [optimizer for each in configured for optimizer in _optimizers(each)]
+    return []

@@ -1,0 +1,39 @@
+"""What parameters are called in messages.
+
+``torch.optim`` takes groups with names only beside groups with names, and users add groups as ever, without. So an
+optimizer holds names where users give them; those of one that is made of a whole model are looked up in the model, when
+there is something to say.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from torch import nn
+
+STANDS_FOR = "stands_for"
+"""Attribute of a tensor that stands in for a parameter."""
+
+_MODELS: WeakKeyDictionary[nn.Module, None] = WeakKeyDictionary()
+"""Models that optimizers were made of, for as long as they live."""
+
+
+def remember_names(model: nn.Module) -> None:
+    """Has messages about a model's parameters call them as the model does."""
+    _MODELS[model] = None
+
+
+def parameter_name(group: Mapping[str, Any], index: int) -> str:
+    """Returns what to call a parameter in a message; for a message only, because it may search whole models.
+
+    Args:
+        group: a parameter group.
+        index: the parameter's place in it.
+    """
+    if "param_names" in group:
+        return f"parameter {group['param_names'][index]!r}"
+    param = group["params"][index]
+    param = getattr(param, STANDS_FOR, param)
+    names = [name for model in list(_MODELS) for name, own in model.named_parameters() if own is param]
+    # a part of a model may be known as well, and then the whole says more
+    return f"parameter {max(names, key=len)!r}" if names else f"parameter {index} of its group"

@@ -1,0 +1,80 @@
+"""The lines that reports print are pasted into a loop of one's own, and run."""
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from trimtab.catalog import entries
+from trimtab.catalog.expressions import example
+from trimtab.catalog.parsing import parse_expression
+
+MIXED = [
+    "lion+adadagrad", "lion+cosine", "clip(lion)+autolrs", "agvm(adam)+linear", "lamb+refined",
+    "galore(clip(lion), rank=2)", "schedulefree+cosine", "adamw(lr=0.01, amsgrad=True)+linear(warmup=0.1)",
+]  # fmt: skip
+EVERYTHING = [example(entry).label for entry in entries().values()] + MIXED
+
+
+def loss_of(model, inputs, targets):
+    return torch.nn.functional.cross_entropy(model(inputs), targets)
+
+
+def marked(code, words):
+    """The statements that a comment names."""
+    return [line.partition(": ")[2] for line in code.splitlines() if line.startswith(f"# {words}")]
+
+
+@pytest.mark.filterwarnings("ignore:Using backward")
+@pytest.mark.parametrize("text", EVERYTHING)
+def test_pasted_code_is_complete_and_trains(text):
+    expression = parse_expression(text)
+    code = expression.code({name: tunable.at(0.5) for name, tunable in expression.tunables.items()}, 20)
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4))
+    data = TensorDataset(torch.randn(64, 4), torch.randint(0, 4, (64,)))
+    inputs, targets = data[:8]
+    names = {"model": model, "data": data, "loader": DataLoader(data, 8), "inputs": inputs, "targets": targets}
+    names["losses"] = lambda outputs, targets: torch.nn.functional.cross_entropy(outputs, targets, reduction="none")
+    names["mean_loss"] = torch.nn.functional.cross_entropy
+
+    exec(code, names)
+    optimizer, before = names["optimizer"], [p.detach().clone() for p in model.parameters()]
+
+    def half(rows):
+        def closure():
+            loss = loss_of(model, inputs[rows], targets[rows])
+            loss.backward()
+            return loss
+
+        return closure
+
+    names |= {"first_half": half(slice(4)), "second_half": half(slice(4, 8))}
+    for _ in range(3):
+        optimizer.zero_grad()
+        names["loss"] = loss_of(model, inputs, targets)
+        own = marked(code, "each step")
+        if not any("optimizer.step(" in line for line in own):
+            own = [*(own or ["loss.backward()"]), "optimizer.step()"]
+        for line in own + marked(code, "after each step"):
+            exec(line, names)
+    after = [p.detach() for p in model.parameters()]
+    assert all(torch.isfinite(p).all() for p in after)
+    assert any(not torch.equal(p, q) for p, q in zip(before, after, strict=True))
+    if "total_steps" in code:
+        assert names["total_steps"] == 20
+
+
+def test_imports_stand_at_the_head_once():
+    code = parse_expression("lion+adadagrad").code({"lr": 1e-3, "weight_decay": 0.1, "adadagrad.eta": 0.5})
+    assert code.splitlines() == [
+        "import torch",
+        "from trimtab.schedule import BatchSizeController",
+        "from trimtab.schedule import AdaptiveBatchSampler",
+        "from trimtab.optim import Lion",
+        "",
+        "optimizer = Lion(model.parameters(), lr=0.001, weight_decay=0.1)",
+        "# data: yours, what is trained on",
+        "sampler = AdaptiveBatchSampler(data, 4, generator=torch.Generator().manual_seed(0))",
+        "controller = BatchSizeController(4, len(data), eta=0.5, sampler=sampler)",
+        "# what a step does with them: the guide to a batch that grows",
+    ]

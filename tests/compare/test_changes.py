@@ -1,0 +1,67 @@
+"""What has changed, in words."""
+
+from pathlib import Path
+
+import pytest
+
+from trimtab.compare.changes import definition_changes, manifest_change, manifest_changes, remedies
+
+BEFORE = {
+    "command": "run {lr}", "shell": False, "ranges": {"lr": "1..2"}, "fixed": {"batch": 16},
+    "files": {"train.py": "aa", "b.yaml": "bb", "old.sh": "cc"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "there", "here", "words"),
+    [
+        ("task_fingerprint", "aa", "bb", "the file of the task has changed since"),
+        ("task_fingerprint", "", "bb", "the task is another one"),
+        (
+            "budget",
+            1920,
+            None,
+            "a run has 1,920 sample-gradients there, no known length here: --steps, or the task's own",
+        ),
+        ("maximize", True, False, "more of the metric is better there, less here"),
+        ("pruning", None, "median", "--pruner is none there, median here"),
+        ("evaluations", 20, 10, "evaluations is 20 there, 10 here"),
+    ],
+)
+def test_an_entry_of_the_manifest(key, there, here, words):
+    assert manifest_change(key, there, here) == words
+    assert manifest_changes({key: there, "task": 1}, {key: here, "task": 1}) == [words]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, []),
+        ({"command": "go {lr}"}, ["the command is run {lr} there, go {lr} here"]),
+        ({"shell": True}, ["a shell reads the command here only"]),
+        ({"ranges": {"lr": "1..3"}}, ["lr is 1..2 there, 1..3 here"]),
+        ({"ranges": {}, "fixed": {"batch": 16, "lr": 1.5}}, ["lr is 1..2 there, 1.5 here"]),
+        ({"fixed": {}}, ["batch is 16 there, no setting here"]),
+        ({"files": {**BEFORE["files"], "train.py": "xx"}}, ["train.py has changed since"]),
+        ({"files": {**BEFORE["files"], "train.py": "xx", "b.yaml": "x"}}, ["train.py, b.yaml have changed since"]),
+        (
+            {"files": {"train.py": "aa", "b.yaml": "bb", "new.sh": "dd"}},
+            [
+                "old.sh belongs to the command there only, or was no file when it was made",
+                "new.sh belongs to the command here only, or was no file when it was made",
+            ],
+        ),
+        ({"other": 1}, ["it is defined in another way"]),
+    ],
+)
+def test_a_candidates_definition(change, words):
+    found = definition_changes(BEFORE, {**BEFORE, **change})
+    assert found == words
+    assert not any(hash in " ".join(found) for hash in BEFORE["files"].values())
+
+
+def test_what_to_do_about_it_names_the_place():
+    assert remedies(Path("runs/train")).endswith("remove runs/train/study.db to start again")
+    assert "choose another database with --store instead of postgresql://me:***@here/db" in remedies(
+        "postgresql://me:x@here/db"
+    )
