@@ -32,10 +32,11 @@ from trimtab.compare.budget import parse_duration
 from trimtab.compare.building import build_comparison
 from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.command.candidate import CommandCandidate
-from trimtab.compare.command.comparison import CommandComparison, named_commands
+from trimtab.compare.command.comparison import CommandComparison
 from trimtab.compare.command.file_metric import file_metric
 from trimtab.compare.command.output_metric import output_metric
 from trimtab.compare.command.ranges import parse_range, parse_tunes, range_text
+from trimtab.compare.command.reading import named_commands
 from trimtab.compare.command.template import Command, Template
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.diagnosis import LONGEST, Diagnosis
@@ -154,7 +155,7 @@ CALLS = {
          "trials": optional(whole(1, MANY)), "seeds": optional(whole(1, MANY)), "budget": unclear,
          "timeout": optional(seconds(0, 1e9)), "shell": flag, "unseeded": flag},
     ),
-    "command.comparison:named_commands": Call(
+    "command.reading:named_commands": Call(
         named_commands, {"names": "a", "own": []}, {"names": unclear, "own": unclear}
     ),
     "command.output_metric:output_metric": Call(

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trimtab.compare import DEFAULT_CANDIDATES
-from trimtab.compare.command.comparison import CommandComparison, named_commands
+from trimtab.compare.command.comparison import CommandComparison
+from trimtab.compare.command.reading import named_commands
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
 from trimtab.compare.running import PlannedComparison

@@ -5,10 +5,11 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from trimtab.compare.budget import Budget, Numbers, Price, parse_duration, starting_numbers
+from trimtab.compare.budget import Budget, Numbers, parse_duration, starting_numbers
 from trimtab.compare.candidate import Candidate, parse_candidates
 from trimtab.compare.measuring import MEASURING, run_measurements
 from trimtab.compare.plan import TUNING_SEED, Plan
+from trimtab.compare.prices import Price
 from trimtab.compare.result import TaskFacts
 from trimtab.compare.running import PlannedComparison
 from trimtab.compare.running_options import Running, chosen_reference

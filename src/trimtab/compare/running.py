@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trimtab.compare.budget import Budget, Numbers, Price, fitting, predicted_seconds, written
+from trimtab.compare.budget import Budget, Numbers, written
 from trimtab.compare.changes import definition_changes, manifest_change, remedies
+from trimtab.compare.fitting import fitting
 from trimtab.compare.plan import Plan
+from trimtab.compare.prices import Price, predicted_seconds
 from trimtab.compare.result import ComparisonResult, TaskFacts
 from trimtab.compare.running_options import PRUNERS, Running
 from trimtab.compare.stored import load_result
@@ -167,7 +169,7 @@ class PlannedComparison(ABC):
         if self.chosen or self.budget is None:
             trials, seeds = self.plan.trials, self.plan.seeds
             return Numbers(trials, seeds, predicted_seconds(prices, trials, seeds, workers))
-        return fitting(self.budget, prices, workers)
+        return fitting(self.budget, prices, workers, self.reference)
 
     def places(self, executor: Executor) -> int:
         """Returns how many trials an idle executor that has started runs at once."""

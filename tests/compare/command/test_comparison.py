@@ -12,8 +12,10 @@ import pytest
 from tests.compare.test_comparison import Recorder
 from tests.lab.test_process import gone, wait_for
 from trimtab.compare.budget import Budget
-from trimtab.compare.command.comparison import CommandComparison, named_commands
+from trimtab.compare.command.comparison import CommandComparison
+from trimtab.compare.command.reading import named_commands
 from trimtab.compare.comparison import load_result
+from trimtab.compare.deadline import Deadline
 from trimtab.lab.errors import InputError, StudyMismatchError
 from trimtab.lab.store import read_store
 
@@ -82,10 +84,19 @@ def test_with_a_budget_the_first_runs_are_trials_of_the_plan(here):
     assert again.run().candidates == result.candidates
 
 
+def test_a_first_run_that_goes_on_tells_that_the_budget_is_too_short(here, monkeypatch):
+    monkeypatch.setattr(Budget, "spent", 0.0)
+    slow = "sh -c 'test $0 = lion || sleep 60; echo val_loss=1' {optimizer} {lr} {seed}"
+    with pytest.raises(InputError, match=r"as the first runs show: .* runs of adamw of .*Into 10s fit runs of up to"):
+        comparison(slow, trials=None, seeds=None, budget="10s").run()
+    assert list(read_store(Path("out")).outcomes) == ["sh/tune/lion/0"]
+
+
 def test_first_runs_are_kept_when_the_budget_is_too_short(here, monkeypatch):
     monkeypatch.setattr(Budget, "spent", 0.0)
+    monkeypatch.setattr(Deadline, "_check", lambda _: None)  # all of them end
     slow = f"{sys.executable} -c \"import time; time.sleep(1); print('val_loss=1')\" {{lr}} {{seed}} {{optimizer}}"
-    with pytest.raises(InputError, match=r"budget=5s is too short.*is needed"):
+    with pytest.raises(InputError, match=r"(?s)budget=5s is too short.*Give --budget \d+s\."):
         comparison(slow, trials=None, seeds=None, budget="5s").run()
     with pytest.raises(InputError, match="budget=6s is too short"):
         comparison(slow, trials=None, seeds=None, budget="6s").estimate()
@@ -99,9 +110,9 @@ def test_first_runs_that_would_take_all_the_time_are_ended(here, monkeypatch):
     running = here / "out" / "trials" / "adamw-tune-0" / "pid"
     endless = "sh -c 'echo $$ > {out}/pid; sleep 600' {lr} {seed} {optimizer}"
     # half of the time is over when the first run has started, however long that takes
-    monkeypatch.setattr(Budget, "spent", property(lambda _: 60.0 if running.exists() else 0.0))
+    monkeypatch.setattr(Budget, "spent", property(lambda _: 150.0 if running.exists() else 0.0))
     with pytest.raises(InputError, match="not even the first runs"):
-        comparison(endless, trials=None, seeds=None, budget="2s").run()
+        comparison(endless, trials=None, seeds=None, budget="200s").run()
     assert gone(wait_for(running))
     assert read_store(Path("out")).outcomes == {}
 
@@ -188,6 +199,7 @@ def test_pruning_ends_commands(here):
 RUN = """
 import sys
 from trimtab.compare.budget import Budget
+from trimtab.compare.deadline import Deadline
 from trimtab.compare.command.comparison import CommandComparison
 
 if __name__ == "__main__":

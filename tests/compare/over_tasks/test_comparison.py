@@ -6,9 +6,10 @@ import pytest
 
 from tests.compare.test_comparison import Recorder
 from trimtab import Comparison, ComparisonOverTasks
-from trimtab.compare.budget import Budget, Price
+from trimtab.compare.budget import Budget
 from trimtab.compare.comparison import load_result
 from trimtab.compare.over_tasks.comparison import load_any
+from trimtab.compare.prices import Price
 from trimtab.compare.template import CLASS_NAME, write_template
 from trimtab.lab.errors import InputError, StudyMismatchError
 

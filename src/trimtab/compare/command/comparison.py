@@ -1,44 +1,38 @@
 """A comparison of what a command does, from beginning to end."""
 
 import math
-import shutil
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
-from trimtab.compare.budget import Budget, Deadline, Numbers, Price, parse_duration, starting_numbers
-from trimtab.compare.command.candidate import (
-    NAME_PLACES,
-    TRIAL_PLACES,
-    CommandCandidate,
-    command_candidates,
-    files_of_code,
+from trimtab.compare.budget import Budget, Numbers, parse_duration, starting_numbers
+from trimtab.compare.command.candidate import CommandCandidate
+from trimtab.compare.command.reading import (
+    candidates_of,
+    check_places,
+    commands_of,
+    metric_of,
+    name_of,
+    rate_of,
 )
-from trimtab.compare.command.file_metric import FileMetric, file_metric
-from trimtab.compare.command.metric import CommandMetric
-from trimtab.compare.command.output_metric import output_metric
-from trimtab.compare.command.ranges import parse_tunes
-from trimtab.compare.command.splitting import partition_outside_brackets, split_outside_brackets
-from trimtab.compare.command.template import Command, pointing
+from trimtab.compare.command.template import Command
 from trimtab.compare.command.work import CommandWork, trial_name
+from trimtab.compare.deadline import Deadline, Smallest
 from trimtab.compare.plan import Plan
+from trimtab.compare.prices import Price
 from trimtab.compare.result import TaskFacts
 from trimtab.compare.running import PlannedComparison
 from trimtab.compare.running_options import Running, chosen_reference
-from trimtab.lab.checks import check_flag, check_path, check_seconds, check_text, check_texts
+from trimtab.lab.checks import check_flag, check_path, check_seconds, check_text
 from trimtab.lab.devices import as_the_only_one
 from trimtab.lab.errors import Faults, InputError, NoStudyError
-from trimtab.lab.executor import Executor, threads_per_worker
+from trimtab.lab.executor import Executor, LocalExecutor, threads_per_worker
 from trimtab.lab.lease import Limits
 from trimtab.lab.store import Store, read_store
 from trimtab.lab.study import Observer, Outcomes, run_study
-from trimtab.lab.tunable import LogUniform, Uniform
 
 DEFAULT_SEEDS = 5
 """Fresh seeds of the final runs; ten where a run is cheap."""
-
-RATE_NAMES = ("lr", "learning_rate", "learningrate", "rate")
-"""Settings that are taken for the learning rate, whose effect the report draws."""
 
 
 class CommandComparison(PlannedComparison):
@@ -120,14 +114,14 @@ class CommandComparison(PlannedComparison):
         with faults:
             running = Running(pruner, jobs, store, limits, executor, ray_address, device)
         with faults:
-            self.metric = _metric(metric, metric_file, metric_name)
+            self.metric = metric_of(metric, metric_file, metric_name)
         with faults:
-            chosen = _candidates(_commands(command, candidates, shell), tune, unseeded=unseeded)
+            chosen = candidates_of(commands_of(command, candidates, shell), tune, unseeded=unseeded)
             against = chosen_reference([candidate.label for candidate in chosen], reference)
         faults.raise_any()
-        _check_places(self.metric, chosen)
+        check_places(self.metric, chosen)
         self.maximize, self.timeout = maximize, timeout
-        name = "commands" if command is None else _name(Command(command, shell))
+        name = "commands" if command is None else name_of(Command(command, shell))
         plan = Plan(
             task=name,
             task_fingerprint="",  # each candidate has its own
@@ -156,7 +150,6 @@ class CommandComparison(PlannedComparison):
         Raises:
             InputError: none of them ended well, or they take so long that the budget cannot do.
         """
-        budget = self._asked_budget
         rounds = min(2, math.ceil(self.jobs / len(self._candidates)), self.plan.trials)  # so that all workers are busy
         pilots = [
             point
@@ -164,18 +157,24 @@ class CommandComparison(PlannedComparison):
             for candidate in self._candidates
             for point in self.plan.tuning_points(candidate)[index : index + 1]
         ]
-        run_study(lambda _: pilots, store, Deadline(executor, budget), observer=observer)
+        run_study(lambda _: pilots, store, self._deadline(store.outcomes(), executor), observer=observer)
         outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
         errors = [outcomes[point.key].error for point in pilots]
         if None not in errors:
             raise InputError(f"none of the first runs ended well, so that nothing can be planned:\n{errors[0]}")
         return self._known_prices(outcomes)
 
-    @property
-    def _asked_budget(self) -> Budget:
+    def _deadline(self, known: Container[str], executor: Executor) -> Deadline:
         if self.budget is None:
             raise RuntimeError("there is no budget to find prices for")
-        return self.budget
+        to_come, labels = {}, {}
+        for candidate in self._candidates:
+            tuning = self.plan.tuning_points(candidate)
+            to_come[candidate.label] = self.plan.seeds + sum(point.key not in known for point in tuning)
+            labels.update({point.key: candidate.label for point in tuning})
+        numbers = Numbers(self.plan.trials, self.plan.seeds, 0.0)
+        at_once = isinstance(executor, LocalExecutor)
+        return Deadline(executor, self.budget, Smallest(numbers, to_come, labels, self.places(executor), at_once))
 
     def _known_prices(self, outcomes: Outcomes) -> list[Price]:
         """What the tuning trials took that have an outcome; a run that failed early says less than one that did not."""
@@ -240,134 +239,6 @@ class CommandComparison(PlannedComparison):
             None,
             kind="command",
             metric_source=self.metric.source,
-            rate=_rate(self._candidates),
+            rate=rate_of(self._candidates),
             timeout=self.timeout,
         )
-
-
-def named_commands(names: str | None, own: Sequence[str]) -> dict[str, str]:
-    """Reads what was given to ``--candidates`` and ``--candidate``.
-
-    Args:
-        names: candidates that run the shared command, separated by commas.
-        own: ``name=command``, for candidates with a command of their own.
-
-    Returns:
-        Name to its own command, which is empty for the shared one.
-
-    Raises:
-        InputError: a name is missing or stands there twice.
-    """
-    if names is not None:
-        check_text("candidates", names)
-    check_texts("candidate", own)
-    found: dict[str, str] = {}
-    pairs = [(name, "") for name in split_outside_brackets(names or "", ",") if names]
-    for text in own:
-        name, equals, command = partition_outside_brackets(text, "=")
-        if not equals or not command.strip():
-            raise InputError(f"--candidate {text!r}: expected a name, an equals sign and a command")
-        pairs.append((name, command.strip()))
-    for name, command in pairs:
-        if not name.strip():
-            raise InputError(f"a candidate has no name: {names or ''} {' '.join(own)}".rstrip())
-        if name.strip() in found:
-            raise InputError(f"the candidate {name.strip()} was given twice")
-        found[name.strip()] = command
-    return found
-
-
-def _metric(pattern: str | None, file: str | None, name: str | None) -> CommandMetric:
-    if (pattern is None) == (file is None):
-        raise InputError(
-            "a command needs a metric to be compared by: either --metric val_loss (or a regular expression), which is "
-            "looked for in its output, or --metric-file {out}/metrics.json:val.loss"
-        )
-    return output_metric(pattern, name) if pattern is not None else file_metric(file or "", name)
-
-
-def _commands(
-    command: str | None, candidates: str | Sequence[str] | Mapping[str, str], shell: bool
-) -> dict[str, Command]:
-    """Returns label to command."""
-    if isinstance(candidates, Mapping):
-        check_texts("candidates", [*candidates, *candidates.values()])
-        own = dict(candidates)
-    else:
-        if not isinstance(candidates, str):
-            check_texts("candidates", candidates)
-        own = named_commands(candidates if isinstance(candidates, str) else ",".join(candidates), [])
-    if not own:
-        raise InputError("no candidates were given; an example is --candidates adamw,lion,sgd")
-    sharing = [name for name, text in own.items() if not text]
-    shared = None if command is None else Command(command, shell)
-    if shared is None and sharing:
-        raise InputError(f"there is no command for {', '.join(sharing)}: give one with --command")
-    if shared is not None and not sharing:
-        raise InputError("--command is not used: every candidate has its own command")
-    if shared is not None and len(sharing) > 1 and not set(NAME_PLACES) & set(shared.names):
-        raise InputError(
-            f"{', '.join(sharing)} would all run the same command: {shared.text}\n"
-            "Put {optimizer} where the candidate's name belongs, or give candidates their own commands"
-        )
-    commands = {label: Command(text, shell) if text else shared for label, text in own.items()}
-    return {label: found for label, found in commands.items() if found is not None}
-
-
-def _candidates(
-    commands: Mapping[str, Command], tune: Sequence[str], *, unseeded: bool
-) -> tuple[CommandCandidate, ...]:
-    faults = Faults()
-    with faults:
-        tunes = parse_tunes(tune)
-        candidates = command_candidates(commands, tunes)
-    for label, command in commands.items():
-        with faults:
-            _check_command(label, command, unseeded=unseeded)
-    faults.raise_any()
-    return candidates
-
-
-def _check_command(label: str, command: Command, *, unseeded: bool) -> None:
-    if "seed" not in command.names and not unseeded:
-        raise InputError(
-            f"{label}: the command has no {{seed}}, so that its final runs would all be the same: "
-            f"{command.text}\nIf it reads the variable TRIMTAB_SEED or is random by itself, say --unseeded"
-        )
-    if not command.shell:
-        _check_program(command)
-
-
-def _check_places(metric: CommandMetric, candidates: Sequence[CommandCandidate]) -> None:
-    """Checks that what the path of a file of metrics is filled with is known."""
-    if not isinstance(metric, FileMetric):
-        return
-    for candidate in candidates:
-        for name in metric.path.names:
-            if name not in (*NAME_PLACES, *TRIAL_PLACES, *candidate.command.names):
-                words = f"--metric-file: {{{name}}} is not among the places of {candidate.label}'s command"
-                raise InputError(pointing(metric.path.text, metric.path.place(name), words))
-
-
-def _check_program(command: Command) -> None:
-    program, *rest = command.words()
-    if "{" not in program and shutil.which(program) is None:
-        raise InputError(f"there is no program {program!r} to run: {command.text}")
-    script = rest[0] if rest else ""
-    is_script = Path(program).name.startswith("python") and script.endswith(".py") and "{" not in script
-    if is_script and not Path(script).is_file():
-        raise InputError(f"there is no file {script}: {command.text}")
-
-
-def _name(command: Command) -> str:
-    files = files_of_code(command)
-    return files[0].stem if files else Path(command.words()[0]).name
-
-
-def _rate(candidates: Sequence[CommandCandidate]) -> str | None:
-    """The setting whose effect is drawn: the learning rate, or else the first that has a range."""
-    tuned = [(name, t) for candidate in candidates for name, t in candidate.tunables.items()]
-    for name, _ in tuned:
-        if name.lower().replace("-", "_") in RATE_NAMES:
-            return name
-    return next((name for kind in (LogUniform, Uniform) for name, t in tuned if isinstance(t, kind)), None)

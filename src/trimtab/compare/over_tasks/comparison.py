@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trimtab.compare.budget import Numbers, predicted_seconds
+from trimtab.compare.budget import Numbers
 from trimtab.compare.changes import manifest_change, manifest_changes, remedies
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.over_tasks.analysis import analyse_over_tasks
 from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
 from trimtab.compare.over_tasks.work import WorkOverTasks
 from trimtab.compare.plan import EVALUATIONS
+from trimtab.compare.prices import predicted_seconds
 from trimtab.compare.running_options import PRUNERS
 from trimtab.compare.stored import analyse_stored, stored_plan, stored_result
 from trimtab.lab.checks import check_path, check_texts

@@ -1,0 +1,127 @@
+"""A time that is too short, in words: how the sum is made, and what fits instead."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from trimtab.compare.budget import SHARE, Budget, Numbers, written
+from trimtab.compare.prices import Price, predicted_seconds
+
+_LENGTHS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
+"""Shares of a run's length that are tried."""
+
+_FEWEST = 2
+"""Trials, seeds and candidates that are proposed: with one there is nothing to choose, or nothing to compare."""
+
+
+def too_short(budget: Budget, prices: Sequence[Price], fewest: Numbers, workers: int, reference: str | None) -> str:
+    """Says why not even the fewest runs fit, and what does.
+
+    Args:
+        budget: the time.
+        prices: of the candidates, on one task or on several.
+        fewest: trials and seeds, and how long they take.
+        workers: runs at once.
+        reference: label of the candidate that cannot be left out.
+    """
+    needed, lines = _sum(budget, prices, fewest, workers)
+    found = _instead(budget, prices, fewest, workers, reference)
+    asked = written(budget.seconds)
+    if needed <= budget.seconds:  # this attempt had the first runs to make, and the next one has not
+        return f"budget={asked} is over too early this time, and enough the next time, because runs are kept:\n{lines}"
+    instead = f" Within {asked} fit instead: {'; '.join(found)}." if found else ""
+    return f"budget={asked} is too short:\n{lines}\nGive --budget {written(_rounded_up(needed))}.{instead}"
+
+
+def _sum(budget: Budget, prices: Sequence[Price], fewest: Numbers, workers: int) -> tuple[float, str]:
+    """What is needed, and the sum of it in lines."""
+    kept = all(price.done for price in prices)
+    spent = 0.0 if kept else budget.spent
+    needed = (spent + fewest.seconds) / SHARE
+    tuning = sum(max(0, (fewest.trials if price.tuned else 1) - price.done) for price in prices)
+    runs = f"{tuning} tuning trials ({fewest.trials} each) and {fewest.seeds * len(prices)} final runs"
+    alone = ", ".join(f"{label} {shown(_alone(prices, label, fewest, workers))}" for label in _labels(prices))
+    more = " more" if kept else ""
+    rows = [
+        (spent, "to find out what a run takes"),
+        (fewest.seconds, f"{runs}{more} ({fewest.seeds} each), {workers} at a time; by candidate: {alone}"),
+        (needed - spent - fewest.seconds, f"kept back for the reports ({100 * (1 - SHARE):.0f} %)"),
+    ]
+    width = max(len(shown(seconds)) for seconds, _ in rows)
+    return needed, "\n".join(f"  {shown(seconds):>{width}}  {words}" for seconds, words in rows if seconds > 0)
+
+
+def _instead(
+    budget: Budget, prices: Sequence[Price], fewest: Numbers, workers: int, reference: str | None
+) -> list[str]:
+    def fits(prices: Sequence[Price], trials: int = fewest.trials, seeds: int = fewest.seeds) -> bool:
+        return predicted_seconds(prices, trials, seeds, workers) <= budget.left
+
+    found = []
+    trials = next((n for n in range(fewest.trials - 1, _FEWEST - 1, -1) if fits(prices, trials=n)), None)
+    if trials is not None:
+        found.append(f"--trials {trials}" + (f" --seeds {fewest.seeds}" if budget.seeds is not None else ""))
+    if budget.seeds is not None:
+        seeds = next((n for n in range(fewest.seeds - 1, _FEWEST - 1, -1) if fits(prices, seeds=n)), None)
+        found += [f"--seeds {seeds}"] if seeds is not None else []
+    left, out = list(prices), list[str]()
+    while not fits(left) and len(_labels(left)) > _FEWEST:
+        others = [label for label in _labels(left) if label != reference]
+        out.append(max(others, key=lambda label: _alone(prices, label, fewest, workers)))
+        left = [price for price in left if price.label not in out]
+    if out and fits(left):
+        found.append(f"all candidates but {' and '.join(out)}")
+    shorter = (([_scaled(price, share) for price in prices], share) for share in _LENGTHS)
+    length = next((share for scaled, share in shorter if fits(scaled)), None)
+    if length is not None:
+        found.append(f"runs of {100 * length:.0f} % of their length")
+    return found
+
+
+def least_too_long(budget: Budget, runs: Mapping[str, tuple[int, float]], workers: int, counts: Numbers) -> str:
+    """Says that the first runs take so long that the fewest cannot fit.
+
+    Args:
+        budget: the time.
+        runs: label to how many runs are still to come, and how long one takes at least.
+        workers: runs at once.
+        counts: the fewest trials and seeds.
+    """
+    known = ", ".join(
+        f"{count} runs of {label} of {shown(seconds)}" for label, (count, seconds) in runs.items() if seconds
+    )
+    needed = sum(count * seconds for count, seconds in runs.values()) / workers
+    asked = written(budget.seconds)
+
+    def longest(trials: int) -> str:
+        return shown(SHARE * budget.seconds * workers / (len(runs) * (trials + counts.seeds)))
+
+    fewer = "" if counts.trials <= _FEWEST else f", with --trials {_FEWEST} of up to {longest(_FEWEST)}"
+    return (
+        f"budget={asked} is too short, as the first runs show: with {counts.trials} trials and {counts.seeds} seeds of "
+        f"each candidate there are {known} or longer to come, {shown(needed)} or more with {workers} at a time. Into "
+        f"{asked} fit runs of up to {longest(counts.trials)}{fewer}. Make a run shorter, leave out candidates, or give "
+        "more time; the runs that have ended are kept"
+    )
+
+
+def _labels(prices: Sequence[Price]) -> list[str]:
+    return list(dict.fromkeys(price.label for price in prices))
+
+
+def _alone(prices: Sequence[Price], label: str, numbers: Numbers, workers: int) -> float:
+    own = [price for price in prices if price.label == label]
+    return predicted_seconds(own, numbers.trials, numbers.seeds, workers)
+
+
+def _scaled(price: Price, share: float) -> Price:
+    return replace(price, trial=share * price.trial, final=share * price.final)
+
+
+def shown(seconds: float) -> str:
+    """Returns a duration for readers, with a decimal where it is short."""
+    return written(seconds) if seconds >= 9.95 else f"{seconds:.1f}s"
+
+
+def _rounded_up(seconds: float) -> float:
+    unit = 60 if seconds > 120 else 10
+    return unit * (seconds // unit + 1)
