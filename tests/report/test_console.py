@@ -107,6 +107,30 @@ def test_summaries_of_what_is_nearly_empty(name, request):
     assert max(map(len, text.splitlines())) <= 80
 
 
+def with_errors(result, *errors):
+    trials = tuple(
+        dataclasses.replace(trial, status="failed", error=errors[i % len(errors)])
+        for i, trial in enumerate(result.trials)
+    )
+    return dataclasses.replace(result, trials=trials)
+
+
+def test_where_every_trial_failed_the_last_line_is_the_reason(result, over_tasks):
+    one = with_errors(result, "Traceback:\nFileNotFoundError: no [data] in /d")
+    text = shown(lambda console: print_summary(console, one, PATHS))
+    assert text.splitlines()[-1] == "FileNotFoundError: no [data] in /d"
+    assert f"Every trial failed. This is how {result.trials[0].candidate} ended with seed 0:" in text
+
+    some = with_errors(result, "KeyError: 'x'", "KeyError: 'x'", "OSError: full")
+    lines = shown(lambda console: print_summary(console, some, PATHS)).splitlines()
+    assert (lines[-1], "OSError: full" in lines) == ("KeyError: 'x'", True)
+
+    tasks = {name: with_errors(task, "KeyError: 'y'") for name, task in over_tasks.tasks.items()}
+    paths = ReportPaths(Path("o/report.html"), Path("o/results.json"), None, {"digits": PATHS})
+    several = dataclasses.replace(over_tasks, tasks=tasks)
+    assert shown(lambda console: print_summary(console, several, paths)).splitlines()[-1] == "KeyError: 'y'"
+
+
 def test_the_plan_fits_eighty_columns_and_counts_the_trials():
     candidates = tuple(parse_candidates("sgd,adamw(weight_decay=0.1, betas=(0.9, 0.95))"))
     plan = Plan("digits", "", candidates, trials=12, seeds=10, budget=12_800)
@@ -125,7 +149,7 @@ def test_a_lopsided_interval_is_shown_by_its_ends():
 
     text = shown(lambda console: console.print(ranking_table(dataclasses.replace(result, candidates=candidates))))
 
-    assert "0.0207 0.008–0.054" in text
+    assert "0.0207 0.0083–0.0541" in text
     assert max(map(len, text.splitlines())) <= 80
 
 

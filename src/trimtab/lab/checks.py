@@ -13,6 +13,8 @@ MANY = 1_000_000
 MANY_WORKERS = 10_000
 
 LONGEST_NAME = 100
+LONGEST_FILE_NAME = 240
+"""Bytes; file systems have room for 255."""
 
 
 def check_whole(name: str, value: Any, *, least: int = 1, most: int | None = None, of: str = "number") -> None:
@@ -68,6 +70,8 @@ def check_name(name: str, value: Any) -> None:
     check_text(name, value)
     if not value.strip() or value in (".", "..") or len(value) > LONGEST_NAME or not value.isprintable():
         raise InputError(f"{name}={value!r}: a name of 1 to {LONGEST_NAME} printable characters is needed")
+    if len(value.encode()) > LONGEST_FILE_NAME:
+        raise InputError(f"{name}={value!r}: a name of {LONGEST_FILE_NAME} bytes in UTF-8 at most is needed")
 
 
 def check_path(name: str, value: Any) -> None:

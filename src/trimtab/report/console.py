@@ -1,6 +1,6 @@
 """What the terminal shows: the plan, the ranking, and where the report is. Everything fits 80 columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from trimtab.compare.comparison import Comparison
 from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
 from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
 from trimtab.compare.plan import Plan
-from trimtab.compare.result import CandidateResult, ComparisonResult
+from trimtab.compare.result import CandidateResult, ComparisonResult, TrialResult
 from trimtab.compare.running import PlannedComparison
 from trimtab.report import ReportPaths, numbers
+from trimtab.report.failures import failures
 from trimtab.report.objective import brief, shown_interval
 from trimtab.report.progress import ProgressBars
 from trimtab.report.words import wrapped
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 _SHOWN_CODE = 3
+_SHOWN_REASONS = 3
 _LABEL_WIDTH = 15
 _STYLES = {"helps": "bold cyan", "hurts": "bold yellow", "no difference shown": "dim"}
 
@@ -93,6 +95,7 @@ def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> No
     if isinstance(result, ComparisonResult):
         _print_task(console, result)
         _print_paths(console, {"report": paths.page, "all data": paths.json, "trials": paths.csv})
+        _print_failures(console, result.trials)
         return
     for name, task in result.tasks.items():
         console.print(Text(name, style="bold"))
@@ -104,6 +107,7 @@ def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> No
         console.print(Text(sentence))
     _print_paths(console, {"report": paths.page, "all data": paths.json})
     _print_paths(console, {name: each.page for name, each in paths.tasks.items()})
+    _print_failures(console, [trial for task in result.tasks.values() for trial in task.trials])
 
 
 def scores_table(result: ResultOverTasks) -> Table:
@@ -141,6 +145,18 @@ def _print_paths(console: Console, paths: Mapping[str, Path | None]) -> None:
         if path is not None:
             line = Text(f"{name:<{width}}").append(str(path), style=f"link {path.resolve().as_uri()}")
             console.print(line, soft_wrap=True)
+
+
+def _print_failures(console: Console, trials: Sequence[TrialResult]) -> None:
+    """Prints why, where no trial came to its end; the most frequent reason, often the only one, comes last."""
+    found = failures(trials)
+    if not found:
+        return
+    for failure in reversed(found[:_SHOWN_REASONS]):
+        who = "Every trial" if len(found) == 1 else f"{failure.count:,} of {len(trials):,} trials"
+        example = f"This is how {failure.first.candidate} ended with seed {failure.first.seed}:"
+        console.print(Text(f"\n{who} {failure.status}. {example}", style="bold"))
+        console.print(Text(failure.words), soft_wrap=True)
 
 
 def _print_code(console: Console, result: ComparisonResult) -> None:

@@ -10,10 +10,10 @@ from trimtab.compare.result import Interval
 from trimtab.lab.tunable import Value
 
 MISSING = "–"
+"""Stands where there is no number."""
 
 LOPSIDED = 1.5
 """An interval that reaches so many times farther to one side is shown by its ends."""
-"""Stands where there is no number."""
 
 
 def significant(value: float | None, digits: int = 4) -> str:

@@ -168,3 +168,13 @@ def test_every_name_makes_a_directory_of_its_own(label):
     assert not name.startswith(".")
     assert name.endswith("-tune-3")
     assert name != trial_name(Point("task/tune/a_b", 3, {}, 0))
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "😀", "/"])
+def test_long_names_have_room_in_a_file_system_and_stay_apart(letter, tmp_path):
+    labels = [letter * 299 + end for end in "ab"]
+    names = [f"{trial_name(Point(f'task/final/{label}', 999_999, {}, 0))}.lock" for label in labels]
+    assert len(set(names)) == 2
+    for name in names:
+        (tmp_path / name).touch()
+        assert len(name.encode()) < 200

@@ -8,7 +8,7 @@ from tests.compare.test_comparison import Recorder
 from trimtab import Comparison, ComparisonOverTasks
 from trimtab.compare.budget import Budget
 from trimtab.compare.comparison import load_result
-from trimtab.compare.over_tasks.comparison import load_any
+from trimtab.compare.over_tasks.comparison import directory_name, load_any
 from trimtab.compare.prices import Price
 from trimtab.compare.template import CLASS_NAME, write_template
 from trimtab.lab.errors import InputError, StudyMismatchError
@@ -154,3 +154,11 @@ def test_the_directory_is_named_after_the_tasks(tasks):
     made = over(tasks, None)
     assert str(made.out) == "runs/one+two+three"
     assert made.seeds == {"one": 2, "two": 3, "three": 1}
+
+
+def test_the_names_of_many_tasks_have_room_in_a_file_system(tmp_path):
+    many = [f"{letter * 25}" for letter in "abcdefghüß"]
+    name = directory_name(many)
+    (tmp_path / name).mkdir()
+    assert name.startswith("a" * 25 + "+9-")
+    assert name != directory_name([*many[:-1], "x" * 25])

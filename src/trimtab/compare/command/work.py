@@ -19,6 +19,9 @@ from trimtab.lab.trial import LARGEST, CurvePoint, Outcome, Point, Reporter, Sta
 SHOWN_LINES = 20
 """Last lines of the output that an outcome keeps when something went wrong."""
 
+LONGEST_NAME = 150
+"""Bytes of a candidate's name in a file's, which may have 255 in all on most file systems, fewer on encrypted ones."""
+
 _LINE_WIDTH = 300
 
 
@@ -86,10 +89,12 @@ class CommandWork:
 def trial_name(point: Point) -> str:
     """Returns a name for a trial that can be a file's: ``lion-tune-3``.
 
-    A candidate whose name has other characters in it gets a number of its own as well.
+    A candidate whose name has other characters in it, or is too long for that, gets a number of its own as well.
     """
     _, phase, label = point.group.split("/", 2)
     plain = re.sub(r"[^\w.+-]", "_", label)
+    while len(plain.encode()) > LONGEST_NAME:
+        plain = plain[:-1]
     if plain != label or plain.startswith("."):
         plain = f"{plain.lstrip('.')}-{zlib.crc32(label.encode()):08x}"
     return f"{plain}-{phase}-{point.index}"

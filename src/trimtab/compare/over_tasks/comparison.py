@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+import zlib
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from trimtab.compare.plan import EVALUATIONS
 from trimtab.compare.prices import predicted_seconds
 from trimtab.compare.running_options import PRUNERS
 from trimtab.compare.stored import analyse_stored, stored_plan, stored_result
-from trimtab.lab.checks import check_path, check_texts
+from trimtab.lab.checks import LONGEST_FILE_NAME, check_path, check_texts
 from trimtab.lab.database import Location, shown
 from trimtab.lab.errors import Faults, InputError, NoStudyError, StudyMismatchError
 from trimtab.lab.executor import Executor
@@ -111,7 +112,7 @@ class ComparisonOverTasks:
                     raise InputError(f"{task} is a second task with the name {name}; results are kept under that name")
                 self.comparisons[name] = comparison
         faults.raise_any()
-        self.out = Path("runs") / "+".join(self.comparisons) if out is None else Path(out)
+        self.out = Path("runs") / directory_name(list(self.comparisons)) if out is None else Path(out)
         for comparison in self.comparisons.values():
             comparison.out = self.out
         self._any = next(iter(self.comparisons.values()))
@@ -249,6 +250,14 @@ class ComparisonOverTasks:
             "reference": self.reference,
             "tasks": tasks,
         }
+
+
+def directory_name(tasks: Sequence[str]) -> str:
+    """Returns what a directory of results on these tasks is called: their names with a plus, if there is room."""
+    name = "+".join(tasks)
+    if len(name.encode()) <= LONGEST_FILE_NAME:
+        return name
+    return f"{tasks[0].encode()[:100].decode(errors='ignore')}+{len(tasks) - 1}-{zlib.crc32(name.encode()):08x}"
 
 
 def _result(stored: StoredStudy, location: Location) -> ResultOverTasks:
