@@ -1,0 +1,16 @@
+"""The page on testing one's own optimizer names every check that there is, and no other."""
+
+import inspect
+import re
+from pathlib import Path
+
+from trimtab.testing import OptimizerConformance
+
+PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
+
+
+def test_the_page_names_every_check():
+    table = PAGE.read_text(encoding="utf-8").partition("## What is checked")[2].partition("Checks of a setting")[0]
+    named = re.findall(r"`(\w+)`", table)
+    there = [name for name, _ in inspect.getmembers(OptimizerConformance, inspect.isfunction)]
+    assert sorted(named) == sorted(name.removeprefix("test_") for name in there if name.startswith("test_"))
