@@ -94,7 +94,7 @@ def test_show_has_the_verdict_that_ships(tmp_path, monkeypatch):
     monkeypatch.setattr("trimtab.claims.loading.CLAIMS", {"toy": "tests.claims.toy:CONFIRMED"})
     (found,) = verify(["toy"], tmp_path / "out", jobs=1)
     (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "lion.json").write_text(found.to_json())
+    (tmp_path / "results" / "toy.json").write_text(found.to_json())
     monkeypatch.setitem(CLAIMS, "lion", "tests.claims.toy:CONFIRMED")
     shown = run("show", "lion")[1]
     assert "confirmed: a tuned rate is better. AdamW beats a slow rate on a line." in shown

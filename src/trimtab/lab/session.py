@@ -211,7 +211,8 @@ class Session:
         start = time.perf_counter()
         self.next_batch()
         optimizer: Any = self.optimizer
-        loss = optimizer.step_on(self) if isinstance(optimizer, StepsOnSession) else optimizer.step(self.closure())
+        # isinstance(optimizer, StepsOnSession) says the same and takes half a percent of a small model's step
+        loss = optimizer.step_on(self) if hasattr(optimizer, "step_on") else optimizer.step(self.closure())
         value = float(loss.item())
         self.steps += 1
         self.steps_paid += 1

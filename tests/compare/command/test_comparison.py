@@ -140,7 +140,7 @@ def test_candidates_may_have_their_own_commands(here):
 
 
 def test_more_is_better_if_asked(here):
-    (here / "acc.sh").write_text("case $1 in good) echo acc=0.9$2;; *) echo acc=0.5$2;; esac")
+    (here / "acc.sh").write_text("case $1 in good) echo acc=0.9$2;; *) echo acc=0.50$2;; esac")
     result = comparison("sh acc.sh {optimizer} {seed}", "bad,good", tune=[], metric="acc", maximize=True, seeds=3).run()
     good, bad = result.candidates
     assert (good.label, good.rank, good.metric.mean) == ("good", 1, pytest.approx(0.91, abs=0.01))
