@@ -2,7 +2,7 @@
 
 import re
 
-from trimtab.compare.conclusion import listed
+from trimtab.compare.phrases import listed
 from trimtab.compare.result import ALPHA, CandidateResult, ComparisonResult
 from trimtab.report.numbers import count, significant
 from trimtab.report.objective import better, costs, shown_interval
