@@ -1,6 +1,8 @@
 """The first sentence of a conclusion, state by state."""
 
 import itertools
+import re
+from pathlib import Path
 
 import pytest
 
@@ -188,6 +190,20 @@ def pairs(labels, shown):
 def test_without_a_reference_the_ranks_advise(ranks, shown, erratic, sentence):
     results = [candidate(label, rank, erratic=label == erratic) for label, rank in zip("abc", ranks, strict=True)]
     assert advise([*results, LOST], pairs("abc", shown), "adamw", 5, TASK).sentence == sentence
+
+
+def test_the_docs_quote_what_is_said():
+    said = {sentence for _, sentence in STATES.values()}
+    said |= {
+        "Run more seeds: with two, no difference from adamw was shown, and hardly any could be.",
+        "Use a or b: no other was shown to be better, but adamw is not ranked.",
+        "Keep adamw, or try lion: it helps on 1 of 3 tasks, and hurts on none.",
+    }
+    text = (Path(__file__).parents[2] / "docs" / "comparison.md").read_text(encoding="utf-8")
+    table = text.split("## The first sentence")[1].split("## Other columns")[0]
+    quoted = re.findall(r"^\| .* \| (.*) \|$", table, re.MULTILINE)
+    assert len(quoted) == 9
+    assert set(quoted[1:]) <= said
 
 
 def test_what_is_told_need_not_be_said_again():
