@@ -116,8 +116,8 @@ STATES = {
     ),
     "no difference from several": (
         [ADAMW, candidate("lion", 1, "same", 0.001, detectable=0.024), candidate("sgd", 1, "same", detectable=0.0055)],
-        "Keep adamw: no difference was shown, and one of 0.0055 to 0.024, depending on the candidate, would probably "
-        "have been found.",
+        "Keep adamw: no difference was shown, and one of 0.0055 to 0.024, by candidate, would probably have been "
+        "found.",
     ),
     "no difference at all": (
         [ADAMW, alike("lion", ADAMW)],

@@ -284,6 +284,16 @@ def test_on_a_phone_two_tasks_are_seen_without_scrolling_sideways(browser, tmp_p
     page.close()
 
 
+def test_the_ranking_fits_a_sheet_of_paper(browser, result, tmp_path):
+    page = browser.new_page(viewport={"width": 688, "height": 1000})  # A4 without its margins
+    page.emulate_media(media="print")
+    page.goto(write_page(result, tmp_path / "report.html").as_uri())
+    box = page.locator(".ranking").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 688
+    page.close()
+
+
 def test_what_newcomers_stumble_over_is_explained_where_it_stands_and_is_read_without_a_pointer(opened):
     table = opened.page.locator(".ranking").bounding_box()
     terms = opened.page.locator("#ranking .terms")

@@ -141,7 +141,7 @@ def _keep_for_want_of_better(kept: CandidateResult, others: Sequence[CandidateRe
         return f"Run more seeds: with two, no difference from {kept.label} was shown, and hardly any could be."
     sizes = sorted(r.against_reference.simultaneous_detectable for r in different if r.against_reference is not None)
     least, most = rounded(sizes[0]), rounded(sizes[-1])
-    found = least if least == most else f"{least} to {most}, depending on the candidate,"
+    found = least if least == most else f"{least} to {most}, by candidate,"
     return f"Keep {kept.label}: no difference was shown, and one of {found} would probably have been found."
 
 
