@@ -302,6 +302,8 @@ def test_what_newcomers_stumble_over_is_explained_where_it_stands_and_is_read_wi
         explained = terms.locator("div").filter(has=opened.page.get_by_text(term, exact=True)).locator("dd")
         expect(explained).to_be_visible()
     assert opened.page.locator("#ranking [title], #ranking abbr").count() == 0
+    opened.page.get_by_role("link", name="More on how to read it").press("Enter")
+    expect(opened.page.get_by_role("heading", name="How to read it", exact=True)).to_be_in_viewport()
     opened.page.emulate_media(media="print")
     expect(terms).to_be_visible()
     opened.page.emulate_media(media="screen")
