@@ -198,7 +198,7 @@ def test_embedded_json_cannot_end_its_element():
 
 
 def test_long_calls_may_break():
-    assert breakable("sgd(lr=1, b=<i>)") == "sgd(<wbr>lr=1,<wbr> b=&lt;i&gt;)"
+    assert breakable("sgd(lr=1, b_c=<i>)") == "sgd(<wbr>lr=1,<wbr> b_<wbr>c=&lt;i&gt;)"
 
 
 @pytest.mark.parametrize("name", ["lonely", "unfinished"])
