@@ -44,14 +44,14 @@ def over(*tasks, erratic=(), seeds=5):
         (["+=", "-+"], "Keep adamw, or try sgd: it helps on 1 of 2 tasks, and hurts on none."),
         (["+=", "+=", "-="], "Choose by the task: lion helps on 2 of 3 tasks, and hurts on 1."),
         (["++", "--"], "Choose by the task: lion or sgd helps on 1 of 2 tasks, and hurts on 1."),
-        (["==", "=="], f"{KEEP} on any of 2 tasks."),
+        (["==", "=="], f"{KEEP} on either of 2 tasks."),
         (["=="], f"{KEEP} on the only task."),
         (["=-", "=-", "=="], f"{KEEP} on any of 3 tasks, and sgd is worse on 2 of them."),
-        (["=-", "=-"], f"{KEEP} on any of 2 tasks, and sgd is worse on all of them."),
+        (["=-", "=-"], f"{KEEP} on either of 2 tasks, and sgd is worse on all of them."),
         (["=-"], f"{KEEP} on the only task, and sgd is worse on it."),
         (["--"], f"{KEEP} on the only task, and lion and sgd are worse there."),
-        (["=-", "-="], f"{KEEP} on any of 2 tasks, and lion and sgd are worse on some."),
-        (["---", "==="], f"{KEEP} on any of 2 tasks, and all 3 others are worse on some."),
+        (["=-", "-="], f"{KEEP} on either of 2 tasks, and lion and sgd are worse on some."),
+        (["---", "==="], f"{KEEP} on either of 2 tasks, and all 3 others are worse on some."),
         (["==", "??"], f"{KEEP} on a (little can be shown on b)."),
     ],
 )  # fmt: skip
@@ -96,7 +96,7 @@ def test_whose_seeds_differ_widely_is_not_recommended_blindly(tasks, erratic, se
         (1, ["??", "??"], "Run more seeds before you choose: with one, no difference can be shown."),
         (2, ["==", "=="], "Run more seeds: with two, no difference from adamw was shown, and hardly any could be."),
         (2, ["+=", "+="], "Use lion instead of adamw: it helps on both tasks."),
-        (3, ["==", "=="], f"{KEEP} on any of 2 tasks."),
+        (3, ["==", "=="], f"{KEEP} on either of 2 tasks."),
     ],
 )
 def test_few_seeds_are_no_ground_to_keep_anything(seeds, tasks, sentence):

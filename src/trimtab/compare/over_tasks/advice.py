@@ -86,7 +86,7 @@ def _keep(records: Sequence[_Record], tasks: Sequence[str], silent: Sequence[str
             f"Look at the runs of {reference} before you keep it: its seeds differ so much that little can be shown "
             "against it."
         )
-    where = "on the only task" if len(tasks) == 1 else f"on any of {len(tasks)} tasks"
+    where = {1: "on the only task", 2: "on either of 2 tasks"}.get(len(tasks), f"on any of {len(tasks)} tasks")
     if silent:
         where = f"on {listed(told)} (little can be shown on {listed(silent)})"
     worse = [record for record in records if record.hurts]
