@@ -496,7 +496,7 @@ def test_a_command_is_compared(command, tmp_path):
     assert done.exit_code == 0, done.output
     result = json.loads((tmp_path / "runs" / "train" / "results.json").read_text())
     assert [(c["label"], c["rank"]) for c in result["candidates"]] == [("mine", 1), ("worse", 2)]
-    assert "better than every other candidate" in words(done.output)
+    assert "Keep mine: worse is worse by " in words(done.output)
     assert f"{sys.executable} train.py" in done.output
     again = run("report", "runs/train")
     assert again.exit_code == 0

@@ -74,8 +74,9 @@ def comparison(shapes=SHAPES, *, seeds=10, trials=12, broken=(BROKEN,), referenc
     pairs = compared_pairs({label: _final_losses(runs[label]) for label in ranked}) if seeds > 1 else ()
     results = [_candidate(shape, runs[shape.label], ranked, pairs, reference) for shape in shapes]
     results.sort(key=lambda c: (c.rank is None, c.rank or 0, c.loss.mean if c.loss else math.inf))
+    task = TaskFacts("digits", "digits", "accuracy", "max", 0.97, _sizes(), 133_898, BATCH)
     return ComparisonResult(
-        task=TaskFacts("digits", "digits", "accuracy", "max", 0.97, _sizes(), 133_898, BATCH),
+        task=task,
         protocol=Protocol(trials, seeds, BUDGET // BATCH, BUDGET, 0, FIRST_FINAL_SEED, None),
         environment={
             "date": "2025-06-01",
@@ -85,7 +86,7 @@ def comparison(shapes=SHAPES, *, seeds=10, trials=12, broken=(BROKEN,), referenc
         },
         reference=reference,
         target="validation accuracy >= 0.97",
-        conclusion=conclude(results, pairs, reference, seeds),
+        conclusion=conclude(results, pairs, reference, seeds, task),
         candidates=tuple(results),
         pairs=pairs,
         trials=tuple(trial for shape in shapes for trial in runs[shape.label]),
@@ -162,7 +163,7 @@ def unfinished():
         environment=whole.environment,
         reference=whole.reference,
         target=whole.target,
-        conclusion=("Nothing can be ranked yet: no candidate has all its final runs.",),
+        conclusion=conclude(candidates, (), whole.reference, whole.protocol.seeds, whole.task),
         candidates=candidates,
         pairs=(),
         trials=(),

@@ -36,6 +36,9 @@ def test_everything_is_said(page, over_tasks):
         for sentence in task.conclusion:
             assert sentence in page.words
         assert task.target in page.words
+    assert page.words.index(over_tasks.conclusion[0]) < page.words.index(over_tasks.conclusion[1])
+    assert "score 1 for who is the fastest on every task" in page.words
+    assert "× the lowest cost Sample-gradients until the task's target" in page.words
     for words in ("AlgoPerf", "sample-gradients", "No interval", "Scores are of 3 tasks", "Dolan and Moré"):
         assert words in page.words
 

@@ -13,7 +13,7 @@ import pytest
 from plotly.offline import get_plotlyjs_version
 
 from tests.report.synthetic import BROKEN, HOSTILE, SHAPES, TRACEBACK, comparison
-from trimtab.report import write_all
+from trimtab.report import words, write_all
 from trimtab.report.document import breakable, embed_json, plotly_js
 from trimtab.report.figures import FIGURES
 from trimtab.report.page import render_page
@@ -100,11 +100,38 @@ def test_the_ranking_table_has_the_numbers(page, result):
     assert "10,240 10 of 10 runs" in page.words
 
 
+def test_the_heads_say_what_ranks_and_what_does_not(page):
+    assert "Ranked by Against adamw Not ranked by: accuracy Price" in page.words
+    assert "rank candidate validation loss 95 % interval verdict loss is lower by smallest detectable" in page.words
+    assert (
+        "validation 95 % interval test 95 % interval cost to target sample-gradients lr decades powers of" in page.words
+    )
+
+
+@pytest.mark.parametrize("rate", ["lr", None])
+@pytest.mark.parametrize("kind", ["task", "command"])
+def test_every_row_of_the_ranking_has_as_many_cells_as_the_head(result, kind, rate):
+    task = dataclasses.replace(result.task, kind=kind, rate=rate)
+    page = render_page(dataclasses.replace(result, task=task))
+    rows = re.findall(r"<tr.*?</tr>", page[page.index('<table class="ranking">') : page.index("</table>")], re.DOTALL)
+    widths = [
+        sum(
+            int(dict(re.findall(r'(colspan)="(\d+)"', cell)).get("colspan", 1))
+            for cell in re.findall("<t[hd].*?>", row)
+        )
+        for row in rows
+    ]
+    assert len(rows) == 2 + 2 * len(result.candidates)
+    assert set(widths) == {(8 if kind == "task" else 6) + (3 if kind == "task" else 2) + (rate is not None)}
+
+
 def test_everything_is_said(page, result):
     for sentence in result.conclusion:
         assert sentence in page.words
     for heading in ("Ranking", "Lines to paste", "All trials", "Protocol", "How to read it", "Environment"):
         assert heading in page.words
+    for term, text in (*words.columns(result), *words.glossary(result)):
+        assert f"{term}: {text}" in page.words or f"{term} {text}" in page.words
     for name, value in result.environment.items():
         assert re.search(rf"{name}\s*{value}", page.words)
     for candidate in result.candidates:
@@ -171,7 +198,7 @@ def test_embedded_json_cannot_end_its_element():
 
 
 def test_long_calls_may_break():
-    assert breakable("sgd(lr=1, b=<i>)") == "sgd(<wbr>lr=1,<wbr> b=&lt;i&gt;)"
+    assert breakable("sgd(lr=1, b_c=<i>)") == "sgd(<wbr>lr=1,<wbr> b_<wbr>c=&lt;i&gt;)"
 
 
 @pytest.mark.parametrize("name", ["lonely", "unfinished"])

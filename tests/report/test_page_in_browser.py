@@ -1,9 +1,11 @@
 """The page in a browser: it draws, sorts, filters, copies, follows the colour scheme, and asks nothing of a network."""
 
+import dataclasses
+
 import pytest
 from playwright.sync_api import expect
 
-from tests.report.synthetic import HOSTILE, TRACEBACK, over_tasks
+from tests.report.synthetic import HOSTILE, SHAPES, TRACEBACK, comparison, many_trials, over_tasks
 from tests.report.test_diagnosis import RESULT
 from trimtab.report import write_all
 from trimtab.report.diagnosis import write_diagnosis
@@ -207,6 +209,116 @@ def test_a_phone_scrolls_tables_and_not_the_page(opened):
 
     opened.page.set_viewport_size({"width": 1280, "height": 900})
     expect(opened.page.locator("#figure-curves .main-svg").first).to_have_css("width", "1200px")
+
+
+LONG = "sgd(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.001)"
+
+
+def with_a_long_label():
+    """The candidate with the long label is also the reference, whose label stands in the table's head."""
+    shapes = [dataclasses.replace(shape, label=LONG) if shape.label == "sgd" else shape for shape in SHAPES]
+    return comparison(tuple(shapes), reference=LONG)
+
+
+def of_a_command():
+    """The metric has a long name, of which more is better."""
+    whole = comparison()
+    metric = "validation_mean_average_precision_at_fifty"
+    task = dataclasses.replace(whole.task, kind="command", metric=metric, direction="max", batch_size=None)
+    return dataclasses.replace(whole, task=task)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        comparison,
+        with_a_long_label,
+        of_a_command,
+        lambda: comparison(unit=1e12),
+        lambda: comparison(seeds=2, broken=()),
+        lambda: many_trials(16, trials=6, last=LONG),
+    ],
+    ids=["plain", "long label", "command", "giant losses", "wide intervals", "sixteen candidates"],
+)
+def test_on_a_phone_the_ranking_is_seen_without_scrolling_sideways(browser, make, tmp_path):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(write_page(make(), tmp_path / "report.html").as_uri())
+    box = page.locator("#ranking .scroll").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    assert page.locator("#ranking .scroll").evaluate("box => box.scrollLeft") == 0
+    rows = page.locator(".ranking tbody tr:first-child").all()
+    assert len(rows) >= 6
+    for row in rows:
+        for column in (".rank", ".name", ".end .mean", ".end .range", ".verdict"):
+            seen = row.locator(column).evaluate(_INK)
+            assert box["x"] <= seen["left"] < seen["right"] <= box["x"] + box["width"], column
+            assert seen["right"] - seen["left"] > (4 if column == ".rank" else 20), column
+    heads = page.locator(".ranking thead tr:last-child th")
+    for place in range(4):
+        seen = heads.nth(place).evaluate(_INK)
+        assert seen["right"] <= box["x"] + box["width"]
+        assert seen["right"] - seen["left"] > 20  # words, and no columns of letters
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    page.close()
+
+
+_INK = """element => {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    const { left, right } = range.getBoundingClientRect();
+    return { left, right };
+}"""
+"""Where an element's text is, which may be more than its box or less."""
+
+
+def test_on_a_phone_two_tasks_are_seen_without_scrolling_sideways(browser, tmp_path):
+    write_all(over_tasks(("digits", "diabetes")), tmp_path)
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto((tmp_path / "report.html").as_uri())
+    box = page.locator("#ranking .scroll").bounding_box()
+    for row in page.locator(".ranking tbody tr").all():
+        for cell in row.locator(".name, .mean, .verdict, .range").all():
+            seen = cell.evaluate(_INK)
+            assert box["x"] <= seen["left"] < seen["right"] <= box["x"] + box["width"]
+    page.close()
+
+
+def test_the_ranking_fits_a_sheet_of_paper(browser, result, tmp_path):
+    page = browser.new_page(viewport={"width": 688, "height": 1000})  # A4 without its margins
+    page.emulate_media(media="print")
+    page.goto(write_page(result, tmp_path / "report.html").as_uri())
+    box = page.locator(".ranking").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 688
+    page.close()
+
+
+def test_what_newcomers_stumble_over_is_explained_where_it_stands_and_is_read_without_a_pointer(opened):
+    table = opened.page.locator(".ranking").bounding_box()
+    terms = opened.page.locator("#ranking .terms")
+    assert 0 < terms.bounding_box()["y"] - (table["y"] + table["height"]) < 120
+    for term in ("rank", "smallest detectable", "cost to target", "lr decades", "ms a step", "state"):
+        explained = terms.locator("div").filter(has=opened.page.get_by_text(term, exact=True)).locator("dd")
+        expect(explained).to_be_visible()
+    assert opened.page.locator("#ranking [title], #ranking abbr").count() == 0
+    opened.page.get_by_role("link", name="More on how to read it").press("Enter")
+    expect(opened.page.get_by_role("heading", name="How to read it", exact=True)).to_be_in_viewport()
+    opened.page.emulate_media(media="print")
+    expect(terms).to_be_visible()
+    opened.page.emulate_media(media="screen")
+
+
+def test_the_conclusion_begins_with_what_to_do_in_the_largest_letters(opened, result):
+    first = opened.page.locator(".conclusion p").first
+    expect(first).to_have_text(
+        "Use adabelief or lion instead of adamw: they lower the validation loss by 0.017 and 0.015."
+    )
+    sizes = [
+        float(p.evaluate("p => parseFloat(getComputedStyle(p).fontSize)"))
+        for p in opened.page.locator(".conclusion p").all()
+    ]
+    assert sizes[0] > max(sizes[1:])
 
 
 @pytest.mark.parametrize("name", ["lonely", "unfinished"])

@@ -14,9 +14,10 @@ def test_the_protocol_in_words(result):
         "133,898 trainable parameters."
     )
     assert "Each of 6 candidates got 12 quasi-random settings" in protocol["Tuning"]
-    assert "12,800 sample-gradients, which is 200 plain steps of 64 samples" in protocol["Tuning"]
+    assert "quasi-random settings (drawn to cover its own ranges more evenly than chance would)" in protocol["Tuning"]
+    assert "12,800 sample-gradients, which is 200 plain steps of 64 samples. A sample-gradient is" in protocol["Tuning"]
     assert "given up" not in protocol["Tuning"]
-    assert "10 fresh seeds (seeds 1000 to 1009), the same for all." in protocol["Final runs"]
+    assert "10 fresh seeds (seeds 1000 to 1009, which tuning has not seen), the same for all." in protocol["Final runs"]
     assert "touched once" in protocol["Final runs"]
     assert "10 pairs" in protocol["Statistics"]
     assert "level 5 %" in protocol["Statistics"]
@@ -25,8 +26,8 @@ def test_the_protocol_in_words(result):
 def test_the_protocol_of_one_candidate_and_one_seed(lonely):
     protocol = dict(words.protocol(lonely))
 
-    assert "The candidate got 1 quasi-random setting spread" in protocol["Tuning"]
-    assert "1 fresh seed (seed 1000). The" in protocol["Final runs"]
+    assert "The candidate got 1 quasi-random setting (drawn" in protocol["Tuning"]
+    assert "1 fresh seed (seed 1000, which tuning has not seen). The" in protocol["Final runs"]
     assert protocol["Statistics"] == "No two candidates could be tested against each other."
 
 
@@ -64,4 +65,32 @@ def test_facts_and_trouble(result):
     sgd = next(c for c in result.candidates if c.label == "sgd")
     assert words.trouble(sgd, 22) == "1 diverged, 1 failed of 22 trials"
     assert words.trouble(dataclasses.replace(sgd, trouble={}), 22) == ""
-    assert len(words.glossary(result)) == 9
+    assert facts["samples to train on / choose by / test"] == "1,077 / 360 / 360"
+    assert [term for term, _ in words.glossary(result)] == ["Rank", "95 % interval", "Verdict", "Holm's correction"]
+
+
+def test_columns_are_explained_below_the_table(result):
+    columns = dict(words.columns(result))
+
+    assert columns["rank"].endswith("The accuracy decides nothing: the best may stand anywhere.")
+    assert columns["smallest detectable"].startswith("The true difference that 10 seeds would have found")
+    assert columns["cost to target"] == (
+        "Median of the sample-gradients until this was first seen: validation accuracy >= 0.97. A dash means that most "
+        "runs did not get there. A sample-gradient is the gradient of one sample's loss: a step on 64 costs 64."
+    )
+    assert "powers of ten the good learning rates span" in columns["lr decades"]
+    assert list(columns)[-2:] == ["ms a step", "state"]
+
+
+def test_columns_of_a_command_speak_of_its_metric(result):
+    task = dataclasses.replace(
+        result.task, kind="command", metric="acc", direction="max", batch_size=None, rate="step_size"
+    )
+    columns = dict(words.columns(dataclasses.replace(result, task=task)))
+
+    assert list(columns) == ["rank", "smallest detectable", "cost to target", "step_size decades", "seconds a run"]
+    assert columns["rank"] == "First comes who is shown to have a higher acc; who cannot be told apart shares a rank."
+    assert columns["cost to target"].startswith("Median of the reported values of acc until")
+    assert "good values of step_size span" in columns["step_size decades"]
+    untuned = dataclasses.replace(result, task=dataclasses.replace(task, rate=None))
+    assert "step_size decades" not in dict(words.columns(untuned))

@@ -71,7 +71,7 @@ def analyse(
         environment=environment,
         reference=reference,
         target=target.words,
-        conclusion=conclude(results, pairs, reference, plan.seeds, task.objective),
+        conclusion=conclude(results, pairs, reference, plan.seeds, task),
         candidates=tuple(results),
         pairs=pairs,
         trials=_trial_results(plan, outcomes),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trimtab.compare.phrases import rounded
 from trimtab.compare.plan import CandidateLike
 from trimtab.compare.result import ALPHA
 from trimtab.lab import statistics
@@ -113,7 +114,7 @@ def few_seeds(seeds: int, candidates: int) -> list[str]:
     if seeds == 1:
         return ["With one seed no difference can be shown; run more seeds to rank the candidates."]
     pairs = candidates * (candidates - 1) // 2
-    few, enough = (f"{statistics.detectable_ratio(n, 1 - ALPHA / pairs):.2g}" for n in (seeds, _ENOUGH_SEEDS))
+    few, enough = (rounded(statistics.detectable_ratio(n, 1 - ALPHA / pairs)) for n in (seeds, _ENOUGH_SEEDS))
     return [
         f"With two seeds, a difference is found four times out of five only if it is {few} times its standard "
         f"deviation between seeds; with {_ENOUGH_SEEDS}, {enough} times are enough. Run more seeds before you believe "

@@ -1,40 +1,36 @@
 """What follows from a comparison, in a few sentences that say no more than was shown."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from trimtab.compare.advice import advise
 from trimtab.compare.cautions import few_seeds
-from trimtab.compare.result import CandidateResult, Pair
+from trimtab.compare.phrases import listed, rounded
+from trimtab.compare.result import CandidateResult, Pair, TaskFacts
 
 
 def conclude(
-    results: Sequence[CandidateResult],
-    pairs: Sequence[Pair],
-    reference: str,
-    seeds: int,
-    objective: str = "validation loss",
+    results: Sequence[CandidateResult], pairs: Sequence[Pair], reference: str, seeds: int, task: TaskFacts
 ) -> tuple[str, ...]:
-    """Writes the conclusion.
+    """Writes the conclusion, which begins with what to do.
 
     Args:
         results: best first, the candidates that could not be ranked last.
         pairs: all pairs of ranked candidates.
         reference: label of the candidate that verdicts compare with.
         seeds: of the final runs.
-        objective: name of the number that candidates are compared by.
+        task: what was compared, and on what.
     """
     ranked = [result for result in results if result.rank is not None]
-    sentences = []
+    advice = advise(results, pairs, reference, seeds, task)
+    sentences = [advice.sentence]
     if not ranked:
-        return ("Nothing can be ranked yet: no candidate has all its final runs.",)
-    if len(ranked) == 1:
-        sentences.append(f"{ranked[0].label} is the only candidate that could be ranked: there is nothing to compare.")
-    elif seeds < 2:
-        sentences += few_seeds(seeds, len(ranked))
-    else:
-        sentences.append(_leaders([result.label for result in ranked if result.rank == 1], len(ranked), pairs))
+        return (advice.sentence,)  # why is said of each candidate in the table
+    if len(ranked) > 1 and seeds > 1:
+        if len(ranked) > 2:  # of two, everything is said already
+            sentences.append(_leaders([result.label for result in ranked if result.rank == 1], len(ranked), pairs))
         sentences += _erratic(ranked)
-        if any(result.verdict in ("helps", "hurts") for result in ranked):
-            sentences += _against(ranked, reference, objective)
+        if len(ranked) > 2 and any(result.verdict in ("helps", "hurts") for result in ranked):
+            sentences += _against(ranked, reference, task.objective, advice.told)
         sentences += [*_power(ranked, pairs, reference), *few_seeds(seeds, len(ranked))]
     sentences += [f"{result.label}: {result.note}." for result in results if result.rank is None]
     return tuple(sentences)
@@ -51,16 +47,17 @@ def _leaders(first: list[str], candidates: int, pairs: Sequence[Pair]) -> str:
     return f"{first[0]} alone has the first rank: each other candidate is worse than some candidate."
 
 
-def _against(ranked: list[CandidateResult], reference: str, objective: str) -> list[str]:
+def _against(ranked: list[CandidateResult], reference: str, objective: str, told: Collection[str]) -> list[str]:
+    """Who is better and who is worse, apart from what has been told in full, and who is neither."""
     sentences = []
-    for verdict, words in (("helps", "better"), ("hurts", "worse")):
-        found = [
-            f"{result.label} by {abs(result.against_reference.improvement):.3g}"
+    for verdict, words in (("helps", "Better"), ("hurts", "Worse")):
+        found = {
+            result.label: f"{result.label} by {rounded(abs(result.against_reference.improvement), 3)}"
             for result in ranked
             if result.verdict == verdict and result.against_reference is not None
-        ]
-        if found:
-            sentences.append(f"{words.capitalize()} than {reference} in {objective}: {listed(found)}.")
+        }
+        if not found.keys() <= set(told):
+            sentences.append(f"{words} than {reference} in {objective}: {listed(list(found.values()))}.")
     same = [result.label for result in ranked if result.verdict == "no difference shown"]
     if same:
         sentences.append(f"No difference from {reference} was shown for {listed(same)}.")
@@ -83,7 +80,7 @@ def _power(ranked: Sequence[CandidateResult], pairs: Sequence[Pair], reference: 
     against = [result.against_reference for result in ranked]
     tested = [pair for pair in against if pair is not None and not pair.shown and not _identical(pair, ranked)]
     if tested:
-        by_candidate = listed([f"{pair.simultaneous_detectable:.2g} for {pair.first}" for pair in tested])
+        by_candidate = listed([f"{rounded(pair.simultaneous_detectable)} for {pair.first}" for pair in tested])
         return [
             *sentences,
             f"Where no difference from {reference} was shown, one of this size would have been found four times out of "
@@ -91,7 +88,7 @@ def _power(ranked: Sequence[CandidateResult], pairs: Sequence[Pair], reference: 
         ]
     sizes = sorted(pair.simultaneous_detectable for pair in undecided if pair not in same)
     if sizes and not any(pair is not None for pair in against):
-        least, most = f"{sizes[0]:.2g}", f"{sizes[-1]:.2g}"
+        least, most = rounded(sizes[0]), rounded(sizes[-1])
         between = least if least == most else f"{least} to {most}, depending on the pair,"
         sentences.append(
             f"Where no difference was shown, one of {between} would have been found four times out of five."
@@ -102,8 +99,3 @@ def _power(ranked: Sequence[CandidateResult], pairs: Sequence[Pair], reference: 
 def _identical(pair: Pair, ranked: Sequence[CandidateResult]) -> bool:
     ends = {result.label: result.final_losses for result in ranked}
     return ends[pair.first] == ends[pair.second]
-
-
-def listed(words: Sequence[str]) -> str:
-    """Returns words as they stand in a sentence."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

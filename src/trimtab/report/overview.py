@@ -43,6 +43,7 @@ def _context(result: ResultOverTasks) -> dict[str, Any]:
         "links": {name: f"{quote(name)}/report.html" for name in result.tasks},
         "facts": words.facts(result),
         "method": words.method(result),
+        "columns": words.columns(result),
         "reading": words.reading(result),
         "captions": words.captions(result),
         "descriptions": words.descriptions(result),

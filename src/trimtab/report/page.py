@@ -54,6 +54,8 @@ def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
         "facts": words.task_facts(result),
         "protocol": words.protocol(result),
         "glossary": words.glossary(result),
+        "columns_explained": words.columns(result),
+        "trials_explained": words.trials(result),
         "captions": words.captions(result),
         "descriptions": words.descriptions(result),
         "trials": table,

@@ -2,7 +2,7 @@
 
 import re
 
-from trimtab.compare.conclusion import listed
+from trimtab.compare.phrases import listed
 from trimtab.compare.result import ALPHA, CandidateResult, ComparisonResult
 from trimtab.report.numbers import count, significant
 from trimtab.report.objective import better, costs, shown_interval
@@ -17,12 +17,15 @@ def task_facts(result: ComparisonResult) -> list[tuple[str, str]]:
         own = [
             ("steps a run", f"{protocol.steps:,} × {task.batch_size:,} samples"),
             ("parameters", f"{task.parameters:,}"),
-            ("data", " / ".join(f"{size:,}" for size in task.samples.values())),
+            (
+                f"samples to {' / '.join(map(_purpose, task.samples))}",
+                " / ".join(f"{size:,}" for size in task.samples.values()),
+            ),
         ]
     return [
         ("candidates", f"{len(result.candidates)}"),
         ("settings tried for each", f"{protocol.trials}"),
-        ("fresh seeds", f"{protocol.seeds}"),
+        ("fresh seeds, after tuning", f"{protocol.seeds}"),
         *own,
         ("metric", f"{task.metric}, {'higher' if task.direction == 'max' else 'lower'} is better"),
         ("reference", result.reference),
@@ -38,10 +41,13 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
     seeds = f"seed {last}" if made.seeds == 1 else f"seeds {made.first_final_seed} to {last}"
     pruned = f" Hopeless tuning runs were given up early ({made.pruning})." if made.pruning else ""
     tuning = (
-        f"{each} got {count(made.trials, 'quasi-random setting')} spread over its own ranges, every run with seed "
-        f"{made.tuning_seed}"
+        f"{each} got {count(made.trials, 'quasi-random setting')} (drawn to cover its own ranges more evenly than "
+        f"chance would), every run with seed {made.tuning_seed}"
     )
-    final = f"That setting ran on {count(made.seeds, 'fresh seed')} ({seeds}){', the same for all' if several else ''}."
+    final = (
+        f"That setting ran on {count(made.seeds, 'fresh seed')} ({seeds}, which tuning has not seen)"
+        f"{', the same for all' if several else ''}."
+    )
     is_task = task.kind == "task"
     return [
         *(_task_paragraphs(result, tuning, pruned) if is_task else _command_paragraphs(result, tuning, pruned)),
@@ -66,16 +72,20 @@ _TESTED = "The test data were touched once, at the end of these runs, and chose 
 
 def _task_paragraphs(result: ComparisonResult, tuning: str, pruned: str) -> list[tuple[str, str]]:
     task, made = result.task, result.protocol
-    purposes = {"train": "to train on", "validation": "to choose by", "test": "to test"}
-    splits = ", ".join(f"{count(size, 'sample')} {purposes.get(name, name)}" for name, size in task.samples.items())
+    splits = ", ".join(f"{count(size, 'sample')} to {_purpose(name)}" for name, size in task.samples.items())
     name = task.name if task.name == task.reference else f"{task.name} ({task.reference})"
     budget = (
         f" and a budget of {count(made.budget or 0, 'sample-gradient')}, which is "
-        f"{count(made.steps or 0, 'plain step')} of {count(task.batch_size or 0, 'sample')}. A method that computes "
-        f"two gradients a step gets half the steps.{pruned}"
+        f"{count(made.steps or 0, 'plain step')} of {count(task.batch_size or 0, 'sample')}. "
+        f"{SAMPLE_GRADIENT}. A method that computes two gradients a step gets half the steps.{pruned}"
     )
     parameters = count(task.parameters or 0, "trainable parameter")
     return [("Task", f"{name}: {splits}; {parameters}."), ("Tuning", tuning + budget)]
+
+
+def _purpose(split: str) -> str:
+    """What the samples of a split are there to do."""
+    return {"train": "train on", "validation": "choose by"}.get(split, split)
 
 
 def _command_paragraphs(result: ComparisonResult, tuning: str, pruned: str) -> list[tuple[str, str]]:
@@ -104,7 +114,7 @@ def _plural(result: ComparisonResult) -> str:
 
 
 def glossary(result: ComparisonResult) -> list[tuple[str, str]]:
-    """Returns what the columns and marks mean, term and explanation."""
+    """Returns what rank, intervals and verdicts mean, term and explanation."""
     return [
         (
             "Rank",
@@ -129,40 +139,49 @@ def glossary(result: ComparisonResult) -> list[tuple[str, str]]:
             "With many pairs, some look different by luck. The correction asks more of each, so that the chance of any "
             f"false difference in the whole table stays below {100 * ALPHA:g} %.",
         ),
-        (
-            "Smallest detectable",
-            "The true difference that this many seeds would have found four times out of five, among so many pairs. If "
-            "it is larger than what you care about, no difference shown means: run more seeds.",
-        ),
-        (
-            "Cost to target",
-            f"Median of the {costs(result)} until the target was first seen. A dash means that most runs did not "
-            "get there; the small number says how many did.",
-        ),
-        *_prices(result),
     ]
 
 
-def _prices(result: ComparisonResult) -> list[tuple[str, str]]:
-    task = result.task
-    if task.kind == "command":
-        rate = (
-            f"Width of the range of {task.rate} whose tuning runs are within 1 % of the best, in powers of ten. Wider "
-            "is easier to tune."
+SAMPLE_GRADIENT = "A sample-gradient is the gradient of one sample's loss"
+
+
+def columns(result: ComparisonResult) -> list[tuple[str, str]]:
+    """Returns what stands below the ranking table: the columns that do not explain themselves, and what they are."""
+    task, seeds = result.task, count(result.protocol.seeds, "seed")
+    alone = f" The {task.metric} decides nothing: the best may stand anywhere." if task.kind == "task" else ""
+    unit = f" {SAMPLE_GRADIENT}: a step on {task.batch_size} costs {task.batch_size}." if task.batch_size else ""
+    found = [
+        (
+            "rank",
+            f"First comes who is shown to have a {better(result)} {task.objective}; who cannot be told apart shares a "
+            f"rank.{alone}",
+        ),
+        (
+            "smallest detectable",
+            f"The true difference that {seeds} would have found four times out of five, among so many pairs. If you "
+            "care about smaller ones, run more seeds.",
+        ),
+        (
+            "cost to target",
+            f"Median of the {costs(result)} until this was first seen: {result.target}. A dash means that most runs "
+            f"did not get there.{unit}",
+        ),
+    ]
+    if task.rate:
+        rates = "learning rates" if task.kind == "task" else f"values of {task.rate}"
+        found.append(
+            (
+                f"{task.rate} decades",
+                f"How many powers of ten the good {rates} span, those within 1 % of the best in tuning. Wider is "
+                "easier to tune.",
+            )
         )
-        time = "Median wall-clock time of a run that came to its end: runs at the same time shared the machine."
-        return [*([(f"{task.rate} decades", rate)] if task.rate else []), ("Seconds a run", time)]
+    if task.kind == "command":
+        return [*found, ("seconds a run", "Median of the runs that came to their end; they shared the machine.")]
     return [
-        (
-            "lr decades",
-            "Width of the range of learning rates whose tuning loss is within 1 % of the best, in powers of ten. Wider "
-            "is easier to tune.",
-        ),
-        (
-            "ms a step",
-            "Median wall-clock time of a step with its loss and gradient, as the workers ran: they shared the machine.",
-        ),
-        ("State", "Memory that the optimizer keeps between steps, beside the parameters and their gradients."),
+        *found,
+        ("ms a step", "Median time of a step with its loss and gradient, as the workers ran: they shared the machine."),
+        ("state", "Memory that the optimizer keeps between steps, beside the parameters and their gradients."),
     ]
 
 
@@ -173,6 +192,7 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
     objective = f"{task.objective[0].upper()}{task.objective[1:]}" if task.kind == "task" else task.objective
     edge = "top" if side == "lower" else "bottom"
     matters = "How much the learning rate matters" if task.kind == "task" else f"How much {task.rate} matters"
+    unit = f" {SAMPLE_GRADIENT}." if task.kind == "task" else ""
     return {
         "ranking": (
             "Where they end",
@@ -186,8 +206,8 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
         ),
         "curves": (
             "Learning curves",
-            f"Final runs: the line is the mean over {seeds}, the band reaches from the lowest to the highest. Click a "
-            "name to hide it, twice to see it alone.",
+            f"Final runs: the line is the mean over {seeds}, the band reaches from the lowest to the highest.{unit} "
+            "Click a name to hide it, twice to see it alone.",
         ),
         "pace": (
             "What was set on the way",
@@ -205,6 +225,15 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
             "better.",
         ),
     }
+
+
+def trials(result: ComparisonResult) -> str:
+    """Returns what the phases in the table of trials are."""
+    made = result.protocol
+    return (
+        f"Phase tune: settings that were tried, all with seed {made.tuning_seed}. Phase final: the best of them, on "
+        f"{count(made.seeds, 'fresh seed')}; ranks and verdicts are of these runs."
+    )
 
 
 def descriptions(result: ComparisonResult) -> dict[str, str]:

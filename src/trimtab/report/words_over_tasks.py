@@ -2,6 +2,7 @@
 
 from trimtab.compare.over_tasks.result import ResultOverTasks
 from trimtab.report.numbers import count
+from trimtab.report.words import SAMPLE_GRADIENT
 
 
 def facts(result: ResultOverTasks) -> list[tuple[str, str]]:
@@ -12,7 +13,7 @@ def facts(result: ResultOverTasks) -> list[tuple[str, str]]:
         ("tasks", f"{len(result.tasks)}"),
         ("candidates", f"{len(result.profiles)}"),
         ("settings tried for each", f"{made[0].trials} on each task"),
-        ("fresh seeds", " to ".join(map(str, seeds[:: max(1, len(seeds) - 1)]))),
+        ("fresh seeds, after tuning", " to ".join(map(str, seeds[:: max(1, len(seeds) - 1)]))),
         ("trials", f"{sum(len(task.trials) for task in result.tasks.values()):,}"),
         ("tasks that count", f"{len(result.counted)}"),
         ("reference", result.reference),
@@ -55,6 +56,25 @@ def method(result: ResultOverTasks) -> list[tuple[str, str]]:
     ]
 
 
+def columns(result: ResultOverTasks) -> list[tuple[str, str]]:
+    """Returns what stands below the table: what its columns hold."""
+    return [
+        (
+            "score",
+            f"1 for who is the fastest on every task, 0 for who nowhere comes within {result.tau_max:g} times the "
+            f"fastest, over {count(len(result.counted), 'task')}. It describes, and is no test.",
+        ),
+        (
+            "× the lowest cost",
+            f"Sample-gradients until the task's target, over those of the fastest candidate there. {SAMPLE_GRADIENT}.",
+        ),
+        (
+            "rank, helps, hurts",
+            "By the loss at the end of that task's runs. A cost is how soon the target was reached: they may disagree.",
+        ),
+    ]
+
+
 def reading(result: ResultOverTasks) -> list[tuple[str, str]]:
     """Returns what to be wary of, term and explanation."""
     return [
@@ -72,8 +92,7 @@ def reading(result: ResultOverTasks) -> list[tuple[str, str]]:
         (
             "Verdict",
             f"Against {result.reference} on one task, by the paired t test over its seeds, corrected for the pairs of "
-            "that task. Over several tasks, some verdict is wrong by luck more often than 5 % of the time. A verdict "
-            "is about the loss at the end, a cost about how soon the target is reached: they may disagree.",
+            "that task. Over several tasks, some verdict is wrong by luck more often than 5 % of the time.",
         ),
         ("Targets", " ".join(f"{name}: {task.target}." for name, task in result.tasks.items())),
     ]

@@ -146,7 +146,7 @@ def test_more_is_better_if_asked(here):
     assert (good.label, good.rank, good.metric.mean) == ("good", 1, pytest.approx(0.91, abs=0.01))
     assert (bad.rank, good.verdict) == (2, "helps")
     assert good.against_reference.improvement == pytest.approx(0.409009)
-    assert "Better than bad in acc: good by 0.4" in " ".join(result.conclusion)
+    assert result.conclusion[0].startswith("Use good instead of bad: it raises acc by 0.41 (")
     assert result.target.startswith("acc >= 0.5")
 
 

@@ -68,7 +68,7 @@ def test_without_a_target_of_the_task_the_reference_needs_complete_runs():
     result = over({"two": dataclasses.replace(whole, candidates=broken)})
     assert result.left_out == {"two": "it has no target: the reference has no complete runs"}
     assert [p.score for p in result.profiles] == [None, None, None]
-    assert result.conclusion[0] == "Nothing can be said over the tasks yet: none of them counts."
+    assert "Nothing can be said over the tasks yet: none of them counts." in result.conclusion
     assert "adamw is not ranked on two; the page of the task says why." in result.conclusion
     assert not result.ranked
 
@@ -76,19 +76,22 @@ def test_without_a_target_of_the_task_the_reference_needs_complete_runs():
 def test_the_conclusion_says_how_many_tasks_there_were_and_that_scores_are_no_test():
     words = " ".join(over({"one": task(ONE), "two": task(TWO)}).conclusion)
     assert words.startswith(
+        "Use lion instead of adamw: it helps on both tasks. Against adamw, by the test of each task: "
+    )
+    assert (
         "adamw comes closest to the fastest over 2 tasks, with a score of 0.83 (1 is the fastest everywhere); then "
         "lion 0.67 and sgd 0.00. Scores describe these 2 tasks and are no test: they have no interval"
-    )
+    ) in words
     assert "by the test of each task: lion helps on one and two." in words
     assert "corrected within a task, not over the tasks" in words
     assert "No difference from adamw was shown on any task for sgd." in words
 
 
 def test_equal_scores_share_the_first_place_in_words_too():
-    words = over({"one": task(ONE), "two": task({"adamw": 10.0, "lion": 20.0, "sgd": None})}).conclusion[0]
-    assert words.startswith("lion and adamw come closest to the fastest over 2 tasks, with a score of 0.83")
-    nobody = over({"one": task(NOBODY)}).conclusion[0]
-    assert nobody == "No candidate reaches the target of any task: all scores are 0."
+    words = over({"one": task(ONE), "two": task({"adamw": 10.0, "lion": 20.0, "sgd": None})}).conclusion
+    shared = "lion and adamw come closest to the fastest over 2 tasks, with a score of 0.83"
+    assert any(sentence.startswith(shared) for sentence in words)
+    assert "No candidate reaches the target of any task: all scores are 0." in over({"one": task(NOBODY)}).conclusion
 
 
 def test_results_are_strict_json():

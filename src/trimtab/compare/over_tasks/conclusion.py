@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from trimtab.compare.conclusion import listed
+from trimtab.compare.over_tasks.advice import advise
 from trimtab.compare.over_tasks.result import CandidateProfile
+from trimtab.compare.phrases import listed
 from trimtab.compare.result import CandidateResult, ComparisonResult
 
 
@@ -14,7 +15,7 @@ def conclude(
     left_out: Mapping[str, str],
     reference: str,
 ) -> tuple[str, ...]:
-    """Writes the conclusion.
+    """Writes the conclusion, which begins with what to do.
 
     Args:
         tasks: what each task showed.
@@ -23,7 +24,7 @@ def conclude(
         left_out: names of the others, and why.
         reference: label of the candidate that verdicts compare with.
     """
-    sentences = [*_scores(profiles, len(counted)), *_verdicts(tasks, reference)]
+    sentences = [advise(tasks, reference), *_verdicts(tasks, reference), *_scores(profiles, len(counted))]
     sentences += [f"{name} does not count for the scores: {reason}." for name, reason in left_out.items()]
     for label in (profile.label for profile in profiles):
         places = [name for name, result in tasks.items() if _of(result, label).rank is None]

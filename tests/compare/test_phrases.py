@@ -1,0 +1,29 @@
+import pytest
+
+from trimtab.compare.phrases import either, listed, rounded
+
+
+@pytest.mark.parametrize(
+    ("words", "all_of_them", "one_of_them"),
+    [
+        (["a"], "a", "a"),
+        (["a", "b"], "a and b", "a or b"),
+        (["a", "b", "c"], "a, b and c", "a, b or c"),
+        (["a", "b", "c", "d"], "a, b, c and d", "a, b or one of 2 others"),
+    ],
+)
+def test_words_stand_in_a_sentence(words, all_of_them, one_of_them):
+    assert (listed(words), either(words)) == (all_of_them, one_of_them)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0312, "0.031"), (0.05, "0.05"), (1234.5, "1200"), (172.9, "170"), (0.0, "0"), (8.44e-14, "8.4e-14"),
+     (3.21e12, "3.2e+12"), (-0.0209, "-0.021")],
+)  # fmt: skip
+def test_numbers_have_two_digits_and_no_power_of_ten_where_they_need_none(value, text):
+    assert rounded(value) == text
+
+
+def test_more_digits_may_be_asked_for():
+    assert rounded(1234.5, 3) == "1230"
