@@ -159,7 +159,7 @@ def test_trials_of_another_protocol_are_refused(register, tmp_path, monkeypatch)
     register("INCONCLUSIVE")
     run(tmp_path)
     monkeypatch.setattr("trimtab.claims.runner.protocol_hash", lambda reference: "another")
-    with pytest.raises(StudyMismatchError, match="protocol"):
+    with pytest.raises(StudyMismatchError, match="the claim's experiment has changed since"):
         list(verify(["toy"], tmp_path))
 
 

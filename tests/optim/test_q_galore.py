@@ -1,6 +1,7 @@
 import copy
 import io
 import logging
+import math
 import warnings
 import weakref
 from typing import ClassVar

@@ -336,7 +336,7 @@ def test_the_inner_search_begins_at_the_longest_step_that_could_pass():
     gradient, residual = -X.T @ Y / 3, Y
     optimizer.step(lambda: X @ theta, loss=squared)
     bound = float(residual.square().sum() / 6 / (0.5 * gradient.square().sum()))
-    assert optimizer.state[theta]["inner_groups"][0]["lr"] == pytest.approx(bound, rel=1e-12)
+    assert optimizer.param_groups[0]["inner_groups"][0]["lr"] == pytest.approx(bound, rel=1e-12)
     found = optimizer.state[theta]["inner.step_size"]
     assert 0 < found <= bound
     curvature = float(gradient @ (X.T @ X / 3) @ gradient / gradient.square().sum())

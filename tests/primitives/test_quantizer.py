@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trimtab.primitives.packing import unpacked
-from trimtab.primitives.quantizer import QuantizedTensor, quantize_affine
+from trimtab.primitives.quantizer import quantize_affine
 from trimtab.primitives.rounding import rounding_key
 
 CARD = (-1.0, -0.25, 0.1, 1.0)
@@ -117,13 +117,6 @@ def drift(rounded_at_random):
 def test_small_steps_add_up_only_if_they_are_rounded_at_random():
     assert drift(rounded_at_random=False) == 0
     assert 1 <= drift(rounded_at_random=True) <= 23
-
-
-def test_saved_and_put_together_again():
-    quantized = quantize_affine(torch.randn(5, 7), 3, 4)
-    again = QuantizedTensor.from_saved(quantized.saved())
-    assert torch.equal(again.dequantize(), quantized.dequantize())
-    assert again.saved().keys() == set(QuantizedTensor.saved_names())
 
 
 @pytest.mark.parametrize(

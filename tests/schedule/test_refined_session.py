@@ -146,7 +146,7 @@ def test_an_optimizer_that_computes_its_own_gradients_is_refused_before_the_firs
 
 
 def test_what_stands_between_it_and_the_gradients_does_not_hide_them():
-    session, plain = (session_of(text, task=Still()) for text in ("adamw+adabatch+refined", "adamw"))
+    session, plain = (session_of(text, task=Still()) for text in ("adamw+adadagrad+refined", "adamw"))
     recorder = GradientNormRecorder(plain.optimizer, "l1")
     session.step()
     plain.step()
@@ -168,8 +168,8 @@ def test_bad_settings_are_named(settings, message):
 
 
 def test_its_lines_can_be_pasted():
-    code = parse_expression("adamw+refined(smoothing=0.2)").code({"lr": 0.1, "weight_decay": 0.0})
-    values = {"model": nn.Linear(2, 2), "total_steps": 4}
+    code = parse_expression("adamw+refined(smoothing=0.2)").code({"lr": 0.1, "weight_decay": 0.0}, 4)
+    values = {"model": nn.Linear(2, 2)}
     exec(code, values)
     for step in range(4):
         values["model"].weight.grad = torch.full((2, 2), 2.0 if step == 0 else 1.0)

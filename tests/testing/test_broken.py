@@ -703,7 +703,7 @@ FAULTS = {
     IgnoresSchedules: "scheduler added_group refuses_later zero_lr tensor_lr_saved",
     ZeroesInfinity: "grad_scaler expanded_gradients",
     UnscalesAgain: "grad_scaler",
-    CatchesGradients: "between_backward_and_step",
+    CatchesGradients: "between_backward_and_step frozen_parameters copied_attributes",
     DropsNames: "named_parameters names_of_a_state",
     AcceptsDuplicates: "duplicates_refused",
     WritesToCallersGroup: "callers_groups_not_aliased",

@@ -1,6 +1,5 @@
 """What GaLore knows of one matrix: its place, its subspace, how that is saved, and what happens in a step."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
@@ -16,6 +15,9 @@ from trimtab.primitives.rounding import rounding_key
 
 ProjectionType: TypeAlias = Literal["std", "reverse_std", "left", "right"]
 Settings: TypeAlias = Mapping[str, Any]
+
+_NO_SIMILARITY = -1.0
+"""Stands where none is noted yet; they are not negative."""
 
 _OF_CODES = ("codes", "scale", "zero", "bits", "group_size")
 """What a projection in few bits consists of, beside its shape."""
@@ -78,7 +80,7 @@ class Subspace:
         else:
             entries["projection"] = self.projection
         if remembered:
-            empty = [math.nan] * (remembered - len(self.similarities))
+            empty = [_NO_SIMILARITY] * (remembered - len(self.similarities))
             entries["similarities"] = torch.tensor([*self.similarities, *empty], dtype=torch.float64)
         return entries if self.first_vector is None else {**entries, "first_vector": self.first_vector}
 
@@ -104,7 +106,7 @@ class Subspace:
         if len(shape) != 2 or shape[1] != wanted:
             raise ValueError(f"a saved projection has shape {shape}, and its parameter has {tuple(param.shape)}")
         noted = (
-            [each for each in kept["similarities"].tolist() if not math.isnan(each)] if "similarities" in kept else ()
+            [each for each in kept["similarities"].tolist() if each != _NO_SIMILARITY] if "similarities" in kept else ()
         )
         return replace(found, similarities=tuple(noted), first_vector=kept.get("first_vector"))
 

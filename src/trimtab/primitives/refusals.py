@@ -54,9 +54,9 @@ def refuse_shared_elements(group: Group, owner: str) -> None:
         ValueError: some are.
     """
     for index, param in enumerate(group["params"]):
-        if not is_lazy(param) and any(
-            size > 1 and not step for size, step in zip(param.shape, param.stride(), strict=True)
-        ):
+        if is_lazy(param) or param.layout is not torch.strided:
+            continue
+        if any(size > 1 and not step for size, step in zip(param.shape, param.stride(), strict=True)):
             raise ValueError(
                 f"{owner} moves every element by itself, and those of {parameter_name(group, index)} share memory: its "
                 f"shape {tuple(param.shape)} comes of expand(); make the parameter of a clone() of it"

@@ -1,5 +1,6 @@
 """Checks of what stands around an optimizer: groups, schedulers, gradient scaling."""
 
+import math
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
@@ -184,14 +185,14 @@ class TrainingChecks(Suite):
 
 
 def plain(value: Any) -> Any:
-    """Returns nested containers as comparable plain values."""
+    """Returns nested containers as comparable plain values, of which NaN equals itself."""
     if isinstance(value, torch.Tensor):
-        return value.tolist()
+        return plain(value.tolist())
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    return value
+    return "nan" if isinstance(value, float) and math.isnan(value) else value
 
 
 def same(one: Any, other: Any) -> bool:
