@@ -233,9 +233,10 @@ def test_the_directory_that_is_meant_is_offered(finished, monkeypatch):
 
 
 def test_one_seed_is_warned_of_before_anything_runs(task, tmp_path):
-    options = ["--candidates", "sgd,lion", "--steps", "5", "--trials", "1", "--out", tmp_path / "out", "--dry-run"]
-    assert "With one seed no difference can be shown" in words(run("compare", task, *options, "--seeds", "1").output)
-    assert "With one" not in run("compare", task, *options, "--seeds", "3").output
+    options = ["--candidates", "adamw,sgd", "--steps", "5", "--trials", "1", "--out", tmp_path / "out", "--dry-run"]
+    warning = "With one seed no difference can be shown"
+    assert warning in words(run("compare", task, *options, "--seeds", "1").output)
+    assert warning not in words(run("compare", task, *options, "--seeds", "3").output)
 
 
 def test_a_candidate_that_cannot_be_ranked_is_exit_code_one(task, tmp_path):
