@@ -260,7 +260,8 @@ CALLS = {
          "direction": lambda value: isinstance(value, str) and value in ("max", "min")},
     ),
     "store:Store": Call(store, {}, {"location": unclear, "manifest": unclear,
-                                    "limits": optional(lambda value: isinstance(value, Limits))}),
+                                    "limits": optional(lambda value: isinstance(value, Limits)),
+                                    "words": optional(callable)}),
     "store:read_store": Call(read_store, {}, {"location": unclear}),
     "task:Metric": Call(
         Metric,

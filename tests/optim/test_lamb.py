@@ -12,6 +12,7 @@ from tests.optim.trajectory import (
     resume_in_a_new_process,
 )
 from trimtab.optim import Lamb
+from trimtab.optim.lamb import trust_ratio
 
 pytestmark = pytest.mark.usefixtures("each_mode")
 
@@ -168,3 +169,13 @@ def test_resumes_bit_for_bit_in_a_new_process(tmp_path):
 def test_bad_settings_are_named(settings, error, message):
     with pytest.raises(error, match=message):
         Lamb(random_parameters(), **settings)
+
+
+@pytest.mark.parametrize("bounds", [None, (0.5, 2.0)])
+def test_a_ratio_of_numbers_is_that_of_tensors(bounds):
+    norms = torch.tensor([0.0, 0.1, 1.0, 3.0, float("inf")], dtype=torch.float64)
+    weights, directions = norms.repeat_interleave(5), norms.repeat(5)
+    pairs = zip(weights.tolist(), directions.tolist(), strict=True)
+    found = torch.tensor([trust_ratio(*pair, bounds=bounds) for pair in pairs], dtype=torch.float64)
+    assert torch.equal(found.nan_to_num(-1), trust_ratio(weights, directions, bounds=bounds).nan_to_num(-1))
+    assert trust_ratio(3.0, 0.1, bounds=bounds) == pytest.approx(30.0 if bounds is None else 20.0)

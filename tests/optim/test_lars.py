@@ -13,6 +13,7 @@ from tests.optim.trajectory import (
     resume_in_a_new_process,
 )
 from trimtab.optim import Lars
+from trimtab.optim.lars import of_both_norms, of_sum
 
 pytestmark = pytest.mark.usefixtures("each_mode")
 
@@ -129,3 +130,14 @@ def test_resumes_bit_for_bit_in_a_new_process(tmp_path, variant):
 def test_bad_settings_are_refused(settings):
     with pytest.raises(ValueError, match=r"nesterov=True needs|variant=|eps="):
         Lars(random_parameters(), **settings)
+
+
+@pytest.mark.parametrize("factor", [of_both_norms, of_sum])
+def test_a_factor_of_numbers_is_that_of_tensors(factor):
+    settings = {"weight_decay": 0.1, "trust_coefficient": 0.01, "eps": 0.5}
+    norms = torch.tensor([0.0, 0.1, 1.0, 3.0, float("inf")], dtype=torch.float64)
+    weights, others = norms.repeat_interleave(5), norms.repeat(5)
+    pairs = zip(weights.tolist(), others.tolist(), strict=True)
+    found = torch.tensor([factor(*pair, **settings) for pair in pairs], dtype=torch.float64)
+    assert torch.equal(found.nan_to_num(-1), factor(weights, others, **settings).nan_to_num(-1))
+    assert factor(0.0, 3.0, **settings) == factor(3.0, 0.0, **settings) == 1.0

@@ -36,6 +36,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, column, select, table
 
+from trimtab.lab.checks import check_callable
 from trimtab.lab.database import Database, Location, existing, shown
 from trimtab.lab.errors import InputError, NoStudyError, StoreAwayError, StudyMismatchError
 from trimtab.lab.lease import Heart, Leases, Limits
@@ -79,6 +80,8 @@ class Store:
     ) -> None:
         if limits is not None and not isinstance(limits, Limits):
             raise InputError(f"limits={limits!r}: Limits are needed")
+        if words is not None:
+            check_callable("words", words)
         plain = _plain(manifest)
         self._words = _both if words is None else words
         self.limits = Limits() if limits is None else limits

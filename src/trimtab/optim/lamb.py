@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, ClassVar, Literal, Unpack
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
@@ -17,7 +16,7 @@ from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.primitives.directions import adam, adam_scalars
 from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, flag, one_of, optional, pair
-from trimtab.primitives.walk import NormScaling, norm_ratio
+from trimtab.primitives.walk import Norm, NormScaling, norm_ratio
 
 ADAPTED = one_of("matrices", True, False)
 BOUNDS = optional(pair(NON_NEGATIVE))
@@ -119,16 +118,18 @@ class Lamb(FlatOptimizer):
 
 
 def trust_ratio(
-    weight_norm: Float[Tensor, "..."],
-    direction_norm: Float[Tensor, "..."],
+    weight_norm: Norm,
+    direction_norm: Norm,
     *,
     bounds: tuple[float, float] | None,
     **_: float,
-) -> Float[Tensor, "..."]:
+) -> Norm:
     """Returns the norm of the weight, kept within bounds, over that of the direction; one where either is zero."""
     ratio = norm_ratio(weight_norm, direction_norm)
     if bounds is None:
         return ratio
+    if isinstance(weight_norm, float):
+        return norm_ratio(min(max(weight_norm, bounds[0]), bounds[1]), direction_norm) if weight_norm > 0 else ratio
     bounded = norm_ratio(weight_norm.clamp(*bounds), direction_norm)
     return torch.where(weight_norm > 0, bounded, ratio)
 

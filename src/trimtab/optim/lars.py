@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar, Literal, Unpack
 
-from jaxtyping import Float
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
@@ -18,7 +17,7 @@ from trimtab.primitives import directions
 from trimtab.primitives.directions import momentum_scalars
 from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, flag, one_of
-from trimtab.primitives.walk import NormScaling, norm_ratio
+from trimtab.primitives.walk import Norm, NormScaling, norm_ratio
 
 
 class Lars(FlatOptimizer):
@@ -136,14 +135,14 @@ class Lars(FlatOptimizer):
 
 
 def of_both_norms(
-    weight_norm: Float[Tensor, "..."],
-    gradient_norm: Float[Tensor, "..."],
+    weight_norm: Norm,
+    gradient_norm: Norm,
     *,
     weight_decay: float,
     trust_coefficient: float,
     eps: float,
     **_: float,
-) -> Float[Tensor, "..."]:
+) -> Norm:
     """Returns the factor of ``"classic"``."""
     divisor = gradient_norm + weight_decay * weight_norm + eps
     # Without a gradient there is nothing to trust, though weight decay makes the divisor positive.
@@ -151,12 +150,12 @@ def of_both_norms(
 
 
 def of_sum(
-    weight_norm: Float[Tensor, "..."],
-    decayed_norm: Float[Tensor, "..."],
+    weight_norm: Norm,
+    decayed_norm: Norm,
     *,
     trust_coefficient: float,
     eps: float,
     **_: float,
-) -> Float[Tensor, "..."]:
+) -> Norm:
     """Returns the factor of ``"classic_sum"``."""
     return norm_ratio(trust_coefficient * weight_norm, (decayed_norm + eps) * (decayed_norm > 0))

@@ -23,6 +23,8 @@ Flat: TypeAlias = Float[Tensor, " n"]
 
 SMALL = 2**15
 """Tensors with fewer elements are gathered: copying them costs less than a call of a kernel."""
+_ROW = 2**12
+"""Elements of which a thread takes the norm; a norm of a whole memory is torch's work on a single thread."""
 BUCKET_SIZE = 2**18
 """Elements after which the next bucket begins: what is gathered shall still be in the cache when it is used."""
 
@@ -168,8 +170,15 @@ class Single(Chunk):
 
     def squares(self, values: Flat) -> Float[Tensor, ""]:
         """Returns the squared norm, in float32 at least."""
-        norm: Tensor = torch.linalg.vector_norm(values, dtype=torch.promote_types(values.dtype, torch.float32))
-        return norm.square()
+        dtype, whole = torch.promote_types(values.dtype, torch.float32), len(values) // _ROW * _ROW
+        if values.device.type != "cpu" or not whole:
+            norm: Tensor = torch.linalg.vector_norm(values, dtype=dtype)
+            return norm.square()
+        rows = torch.linalg.vector_norm(values[:whole].view(-1, _ROW), dim=1, dtype=dtype)  # on all threads
+        squares: Tensor = torch.dot(rows, rows)
+        if whole < len(values):
+            squares += torch.linalg.vector_norm(values[whole:], dtype=dtype).square()
+        return squares
 
     def spread(self, each: Float[Tensor, ""]) -> Float[Tensor, ""]:
         """Returns its argument."""

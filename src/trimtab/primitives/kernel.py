@@ -28,9 +28,6 @@ Factor: TypeAlias = "Float[Tensor, ' n'] | Float[Tensor, '']"
 Kernel: TypeAlias = Callable[..., Sums]
 """Called with a parameter, a second memory, the states, the numbers, and at most one thing more."""
 
-PIECE = 2**17
-"""Elements that are summed and stored before the next ones: some streams of them shall fit into a core's caches."""
-
 ENGINE_NUMBERS = ("lr", "shrink", "decay", "noise")
 """What the engine itself needs to know, ahead of the rule's own scalars."""
 
@@ -70,53 +67,19 @@ class Recipe:
 
     def update(self, param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, *factor: Factor) -> Sums:
         """Moves a parameter and renews its states, with the gradient times ``factor`` if there is one."""
-        kernel = self._kernel(updating, param, grad, states, factor)
-        if self.watched:
-            return self._in_pieces(kernel, (param, grad), states, numbers, factor)
-        return kernel(param, grad, states, numbers, *factor)
+        return self._kernel(updating, param, grad, states, factor)(param, grad, states, numbers, *factor)
 
-    def measure(self, param: Flat, grad: Flat, numbers: Numbers, *, decayed: bool) -> Sums:
-        """Returns the squared norms of a parameter and its gradient, with or without weight decay."""
-        build = measuring_decayed if decayed else measuring
-        return self._kernel(build, param, grad, (), ())(param, grad, (), numbers)
+    def measure_decayed(self, param: Flat, grad: Flat, numbers: Numbers) -> Sums:
+        """Returns the squared norms of a parameter and of its gradient with weight decay."""
+        return self._kernel(measuring_decayed, param, grad, (), ())(param, grad, (), numbers)
 
     def propose(self, param: Flat, grad: Flat, states: Sequence[Flat], numbers: Numbers, out: Flat) -> Sums:
         """Renews the states, writes the direction to ``out``, and returns the squares of parameter and direction."""
-        kernel = self._kernel(proposing, param, grad, states, (out,))
-        return self._in_pieces(kernel, (param, grad), states, numbers, (out,))
+        return self._kernel(proposing, param, grad, states, (out,))(param, grad, states, numbers, out)
 
     def apply(self, param: Flat, direction: Flat, numbers: Numbers, factor: Factor) -> Sums:
         """Moves a parameter in a direction times ``factor``."""
-        kernel = self._kernel(applying, param, direction, (), (factor,))
-        if self.watched:
-            return self._in_pieces(kernel, (param, direction), (), numbers, (factor,))
-        return kernel(param, direction, (), numbers, factor)
-
-    def _in_pieces(
-        self,
-        kernel: Kernel,
-        pair: tuple[Flat, Flat],
-        states: Sequence[Flat],
-        numbers: Numbers,
-        more: Sequence[Tensor],
-    ) -> Sums:
-        """Calls a kernel that sums and stores for one piece of memory after the other.
-
-        On a CPU it is compiled to a loop that sums and a loop that stores: the second shall find its piece in the
-        cache. The noise of stochastic rounding is a function of an element's place, and such memory stays whole.
-        """
-        length, device = len(pair[0]), pair[0].device
-        if not self.compiled or self.rounded or device.type != "cpu" or length <= PIECE:
-            return kernel(*pair, states, numbers, *more)
-        count = -(-length // PIECE)
-
-        def cut(memory: Tensor) -> Sequence[Tensor]:
-            return memory.tensor_split(count) if memory.ndim else (memory,) * count
-
-        memories = zip(*map(cut, (*pair, *states, *more)), strict=True)
-        after = 2 + len(states)
-        sums = [kernel(*each[:2], each[2:after], numbers, *each[after:]) for each in memories]
-        return tuple(torch.stack([torch.stack(each) for each in sums]).sum(0).unbind())
+        return self._kernel(applying, param, direction, (), (factor,))(param, direction, (), numbers, factor)
 
     def _kernel(
         self,
@@ -150,18 +113,8 @@ def updating(recipe: Recipe) -> Kernel:
     return update
 
 
-def measuring(_: Recipe) -> Kernel:
-    """Returns the kernel of :meth:`Recipe.measure` for the gradient as it is."""
-
-    def measure(param: Flat, grad: Flat, _states: Sequence[Flat], _numbers: Numbers, *_more: Any) -> Sums:
-        dtype = working_dtype(param.dtype)
-        return _square(param.to(dtype)), _square(grad.to(dtype))
-
-    return measure
-
-
 def measuring_decayed(recipe: Recipe) -> Kernel:
-    """Returns the kernel of :meth:`Recipe.measure` for the gradient with its weight decay."""
+    """Returns the kernel of :meth:`Recipe.measure_decayed`."""
 
     def measure(param: Flat, grad: Flat, _states: Sequence[Flat], numbers: Numbers, *_: Any) -> Sums:
         value = param.to(working_dtype(param.dtype))
