@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 from dataclasses import replace
@@ -110,7 +111,7 @@ def test_an_unfinished_study_is_shown_as_far_as_it_is():
     assert found["lion"].note == "not ranked: 3 of 4 tuning trials are finished"
     assert found["sgd"].note == "not ranked: 4 of 5 final runs are finished"
     assert found["adamw"].rank == 1
-    assert result_of(plan, {}, facts).conclusion == ("No advice yet: no candidate has all its final runs.",)
+    assert result_of(plan, {}, facts).conclusion == ("No advice: no candidate has all its final runs.",)
 
 
 def test_a_candidate_all_of_whose_trials_fail():
@@ -345,3 +346,16 @@ def test_a_penalty_of_a_script_is_no_loss():
     assert by_label(result)["sgd"].note == "not ranked: 5 of 5 final runs diverged"
     assert [c.rank for c in result.candidates] == [1, 2, 3, None]
     assert to_json(result)
+
+
+def test_a_difference_that_is_equal_with_every_seed_is_said_to_show_little():
+    plan, outcomes, facts = study("adamw,sgd")
+    for i in range(5):
+        loss = outcomes[f"toy/final/adamw/{i}"].loss
+        outcomes[f"toy/final/sgd/{i}"] = dataclasses.replace(outcomes[f"toy/final/sgd/{i}"], loss=loss + 0.25)
+    result = result_of(plan, outcomes, facts)
+    assert by_label(result)["sgd"].against_reference.p_value == 2**-4
+    assert "The difference of sgd is equal with all 5 seeds, which shows no more than 5 equal signs" in " ".join(
+        result.conclusion
+    )
+    assert "equal signs" not in " ".join(result_of(*study("adamw,sgd")).conclusion)

@@ -16,13 +16,13 @@ def test_durations(text, seconds):
     assert parse_duration(written(seconds)) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "20 m 3", "m", "0m", "-5m", "20m1h", "1.5h"])
+@pytest.mark.parametrize("text", ["", "soon", "20 m 3", "m", "0m", "-5m", "20m1h", "1.5h", "0", "-3", "1.5"])
 def test_what_is_no_duration(text):
     with pytest.raises(InputError, match="is not a time; examples are 20m"):
         parse_duration(text)
 
 
-@pytest.mark.parametrize("text", ["200", "0", "-3", "1.5", 200])
+@pytest.mark.parametrize("text", ["200", "20", 200])
 def test_a_bare_number_is_refused_with_both_remedies(text):
     with pytest.raises(InputError, match=rf"has no unit: --budget {text}m .* --steps {text}$"):
         parse_duration(text)

@@ -35,7 +35,7 @@ def test_the_sum_says_what_is_over_what_comes_and_what_is_kept_back(clock):
         "   27s  18 tuning trials (6 each) and 9 final runs (3 each), 1 at a time; by candidate: "
         "c0 9.0s, c1 9.0s, c2 9.0s\n"
         "  3.5s  kept back for the reports (5 %)\n"
-        "Give --budget 1m20s. Within 1m fit instead: --trials 2; runs of 60 % of their length."
+        "Give --budget 1m20s. Within 1m fit instead: --trials 2; runs of 60 % of their length (--steps)."
     )
 
 
@@ -52,7 +52,7 @@ def test_a_longer_time_that_is_named_is_enough_and_hardly_more():
 def test_what_is_proposed_fits_and_one_step_more_does_not():
     cost = prices(2.0, 3.0, 9.0, 1.0)
     text = refused(budget(100), cost, 1, "c0")
-    assert text.endswith("instead: --trials 3; all candidates but c2; runs of 70 % of their length.")
+    assert text.endswith("instead: --trials 3; all candidates but c2; runs of 70 % of their length (--steps).")
     assert fitting(budget(100, trials=3), cost, 1).seeds == 3
     refused(budget(100, trials=4), cost, 1)
     assert fitting(budget(100), [cost[0], cost[1], cost[3]], 1).seeds == 9
@@ -100,4 +100,5 @@ def test_first_runs_tell_how_long_a_run_may_be():
     text = least_too_long(budget(60), {"adamw": (8, 10.0), "lion": (9, 0.0)}, 2, Numbers(6, 3, 0.0))
     assert "there are 8 runs of adamw of 10s or longer to come, 40s or more with 2 at a time" in text
     # 0.95 x 60 s x 2 workers / (2 candidates x 9 runs), and / (2 x 5)
-    assert "Into 1m fit runs of up to 6.3s, with --trials 2 of up to 11s." in text
+    assert "and 57s are left. Into 1m fit runs of up to 6.3s, with --trials 2 of up to 11s." in text
+    assert "or give 50s or more" in text  # 40 s are 95 % of 42 s

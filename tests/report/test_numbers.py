@@ -137,3 +137,10 @@ def test_settings_and_counts():
 )
 def test_ranges_have_their_unit_once(low, high, text):
     assert numbers.between(low, high) == text
+
+
+def test_a_small_mean_beside_giants_is_not_zero():
+    digits = numbers.Digits(1, 7)
+    assert digits.written(333_334.0) == "333334"
+    assert numbers.plus_minus(Interval(333_334.0, 1_100.0, 2.5e7), digits) == "333334 1.1e+03–2.5e+07"
+    assert digits.written(0.0) == "0.0e+07"

@@ -42,7 +42,10 @@ class Expression:
         name = self.entry.id
         if self.entry.around:
             if self.inner is None:
-                raise InputError(f"{name} goes around an optimizer: {name}(adamw)")
+                inside = self.entry.inner or "adamw"
+                if self.entry.kind == "controller":
+                    raise InputError(f"{name} stands beside an optimizer: {inside}+{name}")
+                raise InputError(f"{name} goes around an optimizer: {name}({inside})")
             if any(node.entry == self.entry for node in self.inner.nodes()):
                 raise InputError(f"{name} is around itself: leave one of them out")
             for node in self.inner.nodes():

@@ -53,7 +53,7 @@ def advise(
 def _obstacle(ranked: Sequence[str], candidates: int, reference: str, seeds: int) -> str:
     """Why nothing can be compared, and what to do about it; empty if something can."""
     if not ranked:
-        return "No advice yet: no candidate has all its final runs."
+        return "No advice: no candidate has all its final runs."
     if candidates == 1:
         return f"No advice: {ranked[0]} is the only candidate; add others to compare it with."
     if len(ranked) == 1:

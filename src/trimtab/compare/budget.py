@@ -34,7 +34,7 @@ def parse_duration(text: str) -> float:
     seconds = sum(int(n) * unit for n, unit in zip(found.groups(), _UNITS, strict=True) if n) if found else 0
     if seconds:
         return float(seconds)
-    if re.fullmatch(r"[-+]?[\d.]+", plain):
+    if re.fullmatch(r"0*[1-9]\d*", plain):
         raise InputError(
             f"budget={text} has no unit: --budget {plain}m is the time for the whole comparison; the length of a run "
             f"in steps is --steps {plain}"
@@ -75,7 +75,8 @@ class Budget:
     def __post_init__(self) -> None:
         if self.trials is not None and self.seeds is not None:
             raise InputError(
-                f"budget={written(self.seconds)} has nothing to choose: leave out --trials or --seeds, or both, or it"
+                f"budget={written(self.seconds)} has nothing to choose beside --trials {self.trials} and "
+                f"--seeds {self.seeds}: leave out one of them, or --budget"
             )
 
     @property

@@ -7,6 +7,9 @@ from trimtab.compare.cautions import few_seeds
 from trimtab.compare.phrases import listed, rounded
 from trimtab.compare.result import CandidateResult, Pair, TaskFacts
 
+_SINGLE_PRECISION = 2.0**-21
+"""Share of a score by which two differences may differ that are equal but for rounding."""
+
 
 def conclude(
     results: Sequence[CandidateResult], pairs: Sequence[Pair], reference: str, seeds: int, task: TaskFacts
@@ -31,7 +34,7 @@ def conclude(
         sentences += _erratic(ranked)
         if len(ranked) > 2 and any(result.verdict in ("helps", "hurts") for result in ranked):
             sentences += _against(ranked, reference, task.objective, advice.told)
-        sentences += [*_power(ranked, pairs, reference), *few_seeds(seeds, len(ranked))]
+        sentences += [*_power(ranked, pairs, reference), *_equal(ranked, seeds), *few_seeds(seeds, len(ranked))]
     sentences += [f"{result.label}: {result.note}." for result in results if result.rank is None]
     return tuple(sentences)
 
@@ -94,6 +97,27 @@ def _power(ranked: Sequence[CandidateResult], pairs: Sequence[Pair], reference: 
             f"Where no difference was shown, one of {between} would have been found four times out of five."
         )
     return sentences
+
+
+def _equal(ranked: Sequence[CandidateResult], seeds: int) -> list[str]:
+    """Says where a difference was not shown because it was the same with every seed, and is not none."""
+    ends = {result.label: result.final_losses for result in ranked}
+    tested = [result.against_reference for result in ranked]
+    pairs = [pair for pair in tested if pair is not None and not pair.shown and pair.improvement]
+    found = [pair.first for pair in pairs if _is_constant(ends[pair.first], ends[pair.second])]
+    if not found:
+        return []
+    return [
+        f"The difference of {listed(found)} is equal with all {seeds} seeds, which shows no more than {seeds} equal "
+        "signs: scores with more digits, or more seeds, say more."
+    ]
+
+
+def _is_constant(first: Sequence[float | None], second: Sequence[float | None]) -> bool:
+    pairs = [(a, b) for a, b in zip(first, second, strict=True) if a is not None and b is not None]
+    differences = [a - b for a, b in pairs]
+    rounding = max(abs(value) for pair in pairs for value in pair) * _SINGLE_PRECISION
+    return max(differences) - min(differences) <= rounding < max(map(abs, differences))
 
 
 def _identical(pair: Pair, ranked: Sequence[CandidateResult]) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from trimtab.compare.budget import SHARE, Budget, Numbers, written
 from trimtab.compare.prices import Price, predicted_seconds
 
-_LENGTHS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01)
-"""Shares of a run's length that are tried."""
+_LENGTHS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+"""Shares of a run's length that are tried; a still shorter one is another experiment."""
 
 _FEWEST = 2
 """Trials, seeds and candidates that are proposed: with one there is nothing to choose, or nothing to compare."""
@@ -73,7 +73,8 @@ def _instead(
     shorter = (([_scaled(price, share) for price in prices], share) for share in _LENGTHS)
     length = next((share for scaled, share in shorter if fits(scaled)), None)
     if length is not None:
-        found.append(f"runs of {100 * length:.0f} % of their length")
+        steps = "" if all(price.done for price in prices) else " (--steps)"
+        found.append(f"runs of {100 * length:.0f} % of their length{steps}")
     return found
 
 
@@ -90,7 +91,7 @@ def least_too_long(budget: Budget, runs: Mapping[str, tuple[int, float]], worker
         f"{count} runs of {label} of {shown(seconds)}" for label, (count, seconds) in runs.items() if seconds
     )
     needed = sum(count * seconds for count, seconds in runs.values()) / workers
-    asked = written(budget.seconds)
+    asked, enough = written(budget.seconds), written(_rounded_up(needed / SHARE))
 
     def longest(trials: int) -> str:
         return shown(SHARE * budget.seconds * workers / (len(runs) * (trials + counts.seeds)))
@@ -98,9 +99,9 @@ def least_too_long(budget: Budget, runs: Mapping[str, tuple[int, float]], worker
     fewer = "" if counts.trials <= _FEWEST else f", with --trials {_FEWEST} of up to {longest(_FEWEST)}"
     return (
         f"budget={asked} is too short, as the first runs show: with {counts.trials} trials and {counts.seeds} seeds of "
-        f"each candidate there are {known} or longer to come, {shown(needed)} or more with {workers} at a time. Into "
-        f"{asked} fit runs of up to {longest(counts.trials)}{fewer}. Make a run shorter, leave out candidates, or give "
-        "more time; the runs that have ended are kept"
+        f"each candidate there are {known} or longer to come, {shown(needed)} or more with {workers} at a time, and "
+        f"{shown(max(0.0, budget.left))} are left. Into {asked} fit runs of up to {longest(counts.trials)}{fewer}. "
+        f"Make a run shorter, leave out candidates, or give {enough} or more; the runs that have ended are kept"
     )
 
 

@@ -123,6 +123,8 @@ class Digits:
         """Returns a number as the column shows it; a number too large for the column has a form of its own."""
         if not math.isfinite(value) or abs(value) >= 10.0 ** min(_GIANT + self.exponent, 308):
             return significant(value, 3)
+        if self.exponent > 0 and value and float(self.mantissa(value)) == 0:  # small beside giants is not zero
+            return significant(value, 3)
         return self.exponential(self.mantissa(value))
 
     def mantissa(self, value: float) -> str:
@@ -199,6 +201,8 @@ def plus_minus(interval: Interval | None, digits: Digits | None) -> str:
         and interval.high is not None
         and _is_lopsided(interval.mean, interval.low, interval.high)
     ):
+        if digits.exponent > 0 and interval.mean and float(digits.mantissa(interval.mean)) == 0:
+            return " ".join([significant(interval.mean, 3), f"{interval.low:.3g}–{interval.high:.3g}"])
         ends = f"{digits.mantissa(interval.low)}–{digits.mantissa(interval.high)}"
         text = f"{digits.mantissa(interval.mean)} {ends}"
         return digits.exponential(f"({text})") if digits.exponent else text

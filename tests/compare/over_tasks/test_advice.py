@@ -33,7 +33,7 @@ def over(*tasks, erratic=(), seeds=5):
     ("tasks", "sentence"),
     [
         (["", ""], "No advice: adamw is the only candidate; add others to compare it with."),
-        (["??", "??"], "No advice yet: nothing could be tested against adamw on any task."),
+        (["??", "??"], "No advice: nothing could be tested against adamw on any task."),
         (["+=", "+=", "+="], "Use lion instead of adamw: it helps on all 3 tasks."),
         (["+-", "+-"], "Use lion instead of adamw: it helps on both tasks."),
         (["+-"], "Use lion instead of adamw: it helps on the only task."),

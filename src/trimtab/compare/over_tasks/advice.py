@@ -36,7 +36,7 @@ def advise(tasks: Mapping[str, ComparisonResult], reference: str) -> str:
         return "Run more seeds before you choose: with one, no difference can be shown."
     silent = [name for name, result in tasks.items() if not any(c.verdict for c in result.candidates)]
     if len(silent) == len(tasks):
-        return f"No advice yet: nothing could be tested against {reference} on any task."
+        return f"No advice: nothing could be tested against {reference} on any task."
     if any(record.helps for record in records):
         return _use(records, len(tasks), reference)
     if most <= FEW_SEEDS and not any(record.hurts for record in records):
