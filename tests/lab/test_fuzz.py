@@ -114,9 +114,9 @@ class Scratch:
     path = Path(tempfile.mkdtemp(prefix="trimtab-fuzz-"))
 
 
-def store(location=None, manifest=None, limits=None):
+def store(location=None, manifest=None, limits=None, words=None):
     with tempfile.TemporaryDirectory() as directory:
-        Store(Path(directory) if location is None else location, manifest or {}, limits).close()
+        Store(Path(directory) if location is None else location, manifest or {}, limits, words).close()
 
 
 def write(path, text):

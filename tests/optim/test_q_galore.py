@@ -332,7 +332,7 @@ def test_similarities_are_saved():
     run(optimizer, w, steps=4)
     saved = optimizer.state_dict()["state"][0]
     noted = saved["q_galore_similarities"]
-    assert noted.isfinite().tolist() == [True, True, True, False, False]  # a place for each of the queue
+    assert noted.ge(0).tolist() == [True, True, True, False, False]  # a place for each of the queue
     assert tuple(noted[:3].tolist()) == optimizer.subspaces[w].similarities
     assert saved["q_galore_first_vector"].shape == (4,)
     assert saved["q_galore_projection_codes"].dtype == torch.uint8
