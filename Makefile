@@ -9,7 +9,7 @@ demo: .venv/demo
 	$(BIN)/trimtab compare digits
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/dev
 	$(BIN)/ruff check .
