@@ -9,6 +9,9 @@ from trimtab.compare.prices import Price, predicted_seconds
 _LENGTHS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Shares of a run's length that are tried; a still shorter one is another experiment."""
 
+_SURE = 0.85
+"""Of the time that is left, what a proposal may take: the next measurement comes out otherwise."""
+
 _FEWEST = 2
 """Trials, seeds and candidates that are proposed: with one there is nothing to choose, or nothing to compare."""
 
@@ -54,7 +57,7 @@ def _instead(
     budget: Budget, prices: Sequence[Price], fewest: Numbers, workers: int, reference: str | None
 ) -> list[str]:
     def fits(prices: Sequence[Price], trials: int = fewest.trials, seeds: int = fewest.seeds) -> bool:
-        return predicted_seconds(prices, trials, seeds, workers) <= budget.left
+        return predicted_seconds(prices, trials, seeds, workers) <= _SURE * budget.left
 
     found = []
     trials = next((n for n in range(fewest.trials - 1, _FEWEST - 1, -1) if fits(prices, trials=n)), None)
