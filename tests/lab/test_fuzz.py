@@ -315,7 +315,8 @@ LEFT_OUT = {
         "averaged:evaluated_weights",
     },
     "called by trimtab alone, with objects of its own": {
-        "errors:Faults", "errors:messages_of", "kept_buffers:kept_buffers", "suggestions:nearest",
+        "errors:Faults", "session:steps_on_session", "errors:messages_of", "kept_buffers:kept_buffers",
+        "suggestions:nearest",
         "database:sqlite_file", "database:shown", "database:existing", "environment:environment",
         "executor:usable_cores", "interruption:uninterrupted", "optuna_trial:point_of", "optuna_trial:outcome_of",
         "optuna_trial:waiting_trial", "process:run_process", "process:process_group", "randomness:derived_seed",

@@ -16,7 +16,7 @@ from trimtab.primitives.watching import Sums
 
 Norms: TypeAlias = Float[Tensor, "..."]
 Norm = TypeVar("Norm", Norms, float)
-"""Of several parameters, or of one on a CPU, where arithmetic with small tensors takes a tenth of a step's time."""
+"""Of several parameters, or of one on a CPU, where arithmetic with tensors of one element costs more than it says."""
 Memory: TypeAlias = tuple[Flat, Flat, Sequence[Flat]]
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from trimtab.lab.session import Session, StepsOnSession
+from trimtab.lab.session import Session, steps_on_session
 from trimtab.lab.task import map_tensors, samples_in
 from trimtab.lab.tunable import Tunables, Uniform
 from trimtab.primitives.gradient_statistics import GradientStatistics
@@ -108,7 +108,7 @@ class AdaptiveBatch(ControlledOptimizer):
         statistics = _statistics(session, inner_products=controller.needs_inner_products)
         controller.update(statistics)
         inner: Any = self.inner
-        if isinstance(inner, StepsOnSession):
+        if steps_on_session(inner):
             return self.inner_step(session)
         loss: Tensor = inner.step(_already_known(statistics, session))
         return loss

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from trimtab.lab.controller import Controller
-from trimtab.lab.session import Session, StepsOnSession
+from trimtab.lab.session import Session, steps_on_session
 from trimtab.lab.tunable import Tunables
 from trimtab.primitives.wrapping import OptimizerWrapper
 
@@ -64,7 +64,7 @@ class PacedOptimizer(OptimizerWrapper, ABC):
     def inner_step(self, session: Session) -> Tensor:
         """Takes one step of the inner optimizer, whatever it needs of the session."""
         inner: Any = self.inner
-        loss: Tensor = inner.step_on(session) if isinstance(inner, StepsOnSession) else inner.step(session.closure())
+        loss: Tensor = inner.step_on(session) if steps_on_session(inner) else inner.step(session.closure())
         return loss
 
 
