@@ -7,14 +7,15 @@ from trimtab.optim import GaLore, Lion, QGaLore, galore_parameter_groups, quanti
 from trimtab.primitives.quantized_weight import QuantizedWeight
 
 
-def names(groups):
-    return [[name for name, _ in group["params"]] for group in groups]
+def names(model, groups):
+    known = {param: name for name, param in model.named_parameters()}
+    return [[known[param] for param in group["params"]] for group in groups]
 
 
 def test_linear_layers_are_meant_but_for_embeddings_and_output_layers():
     model = ByteTransformer(16, width=32, layers=1)
     projected, rest = galore_parameter_groups(model, 8)
-    assert names([projected])[0] == [
+    assert names(model, [projected])[0] == [
         "blocks.0.attention.queries.weight",
         "blocks.0.attention.keys.weight",
         "blocks.0.attention.values.weight",
@@ -22,7 +23,7 @@ def test_linear_layers_are_meant_but_for_embeddings_and_output_layers():
         "blocks.0.expansion.weight",
         "blocks.0.contraction.weight",
     ]
-    assert {"embedding.weight", "positions", "logits.weight"} <= set(names([rest])[0])
+    assert {"embedding.weight", "positions", "logits.weight"} <= set(names(model, [rest])[0])
     assert len(projected["params"]) + len(rest["params"]) == len(list(model.parameters()))
     optimizer = GaLore(torch.optim.AdamW([projected, rest]), update_proj_gap=3)
     for param in model.parameters():
@@ -46,15 +47,16 @@ def test_frozen_and_tied_weights():
     model[3].weight = model[0].weight
     model[1].weight.requires_grad_(False)
     groups = galore_parameter_groups(model, 2)
-    assert names(groups) == [["1.weight", "2.weight"], ["0.weight", "1.bias", "2.bias"]]
-    assert names(galore_parameter_groups(nn.Linear(3, 2, bias=False), 1)) == [["weight"]]
+    assert names(model, groups) == [["1.weight", "2.weight"], ["0.weight", "1.bias", "2.bias"]]
+    single = nn.Linear(3, 2, bias=False)
+    assert names(single, galore_parameter_groups(single, 1)) == [["weight"]]
 
 
 def test_layers_of_whole_numbers_stay_and_are_not_projected():
     model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
     model[0].weight = nn.Parameter(torch.ones(8, 8, dtype=torch.int8), requires_grad=False)
     groups = galore_parameter_groups(model, 2)
-    assert names(groups) == [["1.weight"], ["0.weight", "0.bias", "1.bias"]]
+    assert names(model, groups) == [["1.weight"], ["0.weight", "0.bias", "1.bias"]]
     optimizer = GaLore(Lion(groups))
     model[1].weight.grad = torch.eye(8)
     before = model[1].weight.detach().clone()
@@ -116,3 +118,13 @@ def test_groups_have_rates_of_their_own():
         group["lr"] *= 0.5
     assert [group["lr"].item() for group in groups] == [0.25, 0.25]
     assert rate.item() == 0.5
+
+
+def test_groups_that_are_added_later_need_no_names():
+    model, head = nn.Linear(8, 8), nn.Linear(8, 8)
+    optimizer = GaLore(torch.optim.AdamW(galore_parameter_groups(model, 2)))
+    optimizer.add_param_group({"params": head.parameters()})
+    before = head.weight.detach().clone()
+    head(model(torch.ones(2, 8))).sum().backward()
+    optimizer.step()
+    assert not torch.equal(head.weight, before)

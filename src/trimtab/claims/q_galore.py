@@ -61,7 +61,7 @@ def held(session: Session) -> Mapping[str, float]:
     """Returns the decompositions of the run, and the bytes of the linear layers that GaLore is meant for."""
     optimizer = session.optimizer
     projected, _ = galore_parameter_groups(session.model, RANK)
-    weights: list[Tensor] = [param for _, param in projected["params"]]
+    weights: list[Tensor] = projected["params"]
     kept = [(param, optimizer.state[param], _subspace(optimizer, param)) for param in weights]
     decompositions = optimizer.svd_count if isinstance(optimizer, GaLore) else 0
     return {"decompositions": float(decompositions), "bytes": float(storage_bytes(kept))}

@@ -36,8 +36,8 @@ def galore_parameter_groups(
         **settings: of the optimizers, for both groups.
 
     Returns:
-        Two parameter groups with named parameters, so that groups which are added later need names as well. The first
-        has the rank; in the second it is ``None``, and the group is left out if it is empty.
+        Two parameter groups, without names. The first has the rank; in the second it is ``None``, and the group is left
+        out if it is empty.
 
     Raises:
         TypeError: ``model`` is not a module, or ``rank`` not a number.
@@ -45,8 +45,8 @@ def galore_parameter_groups(
 
     Examples:
         >>> model = nn.Sequential(nn.Embedding(9, 8), nn.Linear(8, 6), nn.LayerNorm(6), nn.Linear(6, 9))
-        >>> [[name for name, _ in group["params"]] for group in galore_parameter_groups(model, rank=2)]
-        [['1.weight'], ['0.weight', '1.bias', '2.weight', '2.bias', '3.weight', '3.bias']]
+        >>> [[tuple(param.shape) for param in group["params"]] for group in galore_parameter_groups(model, rank=2)]
+        [[(6, 8)], [(9, 8), (6,), (6,), (6,), (9, 6), (9,)]]
     """
     checked = projection_rank("rank", rank)
     if checked is None:
@@ -57,8 +57,8 @@ def galore_parameter_groups(
         if param in chosen and subspace_rank(checked, param) > min(param.shape):
             shape = tuple(param.shape)
             raise ValueError(f"rank={rank} is above parameter {name!r}, whose shape is {shape}: at most {min(shape)}")
-    projected = {"params": [pair for pair in named if pair[1] in chosen], f"{prefix}_rank": checked}
-    rest = {"params": [pair for pair in named if pair[1] not in chosen], f"{prefix}_rank": None}
+    projected = {"params": [param for _, param in named if param in chosen], f"{prefix}_rank": checked}
+    rest = {"params": [param for _, param in named if param not in chosen], f"{prefix}_rank": None}
     groups = [{**group, **settings} for group in (projected, rest) if group["params"]]
     for group in groups:
         keep_own_rate(group)
