@@ -178,7 +178,7 @@ def test_a_diagnosis_whose_trajectory_diverges_is_exit_code_one(task, tmp_path):
         (["diagnose", "digts"], "unknown task 'digts'"),
         (["compare", "digts"], "unknown task 'digts'"),
         (["compare", "digits", "--candidates", "loin"], "unknown method 'loin'; did you mean lion"),
-        (["compare", "digits", "--candidates", "lion(lr=5)"], "lr=5 is outside its range"),
+        (["compare", "digits", "--candidates", "lion(lr=-5)"], "lr=-5 must lie in"),
         (["compare", "digits", "--seeds", "0"], "seeds=0"),
         (["compare", "digits", "--budget", "200"], "--budget 200m is the time for the whole comparison"),
         (["compare", "digits", "--budget", "200"], "in steps is --steps 200"),

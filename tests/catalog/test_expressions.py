@@ -65,10 +65,26 @@ def test_a_wrapper_owns_settings_and_stretches_ranges(faster):
     assert (expression.tunables["lr"].low, expression.tunables["lr"].high) == (10 * plain.low, 10 * plain.high)
 
 
-def test_fixed_settings_are_checked_against_what_goes_around_them(faster):
-    parse_expression("clip(lion(lr=0.2))")
-    with pytest.raises(InputError, match=r"lr=0.0001 is outside its range \[0.0003, 0.3\]"):
-        parse_expression("clip(lion(lr=0.0001))")
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("adamw(weight_decay=0)", "weight_decay", 0),
+        ("lion(lr=5)", "lr", 5),
+        ("clip(lion(lr=0.0001))", "lr", 0.0001),
+        ("clip(adamw, fraction=0.2)", "clip_fraction", 0.2),
+        ("galore(adamw, rank=3000)", "galore_rank", 3000),
+    ],
+)
+def test_fixed_settings_may_lie_outside_the_ranges_of_tuning(text, name, value):
+    expression = parse_expression(text)
+    assert name.replace("_", ".", 1) not in expression.tunables
+    assert name not in expression.tunables
+    weight = torch.nn.utils.skip_init(torch.nn.Linear, 4000, 4000)
+    built = expression.build(weight, {each: tunable.at(0.5) for each, tunable in expression.tunables.items()})
+    assert built.param_groups[0][name] == value
+
+
+def test_what_a_wrapper_sets_cannot_be_fixed(faster):
     with pytest.raises(InputError, match=r"weight_decay is set by clip, and cannot be fixed to 0.1"):
         parse_expression("clip(lion(weight_decay=0.1))")
 
@@ -98,8 +114,10 @@ def test_the_code_to_paste_builds_the_same(text):
         ("clip(lin)", r"did you mean lion.*\n  clip\(lin\)\n       \^"),
         ("sgd,klip(lion)", r"unknown method 'klip'; did you mean.*\n  sgd,klip\(lion\)\n      \^"),
         ("clip(lion, share=0.1)", r"clip has no setting 'share'; it has fraction, threshold, where.*\n  clip\(lion"),
-        ("clip(lion, fraction=0.2)", r"clip.fraction=0.2 is not one of 0.01, 0.1, 0.5\n"),
-        ("clip(lion(lr=9), fraction=0.1)", r"lr=9 is outside its range.*\n  clip"),
+        ("clip(lion, fraction=2)", r"fraction=2 must lie in \[0, 1\)\n"),
+        ("clip(lion(lr=-9), fraction=0.1)", r"clip\(lion\(lr=-9\), fraction=0.1\) cannot be built: lr=-9 .*\n  clip"),
+        ("adamw(lr=-1)", r"cannot be built: Invalid learning rate: -1\n  adamw"),
+        ("adamw(lr='x')", r"lr='x': a finite number is needed\n  adamw"),
         ("clip(lion, fraction=x)", r"expected a number.*\n  clip\(lion, fraction=x\)\n                      \^"),
         ("sgd,clip(agvm(lamb))", r"write agvm\(clip\(...\)\)\n  sgd,clip\(agvm\(lamb\)\)\n      \^"),
         ("agvm(clip(adahessian))", r"leave it out\n  agvm\(clip\(adahessian\)\)\n       \^"),

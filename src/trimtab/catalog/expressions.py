@@ -16,6 +16,7 @@ from torch import nn
 
 from trimtab.catalog.entries import Entry, find
 from trimtab.catalog.parameters import forget_names, parameters_of
+from trimtab.lab.checks import check_number
 from trimtab.lab.errors import Faults, InputError
 from trimtab.lab.tunable import Settings, Tunables, Uniform, Value
 
@@ -72,19 +73,26 @@ class Expression:
                 raise InputError(f"{self.entry.id} and {inside.id} both set {name}: take one of the two")
 
     def check(self) -> None:
-        """Checks the fixed settings of the whole; those of a part depend on what goes around it.
+        """Checks the fixed settings of the whole, by building it once; those of a part depend on what goes around it.
+
+        They may lie outside the ranges in which they would be tuned: no weight decay is a wish, not a fault.
 
         Raises:
-            InputError: one is outside its range, or set by a wrapper.
+            InputError: one is refused by the class that it is of, or set by a wrapper.
         """
-        ranges, owners, faults = self._ranges(), self._owners(), Faults()
-        for name, value in self._all_fixed().items():
+        fixed, owners, ranges, faults = self._all_fixed(), self._owners(), self._ranges(), Faults()
+        for name, value in fixed.items():
             with faults:
                 if name in owners:
                     raise InputError(f"{name} is set by {owners[name]}, and cannot be fixed to {value!r}")
-                if name in ranges:
-                    ranges[name].check(name, value)
+                if isinstance(ranges.get(name), Uniform):
+                    check_number(name, value)
         faults.raise_any()
+        if fixed:
+            try:
+                self.build(_roomy(fixed.values()), {name: each.at(0.5) for name, each in self.tunables.items()})
+            except (TypeError, ValueError) as error:
+                raise InputError(f"{self.label} cannot be built: {error}") from error
 
     def nodes(self) -> Iterator["Expression"]:
         """Yields the innermost expression first, and this one last."""
@@ -249,6 +257,13 @@ def settings_of(entry: Entry) -> list[str]:
         elif parameter.name != first:
             names.append(parameter.name)
     return names
+
+
+def _roomy(fixed: Iterable[Value]) -> nn.Module:
+    """Returns a layer whose weight has room for every rank that is asked for, in memory that nothing touches."""
+    largest = max((value for value in fixed if isinstance(value, int)), default=0)
+    side = 2 + min(max(largest, 0), 8192)
+    return nn.utils.skip_init(nn.Linear, side, side)
 
 
 def _with_imports_first(lines: Iterable[str]) -> str:
