@@ -60,6 +60,10 @@ STATES = {
         [candidate("lion", 1, "helps", 0.03, (0.0, 0.05)), SECOND],
         "Use lion instead of adamw: it lowers the validation loss by 0.03 (up to 0.05).",
     ),
+    "one helps by what is known well": (
+        [candidate("lion", 1, "helps", 0.00996, (0.0098, 0.0102)), SECOND],
+        "Use lion instead of adamw: it lowers the validation loss by 0.00996 (0.0098 to 0.0102).",
+    ),
     "one helps, and is told from the next that helps": (
         [LION, candidate("sgd", 2, "helps", 0.02), candidate("adamw", 3)],
         "Use lion instead of adamw: it lowers the validation loss by 0.031 (0.012 to 0.051).",
@@ -118,6 +122,19 @@ STATES = {
         [ADAMW, candidate("lion", 1, "same", 0.001, detectable=0.024), candidate("sgd", 1, "same", detectable=0.0055)],
         "Keep adamw: no difference was shown, and one of 0.0055 to 0.024, by candidate, would probably have been "
         "found.",
+    ),
+    "no difference, and one of the others is erratic": (
+        [ADAMW, candidate("lion", 1, "same", 0.001), candidate("sgd", 1, "same", -9e5, detectable=4e6, erratic=True)],
+        "Keep adamw: no difference was shown, and one of 0.01 would probably have been found; the seeds of sgd differ "
+        "too widely for that.",
+    ),
+    "no difference from what is erratic": (
+        [ADAMW, candidate("sgd", 1, "same", -9e5, detectable=4e6, erratic=True)],
+        "Keep adamw: no difference was shown, but the seeds of sgd differ too widely for one to be found.",
+    ),
+    "no difference from several that are erratic": (
+        [ADAMW, *(candidate(label, 1, "same", -9e5, detectable=4e6, erratic=True) for label in ("sgd", "lion"))],
+        "Keep adamw: no difference was shown, but the seeds of 2 candidates differ too widely for one to be found.",
     ),
     "no difference at all": (
         [ADAMW, alike("lion", ADAMW)],

@@ -1,6 +1,6 @@
 import pytest
 
-from trimtab.compare.phrases import either, listed, rounded
+from trimtab.compare.phrases import distinct, either, listed, rounded
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,10 @@ def test_numbers_have_two_digits_and_no_power_of_ten_where_they_need_none(value,
 
 def test_more_digits_may_be_asked_for():
     assert rounded(1234.5, 3) == "1230"
+
+
+def test_numbers_that_differ_have_as_many_digits_as_tell_them_apart():
+    assert distinct(0.0312, 0.0118, 0.0506) == ("0.031", "0.012", "0.051")
+    assert distinct(0.00996, 0.0098, 0.0102) == ("0.00996", "0.0098", "0.0102")
+    assert distinct(0.5, 0.5, 0.5) == ("0.5", "0.5", "0.5")
+    assert distinct(1.0, 1.0 + 1e-12) == ("1", "1")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trimtab.compare.cautions import FEW_SEEDS
-from trimtab.compare.phrases import NAMED, either, listed, rounded
+from trimtab.compare.phrases import NAMED, distinct, either, listed, rounded
 from trimtab.compare.result import CandidateResult, Pair, TaskFacts
 
 
@@ -139,10 +139,16 @@ def _keep_for_want_of_better(kept: CandidateResult, others: Sequence[CandidateRe
         return f"Check that settings reach the runs: all ended exactly like {kept.label} with every seed."
     if seeds <= FEW_SEEDS:
         return f"Run more seeds: with two, no difference from {kept.label} was shown, and hardly any could be."
-    sizes = sorted(r.against_reference.simultaneous_detectable for r in different if r.against_reference is not None)
+    wide = [result.label for result in different if result.erratic]
+    them = f"the seeds of {wide[0] if len(wide) == 1 else f'{len(wide)} candidates'} differ too widely"
+    steady = [r.against_reference for r in different if r.against_reference is not None and not r.erratic]
+    if not steady:
+        return f"Keep {kept.label}: no difference was shown, but {them} for one to be found."
+    sizes = sorted(pair.simultaneous_detectable for pair in steady)
     least, most = rounded(sizes[0]), rounded(sizes[-1])
     found = least if least == most else f"{least} to {most}, by candidate,"
-    return f"Keep {kept.label}: no difference was shown, and one of {found} would probably have been found."
+    but = f"; {them} for that" if wide else ""
+    return f"Keep {kept.label}: no difference was shown, and one of {found} would probably have been found{but}."
 
 
 def _size(result: CandidateResult) -> float:
@@ -154,5 +160,5 @@ def _with_interval(result: CandidateResult) -> str:
     pair = result.against_reference
     if pair is None:
         return ""
-    low, high = rounded(max(0.0, pair.simultaneous_low)), rounded(pair.simultaneous_high)
-    return f"{rounded(pair.improvement)} ({f'up to {high}' if low == '0' else f'{low} to {high}'})"
+    size, low, high = distinct(pair.improvement, max(0.0, pair.simultaneous_low), pair.simultaneous_high)
+    return f"{size} ({f'up to {high}' if low == '0' else f'{low} to {high}'})"

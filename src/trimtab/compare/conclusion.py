@@ -79,7 +79,7 @@ def _power(ranked: Sequence[CandidateResult], pairs: Sequence[Pair], reference: 
     """What would have been found where nothing was: by candidate, or without a reference from the best to the worst."""
     undecided = [pair for pair in pairs if not pair.shown]
     same = [pair for pair in undecided if _identical(pair, ranked)]
-    sentences = [f"{pair.first} and {pair.second} ended exactly alike with every seed." for pair in same]
+    sentences = [f"{listed(labels)} ended exactly alike with every seed." for labels in _alike(same, ranked)]
     against = [result.against_reference for result in ranked]
     tested = [pair for pair in against if pair is not None and not pair.shown and not _identical(pair, ranked)]
     if tested:
@@ -118,6 +118,16 @@ def _is_constant(first: Sequence[float | None], second: Sequence[float | None]) 
     differences = [a - b for a, b in pairs]
     rounding = max(abs(value) for pair in pairs for value in pair) * _SINGLE_PRECISION
     return max(differences) - min(differences) <= rounding < max(map(abs, differences))
+
+
+def _alike(same: Sequence[Pair], ranked: Sequence[CandidateResult]) -> list[list[str]]:
+    """Returns the labels of those who ended alike, best first."""
+    groups: dict[tuple[float | None, ...], list[str]] = {}
+    labels = {label for pair in same for label in (pair.first, pair.second)}
+    for result in ranked:
+        if result.label in labels:
+            groups.setdefault(tuple(result.final_losses), []).append(result.label)
+    return list(groups.values())
 
 
 def _identical(pair: Pair, ranked: Sequence[CandidateResult]) -> bool:

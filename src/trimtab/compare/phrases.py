@@ -26,3 +26,12 @@ def either(words: Sequence[str]) -> str:
 def rounded(value: float, digits: int = 2) -> str:
     """Returns a number with a few significant digits, and without a power of ten where it has a usual size."""
     return f"{float(f'{value:.{digits}g}'):.7g}"
+
+
+def distinct(*values: float) -> tuple[str, ...]:
+    """Returns numbers with as many significant digits, two to six, as tell those apart that differ."""
+    for digits in range(2, 7):
+        words = tuple(rounded(value, digits) for value in values)
+        if len(set(words)) == len(set(values)):
+            break
+    return words
