@@ -67,8 +67,13 @@ def read_run(path: str | Path, column: str | None = None) -> RecordedRun:
     recording = _recording(path, text)
     if recording is not None:
         return recording
-    rows = _json_lines(path, text) if text.lstrip()[0] in "{[" else _csv_rows(path, text)
-    return RecordedRun(tuple(_column(path, rows, column)))
+    try:
+        rows = _json_lines(path, text) if text.lstrip()[0] in "{[" else _csv_rows(path, text)
+        return RecordedRun(tuple(_column(path, rows, column)))
+    except InputError as error:
+        if column is not None:  # it is such a file, then
+            raise
+        raise InputError(f"{error}; the file should be {FORMS}") from error
 
 
 def _unreadable(path: Path, error: OSError | UnicodeDecodeError) -> str:
@@ -127,7 +132,7 @@ def _json_lines(path: Path, text: str) -> list[_Row]:
         try:
             found = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}, line {number} is no JSON: {line[:60]!r}; the file should be {FORMS}") from error
+            raise InputError(f"{path}, line {number} is no JSON: {line[:60]!r}") from error
         if not isinstance(found, dict):
             raise InputError(f"{path}, line {number}: an object is needed, not {line[:60]!r}")
         rows.append(_Row(number, found))

@@ -146,7 +146,7 @@ def test_more_is_better_if_asked(here):
     assert (good.label, good.rank, good.metric.mean) == ("good", 1, pytest.approx(0.91, abs=0.01))
     assert (bad.rank, good.verdict) == (2, "helps")
     assert good.against_reference.improvement == pytest.approx(0.409009)
-    assert result.conclusion[0].startswith("Use good instead of bad: it raises acc by 0.41 (")
+    assert result.conclusion[0].startswith("Use good instead of bad: it raises acc by 0.40901 (0.40")
     assert result.target.startswith("acc >= 0.5")
 
 
@@ -242,8 +242,8 @@ def test_whoever_is_killed_takes_the_scripts_along_and_the_same_call_goes_on(her
         ({"line": None}, "there is no command for adamw, lion"),
         ({"candidates": {"a": "sh x {seed}"}}, "--command is not used"),
         ({"line": "sh x {seed}", "tune": []}, "adamw, lion would all run the same command: sh x {seed}"),
-        ({"line": "sh x {optimizer}", "tune": []}, "the command has no {seed}"),
-        ({"line": "nowhere {optimizer} {seed}", "tune": []}, "there is no program 'nowhere'"),
+        ({"line": "sh x {optimizer}", "tune": []}, "adamw and lion: the command has no {seed}"),
+        ({"line": "nowhere {optimizer} {seed}", "tune": []}, "adamw and lion: there is no program 'nowhere'"),
         ({"line": f"{sys.executable} no.py {{optimizer}} {{seed}}", "tune": []}, "there is no file no.py"),
         ({"timeout": 0}, "timeout=0: a positive number of seconds"),
         ({"timeout": float("nan")}, "timeout=nan"),

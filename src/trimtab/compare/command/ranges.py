@@ -77,13 +77,24 @@ def parse_range(text: str) -> Tunable:
         for end in (low, high):
             if not _NUMBER.fullmatch(end):
                 raise InputError(f"{text}: {end!r} is not a number")
-        return (LogUniform if scale else Uniform)(float(low), float(high))
+        return _between(text, float(low), float(high), LogUniform if scale else Uniform)
     values = [value.strip() for value in text.split(",")]
     if "" in values:
-        raise InputError(f"{text!r}: expected low..high, low..high:log or values separated by commas")
+        raise InputError(f"{text or 'nothing'}: expected low..high, low..high:log or values separated by commas")
     if len(set(values)) < len(values):
         raise InputError(f"{text}: a value stands there twice")
     return Choice(tuple(map(_value, values)))
+
+
+def _between(text: str, low: float, high: float, kind: type[Uniform]) -> Uniform:
+    if kind is LogUniform and low <= 0:
+        raise InputError(f"{text}: a logarithmic range begins above 0")
+    if not low < high:
+        raise InputError(f"{text}: the first number must be the smaller one")
+    try:
+        return kind(low, high)
+    except InputError as error:
+        raise InputError(f"{text}: these numbers are too large, or too far apart") from error
 
 
 def _value(text: str) -> Value:

@@ -17,6 +17,7 @@ from trimtab.compare.command.output_metric import output_metric
 from trimtab.compare.command.ranges import parse_tunes
 from trimtab.compare.command.splitting import partition_outside_brackets, split_outside_brackets
 from trimtab.compare.command.template import Command, pointing
+from trimtab.compare.phrases import listed
 from trimtab.lab.checks import check_text, check_texts
 from trimtab.lab.errors import Faults, InputError
 from trimtab.lab.tunable import LogUniform, Uniform
@@ -103,21 +104,24 @@ def candidates_of(
     with faults:
         tunes = parse_tunes(tune)
         candidates = command_candidates(commands, tunes)
+    sharing: dict[str, list[str]] = {}
     for label, command in commands.items():
+        sharing.setdefault(command.text, []).append(label)
+    for labels in sharing.values():
         with faults:
-            _check_command(label, command, unseeded=unseeded)
+            _check_command(listed(labels), commands[labels[0]], unseeded=unseeded)
     faults.raise_any()
     return candidates
 
 
-def _check_command(label: str, command: Command, *, unseeded: bool) -> None:
+def _check_command(labels: str, command: Command, *, unseeded: bool) -> None:
     if "seed" not in command.names and not unseeded:
         raise InputError(
-            f"{label}: the command has no {{seed}}, so that its final runs would all be the same: "
+            f"{labels}: the command has no {{seed}}, so that its final runs would all be the same: "
             f"{command.text}\nIf it reads the variable TRIMTAB_SEED or is random by itself, say --unseeded"
         )
     if not command.shell:
-        _check_program(command)
+        _check_program(labels, command)
 
 
 def check_places(metric: CommandMetric, candidates: Sequence[CommandCandidate]) -> None:
@@ -131,14 +135,14 @@ def check_places(metric: CommandMetric, candidates: Sequence[CommandCandidate]) 
                 raise InputError(pointing(metric.path.text, metric.path.place(name), words))
 
 
-def _check_program(command: Command) -> None:
+def _check_program(labels: str, command: Command) -> None:
     program, *rest = command.words()
     if "{" not in program and shutil.which(program) is None:
-        raise InputError(f"there is no program {program!r} to run: {command.text}")
+        raise InputError(f"{labels}: there is no program {program!r} to run: {command.text}")
     script = rest[0] if rest else ""
     is_script = Path(program).name.startswith("python") and script.endswith(".py") and "{" not in script
     if is_script and not Path(script).is_file():
-        raise InputError(f"there is no file {script}: {command.text}")
+        raise InputError(f"{labels}: there is no file {script}: {command.text}")
 
 
 def name_of(command: Command) -> str:
