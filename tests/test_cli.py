@@ -295,6 +295,19 @@ def test_list_search_and_show():
     assert "3e-05 to 0.03, logarithmic" in text
 
 
+def test_the_catalogue_comes_as_json():
+    listed = json.loads(run("list", "--json").output)
+    assert {entry["id"] for entry in listed} >= {"lion", "adamw", "sgd"}
+    assert json.loads(run("list", "--family", "optim", "--json").output)[0]["family"] == "optim"
+    assert "lion" in [entry["id"] for entry in json.loads(run("search", "large batch", "--json").output)]
+    lion = json.loads(run("show", "lion", "--json").output)
+    assert (lion["id"], lion["arxiv"], lion["aliases"]) == ("lion", "2302.06675", ["evolved sign momentum"])
+    assert lion["tuned"]["lr"] == "3e-05 to 0.03, logarithmic"
+    assert lion["use"].startswith("from trimtab.optim import Lion\n")
+    assert "Lion" in lion["verdict"]
+    assert json.loads(run("show", "adamw", "--json").output)["verdict"] is None
+
+
 # what starts the tests in the background has them ignore Ctrl-C, and a child inherits that
 LISTENING = """
 import signal

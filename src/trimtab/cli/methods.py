@@ -1,6 +1,9 @@
 """The commands that browse the catalogue, and the one that starts a task."""
 
+import json
 import re
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -15,20 +18,25 @@ from trimtab.cli.application import app, input_errors
 from trimtab.lab.errors import InputError
 from trimtab.lab.suggestions import nearest
 
+AsJSON = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+
 
 @app.command("list")
 def list_entries(
     family: Annotated[str | None, typer.Option(help="Only this family.", autocompletion=families)] = None,
+    as_json: AsJSON = False,
 ) -> None:
     """List methods and baselines."""
     with input_errors():
         if family is not None and family not in families():
             raise InputError(f"unknown family {family!r}; {nearest(family, families())}")
-        _print_entries([entry for entry in entries().values() if family in (None, entry.family)])
+        _print_entries([entry for entry in entries().values() if family in (None, entry.family)], as_json=as_json)
 
 
 @app.command("search")
-def search_entries(query: Annotated[list[str], typer.Argument(help='Words, e.g. "large batch".')]) -> None:
+def search_entries(
+    query: Annotated[list[str], typer.Argument(help='Words, e.g. "large batch".')], as_json: AsJSON = False
+) -> None:
     """Find methods by what they do."""
     if not " ".join(query).strip():
         with input_errors():
@@ -37,10 +45,13 @@ def search_entries(query: Annotated[list[str], typer.Argument(help='Words, e.g. 
     if not found:
         Console(stderr=True).print(f"nothing found for {' '.join(query)!r}; `trimtab list` shows everything")
         raise typer.Exit(1)
-    _print_entries(found)
+    _print_entries(found, as_json=as_json)
 
 
-def _print_entries(found: list[Entry]) -> None:
+def _print_entries(found: Sequence[Entry], *, as_json: bool) -> None:
+    if as_json:
+        _print_json([asdict(entry) for entry in found])
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("name", "kind", "family", "what it does"):
         table.add_column(column, no_wrap=column != "what it does")
@@ -49,8 +60,14 @@ def _print_entries(found: list[Entry]) -> None:
     Console().print(table)
 
 
+def _print_json(found: object) -> None:
+    typer.echo(json.dumps(found, indent=2, allow_nan=False))
+
+
 @app.command()
-def show(name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries()))]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries()))], as_json: AsJSON = False
+) -> None:
     """Show everything about one method."""
     with input_errors():
         entry = _shown(name)
@@ -59,15 +76,21 @@ def show(name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries
 
         candidate = Candidate(example(entry))
         tuned = {name: tunable.at(0.5) for name, tunable in candidate.tunables.items()}
+        ranges = {key: str(tunable) for key, tunable in candidate.tunables.items()}
+        code, verdict = candidate.code(tuned), _verdict(entry.id) if entry.id in CLAIMS else None
+        if as_json:
+            more = {"citation": entry.citation, "tuned": ranges, "use": code, "verdict": verdict}
+            _print_json({**asdict(entry), **more})
+            return
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(style="bold", no_wrap=True)
         table.add_column()
         for key in ("title", "kind", "family", "summary", "adapts", "signal", "when", "when_not", "citation"):
             table.add_row(key.replace("_", " "), str(getattr(entry, key)))
-        table.add_row("tuned", "\n".join(f"{key}: {tunable}" for key, tunable in candidate.tunables.items()))
-        table.add_row("use", candidate.code(tuned))
-        if entry.id in CLAIMS:
-            table.add_row("verdict", _verdict(entry.id))
+        table.add_row("tuned", "\n".join(f"{key}: {text}" for key, text in ranges.items()))
+        table.add_row("use", code)
+        if verdict is not None:
+            table.add_row("verdict", verdict)
         Console(highlight=False).print(table)
 
 
