@@ -13,7 +13,7 @@ from tests.optim import two_workers
 from trimtab.catalog.parsing import parse_expression
 from trimtab.lab.errors import InputError
 from trimtab.optim import AGVM, AdaBelief, CoordinateClip, Lamb, Lion, module_parameter_groups
-from trimtab.optim.agvm import rate, variance
+from trimtab.optim.halves_variance import rate, variance
 from trimtab.testing import OptimizerConformance
 
 ROOT = Path(__file__).parents[2]

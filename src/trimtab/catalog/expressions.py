@@ -263,7 +263,7 @@ def _roomy(fixed: Iterable[Value]) -> nn.Module:
     """Returns a layer whose weight has room for every rank that is asked for, in memory that nothing touches."""
     largest = max((value for value in fixed if isinstance(value, int)), default=0)
     side = 2 + min(max(largest, 0), 8192)
-    return nn.utils.skip_init(nn.Linear, side, side)
+    return nn.Linear(side, side, device="meta").to_empty(device="cpu")
 
 
 def _with_imports_first(lines: Iterable[str]) -> str:

@@ -65,9 +65,7 @@ def _print_json(found: object) -> None:
 
 
 @app.command()
-def show(
-    name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries()))], as_json: AsJSON = False
-) -> None:
+def show(name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries()))], as_json: AsJSON = False) -> None:
     """Show everything about one method."""
     with input_errors():
         entry = _shown(name)

@@ -4,7 +4,6 @@ Adapts   the learning rate of each module of a network.
 Signal   how much the gradients of two halves of a batch differ in direction.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -15,6 +14,7 @@ from torch.optim import Optimizer
 
 from trimtab.lab.tunable import Choice, Tunables
 from trimtab.optim.halves import Halves
+from trimtab.optim.halves_variance import divided, rate, second_moment, variance
 from trimtab.optim.modules import modules_of, split_by_children
 from trimtab.primitives.hyperparameters import (
     FRACTION,
@@ -34,9 +34,6 @@ from trimtab.primitives.wrapping import Group, OptimizerWrapper, evaluated, step
 if TYPE_CHECKING:
     from trimtab.lab.session import Session
 
-GUARD = 1e-6
-"""Added to both variances before they are divided; the official code's."""
-
 BY_HALVES = (
     "AGVM compares the gradients of two halves of the batch at this step: give step() two closures, or run two "
     "backward passes, each `with optimizer.half(0 or 1)`; optimizer.compares tells when"
@@ -45,9 +42,6 @@ BY_PROCESSES = (
     "AGVM compares the gradients of the processes at this step: call optimizer.exchange() after the backward pass, "
     "which runs within model.no_sync() when optimizer.wants_local_gradients"
 )
-
-SECOND_MOMENTS = ("exp_avg_sq", "exp_avg_var")
-ADAMS = (torch.optim.Adam, torch.optim.NAdam, torch.optim.RAdam)
 
 
 class AGVM(OptimizerWrapper):
@@ -337,7 +331,7 @@ class AGVM(OptimizerWrapper):
 
     def _divisor(self, precondition: bool | None) -> str | None:
         """Returns the name of the second moment that halves are divided by before they are compared, if they are."""
-        moment = _second_moment(self.inner)
+        moment = second_moment(self.inner)
         if precondition and moment is None:
             raise ValueError("agvm_precondition=True, but the inner optimizer keeps no second moment")
         return None if precondition is False else moment
@@ -350,7 +344,7 @@ class AGVM(OptimizerWrapper):
                 halves = self._halves.of(param, factor)
                 if halves is not None:
                     if moment is not None:
-                        halves = _divided(halves, self.state.get(param, {}).get(moment), group)
+                        halves = divided(halves, self.state.get(param, {}).get(moment), group)
                     pairs.append(halves)
         return variance(pairs)
 
@@ -398,46 +392,3 @@ class AGVM(OptimizerWrapper):
         if clamp is not None and not clamp[0] <= 1 <= clamp[1]:
             raise ValueError(f"agvm_clamp={clamp} must be a bound <= 1 and one >= 1")
         return own
-
-
-def variance(pairs: Sequence[tuple[Tensor, Tensor]]) -> float | None:
-    """Returns one minus the cosine of two gradients of several tensors; ``None`` if one is zero or not finite.
-
-    Also where a product of two elements is beyond double precision, there is nothing to compare.
-    """
-    # In double precision before they are multiplied: products of what float32 holds are in its range.
-    doubles = ((one.double(), other.double()) for one, other in pairs)
-    sums = [torch.stack([(one * other).sum() for one, other in ((a, b), (a, a), (b, b))]) for a, b in doubles]
-    if not sums:
-        return None
-    product, first, second = map(float, torch.stack(sums).sum(0).tolist())  # one wait for an accelerator
-    if not (0 < first < math.inf and 0 < second < math.inf):
-        return None
-    return max(0.0, 1 - product / (math.sqrt(first) * math.sqrt(second)))
-
-
-def rate(anchor: float, own: float, clamp: tuple[float, float] | None) -> float:
-    """Returns the factor that gives a module the anchor's variance."""
-    ratio = (anchor + GUARD) / (own + GUARD)
-    return math.sqrt(ratio if clamp is None else min(max(ratio, clamp[0]), clamp[1]))
-
-
-def _divided(halves: tuple[Tensor, Tensor], moment: Tensor | None, group: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
-    """Returns two gradients as an optimizer with a second moment sees them."""
-    forget, eps = group["betas"][1], group.get("eps", 0.0)
-    first, second = (
-        half / ((1 - forget) * half.square() + (0 if moment is None else forget * moment)).sqrt_().add_(eps)
-        for half in halves
-    )
-    return first, second
-
-
-def _second_moment(optimizer: Optimizer) -> str | None:
-    """Returns the name under which an optimizer keeps its second moment, if it does, and of whole gradients."""
-    while isinstance(optimizer, OptimizerWrapper):
-        if not optimizer.keeps_shapes:
-            return None
-        optimizer = optimizer.inner
-    if isinstance(optimizer, ADAMS):
-        return SECOND_MOMENTS[0]
-    return next((name for name in getattr(optimizer, "state_names", ()) if name in SECOND_MOMENTS), None)
