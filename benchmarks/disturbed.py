@@ -287,8 +287,10 @@ def processes():
 
 
 def workers(process):
-    """Process ids of a program's workers."""
-    return [pid for pid, parent, words in processes() if parent == process.pid and "spawn_main" in words]
+    """Process ids of a program's workers, which are forked from a process that has imported torch for them."""
+    found = processes()
+    servers = [pid for pid, parent, words in found if parent == process.pid and "forkserver" in words]
+    return [pid for pid, parent, _ in found if parent in servers]
 
 
 def kill(pid, number=signal.SIGKILL):

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from trimtab.cli.application import app, input_errors, say_loading, stoppable
 from trimtab.cli.completing import complete_candidates, complete_tasks
-from trimtab.compare import DEFAULT_CANDIDATES, DEFAULT_TRIALS
+from trimtab.compare import DEFAULT_CANDIDATES, DEFAULT_TRIALS, WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
+from trimtab.lab.starting import prepare_workers
 
 if TYPE_CHECKING:
     from trimtab.compare.budget import Numbers
@@ -137,6 +138,8 @@ def compare(
     """Tune candidates on tasks, or a command, with equal budgets, and compare them on fresh seeds."""
     with input_errors(), stoppable(Console(stderr=as_json)):
         say_loading()
+        if not dry_run and executor == "local":
+            prepare_workers(*(WORKERS_OF_COMMANDS if command or candidate else WORKERS_OF_TASKS))
         from trimtab.compare.building import build_comparison
 
         comparison = build_comparison(

@@ -9,6 +9,7 @@ from rich.console import Console
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors, say_loading, stoppable
 from trimtab.lab.errors import InputError
+from trimtab.lab.starting import prepare_workers
 
 EXIT_CODES = """
 Exit codes: 0 every claim was judged, whatever the verdict; 1 a claim could not be judged; 2 the input cannot work;
@@ -34,6 +35,7 @@ def verify(
         if all_claims == bool(methods):
             raise InputError(f"name methods or give --all; there are claims for {', '.join(CLAIMS)}")
         say_loading()
+        prepare_workers("trimtab.claims.work")
         from trimtab.claims.loading import load_reference
         from trimtab.claims.runner import NotJudged
         from trimtab.claims.runner import verify as try_claims

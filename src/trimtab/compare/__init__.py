@@ -8,3 +8,9 @@ DEFAULT_CANDIDATES = "sgd,adamw,nadam,radam,lion,adabelief"
 
 DEFAULT_DIAGNOSED = "sgd,clip(sgd),adamw,lion"
 """Whose directions are diagnosed where nothing else is said: what is sharp, what is less so, and what is not."""
+
+WORKERS_OF_TASKS = ("trimtab.compare.work", "sklearn.datasets")
+"""What workers import that run candidates on tasks, of which scikit-learn holds the best known."""
+
+WORKERS_OF_COMMANDS = ("trimtab.compare.command.work",)
+"""What workers import that run commands."""

@@ -7,7 +7,6 @@ more.
 
 import contextlib
 import multiprocessing
-import multiprocessing.resource_tracker
 import os
 import signal
 import threading
@@ -21,6 +20,7 @@ from trimtab.lab.checks import MANY_WORKERS, check_callable, check_flag, check_w
 from trimtab.lab.devices import Visibility
 from trimtab.lab.errors import InputError, UnfitWorkerError
 from trimtab.lab.interruption import uninterrupted
+from trimtab.lab.starting import interrupts_blocked, worker_context
 from trimtab.lab.trial import Outcome, Point, Work, attempt
 
 
@@ -115,8 +115,10 @@ class LocalExecutor:
         self._answers = answers
         self._visible = visible
         self._workers: list[_Worker] = []
+        self._context: Any = None  # there is no type that has Process and Pipe
 
     def __enter__(self) -> Self:
+        self._context = worker_context()
         try:
             for index in range(self.jobs):
                 self._workers.append(self._start(self._visible[index % len(self._visible)]))
@@ -133,22 +135,16 @@ class LocalExecutor:
         self._workers = []
 
     def _start(self, visible: Visibility) -> "_Worker":
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
             target=_serve,
-            args=(theirs, self._work, self.threads, self._answers, visible),
+            args=(theirs, self._work, self.threads, self._answers, {**os.environ, **visible}),
             daemon=True,
             name="trimtab-worker",
         )
-        # Ctrl-C reaches every process, and would end one that is still importing torch with a traceback
-        multiprocessing.resource_tracker.ensure_running()  # which unblocks the signal when it starts
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            with uninterrupted():  # a worker that was made, and not told what it is, would say so in a traceback
-                process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        # a worker that was made, and not told what it is, would say so in a traceback
+        with interrupts_blocked(), uninterrupted():
+            process.start()
         theirs.close()
         return _Worker(process, ours, visible)
 
@@ -264,9 +260,12 @@ def threads_per_worker(jobs: int) -> int:
     return max(1, usable_cores() // jobs)
 
 
-def _serve(connection: "Connection[Any, Any]", work: Work, threads: int, answers: bool, visible: Visibility) -> None:
+def _serve(
+    connection: "Connection[Any, Any]", work: Work, threads: int, answers: bool, environment: Mapping[str, str]
+) -> None:
     """A worker's life: takes points, runs them, sends back outcomes."""
-    os.environ.update(visible)  # before torch looks for devices, which it does when the first is used
+    os.environ.clear()  # the process that it was forked from may be older than a variable
+    os.environ.update(environment)  # before torch looks for devices, which it does when the first is used
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _die_with_parent()

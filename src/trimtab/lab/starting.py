@@ -1,0 +1,86 @@
+"""How worker processes come to be: quickly, because one process imports torch for all of them."""
+
+import atexit
+import contextlib
+import multiprocessing
+import multiprocessing.context
+import multiprocessing.forkserver
+import multiprocessing.resource_tracker
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+Context: TypeAlias = multiprocessing.context.BaseContext
+
+NEEDED = ("torch", "torch._dynamo", "trimtab.lab.session")
+"""What every worker imports sooner or later: seconds of work, and the first optimizer makes it import the second."""
+
+LIKELY = ("sklearn.datasets",)
+"""What a worker's task will import if this process's has."""
+
+
+def worker_context() -> Context:
+    """Returns what makes processes that have inherited nothing from this one.
+
+    On Linux they are forked from a process that has imported torch and done nothing with it, so that no thread of ours,
+    no device and no generator of random numbers is in use when they part. This function returns when that process is
+    ready, which may take seconds the first time, and hears Ctrl-C meanwhile. Elsewhere each imports torch by itself.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    ours = [name for name in sys.modules if name.startswith("trimtab.") and name.endswith(".work")]
+    _importing((*NEEDED, *ours, *(name for name in LIKELY if name in sys.modules))).join()
+    return multiprocessing.get_context("forkserver")
+
+
+def prepare_workers(*modules: str) -> None:
+    """Begins what :func:`worker_context` waits for, so that both processes import at the same time.
+
+    For programs that do nothing else: what has been started is ended with this process, whatever it is doing.
+
+    Args:
+        modules: what workers will import beside :data:`NEEDED`.
+    """
+    if sys.platform == "linux":
+        _importing((*NEEDED, *modules))
+        atexit.register(_end)
+
+
+def _importing(modules: Sequence[str]) -> threading.Thread:
+    """Starts the process that workers are forked from, unless it is there; the thread ends when it is ready."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(modules))
+    thread = threading.Thread(target=_run_nothing, args=(context,), daemon=True)
+    with interrupts_blocked():  # for the thread, and for the process that it starts
+        thread.start()
+    return thread
+
+
+def _run_nothing(context: Any) -> None:
+    with contextlib.suppress(Exception):  # what is wrong will be said where a worker is started
+        process = context.Process(target=int, daemon=True)
+        process.start()
+        process.join()
+
+
+def _end() -> None:
+    """Ends the process that workers are forked from: left alone, it would first import all that it was told to."""
+    server = getattr(multiprocessing.forkserver, "_forkserver", None)
+    process = getattr(server, "_forkserver_pid", None)  # there is no public name, and without it nothing is lost
+    if process is not None:
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """Keeps Ctrl-C from processes that are started within: one that still imports would end with a traceback."""
+    multiprocessing.resource_tracker.ensure_running()  # which unblocks the signal when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,74 @@
+"""Worker processes begin as if each had been started by itself."""
+
+import math
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from trimtab.lab.executor import Finished, LocalExecutor
+from trimtab.lab.trial import Outcome, Point
+
+VARIABLE = "TRIMTAB_TEST_VARIABLE"
+changed = []
+
+
+def what_is_there(point, report):
+    shared = Path(f"/proc/{os.getppid()}/maps")
+    found = {
+        "variable": float(os.environ.get(VARIABLE, "nan")),
+        "threads": torch.get_num_threads(),
+        "seed": torch.initial_seed(),
+        "cuda": torch.cuda.is_initialized(),
+        "changed": len(changed),
+        "doubles": torch.get_default_dtype() == torch.float64,
+        "draw": torch.rand(()).item(),
+        "parent": os.getppid(),
+        "torch": shared.is_file() and "libtorch" in shared.read_text(),
+    }
+    return Outcome("complete", 0.0, probed={name: float(value) for name, value in found.items()})
+
+
+def seen(jobs=1):
+    points = [Point("toy/tune/a", index, {}, seed=0) for index in range(jobs)]
+    found = []
+    with LocalExecutor(what_is_there, jobs=jobs, threads=3) as executor:
+        while executor.free < jobs:
+            executor.wait()
+        for point in points:  # each worker gets one
+            executor.submit(point)
+        while len(found) < jobs:
+            found += [event.outcome.probed for event in executor.wait() if isinstance(event, Finished)]
+    return found
+
+
+def test_workers_see_the_variables_of_now(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert math.isnan(seen()[0]["variable"])
+    monkeypatch.setenv(VARIABLE, "5")
+    assert seen()[0]["variable"] == 5
+    monkeypatch.delenv(VARIABLE)
+    assert math.isnan(seen()[0]["variable"])
+
+
+def test_workers_inherit_nothing_that_was_done_here(monkeypatch):
+    (first,) = seen()
+    monkeypatch.setattr(sys.modules[__name__], "changed", [1])
+    torch.rand(3)
+    torch.set_default_dtype(torch.float64)
+    try:
+        one, other = seen(2)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for name in ("threads", "seed", "cuda", "changed", "doubles", "draw"):
+        assert one[name] == other[name] == first[name]
+    assert (first["threads"], first["changed"], first["cuda"], first["doubles"]) == (3, 0, 0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each worker imports torch itself")
+def test_torch_is_imported_once_for_all_workers():
+    one, other = seen(2)
+    assert one["parent"] == other["parent"] != os.getpid()
+    assert one["torch"] == other["torch"] == 1
