@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from tests.browser import browser  # noqa: F401 - a fixture
+from tests.new_process import go_on
 from tests.postgres import postgres  # noqa: F401 - a fixture
-from trimtab.testing import OptimizerConformance
+from trimtab.testing import OptimizerConformance, saving
 
 
 def pytest_addoption(parser):
@@ -20,6 +21,13 @@ def pytest_configure(config):
 def _one_thread():
     # the tests' tensors are small; several threads would only wait for each other, and for other processes of the tests
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _new_processes_need_not_import_torch():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saving, "go_on_in_a_new_process", go_on)
+        yield
 
 
 @pytest.fixture(params=["eager", "compiled"])

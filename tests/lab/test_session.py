@@ -1,7 +1,5 @@
 import copy
 import io
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,7 @@ import torch
 from torch import nn
 
 from tests.lab.toy import Toy, session, sgd
+from tests.new_process import in_a_new_process
 from trimtab.lab.errors import DivergedError, InputError
 
 
@@ -91,14 +90,12 @@ def test_exploration_stays_charged_unless_it_is_refunded():
 
 
 ROOT = Path(__file__).parents[2]
-CONTINUE = """
-import sys, torch
-from tests.lab.toy import session
-torch.set_num_threads(1)  # as in these tests: sums over several threads round differently
-run = session(7)
-run.restore(torch.load(sys.argv[1], weights_only=True), refund=True)
-print([run.step() for _ in range(5)], run.meter.used)
-"""
+
+
+def go_on_from(file):
+    run = session(7)
+    run.restore(torch.load(file, weights_only=True), refund=True)
+    return [run.step() for _ in range(5)], run.meter.used
 
 
 def test_a_run_resumes_bit_for_bit_in_a_new_process(tmp_path):
@@ -108,10 +105,7 @@ def test_a_run_resumes_bit_for_bit_in_a_new_process(tmp_path):
     file = tmp_path / "snapshot.pt"
     torch.save(run.snapshot(), file)
     expected = [run.step() for _ in range(5)], run.meter.used
-    done = subprocess.run(
-        [sys.executable, "-c", CONTINUE, str(file)], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert done.stdout.strip() == f"{expected[0]} {expected[1]}"
+    assert in_a_new_process(go_on_from, file) == expected
 
 
 def test_the_snapshot_loads_from_a_file_without_pickled_code():

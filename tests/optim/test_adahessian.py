@@ -2,10 +2,7 @@ import copy
 import gc
 import itertools
 import math
-import os
 import pickle
-import subprocess
-import sys
 import weakref
 
 import pytest
@@ -13,6 +10,7 @@ import torch
 from torch import nn
 
 from tests.lab.toy import session
+from tests.new_process import in_a_new_process
 from trimtab.optim import AdaHessian
 from trimtab.primitives.curvature import block_mean
 from trimtab.primitives.hutchinson import Member, signs_for
@@ -406,20 +404,14 @@ def test_clipped_gradients_have_the_curvature_of_the_loss():
     torch.testing.assert_close(x.detach(), expected, rtol=1e-6, atol=0)
 
 
-RESUME = """
-import sys, torch
-from tests.optim.test_adahessian import batches, tanh_net, train
-from trimtab.optim import AdaHessian
-
-torch.set_num_threads(1)
-saved = torch.load(sys.argv[1], weights_only=True)
-net = tanh_net(torch.float32)
-net.load_state_dict(saved["net"])
-optimizer = AdaHessian(net.parameters())
-optimizer.load_state_dict(saved["optimizer"])
-train(net, optimizer, batches(10, dtype=torch.float32)[5:])
-torch.save(net.state_dict(), sys.argv[1])
-"""
+def go_on_from(file):
+    saved = torch.load(file, weights_only=True)
+    net = tanh_net(torch.float32)
+    net.load_state_dict(saved["net"])
+    optimizer = AdaHessian(net.parameters())
+    optimizer.load_state_dict(saved["optimizer"])
+    train(net, optimizer, batches(10, dtype=torch.float32)[5:])
+    torch.save(net.state_dict(), file)
 
 
 @pytest.mark.parametrize("every", [1, 3])
@@ -433,8 +425,7 @@ def test_resumes_bit_for_bit_in_a_new_process(every, tmp_path):
     assert optimizer.state_dict().keys() == {"state", "param_groups"}
     file = tmp_path / "half.pt"
     torch.save({"net": stopped.state_dict(), "optimizer": optimizer.state_dict()}, file)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    subprocess.run([sys.executable, "-c", RESUME, str(file)], check=True, env=environment, timeout=240)
+    in_a_new_process(go_on_from, file)
     resumed = torch.load(file, weights_only=True)
     assert all(torch.equal(resumed[name], value) for name, value in straight.state_dict().items())
 

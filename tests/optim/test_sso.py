@@ -4,8 +4,6 @@ import copy
 import inspect
 import io
 import math
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +14,7 @@ from torch import nn
 from torch.optim.lr_scheduler import ExponentialLR, LambdaLR
 
 from tests.lab.toy import session
+from tests.new_process import in_a_new_process
 from trimtab.optim import SSO, ArmijoGradientDescent, LineSearch, Lion
 from trimtab.optim.target_loss import NonFiniteError
 from trimtab.testing import OptimizerConformance
@@ -406,16 +405,10 @@ def test_what_is_kept_of_the_inner_optimizer_counts():
     assert not torch.equal(*ends)
 
 
-CONTINUE = """
-import sys, torch
-from functools import partial
-from tests.lab.toy import session
-from tests.optim.test_sso import sso
-torch.set_num_threads(1)
-run = session(7, optimizer=sso)
-run.restore(torch.load(sys.argv[1], weights_only=True), refund=True)
-print([run.step() for _ in range(4)], run.meter.used)
-"""
+def go_on_from(file):
+    run = session(7, optimizer=sso)
+    run.restore(torch.load(file, weights_only=True), refund=True)
+    return [run.step() for _ in range(4)], run.meter.used
 
 
 def sso(model):
@@ -428,14 +421,7 @@ def test_a_session_with_dropout_and_batch_statistics_resumes_in_a_new_process(tm
         run.step()
     torch.save(run.snapshot(), tmp_path / "snapshot.pt")
     expected = [run.step() for _ in range(4)], run.meter.used
-    done = subprocess.run(
-        [sys.executable, "-c", CONTINUE, str(tmp_path / "snapshot.pt")],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
-    assert done.stdout.strip() == f"{expected[0]} {expected[1]}"
+    assert in_a_new_process(go_on_from, tmp_path / "snapshot.pt") == expected
 
 
 def test_in_a_session_one_step_of_sgd_is_sgd_with_dropout_batch_statistics_and_all():

@@ -1,32 +1,11 @@
 """Runs of optimizers on gradients that are given, so that two of them can be compared."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import torch
 from torch import nn
+
+from tests.new_process import in_a_new_process
 
 SHAPES = ((7, 5), (5,), ())
-
-RESUME = """
-import sys
-import torch
-from torch import nn
-import trimtab.optim
-
-name, path = sys.argv[1:]
-saved = torch.load(path, weights_only=True)
-params = [nn.Parameter(value) for value in saved["params"]]
-optimizer = getattr(trimtab.optim, name)(params)
-optimizer.load_state_dict(saved["optimizer"])
-for grads in saved["grads"]:
-    for param, grad in zip(params, grads):
-        param.grad = grad
-    optimizer.step()
-torch.save({"params": [p.detach() for p in params], "optimizer": optimizer.state_dict()}, path)
-"""
 
 
 def positions(make, start, grads, dtype=torch.float64):
@@ -76,6 +55,15 @@ def largest_difference(make, make_peer, steps=50):
     return max((a - b).abs().max().item() for a, b in zip(ours, theirs, strict=True))
 
 
+def go_on_from(optimizer_class, path):
+    saved = torch.load(path, weights_only=True)
+    params = [nn.Parameter(value) for value in saved["params"]]
+    optimizer = optimizer_class(params)
+    optimizer.load_state_dict(saved["optimizer"])
+    follow(params, optimizer, saved["grads"])
+    torch.save({"params": [p.detach() for p in params], "optimizer": optimizer.state_dict()}, path)
+
+
 def resume_in_a_new_process(optimizer_class, settings, path, dtype=torch.float32):
     """Returns parameters and state after ten steps, and after five, a file, a new process and five more."""
     grads = random_gradients(10, dtype=dtype)
@@ -85,8 +73,6 @@ def resume_in_a_new_process(optimizer_class, settings, path, dtype=torch.float32
     follow(stopped, half, grads[:5])
     state = {"params": [p.detach() for p in stopped], "optimizer": half.state_dict(), "grads": grads[5:]}
     torch.save(state, path)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-c", RESUME, optimizer_class.__name__, str(Path(path))]
-    subprocess.run(command, check=True, env=environment, timeout=240)
+    in_a_new_process(go_on_from, optimizer_class, path)
     expected = {"params": [p.detach() for p in straight], "optimizer": whole.state_dict()}
     return expected, torch.load(path, weights_only=True)

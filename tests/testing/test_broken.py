@@ -18,7 +18,8 @@ import pytest
 import torch
 from torch.optim import Optimizer
 
-from trimtab.testing import OptimizerConformance
+from tests.new_process import AS_A_PROGRAM, go_on
+from trimtab.testing import OptimizerConformance, saving
 
 pytest_plugins = ("pytester",)
 
@@ -816,11 +817,20 @@ def test_every_setting_is_tried_at_every_place():
     assert all(isinstance(error, AssertionError) for error in found.values())
 
 
-def test_what_a_new_process_does_not_know_is_found(monkeypatch):
+@pytest.mark.parametrize("way", [AS_A_PROGRAM, go_on])
+def test_what_a_new_process_does_not_know_is_found(monkeypatch, way):
+    monkeypatch.setattr(saving, "go_on_in_a_new_process", way)
     monkeypatch.setattr(KnowsItsProcess, "drift", 0)
     check = dict(checks(KnowsItsProcess))["new_process"]
     with pytest.raises(AssertionError, match="in a new process the pickle goes on differently"):
         check()
+
+
+@pytest.mark.parametrize("way", [AS_A_PROGRAM, go_on])
+def test_what_a_new_process_cannot_read_is_told(monkeypatch, tmp_path, way):
+    (tmp_path / "job.pickle").write_bytes(b"no pickle")
+    with pytest.raises(AssertionError, match=r"(?s)the new process failed:\n.*UnpicklingError"):
+        way(tmp_path)
 
 
 def test_every_check_has_a_fault_that_it_finds():

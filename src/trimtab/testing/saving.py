@@ -31,6 +31,17 @@ from trimtab.testing.support import (
 from trimtab.testing.training import plain, same
 
 
+def go_on_in_a_new_process(directory: Path) -> None:
+    """Runs :mod:`trimtab.testing.resume` on what a directory holds, as a program of its own."""
+    program = str(Path(resume.__file__).resolve())
+    # -P: the directory of the program is no place to import from; this process's places are
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+    done = subprocess.run(  # noqa: S603 - our own file
+        [sys.executable, "-P", program, str(directory)], env=environment, capture_output=True, text=True, check=False
+    )
+    require(done.returncode == 0, f"the new process failed:\n{done.stderr}")
+
+
 class SavingChecks(Suite):
     """Deep copies, pickles and state dicts hold all that the next steps depend on."""
 
@@ -104,13 +115,7 @@ class SavingChecks(Suite):
             directory = Path(name)
             (directory / "job.pickle").write_bytes(pickle.dumps(job))
             torch.save(optimizer.state_dict(), directory / "state.pt")
-            program = str(Path(resume.__file__).resolve())
-            # -P: the directory of the program is no place to import from; this process's places are
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
-            done = subprocess.run(  # noqa: S603 - our own file
-                [sys.executable, "-P", program, name], env=environment, capture_output=True, text=True, check=False
-            )
-            require(done.returncode == 0, f"the new process failed:\n{done.stderr}")
+            go_on_in_a_new_process(directory)
             result: dict[str, list[Tensor]] = torch.load(directory / "result.pt", weights_only=True)
         follow(optimizer, params, rest)
         for way, moved in result.items():
