@@ -19,7 +19,7 @@ def test_transformers_trainer_is_compared_by_what_it_prints(tmp_path, monkeypatc
         tune=["lr=3e-3..1e-2:log", "sgd.lr=1e-5..1e-4:log"],  # the latter is far too small for it
         metric="eval_loss",
         out=tmp_path,
-        trials=2,
+        trials=1,
         seeds=2,
         jobs=min(2, len(os.sched_getaffinity(0))),
     ).run()
