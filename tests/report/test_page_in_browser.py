@@ -254,6 +254,9 @@ def test_on_a_phone_the_ranking_is_seen_without_scrolling_sideways(browser, make
             seen = row.locator(column).evaluate(_INK)
             assert box["x"] <= seen["left"] < seen["right"] <= box["x"] + box["width"], column
             assert seen["right"] - seen["left"] > (4 if column == ".rank" else 20), column
+    for below in page.locator(".ranking .more div").all():  # settings and notes, which may fill it
+        room = below.bounding_box()
+        assert box["x"] <= room["x"] < room["x"] + room["width"] <= box["x"] + box["width"]
     heads = page.locator(".ranking thead tr:last-child th")
     for place in range(4):
         seen = heads.nth(place).evaluate(_INK)
