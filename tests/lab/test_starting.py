@@ -1,7 +1,9 @@
 """Worker processes begin as if each had been started by itself."""
 
 import math
+import multiprocessing.forkserver
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -24,7 +26,6 @@ def what_is_there(point, report):
         "cuda": torch.cuda.is_initialized(),
         "changed": len(changed),
         "doubles": torch.get_default_dtype() == torch.float64,
-        "draw": torch.rand(()).item(),
         "parent": os.getppid(),
         "torch": shared.is_file() and "libtorch" in shared.read_text(),
     }
@@ -56,13 +57,13 @@ def test_workers_see_the_variables_of_now(monkeypatch):
 def test_workers_inherit_nothing_that_was_done_here(monkeypatch):
     (first,) = seen()
     monkeypatch.setattr(sys.modules[__name__], "changed", [1])
-    torch.rand(3)
+    torch.manual_seed(3)
     torch.set_default_dtype(torch.float64)
     try:
         one, other = seen(2)
     finally:
         torch.set_default_dtype(torch.float32)
-    for name in ("threads", "seed", "cuda", "changed", "doubles", "draw"):
+    for name in ("threads", "seed", "cuda", "changed", "doubles"):
         assert one[name] == other[name] == first[name]
     assert (first["threads"], first["changed"], first["cuda"], first["doubles"]) == (3, 0, 0, 0)
 
@@ -72,3 +73,28 @@ def test_torch_is_imported_once_for_all_workers():
     one, other = seen(2)
     assert one["parent"] == other["parent"] != os.getpid()
     assert one["torch"] == other["torch"] == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such process")
+def test_workers_outlive_the_process_that_they_were_forked_from_and_are_replaced_without_it():
+    point = Point("toy/tune/a", 0, {}, seed=0)
+    with LocalExecutor(what_is_there, jobs=1, threads=1) as executor:
+        while not executor.free:
+            executor.wait()
+        os.kill(multiprocessing.forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+        first = finished(executor, point)
+        (worker,) = executor.process_ids
+        os.kill(worker, signal.SIGKILL)
+        while executor.process_ids == [worker] or not executor.free:
+            executor.wait()
+        second = finished(executor, point)
+    assert first["threads"] == second["threads"] == 1
+    assert first["parent"] != second["parent"]
+
+
+def finished(executor, point):
+    executor.submit(point)
+    while True:
+        for event in executor.wait():
+            if isinstance(event, Finished):
+                return event.outcome.probed
