@@ -300,6 +300,8 @@ def test_the_catalogue_comes_as_json():
     assert {entry["id"] for entry in listed} >= {"lion", "adamw", "sgd"}
     assert json.loads(run("list", "--family", "optim", "--json").output)[0]["family"] == "optim"
     assert "lion" in [entry["id"] for entry in json.loads(run("search", "large batch", "--json").output)]
+    nothing = run("search", "zzz", "--json")
+    assert (nothing.exit_code, json.loads(nothing.stdout)) == (1, [])
     lion = json.loads(run("show", "lion", "--json").output)
     assert (lion["id"], lion["arxiv"], lion["aliases"]) == ("lion", "2302.06675", ["evolved sign momentum"])
     assert lion["tuned"]["lr"] == "3e-05 to 0.03, logarithmic"

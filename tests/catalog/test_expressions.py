@@ -116,6 +116,8 @@ def test_the_code_to_paste_builds_the_same(text):
         ("clip(lion, share=0.1)", r"clip has no setting 'share'; it has fraction, threshold, where.*\n  clip\(lion"),
         ("clip(lion, fraction=2)", r"fraction=2 must lie in \[0, 1\)\n"),
         ("clip(lion(lr=-9), fraction=0.1)", r"clip\(lion\(lr=-9\), fraction=0.1\) cannot be built: lr=-9 .*\n  clip"),
+        ("sgd(momentum=0)", r"Nesterov momentum requires .* \(it has nesterov=True unless told otherwise\)\n  sgd"),
+        ("adamw+cosine(foo=1)", r"cosine has no setting 'foo'; it has none\n  adamw"),
         ("adamw(lr=-1)", r"cannot be built: Invalid learning rate: -1\n  adamw"),
         ("adamw(lr='x')", r"lr='x': a finite number is needed\n  adamw"),
         ("clip(lion, fraction=x)", r"expected a number.*\n  clip\(lion, fraction=x\)\n                      \^"),

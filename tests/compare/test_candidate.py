@@ -44,6 +44,11 @@ def test_the_code_to_paste_runs(label):
         ("sgd,,lion", r"expected names such as.*\n  sgd,,lion\n      \^"),
         ("sgd,lion(", r"expected names such as"),
         ("3", "expected a name"),
+        ("sgd,lion,sgd", "the candidate sgd was given twice$"),
+        (
+            "adamw(lr=0.01, eps=0.1),adamw(eps=1e-1, lr=1e-2)",
+            r"adamw\(eps=0.1, lr=0.01\) was given twice, the other time as adamw\(lr=0.01, eps=0.1\)",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_pointed_at(text, message):

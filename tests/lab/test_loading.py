@@ -1,5 +1,6 @@
 import pytest
 
+from trimtab.compare.template import write_template
 from trimtab.lab.errors import InputError
 from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
 from trimtab.lab.task import check_task
@@ -144,3 +145,15 @@ def test_the_fingerprint_changes_with_the_file(file):
     file.write_text(GOOD + "# changed\n")
     assert task_fingerprint(f"{file}:Mine") != before
     assert task_fingerprint("digits") == "digits"
+
+
+def test_a_file_that_is_edited_is_another_module(tmp_path):
+    file = tmp_path / "task.py"
+    name = write_template(file)
+    first = load_task(f"{file}:{name}")
+    assert type(load_task(f"{file}:{name}")) is type(first)
+    file.write_text(file.read_text().replace("    steps = ", "    steps = 7 + "))
+    assert load_task(f"{file}:{name}").steps == first.steps + 7
+    file.write_text("no python")
+    with pytest.raises(InputError, match="line 1, does not import: SyntaxError"):
+        load_task(f"{file}:{name}")

@@ -4,12 +4,14 @@ import math
 import multiprocessing.forkserver
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from trimtab.compare.template import write_template
 from trimtab.lab.executor import Finished, LocalExecutor
 from trimtab.lab.trial import Outcome, Point
 
@@ -98,3 +100,55 @@ def finished(executor, point):
         for event in executor.wait():
             if isinstance(event, Finished):
                 return event.outcome.probed
+
+
+def works_with_a_loader(point, report):
+    loader = torch.utils.data.DataLoader(torch.arange(4.0), batch_size=2, num_workers=1)
+    return Outcome("complete", 0.0, probed={"sum": float(sum(batch.sum() for batch in loader))})
+
+
+def test_a_worker_may_load_batches_in_processes_of_its_own():
+    with LocalExecutor(works_with_a_loader, jobs=1, threads=1) as executor:
+        while not executor.free:
+            executor.wait()
+        assert finished(executor, Point("toy/tune/a", 0, {}, seed=0)) == {"sum": 6.0}
+
+
+PROGRAM = """
+from trimtab.compare.comparison import Comparison
+result = Comparison({task!r}, "sgd,adamw", {out!r}, trials=1, seeds=2, steps=2, jobs=1).run()
+print([candidate.rank for candidate in result.candidates])
+"""
+
+
+def ran(command, program, tmp_path, **more):
+    task = tmp_path / "task.py"
+    name = write_template(task)
+    text = PROGRAM.format(task=f"{task}:{name}", out=str(tmp_path / "out"))
+    if program:
+        program.write_text(text)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.run(
+        command,
+        input=None if program else text,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=240,
+        check=False,
+    )
+
+
+def test_a_program_on_standard_input_may_compare(tmp_path):
+    done = ran([sys.executable, "-"], None, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("[1, ")
+
+
+def test_a_script_that_does_its_work_when_it_is_imported_is_told_so(tmp_path):
+    script = tmp_path / "script.py"
+    done = ran([sys.executable, str(script)], script, tmp_path)
+    assert done.returncode == 1
+    assert "InputError: workers import the script that starts them" in done.stderr
+    assert "in use by another" not in done.stderr
+    assert done.stderr.strip().endswith("because workers import that script.")

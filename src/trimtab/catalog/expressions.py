@@ -56,7 +56,8 @@ class Expression:
         known = settings_of(self.entry)
         unknown = [setting for setting, _ in self.fixed if setting not in known]
         if unknown:
-            raise InputError(f"{name} has no setting {' and no '.join(map(repr, unknown))}; it has {', '.join(known)}")
+            there = f"it has {', '.join(known)}" if known else "it has none"
+            raise InputError(f"{name} has no setting {' and no '.join(map(repr, unknown))}; {there}")
 
     def _check_around(self, inside: Entry) -> None:
         """Checks that this wrapper can go around an entry, as its class does, but before there is a model."""
@@ -92,7 +93,14 @@ class Expression:
             try:
                 self.build(_roomy(fixed.values()), {name: each.at(0.5) for name, each in self.tunables.items()})
             except (TypeError, ValueError) as error:
-                raise InputError(f"{self.label} cannot be built: {error}") from error
+                raise InputError(f"{self.label} cannot be built: {error}{self._unless_told()}") from error
+
+    def _unless_told(self) -> str:
+        """What the whole is built with that nobody has written, which may be at odds with what somebody has."""
+        fixed = self._all_fixed()
+        own = {node._place(name): value for node in self.nodes() for name, value in node.entry.settings.items()}
+        words = ", ".join(f"{name}={value!r}" for name, value in own.items() if name not in fixed)
+        return f" (it has {words} unless told otherwise)" if words else ""
 
     def nodes(self) -> Iterator["Expression"]:
         """Yields the innermost expression first, and this one last."""
@@ -110,6 +118,11 @@ class Expression:
         elif self.inner is not None:
             arguments.insert(0, self.inner.label)
         return beside + (f"{self.entry.id}({', '.join(arguments)})" if arguments else self.entry.id)
+
+    @property
+    def in_any_order(self) -> object:
+        """What two expressions share that differ in nothing but the order of their settings."""
+        return tuple((node.entry.id, frozenset(node.fixed)) for node in self.nodes())
 
     @property
     def tunables(self) -> Tunables:

@@ -44,6 +44,8 @@ def search_entries(
     found = search(" ".join(query))
     if not found:
         Console(stderr=True).print(f"nothing found for {' '.join(query)!r}; `trimtab list` shows everything")
+        if as_json:
+            _print_json([])
         raise typer.Exit(1)
     _print_entries(found, as_json=as_json)
 

@@ -77,8 +77,11 @@ def parse_candidates(text: str) -> list[Candidate]:
     candidates = [Candidate(expression) for expression in parse_expressions(text)]
     if not candidates:
         raise InputError("no candidates were given; an example is sgd,adamw,lion")
-    labels = [candidate.label for candidate in candidates]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise InputError(f"the candidate {label} was given twice")
+    known: dict[object, str] = {}
+    for candidate in candidates:
+        alike = candidate.expression.in_any_order
+        if alike in known:
+            also = "" if known[alike] == candidate.label else f", the other time as {known[alike]}"
+            raise InputError(f"the candidate {candidate.label} was given twice{also}")
+        known[alike] = candidate.label
     return candidates

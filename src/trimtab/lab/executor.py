@@ -20,7 +20,7 @@ from trimtab.lab.checks import MANY_WORKERS, check_callable, check_flag, check_w
 from trimtab.lab.devices import Visibility
 from trimtab.lab.errors import InputError, UnfitWorkerError
 from trimtab.lab.interruption import uninterrupted
-from trimtab.lab.starting import interrupts_blocked, worker_context
+from trimtab.lab.starting import interrupts_blocked, main_importable, worker_context
 from trimtab.lab.trial import Outcome, Point, Work, attempt
 
 
@@ -143,7 +143,7 @@ class LocalExecutor:
             name="trimtab-worker",
         )
         # a worker that was made, and not told what it is, would say so in a traceback
-        with interrupts_blocked(), uninterrupted():
+        with main_importable(), interrupts_blocked(), uninterrupted():
             process.start()
         theirs.close()
         return _Worker(process, ours, visible)
@@ -269,6 +269,7 @@ def _serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _die_with_parent()
+    multiprocessing.current_process().daemon = False  # such may have no children, and a loader of batches has some
 
     import torch
 

@@ -11,7 +11,10 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
+
+from trimtab.lab.errors import InputError
 
 Context: TypeAlias = multiprocessing.context.BaseContext
 
@@ -62,7 +65,8 @@ def _importing(modules: Sequence[str]) -> threading.Thread:
 def _run_nothing(context: Any) -> None:
     with contextlib.suppress(Exception):  # what is wrong will be said where a worker is started
         process = context.Process(target=int, daemon=True)
-        process.start()
+        with main_importable():
+            process.start()
         process.join()
 
 
@@ -73,6 +77,34 @@ def _end() -> None:
     if process is not None:
         with contextlib.suppress(OSError):
             os.kill(process, signal.SIGKILL)
+
+
+def refuse_while_imported() -> None:
+    """Refuses to begin in a process that is only about to become a worker, and imports the program for that.
+
+    Raises:
+        InputError: it is one.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise InputError(
+            "workers import the script that starts them, and would start workers themselves: put what it does under "
+            "`if __name__ == '__main__':`"
+        )
+
+
+@contextlib.contextmanager
+def main_importable() -> Iterator[None]:
+    """Keeps processes that are started within from looking for a program that came from standard input."""
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file is None or Path(file).exists():
+        yield
+        return
+    main.__file__ = None
+    try:
+        yield
+    finally:
+        main.__file__ = file
 
 
 @contextlib.contextmanager

@@ -119,7 +119,7 @@ def checked_norms(norms: ArrayLike) -> Numbers:
         raise InputError(f"norms[{wrong[0]}]={values[wrong[0]]}: norms must be >= 0 and not NaN")
     finite = np.isfinite(values)
     if finite.sum() < 2:
-        raise InputError(f"norms has {finite.sum()} finite values: the gradients of at least 2 steps are needed")
+        raise InputError(f"finite norms: {finite.sum()}, and the gradients of at least 2 steps are needed")
     if not values[finite].any():
         raise InputError("norms are all zero: there is nothing to refine a schedule from")
     if not finite.all():
