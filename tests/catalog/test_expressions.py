@@ -84,6 +84,15 @@ def test_fixed_settings_may_lie_outside_the_ranges_of_tuning(text, name, value):
     assert built.param_groups[0][name] == value
 
 
+@pytest.mark.parametrize("name", ["fraction", "clip_fraction"])
+def test_a_wrappers_setting_that_stands_alone_is_told_its_name(name):
+    expression = parse_expression("clip(lion)")
+    with pytest.raises(InputError, match=f"'{name}' is a setting of clip: give it as 'clip.fraction', or in brackets"):
+        expression.build(torch.nn.Linear(2, 2), {name: 0.2})
+    built = expression.build(torch.nn.Linear(2, 2), {"clip.fraction": 0.2})
+    assert built.param_groups[0]["clip_fraction"] == 0.2
+
+
 def test_what_a_wrapper_sets_cannot_be_fixed(faster):
     with pytest.raises(InputError, match=r"weight_decay is set by clip, and cannot be fixed to 0.1"):
         parse_expression("clip(lion(weight_decay=0.1))")

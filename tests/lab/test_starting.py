@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from trimtab.compare.comparison import Comparison
 from trimtab.compare.template import write_template
+from trimtab.lab.errors import InputError
 from trimtab.lab.executor import Finished, LocalExecutor
 from trimtab.lab.trial import Outcome, Point
 
@@ -152,3 +154,16 @@ def test_a_script_that_does_its_work_when_it_is_imported_is_told_so(tmp_path):
     assert "InputError: workers import the script that starts them" in done.stderr
     assert "in use by another" not in done.stderr
     assert done.stderr.strip().endswith("because workers import that script.")
+
+
+def test_a_process_that_may_have_no_children_says_so(tmp_path):
+    task = tmp_path / "task.py"
+    name = write_template(task)
+    refusal = pytest.raises(InputError, match=r"^SpawnPoolWorker-\d+ is a daemonic process, .* may start no workers")
+    with multiprocessing.get_context("spawn").Pool(1) as pool, refusal:
+        pool.apply(compare, (f"{task}:{name}", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def compare(task, out):
+    Comparison(task, "sgd", out, trials=1, seeds=2, steps=2, jobs=1).run()

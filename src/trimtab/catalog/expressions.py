@@ -216,9 +216,16 @@ class Expression:
         return {name.removeprefix(start): value for name, value in settings.items() if name.startswith(start)}
 
     def _check_owned(self, settings: Iterable[str]) -> None:
-        wrappers = [node.entry.id for node in self.nodes() if node.inner is not None]
+        innermost, *around = self.nodes()
+        wrappers = [node.entry.id for node in around]
+        own = settings_of(innermost.entry) if around else []
         for name in settings:
             owner, dot, _ = name.partition(".")
+            for node in () if dot or name in own else around:
+                setting = name.removeprefix(f"{node.entry.id}_")
+                if setting in settings_of(node.entry):
+                    full = f"{node.entry.id}.{setting}"
+                    raise InputError(f"{name!r} is a setting of {node.entry.id}: give it as {full!r}, or in brackets")
             if dot and owner not in wrappers:
                 begin = " or ".join(f"{wrapper}." for wrapper in wrappers)
                 theirs = f"a wrapper's begin with {begin}" if wrappers else "there is no wrapper"

@@ -21,7 +21,7 @@ from trimtab.lab.devices import described
 from trimtab.lab.environment import environment
 from trimtab.lab.errors import NoStudyError, StudyMismatchError
 from trimtab.lab.executor import Executor, LocalExecutor
-from trimtab.lab.starting import refuse_while_imported
+from trimtab.lab.starting import refuse_without_workers
 from trimtab.lab.store import Store, read_store
 from trimtab.lab.study import Observer, run_study
 from trimtab.lab.trial import Work
@@ -100,7 +100,7 @@ class PlannedComparison(ABC):
             StoreUnreachableError: the database does not answer.
             StoreLostError: it went away while the study ran, and stayed away.
         """
-        refuse_while_imported()
+        refuse_without_workers()
         pruner = None if self.plan.pruning is None else PRUNERS[self.plan.pruning]()
         with Store(self.location, self.plan.manifest(), self.running.limits, manifest_change) as store:
             self._agree(store)

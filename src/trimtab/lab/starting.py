@@ -79,13 +79,19 @@ def _end() -> None:
             os.kill(process, signal.SIGKILL)
 
 
-def refuse_while_imported() -> None:
-    """Refuses to begin in a process that is only about to become a worker, and imports the program for that.
+def refuse_without_workers() -> None:
+    """Refuses to begin in a process that can have no workers.
 
     Raises:
-        InputError: it is one.
+        InputError: it is about to become a worker, and imports the program for that; or it may have no children.
     """
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
+    process = multiprocessing.current_process()
+    if process.daemon:
+        raise InputError(
+            f"{process.name} is a daemonic process, as those of multiprocessing.Pool are, and may start no workers: "
+            "compare in the program itself, or in a concurrent.futures.ProcessPoolExecutor"
+        )
+    if getattr(process, "_inheriting", False):
         raise InputError(
             "workers import the script that starts them, and would start workers themselves: put what it does under "
             "`if __name__ == '__main__':`"

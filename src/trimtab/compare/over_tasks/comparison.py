@@ -23,7 +23,7 @@ from trimtab.lab.database import Location, shown
 from trimtab.lab.errors import Faults, InputError, NoStudyError, StudyMismatchError
 from trimtab.lab.executor import Executor
 from trimtab.lab.lease import Limits
-from trimtab.lab.starting import refuse_while_imported
+from trimtab.lab.starting import refuse_without_workers
 from trimtab.lab.store import Store, StoredStudy, read_store
 from trimtab.lab.study import Observer, Outcomes, run_study
 from trimtab.lab.trial import Point
@@ -175,7 +175,7 @@ class ComparisonOverTasks:
             StoreUnreachableError: the database does not answer.
             StoreLostError: it went away while the study ran, and stayed away.
         """
-        refuse_while_imported()
+        refuse_without_workers()
         pruner = None if self.running.pruner is None else PRUNERS[self.running.pruner]()
         with Store(self.location, self.manifest(), self.running.limits, manifest_change) as store:
             self._agree(store)
