@@ -53,8 +53,8 @@ def test_what_cannot_be_used_is_refused_with_what_can(device):
 
 
 def what_is_seen(point, report):
-    """A worker's trial: tells which device it was shown."""
-    return Outcome("complete", probed={"seen": float(os.environ[VISIBLE])})
+    """A worker's trial: tells which device it was shown, and whose child it is."""
+    return Outcome("complete", probed={"seen": float(os.environ[VISIBLE]), "parent": float(os.getppid())})
 
 
 def test_workers_are_shown_devices_in_turn():
@@ -67,5 +67,6 @@ def test_workers_are_shown_devices_in_turn():
             executor.submit(point)
         seen = []
         while len(seen) < 3:
-            seen += [event.outcome.probed["seen"] for event in executor.wait() if isinstance(event, Finished)]
-    assert sorted(seen) == [4, 4, 5]
+            seen += [event.outcome.probed for event in executor.wait() if isinstance(event, Finished)]
+    assert sorted(each["seen"] for each in seen) == [4, 4, 5]
+    assert {each["parent"] for each in seen} == {os.getpid()}  # forked from nobody who may have looked at a device

@@ -138,7 +138,7 @@ def compare(
     """Tune candidates on tasks, or a command, with equal budgets, and compare them on fresh seeds."""
     with input_errors(), stoppable(Console(stderr=as_json)):
         say_loading()
-        if not dry_run and executor == "local":
+        if not dry_run and executor == "local" and device == "cpu":
             prepare_workers(*(WORKERS_OF_COMMANDS if command or candidate else WORKERS_OF_TASKS))
         from trimtab.compare.building import build_comparison
 

@@ -118,7 +118,7 @@ class LocalExecutor:
         self._context: Any = None  # there is no type that has Process and Pipe
 
     def __enter__(self) -> Self:
-        self._context = worker_context()
+        self._context = worker_context(on_devices=any(self._visible))
         try:
             for index in range(self.jobs):
                 self._workers.append(self._start(self._visible[index % len(self._visible)]))

@@ -25,14 +25,18 @@ LIKELY = ("sklearn.datasets",)
 """What a worker's task will import if this process's has."""
 
 
-def worker_context() -> Context:
+def worker_context(*, on_devices: bool = False) -> Context:
     """Returns what makes processes that have inherited nothing from this one.
 
     On Linux they are forked from a process that has imported torch and done nothing with it, so that no thread of ours,
     no device and no generator of random numbers is in use when they part. This function returns when that process is
     ready, which may take seconds the first time, and hears Ctrl-C meanwhile. Elsewhere each imports torch by itself.
+
+    Args:
+        on_devices: whether processes are shown devices. Then each imports torch by itself, too: a device that was
+            looked at before a fork cannot be used after it, and who imports cannot know what others' modules look at.
     """
-    if sys.platform != "linux":
+    if on_devices or sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     ours = [name for name in sys.modules if name.startswith("trimtab.") and name.endswith(".work")]
     _importing((*NEEDED, *ours, *(name for name in LIKELY if name in sys.modules))).join()
