@@ -255,7 +255,7 @@ def test_it_runs_once():
         ({"along": "sgd,lion"}, "one expression is expected"),
         ({"along": ""}, "one expression is expected"),
         ({"candidates": "sgd,sgd"}, "given twice"),
-        ({"candidates": "sgd(momentum=-1.0)"}, r"sgd\(momentum=-1.0\) cannot be diagnosed: Invalid momentum"),
+        ({"candidates": "sgd(momentum=-1.0)"}, r"sgd\(momentum=-1.0\) cannot be built: Invalid momentum"),
         ({"steps": 0}, "steps=0"),
         ({"points": 0}, "points=0"),
         ({"batches": 7}, "batches=7: at most 6 batches of 10 fit into the task's 64 samples"),

@@ -208,7 +208,8 @@ LEFT_OUT = {
     },
     "called by trimtab alone, with objects of its own": {
         "analysis:analyse", "cautions:few_seeds", "cautions:late_rise", "cautions:warning", "conclusion:conclude",
-        "advice:advise", "phrases:listed", "phrases:either", "phrases:rounded", "over_tasks.advice:advise",
+        "advice:advise", "phrases:listed", "phrases:either", "phrases:rounded", "phrases:distinct",
+        "over_tasks.advice:advise",
         "pairs:between", "pairs:compared_pairs", "pairs:ranks", "command.candidate:command_candidates",
         "command.candidate:files_of_code", "command.printed_number:begins_number",
         "command.printed_number:is_progress_bar", "command.printed_number:read_number",

@@ -318,6 +318,8 @@ LEFT_OUT = {
         "errors:Faults", "session:steps_on_session", "errors:messages_of", "kept_buffers:kept_buffers",
         "suggestions:nearest",
         "database:sqlite_file", "database:shown", "database:existing", "environment:environment",
+        "starting:worker_context", "starting:prepare_workers", "starting:refuse_without_workers",
+        "starting:main_importable", "starting:interrupts_blocked",
         "executor:usable_cores", "interruption:uninterrupted", "optuna_trial:point_of", "optuna_trial:outcome_of",
         "optuna_trial:waiting_trial", "process:run_process", "process:process_group", "randomness:derived_seed",
         "database:lock_file", "schedule:seconds_together", "study:run_study", "trial:attempt",

@@ -115,9 +115,9 @@ def test_zeros_are_taken_for_the_smallest_other_norm_with_a_warning():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"norms": []}, ValueError, "norms has 0 finite values"),
+        ({"norms": []}, ValueError, "finite norms: 0, and the gradients of at least 2"),
         ({"norms": [1.0]}, ValueError, "at least 2 steps"),
-        ({"norms": [1.0, math.inf]}, ValueError, "norms has 1 finite values"),
+        ({"norms": [1.0, math.inf]}, ValueError, "finite norms: 1, and the gradients of at least 2"),
         ({"norms": [1.0, -1.0]}, ValueError, r"norms\[1\]=-1.0"),
         ({"norms": [1.0, 2.0, math.nan]}, ValueError, r"norms\[2\]=nan"),
         ({"norms": [0.0, 0.0]}, ValueError, "all zero"),
