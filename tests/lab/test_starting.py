@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -27,6 +28,7 @@ def what_is_there(point, report):
         "variable": float(os.environ.get(VARIABLE, "nan")),
         "threads": torch.get_num_threads(),
         "seed": torch.initial_seed(),
+        "draws": np.random.random(),  # noqa: NPY002 - as tasks may draw
         "cuda": torch.cuda.is_initialized(),
         "changed": len(changed),
         "doubles": torch.get_default_dtype() == torch.float64,
@@ -67,9 +69,15 @@ def test_workers_inherit_nothing_that_was_done_here(monkeypatch):
         one, other = seen(2)
     finally:
         torch.set_default_dtype(torch.float32)
-    for name in ("threads", "seed", "cuda", "changed", "doubles"):
+    for name in ("threads", "cuda", "changed", "doubles"):
         assert one[name] == other[name] == first[name]
     assert (first["threads"], first["changed"], first["cuda"], first["doubles"]) == (3, 0, 0, 0)
+
+
+def test_what_tasks_draw_without_a_seed_differs_from_worker_to_worker():
+    one, other = seen(2)
+    for name in ("seed", "draws"):
+        assert one[name] != other[name]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each worker imports torch itself")
@@ -123,7 +131,7 @@ print([candidate.rank for candidate in result.candidates])
 """
 
 
-def ran(command, program, tmp_path, **more):
+def ran(command, program, tmp_path):
     task = tmp_path / "task.py"
     name = write_template(task)
     text = PROGRAM.format(task=f"{task}:{name}", out=str(tmp_path / "out"))

@@ -827,6 +827,12 @@ def test_what_a_new_process_does_not_know_is_found(monkeypatch, way):
 
 
 @pytest.mark.parametrize("way", [AS_A_PROGRAM, go_on])
+def test_a_sound_optimizer_goes_on_in_a_new_process(monkeypatch, way):
+    monkeypatch.setattr(saving, "go_on_in_a_new_process", way)
+    dict(checks(Sound))["new_process"]()
+
+
+@pytest.mark.parametrize("way", [AS_A_PROGRAM, go_on])
 def test_what_a_new_process_cannot_read_is_told(monkeypatch, tmp_path, way):
     (tmp_path / "job.pickle").write_bytes(b"no pickle")
     with pytest.raises(AssertionError, match=r"(?s)the new process failed:\n.*UnpicklingError"):

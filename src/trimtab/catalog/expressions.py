@@ -218,18 +218,21 @@ class Expression:
     def _check_owned(self, settings: Iterable[str]) -> None:
         innermost, *around = self.nodes()
         wrappers = [node.entry.id for node in around]
-        own = settings_of(innermost.entry) if around else []
         for name in settings:
             owner, dot, _ = name.partition(".")
-            for node in () if dot or name in own else around:
-                setting = name.removeprefix(f"{node.entry.id}_")
-                if setting in settings_of(node.entry):
-                    full = f"{node.entry.id}.{setting}"
-                    raise InputError(f"{name!r} is a setting of {node.entry.id}: give it as {full!r}, or in brackets")
+            if around and not dot and name not in settings_of(innermost.entry):
+                for node in around:
+                    node._check_not_own(name)
             if dot and owner not in wrappers:
                 begin = " or ".join(f"{wrapper}." for wrapper in wrappers)
                 theirs = f"a wrapper's begin with {begin}" if wrappers else "there is no wrapper"
                 raise InputError(f"{self.label} has no setting {name!r}: an optimizer's stand alone, and {theirs}")
+
+    def _check_not_own(self, name: str) -> None:
+        """Checks that a setting which stands alone is none of this wrapper's."""
+        own, setting = self.entry.id, name.removeprefix(f"{self.entry.id}_")
+        if setting in settings_of(self.entry):
+            raise InputError(f"{name!r} is a setting of {own}: give it as '{own}.{setting}', or in brackets")
 
     def _wrapping(self, attribute: str, otherwise: Any) -> Any:
         """What a wrapper's class says of the optimizers inside."""

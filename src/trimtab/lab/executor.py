@@ -271,9 +271,12 @@ def _serve(
     _die_with_parent()
     multiprocessing.current_process().daemon = False  # such may have no children, and a loader of batches has some
 
+    import numpy as np
     import torch
 
     torch.set_num_threads(threads)
+    torch.seed()  # workers that were forked from one process have its state, and what a task draws by itself would be
+    np.random.seed()  # noqa: NPY002 - the same for all of them; tasks draw from this generator, whatever we think of it
 
     def report(cost: int, loss: float) -> bool:
         try:

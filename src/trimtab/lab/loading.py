@@ -102,7 +102,11 @@ def _unknown(reference: str) -> str:
 def _import_file(path: Path) -> ModuleType:
     # a name of its own: two task files may have the same one, neither may hide an installed module, and a file that was
     # edited since it was imported is another module
-    name = f"trimtab_task_{hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:12]}"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    name = f"trimtab_task_{hashlib.sha256(str(path).encode() + content).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

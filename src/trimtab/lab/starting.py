@@ -28,9 +28,10 @@ LIKELY = ("sklearn.datasets",)
 def worker_context(*, on_devices: bool = False) -> Context:
     """Returns what makes processes that have inherited nothing from this one.
 
-    On Linux they are forked from a process that has imported torch and done nothing with it, so that no thread of ours,
-    no device and no generator of random numbers is in use when they part. This function returns when that process is
-    ready, which may take seconds the first time, and hears Ctrl-C meanwhile. Elsewhere each imports torch by itself.
+    On Linux they are forked from a process that has imported torch and done nothing with it, so that no thread of ours
+    and no device is in use when they part; whoever draws random numbers there seeds first. This function returns when
+    that process is ready, which may take seconds the first time, and hears Ctrl-C meanwhile. Elsewhere each imports
+    torch by itself.
 
     Args:
         on_devices: whether processes are shown devices. Then each imports torch by itself, too: a device that was
