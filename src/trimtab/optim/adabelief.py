@@ -183,7 +183,8 @@ class AdaBelief(FlatOptimizer):
         s = beta2 * exp_avg_var + (1 - beta2) * (grad - m) ** 2 + stored_eps
         largest = s if max_exp_avg_var is None else torch.maximum(max_exp_avg_var, s)
         # With a spread of zero s does not count, though its square may be beyond the format; zero times that is NaN.
-        root = torch.nan_to_num(spread * largest.sqrt(), nan=0.0, posinf=math.inf)
+        # (The compiler makes a slow loop of nan_to_num.)
+        root = spread * largest.sqrt().clamp(max=torch.finfo(largest.dtype).max)
         direction = scale * m / (root + floor)
         return (direction, m, s) if max_exp_avg_var is None else (direction, m, s, largest)
 
