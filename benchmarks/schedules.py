@@ -19,7 +19,7 @@ from trimtab.report.console import ProgressBars, print_summary
 
 CANDIDATES = (
     "adamw,adamw+cosine,adamw+linear,adamw+refined,adamw+autolrs,schedulefree,prodigy+cosine,lion+cosine,lion+autolrs,"
-    "sgd,sgd+cosine,sgd+rmt_scaling,adagrad,adagrad+adabatch"
+    "sgd,sgd+cosine,sgd+rmt_scaling,adagrad,adagrad+adadagrad"
 )
 TASKS = {"digits": (8, 10, None), "breast-cancer": (8, 10, 200), "python-lm": (4, 5, 200)}
 """Name to trials, seeds and steps; AutoLRS searches in runs of 161 steps or more."""
