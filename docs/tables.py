@@ -11,8 +11,8 @@ from torch import nn
 
 from trimtab.catalog import entries, find
 from trimtab.catalog.compositions import COMPOSITIONS, REFUSED
-from trimtab.catalog.expressions import settings_of
 from trimtab.catalog.parsing import parse_expression
+from trimtab.catalog.signatures import settings_of
 from trimtab.lab.errors import InputError
 from trimtab.lab.tasks import SHIPPED
 from trimtab.report.which import which_optimizer

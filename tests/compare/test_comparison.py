@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from trimtab import Comparison
-from trimtab.compare.budget import MOST_SEEDS, Budget
+from trimtab.compare.budget import Budget
 from trimtab.compare.comparison import load_result
 from trimtab.compare.prices import Price
 from trimtab.compare.template import CLASS_NAME, write_template
@@ -245,13 +245,14 @@ def test_processes_that_plan_at_once_agree(task, tmp_path, monkeypatch, postgres
     assert (made_here.trials, made_here.seeds) == (6, 3)
 
 
-def test_measuring_leaves_no_trial_behind(task, tmp_path):
+def test_measuring_leaves_no_trial_behind(task, tmp_path, monkeypatch):
+    monkeypatch.setattr("trimtab.compare.fitting.MOST_SEEDS", 5)
     sizes, recorder = [], Recorder()
     made = comparison(task, tmp_path, steps=2, trials=1, seeds=None, budget="30m", jobs=2)
     result = made.run(recorder, sizes.append)
-    assert [(size.trials, size.seeds) for size in sizes] == [(1, MOST_SEEDS)]
+    assert [(size.trials, size.seeds) for size in sizes] == [(1, 5)]
     assert {trial.phase for trial in result.trials} == {"tune", "final"}
-    assert len(recorder.keys) == len(result.trials) == 2 * (1 + MOST_SEEDS)
+    assert len(recorder.keys) == len(result.trials) == 2 * (1 + 5)
 
 
 @pytest.mark.parametrize(
@@ -305,15 +306,6 @@ def test_a_database_that_is_away_at_the_end_is_waited_for(task, postgres, tmp_pa
 
     result = comparison(task, tmp_path, store=postgres.url).run(Watcher())
     assert [trial.status for trial in result.trials] == ["complete"] * 8
-
-
-def test_a_comparison_on_ray_is_the_comparison_on_local_workers(task, finished, tmp_path):
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'trimtab[ray]'")
-    _, expected, _ = finished
-    result = comparison(task, tmp_path, executor="ray", jobs=2).run()
-    assert [(t.key, t.loss, t.test_loss) for t in result.trials] == [
-        (t.key, t.loss, t.test_loss) for t in expected.trials
-    ]
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_lightning_module(tmp_path):
     assert lines[-1] == SAME
 
 
-@pytest.mark.parametrize(("name", "tensors"), [("adamw", 32), ("lion", 16), ("lamb", 24)])
+@pytest.mark.parametrize(("name", "tensors"), [("lion", 16), ("lamb", 24)])
 def test_fsdp2_torchrun(tmp_path, name, tensors):
     equal, losses = sharded(tmp_path, name)[-2:]
     assert equal == f"one process loads the {tensors} tensors of two bit for bit: True"
@@ -135,7 +135,7 @@ def test_own_rule(tmp_path):
 def compared(directory, name):
     """Runs a small comparison of an example's task by the command line; returns what it wrote."""
     command = ["compare", EXAMPLES / f"{name}.py:task", "--candidates", "adamw,lion", "--steps", 12]
-    run(directory, "-m", "trimtab", *command, "--trials", 2, "--seeds", 2, "--jobs", 2, "--out", directory / "out")
+    run(directory, "-m", "trimtab", *command, "--trials", 2, "--seeds", 2, "--jobs", 1, "--out", directory / "out")
     results = json.loads((directory / "out" / "results.json").read_text())
     assert [trial["status"] for trial in results["trials"]] == ["complete"] * 8
     copy = directory / "mine.py"

@@ -4,18 +4,18 @@ A wrapper goes around another expression, and ``a+b`` means ``b(a)``. Settings o
 names; those of a wrapper are written ``clip.fraction``.
 """
 
-import inspect
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import nn
 
 from trimtab.catalog.entries import Entry, find
 from trimtab.catalog.parameters import forget_names, parameters_of
+from trimtab.catalog.signatures import settings_of, unlike_default
 from trimtab.lab.checks import check_number
 from trimtab.lab.errors import Faults, InputError
 from trimtab.lab.tunable import Settings, Tunables, Uniform, Value
@@ -92,8 +92,19 @@ class Expression:
         if fixed:
             try:
                 self.build(_roomy(fixed.values()), {name: each.at(0.5) for name, each in self.tunables.items()})
-            except (TypeError, ValueError) as error:
-                raise InputError(f"{self.label} cannot be built: {error}{self._unless_told()}") from error
+            except Exception as error:  # a class has words for bad values, but hardly for another kind of value
+                reason = str(error) if isinstance(error, ValueError) else self._unlike_defaults() or str(error)
+                raise InputError(f"{self.label} cannot be built: {reason}{self._unless_told()}") from error
+
+    def _unlike_defaults(self) -> str:
+        """Which fixed settings are of another kind than their defaults."""
+        found = [
+            f"{node._place(name)}={value!r} is nothing like its default, {default!r}"
+            for node in self.nodes()
+            for name, value in node.fixed
+            if (default := unlike_default(node.entry, name, value)) is not None
+        ]
+        return "; ".join(found)
 
     def _unless_told(self) -> str:
         """What the whole is built with that nobody has written, which may be at odds with what somebody has."""
@@ -268,18 +279,6 @@ class Expression:
 def example(entry: Entry) -> Expression:
     """Returns an expression for an entry: by itself, or, for a wrapper, around AdamW or what else it needs."""
     return Expression(entry, inner=Expression(find(entry.inner)) if entry.around else None)
-
-
-def settings_of(entry: Entry) -> list[str]:
-    """Returns the names of the settings that an entry's class takes."""
-    names: list[str] = []
-    first = "optimizer" if entry.around else "params"
-    for parameter in inspect.signature(entry.load()).parameters.values():
-        if parameter.kind is parameter.VAR_KEYWORD:  # annotated as Unpack of a TypedDict
-            names += [name for options in get_args(parameter.annotation) for name in options.__annotations__]
-        elif parameter.name != first:
-            names.append(parameter.name)
-    return names
 
 
 def _roomy(fixed: Iterable[Value]) -> nn.Module:
