@@ -29,17 +29,15 @@ def facts(result):
     """Returns what the page shows of a comparison."""
     rows = []
     for candidate in result.candidates:
-        pair = candidate.against_reference
+        pair, loss = candidate.against_reference, candidate.loss
         rows.append(
             {
                 "label": candidate.label,
                 "rank": candidate.rank,
                 "verdict": candidate.verdict,
-                "loss": None
-                if candidate.loss is None
-                else [candidate.loss.mean, candidate.loss.low, candidate.loss.high],
-                "improvement": None if pair is None else [pair.improvement, pair.low, pair.high],
-                "smallest_detectable": None if pair is None else pair.smallest_detectable,
+                "loss": loss and [loss.mean, loss.low, loss.high],
+                "improvement": pair and [pair.improvement, pair.simultaneous_low, pair.simultaneous_high],
+                "smallest_detectable": pair and pair.simultaneous_detectable,
                 "step_ms": None if candidate.step_seconds is None else 1000 * candidate.step_seconds,
                 "trouble": candidate.trouble,
                 "note": candidate.note,

@@ -15,6 +15,7 @@ from trimtab.catalog.parsing import parse_expression
 from trimtab.catalog.signatures import settings_of
 from trimtab.lab.errors import InputError
 from trimtab.lab.tasks import SHIPPED
+from trimtab.report.numbers import significant
 from trimtab.report.which import which_optimizer
 
 FAMILY = Path(__file__).with_name("family.json")
@@ -124,13 +125,14 @@ def schedules() -> str:
             cells = (
                 row["rank"] or "–",
                 f"`{row['label']}`",
-                "–" if row["loss"] is None else f"{row['loss'][0]:.4f}",
-                "" if row["improvement"] is None else "{:+.4f} ({:+.4f} to {:+.4f})".format(*row["improvement"]),
-                row["verdict"] or row["note"],
+                significant(None if row["loss"] is None else row["loss"][0]),
+                "" if row["improvement"] is None else "{:+.3g} ({:+.3g} to {:+.3g})".format(*row["improvement"]),
+                row["verdict"] or ("" if row["rank"] else row["note"]),
                 "–" if row["step_ms"] is None else f"{row['step_ms']:.2f}",
             )
             rows.append(f"| {' | '.join(map(str, cells))} |")
         parts.append("\n".join(rows))
+        parts += [f"`{row['label']}`: {row['note']}." for row in task["candidates"] if row["note"] and row["rank"]]
         parts.append(
             f"{task['steps']} plain steps a run, {task['trials']} settings tried for each, {task['seeds']} fresh seeds."
         )

@@ -6,11 +6,32 @@ import torch
 from tests.browser import browser  # noqa: F401 - a fixture
 from tests.new_process import go_on
 from tests.postgres import postgres  # noqa: F401 - a fixture
+from trimtab.lab.executor import usable_cores
 from trimtab.testing import OptimizerConformance, saving
+
+
+LONG = (
+    "test_examples",
+    "test_on_ray",
+    "test_site",
+    "test_sharding",
+    "test_machines",
+    "test_cli",
+    "test_third_party_trainer",
+)
+"""Files that take longest, which begin first."""
 
 
 def pytest_addoption(parser):
     parser.addoption("--device", default="cpu", help="where the conformance suite has its tensors, e.g. cuda")
+
+
+def pytest_xdist_auto_num_workers(config):
+    return usable_cores() + 1  # tests also wait: for programs that start, for browsers, for limits of time
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.stem not in LONG)  # whoever begins with one of these last ends alone
 
 
 def pytest_configure(config):

@@ -1,6 +1,12 @@
 """New processes for tests: forked from one that has imported torch, which takes longer than all that they do."""
 
+import os
+import runpy
+import sys
+import tempfile
 import traceback
+from multiprocessing.reduction import DupFd
+from pathlib import Path
 
 import torch
 
@@ -12,11 +18,11 @@ AS_A_PROGRAM = saving.go_on_in_a_new_process
 """What the suite does for those who use it: a program of its own, which imports torch by itself."""
 
 
-def in_a_new_process(function, *arguments, seconds=240):
+def in_a_new_process(function, *arguments, seconds=240, daemon=True):
     """Calls a function in a process that knows nothing of this one and can import it; returns what it returns."""
     context = worker_context()
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_call, args=(theirs, function, arguments), daemon=True)
+    process = context.Process(target=_call, args=(theirs, function, arguments), daemon=daemon)
     process.start()
     theirs.close()
     try:
@@ -30,6 +36,30 @@ def in_a_new_process(function, *arguments, seconds=240):
         process.join()
     assert not error, error
     return found
+
+
+def as_a_program(script, *arguments, directory):
+    """Runs a script as ``python script arguments`` would, in a directory of its own; returns the lines it printed."""
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        files = [DupFd(file.fileno()) for file in (output, errors)]
+        try:
+            in_a_new_process(_run, script, arguments, directory, files, daemon=False)
+        except AssertionError as error:
+            errors.seek(0)
+            raise AssertionError(f"{error}\n{errors.read()}") from None
+        output.seek(0)
+        return output.read().splitlines()
+
+
+def _run(script, arguments, directory, files):
+    for number, file in enumerate(files, start=1):
+        os.dup2(file.detach(), number)
+    os.chdir(directory)
+    os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    sys.argv = [str(script), *arguments]
+    sys.path[0] = str(Path(script).parent)
+    runpy.run_path(str(script), run_name="__main__")
+    sys.stdout.flush()
 
 
 def _call(connection, function, arguments):

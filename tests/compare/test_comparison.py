@@ -246,13 +246,13 @@ def test_processes_that_plan_at_once_agree(task, tmp_path, monkeypatch, postgres
 
 
 def test_measuring_leaves_no_trial_behind(task, tmp_path, monkeypatch):
-    monkeypatch.setattr("trimtab.compare.fitting.MOST_SEEDS", 5)
+    monkeypatch.setattr("trimtab.compare.fitting.MOST_SEEDS", 10)
     sizes, recorder = [], Recorder()
     made = comparison(task, tmp_path, steps=2, trials=1, seeds=None, budget="30m", jobs=2)
     result = made.run(recorder, sizes.append)
-    assert [(size.trials, size.seeds) for size in sizes] == [(1, 5)]
+    assert [(size.trials, size.seeds) for size in sizes] == [(1, 10)]
     assert {trial.phase for trial in result.trials} == {"tune", "final"}
-    assert len(recorder.keys) == len(result.trials) == 2 * (1 + 5)
+    assert len(recorder.keys) == len(result.trials) == 2 * (1 + 10)
 
 
 @pytest.mark.parametrize(

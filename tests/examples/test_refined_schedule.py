@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.examples.test_examples import EXAMPLES, run
+from tests.examples import test_examples
 from trimtab.cli import app
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "refine.md"
@@ -15,7 +15,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "refine.md"
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     directory = tmp_path_factory.mktemp("refined")
-    return directory, run(directory, EXAMPLES / "refined_schedule.py")
+    return directory, test_examples.ran(directory, "refined_schedule")
 
 
 def shown():

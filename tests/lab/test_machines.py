@@ -39,8 +39,10 @@ RUN = """
 import sys
 from pathlib import Path
 from tests.lab.test_machines import share
+from trimtab.lab import starting
 
 if __name__ == "__main__":
+    starting.NEEDED = ("torch",)  # their workers train nothing
     share(sys.argv[1], Path(sys.argv[2]))
 """
 
@@ -163,6 +165,7 @@ def control(what):
 )
 def test_machines_outlive_a_stop_of_the_server(postgres, machines, undisturbed, tmp_path):
     audit(postgres)
+    machines.pop("c").kill()
     for machine in machines.values():
         machine.wait_for_starts(1)
     control("stop")

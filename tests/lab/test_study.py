@@ -233,11 +233,13 @@ import sys
 from pathlib import Path
 from tests.lab.test_study import MANIFEST, fixed, points
 from tests.lab.toy import LoggedWork
+from trimtab.lab import starting
 from trimtab.lab.executor import LocalExecutor
 from trimtab.lab.store import Store
 from trimtab.lab.study import run_study
 
 if __name__ == "__main__":
+    starting.NEEDED = ("torch",)  # its workers train nothing
     directory = Path(sys.argv[1])
     with Store(directory, MANIFEST) as store, LocalExecutor(LoggedWork(directory / "log", 0.1), jobs=2) as executor:
         run_study(fixed(*points(24)), store, executor)

@@ -1,4 +1,4 @@
-"""Studies on a Ray cluster, which is started here for the tests."""
+"""Studies and comparisons on a Ray cluster, which is started here, once for all of these tests."""
 
 import os
 import signal
@@ -11,6 +11,9 @@ from pathlib import Path
 import optuna
 import pytest
 
+from tests.compare.command.test_comparison import comparison as command_comparison
+from tests.compare.command.test_comparison import losses
+from tests.compare.test_comparison import comparison, finished, task  # noqa: F401 - fixtures
 from tests.lab.test_study import MANIFEST, fixed, log_of, points, what
 from tests.lab.toy import LoggedWork, MisbehavingWork, hash_of
 from trimtab.lab import study
@@ -20,7 +23,7 @@ from trimtab.lab.ray_executor import RayExecutor
 from trimtab.lab.store import Store
 from trimtab.lab.study import run_study
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):
@@ -129,6 +132,26 @@ def test_waiting_ends_when_it_is_told_to(cluster, tmp_path):
         (event,) = executor.wait(30)
         assert isinstance(event, Finished)
         assert executor.free == 1
+
+
+def test_a_comparison_is_the_comparison_on_local_workers(cluster, task, finished, tmp_path):  # noqa: F811 - fixtures
+    _, expected, _ = finished
+    result = comparison(task, tmp_path, executor="ray", jobs=2).run()
+    assert [(t.key, t.loss, t.test_loss) for t in result.trials] == [
+        (t.key, t.loss, t.test_loss) for t in expected.trials
+    ]
+
+
+def test_commands_are_the_commands_on_local_workers(cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # Ray's workers are somewhere else, where the cluster was started
+    line, place = "sh train.sh {optimizer} {lr} {seed} {trial}", "{trial}.json:loss"
+    (tmp_path / "train.sh").write_text("echo '{\"loss\": '$2$3'}' > $4.json")
+    options = {"line": line, "metric": None, "metric_file": place, "tune": ["lr=0..1"]}
+    expected = command_comparison(**options).run()
+    result = command_comparison(**options, out="ray", executor="ray").run()
+    assert losses(result) == losses(expected)
+    assert {trial.status for trial in result.trials} == {"complete"}
+    assert len(list((tmp_path / "ray" / "trials").iterdir())) == 2 * (2 + 2)
 
 
 UNDER_CONTROL_C = """
