@@ -9,7 +9,6 @@ from tests.postgres import postgres  # noqa: F401 - a fixture
 from trimtab.lab.executor import usable_cores
 from trimtab.testing import OptimizerConformance, saving
 
-
 LONG = (
     "test_examples",
     "test_on_ray",
