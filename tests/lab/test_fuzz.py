@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -372,7 +372,7 @@ def test_a_value_of_a_range_lies_in_it(first, second, u):
         made.check("value", value)
 
 
-@fuzz
+@settings(fuzz, max_examples=40)  # each makes a store
 @given(
     st.floats(-1e6, 1e6), st.sampled_from(["a", "é", "x y", "'"]), st.integers(0, 2**62),
     st.one_of(st.none(), st.floats(-LARGEST, LARGEST)), st.text(max_size=30),
