@@ -1,5 +1,6 @@
 """New processes for tests: forked from one that has imported torch, which takes longer than all that they do."""
 
+import multiprocessing
 import os
 import runpy
 import sys
@@ -54,6 +55,7 @@ def as_a_program(script, *arguments, directory):
 def _run(script, arguments, directory, files):
     for number, file in enumerate(files, start=1):
         os.dup2(file.detach(), number)
+    multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     os.chdir(directory)
     os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     sys.argv = [str(script), *arguments]

@@ -86,7 +86,7 @@ def test_plain_loop_saves_nothing_in_vain(unbroken, lost):
 
 
 def test_adaptive_batch(tmp_path):
-    *changes, steps, accuracy, same = run(tmp_path, EXAMPLES / "adaptive_batch.py")
+    *changes, steps, accuracy, same = ran(tmp_path, "adaptive_batch")
     assert same == SAME
     assert float(accuracy.removeprefix("accuracy on the training data: ")) > 0.95
     sizes = [int(line.rpartition(" ")[2]) for line in changes]

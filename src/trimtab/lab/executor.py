@@ -138,7 +138,7 @@ class LocalExecutor:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=_serve,
-            args=(theirs, self._work, self.threads, self._answers, {**os.environ, **visible}),
+            args=(theirs, self._work, self.threads, self._answers, {**os.environ, **visible}, _start_method()),
             daemon=True,
             name="trimtab-worker",
         )
@@ -260,8 +260,18 @@ def threads_per_worker(jobs: int) -> int:
     return max(1, usable_cores() // jobs)
 
 
+def _start_method() -> str:
+    """How processes come to be in this program, unless told otherwise; asking for it as usual would settle it."""
+    return multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
+
+
 def _serve(
-    connection: "Connection[Any, Any]", work: Work, threads: int, answers: bool, environment: Mapping[str, str]
+    connection: "Connection[Any, Any]",
+    work: Work,
+    threads: int,
+    answers: bool,
+    environment: Mapping[str, str],
+    start_method: str,
 ) -> None:
     """A worker's life: takes points, runs them, sends back outcomes."""
     os.environ.clear()  # the process that it was forked from may be older than a variable
@@ -270,6 +280,7 @@ def _serve(
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _die_with_parent()
     multiprocessing.current_process().daemon = False  # such may have no children, and a loader of batches has some
+    multiprocessing.set_start_method(start_method, force=True)  # as they would be started without us
 
     import numpy as np
     import torch
