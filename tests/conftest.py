@@ -8,7 +8,6 @@ import torch
 from tests.browser import browser  # noqa: F401 - a fixture
 from tests.new_process import go_on
 from tests.postgres import postgres  # noqa: F401 - a fixture
-from trimtab.lab.executor import usable_cores
 from trimtab.testing import OptimizerConformance, saving
 
 LONG = (
@@ -31,10 +30,6 @@ def pytest_collection_finish():
 
 def pytest_addoption(parser):
     parser.addoption("--device", default="cpu", help="where the conformance suite has its tensors, e.g. cuda")
-
-
-def pytest_xdist_auto_num_workers(config):
-    return usable_cores() + 1  # tests also wait: for programs that start, for browsers, for limits of time
 
 
 def pytest_collection_modifyitems(items):

@@ -1,8 +1,12 @@
 """Databases of their own for tests, on the server that the environment names."""
 
 import contextlib
+import fcntl
 import os
+import tempfile
 import uuid
+import zlib
+from pathlib import Path
 
 import pytest
 import sqlalchemy
@@ -18,6 +22,9 @@ class Postgres:
     """A new, empty database."""
 
     def __init__(self, server):
+        name = f"trimtab-tests-{zlib.crc32(server.encode()):08x}.lock"
+        self._users = (Path(tempfile.gettempdir()) / name).open("w")
+        fcntl.flock(self._users, fcntl.LOCK_SH)
         url = server.replace("postgresql:", "postgresql+psycopg:")
         self._server = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
         self.name = f"trimtab_{uuid.uuid4().hex[:12]}"
@@ -48,11 +55,21 @@ class Postgres:
         if refuse:
             self.terminate_connections()
 
+    @contextlib.contextmanager
+    def alone(self):
+        """Waits until no other test uses the server, and lets none begin: it may be stopped within."""
+        fcntl.flock(self._users, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+
     def drop(self):
         self._engine.dispose()
         with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError):
             self.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
         self._server.dispose()
+        self._users.close()
 
 
 @pytest.fixture

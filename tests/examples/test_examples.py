@@ -15,7 +15,7 @@ from trimtab.lab.loading import load_task, task_fingerprint
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SAME = "resumed run equals the unbroken one bit for bit: True"
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(280)
 
 
 def ran(directory, name):
@@ -35,7 +35,7 @@ def run(directory, *arguments):
         text=True,
     )
     try:
-        output, errors = process.communicate(timeout=120)
+        output, errors = process.communicate(timeout=240)
     finally:
         process.terminate()  # torchrun then ends its workers too
     assert process.returncode == 0, errors

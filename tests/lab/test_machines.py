@@ -96,6 +96,12 @@ def wait_until(happened, seconds=60):
 
 
 @pytest.fixture
+def alone(postgres):
+    with postgres.alone():
+        yield
+
+
+@pytest.fixture
 def machines(postgres, tmp_path):
     running = {name: Machine(tmp_path, name, postgres.url) for name in ("a", "b", "c")}
     yield running
@@ -163,7 +169,7 @@ def control(what):
 @pytest.mark.skipif(
     not os.environ.get(CONTROL_VARIABLE), reason=f"{CONTROL_VARIABLE} does not say how to stop the server"
 )
-def test_machines_outlive_a_stop_of_the_server(postgres, machines, undisturbed, tmp_path):
+def test_machines_outlive_a_stop_of_the_server(alone, postgres, machines, undisturbed, tmp_path):
     audit(postgres)
     machines.pop("c").kill()
     for machine in machines.values():

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, cast
@@ -138,7 +138,7 @@ class LocalExecutor:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=_serve,
-            args=(theirs, self._work, self.threads, self._answers, {**os.environ, **visible}, _start_method()),
+            args=(theirs, self._work, _Conditions(self.threads, {**os.environ, **visible}), self._answers),
             daemon=True,
             name="trimtab-worker",
         )
@@ -206,6 +206,20 @@ class LocalExecutor:
                 worker.send(give_up)
 
 
+def _start_method() -> str:
+    """How processes come to be in this program, unless told otherwise; asking for it as usual would settle it."""
+    return multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
+
+
+@dataclass(frozen=True)
+class _Conditions:
+    """What a worker shall find as it would be without us."""
+
+    threads: int
+    environment: Mapping[str, str]
+    start_method: str = field(default_factory=_start_method)
+
+
 @dataclass
 class _Worker:
     process: multiprocessing.process.BaseProcess
@@ -260,32 +274,20 @@ def threads_per_worker(jobs: int) -> int:
     return max(1, usable_cores() // jobs)
 
 
-def _start_method() -> str:
-    """How processes come to be in this program, unless told otherwise; asking for it as usual would settle it."""
-    return multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
-
-
-def _serve(
-    connection: "Connection[Any, Any]",
-    work: Work,
-    threads: int,
-    answers: bool,
-    environment: Mapping[str, str],
-    start_method: str,
-) -> None:
+def _serve(connection: "Connection[Any, Any]", work: Work, conditions: _Conditions, answers: bool) -> None:
     """A worker's life: takes points, runs them, sends back outcomes."""
     os.environ.clear()  # the process that it was forked from may be older than a variable
-    os.environ.update(environment)  # before torch looks for devices, which it does when the first is used
+    os.environ.update(conditions.environment)  # before torch looks for devices, which it does when the first is used
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _die_with_parent()
     multiprocessing.current_process().daemon = False  # such may have no children, and a loader of batches has some
-    multiprocessing.set_start_method(start_method, force=True)  # as they would be started without us
+    multiprocessing.set_start_method(conditions.start_method, force=True)  # as they would be started without us
 
     import numpy as np
     import torch
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(conditions.threads)
     torch.seed()  # workers that were forked from one process have its state, and what a task draws by itself would be
     np.random.seed()  # noqa: NPY002 - the same for all of them; tasks draw from this generator, whatever we think of it
 
