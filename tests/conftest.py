@@ -23,7 +23,7 @@ LONG = (
 
 
 def pytest_collection_finish():
-    # what has been imported by now stays, and looking for garbage in it was a quarter of the tests' processor time
+    # what has been imported stays, and looking for garbage in it was nearly a quarter of the tests' processor time
     gc.collect()
     gc.freeze()
 

@@ -13,9 +13,10 @@ import pytest
 
 from tests.compare.command.test_comparison import comparison as command_comparison
 from tests.compare.command.test_comparison import losses
-from tests.compare.test_comparison import comparison, finished, task  # noqa: F401 - fixtures
+from tests.compare.test_comparison import comparison
 from tests.lab.test_study import MANIFEST, fixed, log_of, points, what
 from tests.lab.toy import LoggedWork, MisbehavingWork, hash_of
+from trimtab.compare.template import write_template
 from trimtab.lab import study
 from trimtab.lab.errors import InputError, UnfitWorkerError
 from trimtab.lab.executor import Finished
@@ -134,9 +135,11 @@ def test_waiting_ends_when_it_is_told_to(cluster, tmp_path):
         assert executor.free == 1
 
 
-def test_a_comparison_is_the_comparison_on_local_workers(cluster, task, finished, tmp_path):  # noqa: F811 - fixtures
-    _, expected, _ = finished
-    result = comparison(task, tmp_path, executor="ray", jobs=2).run()
+def test_a_comparison_is_the_comparison_on_local_workers(cluster, tmp_path):
+    path = tmp_path / "task.py"
+    task = f"{path}:{write_template(path)}"
+    expected = comparison(task, tmp_path / "local", jobs=2).run()
+    result = comparison(task, tmp_path / "ray", executor="ray", jobs=2).run()
     assert [(t.key, t.loss, t.test_loss) for t in result.trials] == [
         (t.key, t.loss, t.test_loss) for t in expected.trials
     ]

@@ -93,7 +93,8 @@ class Expression:
             try:
                 self.build(_roomy(fixed.values()), {name: each.at(0.5) for name, each in self.tunables.items()})
             except Exception as error:  # a class has words for bad values, but hardly for another kind of value
-                reason = str(error) if isinstance(error, ValueError) else self._unlike_defaults() or str(error)
+                reason = "" if isinstance(error, ValueError) else self._unlike_defaults()
+                reason = reason or (str(error) if isinstance(error, TypeError | ValueError) else repr(error))
                 raise InputError(f"{self.label} cannot be built: {reason}{self._unless_told()}") from error
 
     def _unlike_defaults(self) -> str:

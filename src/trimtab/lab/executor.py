@@ -288,8 +288,9 @@ def _serve(connection: "Connection[Any, Any]", work: Work, conditions: _Conditio
     import torch
 
     torch.set_num_threads(conditions.threads)
-    torch.seed()  # workers that were forked from one process have its state, and what a task draws by itself would be
-    np.random.seed()  # noqa: NPY002 - the same for all of them; tasks draw from this generator, whatever we think of it
+    # Workers that were forked from one process share its generators' state: what tasks draw would be the same in all.
+    torch.seed()
+    np.random.seed()  # noqa: NPY002 - seeds the global generator, which tasks use
 
     def report(cost: int, loss: float) -> bool:
         try:
