@@ -271,3 +271,15 @@ def test_tunables_are_settings_and_span_three_decades_each():
     for tunable in AdaBelief.tunables.values():
         assert isinstance(tunable, LogUniform)
         assert math.log10(tunable.high / tunable.low) == pytest.approx(3)
+
+
+@pytest.mark.parametrize("degenerated_to_sgd", [True, False])
+def test_squares_beyond_the_format_do_not_count_while_there_is_no_rectification(each_mode, degenerated_to_sgd):
+    param = torch.nn.Parameter(torch.ones(4))
+    param.grad = torch.full((4,), 1e20)
+    optimizer = AdaBelief(
+        [param], lr=1e-20, rectify=True, degenerated_to_sgd=degenerated_to_sgd, compile=each_mode == "compiled"
+    )
+    optimizer.step()
+    assert optimizer.state[param]["exp_avg_var"].isinf().all()
+    torch.testing.assert_close(param.detach(), torch.zeros(4) if degenerated_to_sgd else torch.ones(4))
