@@ -40,7 +40,8 @@ class AdaHessian(HessianDiagonalOptimizer):
     cycle through the graph at the first such call in a process; a step cuts it.
 
     Gradients that are added up over micro-batches keep all their graphs until the step. To free each at once, call
-    :meth:`accumulate_curvature` after each ``backward``.
+    ``accumulate_curvature()`` after each ``backward``; its methods are described with
+    :class:`~trimtab.optim.hessian_diagonal.HessianDiagonalOptimizer`.
 
     Under ``torch.amp.GradScaler`` gradients and curvature are those of a scaled loss, and the step takes that back.
     ``scaler.unscale_`` changes gradients and not their graph: call ``accumulate_curvature(scaler.get_scale())`` before
