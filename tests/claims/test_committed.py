@@ -8,7 +8,8 @@ import pytest
 
 from trimtab.claims import CLAIMS, result
 from trimtab.claims.analysis import judge, overall
-from trimtab.claims.loading import find_reference, is_stale, load_reference
+from trimtab.claims.fingerprint import is_stale
+from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import committed
 from trimtab.claims.runner import verify
 from trimtab.lab.errors import InputError

@@ -9,10 +9,19 @@ from rich.console import Console
 from tests.claims.toy import CONFIRMED
 from trimtab.claims import CLAIMS
 from trimtab.claims.analysis import judge
+from trimtab.claims.fingerprint import protocol_hash
 from trimtab.claims.loading import load_reference
 from trimtab.claims.result import ArmResult, ClaimResult, committed
 from trimtab.report.claims import measured, p_value, print_claim, verdict_section
 from trimtab.report.figures.claim import claim_panel
+
+pytestmark = pytest.mark.usefixtures("toy_is_a_claim")
+
+
+@pytest.fixture
+def toy_is_a_claim(monkeypatch):
+    monkeypatch.setitem(CLAIMS, "toy", "tests.claims.toy:CONFIRMED")
+
 
 LOSSES = {"tuned": (0.10, 0.12, 0.11), "slow": (0.50, 0.55, 0.52)}
 
@@ -65,6 +74,16 @@ def test_the_page_puts_the_papers_number_beside_ours():
     assert "| tuned | lr = 0.0123 | 0.1100 |" in page
     assert "tuned: steps 9.00" in page
     assert "Protocol `abc`" in page
+
+
+def test_the_page_says_what_has_changed_since():
+    protocol = protocol_hash(CLAIMS["toy"])
+    assert "has changed since" not in verdict_section(CONFIRMED, found(protocol_hash=protocol))
+    assert "!!! warning\n    The protocol has changed since this result." in verdict_section(CONFIRMED, found())
+    lion = load_reference(CLAIMS["lion"])
+    result = replace(committed("lion"), methods={"lion": "another"})
+    made = f"{result.environment['date']}, trimtab {result.environment['trimtab']}"
+    assert f"The code of lion has changed since this result ({made})." in verdict_section(lion, result)
 
 
 def test_a_page_without_a_result_says_so_and_has_the_protocol():

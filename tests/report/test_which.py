@@ -9,7 +9,8 @@ from tests.claims.toy import CONFIRMED, TRUE
 from trimtab.catalog import entries, find
 from trimtab.claims import CLAIMS
 from trimtab.claims.claim import Contest
-from trimtab.claims.loading import find_reference, load_reference, protocol_hash
+from trimtab.claims.fingerprint import protocol_hash
+from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import ClaimResult, Finding, committed
 from trimtab.report.claims import MEANINGS
 from trimtab.report.which import HEADINGS, NOT_RUN, NOT_SUPPORTED, SUPPORTED, which_optimizer

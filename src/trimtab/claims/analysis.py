@@ -18,7 +18,9 @@ _DIGITS = 8
 """Significant digits of what is written down; runs on other machines differ in the seventh."""
 
 
-def analyse(claim: Claim, outcomes: Outcomes, *, protocol_hash: str, environment: dict[str, str]) -> ClaimResult:
+def analyse(
+    claim: Claim, outcomes: Outcomes, *, protocol_hash: str, environment: dict[str, str], methods: dict[str, str]
+) -> ClaimResult:
     """Judges a claim.
 
     A comparison is judged by the mean of its improvement over seeds and the 95 % t interval
@@ -31,6 +33,7 @@ def analyse(claim: Claim, outcomes: Outcomes, *, protocol_hash: str, environment
         outcomes: key to outcome, of all its points.
         protocol_hash: to pass on.
         environment: to pass on.
+        methods: to pass on.
 
     Raises:
         Unfinished: a final run ended with an exception, or points are missing.
@@ -49,6 +52,7 @@ def analyse(claim: Claim, outcomes: Outcomes, *, protocol_hash: str, environment
         trials=len(used),
         processor_seconds=round(sum(outcome.processor_seconds for outcome in used), 1),
         environment=environment,
+        methods=methods,
     )
 
 

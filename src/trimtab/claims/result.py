@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Self
 
@@ -103,7 +103,7 @@ class ClaimResult:
     Args:
         id: of the claim.
         statement: what was claimed.
-        protocol_hash: of what was run; see :func:`~trimtab.claims.loading.protocol_hash`.
+        protocol_hash: of what was run; see :func:`~trimtab.claims.fingerprint.protocol_hash`.
         verdict: on the claim.
         findings: what its comparisons show.
         notes: what a reader should be wary of.
@@ -111,6 +111,7 @@ class ClaimResult:
         trials: how many runs.
         processor_seconds: of all runs.
         environment: name to value: versions, processor, date.
+        methods: name to the hash of its code then; see :func:`~trimtab.claims.fingerprint.code_hash`.
     """
 
     id: str
@@ -123,6 +124,7 @@ class ClaimResult:
     trials: int
     processor_seconds: float
     environment: dict[str, str]
+    methods: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Returns it as strict JSON, an arm on a few long lines; :meth:`from_json` is the inverse."""

@@ -10,7 +10,8 @@ from trimtab.claims import CLAIMS, design
 from trimtab.claims.analysis import analyse
 from trimtab.claims.claim import SCALES, Claim
 from trimtab.claims.design import Unfinished
-from trimtab.claims.loading import find_reference, load_reference, protocol_hash
+from trimtab.claims.fingerprint import method_hashes, protocol_hash
+from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import ClaimResult
 from trimtab.claims.work import ClaimWork
 from trimtab.lab.environment import environment
@@ -100,12 +101,12 @@ def _verify(reference: str, out: Path, jobs: int, watch: Watch | None) -> ClaimR
 
 
 def _run(reference: str, claim: Claim, out: Path, jobs: int, watch: Watch | None) -> ClaimResult:
-    protocol = protocol_hash(reference)
+    protocol, methods = protocol_hash(reference), method_hashes(reference)
 
     def points(outcomes: Outcomes) -> list[Point]:
         return design.points(claim, outcomes)
 
-    with Store(out / claim.id, {"claim": claim.id, "protocol": protocol}, words=_change) as store:
+    with Store(out / claim.id, {"claim": claim.id, "protocol": protocol, "methods": methods}, words=_change) as store:
         outcomes: Outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
         if any(point.key not in outcomes for point in points(outcomes)):
             store.annotate(lambda _: {"environment": environment()})
@@ -113,11 +114,12 @@ def _run(reference: str, claim: Claim, out: Path, jobs: int, watch: Watch | None
             with _watching(watch, claim) as observer, executor:
                 outcomes = run_study(points, store, executor, observer=observer)
     ran_on = read_store(out / claim.id).annotation["environment"]
-    return analyse(claim, outcomes, protocol_hash=protocol, environment=ran_on)
+    return analyse(claim, outcomes, protocol_hash=protocol, environment=ran_on, methods=methods)
 
 
 def _change(key: str, there: Any, here: Any) -> str:
-    return "the claim's experiment has changed since" if key == "protocol" else f"{key}: {there} there, {here} here"
+    changed = {"protocol": "the claim's experiment has changed since", "methods": "its methods' code has changed since"}
+    return changed.get(key, f"{key}: {there} there, {here} here")
 
 
 def _watching(watch: Watch | None, claim: Claim) -> AbstractContextManager[Observer | None]:

@@ -8,6 +8,8 @@ from rich.text import Text
 
 from trimtab.claims.claim import Claim
 from trimtab.claims.claim import described as described_as
+from trimtab.claims.fingerprint import changed_methods, is_stale
+from trimtab.claims.loading import find_reference
 from trimtab.claims.result import ArmResult, ClaimResult, Finding
 from trimtab.compare.result import Interval
 from trimtab.report import numbers
@@ -127,6 +129,7 @@ def verdict_section(claim: Claim, result: ClaimResult | None, figures: str = "")
     if result is not None:
         parts += [_findings_markdown(result), *([figures] if figures else []), _arms_markdown(result)]
         parts += [f"!!! note\n    {note}." for note in result.notes]
+        parts += [f"!!! warning\n    {sentence}" for sentence in changed_since(claim, result)]
     parts += ["### Protocol", _bullets(claim.protocol)]
     parts += ["Cut from a fuller protocol, before the first run:", _bullets(claim.cut)]
     parts += ["What the paper used:", _bullets(claim.full_scale)]
@@ -134,6 +137,16 @@ def verdict_section(claim: Claim, result: ClaimResult | None, figures: str = "")
         parts.append(_provenance(result))
     parts.append(f"Run it: `trimtab verify {claim.id}`. What every claim has in common is [here](../claims.md).")
     return "\n\n".join(parts)
+
+
+def changed_since(claim: Claim, result: ClaimResult) -> list[str]:
+    """Returns what has changed since a claim was run, in sentences."""
+    sentences = ["The protocol has changed since this result."] if is_stale(claim.id, result.protocol_hash) else []
+    changed = changed_methods(result.methods, find_reference(claim.id))
+    if changed:
+        made = f"{result.environment['date']}, trimtab {result.environment['trimtab']}"
+        sentences.append(f"The code of {' and '.join(changed)} has changed since this result ({made}).")
+    return sentences
 
 
 def _verdict_paragraph(claim: Claim, result: ClaimResult) -> str:

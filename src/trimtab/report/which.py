@@ -10,9 +10,9 @@ from textwrap import indent
 from trimtab.catalog import Entry
 from trimtab.claims import CLAIMS
 from trimtab.claims.claim import Claim, Contest
-from trimtab.claims.loading import is_stale, load_reference
+from trimtab.claims.loading import load_reference
 from trimtab.claims.result import ClaimResult, Finding, committed
-from trimtab.report.claims import MEANINGS, claimed, described, measured
+from trimtab.report.claims import MEANINGS, changed_since, claimed, described, measured
 from trimtab.report.contests import cell, outcomes, short_title
 
 SUPPORTED, NOT_SUPPORTED, NOT_RUN = "What the verdicts support", "What they do not", "Not run"
@@ -134,7 +134,7 @@ def _evidence(tried: list[_Tried]) -> str:
 
 def _statement(name: str, claim: Claim, result: ClaimResult) -> str:
     """Returns what was claimed and came of it, and on what it was tried."""
-    old = " The protocol has changed since this result." if is_stale(claim.id, result.protocol_hash) else ""
+    old = "".join(f" {sentence}" for sentence in changed_since(claim, result))
     wary = f" Be wary: {'; '.join(result.notes)}." if result.notes else ""
     return (
         f"{name}: **{result.verdict}**, {MEANINGS[result.verdict]}. Claimed: {result.statement} "
