@@ -15,9 +15,9 @@ from pathlib import Path
 import sqlalchemy
 
 from trimtab.compare.comparison import load_result
-from trimtab.lab.errors import InputError
-from trimtab.lab.lease import Limits
-from trimtab.lab.store import Store, read_store
+from trimtab.study.errors import InputError
+from trimtab.study.lease import Limits
+from trimtab.study.store import Store, read_store
 
 TRIALS, SEEDS = 8, 6
 CANDIDATES = "adamw,lion"

@@ -19,10 +19,10 @@ import torch
 from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.plan import EVALUATIONS, Plan
 from trimtab.compare.work import ComparisonWork
-from trimtab.lab.executor import LocalExecutor, threads_per_worker, usable_cores
 from trimtab.lab.loading import load_task
-from trimtab.lab.store import Store
-from trimtab.lab.study import run_study
+from trimtab.study.executor import LocalExecutor, threads_per_worker, usable_cores
+from trimtab.study.running import run_study
+from trimtab.study.store import Store
 
 GOAL = 0.9
 SETTINGS = {"lr": 3e-3, "weight_decay": 0.01}

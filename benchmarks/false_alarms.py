@@ -18,7 +18,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from trimtab.lab.statistics import corrected_differences
+from trimtab.study.statistics import corrected_differences
 
 SCORES = ("val_score", "test_score")
 DEALT = {2: 5, 3: 3, 5: 2}

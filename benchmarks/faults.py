@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trimtab.compare.comparison import load_result
-from trimtab.lab.environment import environment
+from trimtab.study.environment import environment
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVER = os.environ.get("TRIMTAB_TEST_POSTGRES")

@@ -24,11 +24,11 @@ from side_by_side import Parser, in_turn, setting
 
 from trimtab.catalog import entries
 from trimtab.catalog.parsing import parse_expression
-from trimtab.lab.environment import environment
 from trimtab.lab.session import Session
 from trimtab.lab.tasks.python_lm import PythonLM
 from trimtab.lab.tasks.seeding import seeded
 from trimtab.lab.tasks.transformer import ByteTransformer
+from trimtab.study.environment import environment
 
 WARM_UP = 3
 FUSED, FOREACH = "adamw(fused=True)", "adamw(foreach=True)"

@@ -17,8 +17,9 @@ import sys
 from pathlib import Path
 
 from trimtab.compare.stored import load_result
-from trimtab.lab.trial import Outcome, Point
-from trimtab.report.ledger import Ledger
+from trimtab.study.ledger import Ledger
+from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
 
 MOMENTS = (0.1, 0.5, 0.9)
 SEEDS = range(20)
@@ -58,7 +59,7 @@ def replay(candidates, workers, random_):
     outcomes, points = {}, []
     for label, (tried, _) in candidates.items():
         tuning = random_.sample(tried, len(tried))
-        group = [Point(f"replay/tune/{label}", index, {}, 0) for index in range(len(tuning))]
+        group = [Point("replay", "tune", label, index, {}, 0) for index in range(len(tuning))]
         outcomes |= {point.key: outcome for point, outcome in zip(group, tuning, strict=True)}
         points += group
     points.sort(key=lambda point: point.index)
@@ -74,10 +75,10 @@ def replay(candidates, workers, random_):
         now, _, point = heapq.heappop(running)
         done[point.key] = outcomes[point.key]
         ledger.finish(point, done[point.key])
-        label = point.group.split("/")[2]
-        if point.group.split("/")[1] == "tune" and ledger.groups["replay", label].tuned:
+        label = point.candidate
+        if point.phase == "tune" and ledger.groups["replay", label].tuned:
             final = candidates[label][1]
-            finals = [Point(f"replay/final/{label}", i, {}, 1000 + i, test=True) for i in range(len(final))]
+            finals = [Point("replay", "final", label, i, {}, 1000 + i) for i in range(len(final))]
             outcomes |= {p.key: outcome for p, outcome in zip(finals, final, strict=True)}
             points += finals
             queue += finals

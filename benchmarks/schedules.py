@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 
 from trimtab.compare.comparison import Comparison
-from trimtab.lab.environment import environment
 from trimtab.report import write_all
 from trimtab.report.console import ProgressBars, print_summary
+from trimtab.study.environment import environment
 
 CANDIDATES = (
     "adamw,adamw+cosine,adamw+linear,adamw+refined,adamw+autolrs,schedulefree,prodigy+cosine,lion+cosine,lion+autolrs,"

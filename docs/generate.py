@@ -55,6 +55,7 @@ SUMMARY = """\
 {methods}
 * Reference
     * [Tasks and sessions](reference/lab.md)
+    * [Studies and statistics](reference/study.md)
     * [Comparisons](reference/compare.md)
     * [The update rule's contract](reference/rules.md)
     * [Surrogates and line searches](reference/surrogates.md)

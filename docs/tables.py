@@ -13,10 +13,10 @@ from trimtab.catalog import entries, find
 from trimtab.catalog.compositions import COMPOSITIONS, REFUSED
 from trimtab.catalog.parsing import parse_expression
 from trimtab.catalog.signatures import settings_of
-from trimtab.lab.errors import InputError
 from trimtab.lab.tasks import SHIPPED
 from trimtab.report.numbers import significant
 from trimtab.report.which import which_optimizer
+from trimtab.study.errors import InputError
 
 FAMILY = Path(__file__).with_name("family.json")
 SCHEDULES = Path(__file__).with_name("schedules.json")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from trimtab.lab.starting import worker_context
+from trimtab.lab.work import NEEDED
+from trimtab.study.starting import worker_context
 from trimtab.testing import resume, saving
 from trimtab.testing.support import require
 
@@ -21,7 +22,7 @@ AS_A_PROGRAM = saving.go_on_in_a_new_process
 
 def in_a_new_process(function, *arguments, seconds=240, daemon=True):
     """Calls a function in a process that knows nothing of this one and can import it; returns what it returns."""
-    context = worker_context()
+    context = worker_context(NEEDED)
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_call, args=(theirs, function, arguments), daemon=daemon)
     process.start()

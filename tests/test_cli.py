@@ -326,8 +326,8 @@ def test_control_c_says_how_to_go_on_and_the_same_command_does(task, tmp_path):
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
-    from trimtab.lab.errors import InputError
-    from trimtab.lab.store import read_store
+    from trimtab.study.errors import InputError
+    from trimtab.study.store import read_store
 
     finished = 0
     deadline = time.monotonic() + 120
@@ -467,7 +467,7 @@ def test_a_command_has_its_results_in_a_store_by_its_url(command, tmp_path):
 
 def test_a_database_that_stays_away_has_an_exit_code_of_its_own(task, tmp_path, monkeypatch):
     from trimtab.compare.comparison import Comparison
-    from trimtab.lab.errors import StoreLostError
+    from trimtab.study.errors import StoreLostError
 
     def lost(self, *arguments):
         raise StoreLostError("it has been away for 3600 seconds")

@@ -14,21 +14,21 @@ import pytest
 from tests.compare.command.test_comparison import comparison as command_comparison
 from tests.compare.command.test_comparison import losses
 from tests.compare.test_comparison import comparison
-from tests.lab.test_study import MANIFEST, fixed, log_of, points, what
 from tests.lab.toy import LoggedWork, MisbehavingWork, hash_of
+from tests.study.test_running import MANIFEST, fixed, log_of, points, what
 from trimtab.compare.template import write_template
-from trimtab.lab import study
-from trimtab.lab.errors import InputError, UnfitWorkerError
-from trimtab.lab.executor import Finished
-from trimtab.lab.ray_executor import RayExecutor
-from trimtab.lab.store import Store
-from trimtab.lab.study import run_study
+from trimtab.study import running as study
+from trimtab.study.errors import InputError, UnfitWorkerError
+from trimtab.study.executor import Finished
+from trimtab.study.ray_executor import RayExecutor
+from trimtab.study.running import run_study
+from trimtab.study.store import Store
 
 ROOT = Path(__file__).parents[1]
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr("trimtab.lab.ray_executor.find_spec", lambda name: None)
+    monkeypatch.setattr("trimtab.study.ray_executor.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'trimtab\[ray\]'"):
         RayExecutor(MisbehavingWork())
 
@@ -160,11 +160,11 @@ def test_commands_are_the_commands_on_local_workers(cluster, tmp_path, monkeypat
 UNDER_CONTROL_C = """
 import signal, sys
 from pathlib import Path
-from tests.lab.test_study import MANIFEST, fixed, points
+from tests.study.test_running import MANIFEST, fixed, points
 from tests.lab.toy import LoggedWork
-from trimtab.lab.ray_executor import RayExecutor
-from trimtab.lab.store import Store
-from trimtab.lab.study import run_study
+from trimtab.study.ray_executor import RayExecutor
+from trimtab.study.store import Store
+from trimtab.study.running import run_study
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 directory = Path(sys.argv[1])

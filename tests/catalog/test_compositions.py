@@ -11,10 +11,10 @@ from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 from trimtab import Comparison, Session
 from trimtab.catalog.compositions import COMPOSITIONS, REFUSED
 from trimtab.catalog.parsing import parse_expression
-from trimtab.lab.errors import InputError
 from trimtab.lab.tasks.tabular import BreastCancer
 from trimtab.optim import AGVM, SSO, AdaHessian, CoordinateClip, GaLore, Lamb, Lars, QGaLore
 from trimtab.primitives.wrapping import OptimizerWrapper
+from trimtab.study.errors import InputError
 
 EXPRESSIONS = [composition.expression for composition in COMPOSITIONS]
 each = pytest.mark.parametrize("text", EXPRESSIONS)

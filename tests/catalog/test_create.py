@@ -2,8 +2,8 @@ import pytest
 import torch
 
 import trimtab
-from trimtab.lab.errors import InputError
 from trimtab.optim import AdaBelief, Lion
+from trimtab.study.errors import InputError
 
 
 def model():

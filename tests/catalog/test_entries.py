@@ -9,8 +9,8 @@ from trimtab.catalog import entries, families, find, search
 from trimtab.catalog.create import create
 from trimtab.catalog.entries import KINDS
 from trimtab.catalog.expressions import example
-from trimtab.lab.errors import InputError
-from trimtab.lab.tunable import LogUniform
+from trimtab.study.errors import InputError
+from trimtab.study.tunable import LogUniform
 
 ALL = list(entries().values())
 

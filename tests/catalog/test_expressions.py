@@ -7,8 +7,8 @@ from trimtab.catalog import find
 from trimtab.catalog.create import create
 from trimtab.catalog.expressions import Expression, example
 from trimtab.catalog.parsing import parse_expression, parse_expressions
-from trimtab.lab.errors import InputError
 from trimtab.optim import CoordinateClip, Lion
+from trimtab.study.errors import InputError
 
 
 class Faster(CoordinateClip):

@@ -12,7 +12,7 @@ from trimtab.claims.fingerprint import is_stale
 from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import committed
 from trimtab.claims.runner import verify
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 

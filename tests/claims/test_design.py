@@ -11,8 +11,8 @@ from trimtab.claims.claim import Comparison, less, numbered, seeds
 from trimtab.claims.design import EXTENSIONS, Unfinished
 from trimtab.claims.loading import load_reference
 from trimtab.claims.refined import PROBLEMS
-from trimtab.lab.optuna_trial import waiting_trial
-from trimtab.lab.trial import Outcome
+from trimtab.study.optuna_trial import waiting_trial
+from trimtab.study.outcome import Outcome
 
 GRID = {"lr": (0.1, 0.2, 0.4), "decay": (1.0, 10.0)}
 ARM = replace(TUNED_ARM, grid=GRID, tuning_seeds=(0, 1))
@@ -72,7 +72,7 @@ def test_final_runs_wait_for_the_tuning_and_take_fresh_seeds():
     assert design.final_points(CLAIM, ARM, one_missing) == []
     finals = design.final_points(CLAIM, ARM, outcomes)
     assert [point.seed for point in finals] == list(ARM.test_seeds)
-    assert all(point.test and point.settings == {"lr": 0.2, "decay": 1.0} for point in finals)
+    assert all(point.final and point.settings == {"lr": 0.2, "decay": 1.0} for point in finals)
 
 
 def test_an_arm_whose_settings_all_diverge_cannot_be_judged():

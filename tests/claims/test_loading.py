@@ -9,7 +9,7 @@ from trimtab.catalog import entries
 from trimtab.claims import CLAIMS
 from trimtab.claims.claim import Contest
 from trimtab.claims.loading import find_reference, load_reference
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 
 def test_every_claim_is_of_a_method_of_the_catalogue_and_named_like_its_module():

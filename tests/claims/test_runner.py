@@ -12,8 +12,8 @@ from trimtab.claims.analysis import judge
 from trimtab.claims.claim import Comparison
 from trimtab.claims.result import ClaimResult
 from trimtab.claims.runner import NotJudged, verify
-from trimtab.lab.errors import InputError, StudyMismatchError
-from trimtab.lab.store import read_store
+from trimtab.study.errors import InputError, StudyMismatchError
+from trimtab.study.store import read_store
 
 
 class Recorder:

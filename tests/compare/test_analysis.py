@@ -12,9 +12,10 @@ from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.frames import Frames
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import TaskFacts
-from trimtab.lab.trial import CurvePoint, Outcome
+from trimtab.lab.measures import STATE_BYTES, STEP_SECONDS, TEST_LOSS, TEST_METRIC, UPDATES
 from trimtab.report.export import to_json
 from trimtab.report.page import render_page
+from trimtab.study.outcome import CurvePoint, Outcome
 
 SEEDS = 5
 NOISE = np.random.default_rng(0).normal(0, 0.01, size=(3, SEEDS))
@@ -28,8 +29,9 @@ LOSSES = {
 
 
 def outcome(loss, metric=0.5, test=False, curve=()):
-    more = {"test_loss": loss + 0.1, "test_metric": metric} if test else {}
-    return Outcome("complete", loss, metric, **more, cost=100, steps=10, step_seconds=0.01, state_bytes=8, curve=curve)
+    more = {TEST_LOSS: loss + 0.1, TEST_METRIC: metric} if test else {}
+    measures = {**more, UPDATES: 10, STEP_SECONDS: 0.01, STATE_BYTES: 8}
+    return Outcome("complete", loss, metric, cost=100, measures=measures, curve=curve)
 
 
 def study(candidates="adamw,lion,sgd,nadam", target=None, seeds=SEEDS, losses=LOSSES):
@@ -183,8 +185,8 @@ def test_results_are_strict_json():
 def in_unit(found, unit):
     """An outcome whose losses were multiplied."""
     curve = tuple(replace(point, loss=unit * point.loss, train_loss=unit * point.train_loss) for point in found.curve)
-    tested = None if found.test_loss is None else unit * found.test_loss
-    return replace(found, loss=unit * found.loss, test_loss=tested, curve=curve)
+    measures = found.measures | ({TEST_LOSS: unit * found.measures[TEST_LOSS]} if TEST_LOSS in found.measures else {})
+    return replace(found, loss=unit * found.loss, measures=measures, curve=curve)
 
 
 @pytest.mark.parametrize("target", [None, 0.5])

@@ -2,7 +2,7 @@ import pytest
 
 from trimtab.compare.bounds import Ranges
 from trimtab.compare.result import TaskFacts
-from trimtab.lab.trial import CurvePoint, Outcome
+from trimtab.study.outcome import CurvePoint, Outcome
 
 
 def facts(metric="accuracy", direction="max", **more):

@@ -4,7 +4,7 @@ import pytest
 
 from tests.compare.pricing import budget
 from trimtab.compare.budget import parse_duration, written
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from trimtab.compare.candidate import parse_candidates
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 
 def test_names_and_fixed_settings():

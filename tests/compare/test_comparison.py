@@ -10,7 +10,7 @@ from trimtab.compare.budget import Budget
 from trimtab.compare.comparison import load_result
 from trimtab.compare.prices import Price
 from trimtab.compare.template import CLASS_NAME, write_template
-from trimtab.lab.errors import CorruptStoreError, InputError, StudyMismatchError
+from trimtab.study.errors import CorruptStoreError, InputError, StudyMismatchError
 
 
 @pytest.fixture(scope="module")

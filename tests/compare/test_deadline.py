@@ -6,11 +6,12 @@ from tests.compare.pricing import budget
 from trimtab.compare import budget as module
 from trimtab.compare.budget import Numbers
 from trimtab.compare.deadline import Deadline, Smallest
-from trimtab.lab.errors import InputError
-from trimtab.lab.executor import Died, Finished
-from trimtab.lab.trial import Outcome, Point
+from trimtab.study.errors import InputError
+from trimtab.study.executor import Died, Finished
+from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
 
-A, B = Point("t/tune/a", 0, {}, 0), Point("t/tune/b", 0, {}, 0)
+A, B = Point("t", "tune", "a", 0, {}, 0), Point("t", "tune", "b", 0, {}, 0)
 LABELS = {A.key: "a", B.key: "b"}
 
 

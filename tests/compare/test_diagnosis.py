@@ -13,10 +13,10 @@ from tests.lab.toy import Toy
 from trimtab import Metric, Session, Task
 from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.diagnosis import Diagnosis, measured_steps, measurement
-from trimtab.lab.errors import InputError
 from trimtab.lab.tasks import SHIPPED
 from trimtab.optim.pseudo_updates import PseudoUpdates
 from trimtab.primitives.local_model import LocalModel, local_models
+from trimtab.study.errors import InputError
 
 STEPS = 6
 CANDIDATES = "sgd(lr=0.1),clip(sgd(lr=0.1), fraction=0.1),adamw(lr=0.01),lion(lr=0.01)"

@@ -10,7 +10,7 @@ import trimtab
 from tests.report import synthetic
 from trimtab.compare import frames as module
 from trimtab.compare.frames import Frames, read
-from trimtab.lab.errors import InputError, NoStudyError
+from trimtab.study.errors import InputError, NoStudyError
 
 
 @pytest.fixture(scope="module")

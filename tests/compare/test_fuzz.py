@@ -25,7 +25,7 @@ from tests.fuzzing import (
     texts,
     unclear,
 )
-from tests.lab.test_fuzz import flag, optional, plain_text, seconds, whole
+from tests.study.test_fuzz import flag, optional, plain_text, seconds, whole
 from trimtab.catalog import entries
 from trimtab.cli import app
 from trimtab.compare.budget import parse_duration
@@ -46,10 +46,10 @@ from trimtab.compare.plan import Plan
 from trimtab.compare.running_options import Running
 from trimtab.compare.stored import load_result
 from trimtab.compare.template import write_template
-from trimtab.lab.checks import MANY, MANY_WORKERS
-from trimtab.lab.errors import InputError, NoStudyError
-from trimtab.lab.lease import Limits
-from trimtab.lab.tunable import Choice, LogUniform, Uniform
+from trimtab.study.checks import MANY, MANY_WORKERS
+from trimtab.study.errors import InputError, NoStudyError
+from trimtab.study.lease import Limits
+from trimtab.study.tunable import Choice, LogUniform, Uniform
 
 LINE = f"{sys.executable} -c 'print(1)' {{optimizer}} {{lr}} {{seed}}"
 ADAMW = tuple(parse_candidates("adamw"))

@@ -6,9 +6,10 @@ from tests.lab.toy import session
 from trimtab.compare import measuring
 from trimtab.compare.measuring import measure, run_measurements
 from trimtab.compare.plan import EVALUATIONS
-from trimtab.lab.errors import DivergedError, InputError
-from trimtab.lab.executor import Died, Finished
-from trimtab.lab.trial import Outcome, Point
+from trimtab.study.errors import DivergedError, InputError
+from trimtab.study.executor import Died, Finished
+from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
 
 
 class Paced:
@@ -42,20 +43,20 @@ def paced(monkeypatch):
 
 @pytest.mark.parametrize("diverges", [False, True])
 def test_a_run_is_its_model_its_steps_and_its_evaluations(paced, diverges):
-    found = measure(lambda: paced(diverges)).probed
-    assert found == {"run": 5 + 4 + (EVALUATIONS + 1) * 10, "evaluation": 10, "first": 95}
+    found = measure(lambda: paced(diverges)).measures
+    assert found == {"run": 5 + 4 + (EVALUATIONS + 1) * 10, "evaluation": 10, "first": 95, "steps": 5}
 
 
 def test_a_real_session_is_measured(monkeypatch):
     monkeypatch.setattr(measuring, "MEASURED_SECONDS", 0.01)
     outcome = measure(lambda: session(budget=70))
-    assert outcome.steps >= measuring.MEASURED_STEPS
-    assert all(value >= 0 for value in outcome.probed.values())
-    assert outcome.probed["run"] > EVALUATIONS * outcome.probed["evaluation"] > 0
+    assert outcome.measures["steps"] >= measuring.MEASURED_STEPS
+    assert all(value >= 0 for value in outcome.measures.values())
+    assert outcome.measures["run"] > EVALUATIONS * outcome.measures["evaluation"] > 0
 
 
 def point(label):
-    return Point(f"toy/measure/{label}", 0, {}, 0)
+    return Point("toy", "measure", label, 0, {}, 0)
 
 
 class Workers:
@@ -74,7 +75,7 @@ class Workers:
     def wait(self, timeout=None):
         self.busy.append(len(self.running))
         point = self.running.pop(0)
-        results = self.results.get(point.group.split("/")[2], [])
+        results = self.results.get(point.candidate, [])
         return [results.pop(0)(point) if results else Finished(point, Outcome("complete"))]
 
 

@@ -2,8 +2,8 @@ import pytest
 
 from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.plan import Plan
-from trimtab.lab.errors import InputError
-from trimtab.lab.trial import Outcome
+from trimtab.study.errors import InputError
+from trimtab.study.outcome import Outcome
 
 
 def plan(candidates="lion,sgd", trials=4, seeds=3, **more):

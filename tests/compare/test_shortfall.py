@@ -10,7 +10,7 @@ from trimtab.compare.budget import Numbers, parse_duration
 from trimtab.compare.fitting import fitting
 from trimtab.compare.prices import Price
 from trimtab.compare.shortfall import least_too_long
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from trimtab.compare.stored import stored_plan, stored_result
-from trimtab.lab.errors import StudyMismatchError
-from trimtab.lab.store import StoredStudy
+from trimtab.study.errors import StudyMismatchError
+from trimtab.study.store import StoredStudy
 
 MANIFEST = {"task": "toy", "task_fingerprint": "hash", "budget": 100, "pruning": None}
 FACTS = {"name": "toy", "reference": "toy.py:Toy", "metric": "accuracy", "direction": "max", "target": None}

@@ -2,7 +2,7 @@ import pytest
 
 from trimtab.compare.result import TaskFacts
 from trimtab.compare.target import Target
-from trimtab.lab.trial import CurvePoint, Outcome
+from trimtab.study.outcome import CurvePoint, Outcome
 
 
 def facts(target=None, **more):

@@ -1,9 +1,9 @@
 import pytest
 
 from trimtab.compare.template import write_template
-from trimtab.lab.errors import InputError
 from trimtab.lab.loading import load_task
 from trimtab.lab.task import check_task
+from trimtab.study.errors import InputError
 
 
 def test_the_template_is_a_good_task(tmp_path):

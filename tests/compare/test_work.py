@@ -3,11 +3,11 @@
 import pytest
 
 from trimtab.compare.work import ComparisonWork
-from trimtab.lab.errors import UnfitWorkerError
-from trimtab.lab.trial import Point
+from trimtab.study.errors import UnfitWorkerError
+from trimtab.study.point import Point
 
 
 def test_a_machine_without_the_tasks_file_is_named_and_no_trial_has_failed(tmp_path):
     work = ComparisonWork(f"{tmp_path / 'task.py'}:Task", budget=10)
     with pytest.raises(UnfitWorkerError, match=r"where a trial was to run: there is no file .*task\.py"):
-        work(Point("task/tune/adamw", 0, {"lr": 0.1}, seed=0), lambda cost, loss: False)
+        work(Point("task", "tune", "adamw", 0, {"lr": 0.1}, seed=0), lambda cost, loss: False)

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from trimtab.lab.devices import VISIBLE, as_the_only_one, described, usable_device, visibilities
-from trimtab.lab.errors import InputError
-from trimtab.lab.executor import Finished, LocalExecutor
-from trimtab.lab.trial import Outcome, Point
+from trimtab.study.errors import InputError
+from trimtab.study.executor import Finished, LocalExecutor
+from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
 
 
 @pytest.fixture
@@ -54,11 +55,11 @@ def test_what_cannot_be_used_is_refused_with_what_can(device):
 
 def what_is_seen(point, report):
     """A worker's trial: tells which device it was shown, and whose child it is."""
-    return Outcome("complete", probed={"seen": float(os.environ[VISIBLE]), "parent": float(os.getppid())})
+    return Outcome("complete", measures={"seen": float(os.environ[VISIBLE]), "parent": float(os.getppid())})
 
 
 def test_workers_are_shown_devices_in_turn():
-    points = [Point("toy/tune/a", index, {}, seed=0) for index in range(3)]
+    points = [Point("toy", "tune", "a", index, {}, seed=0) for index in range(3)]
     visible = [{VISIBLE: "4"}, {VISIBLE: "5"}]
     with LocalExecutor(what_is_seen, jobs=3, threads=1, visible=visible) as executor:
         while executor.free < 3:
@@ -67,6 +68,6 @@ def test_workers_are_shown_devices_in_turn():
             executor.submit(point)
         seen = []
         while len(seen) < 3:
-            seen += [event.outcome.probed for event in executor.wait() if isinstance(event, Finished)]
+            seen += [event.outcome.measures for event in executor.wait() if isinstance(event, Finished)]
     assert sorted(each["seen"] for each in seen) == [4, 4, 5]
     assert {each["parent"] for each in seen} == {os.getpid()}  # forked from nobody who may have looked at a device

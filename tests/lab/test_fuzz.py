@@ -1,4 +1,4 @@
-"""Every public argument of the lab, given arbitrary values."""
+"""Every public argument of studies and of the lab, given arbitrary values."""
 
 import contextlib
 import inspect
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import trimtab.lab
+import trimtab.study
 from tests.fuzzing import (
     Call,
     anything,
@@ -26,20 +27,24 @@ from tests.fuzzing import (
     unclear,
 )
 from tests.lab.toy import LoggedWork, Toy, session, sgd
-from trimtab.lab.activity import look
-from trimtab.lab.checks import MANY, MANY_WORKERS
-from trimtab.lab.database import parse_url
 from trimtab.lab.devices import as_the_only_one, described, usable_device, visibilities
-from trimtab.lab.errors import InputError, UnwritableError
-from trimtab.lab.executor import LocalExecutor, threads_per_worker
-from trimtab.lab.files import write_atomically
-from trimtab.lab.lease import Limits
 from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
 from trimtab.lab.meter import CostMeter
-from trimtab.lab.performance_profile import performance_profiles
-from trimtab.lab.ray_executor import RayExecutor
 from trimtab.lab.session import Session
-from trimtab.lab.statistics import (
+from trimtab.lab.task import Metric, check_task
+from trimtab.lab.trial import run_trial
+from trimtab.study.activity import look
+from trimtab.study.checks import MANY, MANY_WORKERS
+from trimtab.study.database import parse_url
+from trimtab.study.errors import InputError, UnwritableError
+from trimtab.study.executor import LocalExecutor, threads_per_worker
+from trimtab.study.files import write_atomically
+from trimtab.study.lease import Limits
+from trimtab.study.outcome import LARGEST, Outcome
+from trimtab.study.performance_profile import performance_profiles
+from trimtab.study.point import Point
+from trimtab.study.ray_executor import RayExecutor
+from trimtab.study.statistics import (
     PairedDifference,
     corrected_differences,
     decades_within,
@@ -53,10 +58,8 @@ from trimtab.lab.statistics import (
     risen_again,
     verdict,
 )
-from trimtab.lab.store import Store, read_store
-from trimtab.lab.task import Metric, check_task
-from trimtab.lab.trial import LARGEST, Outcome, Point, run_trial
-from trimtab.lab.tunable import Choice, LogUniform, Uniform, check_unit, quasi_random_settings
+from trimtab.study.store import Store, read_store
+from trimtab.study.tunable import Choice, LogUniform, Uniform, check_unit, quasi_random_settings
 
 
 def whole(least=1, most=math.inf):
@@ -105,7 +108,7 @@ numeric_lists = st.lists(numbers, max_size=5)
 
 
 def point(**change):
-    return Point(**{"group": "toy/tune/a", "index": 0, "settings": {}, "seed": 0, **change})
+    return Point(**{**vars(Point("toy", "tune", "a", 0, {}, 0)), **change})
 
 
 class Scratch:
@@ -308,9 +311,9 @@ LEFT_OUT = {
         "lease:Leases", "lease:Heart", "process:Ended", "process:Lines", "randomness:OwnedRandomness",
         "statistics.paired:PairedDifference", "statistics.paired:Estimate",
         "statistics.multiple:CorrectedDifference",
-        "store:StoredStudy", "trial:Point", "trial:CurvePoint", "trial:Outcome",
+        "store:StoredStudy", "point:Point", "outcome:CurvePoint", "outcome:Outcome",
         "task:Evaluation", "activity:Process", "activity:Running", "activity:Ended", "activity:Activity",
-        "performance_profile:PerformanceProfile", "schedule:Job", "replay:Replay", "pace:PacePoint",
+        "performance_profile:PerformanceProfile", "schedule:Job", "replay:Replay",
         "pace:PaceRecorder", "stream:BatchStream", "averaged:ready_to_train",
         "averaged:evaluated_weights",
     },
@@ -322,8 +325,9 @@ LEFT_OUT = {
         "starting:main_importable", "starting:interrupts_blocked",
         "executor:usable_cores", "interruption:uninterrupted", "optuna_trial:point_of", "optuna_trial:outcome_of",
         "optuna_trial:waiting_trial", "process:run_process", "process:process_group", "randomness:derived_seed",
-        "database:lock_file", "schedule:seconds_together", "study:run_study", "trial:attempt",
-        "statistics.paired:estimate", "statistics.power:critical", "trial:is_measured",
+        "database:lock_file", "schedule:seconds_together", "running:run_study", "trial:attempt",
+        "trial:begin", "trial:modules_of",
+        "statistics.paired:estimate", "statistics.power:critical", "outcome:is_measured",
         "task:take_rows", "task:select", "task:to_device", "task:map_tensors", "task:samples_in",
     },
 }  # fmt: skip
@@ -332,7 +336,8 @@ LEFT_OUT = {
 def test_every_public_argument_is_here():
     left_out = set().union(*LEFT_OUT.values())
     elsewhere = ("checks:", "statistics.arrays:", "tasks", "adapters")  # the last two have tests of their own
-    objects = {name: value for name, value in public_objects(trimtab.lab).items() if not name.startswith(elsewhere)}
+    both = public_objects(trimtab.lab) | public_objects(trimtab.study)
+    objects = {name: value for name, value in both.items() if not name.startswith(elsewhere)}
     assert left_out <= objects.keys()
     assert {name for name in CALLS if "." not in name} <= objects.keys()
     for name, value in objects.items():

@@ -1,9 +1,9 @@
 import pytest
 
 from trimtab.compare.template import write_template
-from trimtab.lab.errors import InputError
 from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
 from trimtab.lab.task import check_task
+from trimtab.study.errors import InputError
 
 GOOD = """
 from tests.lab.toy import Toy

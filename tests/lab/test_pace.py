@@ -3,8 +3,10 @@
 import itertools
 
 from tests.lab.toy import Toy, session, sgd
-from trimtab.lab.pace import KEPT, PacePoint, PaceRecorder
-from trimtab.lab.trial import Outcome, run_trial
+from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE
+from trimtab.lab.pace import KEPT, PaceRecorder
+from trimtab.lab.trial import run_trial
+from trimtab.study.outcome import Outcome
 
 
 def recorded(steps, change):
@@ -14,11 +16,11 @@ def recorded(steps, change):
         change(run, step)
         run.step()
         recorder.note()
-    return recorder.points()
+    return recorder.traces()
 
 
 def test_a_pace_that_never_changes_leaves_nothing():
-    assert recorded(5, lambda run, step: None) == ()
+    assert recorded(5, lambda run, step: None) == {}
 
 
 def test_changes_are_kept_with_the_end():
@@ -28,12 +30,10 @@ def test_changes_are_kept_with_the_end():
         if step == 4:
             run.batch_size = 20
 
-    assert recorded(7, change) == (
-        PacePoint(10, 0.1, 10),
-        PacePoint(30, 0.5, 10),
-        PacePoint(60, 0.5, 20),
-        PacePoint(100, 0.5, 20),
-    )
+    assert recorded(7, change) == {
+        LEARNING_RATE: ((10, 0.1), (30, 0.5), (60, 0.5), (100, 0.5)),
+        BATCH_SIZE: ((10, 10), (30, 10), (60, 20), (100, 20)),
+    }
 
 
 def test_many_changes_are_thinned_evenly():
@@ -41,13 +41,13 @@ def test_many_changes_are_thinned_evenly():
         run.optimizer.param_groups[0]["lr"] = 1.0 / (step + 1)
 
     steps = 2 * KEPT + 51
-    points = recorded(steps, change)
-    assert KEPT / 2 < len(points) <= KEPT + 1
-    costs = [point.cost for point in points]
+    rates = recorded(steps, change)[LEARNING_RATE]
+    assert KEPT / 2 < len(rates) <= KEPT + 1
+    costs = [cost for cost, _ in rates]
     gaps = {second - first for first, second in itertools.pairwise(costs[:-1])}
     assert len(gaps) == 1
     assert costs[0] == 10
-    assert points[-1] == PacePoint(10 * steps, 1.0 / steps, 10)
+    assert rates[-1] == (10 * steps, 1.0 / steps)
 
 
 def test_final_trials_have_it_and_it_survives_being_written_down():
@@ -62,8 +62,6 @@ def test_final_trials_have_it_and_it_survives_being_written_down():
     tuning, final = (
         run_trial(make, evaluations=2, test=test, report=lambda cost, loss: False) for test in (False, True)
     )
-    assert tuning.pace == ()
-    assert len(final.pace) == 20
+    assert tuning.traces == {}
+    assert len(final.traces[LEARNING_RATE]) == len(final.traces[BATCH_SIZE]) == 20
     assert Outcome.from_dict(final.to_dict()) == final
-    old = {name: value for name, value in final.to_dict().items() if name != "pace"}
-    assert Outcome.from_dict(old).pace == ()

@@ -8,7 +8,7 @@ from torch import nn
 
 from tests.lab.toy import Toy, session, sgd
 from tests.new_process import in_a_new_process
-from trimtab.lab.errors import DivergedError, InputError
+from trimtab.study.errors import DivergedError, InputError
 
 
 def parameters(run):

@@ -7,8 +7,8 @@ from torch.utils.data import TensorDataset
 
 from tests.lab.toy import Toy, session
 from trimtab import Evaluation, Metric
-from trimtab.lab.errors import InputError
 from trimtab.lab.task import check_task, select, take_rows
+from trimtab.study.errors import InputError
 
 
 def changed(**parts):

@@ -9,8 +9,10 @@ from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
 from trimtab import Metric, Session, Task
-from trimtab.lab.errors import UnfitWorkerError
-from trimtab.lab.trial import CurvePoint, Outcome, run_trial
+from trimtab.lab.trial import run_trial
+from trimtab.lab.work import TrainingWork
+from trimtab.study.errors import UnfitWorkerError
+from trimtab.study.outcome import CurvePoint, Outcome
 
 
 class Jittered(Dataset):
@@ -59,18 +61,20 @@ def session(seed=0, task=None, optimizer=sgd, **more):
     return Session(task or Toy(), optimizer, seed=seed, **more)
 
 
-class TrainWork:
+class TrainWork(TrainingWork):
     """Runs the toy task with the point's learning rate."""
 
     def __call__(self, point, report):
         def make():
             return session(point.seed, optimizer=lambda m: torch.optim.SGD(m.parameters(), lr=point.settings["lr"]))
 
-        return run_trial(make, evaluations=4, test=point.test, report=report)
+        return run_trial(make, evaluations=4, test=point.final, report=report)
 
 
 class LoggedWork:
     """Notes each start in a file, sleeps, and returns a value that depends on the point alone."""
+
+    modules = ("torch",)  # of this file
 
     def __init__(self, log: Path, seconds: float = 0.02):
         self.log, self.seconds = log, seconds
@@ -82,7 +86,7 @@ class LoggedWork:
         with self.log.open("a") as file:
             file.write(f"end {point.key} {os.getpid()}\n")
         loss = (hash_of(point.key) % 1000) / 1000
-        return Outcome("complete", loss=loss, metric=0.5, cost=7, steps=1, curve=(CurvePoint(7, 0.5, loss, 0.5),))
+        return Outcome("complete", loss=loss, metric=0.5, cost=7, curve=(CurvePoint(7, 0.5, loss, 0.5),))
 
 
 def hash_of(text):
@@ -93,6 +97,8 @@ def hash_of(text):
 
 class MisbehavingWork:
     """Does what the point's settings say."""
+
+    modules = ("torch",)  # of this file
 
     def __call__(self, point, report):
         what = point.settings["what"]

@@ -14,9 +14,9 @@ from tests.optim.trajectory import (
     random_parameters,
     resume_in_a_new_process,
 )
-from trimtab.lab.tunable import LogUniform
 from trimtab.optim import AdaBelief
 from trimtab.optim.adabelief import variance_rectification
+from trimtab.study.tunable import LogUniform
 
 pytestmark = pytest.mark.usefixtures("each_mode")
 

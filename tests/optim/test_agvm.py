@@ -11,9 +11,9 @@ from torch import nn
 import trimtab
 from tests.optim import two_workers
 from trimtab.catalog.parsing import parse_expression
-from trimtab.lab.errors import InputError
 from trimtab.optim import AGVM, AdaBelief, CoordinateClip, Lamb, Lion, module_parameter_groups
 from trimtab.optim.halves_variance import rate, variance
+from trimtab.study.errors import InputError
 from trimtab.testing import OptimizerConformance
 
 ROOT = Path(__file__).parents[2]

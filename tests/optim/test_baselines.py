@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from trimtab.lab.tunable import LogUniform
 from trimtab.optim import AdaBelief, DiffGrad, EXAdam, Lion
 from trimtab.optim.baselines import ADAM, ADAMW, NADAM, RADAM, SGD
+from trimtab.study.tunable import LogUniform
 
 BASELINES = [
     pytest.param(torch.optim.SGD, SGD, {"momentum": 0.9, "nesterov": True}, id="sgd"),

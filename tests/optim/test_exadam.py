@@ -15,9 +15,9 @@ from tests.optim.trajectory import (
     random_parameters,
     resume_in_a_new_process,
 )
-from trimtab.lab.tunable import LogUniform
 from trimtab.optim import EXAdam
 from trimtab.optim.exadam import step_growth
+from trimtab.study.tunable import LogUniform
 
 START = (1.0, -2.0)
 GRADS = ((1.0, -0.5), (-0.5, -0.5), (2.0, 0.1))

@@ -14,8 +14,8 @@ from tests.optim.trajectory import (
     random_parameters,
     resume_in_a_new_process,
 )
-from trimtab.lab.tunable import LogUniform
 from trimtab.optim import Lion
+from trimtab.study.tunable import LogUniform
 
 pytestmark = pytest.mark.usefixtures("each_mode")
 

@@ -443,7 +443,7 @@ def test_a_session_counts_batch_statistics_once_and_charges_every_pass():
 
 
 def test_a_session_hears_of_divergence():
-    from trimtab.lab.errors import DivergedError
+    from trimtab.study.errors import DivergedError
 
     run = session(3, optimizer=lambda m: SSO(m.parameters(), inner=partial(torch.optim.SGD, lr=1e30)))
 

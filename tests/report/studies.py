@@ -1,6 +1,7 @@
 """Points, outcomes and a clock, to play studies with."""
 
-from trimtab.lab.trial import Outcome, Point
+from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
 
 LABELS = ("adamw", "lion(betas=(0.9, 0.99))")
 
@@ -14,11 +15,11 @@ class Clock:
 
 
 def tuning(label, count=4, task="digits"):
-    return [Point(f"{task}/tune/{label}", i, {}, 0) for i in range(count)]
+    return [Point(task, "tune", label, i, {}, 0) for i in range(count)]
 
 
 def finals(label, count=3, task="digits"):
-    return [Point(f"{task}/final/{label}", i, {}, 1000 + i, test=True) for i in range(count)]
+    return [Point(task, "final", label, i, {}, 1000 + i) for i in range(count)]
 
 
 def complete(loss=0.5, seconds=10.0):

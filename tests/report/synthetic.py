@@ -18,8 +18,8 @@ from trimtab.compare.result import (
     TaskFacts,
     TrialResult,
 )
-from trimtab.lab import statistics
-from trimtab.lab.trial import CurvePoint
+from trimtab.study import statistics
+from trimtab.study.outcome import CurvePoint
 
 HOSTILE = "</script><b>bold</b><img src=x onerror=alert(1)>"
 TRACEBACK = f'Traceback (most recent call last):\n  File "task.py", line 3, in losses\nRuntimeError: {HOSTILE} & more'

@@ -14,11 +14,11 @@ from trimtab.compare.command.ranges import parse_tunes
 from trimtab.compare.command.template import Command
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import TaskFacts
-from trimtab.lab.trial import CurvePoint, Outcome
 from trimtab.report import console, words
 from trimtab.report.export import to_csv, to_json
 from trimtab.report.figures import FIGURES
 from trimtab.report.page import render_page
+from trimtab.study.outcome import CurvePoint, Outcome
 
 LINE = "python train.py --opt {optimizer} --rate {learning_rate} --seed {seed}"
 ACCURACY = {"adamw": 0.90, "mine": 0.95, "sgd": 0.80}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.report.synthetic import BROKEN, BUDGET, HOSTILE, SHAPES, comparison
-from trimtab.lab.pace import PacePoint
+from trimtab.compare.result import PacePoint
 from trimtab.report import figures
 from trimtab.report.figures.style import PALETTE, colour, plain, series_role, symbol
 from trimtab.report.page import render_page

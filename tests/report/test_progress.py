@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from tests.report.studies import LABELS, Clock, complete, finals, tuning
-from trimtab.lab.trial import Outcome
 from trimtab.report.progress import ProgressBars, left_words
-from trimtab.report.remaining import Remaining
+from trimtab.study.outcome import Outcome
+from trimtab.study.remaining import Remaining
 
 
 @pytest.fixture

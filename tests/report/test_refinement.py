@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from trimtab.lab.errors import InputError
 from trimtab.report.figures.refinement import norms, schedules
 from trimtab.report.refinement import conclusion, print_refinement, render_refinement, write_refinement
 from trimtab.schedule.polynomial import polynomial
 from trimtab.schedule.refinement import refine_run
+from trimtab.study.errors import InputError
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from trimtab.lab.controller import Controller
-from trimtab.lab.errors import DivergedError
 from trimtab.schedule import AutoLRS, ReplayedBatches
 from trimtab.schedule.roll_back import LoopRollBack
+from trimtab.study.errors import DivergedError
 
 SHORT = {"stage": 20, "longest_stage": 40, "trial_fraction": 0.4, "candidates": 3}
 

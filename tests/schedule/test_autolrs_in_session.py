@@ -8,9 +8,10 @@ import torch
 from tests.lab.toy import Toy
 from trimtab import Session, create
 from trimtab.catalog.parsing import parse_expression
-from trimtab.lab.errors import DivergedError, InputError
+from trimtab.lab.measures import LEARNING_RATE, UPDATES
 from trimtab.lab.trial import run_trial
 from trimtab.schedule import AutoLRS
+from trimtab.study.errors import DivergedError, InputError
 
 
 def toy(steps=200):
@@ -88,8 +89,8 @@ def test_it_resumes_bit_for_bit(steps, tmp_path):
 def test_a_trial_of_a_comparison_records_its_pace():
     outcome = run_trial(lambda: session_of(FEW), evaluations=4, test=True, report=lambda *_: False)
     assert (outcome.status, outcome.error, outcome.cost) == ("complete", None, 2000)
-    assert len({point.lr for point in outcome.pace}) > 3
-    assert outcome.steps < 200
+    assert len({rate for _, rate in outcome.traces[LEARNING_RATE]}) > 3
+    assert outcome.measures[UPDATES] < 200
 
 
 def test_diverging_trials_do_not_end_the_run():

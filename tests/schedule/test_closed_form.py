@@ -8,7 +8,7 @@ import torch
 from tests.lab.toy import Toy
 from trimtab import Session, create
 from trimtab.catalog.parsing import parse_expression
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 
 def session_of(text, task, **settings):

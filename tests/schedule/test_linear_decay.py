@@ -7,8 +7,8 @@ from torch import nn
 from tests.lab.toy import Toy
 from tests.schedule.test_closed_form import rates, session_of
 from trimtab.catalog.parsing import parse_expression
-from trimtab.lab.errors import InputError
 from trimtab.schedule import linear_decay_with_warmup
+from trimtab.study.errors import InputError
 
 
 def optimizer():

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from trimtab.lab.errors import InputError
 from trimtab.schedule import GradientNormRecorder, RefinedLR, read_schedule, refine_schedule
 from trimtab.schedule.recorded_run import read_run
 from trimtab.schedule.refinement import refine_run, write_schedule
+from trimtab.study.errors import InputError
 
 
 def recording(path, norms=(2.0, 1.0, 1.0, 1.0), **more):

@@ -9,9 +9,9 @@ from torch.utils.data import TensorDataset
 
 from tests.lab.toy import Toy, session
 from trimtab import Metric, Task
-from trimtab.lab.errors import InputError
 from trimtab.schedule.scaling_advice import advise
 from trimtab.schedule.task_curvature import task_curvature
+from trimtab.study.errors import InputError
 
 SOURCE = """
 import torch

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from trimtab.catalog.parsing import parse_expression
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 
 def create(

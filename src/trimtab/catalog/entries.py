@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, fields
 from importlib import resources
 from typing import Any, Literal, cast
 
-from trimtab.lab.errors import InputError
-from trimtab.lab.suggestions import nearest
-from trimtab.lab.tunable import Tunables, Value
+from trimtab.study.errors import InputError
+from trimtab.study.suggestions import nearest
+from trimtab.study.tunable import Tunables, Value
 
 KINDS = ("method", "wrapper", "controller", "baseline")
 

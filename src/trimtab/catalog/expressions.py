@@ -16,9 +16,9 @@ from torch import nn
 from trimtab.catalog.entries import Entry, find
 from trimtab.catalog.parameters import forget_names, parameters_of
 from trimtab.catalog.signatures import settings_of, unlike_default
-from trimtab.lab.checks import check_number
-from trimtab.lab.errors import Faults, InputError
-from trimtab.lab.tunable import Settings, Tunables, Uniform, Value
+from trimtab.study.checks import check_number
+from trimtab.study.errors import Faults, InputError
+from trimtab.study.tunable import Settings, Tunables, Uniform, Value
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from trimtab.lab.errors import InputError
 from trimtab.optim.groups import parameter_groups
+from trimtab.study.errors import InputError
 
 
 def parameters_of(

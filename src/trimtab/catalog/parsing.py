@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from trimtab.catalog.entries import find
 from trimtab.catalog.expressions import Expression
-from trimtab.lab.checks import check_number, check_text
-from trimtab.lab.errors import Faults, InputError
+from trimtab.study.checks import check_number, check_text
+from trimtab.study.errors import Faults, InputError
 
 Made = TypeVar("Made")
 

@@ -4,7 +4,7 @@ import inspect
 from typing import get_args
 
 from trimtab.catalog.entries import Entry
-from trimtab.lab.tunable import Value
+from trimtab.study.tunable import Value
 
 
 def settings_of(entry: Entry) -> list[str]:

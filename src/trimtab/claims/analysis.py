@@ -7,10 +7,11 @@ from trimtab.claims import design
 from trimtab.claims.claim import COUNTED, MEASURES, Arm, Claim, Comparison
 from trimtab.claims.design import Unfinished
 from trimtab.claims.result import ArmResult, ClaimResult, Finding, Tried
-from trimtab.lab import statistics
-from trimtab.lab.statistics import Verdict
-from trimtab.lab.study import Outcomes
-from trimtab.lab.trial import Outcome
+from trimtab.lab.measures import MEASURED
+from trimtab.study import statistics
+from trimtab.study.outcome import Outcome
+from trimtab.study.running import Outcomes
+from trimtab.study.statistics import Verdict
 
 ALPHA = 0.05
 
@@ -24,9 +25,9 @@ def analyse(
     """Judges a claim.
 
     A comparison is judged by the mean of its improvement over seeds and the 95 % t interval
-    (:func:`trimtab.lab.statistics.verdict`), which is that comparison's alone; to be confirmed it also needs a p-value
-    below 5 % after Holm's correction for all comparisons of the claim. The claim is refuted if any comparison that
-    decides is, and confirmed if all are.
+    (:func:`trimtab.study.statistics.verdict`), which is that comparison's alone; to be confirmed it also needs a
+    p-value below 5 % after Holm's correction for all comparisons of the claim. The claim is refuted if any comparison
+    that decides is, and confirmed if all are.
 
     Args:
         claim: what was claimed.
@@ -147,7 +148,7 @@ def _arm_result(claim: Claim, arm: Arm, outcomes: Outcomes) -> ArmResult:
         at_edge=tuple(design.at_edge(claim, arm, outcomes)),
         seeds=arm.test_seeds,
         values={name: _column(runs, measure) for name, measure in MEASURES.items()},
-        probed={name: _column(runs, _probed(name)) for name in runs[0].probed},
+        probed={name: _column(runs, _probed(name)) for name in runs[0].measures if name not in MEASURED},
         curve=_mean_curve(runs),
         diverged=statuses.count("diverged"),
         failed=statuses.count("failed"),
@@ -159,7 +160,7 @@ def _column(runs: Sequence[Outcome], measure: Callable[[Outcome], float | None])
 
 
 def _probed(name: str) -> Callable[[Outcome], float | None]:
-    return lambda run: run.probed.get(name)
+    return lambda run: run.measures.get(name)
 
 
 def _mean_curve(runs: Sequence[Outcome]) -> tuple[tuple[int, float], ...]:

@@ -7,9 +7,11 @@ from typing import Any, Literal, TypeAlias
 from torch import nn
 from torch.optim import Optimizer
 
+from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
 from trimtab.lab.task import Task
-from trimtab.lab.trial import Outcome, Probe
-from trimtab.lab.tunable import Value
+from trimtab.lab.trial import Probe
+from trimtab.study.outcome import Outcome
+from trimtab.study.tunable import Value
 
 Scale: TypeAlias = Literal["small", "full"]
 SCALES: tuple[Scale, ...] = ("small", "full")
@@ -71,11 +73,11 @@ def _mean_training_loss(outcome: Outcome) -> float | None:
 
 
 MEASURES: Mapping[str, Callable[[Outcome], float | None]] = {
-    "test loss": lambda outcome: outcome.test_loss,
-    "test metric": lambda outcome: outcome.test_metric,
+    "test loss": lambda outcome: outcome.measures.get(TEST_LOSS),
+    "test metric": lambda outcome: outcome.measures.get(TEST_METRIC),
     "validation loss": lambda outcome: outcome.loss,
     "mean training loss": _mean_training_loss,
-    "training loss": lambda outcome: outcome.probed.get("training loss"),
+    "training loss": lambda outcome: outcome.measures.get("training loss"),
 }
 """What a final run is judged by.
 

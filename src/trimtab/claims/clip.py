@@ -29,11 +29,11 @@ from trimtab.lab.task import samples_in, take_rows
 from trimtab.lab.tasks.python_lm import PythonLM
 from trimtab.lab.tasks.seeding import seeded
 from trimtab.lab.tasks.transformer import ByteTransformer
-from trimtab.lab.tunable import Value
 from trimtab.optim import ClippedAdam, CoordinateClip, Lion, PseudoUpdates
 from trimtab.primitives.hyperparameters import POSITIVE
 from trimtab.primitives.local_model import local_models
 from trimtab.primitives.wrapping import OptimizerWrapper, evaluated, lent_gradients
+from trimtab.study.tunable import Value
 
 WIDTH, WINDOW, BATCH = 32, 32, 16
 STEPS = 600

@@ -8,9 +8,9 @@ import itertools
 import math
 
 from trimtab.claims.claim import Arm, Claim
-from trimtab.lab.study import Outcomes
-from trimtab.lab.trial import Point
-from trimtab.lab.tunable import Choice, LogUniform, Tunables, Value
+from trimtab.study.point import Point
+from trimtab.study.running import Outcomes
+from trimtab.study.tunable import Choice, LogUniform, Tunables, Value
 
 EXTENSIONS = 4
 """How often a grid may be extended by one learning rate beyond its end."""
@@ -33,7 +33,7 @@ def points(claim: Claim, outcomes: Outcomes) -> list[Point]:
 
 def arm_name(point: Point) -> str:
     """Returns the name of the arm that a point belongs to."""
-    return point.group.split("/", 2)[2]
+    return point.candidate
 
 
 def tuning_points(claim: Claim, arm: Arm, outcomes: Outcomes) -> list[Point]:
@@ -47,8 +47,7 @@ def final_points(claim: Claim, arm: Arm, outcomes: Outcomes) -> list[Point]:
     best = best_setting(claim, arm, outcomes)
     if best is None:
         return []
-    group = f"{claim.id}/final/{arm.name}"
-    return [Point(group, i, best, seed, test=True, tunables=_ranges(arm)) for i, seed in enumerate(arm.test_seeds)]
+    return [Point(claim.id, "final", arm.name, i, best, seed, _ranges(arm)) for i, seed in enumerate(arm.test_seeds)]
 
 
 def tried_settings(claim: Claim, arm: Arm, outcomes: Outcomes) -> list[Setting]:
@@ -129,8 +128,8 @@ def _ends(values: list[Value] | list[float]) -> tuple[float, ...]:
 
 def _trials(claim: Claim, arm: Arm, settings: list[Setting], chosen: Setting) -> list[Point]:
     first = settings.index(chosen) * len(arm.tuning_seeds)
-    group = f"{claim.id}/tune/{arm.name}"
-    return [Point(group, first + i, chosen, seed, tunables=_ranges(arm)) for i, seed in enumerate(arm.tuning_seeds)]
+    seeds = enumerate(arm.tuning_seeds, first)
+    return [Point(claim.id, "tune", arm.name, index, chosen, seed, _ranges(arm)) for index, seed in seeds]
 
 
 def _ranges(arm: Arm) -> Tunables:

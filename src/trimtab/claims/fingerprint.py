@@ -81,7 +81,7 @@ def code_hash(objects: Iterable[str], read: Read = installed) -> str:
         objects: where the method's classes are, as ``module:name``.
         read: gives the text of files.
     """
-    waiting = [_home(*path.split(":"), read) for path in objects]
+    waiting = [_home(module, name, read) for module, _, name in (path.partition(":") for path in objects)]
     trees: dict[str, ast.Module] = {}
     while waiting:
         module = waiting.pop()

@@ -6,8 +6,8 @@ from typing import cast
 from trimtab.catalog import entries
 from trimtab.claims import CLAIMS
 from trimtab.claims.claim import Claim
-from trimtab.lab.errors import InputError
-from trimtab.lab.suggestions import nearest
+from trimtab.study.errors import InputError
+from trimtab.study.suggestions import nearest
 
 
 def load_reference(reference: str) -> Claim:

@@ -7,11 +7,11 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Self
 
 from trimtab.claims import CLAIMS
-from trimtab.lab.errors import InputError
-from trimtab.lab.tunable import Value
+from trimtab.study.errors import InputError
+from trimtab.study.tunable import Value
 
 if TYPE_CHECKING:
-    from trimtab.lab.statistics import Verdict
+    from trimtab.study.statistics import Verdict
 
 RESULTS = resources.files("trimtab.claims") / "results"
 """The results that ship."""

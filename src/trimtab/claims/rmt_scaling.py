@@ -13,7 +13,6 @@ from torch.optim import SGD, Adam, Optimizer
 
 from trimtab.claims.claim import Arm, Chosen, Claim, Comparison, Contest, Panel, Run, numbered, seeds
 from trimtab.claims.tasks import budgeted
-from trimtab.lab.errors import DivergedError
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task, samples_in
 from trimtab.lab.tasks.digits import Digits
@@ -22,6 +21,7 @@ from trimtab.lab.tasks.splits import subsets
 from trimtab.schedule.lanczos_in_session import LearnedByLanczos
 from trimtab.schedule.noise_model import MarchenkoPastur
 from trimtab.schedule.task_curvature import task_curvature
+from trimtab.study.errors import DivergedError
 
 BATCHES = (1, 2, 4, 8, 16, 32, 128, 512)
 STEPS = 300

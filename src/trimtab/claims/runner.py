@@ -14,13 +14,13 @@ from trimtab.claims.fingerprint import method_hashes, protocol_hash
 from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import ClaimResult
 from trimtab.claims.work import ClaimWork
-from trimtab.lab.environment import environment
-from trimtab.lab.errors import Faults, InputError
-from trimtab.lab.executor import LocalExecutor, usable_cores
-from trimtab.lab.files import write_atomically
-from trimtab.lab.store import Store, read_store
-from trimtab.lab.study import Observer, Outcomes, run_study
-from trimtab.lab.trial import Point
+from trimtab.study.environment import environment
+from trimtab.study.errors import Faults, InputError
+from trimtab.study.executor import LocalExecutor, usable_cores
+from trimtab.study.files import write_atomically
+from trimtab.study.point import Point
+from trimtab.study.running import Observer, Outcomes, run_study
+from trimtab.study.store import Store, read_store
 
 DEFAULT_OUT = Path("runs/claims")
 

@@ -13,8 +13,8 @@ from trimtab.lab.session import Session
 from trimtab.lab.task import Task
 from trimtab.lab.tasks.digits import Digits
 from trimtab.lab.tasks.seeding import seeded
-from trimtab.lab.tunable import Value
 from trimtab.optim import SSO, ArmijoGradientDescent
+from trimtab.study.tunable import Value
 
 REGIMES = {"all data": (1000, 60), "batches of 50": (50, 105)}
 """Samples a call, and calls."""

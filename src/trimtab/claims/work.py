@@ -8,11 +8,15 @@ from trimtab.claims.design import arm_name
 from trimtab.claims.loading import load_reference
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task
-from trimtab.lab.trial import Outcome, Point, Reporter, run_trial
+from trimtab.lab.trial import run_trial
+from trimtab.lab.work import TrainingWork
+from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
+from trimtab.study.trial import Reporter
 
 
 @dataclass(frozen=True)
-class ClaimWork:
+class ClaimWork(TrainingWork):
     """Runs one trial; small, because it is sent to every worker, which then loads the claim by itself.
 
     Args:
@@ -32,10 +36,10 @@ class ClaimWork:
 
         return run_trial(
             make_session,
-            evaluations=arm.evaluations if point.test else 1,
-            test=point.test,
+            evaluations=arm.evaluations if point.final else 1,
+            test=point.final,
             report=report,
-            probe=arm.probe if point.test else None,
+            probe=arm.probe if point.final else None,
         )
 
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-from trimtab.lab.errors import InputError, StoreLostError, UnwritableError, messages_of
+from trimtab.study.errors import InputError, StoreLostError, UnwritableError, messages_of
 
 app = typer.Typer(
     name="trimtab",

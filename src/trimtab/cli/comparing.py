@@ -9,7 +9,7 @@ from rich.console import Console
 from trimtab.cli.application import app, input_errors, say_loading, stoppable
 from trimtab.cli.completing import complete_candidates, complete_tasks
 from trimtab.compare import DEFAULT_CANDIDATES, DEFAULT_TRIALS, WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
-from trimtab.lab.starting import prepare_workers
+from trimtab.study.starting import prepare_workers
 
 if TYPE_CHECKING:
     from trimtab.compare.budget import Numbers
@@ -139,7 +139,7 @@ def compare(
     with input_errors(), stoppable(Console(stderr=as_json)):
         say_loading()
         if not dry_run and executor == "local" and device == "cpu":
-            prepare_workers(*(WORKERS_OF_COMMANDS if command or candidate else WORKERS_OF_TASKS))
+            prepare_workers(WORKERS_OF_COMMANDS if command or candidate else WORKERS_OF_TASKS)
         from trimtab.compare.building import build_comparison
 
         comparison = build_comparison(
@@ -178,10 +178,10 @@ def compare(
 
 
 def _run(comparison: "PlannedComparison | ComparisonOverTasks", *, dry_run: bool, as_json: bool) -> None:
-    from trimtab.lab.database import shown
     from trimtab.report import console as drawing
     from trimtab.report import write_all
     from trimtab.report.export import to_json
+    from trimtab.study.database import shown
 
     console = Console(stderr=as_json)
     drawing.print_few_seeds(console, comparison)

@@ -15,8 +15,8 @@ from trimtab.catalog import entries, families, find, search
 from trimtab.catalog.entries import Entry
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors
-from trimtab.lab.errors import InputError
-from trimtab.lab.suggestions import nearest
+from trimtab.study.errors import InputError
+from trimtab.study.suggestions import nearest
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors, say_loading, stoppable
-from trimtab.lab.errors import InputError
-from trimtab.lab.starting import prepare_workers
+from trimtab.study.errors import InputError
+from trimtab.study.starting import prepare_workers
 
 EXIT_CODES = """
 Exit codes: 0 every claim was judged, whatever the verdict; 1 a claim could not be judged; 2 the input cannot work;

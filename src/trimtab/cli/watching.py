@@ -12,7 +12,7 @@ from rich.console import Console
 from trimtab.cli.application import app, input_errors
 
 if TYPE_CHECKING:
-    from trimtab.report.status import StudyStatus
+    from trimtab.study.status import StudyStatus
 
 WATCH_SECONDS = 5.0
 
@@ -26,8 +26,8 @@ def status(
 ) -> None:
     """Show how a study stands, from any terminal, without disturbing it."""
     with input_errors():
-        from trimtab.report.status import to_dict
         from trimtab.report.status_text import print_status
+        from trimtab.study.status import to_dict
 
         console = Console()
         for found in _looks(directory, store, watch=watch):
@@ -42,7 +42,7 @@ def status(
 
 def _looks(directory: Path, store: str | None, *, watch: bool) -> "Iterator[list[StudyStatus]]":
     """Looks once, or again and again until nothing goes on any more or Ctrl-C."""
-    from trimtab.report.status import statuses
+    from trimtab.study.status import statuses
 
     try:
         found = statuses(directory, store)

@@ -1,5 +1,7 @@
 """The main job: which of these methods helps on a task, with evidence."""
 
+from trimtab.lab.work import LIKELY, NEEDED
+
 DEFAULT_TRIALS = 16
 """Settings tried for each candidate: over the three powers of ten of a learning rate, five in each."""
 
@@ -9,7 +11,7 @@ DEFAULT_CANDIDATES = "sgd,adamw,nadam,radam,lion,adabelief"
 DEFAULT_DIAGNOSED = "sgd,clip(sgd),adamw,lion"
 """Whose directions are diagnosed where nothing else is said: what is sharp, what is less so, and what is not."""
 
-WORKERS_OF_TASKS = ("trimtab.compare.work", "sklearn.datasets")
+WORKERS_OF_TASKS = (*NEEDED, *LIKELY, "trimtab.compare.work")
 """What workers import that run candidates on tasks, of which scikit-learn holds the best known."""
 
 WORKERS_OF_COMMANDS = ("trimtab.compare.command.work",)

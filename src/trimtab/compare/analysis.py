@@ -3,7 +3,7 @@
 import math
 import statistics as standard_statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trimtab.compare.bounds import Ranges
@@ -15,16 +15,18 @@ from trimtab.compare.result import (
     CandidateResult,
     ComparisonResult,
     Interval,
+    PacePoint,
     Pair,
-    Phase,
     Protocol,
     TaskFacts,
     TrialResult,
 )
 from trimtab.compare.target import Target
-from trimtab.lab import statistics
-from trimtab.lab.study import Outcomes
-from trimtab.lab.trial import Outcome, Point
+from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE, STATE_BYTES, STEP_SECONDS, TEST_LOSS, TEST_METRIC, UPDATES
+from trimtab.study import statistics
+from trimtab.study.outcome import Outcome, Trace
+from trimtab.study.point import Phase, Point
+from trimtab.study.running import Outcomes
 
 
 def analyse(
@@ -33,7 +35,7 @@ def analyse(
     """Ranks the candidates by what is finished so far.
 
     Two candidates are compared by the paired t test over seeds on the validation loss at the end of the final runs
-    (:func:`trimtab.lab.statistics.paired.paired_difference`). All pairs are tested, and the p-values are corrected by
+    (:func:`trimtab.study.statistics.paired.paired_difference`). All pairs are tested, and the p-values are corrected by
     Holm's method. A candidate's rank is one plus the number of
     candidates that are significantly better. A candidate with a final run that did not finish is not ranked: what is
     left of its runs would be a favourable selection.
@@ -127,8 +129,8 @@ def _candidate_result(
         against_reference=pair,
         loss=_interval([run.loss for run in runs], ranges.loss),
         metric=_interval([run.metric for run in runs], ranges.metric),
-        test_loss=_interval([run.test_loss for run in runs], ranges.loss),
-        test_metric=_interval([run.test_metric for run in runs], ranges.metric),
+        test_loss=_interval([run.measures.get(TEST_LOSS) for run in runs], ranges.loss),
+        test_metric=_interval([run.measures.get(TEST_METRIC) for run in runs], ranges.metric),
         final_losses=tuple(
             outcomes[point.key].loss if point.key in outcomes else None
             for point in plan.final_points(candidate, outcomes)
@@ -137,8 +139,8 @@ def _candidate_result(
         cost_to_target=_median_reached(costs, len(runs)),
         reached_target=len(costs),
         learning_rate_decades=_rate_decades(tuning, task.rate),
-        step_seconds=_median([run.step_seconds for run in everything if run.step_seconds is not None]),
-        state_bytes=max((outcome.state_bytes for outcome in everything), default=None),
+        step_seconds=_median([run.measures[STEP_SECONDS] for run in everything if STEP_SECONDS in run.measures]),
+        state_bytes=max((int(outcome.measures.get(STATE_BYTES, 0)) for outcome in everything), default=None),
         trouble=dict(Counter(outcome.status for outcome in everything if outcome.status != "complete")),
         code="" if best is None else candidate.code(tuned, _steps(plan, task)),
         trial_seconds=_median([outcome.seconds for outcome in everything if outcome.status == "complete"]),
@@ -229,16 +231,21 @@ def _trial_result(candidate: CandidateLike, phase: Phase, point: Point, run: Out
         status=run.status,
         loss=run.loss,
         metric=run.metric,
-        test_loss=run.test_loss,
-        test_metric=run.test_metric,
+        test_loss=run.measures.get(TEST_LOSS),
+        test_metric=run.measures.get(TEST_METRIC),
         cost=run.cost,
-        steps=run.steps,
+        steps=int(run.measures.get(UPDATES, 0)),
         seconds=run.seconds,
-        step_seconds=run.step_seconds,
+        step_seconds=run.measures.get(STEP_SECONDS),
         error=run.error,
         curve=run.curve,
-        pace=run.pace,
+        pace=_pace(run.traces),
     )
+
+
+def _pace(traces: Mapping[str, Trace]) -> tuple[PacePoint, ...]:
+    rates = dict(traces.get(LEARNING_RATE, ()))
+    return tuple(PacePoint(int(cost), rates.get(cost), int(size)) for cost, size in traces.get(BATCH_SIZE, ()))
 
 
 def _order(result: CandidateResult) -> tuple[bool, int, float]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from trimtab.compare.result import TaskFacts
-from trimtab.lab.statistics import Bounds
-from trimtab.lab.trial import Outcome
+from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
+from trimtab.study.outcome import Outcome
+from trimtab.study.statistics import Bounds
 
 SHARES = frozenset(
     (
@@ -54,8 +55,14 @@ class Ranges:
         """Finds them for a task, of which there are outcomes."""
         found = list(outcomes)
         points = [point for outcome in found for point in outcome.curve]
-        losses = [*(point.loss for point in points), *_known(o for each in found for o in (each.loss, each.test_loss))]
-        metrics = [*(p.metric for p in points), *_known(o for each in found for o in (each.metric, each.test_metric))]
+        losses = [
+            *(point.loss for point in points),
+            *_known(o for each in found for o in (each.loss, each.measures.get(TEST_LOSS))),
+        ]
+        metrics = [
+            *(p.metric for p in points),
+            *_known(o for each in found for o in (each.metric, each.measures.get(TEST_METRIC))),
+        ]
         metric = _of_metric(task, metrics)
         if task.kind == "task":
             return cls(_on_one_side(losses), metric, None)

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from trimtab.compare import DEFAULT_TRIALS
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 FEWEST_TRIALS, MOST_TRIALS = 6, 128
 """Settings that are planned for each candidate: two for each power of ten of a learning rate, up to forty."""

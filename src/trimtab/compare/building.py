@@ -9,9 +9,9 @@ from trimtab.compare.command.reading import named_commands
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
 from trimtab.compare.running import PlannedComparison
-from trimtab.lab.checks import check_texts
-from trimtab.lab.errors import InputError
-from trimtab.lab.lease import Limits
+from trimtab.study.checks import check_texts
+from trimtab.study.errors import InputError
+from trimtab.study.lease import Limits
 
 
 def build_comparison(
@@ -36,8 +36,8 @@ def build_comparison(
         own_commands: ``name=command`` of candidates that have their own.
         steps: length of a run on a task.
         seeds: fresh seeds of the final runs.
-        takeover: see :class:`~trimtab.lab.lease.Limits`.
-        patience: see :class:`~trimtab.lab.lease.Limits`.
+        takeover: see :class:`~trimtab.study.lease.Limits`.
+        patience: see :class:`~trimtab.study.lease.Limits`.
         shared: options of both kinds of comparison, by name.
         for_commands: options that only a comparison of commands has, by name; empty where they were not given.
 

@@ -11,8 +11,8 @@ from torch import nn
 
 from trimtab.catalog.expressions import Expression
 from trimtab.catalog.parsing import parse_expressions
-from trimtab.lab.errors import InputError
-from trimtab.lab.tunable import Settings, Tunables, Value
+from trimtab.study.errors import InputError
+from trimtab.study.tunable import Settings, Tunables, Value
 
 
 @dataclass(frozen=True)

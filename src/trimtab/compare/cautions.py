@@ -9,8 +9,9 @@ import numpy as np
 from trimtab.compare.phrases import rounded
 from trimtab.compare.plan import CandidateLike
 from trimtab.compare.result import ALPHA
-from trimtab.lab import statistics
-from trimtab.lab.trial import Outcome, Point
+from trimtab.study import statistics
+from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
 
 Tried = Sequence[tuple[Point, Outcome]]
 """Tuning trials with what became of them."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trimtab.lab.database import FILE_NAME, Location, shown
+from trimtab.study.database import FILE_NAME, Location, shown
 
 _NAMES = {"metric": "the metric", "pruning": "--pruner", "timeout": "--timeout", "task": "the task", "kind": "the kind"}
 

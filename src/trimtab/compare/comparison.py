@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trimtab.compare.budget import Budget, Numbers, parse_duration, starting_numbers
 from trimtab.compare.candidate import Candidate, parse_candidates
-from trimtab.compare.measuring import MEASURING, run_measurements
+from trimtab.compare.measuring import run_measurements
 from trimtab.compare.plan import TUNING_SEED, Plan
 from trimtab.compare.prices import Price
 from trimtab.compare.result import TaskFacts
@@ -15,17 +15,17 @@ from trimtab.compare.running import PlannedComparison
 from trimtab.compare.running_options import Running, chosen_reference
 from trimtab.compare.stored import load_result
 from trimtab.compare.work import ComparisonWork
-from trimtab.lab.checks import check_path, check_texts, check_whole
 from trimtab.lab.devices import as_the_only_one
-from trimtab.lab.errors import Faults, InputError
-from trimtab.lab.executor import Executor
-from trimtab.lab.lease import Limits
 from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
 from trimtab.lab.session import Session
-from trimtab.lab.store import Store
-from trimtab.lab.study import Observer
 from trimtab.lab.task import check_task, samples_in
-from trimtab.lab.trial import Point
+from trimtab.study.checks import check_path, check_texts, check_whole
+from trimtab.study.errors import Faults, InputError
+from trimtab.study.executor import Executor
+from trimtab.study.lease import Limits
+from trimtab.study.point import Point
+from trimtab.study.running import Observer
+from trimtab.study.store import Store
 
 __all__ = ["Comparison", "load_result"]
 
@@ -149,7 +149,9 @@ class Comparison(PlannedComparison):
         """Measures a few steps and evaluations of each candidate; ``known`` are the keys of trials with an outcome."""
         points = {
             candidate.label: Point(
-                f"{self.plan.task}/{MEASURING}/{candidate.label}",
+                self.plan.task,
+                "measure",
+                candidate.label,
                 0,
                 self.plan.tuning_points(candidate)[0].settings,
                 TUNING_SEED,
@@ -160,7 +162,7 @@ class Comparison(PlannedComparison):
         test = samples_in(self._task.test) / samples_in(self._task.validation)
         prices = []
         for candidate in self.plan.candidates:
-            found = measured[points[candidate.label].key].probed
+            found = measured[points[candidate.label].key].measures
             done = sum(point.key in known for point in self.plan.tuning_points(candidate))
             final = found["run"] + test * found["evaluation"]
             tuned = bool(candidate.tunables)

@@ -8,9 +8,9 @@ from typing import Self
 
 from trimtab.compare.budget import Budget, Numbers, written
 from trimtab.compare.shortfall import least_too_long
-from trimtab.lab.errors import InputError
-from trimtab.lab.executor import Died, Event, Executor, Finished
-from trimtab.lab.trial import Point
+from trimtab.study.errors import InputError
+from trimtab.study.executor import Died, Event, Executor, Finished
+from trimtab.study.point import Point
 
 _LOOK = 1.0
 """Seconds after which it is looked at how long runs have taken."""

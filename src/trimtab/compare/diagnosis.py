@@ -20,16 +20,16 @@ from torch.optim import Optimizer
 from trimtab.catalog.parsing import parse_expression
 from trimtab.compare.candidate import Candidate, parse_candidates
 from trimtab.compare.diagnosis_result import DiagnosisResult, Measurement
-from trimtab.lab.checks import MANY, check_text, check_texts, check_whole
-from trimtab.lab.environment import environment
-from trimtab.lab.errors import Faults, InputError
 from trimtab.lab.loading import load_task
 from trimtab.lab.randomness import derived_seed
 from trimtab.lab.session import Session
 from trimtab.lab.task import Batch, check_task, samples_in, take_rows, to_device
-from trimtab.lab.tunable import Value
 from trimtab.optim.pseudo_updates import PseudoUpdates, refuse_unfit
 from trimtab.primitives.local_model import LocalModel, local_models
+from trimtab.study.checks import MANY, check_text, check_texts, check_whole
+from trimtab.study.environment import environment
+from trimtab.study.errors import Faults, InputError
+from trimtab.study.tunable import Value
 
 MEASURING_STREAM = 100
 

@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from trimtab.lab.files import write_atomically
-from trimtab.lab.tunable import Value
+from trimtab.study.files import write_atomically
+from trimtab.study.tunable import Value
 
 SCHEMA = "trimtab.diagnosis"
 SCHEMA_VERSION = 1

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from trimtab.compare.budget import FEWEST_SEEDS, FEWEST_TRIALS, MOST_SEEDS, MOST_TRIALS, Budget, Numbers
 from trimtab.compare.prices import Price, predicted_seconds
 from trimtab.compare.shortfall import too_short
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 
 def fitting(budget: Budget, prices: Sequence[Price], workers: int, reference: str | None = None) -> Numbers:

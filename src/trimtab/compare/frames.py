@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from trimtab.compare.over_tasks.comparison import load_any
-from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, Pair, Phase, Verdict
-from trimtab.lab.checks import check_path, check_text
-from trimtab.lab.errors import InputError
-from trimtab.lab.trial import Status
+from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, Pair, Verdict
+from trimtab.study.checks import check_path, check_text
+from trimtab.study.errors import InputError
+from trimtab.study.outcome import Status
+from trimtab.study.point import Phase
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,13 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from trimtab.compare.plan import EVALUATIONS
-from trimtab.lab.errors import DivergedError, InputError
-from trimtab.lab.executor import Died, Executor, Finished
 from trimtab.lab.session import Session
-from trimtab.lab.trial import Outcome, Point
-
-MEASURING = "measure"
-"""The phase of points that are measured; no store ever sees them."""
+from trimtab.study.errors import DivergedError, InputError
+from trimtab.study.executor import Died, Executor, Finished
+from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
 
 MEASURED_SECONDS = 2.0
 """How long each candidate is measured, at least."""
@@ -30,8 +28,9 @@ def measure(make_session: Callable[[], Session]) -> Outcome:
         make_session: starts a run.
 
     Returns:
-        An outcome whose ``probed`` holds seconds: ``run``, of a whole run with its evaluations; ``evaluation``, of a
-        single one; ``first``, what the first run took longer to begin than others, because something was compiled.
+        An outcome whose ``measures`` hold seconds: ``run``, of a whole run with its evaluations; ``evaluation``, of a
+        single one; ``first``, what the first run took longer to begin than others, because something was compiled; and
+        ``steps``, how many were measured.
     """
     _, beginning = _begun(make_session)
     session, later = _begun(make_session)
@@ -51,9 +50,8 @@ def measure(make_session: Callable[[], Session]) -> Outcome:
     run = max(0.0, later - seconds / steps - evaluation) + whole + (EVALUATIONS + 1) * evaluation
     return Outcome(
         "complete",
-        steps=steps,
         seconds=seconds,
-        probed={"run": run, "evaluation": evaluation, "first": max(0.0, beginning - later)},
+        measures={"run": run, "evaluation": evaluation, "first": max(0.0, beginning - later), "steps": steps},
     )
 
 
@@ -119,4 +117,4 @@ def _checked(event: Finished) -> Outcome:
 
 
 def _label(point: Point) -> str:
-    return point.group.split("/", 2)[2]
+    return point.candidate

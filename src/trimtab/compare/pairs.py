@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from trimtab.compare.result import ALPHA, Pair
-from trimtab.lab import statistics
+from trimtab.study import statistics
 
 
 def compared_pairs(losses: Mapping[str, Sequence[float]], span: float | None = None) -> tuple[Pair, ...]:

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from trimtab.compare.result import Phase
-from trimtab.lab.checks import MANY, check_name, check_text, check_whole
-from trimtab.lab.errors import Faults, InputError
-from trimtab.lab.study import Outcomes
-from trimtab.lab.trial import Point
-from trimtab.lab.tunable import Settings, Tunables, Value, quasi_random_settings
+from trimtab.study.checks import MANY, check_name, check_text, check_whole
+from trimtab.study.errors import Faults, InputError
+from trimtab.study.point import Point
+from trimtab.study.running import Outcomes
+from trimtab.study.tunable import Settings, Tunables, Value, quasi_random_settings
 
 TUNING_SEED = 0
 FIRST_FINAL_SEED = 1000
@@ -142,16 +141,12 @@ class Plan:
         tuning.sort(key=lambda point: point.index)
         return tuning + [point for candidate in self.candidates for point in self.final_points(candidate, outcomes)]
 
-    def group(self, phase: Phase, candidate: CandidateLike) -> str:
-        """Returns the name under which trials are kept."""
-        return f"{self.task}/{phase}/{candidate.label}"
-
     def tuning_points(self, candidate: CandidateLike) -> list[Point]:
         """Returns a candidate's tuning trials."""
         tunables = candidate.tunables
         settings = quasi_random_settings(tunables, self.trials, TUNING_SEED)
-        group = self.group("tune", candidate)
-        return [Point(group, i, values, TUNING_SEED, tunables=tunables) for i, values in enumerate(settings)]
+        label = candidate.label
+        return [Point(self.task, "tune", label, i, each, TUNING_SEED, tunables) for i, each in enumerate(settings)]
 
     def best(self, candidate: CandidateLike, outcomes: Outcomes) -> Point | None:
         """Returns the tuning trial with the lowest validation loss, or ``None`` if some are missing or all failed."""
@@ -166,9 +161,8 @@ class Plan:
         best = self.best(candidate, outcomes)
         if best is None:
             return []
-        group = self.group("final", candidate)
         return [
-            Point(group, i, best.settings, FIRST_FINAL_SEED + i, test=True, tunables=best.tunables)
+            Point(self.task, "final", candidate.label, i, best.settings, FIRST_FINAL_SEED + i, best.tunables)
             for i in range(self.seeds)
         ]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trimtab.lab.schedule import Job, seconds_together
+from trimtab.study.schedule import Job, seconds_together
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,10 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from trimtab.lab.pace import PacePoint
-from trimtab.lab.trial import CurvePoint, Status
-from trimtab.lab.tunable import Value
+from trimtab.study.outcome import CurvePoint, Status
+from trimtab.study.point import Phase
+from trimtab.study.tunable import Value
 
-Phase: TypeAlias = Literal["tune", "final"]
 Verdict: TypeAlias = Literal["helps", "hurts", "no difference shown"]
 
 ALPHA = 0.05
@@ -147,6 +146,21 @@ class CandidateResult:
     code: str
     trial_seconds: float | None = None
     erratic: bool = False
+
+
+@dataclass(frozen=True)
+class PacePoint:
+    """The pace from one moment of a run on.
+
+    Args:
+        cost: sample-gradients used so far.
+        lr: learning rate of the optimizer's first group; ``None`` if it has none.
+        batch_size: samples of the batch.
+    """
+
+    cost: int
+    lr: float | None
+    batch_size: int
 
 
 @dataclass(frozen=True)

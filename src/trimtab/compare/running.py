@@ -16,15 +16,15 @@ from trimtab.compare.prices import Price, predicted_seconds
 from trimtab.compare.result import ComparisonResult, TaskFacts
 from trimtab.compare.running_options import PRUNERS, Running
 from trimtab.compare.stored import load_result
-from trimtab.lab.database import Location, shown
 from trimtab.lab.devices import described
-from trimtab.lab.environment import environment
-from trimtab.lab.errors import NoStudyError, StudyMismatchError
-from trimtab.lab.executor import Executor, LocalExecutor
-from trimtab.lab.starting import refuse_without_workers
-from trimtab.lab.store import Store, read_store
-from trimtab.lab.study import Observer, run_study
-from trimtab.lab.trial import Work
+from trimtab.study.database import Location, shown
+from trimtab.study.environment import environment
+from trimtab.study.errors import NoStudyError, StudyMismatchError
+from trimtab.study.executor import Executor, LocalExecutor
+from trimtab.study.running import Observer, run_study
+from trimtab.study.starting import refuse_without_workers
+from trimtab.study.store import Store, read_store
+from trimtab.study.trial import Work
 
 
 class PlannedComparison(ABC):

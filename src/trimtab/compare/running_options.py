@@ -8,16 +8,16 @@ from typing import TypeVar
 import optuna
 from optuna.pruners import BasePruner
 
-from trimtab.lab.checks import MANY_WORKERS, check_text, check_whole
-from trimtab.lab.contact import Contact
-from trimtab.lab.database import Location, parse_url, shown
 from trimtab.lab.devices import usable_device, visibilities
-from trimtab.lab.errors import Faults, InputError, StoreAwayError, StoreUnreachableError
-from trimtab.lab.executor import Executor, LocalExecutor, usable_cores
-from trimtab.lab.lease import Limits
-from trimtab.lab.ray_executor import RayExecutor
-from trimtab.lab.suggestions import nearest
-from trimtab.lab.trial import Work
+from trimtab.study.checks import MANY_WORKERS, check_text, check_whole
+from trimtab.study.contact import Contact
+from trimtab.study.database import Location, parse_url, shown
+from trimtab.study.errors import Faults, InputError, StoreAwayError, StoreUnreachableError
+from trimtab.study.executor import Executor, LocalExecutor, usable_cores
+from trimtab.study.lease import Limits
+from trimtab.study.ray_executor import RayExecutor
+from trimtab.study.suggestions import nearest
+from trimtab.study.trial import Work
 
 PRUNERS: dict[str, Callable[[], BasePruner]] = {
     "median": optuna.pruners.MedianPruner,

@@ -9,11 +9,11 @@ from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.plan import CandidateLike, Plan
 from trimtab.compare.result import ComparisonResult, TaskFacts
-from trimtab.lab.checks import check_path
-from trimtab.lab.database import Location, shown
-from trimtab.lab.errors import StudyMismatchError
-from trimtab.lab.store import StoredStudy, read_store
-from trimtab.lab.study import Outcomes
+from trimtab.study.checks import check_path
+from trimtab.study.database import Location, shown
+from trimtab.study.errors import StudyMismatchError
+from trimtab.study.running import Outcomes
+from trimtab.study.store import StoredStudy, read_store
 
 
 def load_result(out: str | Path, store: str | None = None) -> ComparisonResult:

@@ -4,8 +4,8 @@ import statistics as standard_statistics
 from collections.abc import Sequence
 
 from trimtab.compare.result import TaskFacts
-from trimtab.lab.statistics import first_reaching
-from trimtab.lab.trial import Outcome
+from trimtab.study.outcome import Outcome
+from trimtab.study.statistics import first_reaching
 
 
 class Target:

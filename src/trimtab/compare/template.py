@@ -3,8 +3,8 @@
 from importlib import resources
 from pathlib import Path
 
-from trimtab.lab.checks import check_path
-from trimtab.lab.errors import InputError
+from trimtab.study.checks import check_path
+from trimtab.study.errors import InputError
 
 CLASS_NAME = "MyTask"
 

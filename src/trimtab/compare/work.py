@@ -5,17 +5,21 @@ import socket
 from dataclasses import dataclass
 
 from trimtab.compare.candidate import parse_candidates
-from trimtab.compare.measuring import MEASURING, measure
+from trimtab.compare.measuring import measure
 from trimtab.compare.plan import EVALUATIONS
-from trimtab.lab.errors import InputError, UnfitWorkerError
 from trimtab.lab.loading import load_task
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task
-from trimtab.lab.trial import Outcome, Point, Reporter, run_trial
+from trimtab.lab.trial import run_trial
+from trimtab.lab.work import TrainingWork
+from trimtab.study.errors import InputError, UnfitWorkerError
+from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
+from trimtab.study.trial import Reporter
 
 
 @dataclass(frozen=True)
-class ComparisonWork:
+class ComparisonWork(TrainingWork):
     """Runs one trial; small, because it is sent to every worker, which then loads the task by itself.
 
     Args:
@@ -35,8 +39,7 @@ class ComparisonWork:
             UnfitWorkerError: the task cannot be loaded here.
         """
         task = _task(self.task)
-        _, phase, label = point.group.split("/", 2)
-        (candidate,) = parse_candidates(label)
+        (candidate,) = parse_candidates(point.candidate)
 
         def make_session() -> Session:
             return Session(
@@ -47,9 +50,9 @@ class ComparisonWork:
                 device=self.device,
             )
 
-        if phase == MEASURING:
+        if point.phase == "measure":
             return measure(make_session)
-        return run_trial(make_session, evaluations=EVALUATIONS, test=point.test, report=report)
+        return run_trial(make_session, evaluations=EVALUATIONS, test=point.final, report=report)
 
 
 @functools.cache

@@ -1,16 +1,14 @@
 """On which device runs are, and which of several each worker has to itself."""
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
+from trimtab.study.executor import Visibility
 
 if TYPE_CHECKING:
     import torch
-
-Visibility: TypeAlias = Mapping[str, str]
-"""Variables of the environment that show a process its device and no other."""
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 

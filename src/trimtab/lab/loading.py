@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from trimtab.lab.checks import check_text
-from trimtab.lab.errors import InputError
-from trimtab.lab.suggestions import nearest
 from trimtab.lab.task import Task
 from trimtab.lab.tasks import SHIPPED
+from trimtab.study.checks import check_text
+from trimtab.study.errors import InputError
+from trimtab.study.suggestions import nearest
 
 
 def load_task(reference: str) -> Task:

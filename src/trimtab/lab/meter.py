@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from trimtab.lab.checks import check_whole
+from trimtab.study.checks import check_whole
 
 
 @dataclass

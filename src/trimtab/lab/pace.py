@@ -3,21 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
+from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE
 from trimtab.lab.session import Session
+from trimtab.study.outcome import Trace
 
 KEPT = 200
 """Changes that are kept of a run; a schedule that changes at every step has more than can be seen."""
 
 
 @dataclass(frozen=True)
-class PacePoint:
-    """The pace from one moment of a run on.
-
-    Args:
-        cost: sample-gradients used so far.
-        lr: learning rate of the optimizer's first group; ``None`` if it has none.
-        batch_size: samples of the batch.
-    """
+class _Moment:
+    """The pace from one moment of a run on: the cost so far, the first group's learning rate, a batch's samples."""
 
     cost: int
     lr: float | None
@@ -33,13 +29,13 @@ class PaceRecorder:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._points: list[PacePoint] = []
-        self._last: PacePoint | None = None
+        self._points: list[_Moment] = []
+        self._last: _Moment | None = None
         self._changes, self._stride = 0, 1
 
     def note(self) -> None:
         """Looks at the pace after a step."""
-        now = PacePoint(self._session.meter.used, _learning_rate(self._session), self._session.samples)
+        now = _Moment(self._session.meter.used, _learning_rate(self._session), self._session.samples)
         before, self._last = self._last, now
         if before is not None and (before.lr, before.batch_size) == (now.lr, now.batch_size):
             return
@@ -49,11 +45,14 @@ class PaceRecorder:
         if len(self._points) > KEPT:
             self._points, self._stride = self._points[::2], 2 * self._stride
 
-    def points(self) -> tuple[PacePoint, ...]:
+    def traces(self) -> dict[str, Trace]:
         """Returns the course from the first step to the last; nothing where the pace never changed."""
         if self._changes < 2 or self._last is None:
-            return ()
-        return tuple(self._points) + ((self._last,) if self._points[-1] != self._last else ())
+            return {}
+        points = [*self._points, *([self._last] if self._points[-1] != self._last else [])]
+        rates = tuple((point.cost, point.lr) for point in points if point.lr is not None)
+        sizes: dict[str, Trace] = {BATCH_SIZE: tuple((point.cost, point.batch_size) for point in points)}
+        return {LEARNING_RATE: rates, **sizes} if rates else sizes
 
 
 def _learning_rate(session: Session) -> float | None:

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from trimtab.lab.averaged import evaluated_weights, ready_to_train
-from trimtab.lab.checks import check_callable, check_flag, check_whole
 from trimtab.lab.devices import usable_device
-from trimtab.lab.errors import DivergedError, InputError
 from trimtab.lab.meter import CostMeter
 from trimtab.lab.randomness import OwnedRandomness, derived_seed
 from trimtab.lab.replay import Replay
 from trimtab.lab.stream import BatchStream
 from trimtab.lab.task import Batch, Evaluation, Split, Task, select
+from trimtab.study.checks import check_callable, check_flag, check_whole
+from trimtab.study.errors import DivergedError, InputError
 
 _SNAPSHOT = {
     *("model", "training", "requires_grad", "optimizer"),

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from trimtab.lab.checks import check_whole
-from trimtab.lab.errors import InputError
 from trimtab.lab.randomness import OwnedRandomness
 from trimtab.lab.task import Batch, Task, samples_in, take_rows, to_device
+from trimtab.study.checks import check_whole
+from trimtab.study.errors import InputError
 
 
 class BatchStream:

@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset, default_collate
 
-from trimtab.lab.checks import MANY, check_bounds, check_name, check_number, check_text, check_whole
-from trimtab.lab.errors import InputError
+from trimtab.study.checks import MANY, check_bounds, check_name, check_number, check_text, check_whole
+from trimtab.study.errors import InputError
 
 Batch: TypeAlias = Any
 """Whatever the data set's rows collate to: most often a tuple ``(inputs, targets)`` of tensors."""

@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, WeightDecay
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, flag, pair
+from trimtab.study.tunable import LogUniform, Tunables
 
 
 class AdaBelief(FlatOptimizer):

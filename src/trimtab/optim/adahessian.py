@@ -10,12 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.optim.hessian_diagonal import HessianDiagonalOptimizer
 from trimtab.primitives.curvature import Block
 from trimtab.primitives.directions import adam_scalars
 from trimtab.primitives.flat_step import EngineOptions
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, SHARE, pair
+from trimtab.study.tunable import LogUniform, Tunables
 
 
 class AdaHessian(HessianDiagonalOptimizer):

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from trimtab.lab.tunable import Choice, Tunables
 from trimtab.optim.halves import Halves
 from trimtab.optim.halves_variance import divided, rate, second_moment, variance
 from trimtab.optim.modules import modules_of, split_by_children
@@ -30,6 +29,7 @@ from trimtab.primitives.hyperparameters import (
 from trimtab.primitives.idle import is_idle
 from trimtab.primitives.refusals import refuse_unreadable_gradients
 from trimtab.primitives.wrapping import Group, OptimizerWrapper, evaluated, step_inside
+from trimtab.study.tunable import Choice, Tunables
 
 if TYPE_CHECKING:
     from trimtab.lab.session import Session

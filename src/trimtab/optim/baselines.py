@@ -25,7 +25,7 @@ What is not tuned is fixed by whoever builds the optimizer: SGD with ``momentum=
 RAdam with ``decoupled_weight_decay=True`` (without it their range of weight decay would be wrong).
 """
 
-from trimtab.lab.tunable import LogUniform, Tunables
+from trimtab.study.tunable import LogUniform, Tunables
 
 SGD: Tunables = {"lr": LogUniform(1e-3, 1.0), "weight_decay": LogUniform(1e-5, 1e-2)}
 ADAM: Tunables = {"lr": LogUniform(1e-4, 1e-1), "weight_decay": LogUniform(1e-5, 1e-2)}

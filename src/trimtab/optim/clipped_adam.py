@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from trimtab.lab.tunable import Choice, LogUniform, Tunables
 from trimtab.optim.coordinate_clipping import CHECKS, Scope, clipped, pools, require_one, thresholds
 from trimtab.primitives.directions import adam_scalars
 from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, Inputs, WeightDecay
 from trimtab.primitives.hyperparameters import FRACTION, POSITIVE, pair
+from trimtab.study.tunable import Choice, LogUniform, Tunables
 
 
 class ClippedAdam(FlatOptimizer):

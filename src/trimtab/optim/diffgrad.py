@@ -12,10 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.primitives.directions import adam, adam_scalars
 from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, WeightDecay
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, flag, one_of, pair
+from trimtab.study.tunable import LogUniform, Tunables
 
 
 class DiffGrad(FlatOptimizer):

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch._compile import _disable_dynamo
 from torch.optim import Optimizer
 
-from trimtab.lab.tunable import Tunables
 from trimtab.optim.galore_checks import (
     Settings,
     projected_params,
@@ -39,6 +38,7 @@ from trimtab.primitives.refusals import moves, refuse_gradients_without_values, 
 from trimtab.primitives.rounding import stochastically_rounded
 from trimtab.primitives.standing_in import divided_groups, stand_in, stood_in
 from trimtab.primitives.wrapping import evaluated, innermost, step_inside
+from trimtab.study.tunable import Tunables
 
 Group: TypeAlias = dict[str, Any]
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.primitives.directions import adam, adam_scalars
 from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, flag, one_of, optional, pair
 from trimtab.primitives.walk import Norm, NormScaling, norm_ratio
+from trimtab.study.tunable import LogUniform, Tunables
 
 ADAPTED = one_of("matrices", True, False)
 BOUNDS = optional(pair(NON_NEGATIVE))

@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Literal, Unpack
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.optim.lamb import ADAPTED, BOUNDS, adapts, ordered, trust_ratio
 from trimtab.primitives import directions
 from trimtab.primitives.directions import momentum_scalars
 from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, flag, one_of
 from trimtab.primitives.walk import Norm, NormScaling, norm_ratio
+from trimtab.study.tunable import LogUniform, Tunables
 
 
 class Lars(FlatOptimizer):

@@ -11,9 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from trimtab.lab.tunable import LogUniform, Tunables
 from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, pair
+from trimtab.study.tunable import LogUniform, Tunables
 
 
 class Lion(FlatOptimizer):

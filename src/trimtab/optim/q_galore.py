@@ -11,7 +11,6 @@ from typing import ClassVar, Literal
 from torch import Tensor
 from torch.optim import Optimizer
 
-from trimtab.lab.tunable import Tunables
 from trimtab.optim.galore import GaLore, Group
 from trimtab.optim.subspace import Matrix, Move, ProjectionType, Settings, Subspace
 from trimtab.primitives.hyperparameters import Interval, flag, one_of, optional, whole_number
@@ -20,6 +19,7 @@ from trimtab.primitives.parameter_names import parameter_name
 from trimtab.primitives.quantized_weight import QuantizedWeight
 from trimtab.primitives.quantizer import QuantizedTensor, bit_width, quantize_affine
 from trimtab.primitives.refusals import moves
+from trimtab.study.tunable import Tunables
 
 
 class QGaLore(GaLore):

@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
-from trimtab.lab.tunable import Choice, LogUniform, Tunables
 from trimtab.optim.armijo import SUFFICIENT_DECREASE, ArmijoGradientDescent
 from trimtab.optim.surrogate import Surrogate, computed, minimised, refuse_random
 from trimtab.optim.target_loss import (
@@ -35,6 +34,7 @@ from trimtab.primitives.idle import is_idle, step_idly
 from trimtab.primitives.joint import JointOptimizer, undone_if_it_fails
 from trimtab.primitives.loss_scaling import refuse_scaler
 from trimtab.primitives.wrapping import lent_gradients
+from trimtab.study.tunable import Choice, LogUniform, Tunables
 
 if TYPE_CHECKING:
     from trimtab.lab.session import Session

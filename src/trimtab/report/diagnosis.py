@@ -13,12 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from trimtab.compare.diagnosis_result import DiagnosisResult, Measurement
-from trimtab.lab.files import write_atomically
 from trimtab.report import numbers
 from trimtab.report.document import render
 from trimtab.report.figures.diagnosis import sharpness
 from trimtab.report.figures.style import series_role
 from trimtab.report.words import wrapped
+from trimtab.study.files import write_atomically
 
 LINE_SECONDS = 60.0
 """Without a terminal, a line is printed when something was measured or after a minute, whichever is first."""

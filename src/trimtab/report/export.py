@@ -9,7 +9,7 @@ from typing import Any
 
 from trimtab.compare.over_tasks.result import AnyResult
 from trimtab.compare.result import ComparisonResult, TrialResult
-from trimtab.lab.files import write_atomically
+from trimtab.study.files import write_atomically
 
 SCHEMA, SCHEMA_OVER_TASKS = "trimtab.comparison", "trimtab.comparison-over-tasks"
 SCHEMA_VERSION = 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trimtab.compare.result import Interval
-from trimtab.lab.tunable import Value
+from trimtab.study.tunable import Value
 
 MISSING = "–"
 """Stands where there is no number."""

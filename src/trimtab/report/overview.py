@@ -5,12 +5,12 @@ from typing import Any
 from urllib.parse import quote
 
 from trimtab.compare.over_tasks.result import CandidateProfile, ResultOverTasks
-from trimtab.lab.files import write_atomically
 from trimtab.report import words_over_tasks as words
 from trimtab.report.document import render
 from trimtab.report.figures.over_tasks import FIGURES_OVER_TASKS
 from trimtab.report.figures.style import VERDICTS, series_role, verdict_name, verdict_role
 from trimtab.report.numbers import significant
+from trimtab.study.files import write_atomically
 
 
 def write_overview(result: ResultOverTasks, path: str | Path) -> Path:

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval
-from trimtab.lab.files import write_atomically
 from trimtab.report import numbers, trials, words
 from trimtab.report.document import render
 from trimtab.report.figures import figures_of, has_pace
 from trimtab.report.figures.style import VERDICTS, series, series_role, verdict_name, verdict_role
 from trimtab.report.objective import better, shown_interval
+from trimtab.study.files import write_atomically
 
 
 def write_page(result: ComparisonResult, path: str | Path, *, overview: str | None = None) -> Path:

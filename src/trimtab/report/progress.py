@@ -10,12 +10,13 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
-from trimtab.lab.study import Outcomes
-from trimtab.lab.trial import Outcome, Point
 from trimtab.report import numbers
-from trimtab.report.ledger import Group, Ledger, Seeds
 from trimtab.report.numbers import significant
-from trimtab.report.remaining import Key, Remaining
+from trimtab.study.ledger import Group, Ledger, Seeds
+from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
+from trimtab.study.remaining import Key, Remaining
+from trimtab.study.running import Outcomes
 
 LINE_STEP = 0.1
 LINE_SECONDS = 60.0
@@ -162,7 +163,8 @@ class ProgressBars:
         words = f"{ledger.done}/{ledger.total} trials, {_left(ledger)}"
         if ledger.best is not None:
             words += f"; best so far {ledger.best[0]}, {significant(self._sign * ledger.best[1])}"
-        words += f"; {ledger.trouble}" if ledger.trouble else ""
+        trouble = numbers.troubles(*ledger.trouble)
+        words += f"; {trouble}" if trouble else ""
         self._console.print(Text(words), soft_wrap=True)
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from rich.console import Console
 
-from trimtab.lab.errors import InputError
-from trimtab.lab.files import write_atomically
 from trimtab.report.document import render
 from trimtab.report.figures.refinement import REFINEMENT_FIGURES
 from trimtab.schedule.refinement import Refinement, write_schedule
+from trimtab.study.errors import InputError
+from trimtab.study.files import write_atomically
 
 _ROUGH = 0.05
 """Root mean square difference from which on two numbers do not describe a schedule."""

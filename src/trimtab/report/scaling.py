@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from trimtab.lab.files import write_atomically
 from trimtab.report import words_on_scaling as words
 from trimtab.report.document import render
 from trimtab.report.figures.scaling import largest_rates
 from trimtab.schedule.scaling_advice import ScalingAdvice
+from trimtab.study.files import write_atomically
 
 SCHEMA = "trimtab.scaling"
 SCHEMA_VERSION = 1

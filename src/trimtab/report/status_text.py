@@ -8,7 +8,7 @@ from rich.text import Text
 
 from trimtab.report import numbers
 from trimtab.report.progress import left_words
-from trimtab.report.status import CandidateStatus, StudyStatus, TrialStatus
+from trimtab.study.status import CandidateStatus, StudyStatus, TrialStatus
 
 _WORDS = {
     "starting": "its store is being made; look again in a moment",

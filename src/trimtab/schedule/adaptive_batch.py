@@ -9,7 +9,6 @@ from torch.optim import Optimizer
 
 from trimtab.lab.session import Session, steps_on_session
 from trimtab.lab.task import map_tensors, samples_in
-from trimtab.lab.tunable import Tunables, Uniform
 from trimtab.primitives.gradient_statistics import GradientStatistics
 from trimtab.primitives.hyperparameters import optional, whole_number
 from trimtab.primitives.sample_checks import refuse_coupled_samples
@@ -17,6 +16,7 @@ from trimtab.primitives.sample_gradients import gradient_statistics
 from trimtab.schedule.adadagrad import CHECKS, Test
 from trimtab.schedule.batch_size import GROWTH, BatchSizeController
 from trimtab.schedule.controlled import ControlledOptimizer
+from trimtab.study.tunable import Tunables, Uniform
 
 
 class AdaptiveBatch(ControlledOptimizer):

@@ -15,12 +15,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from trimtab.lab.controller import History
-from trimtab.lab.errors import DivergedError
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, Interval, flag, optional, whole_number
 from trimtab.schedule.forecast import exponential_forecast
 from trimtab.schedule.rate_search import next_rate
 from trimtab.schedule.roll_back import ReplayedBatches, RollBack, loop_roll_back
 from trimtab.schedule.stages import SHORTEST_TRIAL, rate_ratios, shortest_stage, stage_lengths, trial_steps, write_rates
+from trimtab.study.errors import DivergedError
 
 Phase: TypeAlias = Literal["warmup", "search", "training"]
 

@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 from torch import Tensor
 from torch.optim import Optimizer
 
-from trimtab.lab.errors import InputError
 from trimtab.lab.session import Session
 from trimtab.lab.task import samples_in
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, Interval, flag, whole_number
 from trimtab.schedule.autolrs import VALIDATIONS, AutoLRS
 from trimtab.schedule.controlled import ControlledOptimizer
 from trimtab.schedule.stages import SHORTEST_TRIAL, shortest_stage
+from trimtab.study.errors import InputError
 
 MOST_STAGES = 4
 """Stages of 1, 2, 4 and 8 lengths, as in the released code up to the longest."""

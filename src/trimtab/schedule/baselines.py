@@ -7,7 +7,7 @@
   AdamW's.
 """
 
-from trimtab.lab.tunable import LogUniform, Tunables
+from trimtab.study.tunable import LogUniform, Tunables
 
 SCHEDULE_FREE: Tunables = {"lr": LogUniform(1e-4, 1e-1), "weight_decay": LogUniform(1e-3, 1.0)}
 PRODIGY: Tunables = {"d_coef": LogUniform(0.1, 10.0), "weight_decay": LogUniform(1e-3, 1.0)}

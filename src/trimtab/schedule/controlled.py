@@ -13,8 +13,8 @@ from torch.optim import Optimizer
 
 from trimtab.lab.controller import Controller
 from trimtab.lab.session import Session, steps_on_session
-from trimtab.lab.tunable import Tunables
 from trimtab.primitives.wrapping import OptimizerWrapper
+from trimtab.study.tunable import Tunables
 
 SOME_STEPS = 1000
 """Stands in code to paste for a run's length that is not known."""

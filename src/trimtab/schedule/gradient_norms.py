@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Adam, Optimizer
 
-from trimtab.lab.files import write_atomically
 from trimtab.primitives.hyperparameters import POSITIVE, whole_number
 from trimtab.primitives.joint import JointOptimizer
 from trimtab.primitives.loss_scaling import overflows
 from trimtab.primitives.sharding import Shards, local, shards_of
 from trimtab.primitives.wrapping import OptimizerWrapper, innermost
 from trimtab.schedule.refined import check_norm
+from trimtab.study.files import write_atomically
 
 SCHEMA = "trimtab.gradient-norms"
 

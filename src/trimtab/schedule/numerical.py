@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trimtab.lab.errors import InputError
 from trimtab.schedule.refined import Numbers, checked_norms, smoothed_norms
+from trimtab.study.errors import InputError
 
 LONGEST = 2000
 SMALLEST_STEP = 1e-8

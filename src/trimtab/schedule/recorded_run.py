@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trimtab.lab.checks import check_path
-from trimtab.lab.errors import InputError
-from trimtab.lab.suggestions import nearest
 from trimtab.schedule.gradient_norms import SCHEMA
 from trimtab.schedule.refined import POWERS
+from trimtab.study.checks import check_path
+from trimtab.study.errors import InputError
+from trimtab.study.suggestions import nearest
 
 COLUMNS = ("norm", "grad_norm", "gradient_norm")
 """Names of a column that are looked for when none is given."""

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from trimtab.lab.errors import InputError
 from trimtab.primitives.hyperparameters import FRACTION, Interval, one_of, optional, whole_number
 from trimtab.schedule.linear_decay import refuse_steps_beyond
+from trimtab.study.errors import InputError
 
 Numbers = Float[np.ndarray, " steps"]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from trimtab.lab.checks import check_path
-from trimtab.lab.errors import InputError
-from trimtab.lab.files import write_atomically
 from trimtab.schedule.polynomial import PolynomialFit, fit_polynomial
 from trimtab.schedule.recorded_run import RecordedRun, read_run
 from trimtab.schedule.refined import Numbers, filter_width, refine_schedule, resampled, smoothed_norms
+from trimtab.study.checks import check_path
+from trimtab.study.errors import InputError
+from trimtab.study.files import write_atomically
 
 SCHEMA = "trimtab.schedule"
 

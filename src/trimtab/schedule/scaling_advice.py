@@ -8,8 +8,6 @@ from typing import Any, Literal, TypeAlias
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from trimtab.lab.checks import check_number, check_whole
-from trimtab.lab.errors import DivergedError, InputError
 from trimtab.lab.loading import load_task
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task, check_task, samples_in
@@ -18,6 +16,8 @@ from trimtab.schedule.learned_rates import learned_from
 from trimtab.schedule.noise_model import MarchenkoPastur, NoiseModel, Wigner
 from trimtab.schedule.rmt_scaling import EXPONENTS, Rule, maximal_learning_rate, scale_damping
 from trimtab.schedule.task_curvature import TaskCurvature, task_curvature
+from trimtab.study.checks import check_number, check_whole
+from trimtab.study.errors import DivergedError, InputError
 
 Chosen: TypeAlias = Literal["sgd", "adamw"]
 Regime: TypeAlias = Literal["noise", "curvature", "both"]

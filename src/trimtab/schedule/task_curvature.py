@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from trimtab.lab.errors import InputError
 from trimtab.lab.kept_buffers import kept_buffers
 from trimtab.lab.randomness import derived_seed
 from trimtab.lab.session import Session
@@ -15,6 +14,7 @@ from trimtab.lab.task import samples_in, take_rows
 from trimtab.primitives.lanczos import Spectrum, lanczos, random_direction
 from trimtab.schedule.batch_curvature import BatchCurvature, Matrix, hessian_noise
 from trimtab.schedule.noise_model import pooled
+from trimtab.study.errors import InputError
 
 STARTS, STEPS = 3, 20
 """Random starts of Lanczos' method, of which the mean is taken, and its steps."""

@@ -7,8 +7,8 @@ from trimtab.catalog import find
 from trimtab.compare.command.candidate import CommandCandidate, command_candidates
 from trimtab.compare.command.ranges import parse_tunes
 from trimtab.compare.command.template import Command
-from trimtab.lab.errors import InputError
-from trimtab.lab.tunable import Choice, LogUniform, Uniform
+from trimtab.study.errors import InputError
+from trimtab.study.tunable import Choice, LogUniform, Uniform
 
 LINE = "run --opt {optimizer} --lr {lr} --batch {batch} --seed {seed}"
 

@@ -16,8 +16,8 @@ from trimtab.compare.command.comparison import CommandComparison
 from trimtab.compare.command.reading import named_commands
 from trimtab.compare.comparison import load_result
 from trimtab.compare.deadline import Deadline
-from trimtab.lab.errors import InputError, StudyMismatchError
-from trimtab.lab.store import read_store
+from trimtab.study.errors import InputError, StudyMismatchError
+from trimtab.study.store import read_store
 
 SCRIPT = """
 import argparse, math, random

@@ -16,7 +16,7 @@ from tests.fuzzing import fuzz
 from trimtab.compare.command import file_metric as module
 from trimtab.compare.command.file_metric import file_metric
 from trimtab.compare.command.metric import MetricError
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 
 def read(tmp_path, content, key="val.loss"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.fuzzing import fuzz
 from trimtab.compare.command.metric import MetricError
 from trimtab.compare.command.output_metric import output_metric
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 
 def values(pattern, *lines):

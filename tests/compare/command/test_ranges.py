@@ -1,8 +1,8 @@
 import pytest
 
 from trimtab.compare.command.ranges import parse_range, parse_tunes, range_text
-from trimtab.lab.errors import InputError
-from trimtab.lab.tunable import Choice, LogUniform, Uniform
+from trimtab.study.errors import InputError
+from trimtab.study.tunable import Choice, LogUniform, Uniform
 
 RANGES = [
     ("1e-4..1e-1:log", LogUniform(1e-4, 0.1)),

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from trimtab.compare.command.template import Command, Template
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 ECHO = f"{sys.executable} -c 'import sys; print(sys.argv[1:])'"
 HOSTILE = "a 'b' \"c\" $HOME; $(id) {x} * \\"

@@ -11,7 +11,7 @@ from trimtab.compare.command.file_metric import file_metric
 from trimtab.compare.command.output_metric import output_metric
 from trimtab.compare.command.template import Command
 from trimtab.compare.command.work import CommandWork, trial_name
-from trimtab.lab.trial import Point
+from trimtab.study.point import Point
 
 SCRIPT = """
 import json, os, sys, time
@@ -49,7 +49,7 @@ def trial(tmp_path):
         candidate = CommandCandidate("mine", Command(line), (("lr", "0..1"),))
         found = metric if not isinstance(metric, str) else output_metric(metric)
         work = CommandWork({"mine": candidate}, found, maximize, tmp_path / "trials", timeout, 1, tmp_path)
-        return work(Point("task/tune/mine", 0, {"lr": 0.5}, seed=7), report)
+        return work(Point("task", "tune", "mine", 0, {"lr": 0.5}, seed=7), report)
 
     return run
 
@@ -141,7 +141,7 @@ def test_a_program_that_cannot_be_started_is_a_failure(trial, tmp_path):
     program.write_text("no program")
     candidate = CommandCandidate("mine", Command(f"{program} {{seed}}"))
     work = CommandWork({"mine": candidate}, output_metric("x"), False, tmp_path / "trials", None, 1, tmp_path)
-    outcome = work(Point("task/tune/mine", 0, {}, seed=7), lambda cost, loss: False)
+    outcome = work(Point("task", "tune", "mine", 0, {}, seed=7), lambda cost, loss: False)
     assert outcome.status == "failed"
     assert "the command cannot be started" in outcome.error
 
@@ -163,17 +163,17 @@ def test_a_number_that_may_be_another_one_ends_the_run_at_once(trial):
 
 @pytest.mark.parametrize("label", ["../x", "a/b", "a b", ".", "ä=1", "lr*2"])
 def test_every_name_makes_a_directory_of_its_own(label):
-    name = trial_name(Point(f"task/tune/{label}", 3, {}, 0))
+    name = trial_name(Point("task", "tune", label, 3, {}, 0))
     assert name == Path(name).name
     assert not name.startswith(".")
     assert name.endswith("-tune-3")
-    assert name != trial_name(Point("task/tune/a_b", 3, {}, 0))
+    assert name != trial_name(Point("task", "tune", "a_b", 3, {}, 0))
 
 
 @pytest.mark.parametrize("letter", ["x", "ü", "😀", "/"])
 def test_long_names_have_room_in_a_file_system_and_stay_apart(letter, tmp_path):
     labels = [letter * 299 + end for end in "ab"]
-    names = [f"{trial_name(Point(f'task/final/{label}', 999_999, {}, 0))}.lock" for label in labels]
+    names = [trial_name(Point("task", "final", label, 999_999, {}, 0)) + ".lock" for label in labels]
     assert len(set(names)) == 2
     for name in names:
         (tmp_path / name).touch()

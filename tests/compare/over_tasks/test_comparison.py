@@ -11,7 +11,7 @@ from trimtab.compare.comparison import load_result
 from trimtab.compare.over_tasks.comparison import directory_name, load_any
 from trimtab.compare.prices import Price
 from trimtab.compare.template import CLASS_NAME, write_template
-from trimtab.lab.errors import InputError, StudyMismatchError
+from trimtab.study.errors import InputError, StudyMismatchError
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from trimtab.lab.adapters.common import (
     samples_of,
     seeded_globals,
 )
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 MODEL = torch.nn.Linear(1, 1)
 

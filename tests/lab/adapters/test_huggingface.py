@@ -21,8 +21,8 @@ from transformers import (
 )
 
 from trimtab import Session, TrainerTask
-from trimtab.lab.errors import InputError
 from trimtab.lab.task import check_task, select, take_rows
+from trimtab.study.errors import InputError
 
 TOKENS, LENGTH = 12, 8
 SMALL = {"vocab_size": TOKENS, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1}

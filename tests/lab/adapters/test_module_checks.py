@@ -10,8 +10,8 @@ from lightning.pytorch import LightningModule
 from tests.lab.adapters.test_lightning import Net, SplitInThree, made, sample_losses
 from trimtab import Metric
 from trimtab.lab.adapters.module_checks import HOOKS
-from trimtab.lab.errors import InputError
 from trimtab.lab.task import check_task
+from trimtab.study.errors import InputError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*does not have many workers"),

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from trimtab.lab.adapters.sample_losses import SampleLosses, check_sample_losses
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 SAMPLES, TOKENS, CLASSES = 3, 4, 5
 

@@ -4,9 +4,9 @@ import hashlib
 import pytest
 import torch
 
-from trimtab.lab.errors import InputError
 from trimtab.lab.tasks import corpus
 from trimtab.lab.tasks.corpus import python_excerpt, regions, windows
+from trimtab.study.errors import InputError
 
 
 @pytest.fixture

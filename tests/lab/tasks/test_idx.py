@@ -3,8 +3,8 @@ import gzip
 import pytest
 import torch
 
-from trimtab.lab.errors import InputError
 from trimtab.lab.tasks.idx import read_idx
+from trimtab.study.errors import InputError
 
 # two rows of three bytes, by hand
 GOOD = bytes.fromhex("00 00 08 02  00 00 00 02  00 00 00 03  00 01 02 fd fe ff")

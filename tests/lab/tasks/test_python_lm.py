@@ -5,10 +5,10 @@ import torch
 from torch.nn import functional
 
 from tests.lab.tasks.hashing import sha256
-from trimtab.lab.errors import InputError
 from trimtab.lab.task import check_task, take_rows
 from trimtab.lab.tasks.corpus import python_excerpt
 from trimtab.lab.tasks.python_lm import PythonLM
+from trimtab.study.errors import InputError
 
 
 def test_the_windows_are_what_they_always_were():

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from transformers import Trainer, TrainingArguments, set_seed
 
-from trimtab.lab.errors import InputError
 from trimtab.schedule import AutoLRS
 from trimtab.schedule.callbacks.huggingface import ControllerCallback
+from trimtab.study.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not the data:UserWarning", "ignore:.*pin_memory.*:UserWarning")
 

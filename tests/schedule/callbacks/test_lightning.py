@@ -6,9 +6,9 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from trimtab.lab.errors import InputError
 from trimtab.schedule import AutoLRS
 from trimtab.schedule.callbacks.lightning import ControllerCallback
+from trimtab.study.errors import InputError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*not the data:UserWarning"),

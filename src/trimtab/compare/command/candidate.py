@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from trimtab.catalog.parsing import parse_expression
 from trimtab.compare.command.ranges import Tune, parse_range, range_text
 from trimtab.compare.command.template import Command, Template, pointing
-from trimtab.lab.errors import Faults, InputError
-from trimtab.lab.suggestions import nearest
-from trimtab.lab.tunable import Choice, Settings, Tunables, Value
+from trimtab.study.errors import Faults, InputError
+from trimtab.study.suggestions import nearest
+from trimtab.study.tunable import Choice, Settings, Tunables, Value
 
 NAME_PLACES = ("optimizer", "candidate")
 """Places that a candidate's name is put into."""
@@ -162,6 +161,8 @@ def _range(label: str, name: str, tunes: Sequence[Tune]) -> str | None:
         for tune in tunes:
             if (tune.setting, tune.candidate) == (name, owner):
                 return tune.range
+    from trimtab.catalog.parsing import parse_expression  # which imports torch, and workers need none
+
     try:
         expression = parse_expression(label)
     except InputError:

@@ -23,13 +23,13 @@ from trimtab.compare.prices import Price
 from trimtab.compare.result import TaskFacts
 from trimtab.compare.running import PlannedComparison
 from trimtab.compare.running_options import Running, chosen_reference
-from trimtab.lab.checks import check_flag, check_path, check_seconds, check_text
 from trimtab.lab.devices import as_the_only_one
-from trimtab.lab.errors import Faults, InputError, NoStudyError
-from trimtab.lab.executor import Executor, LocalExecutor, threads_per_worker
-from trimtab.lab.lease import Limits
-from trimtab.lab.store import Store, read_store
-from trimtab.lab.study import Observer, Outcomes, run_study
+from trimtab.study.checks import check_flag, check_path, check_seconds, check_text
+from trimtab.study.errors import Faults, InputError, NoStudyError
+from trimtab.study.executor import Executor, LocalExecutor, threads_per_worker
+from trimtab.study.lease import Limits
+from trimtab.study.running import Observer, Outcomes, run_study
+from trimtab.study.store import Store, read_store
 
 DEFAULT_SEEDS = 5
 """Fresh seeds of the final runs; ten where a run is cheap."""

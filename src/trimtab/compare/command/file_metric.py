@@ -10,9 +10,9 @@ from typing import Any
 
 from trimtab.compare.command.metric import MetricError
 from trimtab.compare.command.template import Template
-from trimtab.lab.checks import check_text
-from trimtab.lab.errors import InputError
-from trimtab.lab.tunable import Value
+from trimtab.study.checks import check_text
+from trimtab.study.errors import InputError
+from trimtab.study.tunable import Value
 
 LARGEST_FILE = 1 << 26
 """Bytes; a file of metrics that is larger is another one than was meant."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from trimtab.lab.tunable import Value
+from trimtab.study.tunable import Value
 
 
 class MetricError(Exception):

@@ -19,9 +19,9 @@ from trimtab.compare.command.printed_number import (
     read_number,
     read_whole,
 )
-from trimtab.lab.checks import check_text
-from trimtab.lab.errors import InputError
-from trimtab.lab.tunable import Value
+from trimtab.study.checks import check_text
+from trimtab.study.errors import InputError
+from trimtab.study.tunable import Value
 
 _PATTERN_ONLY = re.compile(r"\\|\(\?|\.[*+{]|\[[^\]]+\][*+?{]|\([^()]*\[[^\]]*0-9")
 """What shows that a text is a regular expression."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from trimtab.compare.command.splitting import partition_outside_brackets
 from trimtab.compare.command.template import pointing
-from trimtab.lab.checks import check_text, check_texts
-from trimtab.lab.errors import Faults, InputError
-from trimtab.lab.tunable import Choice, LogUniform, Tunable, Uniform, Value
+from trimtab.study.checks import check_text, check_texts
+from trimtab.study.errors import Faults, InputError
+from trimtab.study.tunable import Choice, LogUniform, Tunable, Uniform, Value
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _EXAMPLES = "examples are lr=1e-4..1e-1:log, momentum=0.8..0.99, batch=16,32,64 and, for one candidate, lion.lr=1e-5"

@@ -18,9 +18,9 @@ from trimtab.compare.command.ranges import parse_tunes
 from trimtab.compare.command.splitting import partition_outside_brackets, split_outside_brackets
 from trimtab.compare.command.template import Command, pointing
 from trimtab.compare.phrases import listed
-from trimtab.lab.checks import check_text, check_texts
-from trimtab.lab.errors import Faults, InputError
-from trimtab.lab.tunable import LogUniform, Uniform
+from trimtab.study.checks import check_text, check_texts
+from trimtab.study.errors import Faults, InputError
+from trimtab.study.tunable import LogUniform, Uniform
 
 RATE_NAMES = ("lr", "learning_rate", "learningrate", "rate")
 """Settings that are taken for the learning rate, whose effect the report draws."""

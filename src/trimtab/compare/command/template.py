@@ -8,9 +8,9 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from trimtab.lab.checks import check_flag, check_text
-from trimtab.lab.errors import InputError
-from trimtab.lab.tunable import Settings, Value
+from trimtab.study.checks import check_flag, check_text
+from trimtab.study.errors import InputError
+from trimtab.study.tunable import Settings, Value
 
 _PIECE = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_]\w*)(?::(?P<form>[^{}]*))?\}|(?P<stray>[{}])")
 

@@ -9,12 +9,15 @@ import zlib
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.command.metric import CommandMetric, MetricError, Reading
 from trimtab.compare.command.terminal import as_shown
-from trimtab.lab.process import Ended, process_group, run_process
-from trimtab.lab.trial import LARGEST, CurvePoint, Outcome, Point, Reporter, Status, is_measured
+from trimtab.study.outcome import LARGEST, CurvePoint, Outcome, Status, is_measured
+from trimtab.study.point import Point
+from trimtab.study.process import Ended, process_group, run_process
+from trimtab.study.trial import Reporter
 
 SHOWN_LINES = 20
 """Last lines of the output that an outcome keeps when something went wrong."""
@@ -27,7 +30,7 @@ _LINE_WIDTH = 300
 
 @dataclass(frozen=True)
 class CommandWork:
-    """Runs one trial: the command of the candidate that the point's group names, with the point's settings and seed.
+    """Runs one trial: the command of the candidate that the point names, with the point's settings and seed.
 
     Args:
         candidates: label to candidate.
@@ -47,13 +50,18 @@ class CommandWork:
     threads: int
     here: Path
 
+    modules: ClassVar = (__name__,)
+
+    def begin(self, threads: int) -> None:
+        """Does nothing: commands are told by their environment how many threads they may have."""
+
     def __call__(self, point: Point, report: Reporter) -> Outcome:
         """Runs the command to its end and reads the metric."""
         with contextlib.chdir(self.here):  # a worker of Ray's starts elsewhere
             return self._attempt(point, report)
 
     def _attempt(self, point: Point, report: Reporter) -> Outcome:
-        candidate = self.candidates[point.group.split("/", 2)[2]]
+        candidate = self.candidates[point.candidate]
         trial = trial_name(point)
         out = self.directory / trial
         values = candidate.values(point.settings, seed=point.seed, trial=trial, out=str(out))
@@ -91,13 +99,13 @@ def trial_name(point: Point) -> str:
 
     A candidate whose name has other characters in it, or is too long for that, gets a number of its own as well.
     """
-    _, phase, label = point.group.split("/", 2)
+    label = point.candidate
     plain = re.sub(r"[^\w.+-]", "_", label)
     while len(plain.encode()) > LONGEST_NAME:
         plain = plain[:-1]
     if plain != label or plain.startswith("."):
         plain = f"{plain.lstrip('.')}-{zlib.crc32(label.encode()):08x}"
-    return f"{plain}-{phase}-{point.index}"
+    return f"{plain}-{point.phase}-{point.index}"
 
 
 def _make_empty(directory: Path) -> None:

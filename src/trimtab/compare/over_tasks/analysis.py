@@ -1,6 +1,6 @@
 """From what each of several tasks showed to what they show together: performance profiles.
 
-The profile and its score are AlgoPerf's (:mod:`trimtab.lab.performance_profile`). What they are made of differs:
+The profile and its score are AlgoPerf's (:mod:`trimtab.study.performance_profile`). What they are made of differs:
 
 * the cost is counted in sample-gradients by the meter; AlgoPerf takes seconds on fixed hardware;
 * the target is the task's, or else the median loss at which the reference ends, which just over half of the reference's
@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping
 from trimtab.compare.over_tasks.conclusion import conclude
 from trimtab.compare.over_tasks.result import CandidateProfile, ResultOverTasks
 from trimtab.compare.result import ComparisonResult
-from trimtab.lab.performance_profile import TAU_MAX, PerformanceProfile, performance_profiles
+from trimtab.study.performance_profile import TAU_MAX, PerformanceProfile, performance_profiles
 
 
 def analyse_over_tasks(

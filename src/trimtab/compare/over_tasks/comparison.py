@@ -18,15 +18,15 @@ from trimtab.compare.plan import EVALUATIONS
 from trimtab.compare.prices import predicted_seconds
 from trimtab.compare.running_options import PRUNERS
 from trimtab.compare.stored import analyse_stored, stored_plan, stored_result
-from trimtab.lab.checks import LONGEST_FILE_NAME, check_path, check_texts
-from trimtab.lab.database import Location, shown
-from trimtab.lab.errors import Faults, InputError, NoStudyError, StudyMismatchError
-from trimtab.lab.executor import Executor
-from trimtab.lab.lease import Limits
-from trimtab.lab.starting import refuse_without_workers
-from trimtab.lab.store import Store, StoredStudy, read_store
-from trimtab.lab.study import Observer, Outcomes, run_study
-from trimtab.lab.trial import Point
+from trimtab.study.checks import LONGEST_FILE_NAME, check_path, check_texts
+from trimtab.study.database import Location, shown
+from trimtab.study.errors import Faults, InputError, NoStudyError, StudyMismatchError
+from trimtab.study.executor import Executor
+from trimtab.study.lease import Limits
+from trimtab.study.point import Point
+from trimtab.study.running import Observer, Outcomes, run_study
+from trimtab.study.starting import refuse_without_workers
+from trimtab.study.store import Store, StoredStudy, read_store
 
 _KIND = "comparison over several tasks"
 

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trimtab.compare.work import ComparisonWork
-from trimtab.lab.trial import Outcome, Point, Reporter
+from trimtab.lab.work import TrainingWork
+from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
+from trimtab.study.trial import Reporter
 
 
 @dataclass(frozen=True)
-class WorkOverTasks:
+class WorkOverTasks(TrainingWork):
     """Runs one trial of whichever task its point belongs to.
 
     Args:
@@ -18,5 +21,5 @@ class WorkOverTasks:
     works: Mapping[str, ComparisonWork]
 
     def __call__(self, point: Point, report: Reporter) -> Outcome:
-        """Trains a candidate on the task with which the point's group begins."""
-        return self.works[point.group.split("/", 1)[0]](point, report)
+        """Trains a candidate on the task that the point names."""
+        return self.works[point.problem](point, report)

@@ -19,11 +19,11 @@ from torch.utils.data import (
     Subset,
 )
 
-from trimtab.lab.errors import InputError
 from trimtab.lab.kept_buffers import kept_buffers
 from trimtab.lab.randomness import OwnedRandomness
 from trimtab.lab.task import Batch, samples_in
 from trimtab.lab.tasks.splits import stratified_split
+from trimtab.study.errors import InputError
 
 _CPU = torch.device("cpu")
 

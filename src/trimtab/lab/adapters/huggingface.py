@@ -14,7 +14,6 @@ from torch.utils.data import Dataset
 from trimtab.lab.adapters.common import check_batch, check_sampler, evaluating, halves, map_style, seeded_globals
 from trimtab.lab.adapters.sample_losses import SAME
 from trimtab.lab.adapters.trainer_losses import TrainerLosses
-from trimtab.lab.errors import InputError
 from trimtab.lab.randomness import OwnedRandomness
 from trimtab.lab.task import (
     Batch,
@@ -28,6 +27,7 @@ from trimtab.lab.task import (
     take_rows,
     to_device,
 )
+from trimtab.study.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import Trainer

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch.optim import Optimizer
 
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 HOOKS = (
     "on_fit_start",

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from trimtab.lab.adapters.common import check_mean, evaluating, rehearsal, samples_of
 from trimtab.lab.adapters.sample_losses import SampleLosses, check_sample_losses
-from trimtab.lab.errors import InputError
 from trimtab.lab.task import Batch, map_tensors, select
+from trimtab.study.errors import InputError
 
 GivenLosses: TypeAlias = Callable[[Any, Batch], Float[Tensor, " batch"]]
 """One loss a sample, from the module and a batch."""

@@ -15,8 +15,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from trimtab.lab.adapters.common import check_finite, evaluating, rehearsal
-from trimtab.lab.errors import InputError
 from trimtab.lab.task import Batch, map_tensors
+from trimtab.study.errors import InputError
 
 NOTHING = 1e-6
 """Share of a loss below which a part of it is rounding."""

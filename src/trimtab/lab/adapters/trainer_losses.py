@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from trimtab.lab.adapters.common import check_mean, rehearsal, samples_of
 from trimtab.lab.adapters.sample_losses import SampleLosses, check_sample_losses
-from trimtab.lab.errors import InputError
 from trimtab.lab.task import Batch, select
+from trimtab.study.errors import InputError
 
 _HOST = "the Trainer's loss"
 

@@ -11,7 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 EXCERPT = "python_stdlib.txt.gz"
 EXCERPT_SHA256 = "3234a1ae88d80fcbca5c14cc5f48992160ab55c9ba9f89db8144fc9ab5859c3a"

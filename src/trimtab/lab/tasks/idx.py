@@ -9,7 +9,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 UNSIGNED_BYTES = 8
 

@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 
 from trimtab.claims.claim import Panel
 from trimtab.claims.result import ArmResult, ClaimResult
-from trimtab.lab.statistics import mean_interval
 from trimtab.report.figures.style import DOT_OPACITY, colour, empty, frame, plain, series_role, symbol
+from trimtab.study.statistics import mean_interval
 
 _WIDTH = 0.6
 """How much of the room between two places the series share."""

@@ -6,7 +6,6 @@ import numpy as np
 import plotly.graph_objects as go
 
 from trimtab.compare.result import ComparisonResult, TrialResult
-from trimtab.lab.trial import CurvePoint
 from trimtab.report.figures.style import (
     BAND_OPACITY,
     Patch,
@@ -25,6 +24,7 @@ from trimtab.report.figures.style import (
     value_axis,
 )
 from trimtab.report.objective import costs, shown
+from trimtab.study.outcome import CurvePoint
 
 _Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 

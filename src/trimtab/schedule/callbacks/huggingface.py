@@ -14,7 +14,7 @@ except ImportError as error:
     raise ImportError("ControllerCallback needs transformers: pip install 'trimtab[huggingface]'") from error
 
 from trimtab.lab.controller import Controller
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 FILE = "controller.pt"
 

@@ -13,7 +13,7 @@ except ImportError as error:
     raise ImportError("ControllerCallback needs lightning: pip install 'trimtab[lightning]'") from error
 
 from trimtab.lab.controller import Controller
-from trimtab.lab.errors import InputError
+from trimtab.study.errors import InputError
 
 
 class ControllerCallback(Callback):

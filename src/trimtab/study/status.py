@@ -1,0 +1,312 @@
+"""How a study stands, for whoever asks from another terminal."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from trimtab.study.activity import Activity, Ended, Running, look
+from trimtab.study.database import FILE_NAME, Location, shown
+from trimtab.study.ledger import Ledger, Seeds, key_of
+from trimtab.study.point import Point
+from trimtab.study.remaining import Remaining
+
+SCHEMA = "trimtab.status"
+SCHEMA_VERSION = 1
+"""Grows when a field is renamed, removed or changes its meaning; not when one is added."""
+
+RATE_SECONDS = 600.0
+"""The rate is that of the last ten minutes."""
+
+State: TypeAlias = Literal["starting", "planning", "running", "stopped", "finished"]
+
+
+@dataclass(frozen=True)
+class CandidateStatus:
+    """How far a candidate is.
+
+    Args:
+        task: name of the task, command or claim.
+        label: its name.
+        tuned: tuning trials that have an outcome.
+        tuning: tuning trials in all.
+        final: final runs that have an outcome.
+        finals: final runs in all; ``None`` while their number is not known.
+        best: lowest tuning loss, as the number that candidates are compared by.
+        trouble: how many trials failed or diverged.
+        diverged: how many of them diverged.
+    """
+
+    task: str
+    label: str
+    tuned: int
+    tuning: int
+    final: int
+    finals: int | None
+    best: float | None
+    trouble: int
+    diverged: int
+
+
+@dataclass(frozen=True)
+class TrialStatus:
+    """A trial that runs, or ran when its process ended.
+
+    Args:
+        key: its name in the study.
+        candidate: whose it is.
+        phase: ``tune`` or ``final``.
+        index: which of its phase.
+        since: when it started, in ISO 8601; ``None`` if that is not known.
+        seconds: since then.
+        host: of the process that runs it.
+        process: its id.
+        alive: whether that process is at work.
+    """
+
+    key: str
+    candidate: str
+    phase: str
+    index: int
+    since: str | None
+    seconds: float | None
+    host: str | None
+    process: int | None
+    alive: bool
+
+
+@dataclass(frozen=True)
+class ProcessStatus:
+    """A process that runs trials.
+
+    Args:
+        host: name of its machine.
+        process: its id there.
+        alive: whether it is at work, as far as can be seen.
+        silent_seconds: since its last sign of life; ``None`` where there is none but the file's lock.
+        running: how many trials it runs.
+    """
+
+    host: str
+    process: int
+    alive: bool
+    silent_seconds: float | None
+    running: int
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """How a study stands.
+
+    Args:
+        name: of the task, command or claim.
+        kind: ``task``, ``command`` or ``claim``.
+        reference: what a task is called on the command line, or the commands.
+        store: where its outcomes are.
+        state: ``starting`` (its store is being made), ``planning`` (numbers for a budget are being chosen),
+            ``running``, ``stopped`` (no process is at work) or ``finished``.
+        budget: the time that it was planned for, as it was typed.
+        candidates: in the order in which they were given.
+        running: trials that run, or were cut off.
+        processes: that have taken trials.
+        done: trials that have an outcome.
+        total: trials in all, as far as they are known.
+        total_known: whether there will not be more.
+        trials_per_minute: over the last ten minutes, or since the first of these trials started; ``None`` where none
+            ended then.
+        at_once: how many trials run at once, or did when it stopped.
+        remaining: about how long it takes from now, or from when it goes on.
+        best: the candidate with the best tuning trial, and its number.
+        report: the page, if there is one.
+        report_is_old: whether trials have ended since it was drawn.
+    """
+
+    name: str
+    kind: str
+    reference: str
+    store: str
+    state: State
+    budget: str | None = None
+    candidates: tuple[CandidateStatus, ...] = ()
+    running: tuple[TrialStatus, ...] = ()
+    processes: tuple[ProcessStatus, ...] = ()
+    done: int = 0
+    total: int = 0
+    total_known: bool = False
+    trials_per_minute: float | None = None
+    at_once: int = 0
+    remaining: Remaining | None = None
+    best: tuple[str, float] | None = None
+    report: str | None = None
+    report_is_old: bool = False
+
+
+def statuses(directory: str | Path, store: str | None = None) -> list[StudyStatus]:
+    """Looks at the study in a directory, or at each of the studies in its directories, as ``verify`` makes them.
+
+    Args:
+        directory: of a comparison or of claims.
+        store: SQLAlchemy URL of the comparison's database, if that is not in the directory.
+
+    Raises:
+        NoStudyError: there is none.
+        CorruptStoreError: one cannot be read.
+        StoreUnreachableError: the database does not answer.
+    """
+    directory = Path(directory)
+    if store is None and not (directory / FILE_NAME).exists():
+        inner = sorted(path.parent for path in directory.glob(f"*/{FILE_NAME}"))
+        if inner:
+            return [status(each) for each in inner]
+    return [status(directory, store)]
+
+
+def status(directory: Path, store: str | None = None, now: datetime | None = None) -> StudyStatus:
+    """Looks at one study; see :func:`statuses`."""
+    location: Location = directory if store is None else store
+    activity = look(location)
+    if activity is None:
+        return StudyStatus(directory.name, "", "", shown(location), "starting")
+    now = datetime.now(UTC) if now is None else now
+    facts = activity.annotation.get("task", {})
+    sign = -1 if facts.get("kind") == "command" and facts.get("direction") == "max" else 1
+    seeds = activity.annotation.get("seeds")
+    at_once = _at_once(activity)
+    ledger = _ledger(activity, seeds, at_once, now)
+    done = bool(ledger.total) and ledger.done == ledger.total and (seeds is not None or "claim" in activity.manifest)
+    page = directory / "report.html"
+    best = ledger.best
+    return StudyStatus(
+        name=activity.manifest.get("claim") or activity.manifest.get("task") or directory.name,
+        kind=facts.get("kind", "claim" if "claim" in activity.manifest else ""),
+        reference=facts.get("reference", ""),
+        store=shown(location),
+        state=_state(activity, done=done),
+        budget=activity.annotation.get("time"),
+        candidates=_candidates(ledger, sign),
+        running=tuple(_trial(each, now) for each in activity.running),
+        processes=tuple(
+            ProcessStatus(p.host, p.process, p.alive, p.silent_seconds, sum(r.process == p for r in activity.running))
+            for p in activity.processes
+        ),
+        done=ledger.done,
+        total=ledger.total,
+        total_known=ledger.seeds is not None,
+        trials_per_minute=_rate(activity.ended, now),
+        at_once=at_once,
+        remaining=None if done else ledger.remaining(),
+        best=None if best is None else (best[0], sign * best[1]),
+        report=str(page) if page.exists() else None,
+        report_is_old=page.exists() and any(e.end and e.end.timestamp() > page.stat().st_mtime for e in activity.ended),
+    )
+
+
+def _state(activity: Activity, *, done: bool) -> State:
+    if done:
+        return "finished"
+    if not activity.alive:
+        return "stopped"
+    planned = activity.annotation.get("trials", 0) is not None
+    return "running" if planned else "planning"
+
+
+def _ledger(activity: Activity, seeds: Seeds, at_once: int, now: datetime) -> Ledger:
+    """A ledger of those that take part; earlier ones may have left theirs in the store."""
+    labels, tasks = activity.annotation.get("candidates"), activity.annotation.get("compared")
+    running = {each.point.key: each for each in activity.running}
+    points = [
+        point
+        for point in (*(e.point for e in activity.ended), *(r.point for r in activity.running), *activity.waiting)
+        if (labels is None or key_of(point)[1] in labels) and (tasks is None or key_of(point)[0] in tasks)
+    ]
+    if labels is not None:
+        points.sort(key=lambda point: labels.index(key_of(point)[1]))
+    points.sort(key=_turn)
+    moment = time.monotonic()
+    ledger = Ledger(lambda: seeds, lambda: moment, workers=at_once)
+    ledger.plan(points, {})
+    planned = {point.key for point in points}
+    for each in sorted(activity.ended, key=lambda each: each.end.timestamp() if each.end else 0.0):
+        if each.point.key in planned:
+            ledger.record(each.point, each.outcome)
+    for point in points:
+        if point.key in running and _at_work(running[point.key]):
+            ledger.start(point, _seconds_since(running[point.key].since, now) or 0.0)
+    return ledger
+
+
+def _turn(point: Point) -> tuple[bool, int]:
+    """Candidates take turns in the tuning; final runs come after."""
+    return point.phase == "final", point.index if point.phase == "tune" else 0
+
+
+def _candidates(ledger: Ledger, sign: int) -> tuple[CandidateStatus, ...]:
+    return tuple(
+        CandidateStatus(
+            task,
+            label,
+            group.done["tune"],
+            group.planned["tune"],
+            group.done["final"],
+            None if (seeds := ledger.seeds_of(task)) is None else group.planned["final"] + group.unplanned(seeds),
+            None if group.best is None else sign * group.best,
+            group.diverged + group.failed,
+            group.diverged,
+        )
+        for (task, label), group in ledger.groups.items()
+    )
+
+
+def _trial(running: Running, now: datetime) -> TrialStatus:
+    process = running.process
+    point = running.point
+    return TrialStatus(
+        key=point.key,
+        candidate=point.candidate,
+        phase=point.phase,
+        index=point.index,
+        since=None if running.since is None else running.since.isoformat(timespec="seconds"),
+        seconds=_seconds_since(running.since, now),
+        host=None if process is None else process.host,
+        process=None if process is None else process.process,
+        alive=_at_work(running),
+    )
+
+
+def _at_work(running: Running) -> bool:
+    return running.process is not None and running.process.alive
+
+
+def _seconds_since(moment: datetime | None, now: datetime) -> float | None:
+    # the clocks of two machines may differ
+    return None if moment is None else max(0.0, (now - moment).total_seconds())
+
+
+def _rate(ended: Sequence[Ended], now: datetime) -> float | None:
+    lately = [e for e in ended if e.end is not None and (now - e.end).total_seconds() < RATE_SECONDS]
+    if not lately:
+        return None
+    first = min(each.start or each.end or now for each in lately)
+    seconds = min(RATE_SECONDS, (now - first).total_seconds())
+    return 60 * len(lately) / seconds if seconds > 0 else None
+
+
+def _at_once(activity: Activity) -> int:
+    """How many trials run at once; of a study that has stopped, how many did among the last ones."""
+    jobs = activity.annotation.get("jobs")
+    if jobs is not None and not activity.shared:
+        return int(jobs)
+    now = sum(map(_at_work, activity.running))
+    if now:
+        return now
+    known = sorted(
+        (each.start, each.start + timedelta(seconds=each.outcome.seconds)) for each in activity.ended if each.start
+    )[-50:]
+    return max((sum(start <= moment < end for start, end in known) for moment, _ in known), default=0)
+
+
+def to_dict(found: Sequence[StudyStatus]) -> dict[str, Any]:
+    """Returns plain values that JSON can hold."""
+    return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "studies": [asdict(each) for each in found]}

@@ -1,0 +1,47 @@
+"""Files are written in one go."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from trimtab.study.errors import UnwritableError
+from trimtab.study.files import write_atomically
+
+
+def test_the_directory_is_made_and_the_file_replaced(tmp_path):
+    path = tmp_path / "new" / "file.txt"
+
+    write_atomically(path, "first")
+    write_atomically(path, "second ±")
+
+    assert path.read_text(encoding="utf-8") == "second ±"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_file_is_as_readable_as_any_other(tmp_path):
+    other = tmp_path / "other"
+    other.touch()
+
+    path = write_atomically(tmp_path / "file", "text")
+
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(other.stat().st_mode)
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail(self, target):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(UnwritableError, match=r"file cannot be written \(no space left"):
+        write_atomically(path, "new")
+
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_lone_surrogates_are_written_as_escapes(tmp_path):
+    assert write_atomically(tmp_path / "file", "a\udcffb").read_text(encoding="utf-8") == "a\\udcffb"

@@ -1,0 +1,73 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trimtab.study.errors import InputError
+from trimtab.study.tunable import Choice, LogUniform, Uniform, quasi_random_settings
+
+SPACE = {"lr": LogUniform(1e-4, 1e-1), "momentum": Uniform(0.5, 1.0), "kind": Choice(("a", "b", "c"))}
+
+
+def test_values_at_the_ends_and_in_the_middle():
+    assert Uniform(2, 6).at(0) == 2
+    assert Uniform(2, 6).at(0.25) == 3
+    assert LogUniform(1e-4, 1e-2).at(0) == pytest.approx(1e-4, rel=1e-12)
+    assert LogUniform(1e-4, 1e-2).at(0.5) == pytest.approx(1e-3, rel=1e-12)
+    assert [Choice(("a", "b", "c")).at(u) for u in (0, 0.33, 0.34, 0.66, 0.67, 0.999999)] == list("aabbcc")
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_every_value_lies_in_its_range(unit):
+    for name, tunable in SPACE.items():
+        tunable.check(name, tunable.at(unit))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Uniform(1, 1), "low < high"),
+        (lambda: Uniform(0, math.nan), "finite"),
+        (lambda: Uniform(-math.inf, 0), "finite"),
+        (lambda: LogUniform(0, 1), "low must be positive"),
+        (lambda: Choice(()), "at least one value"),
+    ],
+)
+def test_ranges_that_make_no_sense_are_refused(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("tunable", "value"),
+    [(Uniform(0, 1), 1.1), (Uniform(0, 1), "a"), (Uniform(0, 1), True), (Uniform(0, 1), math.nan), (Choice((1, 2)), 3)],
+)
+def test_values_outside_are_named(tunable, value):
+    with pytest.raises(InputError, match="setting="):
+        tunable.check("setting", value)
+
+
+def test_a_longer_search_extends_a_shorter_one():
+    assert quasi_random_settings(SPACE, 20, seed=0)[:7] == quasi_random_settings(SPACE, 7, seed=0)
+    assert quasi_random_settings(SPACE, 7, seed=0) != quasi_random_settings(SPACE, 7, seed=1)
+
+
+def test_methods_with_equally_many_tunables_get_the_same_points_of_the_cube():
+    first = quasi_random_settings({"lr": Uniform(0, 1), "decay": Uniform(0, 1)}, 5, seed=3)
+    second = quasi_random_settings({"rate": Uniform(0, 2), "size": Uniform(0, 4)}, 5, seed=3)
+    assert [(2 * p["lr"], 4 * p["decay"]) for p in first] == [(p["rate"], p["size"]) for p in second]
+
+
+def test_points_are_spread_evenly():
+    rates = sorted(math.log10(p["lr"]) for p in quasi_random_settings({"lr": LogUniform(1e-4, 1e-1)}, 30, seed=0))
+    assert [sum(-4 + i <= rate < -3 + i for rate in rates) for i in range(3)] == [10, 10, 10]
+
+
+def test_nothing_to_tune_is_one_point():
+    assert quasi_random_settings({}, 12, seed=0) == [{}]
+
+
+def test_at_least_one_point():
+    with pytest.raises(InputError, match="count=0"):
+        quasi_random_settings(SPACE, 0, seed=0)
