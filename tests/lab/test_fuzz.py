@@ -280,11 +280,11 @@ CALLS = {
          "test": never, "batch_size": whole(1, 64), "steps": whole(), "seeds": whole(1, MANY)},
     ),
     "trial:run_trial": Call(
-        lambda make_session=lambda: session(budget=10), evaluations=1, test=False: run_trial(
-            make_session, evaluations=evaluations, test=test, report=lambda cost, loss: True
+        lambda make_run=lambda: session(budget=10), evaluations=1, test=False: run_trial(
+            make_run, evaluations=evaluations, test=test, report=lambda cost, loss: True
         ),
         {},
-        {"make_session": callable, "evaluations": whole(), "test": flag},
+        {"make_run": callable, "evaluations": whole(), "test": flag},
     ),
     "tunable:Uniform": Call(Uniform, {"low": -1.0, "high": 1.0}, {"low": unclear, "high": unclear}),
     "tunable:Uniform.at": Call(Uniform(0.0, 1.0).at, {}, {"unit": unit}),
@@ -314,7 +314,7 @@ LEFT_OUT = {
         "store:StoredStudy", "point:Point", "outcome:CurvePoint", "outcome:Outcome",
         "task:Evaluation", "activity:Process", "activity:Running", "activity:Ended", "activity:Activity",
         "performance_profile:PerformanceProfile", "schedule:Job", "replay:Replay",
-        "pace:PaceRecorder", "stream:BatchStream", "averaged:ready_to_train",
+        "traces:TraceRecorder", "stream:BatchStream", "averaged:ready_to_train",
         "averaged:evaluated_weights",
     },
     "called by trimtab alone, with objects of its own": {

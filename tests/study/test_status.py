@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from tests.report.studies import finals, tuning
-from trimtab.study import status as module
 from trimtab.report.status_text import print_status
+from trimtab.study import status as module
 from trimtab.study.activity import Activity, Ended, Process, Running
 from trimtab.study.errors import NoStudyError
 from trimtab.study.outcome import Outcome

@@ -8,8 +8,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
+from trimtab.lab.session import Session
 from trimtab.lab.task import Task
-from trimtab.lab.trial import Probe
 from trimtab.study.outcome import Outcome
 from trimtab.study.tunable import Value
 
@@ -64,7 +64,7 @@ class Arm:
     tuning_seeds: tuple[int, ...]
     test_seeds: tuple[int, ...]
     evaluations: int = 10
-    probe: Probe | None = None
+    probe: Callable[[Session], Mapping[str, float]] | None = None
 
 
 def _mean_training_loss(outcome: Outcome) -> float | None:

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from trimtab.lab.averaged import evaluated_weights, ready_to_train
 from trimtab.lab.devices import usable_device
+from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE, STATE_BYTES, STEP_SECONDS, UPDATES
 from trimtab.lab.meter import CostMeter
 from trimtab.lab.randomness import OwnedRandomness, derived_seed
 from trimtab.lab.replay import Replay
@@ -295,6 +296,16 @@ class Session:
     def _model_tensors(self) -> dict[str, Tensor]:
         # state_dict() leaves out buffers that are not persistent, which a run's future may depend on all the same
         return dict(self.model.named_parameters()) | dict(self.model.named_buffers())
+
+    def measures(self) -> dict[str, float]:
+        """Returns how many updates were taken, what one takes in seconds, and what the optimizer keeps in bytes."""
+        found: dict[str, float] = {UPDATES: self.steps, STATE_BYTES: self.optimizer_state_bytes()}
+        return found | ({STEP_SECONDS: self.seconds / self.steps_paid} if self.steps_paid else {})
+
+    def watched(self) -> dict[str, float]:
+        """Returns the learning rate of the optimizer's first group, if it has one, and the samples of a batch."""
+        rate: Any = self.optimizer.param_groups[0].get("lr")
+        return {**({} if rate is None else {LEARNING_RATE: float(rate)}), BATCH_SIZE: self.samples}
 
     def optimizer_state_bytes(self) -> int:
         """Returns the memory that the optimizer keeps between steps, beyond parameters and gradients."""

@@ -4,14 +4,14 @@ import itertools
 
 from tests.lab.toy import Toy, session, sgd
 from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE
-from trimtab.lab.pace import KEPT, PaceRecorder
+from trimtab.lab.traces import KEPT, TraceRecorder
 from trimtab.lab.trial import run_trial
 from trimtab.study.outcome import Outcome
 
 
 def recorded(steps, change):
     run = session(budget=10**9)
-    recorder = PaceRecorder(run)
+    recorder = TraceRecorder(run)
     for step in range(steps):
         change(run, step)
         run.step()
