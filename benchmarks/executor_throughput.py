@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from trimtab.compare.candidate import parse_candidates
+from trimtab.catalog.candidates import parse_candidates
 from trimtab.compare.plan import EVALUATIONS, Plan
 from trimtab.compare.work import ComparisonWork
 from trimtab.lab.loading import load_task

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import schedules
 
-from trimtab.compare.candidate import parse_candidates
+from trimtab.catalog.candidates import parse_candidates
 
 NAMES = sorted(path.stem for path in (Path(__file__).parents[1] / "benchmarks").glob("*.py"))
 

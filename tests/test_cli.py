@@ -57,7 +57,7 @@ def test_a_comparison_prints_the_ranking_the_code_and_where_the_report_is(finish
 
 
 def test_again_draws_the_same_without_running_anything(finished, task, monkeypatch):
-    from trimtab.compare.running_options import Running
+    from trimtab.compare.options import Running
 
     out, _ = finished
     before = json.loads((out / "results.json").read_text())

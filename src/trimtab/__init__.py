@@ -5,23 +5,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from trimtab import optim, schedule
     from trimtab.catalog.create import create
-    from trimtab.compare.command.comparison import CommandComparison
     from trimtab.compare.comparison import Comparison
     from trimtab.compare.frames import read
-    from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
+    from trimtab.compare.options import Options
     from trimtab.lab.adapters.huggingface import TrainerTask
     from trimtab.lab.adapters.lightning import LightningTask
+    from trimtab.lab.commands.problem import CommandProblem
+    from trimtab.lab.problem import Problem
     from trimtab.lab.session import Session
-    from trimtab.lab.task import Evaluation, Metric, Task
+    from trimtab.lab.task import Task
+    from trimtab.study.metric import Evaluation, Metric
 
 __version__ = "0.1.0"
 __all__ = [
-    "CommandComparison",
+    "CommandProblem",
     "Comparison",
-    "ComparisonOverTasks",
     "Evaluation",
     "LightningTask",
     "Metric",
+    "Options",
+    "Problem",
     "Session",
     "Task",
     "TrainerTask",
@@ -32,14 +35,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CommandComparison": "trimtab.compare.command.comparison",
+    "CommandProblem": "trimtab.lab.commands.problem",
     "create": "trimtab.catalog.create",
     "Comparison": "trimtab.compare.comparison",
-    "ComparisonOverTasks": "trimtab.compare.over_tasks.comparison",
-    "Evaluation": "trimtab.lab.task",
+    "Evaluation": "trimtab.study.metric",
     "LightningTask": "trimtab.lab.adapters.lightning",
-    "Metric": "trimtab.lab.task",
+    "Metric": "trimtab.study.metric",
     "optim": "trimtab.optim",
+    "Options": "trimtab.compare.options",
+    "Problem": "trimtab.lab.problem",
     "read": "trimtab.compare.frames",
     "schedule": "trimtab.schedule",
     "Session": "trimtab.lab.session",

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from trimtab.compare.advice import advise
-from trimtab.compare.result import CandidateResult, Pair, TaskFacts
+from trimtab.compare.result import CandidateResult, Pair
+from trimtab.study.facts import TaskFacts
 
 TASK = TaskFacts("toy", "toy", "accuracy", "max", None)
 LESS = TaskFacts("train", "train.py", "val_loss", "min", None, kind="command")

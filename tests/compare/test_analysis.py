@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from trimtab.catalog.candidates import parse_candidates
 from trimtab.compare.analysis import analyse
-from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.frames import Frames
 from trimtab.compare.plan import Plan
-from trimtab.compare.result import TaskFacts
 from trimtab.lab.measures import STATE_BYTES, STEP_SECONDS, TEST_LOSS, TEST_METRIC, UPDATES
 from trimtab.report.export import to_json
 from trimtab.report.page import render_page
+from trimtab.study.facts import TaskFacts
 from trimtab.study.outcome import CurvePoint, Outcome
 
 SEEDS = 5

@@ -1,7 +1,7 @@
 import pytest
 
 from trimtab.compare.bounds import Ranges
-from trimtab.compare.result import TaskFacts
+from trimtab.study.facts import TaskFacts
 from trimtab.study.outcome import CurvePoint, Outcome
 
 

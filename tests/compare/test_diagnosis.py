@@ -11,7 +11,7 @@ from torch.utils.data import TensorDataset
 
 from tests.lab.toy import Toy
 from trimtab import Metric, Session, Task
-from trimtab.compare.candidate import parse_candidates
+from trimtab.catalog.candidates import parse_candidates
 from trimtab.compare.diagnosis import Diagnosis, measured_steps, measurement
 from trimtab.lab.tasks import SHIPPED
 from trimtab.optim.pseudo_updates import PseudoUpdates

@@ -27,25 +27,25 @@ from tests.fuzzing import (
 )
 from tests.study.test_fuzz import flag, optional, plain_text, seconds, whole
 from trimtab.catalog import entries
+from trimtab.catalog.candidates import parse_candidates
+from trimtab.catalog.command_candidates import named_commands
+from trimtab.catalog.commands import CommandCandidate
+from trimtab.catalog.ranges import parse_range, parse_tunes, range_text
 from trimtab.cli import app
 from trimtab.compare.budget import parse_duration
 from trimtab.compare.building import build_comparison
-from trimtab.compare.candidate import parse_candidates
-from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.command.comparison import CommandComparison
-from trimtab.compare.command.file_metric import file_metric
-from trimtab.compare.command.output_metric import output_metric
-from trimtab.compare.command.ranges import parse_range, parse_tunes, range_text
-from trimtab.compare.command.reading import named_commands
-from trimtab.compare.command.template import Command, Template
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.diagnosis import LONGEST, Diagnosis
 from trimtab.compare.frames import read
+from trimtab.compare.options import Running
 from trimtab.compare.over_tasks.comparison import ComparisonOverTasks, load_any
 from trimtab.compare.plan import Plan
-from trimtab.compare.running_options import Running
 from trimtab.compare.stored import load_result
 from trimtab.compare.template import write_template
+from trimtab.lab.commands.file_metric import file_metric
+from trimtab.lab.commands.output_metric import output_metric
+from trimtab.lab.commands.template import Command, Template
 from trimtab.study.checks import MANY, MANY_WORKERS
 from trimtab.study.errors import InputError, NoStudyError
 from trimtab.study.lease import Limits

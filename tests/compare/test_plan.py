@@ -1,6 +1,6 @@
 import pytest
 
-from trimtab.compare.candidate import parse_candidates
+from trimtab.catalog.candidates import parse_candidates
 from trimtab.compare.plan import Plan
 from trimtab.study.errors import InputError
 from trimtab.study.outcome import Outcome

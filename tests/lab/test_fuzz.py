@@ -31,7 +31,7 @@ from trimtab.lab.devices import as_the_only_one, described, usable_device, visib
 from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
 from trimtab.lab.meter import CostMeter
 from trimtab.lab.session import Session
-from trimtab.lab.task import Metric, check_task
+from trimtab.lab.task import check_task
 from trimtab.lab.trial import run_trial
 from trimtab.study.activity import look
 from trimtab.study.checks import MANY, MANY_WORKERS
@@ -40,6 +40,7 @@ from trimtab.study.errors import InputError, UnwritableError
 from trimtab.study.executor import LocalExecutor, threads_per_worker
 from trimtab.study.files import write_atomically
 from trimtab.study.lease import Limits
+from trimtab.study.metric import Metric
 from trimtab.study.outcome import LARGEST, Outcome
 from trimtab.study.performance_profile import performance_profiles
 from trimtab.study.point import Point

@@ -10,15 +10,9 @@ import numpy as np
 from trimtab.compare.conclusion import conclude
 from trimtab.compare.over_tasks.analysis import analyse_over_tasks
 from trimtab.compare.pairs import between, compared_pairs
-from trimtab.compare.result import (
-    CandidateResult,
-    ComparisonResult,
-    Interval,
-    Protocol,
-    TaskFacts,
-    TrialResult,
-)
+from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, Protocol, TrialResult
 from trimtab.study import statistics
+from trimtab.study.facts import TaskFacts
 from trimtab.study.outcome import CurvePoint
 
 HOSTILE = "</script><b>bold</b><img src=x onerror=alert(1)>"

@@ -8,16 +8,16 @@ import pytest
 from rich.console import Console
 
 from tests.report.test_page import Reader, data
+from trimtab.catalog.commands import command_candidates
+from trimtab.catalog.ranges import parse_tunes
 from trimtab.compare.analysis import analyse
-from trimtab.compare.command.candidate import command_candidates
-from trimtab.compare.command.ranges import parse_tunes
-from trimtab.compare.command.template import Command
 from trimtab.compare.plan import Plan
-from trimtab.compare.result import TaskFacts
+from trimtab.lab.commands.template import Command
 from trimtab.report import console, words
 from trimtab.report.export import to_csv, to_json
 from trimtab.report.figures import FIGURES
 from trimtab.report.page import render_page
+from trimtab.study.facts import TaskFacts
 from trimtab.study.outcome import CurvePoint, Outcome
 
 LINE = "python train.py --opt {optimizer} --rate {learning_rate} --seed {seed}"

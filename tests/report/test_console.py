@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from tests.report.synthetic import BROKEN, SHAPES, comparison
-from trimtab.compare.candidate import parse_candidates
+from trimtab.catalog.candidates import parse_candidates
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import Interval
 from trimtab.report import ReportPaths

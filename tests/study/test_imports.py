@@ -8,7 +8,7 @@ import importlib, pkgutil, sys
 import trimtab.study
 for module in pkgutil.walk_packages(trimtab.study.__path__, "trimtab.study."):
     importlib.import_module(module.name)
-import trimtab.compare.command.work
+import trimtab.lab.commands.problem
 print(len([name for name in sys.modules if name.startswith("trimtab.study.")]), "torch" in sys.modules)
 """
 

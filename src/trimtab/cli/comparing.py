@@ -13,8 +13,7 @@ from trimtab.study.starting import prepare_workers
 
 if TYPE_CHECKING:
     from trimtab.compare.budget import Numbers
-    from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
-    from trimtab.compare.running import PlannedComparison
+    from trimtab.compare.comparison import Comparison
 
 EXIT_CODES = """
 Exit codes: 0 every candidate was ranked; 1 the comparison ended, but some candidate could not be ranked;
@@ -147,13 +146,14 @@ def compare(
             candidates,
             command=command,
             own_commands=candidate or [],
-            steps=steps,
-            seeds=seeds,
             takeover=takeover,
             patience=patience,
-            shared={
+            options={
                 "out": out,
                 "trials": trials,
+                "seeds": seeds,
+                "steps": steps,
+                "tune": tune or [],
                 "budget": budget,
                 "reference": reference,
                 "pruner": pruner,
@@ -164,7 +164,6 @@ def compare(
                 "device": device,
             },
             for_commands={
-                "tune": tune or [],
                 "metric": metric,
                 "metric_file": metric_file,
                 "metric_name": metric_name,
@@ -177,7 +176,7 @@ def compare(
         _run(comparison, dry_run=dry_run, as_json=as_json)
 
 
-def _run(comparison: "PlannedComparison | ComparisonOverTasks", *, dry_run: bool, as_json: bool) -> None:
+def _run(comparison: "Comparison", *, dry_run: bool, as_json: bool) -> None:
     from trimtab.report import console as drawing
     from trimtab.report import write_all
     from trimtab.report.export import to_json
@@ -195,7 +194,7 @@ def _run(comparison: "PlannedComparison | ComparisonOverTasks", *, dry_run: bool
     if comparison.budget is not None:
         console.print("finding out what a run of each candidate takes ...", style="dim")
     with stoppable(console, shown(comparison.location)):
-        sign, workers = comparison.sign, comparison.running.at_once
+        sign, workers = comparison.sign, comparison.options.at_once
         with drawing.ProgressBars(console, lambda: comparison.seeds, sign=sign, workers=workers) as bars:
             result = comparison.run(bars, planned)
         paths = write_all(result, comparison.out)
@@ -213,7 +212,7 @@ def report(
 ) -> None:
     """Draw the report of a comparison anew from its store."""
     with input_errors():
-        from trimtab.compare.over_tasks.comparison import load_any
+        from trimtab.compare.stored import load_any
         from trimtab.report import console as drawing
         from trimtab.report import write_all
 

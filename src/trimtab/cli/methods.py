@@ -71,8 +71,8 @@ def show(name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries
     """Show everything about one method."""
     with input_errors():
         entry = _shown(name)
+        from trimtab.catalog.candidates import Candidate
         from trimtab.catalog.expressions import example
-        from trimtab.compare.candidate import Candidate
 
         candidate = Candidate(example(entry))
         tuned = {name: tunable.at(0.5) for name, tunable in candidate.tunables.items()}

@@ -14,5 +14,5 @@ DEFAULT_DIAGNOSED = "sgd,clip(sgd),adamw,lion"
 WORKERS_OF_TASKS = (*NEEDED, *LIKELY, "trimtab.compare.work")
 """What workers import that run candidates on tasks, of which scikit-learn holds the best known."""
 
-WORKERS_OF_COMMANDS = ("trimtab.compare.command.work",)
+WORKERS_OF_COMMANDS = ("trimtab.compare.work", "trimtab.lab.commands.problem")
 """What workers import that run commands."""

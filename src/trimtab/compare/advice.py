@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trimtab.compare.cautions import FEW_SEEDS
-from trimtab.compare.phrases import NAMED, distinct, either, listed, rounded
-from trimtab.compare.result import CandidateResult, Pair, TaskFacts
+from trimtab.compare.result import CandidateResult, Pair
+from trimtab.study.facts import TaskFacts
+from trimtab.study.phrases import NAMED, distinct, either, listed, rounded
 
 
 @dataclass(frozen=True)

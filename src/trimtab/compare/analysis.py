@@ -10,20 +10,13 @@ from trimtab.compare.bounds import Ranges
 from trimtab.compare.cautions import Standing, late_rise, warning
 from trimtab.compare.conclusion import conclude
 from trimtab.compare.pairs import between, compared_pairs, ranks
-from trimtab.compare.plan import FIRST_FINAL_SEED, TUNING_SEED, CandidateLike, Plan
-from trimtab.compare.result import (
-    CandidateResult,
-    ComparisonResult,
-    Interval,
-    PacePoint,
-    Pair,
-    Protocol,
-    TaskFacts,
-    TrialResult,
-)
+from trimtab.compare.plan import FIRST_FINAL_SEED, TUNING_SEED, Plan
+from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, PacePoint, Pair, Protocol, TrialResult
 from trimtab.compare.target import Target
 from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE, STATE_BYTES, STEP_SECONDS, TEST_LOSS, TEST_METRIC, UPDATES
+from trimtab.lab.problem import Filling
 from trimtab.study import statistics
+from trimtab.study.facts import TaskFacts
 from trimtab.study.outcome import Outcome, Trace
 from trimtab.study.point import Phase, Point
 from trimtab.study.running import Outcomes
@@ -80,7 +73,7 @@ def analyse(
     )
 
 
-def _final_outcomes(plan: Plan, candidate: CandidateLike, outcomes: Outcomes) -> list[Outcome]:
+def _final_outcomes(plan: Plan, candidate: Filling, outcomes: Outcomes) -> list[Outcome]:
     points = plan.final_points(candidate, outcomes)
     return [outcomes[point.key] for point in points if point.key in outcomes]
 
@@ -98,7 +91,7 @@ class _Judged:
 
 def _candidate_result(
     plan: Plan,
-    candidate: CandidateLike,
+    candidate: Filling,
     outcomes: Outcomes,
     judged: _Judged,
     target: Target,
@@ -154,7 +147,7 @@ def _steps(plan: Plan, task: TaskFacts) -> int | None:
 
 
 def _note(
-    plan: Plan, candidate: CandidateLike, best: Point | None, tuning: list[tuple[Point, Outcome]], runs: list[Outcome]
+    plan: Plan, candidate: Filling, best: Point | None, tuning: list[tuple[Point, Outcome]], runs: list[Outcome]
 ) -> str:
     """Why a candidate is not ranked; empty if it is."""
     if len(tuning) < len(plan.tuning_points(candidate)):
@@ -221,7 +214,7 @@ def _trial_results(plan: Plan, outcomes: Outcomes) -> tuple[TrialResult, ...]:
     return tuple(rows)
 
 
-def _trial_result(candidate: CandidateLike, phase: Phase, point: Point, run: Outcome) -> TrialResult:
+def _trial_result(candidate: Filling, phase: Phase, point: Point, run: Outcome) -> TrialResult:
     return TrialResult(
         key=point.key,
         candidate=candidate.label,

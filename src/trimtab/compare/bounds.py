@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from trimtab.compare.result import TaskFacts
 from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
+from trimtab.study.facts import TaskFacts
 from trimtab.study.outcome import Outcome
 from trimtab.study.statistics import Bounds
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trimtab.compare.phrases import rounded
-from trimtab.compare.plan import CandidateLike
 from trimtab.compare.result import ALPHA
+from trimtab.lab.problem import Filling
 from trimtab.study import statistics
 from trimtab.study.outcome import Outcome
+from trimtab.study.phrases import rounded
 from trimtab.study.point import Point
 
 Tried = Sequence[tuple[Point, Outcome]]
@@ -123,7 +123,7 @@ def few_seeds(seeds: int, candidates: int) -> list[str]:
     ]
 
 
-def warning(candidate: CandidateLike, best: Point, tuning: Tried, runs: Sequence[Outcome], rate: str) -> str:
+def warning(candidate: Filling, best: Point, tuning: Tried, runs: Sequence[Outcome], rate: str) -> str:
     """Says what is odd about a candidate by itself; empty if nothing is.
 
     Args:

@@ -1,61 +1,62 @@
-"""A comparison of optimizers on a task: what is checked before it runs, and what it takes."""
+"""A comparison: candidates on problems, tuned with the same budget and compared on fresh seeds."""
 
+import contextlib
+import sys
 import time
-from collections.abc import Container, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from trimtab.compare.budget import Budget, Numbers, parse_duration, starting_numbers
-from trimtab.compare.candidate import Candidate, parse_candidates
-from trimtab.compare.measuring import run_measurements
-from trimtab.compare.plan import TUNING_SEED, Plan
-from trimtab.compare.prices import Price
-from trimtab.compare.result import TaskFacts
-from trimtab.compare.running import PlannedComparison
-from trimtab.compare.running_options import Running, chosen_reference
-from trimtab.compare.stored import load_result
-from trimtab.compare.work import ComparisonWork
+from trimtab.catalog.slots import Given, candidates_for
+from trimtab.compare.agreement import annotation, manifest
+from trimtab.compare.budget import Budget, Numbers, parse_duration
+from trimtab.compare.changes import manifest_change
+from trimtab.compare.fitting import fitting
+from trimtab.compare.measuring import run_checks
+from trimtab.compare.options import PRUNERS, Options, chosen_reference
+from trimtab.compare.over_tasks.result import AnyResult
+from trimtab.compare.part import Part
+from trimtab.compare.posing import Posed, posed_problems
+from trimtab.compare.prices import Price, predicted_seconds
+from trimtab.compare.pricing import each_has_run, first_point, known_prices, measured_prices, piloted_prices
+from trimtab.compare.stored import load_any
+from trimtab.compare.work import Work
 from trimtab.lab.devices import as_the_only_one
-from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
-from trimtab.lab.session import Session
-from trimtab.lab.task import check_task, samples_in
-from trimtab.study.checks import check_path, check_texts, check_whole
-from trimtab.study.errors import Faults, InputError
-from trimtab.study.executor import Executor
-from trimtab.study.lease import Limits
+from trimtab.lab.problem import Problem, Workplace
+from trimtab.lab.work import LIKELY
+from trimtab.study.checks import LONGEST_FILE_NAME
+from trimtab.study.database import Location
+from trimtab.study.errors import Faults, NoStudyError
+from trimtab.study.executor import Executor, LocalExecutor, threads_per_worker
 from trimtab.study.point import Point
-from trimtab.study.running import Observer
-from trimtab.study.store import Store
+from trimtab.study.running import Observer, Outcomes, run_study
+from trimtab.study.starting import refuse_without_workers
+from trimtab.study.store import Store, read_store
 
-__all__ = ["Comparison", "load_result"]
 
+class Comparison:
+    """Tunes candidates on problems with the same budget, and compares them on fresh seeds.
 
-class Comparison(PlannedComparison):
-    """Tunes candidates on a task with the same budget, and compares them on fresh seeds.
-
-    Making one checks everything that can be checked before any long work starts.
+    Making one checks everything that can be checked without running anything.
 
     Args:
-        task: name of a task that ships, or ``path/to/task.py:name``.
-        candidates: expressions such as ``"lion"`` or ``"adamw(weight_decay=0.1)"``, in one string with commas or in
-            several.
-        out: directory of the study, ``runs/<name of the task>`` by default; made if missing, gone on with if it holds
-            this study.
-        trials: quasi-random settings tried for each candidate; 16 by default, or as many as fit the budget.
-        seeds: fresh seeds of the final runs; the task's own number by default, or as many as fit the budget.
-        steps: length of a run in plain optimizer steps; the task's own by default.
-        budget: wall-clock time for all of it, such as ``"20m"`` or ``"1h30m"``, for which trials and seeds are chosen.
-        reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
-        pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``. What is pruned then depends
-            on the order in which trials finish, so that two runs of one comparison may differ.
-        jobs: worker processes; one a core by default, or one a CUDA device. With Ray, trials at once.
-        store: SQLAlchemy URL of the database that keeps the results, which processes on several machines can share; a
-            file in ``out`` by default.
-        limits: how long processes that share a store wait for each other and for the database.
-        executor: where trials run: ``"local"``, in processes on this machine, or ``"ray"``.
-        ray_address: of a Ray cluster that runs already; by default Ray is started on this machine.
-        device: where models and batches are: ``"cpu"``, ``"cuda"``, of which every worker sees one device alone,
-            ``"cuda:1"`` or ``"mps"``.
+        problems: one problem: the name of a task that ships, ``path/to/task.py:name``, or a
+            :class:`~trimtab.lab.commands.problem.CommandProblem`. A list of problems is one study with one store and
+            one set of workers: each is compared by itself, and what is said over all of them are performance profiles.
+            Candidates, seeds and problems may be added later to the same directory.
+        candidates: what fits the problems: of tasks, expressions such as ``"lion"`` or ``"adamw(weight_decay=0.1)"``;
+            of commands, names, or names with commands of their own. In one string with commas or in several; the usual
+            ones by default.
+        options: how large it is, how trials are run, and where their outcomes are kept.
+        **more: options by name, as in ``Comparison("digits", "adamw,lion", trials=8)``.
+
+    Attributes:
+        parts: the problems with their plans, by name.
+        out: directory of the study.
+        reference: label of the candidate that verdicts compare with.
+        budget: the time that all of it may take.
 
     Raises:
         InputError: something cannot work; the message names the place and the remedy.
@@ -63,145 +64,231 @@ class Comparison(PlannedComparison):
 
     def __init__(
         self,
-        task: str,
-        candidates: str | Sequence[str],
-        out: str | Path | None = None,
-        *,
-        trials: int | None = None,
-        seeds: int | None = None,
-        steps: int | None = None,
-        budget: str | None = None,
-        reference: str | None = None,
-        pruner: str | None = None,
-        jobs: int | None = None,
-        store: str | None = None,
-        limits: Limits | None = None,
-        executor: str = "local",
-        ray_address: str | None = None,
-        device: str = "cpu",
+        problems: str | Problem | Sequence[str | Problem],
+        candidates: Given | None = None,
+        options: Options | None = None,
+        **more: Any,
     ) -> None:
         start = time.monotonic()
-        if not isinstance(candidates, str):
-            check_texts("candidates", candidates)
-        if steps is not None:
-            check_whole("steps", steps)
-        if out is not None:
-            check_path("out", out)
+        self.several = not isinstance(problems, str | Problem)
         faults = Faults()
         with faults:
-            seconds = None if budget is None else parse_duration(budget)
+            chosen = _options(options, more)
+        posed: list[Posed] = []
         with faults:
-            text = candidates if isinstance(candidates, str) else ",".join(candidates)
-            chosen = tuple(parse_candidates(text))
-            against = chosen_reference([candidate.label for candidate in chosen], reference)
+            posed = posed_problems([problems] if isinstance(problems, str | Problem) else problems)
         with faults:
-            running = Running(pruner, jobs, store, limits, executor, ray_address, device)
-        with faults:
-            self._task_reference = task
-            self._task = load_task(task)
-            check_task(self._task, task)
+            found = candidates_for([each.problem for each in posed], candidates, more.get("tune", ()))
+            self.reference = chosen_reference([each.label for each in found], more.get("reference"))
         faults.raise_any()
-        allowed = None if seconds is None else Budget(seconds, trials, seeds, self._task.seeds, start)
-        counts = starting_numbers(allowed, trials, self._task.seeds if seeds is None else seeds)
-        plan = Plan(
-            task=self._task.name.replace("/", "-"),
-            task_fingerprint=task_fingerprint(task),
-            candidates=chosen,
-            trials=counts.trials,
-            seeds=counts.seeds,
-            budget=(self._task.steps if steps is None else steps) * self._task.batch_size,
-            pruning=pruner,
-            definition={"device": as_the_only_one(running.device)},
-        )
-        out = Path("runs") / plan.task if out is None else Path(out)
-        super().__init__(plan, out, reference=against, running=running, budget=allowed)
-        models = []
-        for candidate in chosen:
-            with faults:
-                models.append(self._session(candidate).model)
-        faults.raise_any()
-        self._parameters = sum(p.numel() for p in models[0].parameters() if p.requires_grad)
-
-    def _session(self, candidate: Candidate) -> Session:
-        """Starts a run of a candidate with the first settings that it will be tried with, and takes a step."""
-        settings = self.plan.tuning_points(candidate)[0].settings
-        try:
-            session = Session(
-                self._task,
-                lambda model: candidate.optimizer(model, settings),
-                seed=TUNING_SEED,
-                budget=self.plan.budget,
-                device=self.running.device_here,
+        self.options = chosen
+        names = [each.name for each in posed]
+        self.out = Path("runs") / directory_name(names) if chosen.out is None else Path(chosen.out)
+        self.budget = None
+        if chosen.budget is not None:
+            seconds, usual = parse_duration(chosen.budget), posed[0].problem.seeds
+            self.budget = Budget(seconds, chosen.trials, chosen.seeds, usual, start)
+        self.parts = {
+            each.name: Part(
+                each.problem,
+                each.reference,
+                each.fingerprint,
+                found,
+                kept=self.reference,
+                options=chosen,
+                budget=self.budget,
+                location=self.location,
             )
-            session.step()
-        except Exception as error:
-            raise InputError(
-                f"{candidate.label} cannot take a step on {self._task_reference}: {type(error).__name__}: {error}"
-            ) from error
-        return session
-
-    def prices(self, store: Store, executor: Executor, observer: Observer | None) -> list[Price]:
-        """Finds out what runs take by :meth:`measured`."""
-        del observer  # nothing of this is a trial
-        return self.measured(executor, store.outcomes())
-
-    def measured(self, executor: Executor, known: Container[str] = ()) -> list[Price]:
-        """Measures a few steps and evaluations of each candidate; ``known`` are the keys of trials with an outcome."""
-        points = {
-            candidate.label: Point(
-                self.plan.task,
-                "measure",
-                candidate.label,
-                0,
-                self.plan.tuning_points(candidate)[0].settings,
-                TUNING_SEED,
-            )
-            for candidate in self.plan.candidates
+            for each in posed
         }
-        measured = run_measurements(executor, list(points.values()))
-        test = samples_in(self._task.test) / samples_in(self._task.validation)
-        prices = []
-        for candidate in self.plan.candidates:
-            found = measured[points[candidate.label].key].measures
-            done = sum(point.key in known for point in self.plan.tuning_points(candidate))
-            final = found["run"] + test * found["evaluation"]
-            tuned = bool(candidate.tunables)
-            prices.append(Price(candidate.label, tuned, found["run"], final, found["first"], done))
-        return prices
+        self._sources = {each.name: each.source for each in posed}
 
-    def estimate(self) -> Numbers:
-        """Measures a few steps of each candidate, and returns how large the comparison will be and how long it takes.
+    @property
+    def location(self) -> Location:
+        """Where outcomes are kept."""
+        return self.out if self.options.store is None else self.options.store
+
+    @property
+    def first(self) -> Part:
+        """One of the parts; all have the same candidates."""
+        return next(iter(self.parts.values()))
+
+    @property
+    def chosen(self) -> bool:
+        """Whether the numbers of trials and seeds are known for every problem."""
+        return all(part.chosen for part in self.parts.values())
+
+    @property
+    def seeds(self) -> int | dict[str, int] | None:
+        """Final runs of each candidate, of several problems by name; ``None`` while they are not chosen."""
+        if not self.chosen:
+            return None
+        found = {name: part.plan.seeds for name, part in self.parts.items()}
+        return found if self.several else self.first.plan.seeds
+
+    @property
+    def sign(self) -> int:
+        """What a loss is multiplied with to be shown."""
+        return self.first.facts.sign
+
+    @property
+    def place(self) -> Workplace:
+        """Where runs take place."""
+        device, threads = as_the_only_one(self.options.device), threads_per_worker(self.options.workers)
+        return Workplace((self.out / "trials").resolve(), device, threads, Path.cwd())
+
+    def points(self, outcomes: Outcomes) -> list[Point]:
+        """Returns every point that is known, problem by problem."""
+        return [point for part in self.parts.values() for point in part.plan.points(outcomes)]
+
+    def work(self) -> Work:
+        """Returns what a worker does with a point."""
+        modules = dict.fromkeys(module for part in self.parts.values() for module in part.problem.modules)
+        likely = [name for name in LIKELY if name in sys.modules and "torch" in modules]
+        return Work(
+            self._sources,
+            {candidate.label: candidate for candidate in self.first.plan.candidates},
+            {name: part.plan.budget for name, part in self.parts.items()},
+            self.place,
+            (*modules, *likely, "trimtab.compare.work"),
+        )
+
+    def run(self, observer: Observer | None = None, planned: Callable[[Numbers], None] | None = None) -> AnyResult:
+        """Runs what has not been run yet, and analyses everything.
+
+        Whatever ends it early, what is finished is kept: run it again to go on. Processes that share a store share the
+        work, and each returns when all of it is done.
+
+        Args:
+            observer: is told what happens.
+            planned: is told which numbers were chosen to fit the budget, when they are.
 
         Raises:
-            InputError: the budget is too short.
+            InputError: a candidate cannot take a step, or the budget is too short.
+            StudyMismatchError: the store holds another study, or another problem of the same name.
+            CorruptStoreError: it cannot be read.
+            StoreInUseError: another process is running it in the same directory.
+            StoreUnreachableError: the database does not answer.
+            StoreLostError: it went away while the study ran, and stayed away.
         """
-        self.adopt_stored()
+        refuse_without_workers()
+        pruner = None if self.options.pruner is None else PRUNERS[self.options.pruner]()
+        with Store(self.location, manifest(self), self.options.limits, manifest_change) as store:
+            self._agree(store)
+            outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
+            if not self.chosen or any(point.key not in outcomes for point in self.points(outcomes)):
+                with self.options.make_executor(self.work(), answers=pruner is not None) as executor:
+                    self._check(executor, outcomes)
+                    if not self.chosen:
+                        self._choose(store, executor, observer, planned)
+                    run_study(self.points, store, executor, pruner=pruner, observer=observer)
+        return self.options.read_patiently(lambda: load_any(self.out, self.options.store), self.location)
+
+    def _choose(
+        self,
+        store: Store,
+        executor: Executor,
+        observer: Observer | None,
+        planned: Callable[[Numbers], None] | None,
+    ) -> None:
+        """Finds out what runs take, with all workers busy, and fits trials and seeds to the budget."""
+        prices = {
+            name: measured_prices(part, executor, store.outcomes())
+            if part.problem.in_steps or self.budget is None
+            else piloted_prices(part, self.budget, store, executor, places=self._places(executor), observer=observer)
+            for name, part in self.parts.items()
+        }
+        numbers = self._numbers(prices, self._places(executor))
+        self._agree(store, numbers)
+        if planned is not None:
+            plan = self.first.plan
+            planned(replace(numbers, trials=plan.trials, seeds=numbers.seeds if self.several else plan.seeds))
+
+    def _check(self, executor: Executor, outcomes: Outcomes) -> None:
+        """Has each candidate that is new take a step, where runs go in steps."""
+        points = [
+            first_point(part, candidate, "check")
+            for part in self.parts.values()
+            for candidate in part.plan.candidates
+            if part.problem.in_steps and part.plan.tuning_points(candidate)[0].key not in outcomes
+        ]
+        run_checks(executor, points)
+
+    def _agree(self, store: Store, numbers: Numbers | None = None) -> None:
+        """Writes down what readers need, and takes over what others have chosen, or else chooses ``numbers``."""
+        store.annotate(lambda known: annotation(self, known, numbers))  # no other process writes meanwhile
+
+    def _numbers(self, prices: Mapping[str, Sequence[Price]], workers: int) -> Numbers:
+        """What fits the budget, or what problems that took part earlier have, or what was asked for."""
+        there = next((part for part in self.parts.values() if part.chosen), None)
+        if there is None and self.budget is not None:
+            return fitting(
+                self.budget, [price for found in prices.values() for price in found], workers, self.reference
+            )
+        plan = self.first.plan if there is None else there.plan
+        seconds = sum(
+            predicted_seconds(prices[name], plan.trials, part.plan.seeds if part.chosen else plan.seeds, workers)
+            for name, part in self.parts.items()
+        )
+        return Numbers(plan.trials, plan.seeds, seconds)
+
+    def _places(self, executor: Executor) -> int:
+        """Returns how many trials an idle executor that has started runs at once."""
+        return self.options.workers if isinstance(executor, LocalExecutor) else max(1, executor.free)
+
+    def estimate(self) -> Numbers | None:
+        """Returns how large the comparison will be and how long it takes.
+
+        Where runs go in steps, each candidate takes a few on the workers. Where they do not, that is known once each
+        candidate has run.
+
+        Raises:
+            InputError: a candidate cannot take a step, or the budget is too short.
+        """
+        outcomes: Outcomes = {}
+        with contextlib.suppress(NoStudyError):
+            stored = read_store(self.location)
+            outcomes = stored.outcomes
+            there = stored.annotation.get("tasks", {}) if self.several else {self.first.plan.task: stored.annotation}
+            for name, part in self.parts.items():
+                if not part.chosen:
+                    part.adopt(there.get(name, {}))
+        if not all(part.problem.in_steps for part in self.parts.values()):
+            if not each_has_run(list(self.parts.values()), outcomes):
+                return None
+            known = {name: known_prices(part, outcomes) for name, part in self.parts.items()}
+            return self._numbers(known, self.options.workers)
         start = time.monotonic()
-        with self.running.make_executor(self.work(), answers=False) as executor:
+        with self.options.make_executor(self.work(), answers=False) as executor:
             while not executor.free:
                 executor.wait()
             ready = time.monotonic() - start
-            numbers = self.numbers(self.measured(executor), self.places(executor))
+            self._check(executor, {})
+            prices = {name: measured_prices(part, executor) for name, part in self.parts.items()}
+            numbers = self._numbers(prices, self._places(executor))
         return replace(numbers, seconds=numbers.seconds + (ready if self.budget is None else self.budget.spent))
 
-    def work(self) -> ComparisonWork:
-        """Returns what a worker does with a point."""
-        device = as_the_only_one(self.running.device)
-        return ComparisonWork(absolute_reference(self._task_reference), self.plan.budget or 0, device)
+    def previews(self) -> list[str]:
+        """Returns each candidate's first trial as a line to paste, of problems that have such lines."""
+        lines = []
+        for part in self.parts.values():
+            for candidate in part.plan.candidates:
+                point = part.plan.tuning_points(candidate)[0]
+                line = part.problem.preview(candidate.build(point.settings), point, self.place)
+                lines += [] if line is None else [line]
+        return lines
 
-    def facts(self) -> TaskFacts:
-        """Returns what a reader has to know of the task."""
-        task = self._task
-        sizes = {split: len(getattr(task, split)) for split in ("train", "validation", "test")}
-        metric = task.metric
-        return TaskFacts(
-            task.name,
-            self._task_reference,
-            metric.name,
-            metric.direction,
-            metric.target,
-            sizes,
-            self._parameters,
-            task.batch_size,
-            bounds=metric.bounds,
-        )
+
+def _options(options: Options | None, more: Mapping[str, Any]) -> Options:
+    unknown = [name for name in more if name not in Options.__dataclass_fields__]
+    if unknown:
+        raise TypeError(f"Comparison has no option {', '.join(map(repr, unknown))}")
+    return Options(**more) if options is None else replace(options, **more)
+
+
+def directory_name(problems: Sequence[str]) -> str:
+    """Returns what a directory of results on these is called: their names with a plus, if there is room."""
+    name = "+".join(problems)
+    if len(name.encode()) <= LONGEST_FILE_NAME:
+        return name
+    return f"{problems[0].encode()[:100].decode(errors='ignore')}+{len(problems) - 1}-{zlib.crc32(name.encode()):08x}"

@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 
 from trimtab.compare.advice import advise
 from trimtab.compare.cautions import few_seeds
-from trimtab.compare.phrases import listed, rounded
-from trimtab.compare.result import CandidateResult, Pair, TaskFacts
+from trimtab.compare.result import CandidateResult, Pair
+from trimtab.study.facts import TaskFacts
+from trimtab.study.phrases import listed, rounded
 
 _SINGLE_PRECISION = 2.0**-21
 """Share of a score by which two differences may differ that are equal but for rounding."""

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import Optimizer
 
+from trimtab.catalog.candidates import Candidate, parse_candidates
 from trimtab.catalog.parsing import parse_expression
-from trimtab.compare.candidate import Candidate, parse_candidates
 from trimtab.compare.diagnosis_result import DiagnosisResult, Measurement
 from trimtab.lab.loading import load_task
 from trimtab.lab.randomness import derived_seed
@@ -247,7 +247,7 @@ def _middle(candidate: Candidate) -> dict[str, Value]:
 
 def _built(candidate: Candidate, model: nn.Module) -> Optimizer:
     try:
-        optimizer = candidate.optimizer(model, _middle(candidate))
+        optimizer = candidate.build(_middle(candidate))(model)
         refuse_unfit(candidate.label, optimizer)
     except InputError:
         raise

@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from trimtab.compare.over_tasks.comparison import load_any
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, Pair, Verdict
+from trimtab.compare.stored import load_any
 from trimtab.study.checks import check_path, check_text
 from trimtab.study.errors import InputError
 from trimtab.study.outcome import Status

@@ -3,11 +3,12 @@
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
-from trimtab.compare.plan import EVALUATIONS
-from trimtab.lab.session import Session
-from trimtab.study.errors import DivergedError, InputError
+from trimtab.lab.problem import EVALUATIONS
+from trimtab.lab.run import Run
+from trimtab.study.errors import DivergedError, Faults, InputError
 from trimtab.study.executor import Died, Executor, Finished
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
@@ -21,32 +22,32 @@ MEASURED_STEPS = 5
 _ATTEMPTS = 3
 
 
-def measure(make_session: Callable[[], Session]) -> Outcome:
+def measure(make_run: Callable[[], Run]) -> Outcome:
     """Measures runs of a candidate for a while.
 
     Args:
-        make_session: starts a run.
+        make_run: starts a run.
 
     Returns:
         An outcome whose ``measures`` hold seconds: ``run``, of a whole run with its evaluations; ``evaluation``, of a
         single one; ``first``, what the first run took longer to begin than others, because something was compiled; and
         ``steps``, how many were measured.
     """
-    _, beginning = _begun(make_session)
-    session, later = _begun(make_session)
-    evaluation = sum(_timed(session.evaluate) for _ in range(3)) / 3
+    _, beginning = _begun(make_run)
+    run_, later = _begun(make_run)
+    evaluation = sum(_timed(run_.evaluate) for _ in range(3)) / 3
     gradients = steps = 0
     seconds, over = 0.0, False
     while seconds < MEASURED_SECONDS or steps < MEASURED_STEPS:
-        if over or session.meter.exhausted:
-            session, _ = _begun(make_session)
-        used = session.meter.used
+        if over or run_.meter.exhausted:
+            run_, _ = _begun(make_run)
+        used = run_.meter.used
         start = time.perf_counter()
-        over = not _step(session)
+        over = not _step(run_)
         seconds += time.perf_counter() - start
-        gradients += session.meter.used - used
+        gradients += run_.meter.used - used
         steps += 1
-    whole = session.meter.budget * seconds / gradients
+    whole = run_.meter.budget * seconds / gradients
     run = max(0.0, later - seconds / steps - evaluation) + whole + (EVALUATIONS + 1) * evaluation
     return Outcome(
         "complete",
@@ -55,19 +56,19 @@ def measure(make_session: Callable[[], Session]) -> Outcome:
     )
 
 
-def _begun(make_session: Callable[[], Session]) -> tuple[Session, float]:
+def _begun(make_run: Callable[[], Run]) -> tuple[Run, float]:
     """Begins a run, and returns how long it took to its first step and evaluation."""
     start = time.perf_counter()
-    session = make_session()
-    _step(session)
-    session.evaluate()
-    return session, time.perf_counter() - start
+    run_ = make_run()
+    _step(run_)
+    run_.evaluate()
+    return run_, time.perf_counter() - start
 
 
-def _step(session: Session) -> bool:
+def _step(run_: Run) -> bool:
     """Takes a step; returns whether the run can go on."""
     try:
-        session.step()
+        run_.step()
     except DivergedError:
         return False
     return True
@@ -79,6 +80,20 @@ def _timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def run_checks(executor: Executor, points: Sequence[Point]) -> None:
+    """Has candidates begin a run and take a step, each with the first settings that it will be tried with.
+
+    Raises:
+        InputError: some of them cannot; the message names all of these.
+    """
+    faults = Faults()
+    for point, outcome in _ended(executor, points).values():
+        with faults:
+            if outcome.status != "complete":
+                raise InputError(f"{point.candidate} cannot take a step on {point.problem}: {outcome.error}")
+    faults.raise_any()
+
+
 def run_measurements(executor: Executor, points: Sequence[Point]) -> dict[str, Outcome]:
     """Has points measured, with work for every worker until the last one is done.
 
@@ -88,33 +103,36 @@ def run_measurements(executor: Executor, points: Sequence[Point]) -> dict[str, O
     Raises:
         InputError: one of them cannot be measured.
     """
-    waiting, fillers = list(points), itertools.cycle(points)
-    found: dict[str, Outcome] = {}
+    found = _ended(executor, points, fillers=itertools.cycle(points))
+    for point, outcome in found.values():
+        if outcome.status == "failed":
+            lines = (outcome.error or "").strip().splitlines()
+            raise InputError(f"{point.candidate} cannot be measured: {lines[-1] if lines else 'it failed'}")
+    return {key: outcome for key, (_, outcome) in found.items()}
+
+
+def _ended(
+    executor: Executor, points: Sequence[Point], fillers: Iterator[Point] | None = None
+) -> dict[str, tuple[Point, Outcome]]:
+    """Runs points that no store sees; while some still run, free workers get fillers."""
+    waiting = list(points)
+    found: dict[str, tuple[Point, Outcome]] = {}
     deaths: Counter[str] = Counter()
     running = 0
     while running or len(found) < len(points):
         while executor.free and len(found) < len(points):
-            executor.submit(waiting.pop(0) if waiting else next(fillers))
+            if not waiting and fillers is None:
+                break
+            executor.submit(waiting.pop(0) if waiting else next(cast(Iterator[Point], fillers)))
             running += 1
         for event in executor.wait():
             if isinstance(event, Finished):
                 running -= 1
-                found.setdefault(event.point.key, _checked(event))
+                found.setdefault(event.point.key, (event.point, event.outcome))
             elif isinstance(event, Died):
                 running -= 1
                 deaths[event.point.key] += 1
                 if deaths[event.point.key] == _ATTEMPTS:
-                    raise InputError(f"{_label(event.point)} cannot be measured: {event.reason}")
+                    raise InputError(f"{event.point.candidate} cannot be tried: {event.reason}")
                 waiting.append(event.point)
     return found
-
-
-def _checked(event: Finished) -> Outcome:
-    if event.outcome.status == "failed":
-        lines = (event.outcome.error or "").strip().splitlines()
-        raise InputError(f"{_label(event.point)} cannot be measured: {lines[-1] if lines else 'it failed'}")
-    return event.outcome
-
-
-def _label(point: Point) -> str:
-    return point.candidate

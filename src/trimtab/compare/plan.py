@@ -6,58 +6,17 @@ the best by validation loss is then run on fresh seeds, and only those runs look
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
+from trimtab.lab.problem import EVALUATIONS, Filling
 from trimtab.study.checks import MANY, check_name, check_text, check_whole
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.point import Point
 from trimtab.study.running import Outcomes
-from trimtab.study.tunable import Settings, Tunables, Value, quasi_random_settings
+from trimtab.study.tunable import quasi_random_settings
 
 TUNING_SEED = 0
 FIRST_FINAL_SEED = 1000
-EVALUATIONS = 20
-
-
-class CandidateLike(Protocol):
-    """What can be compared: an optimizer of the catalogue, or runs of a command."""
-
-    @property
-    def label(self) -> str:
-        """The name that tells it from the others."""
-        ...
-
-    @property
-    def title(self) -> str:
-        """Its full name."""
-        ...
-
-    @property
-    def kind(self) -> str:
-        """What it is, in a word."""
-        ...
-
-    @property
-    def summary(self) -> str:
-        """What it does, in a line."""
-        ...
-
-    @property
-    def tunables(self) -> Tunables:
-        """What is tuned."""
-        ...
-
-    def settings(self, tuned: Settings) -> dict[str, Value]:
-        """Returns all settings that it runs with."""
-        ...
-
-    def code(self, tuned: Settings, total_steps: int | None = None) -> str:
-        """Returns the lines that use it in a run of so many steps, to be pasted."""
-        ...
-
-    def definition(self) -> dict[str, Any]:
-        """Returns plain values that may not change when a comparison goes on, beside those of the plan."""
-        ...
 
 
 LONGEST_LABEL = 300
@@ -91,7 +50,7 @@ class Plan:
 
     task: str
     task_fingerprint: str
-    candidates: tuple[CandidateLike, ...]
+    candidates: tuple[Filling, ...]
     trials: int
     seeds: int
     budget: int | None = None
@@ -141,14 +100,14 @@ class Plan:
         tuning.sort(key=lambda point: point.index)
         return tuning + [point for candidate in self.candidates for point in self.final_points(candidate, outcomes)]
 
-    def tuning_points(self, candidate: CandidateLike) -> list[Point]:
+    def tuning_points(self, candidate: Filling) -> list[Point]:
         """Returns a candidate's tuning trials."""
         tunables = candidate.tunables
         settings = quasi_random_settings(tunables, self.trials, TUNING_SEED)
         label = candidate.label
         return [Point(self.task, "tune", label, i, each, TUNING_SEED, tunables) for i, each in enumerate(settings)]
 
-    def best(self, candidate: CandidateLike, outcomes: Outcomes) -> Point | None:
+    def best(self, candidate: Filling, outcomes: Outcomes) -> Point | None:
         """Returns the tuning trial with the lowest validation loss, or ``None`` if some are missing or all failed."""
         points = self.tuning_points(candidate)
         if any(point.key not in outcomes for point in points):
@@ -156,7 +115,7 @@ class Plan:
         finished = [(loss, point) for point in points if (loss := outcomes[point.key].loss) is not None]
         return min(finished, key=lambda pair: pair[0])[1] if finished else None
 
-    def final_points(self, candidate: CandidateLike, outcomes: Outcomes) -> list[Point]:
+    def final_points(self, candidate: Filling, outcomes: Outcomes) -> list[Point]:
         """Returns a candidate's final runs; none before it is tuned."""
         best = self.best(candidate, outcomes)
         if best is None:

@@ -4,20 +4,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trimtab.catalog.slots import SLOT_OF_KIND, restored
+from trimtab.compare.agreement import SEVERAL
 from trimtab.compare.analysis import analyse
-from trimtab.compare.candidate import parse_candidates
-from trimtab.compare.command.candidate import CommandCandidate
-from trimtab.compare.plan import CandidateLike, Plan
-from trimtab.compare.result import ComparisonResult, TaskFacts
+from trimtab.compare.over_tasks.analysis import analyse_over_tasks
+from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
+from trimtab.compare.plan import Plan
+from trimtab.compare.result import ComparisonResult
+from trimtab.lab.problem import Filling
 from trimtab.study.checks import check_path
 from trimtab.study.database import Location, shown
 from trimtab.study.errors import StudyMismatchError
+from trimtab.study.facts import TaskFacts
 from trimtab.study.running import Outcomes
 from trimtab.study.store import StoredStudy, read_store
 
 
-def load_result(out: str | Path, store: str | None = None) -> ComparisonResult:
-    """Analyses whatever is finished of a comparison, running or not.
+def load_any(out: str | Path, store: str | None = None) -> AnyResult:
+    """Analyses whatever is finished of a comparison, on one problem or over several, running or not.
 
     Args:
         out: its directory.
@@ -30,7 +34,9 @@ def load_result(out: str | Path, store: str | None = None) -> ComparisonResult:
     """
     check_path("out", out)
     location: Location = Path(out) if store is None else store
-    return stored_result(read_store(location), location)
+    stored = read_store(location)
+    over_several = stored.manifest.get("kind") == SEVERAL
+    return _over_several(stored, location) if over_several else stored_result(stored, location)
 
 
 def stored_result(stored: StoredStudy, location: Location) -> ComparisonResult:
@@ -77,9 +83,24 @@ def analyse_stored(plan: Plan, outcomes: Outcomes, notes: Mapping[str, Any]) -> 
     return analyse(plan, outcomes, facts, reference=notes["reference"], environment=notes["environment"])
 
 
-def _stored_candidates(notes: Mapping[str, Any]) -> tuple[CandidateLike, ...]:
-    labels = notes["candidates"]
-    if notes["task"].get("kind") != "command":
-        return tuple(parse_candidates(",".join(labels)))
-    definitions = notes["definitions"]
-    return tuple(CommandCandidate.from_definition(label, definitions[label]) for label in labels)
+def _stored_candidates(notes: Mapping[str, Any]) -> tuple[Filling, ...]:
+    slot = notes.get("slot") or SLOT_OF_KIND[notes["task"].get("kind", "task")]
+    return restored(slot, notes["candidates"], notes.get("definitions", {}))
+
+
+def _over_several(stored: StoredStudy, location: Location) -> ResultOverTasks:
+    if not stored.annotation:
+        raise StudyMismatchError(f"the comparison in {shown(location)} was stopped before it began; run it again")
+    tasks, unfinished = {}, []
+    for name in stored.annotation["compared"]:
+        notes = stored.annotation["tasks"][name]
+        if notes["trials"] is None:
+            raise StudyMismatchError(
+                f"the comparison in {shown(location)} is not planned yet: that follows when each candidate has been "
+                "tried"
+            )
+        plan = stored_plan(notes["manifest"], notes)
+        tasks[name] = analyse_stored(plan, stored.outcomes, notes)
+        if any(point.key not in stored.outcomes for point in plan.points(stored.outcomes)):
+            unfinished.append(name)
+    return analyse_over_tasks(tasks, unfinished, stored.annotation["reference"])

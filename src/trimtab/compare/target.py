@@ -3,7 +3,7 @@
 import statistics as standard_statistics
 from collections.abc import Sequence
 
-from trimtab.compare.result import TaskFacts
+from trimtab.study.facts import TaskFacts
 from trimtab.study.outcome import Outcome
 from trimtab.study.statistics import first_reaching
 

@@ -2,16 +2,11 @@
 
 import functools
 import socket
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from trimtab.compare.candidate import parse_candidates
-from trimtab.compare.measuring import measure
-from trimtab.compare.plan import EVALUATIONS
-from trimtab.lab.loading import load_task
-from trimtab.lab.session import Session
-from trimtab.lab.task import Task
-from trimtab.lab.trial import run_trial
-from trimtab.lab.work import TrainingWork
+from trimtab.lab.problem import Filling, Problem, Workplace
+from trimtab.lab.work import NEEDED, begin_training
 from trimtab.study.errors import InputError, UnfitWorkerError
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
@@ -19,44 +14,61 @@ from trimtab.study.trial import Reporter
 
 
 @dataclass(frozen=True)
-class ComparisonWork(TrainingWork):
-    """Runs one trial; small, because it is sent to every worker, which then loads the task by itself.
+class Work:
+    """Runs one trial; small, because it is sent to every worker, which then loads problems by itself.
 
     Args:
-        task: reference of the task.
-        budget: sample-gradients of a run.
-        device: where models and batches are, as workers call it.
+        problems: name to the problem, or to the reference by which workers load it.
+        candidates: label to candidate.
+        budgets: name to what a run may use.
+        place: where runs take place.
+        modules: what workers import sooner or later.
     """
 
-    task: str
-    budget: int
-    device: str = "cpu"
+    problems: Mapping[str, Problem | str]
+    candidates: Mapping[str, Filling]
+    budgets: Mapping[str, int | None]
+    place: Workplace
+    modules: tuple[str, ...] = field(default=NEEDED)
+
+    def begin(self, threads: int) -> None:
+        """Prepares a worker for training, if that is what it will do."""
+        if "torch" in self.modules:
+            begin_training(threads)
 
     def __call__(self, point: Point, report: Reporter) -> Outcome:
-        """Trains the candidate that the point's group names with the point's settings and seed, or measures it.
+        """Runs the trial that a point names, or looks at what it would be.
 
         Raises:
-            UnfitWorkerError: the task cannot be loaded here.
+            UnfitWorkerError: the problem cannot be loaded here.
         """
-        task = _task(self.task)
-        (candidate,) = parse_candidates(point.candidate)
-
-        def make_session() -> Session:
-            return Session(
-                task,
-                lambda model: candidate.optimizer(model, point.settings),
-                seed=point.seed,
-                budget=self.budget,
-                device=self.device,
-            )
-
+        problem, budget = self._problem(point.problem), self.budgets[point.problem]
+        build = self.candidates[point.candidate].build(point.settings)
+        if point.phase == "check":
+            return _checked(lambda: problem.start(build, seed=point.seed, budget=budget, place=self.place).step())
         if point.phase == "measure":
-            return measure(make_session)
-        return run_trial(make_session, evaluations=EVALUATIONS, test=point.final, report=report)
+            from trimtab.compare.measuring import measure
+
+            return measure(lambda: problem.start(build, seed=point.seed, budget=budget, place=self.place))
+        return problem.trial(build, point, budget=budget, report=report, place=self.place)
+
+    def _problem(self, name: str) -> Problem:
+        found = self.problems[name]
+        return _loaded(found) if isinstance(found, str) else found
+
+
+def _checked(attempt: Callable[[], float]) -> Outcome:
+    try:
+        attempt()
+    except Exception as error:
+        return Outcome("failed", error=f"{type(error).__name__}: {error}")
+    return Outcome("complete")
 
 
 @functools.cache
-def _task(reference: str) -> Task:
+def _loaded(reference: str) -> Problem:
+    from trimtab.lab.loading import load_task
+
     try:
         return load_task(reference)
     except InputError as error:  # the program that plans the comparison could

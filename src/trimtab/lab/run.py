@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from trimtab.lab.meter import CostMeter
-from trimtab.lab.task import Evaluation, Split
+from trimtab.study.metric import Evaluation, Split
 
 
 class Run(Protocol):

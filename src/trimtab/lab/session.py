@@ -19,9 +19,10 @@ from trimtab.lab.meter import CostMeter
 from trimtab.lab.randomness import OwnedRandomness, derived_seed
 from trimtab.lab.replay import Replay
 from trimtab.lab.stream import BatchStream
-from trimtab.lab.task import Batch, Evaluation, Split, Task, select
+from trimtab.lab.task import Batch, Task, select
 from trimtab.study.checks import check_callable, check_flag, check_whole
 from trimtab.study.errors import DivergedError, InputError
+from trimtab.study.metric import Evaluation, Split
 
 _SNAPSHOT = {
     *("model", "training", "requires_grad", "optimizer"),

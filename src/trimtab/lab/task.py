@@ -5,74 +5,30 @@ A task is not a training loop. It says what a model is, what its outputs on a ba
 """
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.utils.data import Dataset, TensorDataset, default_collate
 
-from trimtab.study.checks import MANY, check_bounds, check_name, check_number, check_text, check_whole
+from trimtab.lab.problem import Filling, Problem, Workplace
+from trimtab.study.checks import MANY, check_name, check_whole
 from trimtab.study.errors import InputError
+from trimtab.study.facts import TaskFacts
+from trimtab.study.metric import Evaluation, Metric, Split
+
+if TYPE_CHECKING:
+    from trimtab.lab.session import Session
 
 Batch: TypeAlias = Any
 """Whatever the data set's rows collate to: most often a tuple ``(inputs, targets)`` of tensors."""
 
-Split: TypeAlias = Literal["train", "validation", "test"]
 
-
-@dataclass(frozen=True)
-class Metric:
-    """The number that people quote for a task.
-
-    Args:
-        name: what it is called, e.g. ``"accuracy"``.
-        direction: whether more or less of it is better.
-        target: a value that counts as solved, where one is known; runs are timed until they reach it.
-        bounds: the least and the largest value that it can have, ``None`` for a side without one: ``(0, 1)`` for an
-            accuracy, ``(0, None)`` for an error, ``(None, 1)`` for R². Intervals of means stay within. By default
-            accuracies and their like are known by their names, and what is never negative in a comparison is bounded
-            by zero.
-    """
-
-    name: str
-    direction: Literal["max", "min"]
-    target: float | None = None
-    bounds: tuple[float | None, float | None] | None = None
-
-    def __post_init__(self) -> None:
-        check_text("name", self.name)
-        if self.direction not in ("max", "min"):
-            raise InputError(f"Metric {self.name!r}: direction={self.direction!r} must be 'max' or 'min'")
-        if self.target is not None:
-            check_number("target", self.target)
-        if self.bounds is not None:
-            check_bounds("bounds", self.bounds)
-
-    def reached(self, value: float) -> bool:
-        """Tells whether ``value`` is as good as the target."""
-        if self.target is None:
-            return False
-        return value >= self.target if self.direction == "max" else value <= self.target
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What a model scores on a whole split.
-
-    Args:
-        loss: mean of the per-sample losses.
-        metric: the task's metric.
-    """
-
-    loss: float
-    metric: float
-
-
-class Task(ABC):
+class Task(Problem):
     """What is to be learned, in parts.
 
     A subclass sets the attributes below (in its class body or in ``__init__``) and writes :meth:`model`, :meth:`losses`
@@ -91,14 +47,13 @@ class Task(ABC):
             function that is set in ``__init__``. The first dimension of every tensor in a batch is the samples.
     """
 
-    name: str
-    metric: Metric
+    slot = "optimizer"
+
     train: Dataset[Any]
     validation: Dataset[Any]
     test: Dataset[Any]
     batch_size: int = 64
     steps: int = 300
-    seeds: int = 10
     collate: Callable[[list[Any]], Batch] = staticmethod(default_collate)
 
     @abstractmethod
@@ -143,6 +98,48 @@ class Task(ABC):
         finally:
             model.train(was_training)
         return Evaluation(loss / len(data), metric / len(data))
+
+    def start(
+        self, build: Callable[[nn.Module], Optimizer], *, seed: int, budget: int | None, place: Workplace
+    ) -> "Session":
+        """Begins a :class:`~trimtab.lab.session.Session`, whose optimizer ``build`` makes for the model."""
+        from trimtab.lab.session import Session
+
+        return Session(self, build, seed=seed, budget=budget, device=place.device)
+
+    def budget(self, steps: int | None) -> int:
+        """Returns the sample-gradients of so many plain steps."""
+        if steps is not None:
+            check_whole("steps", steps)
+        return (self.steps if steps is None else steps) * self.batch_size
+
+    def check(self, place: str) -> None:
+        """Runs each part once on a few samples; see :func:`check_task`."""
+        check_task(self, place)
+
+    @property
+    def test_share(self) -> float:
+        """Test samples over validation samples."""
+        return samples_in(self.test) / samples_in(self.validation)
+
+    def facts(self, reference: str, candidates: Sequence[Filling]) -> TaskFacts:  # noqa: ARG002 - no part of them
+        """Returns what a reader has to know."""
+        generator = torch.Generator().manual_seed(0)
+        with torch.random.fork_rng(devices=[]):
+            parameters = sum(p.numel() for p in self.model(generator).parameters() if p.requires_grad)
+        sizes = {split: samples_in(getattr(self, split)) for split in get_args(Split)}
+        metric = self.metric
+        return TaskFacts(
+            self.name,
+            reference,
+            metric.name,
+            metric.direction,
+            metric.target,
+            sizes,
+            parameters,
+            self.batch_size,
+            bounds=metric.bounds,
+        )
 
 
 EVALUATION_BATCH = 512

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
 from trimtab.lab.run import Run
-from trimtab.lab.task import Evaluation, Split
 from trimtab.lab.traces import TraceRecorder
 from trimtab.study.checks import check_callable, check_flag, check_whole
 from trimtab.study.errors import DivergedError
+from trimtab.study.metric import Evaluation, Split
 from trimtab.study.outcome import CurvePoint, Outcome, Status, is_measured
 from trimtab.study.trial import Reporter
 

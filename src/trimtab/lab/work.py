@@ -20,11 +20,16 @@ class TrainingWork:
         return (*NEEDED, *([ours] if ours.startswith("trimtab.") else []), *likely)
 
     def begin(self, threads: int) -> None:
-        """Gives torch so many threads, and seeds the global generators, which tasks may use."""
-        import numpy as np
-        import torch
+        """Prepares a worker for training."""
+        begin_training(threads)
 
-        torch.set_num_threads(threads)
-        # Workers that were forked from one process share its generators' state, so that all would draw the same.
-        torch.seed()
-        np.random.seed()  # noqa: NPY002 - seeds the global generator
+
+def begin_training(threads: int) -> None:
+    """Gives torch so many threads, and seeds the global generators, which tasks may use."""
+    import numpy as np
+    import torch
+
+    torch.set_num_threads(threads)
+    # Workers that were forked from one process share its generators' state, so that all would draw the same.
+    torch.seed()
+    np.random.seed()  # noqa: NPY002 - seeds the global generator

@@ -10,13 +10,11 @@ from rich.text import Text
 
 from trimtab.compare.budget import Numbers
 from trimtab.compare.cautions import few_seeds
-from trimtab.compare.command.comparison import CommandComparison
 from trimtab.compare.comparison import Comparison
-from trimtab.compare.over_tasks.comparison import ComparisonOverTasks
 from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
+from trimtab.compare.part import Part
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import CandidateResult, ComparisonResult, TrialResult
-from trimtab.compare.running import PlannedComparison
 from trimtab.report import ReportPaths, numbers
 from trimtab.report.failures import failures
 from trimtab.report.objective import brief, shown_interval
@@ -25,11 +23,9 @@ from trimtab.report.words import wrapped
 
 __all__ = [
     "ProgressBars",
-    "print_commands",
     "print_dry_run",
     "print_few_seeds",
     "print_numbers",
-    "print_plan",
     "print_summary",
     "ranking_table",
     "scores_table",
@@ -183,51 +179,56 @@ def _print_candidates(console: Console, plan: Plan) -> None:
     console.print(table)
 
 
-def print_dry_run(console: Console, comparison: PlannedComparison | ComparisonOverTasks) -> None:
+def print_dry_run(console: Console, comparison: Comparison) -> None:
     """Prints what a comparison would run, and for how long as far as that can be told."""
-    if isinstance(comparison, ComparisonOverTasks):
-        _print_plans(console, comparison)
-    elif isinstance(comparison, CommandComparison):
-        size = comparison.estimate()
-        plan = comparison.plan if size is None else replace(comparison.plan, trials=size.trials, seeds=size.seeds)
-        print_commands(console, plan, comparison.first_commands(), comparison.timeout, comparison.jobs)
-        _print_time(console, comparison, size)
-    elif isinstance(comparison, Comparison):
-        size = comparison.estimate()
-        plan = replace(comparison.plan, trials=size.trials, seeds=size.seeds)
-        print_plan(console, plan, size.seconds, comparison.jobs)
-
-
-def _print_plans(console: Console, comparison: ComparisonOverTasks) -> None:
     size = comparison.estimate()
     plans = [
-        each.plan if each.chosen else replace(each.plan, trials=size.trials, seeds=size.seeds)
-        for each in comparison.comparisons.values()
+        part.plan if part.chosen or size is None else replace(part.plan, trials=size.trials, seeds=size.seeds)
+        for part in comparison.parts.values()
     ]
     _print_candidates(console, plans[0])
+    lines = comparison.previews()
+    if lines:
+        console.print("\nThe first of each:", highlight=False)
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
     console.print()
-    for plan in plans:
+    for plan, part in zip(plans, comparison.parts.values(), strict=True):
+        length = "" if plan.budget is None else f" of {plan.budget:,} sample-gradients"
         console.print(
-            f"{plan.task}: {numbers.count(plan.total_trials, 'trial')} of {plan.budget or 0:,} sample-gradients, final "
-            f"runs on {numbers.count(plan.seeds, 'fresh seed')}",
+            f"{plan.task}: {numbers.count(plan.total_trials, 'trial')}{length}, final runs on "
+            f"{numbers.count(plan.seeds, 'fresh seed')}; {_at_most(part, plan, comparison.options.workers)}",
             markup=False,
             highlight=False,
         )
-    console.print(
-        f"about {numbers.duration(size.seconds)} with {numbers.count(comparison.jobs, 'worker')}. Nothing was run.",
-        markup=False,
-        highlight=False,
-    )
+    console.print(f"{_expected(comparison, size)} Nothing was run.", markup=False, highlight=False)
 
 
-def print_few_seeds(console: Console, comparison: PlannedComparison | ComparisonOverTasks) -> None:
+def _at_most(part: Part, plan: Plan, workers: int) -> str:
+    """How many run at once, and how long all may take if each takes as long as it may."""
+    timeout = part.problem.timeout
+    if timeout is None:
+        return f"{workers} at a time"
+    return f"{workers} at a time, at most {numbers.duration(timeout * plan.total_trials / workers)}"
+
+
+def _expected(comparison: Comparison, size: Numbers | None) -> str:
+    """What is known of how long all of it takes."""
+    if size is not None:
+        return f"About {numbers.duration(size.seconds)} with {numbers.count(comparison.options.workers, 'worker')}."
+    if comparison.budget is not None and not comparison.chosen:
+        return (
+            f"These are the fewest. How many fit into {numbers.duration(comparison.budget.seconds)} is chosen when "
+            "each candidate has run once."
+        )
+    return "How long that takes is known once each candidate has run."
+
+
+def print_few_seeds(console: Console, comparison: Comparison) -> None:
     """Prints what so few seeds can show, before they are run; nothing where there are enough, or not known yet."""
     if not comparison.chosen:
         return
-    if isinstance(comparison, ComparisonOverTasks):
-        plans = [each.plan for each in comparison.comparisons.values()]
-    else:
-        plans = [comparison.plan]
+    plans = [part.plan for part in comparison.parts.values()]
     found = (sentence for plan in plans for sentence in few_seeds(plan.seeds, len(plan.candidates)))
     for sentence in dict.fromkeys(found):
         console.print(Text(sentence, style="yellow"))
@@ -238,65 +239,6 @@ def print_numbers(console: Console, size: Numbers) -> None:
     console.print(
         f"planned: {numbers.count(size.trials, 'trial')} and {numbers.count(size.seeds, 'seed')} of each candidate, "
         f"about {numbers.duration(size.seconds)} from now",
-        markup=False,
-        highlight=False,
-    )
-
-
-def _print_time(console: Console, comparison: PlannedComparison, size: Numbers | None) -> None:
-    """Prints what is known of how long commands take."""
-    if size is not None:
-        words = f"By what has run already, about {numbers.duration(size.seconds)}, apart from that."
-    elif comparison.budget is not None and not comparison.chosen:
-        words = (
-            f"These are the fewest. How many fit into {numbers.duration(comparison.budget.seconds)} is chosen when "
-            "each candidate has run once."
-        )
-    else:
-        return
-    console.print(words, markup=False, highlight=False)
-
-
-def print_commands(console: Console, plan: Plan, commands: list[str], timeout: float | None, jobs: int) -> None:
-    """Prints what a comparison of commands would run.
-
-    Args:
-        console: where to.
-        plan: what would run.
-        commands: the first of each candidate, to be pasted.
-        timeout: seconds after which a trial has failed.
-        jobs: how many run at the same time.
-    """
-    _print_candidates(console, plan)
-    console.print("\nThe first of each:", highlight=False)
-    for command in commands:
-        console.print(Text(command), soft_wrap=True)
-    most = "without a time-out"
-    if timeout is not None:
-        most = f"at most {numbers.duration(timeout * plan.total_trials / jobs)}"
-    console.print(
-        f"\n{plan.task}: {numbers.count(plan.total_trials, 'trial')}, final runs on "
-        f"{numbers.count(plan.seeds, 'fresh seed')}; {jobs} at a time, {most}. Nothing was run.",
-        markup=False,
-        highlight=False,
-    )
-
-
-def print_plan(console: Console, plan: Plan, seconds: float, jobs: int) -> None:
-    """Prints what a comparison would run, and for how long.
-
-    Args:
-        console: where to.
-        plan: what would run.
-        seconds: estimate of the whole, as it is now measured.
-        jobs: worker processes.
-    """
-    _print_candidates(console, plan)
-    seeds = numbers.count(plan.seeds, "fresh seed")
-    console.print(
-        f"\n{plan.task}: {numbers.count(plan.total_trials, 'trial')} of {plan.budget or 0:,} sample-gradients, "
-        f"final runs on {seeds};\nabout {numbers.duration(seconds)} with {numbers.count(jobs, 'worker')}. "
-        "Nothing was run.",
         markup=False,
         highlight=False,
     )

@@ -2,10 +2,10 @@
 
 import re
 
-from trimtab.compare.phrases import listed
 from trimtab.compare.result import ALPHA, CandidateResult, ComparisonResult
 from trimtab.report.numbers import count, significant
 from trimtab.report.objective import better, costs, shown_interval
+from trimtab.study.phrases import listed
 
 
 def task_facts(result: ComparisonResult) -> list[tuple[str, str]]:

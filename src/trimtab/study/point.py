@@ -1,12 +1,13 @@
 """A point: one trial of a study's design."""
 
 from dataclasses import dataclass, field
-from typing import Literal, Self, TypeAlias
+from typing import Literal, Self, TypeAlias, get_args
 
 from trimtab.study.tunable import Tunables, Value
 
-Phase: TypeAlias = Literal["measure", "tune", "final"]
-"""What a trial is for: what runs cost, which no store sees; which settings are best; how good they are."""
+Phase: TypeAlias = Literal["check", "measure", "tune", "final"]
+"""What a trial is for: whether it can run, and what that takes, which no store sees; which settings are best; how good
+they are."""
 
 
 @dataclass(frozen=True)
@@ -51,5 +52,5 @@ class Point:
         """Builds a point, without its ranges, from its key and what else is known of it."""
         problem, phase, rest = key.split("/", 2)
         candidate, _, index = rest.rpartition("/")
-        named: dict[str, Phase] = {"measure": "measure", "tune": "tune", "final": "final"}
+        named: dict[str, Phase] = {name: name for name in get_args(Phase)}
         return cls(problem, named[phase], candidate, int(index), settings, seed)

@@ -11,9 +11,9 @@ import pytest
 
 from tests.compare.test_comparison import Recorder
 from tests.lab.test_process import gone, wait_for
+from trimtab.catalog.command_candidates import named_commands
 from trimtab.compare.budget import Budget
 from trimtab.compare.command.comparison import CommandComparison
-from trimtab.compare.command.reading import named_commands
 from trimtab.compare.comparison import load_result
 from trimtab.compare.deadline import Deadline
 from trimtab.study.errors import InputError, StudyMismatchError

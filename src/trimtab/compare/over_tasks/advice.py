@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trimtab.compare.cautions import FEW_SEEDS
-from trimtab.compare.phrases import NAMED, either, listed
 from trimtab.compare.result import CandidateResult, ComparisonResult
+from trimtab.study.phrases import NAMED, either, listed
 
 
 @dataclass(frozen=True)

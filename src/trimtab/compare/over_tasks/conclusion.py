@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from trimtab.compare.over_tasks.advice import advise
 from trimtab.compare.over_tasks.result import CandidateProfile
-from trimtab.compare.phrases import listed
 from trimtab.compare.result import CandidateResult, ComparisonResult
+from trimtab.study.phrases import listed
 
 
 def conclude(

@@ -15,19 +15,9 @@ from trimtab.lab.adapters.common import check_batch, check_sampler, evaluating, 
 from trimtab.lab.adapters.sample_losses import SAME
 from trimtab.lab.adapters.trainer_losses import TrainerLosses
 from trimtab.lab.randomness import OwnedRandomness
-from trimtab.lab.task import (
-    Batch,
-    Evaluation,
-    Metric,
-    Split,
-    Task,
-    map_tensors,
-    samples_in,
-    select,
-    take_rows,
-    to_device,
-)
+from trimtab.lab.task import Batch, Task, map_tensors, samples_in, select, take_rows, to_device
 from trimtab.study.errors import InputError
+from trimtab.study.metric import Evaluation, Metric, Split
 
 if TYPE_CHECKING:
     from transformers import Trainer

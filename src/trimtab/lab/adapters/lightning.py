@@ -18,8 +18,9 @@ from trimtab.lab.adapters.common import check_batch, check_sampler, halves, map_
 from trimtab.lab.adapters.module_checks import check_hooks, check_optimizers, overrides
 from trimtab.lab.adapters.module_losses import GivenLosses, ModuleLosses
 from trimtab.lab.randomness import OwnedRandomness
-from trimtab.lab.task import Batch, Evaluation, Metric, Split, Task, samples_in, take_rows
+from trimtab.lab.task import Batch, Task, samples_in, take_rows
 from trimtab.study.errors import InputError
+from trimtab.study.metric import Evaluation, Metric, Split
 
 Data: TypeAlias = Any
 """A ``LightningDataModule``, or ``DataLoader``s for training, validation and, if there is one, the test."""

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import TensorDataset
 
-from trimtab.lab.task import Batch, Metric, Task
+from trimtab.lab.task import Batch, Task
 from trimtab.lab.tasks.digits import digit_images
 from trimtab.lab.tasks.seeding import seeded
+from trimtab.study.metric import Metric
 
 CELLS, SIDE = 3, 8
 BACKGROUND, CLASSES = 10, 11

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from trimtab.lab.task import Metric
 from trimtab.lab.tasks.classification import Classification
 from trimtab.lab.tasks.seeding import seeded
 from trimtab.lab.tasks.splits import stratified_split, subsets
+from trimtab.study.metric import Metric
 
 
 class Digits(Classification):

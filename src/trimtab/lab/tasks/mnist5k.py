@@ -8,12 +8,12 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from trimtab.lab.task import Metric
 from trimtab.lab.tasks.classification import Classification
 from trimtab.lab.tasks.idx import read_idx
 from trimtab.lab.tasks.seeding import seeded
 from trimtab.lab.tasks.splits import stratified_split, subsets
 from trimtab.study.errors import InputError
+from trimtab.study.metric import Metric
 
 SIDE, CLASSES = 28, 10
 

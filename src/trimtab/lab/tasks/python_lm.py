@@ -8,11 +8,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trimtab.lab.task import Batch, Metric, Task
+from trimtab.lab.task import Batch, Task
 from trimtab.lab.tasks.corpus import python_excerpt, regions, windows
 from trimtab.lab.tasks.seeding import seeded
 from trimtab.lab.tasks.transformer import ByteTransformer
 from trimtab.study.errors import InputError
+from trimtab.study.metric import Metric
 
 VALIDATION_WINDOWS, TEST_WINDOWS = 128, 512
 

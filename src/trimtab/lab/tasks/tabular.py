@@ -8,9 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trimtab.lab.task import Batch, Evaluation, Metric, Split, Task
+from trimtab.lab.task import Batch, Task
 from trimtab.lab.tasks.seeding import seeded
 from trimtab.lab.tasks.splits import Rows, stratified_split, subsets
+from trimtab.study.metric import Evaluation, Metric, Split
 
 
 class BreastCancer(Task):

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzzing import fuzz
-from trimtab.compare.command import file_metric as module
-from trimtab.compare.command.file_metric import file_metric
-from trimtab.compare.command.metric import MetricError
+from trimtab.lab.commands import file_metric as module
+from trimtab.lab.commands.file_metric import file_metric
+from trimtab.lab.commands.metric import MetricError
 from trimtab.study.errors import InputError
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from trimtab.compare.command.splitting import partition_outside_brackets, split_outside_brackets
+from trimtab.lab.commands.splitting import partition_outside_brackets, split_outside_brackets
 
 
 @pytest.mark.parametrize(

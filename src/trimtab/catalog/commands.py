@@ -1,14 +1,13 @@
 """Candidates of a comparison of commands: names of the user's own, each with a command and its ranges."""
 
 import hashlib
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from trimtab.compare.command.ranges import Tune, parse_range, range_text
-from trimtab.compare.command.template import Command, Template, pointing
+from trimtab.catalog.ranges import Tune, parse_range, range_text
+from trimtab.lab.commands.template import Command, Template, pointing
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.suggestions import nearest
 from trimtab.study.tunable import Choice, Settings, Tunables, Value
@@ -19,8 +18,22 @@ NAME_PLACES = ("optimizer", "candidate")
 TRIAL_PLACES = ("seed", "trial", "out")
 """Places that differ from trial to trial."""
 
-_CODE = (".py", ".sh", ".yaml", ".yml", ".toml", ".ini", ".cfg")
-_LARGEST_FILE = 1 << 20
+
+@dataclass(frozen=True)
+class Filled:
+    """A command with its settings.
+
+    Args:
+        command: with places.
+        settings: what they are filled with, those aside that differ from trial to trial.
+    """
+
+    command: Command
+    settings: dict[str, Value]
+
+    def values(self, *, seed: int, trial: str, out: str) -> dict[str, Value]:
+        """Returns what all places are filled with."""
+        return {**self.settings, "seed": seed, "trial": trial, "out": out}
 
 
 @dataclass(frozen=True)
@@ -65,15 +78,14 @@ class CommandCandidate:
         """Returns all settings that the command is filled with."""
         return {**dict(self.fixed), **tuned}
 
-    def values(self, tuned: Settings, *, seed: int, trial: str, out: str) -> dict[str, Value]:
-        """Returns what the places of the command are filled with."""
-        names: dict[str, Value] = dict.fromkeys(NAME_PLACES, self.label)
-        return {**names, **self.settings(tuned), "seed": seed, "trial": trial, "out": out}
+    def build(self, tuned: Settings) -> "Filled":
+        """Returns the command with its settings."""
+        return Filled(self.command, {**dict.fromkeys(NAME_PLACES, self.label), **self.settings(tuned)})
 
     def code(self, tuned: Settings, total_steps: int | None = None) -> str:  # noqa: ARG002 - its own affair
         """Returns a line to paste; three significant digits are more than tuning resolves."""
         short = {name: float(f"{value:.3g}") if isinstance(value, float) else value for name, value in tuned.items()}
-        return self.command.shown(self.values(short, seed=0, trial="best", out="best"))
+        return self.command.shown(self.build(short).values(seed=0, trial="best", out="best"))
 
     def definition(self) -> dict[str, Any]:
         """Returns plain values that may not change when a comparison goes on; :meth:`from_definition` reads them."""
@@ -144,7 +156,7 @@ def _candidate(label: str, command: Command, tunes: Sequence[Tune]) -> CommandCa
             fixed[name] = found.values[0]
         else:
             ranges[name] = text
-    files = {str(path): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in files_of_code(command)}
+    files = {str(path): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in command.files()}
     candidate = CommandCandidate(label, command, tuple(ranges.items()), tuple(fixed.items()), tuple(files.items()))
     _check_formats(candidate)
     return candidate
@@ -198,12 +210,4 @@ def _check_formats(candidate: CommandCandidate) -> None:
     count = max((len(t.values) for t in tunables.values() if isinstance(t, Choice)), default=2)
     for index in range(count):
         tuned = {name: tunable.at(index / count) for name, tunable in tunables.items()}
-        candidate.command.arguments(candidate.values(tuned, seed=0, trial="trial", out="out"))
-
-
-def files_of_code(command: Command) -> list[Path]:
-    """Returns the program's own files: words of the command that are small files of code or configuration."""
-    words = command.words()
-    modules = [f"{after.replace('.', '/')}.py" for word, after in itertools.pairwise(words) if word == "-m"]
-    paths = [Path(word.strip("'\"")) for word in (*words, *modules)]
-    return [p for p in paths if p.suffix in _CODE and p.is_file() and p.stat().st_size <= _LARGEST_FILE]
+        candidate.command.arguments(candidate.build(tuned).values(seed=0, trial="trial", out="out"))

@@ -4,26 +4,15 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trimtab.compare.command.candidate import (
-    NAME_PLACES,
-    TRIAL_PLACES,
-    CommandCandidate,
-    command_candidates,
-    files_of_code,
-)
-from trimtab.compare.command.file_metric import FileMetric, file_metric
-from trimtab.compare.command.metric import CommandMetric
-from trimtab.compare.command.output_metric import output_metric
-from trimtab.compare.command.ranges import parse_tunes
-from trimtab.compare.command.splitting import partition_outside_brackets, split_outside_brackets
-from trimtab.compare.command.template import Command, pointing
-from trimtab.compare.phrases import listed
+from trimtab.catalog.commands import NAME_PLACES, TRIAL_PLACES, CommandCandidate, command_candidates
+from trimtab.catalog.ranges import parse_tunes
+from trimtab.lab.commands.file_metric import FileMetric
+from trimtab.lab.commands.problem import CommandProblem
+from trimtab.lab.commands.splitting import partition_outside_brackets, split_outside_brackets
+from trimtab.lab.commands.template import Command, pointing
 from trimtab.study.checks import check_text, check_texts
 from trimtab.study.errors import Faults, InputError
-from trimtab.study.tunable import LogUniform, Uniform
-
-RATE_NAMES = ("lr", "learning_rate", "learningrate", "rate")
-"""Settings that are taken for the learning rate, whose effect the report draws."""
+from trimtab.study.phrases import listed
 
 
 def named_commands(names: str | None, own: Sequence[str]) -> dict[str, str]:
@@ -58,31 +47,20 @@ def named_commands(names: str | None, own: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def metric_of(pattern: str | None, file: str | None, name: str | None) -> CommandMetric:
-    """Returns where the number is looked for that candidates are compared by."""
-    if (pattern is None) == (file is None):
-        raise InputError(
-            "a command needs a metric to be compared by: either --metric val_loss (or a regular expression), which is "
-            "looked for in its output, or --metric-file {out}/metrics.json:val.loss"
-        )
-    return output_metric(pattern, name) if pattern is not None else file_metric(file or "", name)
+def commands_of(problem: CommandProblem, own: Mapping[str, str]) -> dict[str, Command]:
+    """Returns label to command.
 
+    Args:
+        problem: has the command that candidates share, if they do.
+        own: label to a command of its own, or to nothing.
 
-def commands_of(
-    command: str | None, candidates: str | Sequence[str] | Mapping[str, str], shell: bool
-) -> dict[str, Command]:
-    """Returns label to command."""
-    if isinstance(candidates, Mapping):
-        check_texts("candidates", [*candidates, *candidates.values()])
-        own = dict(candidates)
-    else:
-        if not isinstance(candidates, str):
-            check_texts("candidates", candidates)
-        own = named_commands(candidates if isinstance(candidates, str) else ",".join(candidates), [])
+    Raises:
+        InputError: a candidate has no command, or the shared one serves nobody or cannot tell candidates apart.
+    """
     if not own:
         raise InputError("no candidates were given; an example is --candidates adamw,lion,sgd")
     sharing = [name for name, text in own.items() if not text]
-    shared = None if command is None else Command(command, shell)
+    shared = problem.command
     if shared is None and sharing:
         raise InputError(f"there is no command for {', '.join(sharing)}: give one with --command")
     if shared is not None and not sharing:
@@ -92,14 +70,22 @@ def commands_of(
             f"{', '.join(sharing)} would all run the same command: {shared.text}\n"
             "Put {optimizer} where the candidate's name belongs, or give candidates their own commands"
         )
-    commands = {label: Command(text, shell) if text else shared for label, text in own.items()}
+    commands = {label: Command(text, problem.shell) if text else shared for label, text in own.items()}
     return {label: found for label, found in commands.items() if found is not None}
 
 
-def candidates_of(
-    commands: Mapping[str, Command], tune: Sequence[str], *, unseeded: bool
-) -> tuple[CommandCandidate, ...]:
-    """Returns the candidates with their ranges, after a look at what their commands need."""
+def candidates_of(problem: CommandProblem, own: Mapping[str, str], tune: Sequence[str]) -> tuple[CommandCandidate, ...]:
+    """Returns the candidates with their ranges, after a look at what their commands need.
+
+    Args:
+        problem: what they are candidates of.
+        own: label to a command of its own, or to nothing.
+        tune: ranges as they are typed.
+
+    Raises:
+        InputError: something cannot be; the message names the place and the remedy.
+    """
+    commands = commands_of(problem, own)
     faults = Faults()
     with faults:
         tunes = parse_tunes(tune)
@@ -109,8 +95,9 @@ def candidates_of(
         sharing.setdefault(command.text, []).append(label)
     for labels in sharing.values():
         with faults:
-            _check_command(listed(labels), commands[labels[0]], unseeded=unseeded)
+            _check_command(listed(labels), commands[labels[0]], unseeded=problem.unseeded)
     faults.raise_any()
+    _check_places(problem, candidates)
     return candidates
 
 
@@ -124,8 +111,9 @@ def _check_command(labels: str, command: Command, *, unseeded: bool) -> None:
         _check_program(labels, command)
 
 
-def check_places(metric: CommandMetric, candidates: Sequence[CommandCandidate]) -> None:
+def _check_places(problem: CommandProblem, candidates: Sequence[CommandCandidate]) -> None:
     """Checks that what the path of a file of metrics is filled with is known."""
+    metric = problem.found
     if not isinstance(metric, FileMetric):
         return
     for candidate in candidates:
@@ -143,18 +131,3 @@ def _check_program(labels: str, command: Command) -> None:
     is_script = Path(program).name.startswith("python") and script.endswith(".py") and "{" not in script
     if is_script and not Path(script).is_file():
         raise InputError(f"{labels}: there is no file {script}: {command.text}")
-
-
-def name_of(command: Command) -> str:
-    """Returns what a comparison of this command is called: its script, or else its program."""
-    files = files_of_code(command)
-    return files[0].stem if files else Path(command.words()[0]).name
-
-
-def rate_of(candidates: Sequence[CommandCandidate]) -> str | None:
-    """The setting whose effect is drawn: the learning rate, or else the first that has a range."""
-    tuned = [(name, t) for candidate in candidates for name, t in candidate.tunables.items()]
-    for name, _ in tuned:
-        if name.lower().replace("-", "_") in RATE_NAMES:
-            return name
-    return next((name for kind in (LogUniform, Uniform) for name, t in tuned if isinstance(t, kind)), None)

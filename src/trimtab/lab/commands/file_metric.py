@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trimtab.compare.command.metric import MetricError
-from trimtab.compare.command.template import Template
+from trimtab.lab.commands.metric import MetricError
+from trimtab.lab.commands.template import Template
 from trimtab.study.checks import check_text
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import Value

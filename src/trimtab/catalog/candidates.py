@@ -3,7 +3,9 @@
 It is written as an expression: ``lion``, ``adamw(weight_decay=0.1)``, ``clip(lion)``; several are separated by commas.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -54,9 +56,9 @@ class Candidate:
         """Returns all settings that the optimizer is built with."""
         return self.expression.settings(tuned)
 
-    def optimizer(self, model: nn.Module, tuned: Settings) -> torch.optim.Optimizer:
-        """Builds the optimizer for a model."""
-        return self.expression.build(model, tuned)
+    def build(self, tuned: Settings) -> Callable[[nn.Module], torch.optim.Optimizer]:
+        """Returns what makes the optimizer for a model."""
+        return partial(self.expression.build, tuned=tuned)
 
     def definition(self) -> dict[str, Any]:
         """Returns nothing: the label says all."""

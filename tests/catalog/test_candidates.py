@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from trimtab.compare.candidate import parse_candidates
+from trimtab.catalog.candidates import parse_candidates
 from trimtab.study.errors import InputError
 
 

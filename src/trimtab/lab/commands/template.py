@@ -4,13 +4,18 @@
 """
 
 import functools
+import itertools
 import re
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 
 from trimtab.study.checks import check_flag, check_text
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import Settings, Value
+
+_CODE = (".py", ".sh", ".yaml", ".yml", ".toml", ".ini", ".cfg")
+_LARGEST_FILE = 1 << 20
 
 _PIECE = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_]\w*)(?::(?P<form>[^{}]*))?\}|(?P<stray>[{}])")
 
@@ -143,6 +148,13 @@ class Command:
         if self.shell:
             return tuple(self.text.split())
         return tuple(word.text for word in self._arguments)
+
+    def files(self) -> list[Path]:
+        """Returns the program's own files: words that are small files of code or configuration."""
+        words = self.words()
+        modules = [f"{after.replace('.', '/')}.py" for word, after in itertools.pairwise(words) if word == "-m"]
+        paths = [Path(word.strip("'\"")) for word in (*words, *modules)]
+        return [p for p in paths if p.suffix in _CODE and p.is_file() and p.stat().st_size <= _LARGEST_FILE]
 
     def arguments(self, values: Settings) -> list[str]:
         """Returns what the program is started with."""

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzzing import fuzz
-from trimtab.compare.command.metric import MetricError
-from trimtab.compare.command.output_metric import output_metric
+from trimtab.lab.commands.metric import MetricError
+from trimtab.lab.commands.output_metric import output_metric
 from trimtab.study.errors import InputError
 
 

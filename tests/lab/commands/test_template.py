@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from trimtab.compare.command.template import Command, Template
+from trimtab.lab.commands.template import Command, Template
 from trimtab.study.errors import InputError
 
 ECHO = f"{sys.executable} -c 'import sys; print(sys.argv[1:])'"

@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trimtab.compare.command.metric import MetricError
-from trimtab.compare.command.printed_number import (
+from trimtab.lab.commands.metric import MetricError
+from trimtab.lab.commands.printed_number import (
     UnclearNumberError,
     begins_number,
     continuation,

@@ -1,15 +1,17 @@
-"""How trials are run, and where their outcomes are kept."""
+"""What can be chosen of a comparison, whatever its problems are."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import optuna
 from optuna.pruners import BasePruner
 
+from trimtab.compare.budget import parse_duration
 from trimtab.lab.devices import usable_device, visibilities
-from trimtab.study.checks import MANY_WORKERS, check_text, check_whole
+from trimtab.study.checks import MANY, MANY_WORKERS, check_path, check_text, check_texts, check_whole
 from trimtab.study.contact import Contact
 from trimtab.study.database import Location, parse_url, shown
 from trimtab.study.errors import Faults, InputError, StoreAwayError, StoreUnreachableError
@@ -47,39 +49,69 @@ def chosen_reference(labels: list[str], wanted: str | None) -> str:
 
 
 @dataclass(frozen=True)
-class Running:
-    """How trials are run, and where their outcomes are kept.
+class Options:
+    """How large a comparison is, how its trials are run, and where their outcomes are kept.
 
     Args:
-        pruner: gives up hopeless tuning trials: ``"median"``, ``"successive-halving"`` or none.
+        out: directory of the study, ``runs/<name of the problem>`` by default; made if missing, gone on with if it
+            holds this study.
+        trials: quasi-random settings tried for each candidate; 16 by default, or as many as fit the budget.
+        seeds: fresh seeds of the final runs; the problem's own number by default, or as many as fit the budget.
+        steps: length of a run in steps of the problem's own; as long as usual by default.
+        budget: wall-clock time for all of it, such as ``"20m"`` or ``"1h30m"``, for which trials and seeds are chosen.
+        tune: ranges, such as ``"lr=1e-4..1e-1:log"``, ``"batch=16,32"`` and ``"lion.lr=1e-5..1e-2:log"``.
+        reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
+        pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``. What is pruned then depends
+            on the order in which trials finish, so that two runs of one comparison may differ.
         jobs: worker processes; one a core by default, or one a CUDA device. With Ray, trials at once; as many as the
             cluster has CPUs, or CUDA devices.
-        store: SQLAlchemy URL of the database that keeps the outcomes; a file in the output directory by default.
+        store: SQLAlchemy URL of the database that keeps the results, which processes on several machines can share; a
+            file in ``out`` by default.
         limits: how long processes that share a store wait for each other and for the database.
-        executor: ``"local"`` or ``"ray"``.
+        executor: where trials run: ``"local"``, in processes on this machine, or ``"ray"``.
         ray_address: of a Ray cluster that runs already; by default Ray is started on this machine.
-        device: where models and batches are: ``"cpu"``, ``"cuda"`` (workers share out all that there are), ``"cuda:1"``
-            or ``"mps"``.
+        device: where models and batches are: ``"cpu"``, ``"cuda"``, of which every worker sees one device alone,
+            ``"cuda:1"`` or ``"mps"``. A command is shown its device by ``CUDA_VISIBLE_DEVICES``, and uses it or not.
 
     Raises:
         InputError: one of them cannot be.
     """
 
-    pruner: str | None
-    jobs: int | None
-    store: str | None
-    limits: Limits | None
-    executor: str
-    ray_address: str | None
+    out: str | Path | None = None
+    trials: int | None = None
+    seeds: int | None = None
+    steps: int | None = None
+    budget: str | None = None
+    tune: Sequence[str] = ()
+    reference: str | None = None
+    pruner: str | None = None
+    jobs: int | None = None
+    store: str | None = None
+    limits: Limits | None = None
+    executor: str = "local"
+    ray_address: str | None = None
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name in ("pruner", "executor", "ray_address", "device"):
+        if self.out is not None:
+            check_path("out", self.out)
+        for name in ("budget", "pruner", "executor", "ray_address", "device"):
             if getattr(self, name) is not None:
                 check_text(name, getattr(self, name))
+        check_texts("tune", self.tune)
         if self.limits is not None and not isinstance(self.limits, Limits):
             raise InputError(f"limits={self.limits!r}: Limits are needed")
+        self._check_values()
+
+    def _check_values(self) -> None:
         faults = Faults()
+        for name in ("trials", "seeds", "steps"):
+            with faults:
+                if getattr(self, name) is not None:
+                    check_whole(name, getattr(self, name), most=None if name == "steps" else MANY)
+        with faults:
+            if self.budget is not None:
+                parse_duration(self.budget)
         with faults:
             if self.pruner is not None and self.pruner not in PRUNERS:
                 raise InputError(f"pruner={self.pruner!r}: {nearest(self.pruner, PRUNERS)}")

@@ -1,6 +1,6 @@
 import pytest
 
-from trimtab.compare.phrases import distinct, either, listed, rounded
+from trimtab.study.phrases import distinct, either, listed, rounded
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzzing import fuzz
-from trimtab.compare.command.printed_number import (
+from trimtab.lab.commands.printed_number import (
     UnclearNumberError,
     begins_number,
     continuation,

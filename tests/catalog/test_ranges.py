@@ -1,6 +1,6 @@
 import pytest
 
-from trimtab.compare.command.ranges import parse_range, parse_tunes, range_text
+from trimtab.catalog.ranges import parse_range, parse_tunes, range_text
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import Choice, LogUniform, Uniform
 

@@ -4,9 +4,9 @@ import re
 import pytest
 
 from trimtab.catalog import find
-from trimtab.compare.command.candidate import CommandCandidate, command_candidates
-from trimtab.compare.command.ranges import parse_tunes
-from trimtab.compare.command.template import Command
+from trimtab.catalog.commands import CommandCandidate, command_candidates
+from trimtab.catalog.ranges import parse_tunes
+from trimtab.lab.commands.template import Command
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import Choice, LogUniform, Uniform
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzzing import fuzz
-from trimtab.compare.command.terminal import as_shown
+from trimtab.lab.commands.terminal import as_shown
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trimtab.compare.command.splitting import partition_outside_brackets
-from trimtab.compare.command.template import pointing
+from trimtab.lab.commands.splitting import partition_outside_brackets
+from trimtab.lab.commands.template import pointing
 from trimtab.study.checks import check_text, check_texts
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.tunable import Choice, LogUniform, Tunable, Uniform, Value

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from trimtab.compare.command.candidate import CommandCandidate
-from trimtab.compare.command.file_metric import file_metric
-from trimtab.compare.command.output_metric import output_metric
-from trimtab.compare.command.template import Command
-from trimtab.compare.command.work import CommandWork, trial_name
+from trimtab.catalog.commands import CommandCandidate
+from trimtab.lab.commands.file_metric import file_metric
+from trimtab.lab.commands.output_metric import output_metric
+from trimtab.lab.commands.problem import CommandWork, trial_name
+from trimtab.lab.commands.template import Command
 from trimtab.study.point import Point
 
 SCRIPT = """

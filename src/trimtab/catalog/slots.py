@@ -1,0 +1,113 @@
+"""Which candidates fit a problem: the one place that asks which slot it has."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+from trimtab.lab.problem import Filling, Problem
+from trimtab.study.checks import check_texts
+from trimtab.study.errors import InputError
+
+Given: TypeAlias = str | Sequence[str] | Mapping[str, str]
+"""Candidates as they are given: names, in one string or in several; a mapping gives names what is theirs."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What fills one kind of open part.
+
+    Args:
+        what: a candidate is, for messages.
+        read: makes candidates of what was given, for a problem, with ranges as they are typed.
+        restored: makes candidates again of labels and definitions.
+        default: who is compared where nobody is named; empty if somebody has to be.
+    """
+
+    what: str
+    read: Callable[[Problem | None, Given, Sequence[str]], tuple[Filling, ...]]
+    restored: Callable[[Sequence[str], Mapping[str, Any]], tuple[Filling, ...]]
+    default: str = ""
+
+
+def slot_of(problems: Sequence[Problem]) -> Slot:
+    """Returns the slot that problems have in common.
+
+    Raises:
+        InputError: they have different ones.
+    """
+    if not problems:  # none could be loaded; what candidates there are is looked at all the same
+        return SLOTS["optimizer"]
+    names = {problem.slot: problem.name for problem in problems}
+    if len(names) > 1:
+        found = " and ".join(f"{name} by {SLOTS[slot].what}" for slot, name in names.items())
+        raise InputError(f"{found} cannot be compared in one go: give them commands of their own")
+    return SLOTS[problems[0].slot]
+
+
+def candidates_for(problems: Sequence[Problem], given: Given | None, tune: Sequence[str] = ()) -> tuple[Filling, ...]:
+    """Returns candidates that fit problems.
+
+    Args:
+        problems: of one slot.
+        given: who is to be compared; the slot's usual ones by default.
+        tune: ranges as they are typed.
+
+    Raises:
+        InputError: problems have different slots, or candidates cannot be.
+    """
+    slot = slot_of(problems)
+    return slot.read(problems[0] if problems else None, slot.default if given is None else given, tune)
+
+
+def restored(slot: str, labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Filling, ...]:
+    """Returns candidates as they were when a study was written down."""
+    return SLOTS[slot].restored(labels, definitions)
+
+
+def in_one_string(given: Given) -> str:
+    """Returns names in one string with commas."""
+    if isinstance(given, str):
+        return given
+    check_texts("candidates", given)
+    return ",".join(given)
+
+
+def _optimizers(problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:  # noqa: ARG001 - any task
+    from trimtab.catalog.candidates import parse_candidates
+
+    if tune:
+        raise InputError(f"tune={list(tune)!r}: the ranges of optimizers are their own; see `trimtab show`")
+    return tuple(parse_candidates(in_one_string(given)))
+
+
+def _optimizers_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Filling, ...]:  # noqa: ARG001
+    from trimtab.catalog.candidates import parse_candidates
+
+    return tuple(parse_candidates(",".join(labels)))
+
+
+def _commands(problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:
+    from trimtab.catalog.command_candidates import candidates_of, named_commands
+    from trimtab.lab.commands.problem import CommandProblem
+
+    if isinstance(given, Mapping):
+        check_texts("candidates", [*given, *given.values()])
+        own = dict(given)
+    else:
+        own = named_commands(in_one_string(given), [])
+    return candidates_of(cast(CommandProblem, problem), own, tune)
+
+
+def _commands_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Filling, ...]:
+    from trimtab.catalog.commands import CommandCandidate
+
+    return tuple(CommandCandidate.from_definition(label, definitions[label]) for label in labels)
+
+
+SLOT_OF_KIND = {"task": "optimizer", "command": "command"}
+"""What stores of trimtab 0.1 say in the place of a slot."""
+
+SLOTS: Mapping[str, Slot] = {
+    "optimizer": Slot("optimizers", _optimizers, _optimizers_again, default="sgd,adamw,nadam,radam,lion,adabelief"),
+    "command": Slot("commands", _commands, _commands_again),
+}

@@ -1,0 +1,65 @@
+"""What a comparison writes into its store beside outcomes: what may not change, and what readers need."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from trimtab.compare.budget import Numbers
+from trimtab.compare.changes import manifest_changes, remedies
+from trimtab.lab.problem import EVALUATIONS
+from trimtab.study.database import shown
+from trimtab.study.errors import StudyMismatchError
+
+if TYPE_CHECKING:
+    from trimtab.compare.comparison import Comparison
+
+SEVERAL = "comparison over several tasks"
+"""The kind of a study over several problems, by which stores are told apart."""
+
+
+def manifest(comparison: "Comparison") -> dict[str, Any]:
+    """Returns what may not change when a study goes on; of several problems, the annotation has what is each's own."""
+    if not comparison.several:
+        return comparison.first.plan.manifest()
+    return {"kind": SEVERAL, "pruning": comparison.options.pruner, "evaluations": EVALUATIONS}
+
+
+def annotation(comparison: "Comparison", known: Mapping[str, Any], numbers: Numbers | None) -> dict[str, Any]:
+    """Returns what readers need beside the manifest, after taking over what others have chosen, or else ``numbers``.
+
+    Args:
+        comparison: the comparison.
+        known: what the store's annotation is.
+        numbers: of trials and seeds, to be chosen; ``None`` while there are none.
+
+    Raises:
+        StudyMismatchError: the store holds other numbers, candidates or problems of the same names.
+    """
+    if not comparison.several:
+        part = comparison.first
+        part.adopt(known)
+        if numbers is not None:
+            part.choose(numbers)
+        return part.annotation(known)
+    tasks: dict[str, Any] = dict(known.get("tasks", {}))
+    for name, part in comparison.parts.items():
+        there, own = tasks.get(name, {}), part.plan.manifest()
+        if changes := manifest_changes(there.get("manifest", own), own):
+            raise StudyMismatchError(
+                f"{shown(comparison.location)} holds trials on {name} as it was before, and new ones could not be "
+                f"compared with them: {'; '.join(changes)}. {remedies(comparison.location)}."
+            )
+        part.adopt(there)
+        if numbers is not None:
+            part.choose(numbers)
+        tasks[name] = {**part.annotation(there), "manifest": own}
+    first = comparison.first.plan
+    return {
+        "compared": list(comparison.parts),
+        "candidates": list(first.labels()),
+        "trials": first.trials if comparison.chosen else None,
+        "seeds": comparison.seeds,
+        "jobs": comparison.options.at_once,
+        "time": tasks[first.task]["time"],
+        "reference": comparison.reference,
+        "tasks": tasks,
+    }

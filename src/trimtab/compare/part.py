@@ -1,0 +1,132 @@
+"""One problem of a comparison: what is planned for it, and what its store has to say of it."""
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from trimtab.compare.budget import Budget, Numbers, starting_numbers, written
+from trimtab.compare.changes import definition_changes, remedies
+from trimtab.compare.options import Options
+from trimtab.compare.plan import Plan
+from trimtab.lab.devices import as_the_only_one, described
+from trimtab.lab.problem import Filling, Problem
+from trimtab.study.database import Location, shown
+from trimtab.study.environment import environment
+from trimtab.study.errors import StudyMismatchError
+from trimtab.study.facts import TaskFacts
+
+
+class Part:
+    """A problem with its plan.
+
+    Args:
+        problem: what is posed.
+        reference: how the command line names it; empty if it is there as an object.
+        fingerprint: changes when the file of the problem does.
+        candidates: what is compared.
+        kept: label of the candidate that verdicts compare with.
+        options: of the comparison.
+        budget: the time that all of it may take. With one, the plan's trials and seeds are the fewest, until they are
+            chosen.
+        location: where outcomes are kept.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        reference: str,
+        fingerprint: str,
+        candidates: tuple[Filling, ...],
+        *,
+        kept: str,
+        options: Options,
+        budget: Budget | None,
+        location: Location,
+    ) -> None:
+        counts = starting_numbers(budget, options.trials, problem.seeds if options.seeds is None else options.seeds)
+        self.problem, self.reference, self.budget, self.location = problem, reference, budget, location
+        self.chosen = budget is None
+        self.plan = Plan(
+            task=problem.name.replace("/", "-"),
+            task_fingerprint=fingerprint,
+            candidates=candidates,
+            trials=counts.trials,
+            seeds=counts.seeds,
+            budget=problem.budget(options.steps),
+            pruning=options.pruner,
+            definition={**problem.definition(), "device": as_the_only_one(options.device)},
+        )
+        self._kept, self._options = kept, options
+
+    @functools.cached_property
+    def facts(self) -> TaskFacts:
+        """What a reader has to know of the problem."""
+        return self.problem.facts(self.reference, self.plan.candidates)
+
+    def adopt(self, notes: Mapping[str, Any]) -> None:
+        """Takes over the numbers of trials and seeds that a store's notes say were chosen.
+
+        Raises:
+            StudyMismatchError: they are not those that were asked for, or were chosen for another budget.
+        """
+        trials = notes.get("trials")
+        if trials is None:
+            return
+        wanted: int | None = self.plan.trials
+        time, time_there = None, notes.get("time")
+        if self.budget is not None:
+            wanted, time = self.budget.trials, written(self.budget.seconds)
+        if wanted not in (None, trials) or (time is not None and time != time_there):
+            there = f"trials: {trials} there" + (f", planned for --budget {time_there}" if time_there else "")
+            here = f"{'as many as fit' if wanted is None else wanted} here" + (f", for --budget {time}" if time else "")
+            thing = "output directory" if self._options.store is None else "database"
+            raise StudyMismatchError(
+                f"{shown(self.location)} holds the results of another study ({there}, {here}). Go on with --trials "
+                f"{trials} --seeds {notes['seeds']}, or with more seeds; or choose another {thing}, or remove this one "
+                "to start again."
+            )
+        if self.budget is not None and not self.chosen:
+            self.choose(Numbers(trials, notes["seeds"] if self.budget.seeds is None else self.budget.seeds, 0.0))
+
+    def choose(self, numbers: Numbers) -> None:
+        """Plans with these numbers of trials and seeds, unless others are chosen already."""
+        if not self.chosen:
+            self.plan = replace(self.plan, trials=numbers.trials, seeds=numbers.seeds)
+            self.chosen = True
+
+    def annotation(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what a reader of the store needs beside the manifest.
+
+        Raises:
+            StudyMismatchError: what is known there is of other candidates.
+        """
+        time = None if self.budget is None else written(self.budget.seconds)
+        return {
+            "slot": self.problem.slot,
+            "candidates": list(self.plan.labels()),
+            "definitions": self._definitions(known.get("definitions", {})),
+            "trials": self.plan.trials if self.chosen else None,
+            "seeds": self.plan.seeds if self.chosen else None,
+            "time": known["time"] if known.get("trials") is not None else time,
+            "jobs": self._options.at_once,
+            "reference": self._kept,
+            "environment": {**environment(), "device": described(self._options.device)},
+            "task": self.facts.to_dict(),
+        }
+
+    def _definitions(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of all candidates that ever took part, so that none can come back as another one."""
+        ours = {c.label: json.loads(json.dumps(c.definition())) for c in self.plan.candidates}
+        changed: dict[str, list[str]] = {}
+        for label, definition in ours.items():
+            if changes := definition_changes(known.get(label, definition), definition):
+                changed.setdefault("; ".join(changes), []).append(label)
+        if changed:
+            words = ". ".join(f"{', '.join(labels)}: {changes}" for changes, labels in changed.items())
+            raise StudyMismatchError(
+                f"{shown(self.location)} holds trials of the same names from before a change, and new ones could not "
+                f"be compared with them. {words}. {remedies(self.location)}."
+            )
+        return {**known, **ours}

@@ -1,0 +1,64 @@
+"""From problems as they are given to problems that are loaded, checked and told apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
+from trimtab.lab.problem import Problem
+from trimtab.study.errors import Faults, InputError
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A problem of a comparison.
+
+    Args:
+        problem: the problem.
+        reference: how the command line names it; empty if it is there as an object.
+        fingerprint: changes when its file does.
+        source: the problem, or the reference by which workers load it.
+    """
+
+    problem: Problem
+    reference: str
+    fingerprint: str
+    source: Problem | str
+
+    @property
+    def name(self) -> str:
+        """The name under which results are kept."""
+        return self.problem.name.replace("/", "-")
+
+
+def posed_problems(given: Sequence[str | Problem]) -> list[Posed]:
+    """Loads and checks problems.
+
+    Raises:
+        InputError: there are none, one cannot be, or two have the same name.
+    """
+    if not isinstance(given, list | tuple) or not given:
+        raise InputError(f"problems={given!r}: at least one problem is needed")
+    faults, found = Faults(), list[Posed]()
+    for each in given:
+        with faults:
+            posed = _posed(each)
+            if any(posed.name == other.name for other in found):
+                raise InputError(
+                    f"{each} is a second problem with the name {posed.name}; results are kept under that name"
+                )
+            found.append(posed)
+    faults.raise_any()
+    return found
+
+
+def _posed(given: str | Problem) -> Posed:
+    if isinstance(given, Problem):
+        if not given.described:
+            raise InputError(
+                f"problems={given!r}: workers load it by themselves, so that its place is needed: path/to/file.py:name"
+            )
+        given.check(given.name)
+        return Posed(given, "", "", given)
+    problem = load_task(given)
+    problem.check(given)
+    return Posed(problem, given, task_fingerprint(given), absolute_reference(given))

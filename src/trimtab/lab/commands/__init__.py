@@ -1,0 +1,1 @@
+"""Commands as problems: what is run for a candidate, and where its number is found."""

@@ -1,0 +1,169 @@
+"""A problem: an experiment with one part left open, which a candidate fills.
+
+The open part is the problem's *slot*. A training task leaves the optimizer open, a command whatever it does with its
+arguments. What a study runs, keeps and draws does not depend on which it is.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from trimtab.lab.run import Run
+from trimtab.lab.trial import run_trial
+from trimtab.lab.work import NEEDED
+from trimtab.study.facts import TaskFacts
+from trimtab.study.metric import Metric
+from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
+from trimtab.study.trial import Reporter
+from trimtab.study.tunable import Settings, Tunables, Value
+
+EVALUATIONS = 20
+"""How often a run is evaluated after its start."""
+
+Build: TypeAlias = Any
+"""What a candidate fills the slot with, in the shape that the slot has."""
+
+
+class Filling(Protocol):
+    """A candidate: what fills a problem's slot, with some of its settings fixed and the others to be tuned."""
+
+    @property
+    def label(self) -> str:
+        """The name that tells it from the others."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """Its full name."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What it is, in a word."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """What it does, in a line."""
+        ...
+
+    @property
+    def tunables(self) -> Tunables:
+        """What is tuned."""
+        ...
+
+    def settings(self, tuned: Settings) -> dict[str, Value]:
+        """Returns all settings that it runs with."""
+        ...
+
+    def build(self, tuned: Settings) -> Build:
+        """Returns what the slot is filled with."""
+        ...
+
+    def code(self, tuned: Settings, total_steps: int | None = None) -> str:
+        """Returns the lines that use it in a run of so many steps, to be pasted."""
+        ...
+
+    def definition(self) -> dict[str, Any]:
+        """Returns plain values that may not change when a comparison goes on, beside its label."""
+        ...
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where runs take place.
+
+    Args:
+        directory: for what a trial leaves behind; made by who needs it.
+        device: where models and batches are, as workers call it.
+        threads: of a worker.
+        here: the current directory of the program, from which relative paths start.
+    """
+
+    directory: Path
+    device: str = "cpu"
+    threads: int = 1
+    here: Path = Path()
+
+
+class Problem(ABC):
+    """An experiment with one part left open.
+
+    Attributes:
+        name: how reports call it, and under which results are kept.
+        slot: which part is open.
+        metric: what is quoted.
+        seeds: fresh seeds for the final comparison.
+        timeout: seconds after which a run has failed; ``None`` for never.
+        described: whether :meth:`definition` says all that there is to it, so that an object will do, without a file.
+        in_steps: whether runs can be begun and stopped by us, in steps, so that a few of them tell what a run takes.
+        modules: what workers import sooner or later.
+    """
+
+    name: str
+    metric: Metric
+    slot: ClassVar[str]
+    seeds: int = 10
+    timeout: float | None = None
+    described: ClassVar[bool] = False
+    in_steps: ClassVar[bool] = True
+    modules: ClassVar[Sequence[str]] = NEEDED
+
+    @abstractmethod
+    def check(self, place: str) -> None:
+        """Looks at its parts, cheaply, before any long work starts.
+
+        Args:
+            place: where it comes from, for messages.
+
+        Raises:
+            InputError: something cannot work.
+        """
+
+    @abstractmethod
+    def facts(self, reference: str, candidates: Sequence[Filling]) -> TaskFacts:
+        """Returns what a reader has to know.
+
+        Args:
+            reference: how the command line names it.
+            candidates: who is compared.
+        """
+
+    def budget(self, steps: int | None) -> int | None:
+        """Returns what a run may use, in what its meter counts; ``None`` where a run is as long as it is.
+
+        Args:
+            steps: length of a run in steps of its own; as long as usual by default.
+
+        Raises:
+            InputError: ``steps`` cannot be.
+        """
+        raise NotImplementedError
+
+    def start(self, build: Build, *, seed: int, budget: int | None, place: Workplace) -> Run:
+        """Begins a run."""
+        raise NotImplementedError
+
+    def trial(self, build: Build, point: Point, *, budget: int | None, report: Reporter, place: Workplace) -> Outcome:
+        """Runs one trial from its beginning to its outcome."""
+
+        def make_run() -> Run:
+            return self.start(build, seed=point.seed, budget=budget, place=place)
+
+        return run_trial(make_run, evaluations=EVALUATIONS, test=point.final, report=report)
+
+    @property
+    def test_share(self) -> float:
+        """How long an evaluation on test data takes, times one on validation data."""
+        return 1.0
+
+    def definition(self) -> dict[str, Any]:
+        """Returns plain values that may not change when a comparison goes on, beside its name and its file."""
+        return {}
+
+    def preview(self, build: Build, point: Point, place: Workplace) -> str | None:  # noqa: ARG002 - most have none
+        """Returns what a trial would do as a line to paste, where there is one."""
+        return None
