@@ -22,11 +22,31 @@ from trimtab.lab.errors import (
 )
 from trimtab.lab.executor import LocalExecutor
 from trimtab.lab.lease import Limits
-from trimtab.lab.store import Store, read_store
+from trimtab.lab.store import Store as PlainStore
+from trimtab.lab.store import read_store
 from trimtab.lab.study import run_study
 from trimtab.lab.trial import Outcome
 
 QUICK = Limits(takeover=0.3)
+
+
+class Store(PlainStore):
+    """Asks again when the server has given it up, as a study does: on a busy machine that may be any time."""
+
+    def __getattribute__(self, name):
+        found = super().__getattribute__(name)
+        if name not in ("add", "claim", "finish", "release", "sync"):
+            return found
+
+        def persistently(*arguments):
+            for _ in range(20):
+                try:
+                    return found(*arguments)
+                except StoreAwayError:
+                    time.sleep(0.05)
+            return found(*arguments)
+
+        return persistently
 
 
 def done(loss=1.0):
