@@ -2,6 +2,7 @@
 
 import gc
 
+import hypothesis
 import pytest
 import torch
 
@@ -9,6 +10,9 @@ from tests.browser import browser  # noqa: F401 - a fixture
 from tests.new_process import go_on
 from tests.postgres import postgres  # noqa: F401 - a fixture
 from trimtab.testing import OptimizerConformance, saving
+
+hypothesis.settings.register_profile("tests", deadline=None)  # a busy machine is no fault of what is tested
+hypothesis.settings.load_profile("tests")
 
 LONG = (
     "test_examples",

@@ -24,9 +24,29 @@ from trimtab.study.executor import LocalExecutor
 from trimtab.study.lease import Limits
 from trimtab.study.outcome import Outcome
 from trimtab.study.running import run_study
-from trimtab.study.store import Store, read_store
+from trimtab.study.store import Store as PlainStore
+from trimtab.study.store import read_store
 
 QUICK = Limits(takeover=0.3)
+
+
+class Store(PlainStore):
+    """Asks again when the server has given it up, as a study does: on a busy machine that may be any time."""
+
+    def __getattribute__(self, name):
+        found = super().__getattribute__(name)
+        if name not in ("add", "claim", "finish", "release", "sync"):
+            return found
+
+        def persistently(*arguments):
+            for _ in range(20):
+                try:
+                    return found(*arguments)
+                except StoreAwayError:
+                    time.sleep(0.05)
+            return found(*arguments)
+
+        return persistently
 
 
 def done(loss=1.0):
