@@ -14,7 +14,7 @@ from pathlib import Path
 
 import sqlalchemy
 
-from trimtab.compare.comparison import load_result
+from trimtab.compare.stored import load_any
 from trimtab.study.errors import InputError
 from trimtab.study.lease import Limits
 from trimtab.study.store import Store, read_store
@@ -199,14 +199,15 @@ class Disturbed:
 
     def _manifest(self):
         """The plan's, from a comparison that is only made, not run."""
-        from trimtab import CommandComparison, Comparison
+        from trimtab import CommandProblem, Comparison
 
         if self.kind == "task":
             made = Comparison(self.arguments[0], CANDIDATES, self.out, trials=TRIALS, seeds=SEEDS)
         else:
             _, line, _, tune, _, metric, *_ = self.arguments
-            made = CommandComparison(line, CANDIDATES, tune=[tune], metric=metric, out=self.out, trials=TRIALS)
-        return made.plan.manifest()
+            problem = CommandProblem(line, metric=metric)
+            made = Comparison(problem, CANDIDATES, tune=[tune], out=self.out, trials=TRIALS)
+        return made.first.plan.manifest()
 
     def check(self, row, expected, allowed):
         """Adds what came of it to a row.
@@ -217,7 +218,7 @@ class Disturbed:
             allowed: exit codes that a process may end with.
         """
         self.watch()
-        found = findings(load_result(self.out, self.url))
+        found = findings(load_any(self.out, self.url))
         row.runs += 1
         row.trials += ALL
         row.rerun += self.started - ALL

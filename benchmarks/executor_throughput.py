@@ -17,9 +17,10 @@ from pathlib import Path
 import torch
 
 from trimtab.catalog.candidates import parse_candidates
-from trimtab.compare.plan import EVALUATIONS, Plan
+from trimtab.compare.plan import Plan
 from trimtab.compare.work import ComparisonWork
 from trimtab.lab.loading import load_task
+from trimtab.lab.problem import EVALUATIONS
 from trimtab.study.executor import LocalExecutor, threads_per_worker, usable_cores
 from trimtab.study.running import run_study
 from trimtab.study.store import Store

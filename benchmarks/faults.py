@@ -29,7 +29,7 @@ from disturbed import ALL, Disturbed, Row, execute, findings, kill, processes, w
 from rich.console import Console
 from rich.table import Table
 
-from trimtab.compare.comparison import load_result
+from trimtab.compare.stored import load_any
 from trimtab.study.environment import environment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,7 +56,7 @@ class Faults:
         """Findings of the undisturbed comparison."""
         calm = Disturbed(self.place / f"calm-{kind}", kind, seconds=0.0)
         assert calm.start().wait() == 0, (calm.directory / "output-0").read_text()
-        return findings(load_result(calm.out))
+        return findings(load_any(calm.out))
 
     def repeat(self, times):
         return range(max(1, round(times * self.scale)))

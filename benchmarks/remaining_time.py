@@ -16,7 +16,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from trimtab.compare.stored import load_result
+from trimtab.compare.stored import load_any
 from trimtab.study.ledger import Ledger
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
@@ -27,7 +27,7 @@ SEEDS = range(20)
 
 def recorded(directory):
     """Returns candidate to the outcomes of its tuning trials, and of its final runs."""
-    result = load_result(Path(directory))
+    result = load_any(Path(directory))
     return {
         candidate.label: tuple(
             [Outcome(t.status, t.loss, seconds=t.seconds) for t in result.trials if (t.candidate, t.phase) == which]

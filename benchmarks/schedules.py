@@ -59,7 +59,7 @@ def compared(task, directory):
     trials, seeds, steps = TASKS[task]
     comparison = Comparison(task, CANDIDATES, directory, trials=trials, seeds=seeds, steps=steps)
     console = Console()
-    with ProgressBars(console, lambda: seeds, sign=1, workers=comparison.running.at_once) as bars:
+    with ProgressBars(console, lambda: seeds, sign=1, workers=comparison.options.at_once) as bars:
         result = comparison.run(bars)
     print_summary(console, result, write_all(result, directory))
     return result

@@ -6,9 +6,10 @@ import threading
 import pytest
 
 from trimtab import Comparison
+from trimtab.compare import comparison as module
 from trimtab.compare.budget import Budget
-from trimtab.compare.comparison import load_result
 from trimtab.compare.prices import Price
+from trimtab.compare.stored import load_any
 from trimtab.compare.template import CLASS_NAME, write_template
 from trimtab.study.errors import CorruptStoreError, InputError, StudyMismatchError
 
@@ -50,7 +51,7 @@ def test_every_trial_is_run_and_found_again(finished):
     assert len(recorder.keys) == len(set(recorder.keys)) == recorder.total == 2 * (2 + 2)
     assert {trial.key for trial in result.trials} == set(recorder.keys)
     assert {trial.status for trial in result.trials} == {"complete"}
-    assert load_result(out) == result
+    assert load_any(out) == result
 
 
 def test_budgets_are_equal_and_only_final_runs_see_the_test_data(finished):
@@ -118,7 +119,7 @@ def test_another_study_is_refused_and_nothing_is_lost(finished, task, change, me
     out, result, _ = finished
     with pytest.raises(StudyMismatchError, match=re.escape(message)):
         comparison(task, out, **change).run()
-    assert load_result(out) == result
+    assert load_any(out) == result
 
 
 def test_an_edited_task_is_another_study(task, tmp_path):
@@ -137,7 +138,7 @@ def test_a_corrupt_store_is_named(finished, task, tmp_path):
     with pytest.raises(CorruptStoreError, match=r"study\.db cannot be read"):
         comparison(task, tmp_path).run()
     with pytest.raises(CorruptStoreError, match=r"study\.db cannot be read"):
-        load_result(tmp_path)
+        load_any(tmp_path)
 
 
 def test_a_candidate_that_diverges_is_shown_and_the_others_are_ranked(task, tmp_path):
@@ -166,10 +167,10 @@ def test_the_estimate_is_measured_on_the_workers_and_of_the_right_size(task, tmp
 def priced(monkeypatch, trial, first=0.0):
     """Lets every candidate take so long, instead of measuring it."""
 
-    def prices(self, store, executor, observer):
-        return [Price(c.label, True, trial, trial, first) for c in self.plan.candidates]
+    def prices(part, executor, known=()):
+        return [Price(c.label, True, trial, trial, first) for c in part.plan.candidates]
 
-    monkeypatch.setattr(Comparison, "prices", prices)
+    monkeypatch.setattr(module, "measured_prices", prices)
     monkeypatch.setattr(Budget, "spent", 0.0)
 
 
@@ -227,20 +228,21 @@ def test_a_budget_that_is_too_short_leaves_room_for_a_longer_one(task, tmp_path,
     with pytest.raises(InputError, match=r"(?s)budget=30s is too short.*Give --budget 1m40s\."):
         budgeted(task, tmp_path, "30s").run()
     with pytest.raises(StudyMismatchError, match="is not planned yet"):
-        load_result(tmp_path)
+        load_any(tmp_path)
     assert budgeted(task, tmp_path, "100s").run().protocol.trials == 6
 
 
 def test_processes_that_plan_at_once_agree(task, tmp_path, monkeypatch, postgres):
     """The second one measures something else, but the first has chosen meanwhile."""
-    priced(monkeypatch, 10.0)
     made = budgeted(task, tmp_path, store=postgres.url)
 
-    def slowly(self, store, executor, observer):
+    def slowly(part, executor, known=()):
+        priced(monkeypatch, 10.0)
         budgeted(task, tmp_path / "other", store=postgres.url).run()
-        return [Price(c.label, True, 1.0, 1.0) for c in self.plan.candidates]
+        return [Price(c.label, True, 1.0, 1.0) for c in part.plan.candidates]
 
-    monkeypatch.setattr(made, "prices", slowly.__get__(made))
+    monkeypatch.setattr(Budget, "spent", 0.0)
+    monkeypatch.setattr(module, "measured_prices", slowly)
     made_here = made.run().protocol
     assert (made_here.trials, made_here.seeds) == (6, 3)
 
@@ -289,7 +291,7 @@ def test_pruning_gives_up_tuning_trials_only(task, tmp_path):
 def test_a_comparison_in_a_database_is_the_comparison_in_a_directory(task, finished, postgres, tmp_path):
     _, expected, _ = finished
     result = comparison(task, tmp_path, store=postgres.url).run()
-    assert load_result(tmp_path, postgres.url) == result
+    assert load_any(tmp_path, postgres.url) == result
     assert [(t.key, t.loss, t.test_loss, t.curve) for t in result.trials] == [
         (t.key, t.loss, t.test_loss, t.curve) for t in expected.trials
     ]
@@ -322,6 +324,9 @@ def test_places_that_cannot_work_are_refused(task, tmp_path, arguments, message)
 
 
 def test_the_first_step_is_tried_with_the_length_that_was_asked_for(tmp_path):
-    Comparison("breast-cancer", "adamw+autolrs", tmp_path, steps=200)
+    options = {"trials": 1, "seeds": 1, "jobs": 1}
     with pytest.raises(InputError, match=r"100 steps, is too short: it needs 161 steps \(--steps\)"):
-        Comparison("breast-cancer", "adamw+autolrs", tmp_path)
+        Comparison("breast-cancer", "adamw+autolrs", tmp_path, **options).run()
+    with pytest.raises(InputError, match=r"adamw\+autolrs cannot take a step on breast-cancer: .*161 steps"):
+        Comparison("breast-cancer", "sgd,adamw+autolrs", tmp_path, **options).estimate()
+    assert Comparison("breast-cancer", "adamw+autolrs", tmp_path, steps=200, **options).estimate().trials == 1

@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+import trimtab.catalog
 import trimtab.compare
 from tests.fuzzing import (
     Call,
@@ -25,7 +26,7 @@ from tests.fuzzing import (
     texts,
     unclear,
 )
-from tests.study.test_fuzz import flag, optional, plain_text, seconds, whole
+from tests.lab.test_fuzz import optional, plain_text, seconds, whole
 from trimtab.catalog import entries
 from trimtab.catalog.candidates import parse_candidates
 from trimtab.catalog.command_candidates import named_commands
@@ -34,17 +35,13 @@ from trimtab.catalog.ranges import parse_range, parse_tunes, range_text
 from trimtab.cli import app
 from trimtab.compare.budget import parse_duration
 from trimtab.compare.building import build_comparison
-from trimtab.compare.command.comparison import CommandComparison
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.diagnosis import LONGEST, Diagnosis
 from trimtab.compare.frames import read
-from trimtab.compare.options import Running
-from trimtab.compare.over_tasks.comparison import ComparisonOverTasks, load_any
+from trimtab.compare.options import Options
 from trimtab.compare.plan import Plan
-from trimtab.compare.stored import load_result
+from trimtab.compare.stored import load_any
 from trimtab.compare.template import write_template
-from trimtab.lab.commands.file_metric import file_metric
-from trimtab.lab.commands.output_metric import output_metric
 from trimtab.lab.commands.template import Command, Template
 from trimtab.study.checks import MANY, MANY_WORKERS
 from trimtab.study.errors import InputError, NoStudyError
@@ -53,16 +50,6 @@ from trimtab.study.tunable import Choice, LogUniform, Uniform
 
 LINE = f"{sys.executable} -c 'print(1)' {{optimizer}} {{lr}} {{seed}}"
 ADAMW = tuple(parse_candidates("adamw"))
-COMMAND = {"command": LINE, "candidates": "adamw,lion", "metric": "loss", "tune": ["lr=1e-3..1:log"]}
-RUNNING = {
-    "pruner": None,
-    "jobs": None,
-    "store": None,
-    "limits": None,
-    "executor": "local",
-    "ray_address": None,
-    "device": "cpu",
-}
 PRUNERS = ("median", "successive-halving")
 limits = optional(lambda value: isinstance(value, Limits))
 
@@ -96,8 +83,8 @@ def template_in(path):
 
 
 def comparison(**given):
-    made = Comparison(**{"task": "digits", "candidates": "sgd(lr=0.1)", "trials": 1, **given})
-    assert made.plan.total_trials >= 1
+    made = Comparison(**{"problems": "digits", "candidates": "sgd(lr=0.1)", "trials": 1, **given})
+    assert made.first.plan.total_trials >= 1
     return made
 
 
@@ -116,65 +103,38 @@ def no_tasks(value):
 
 
 def over_tasks(**given):
-    made = ComparisonOverTasks(
-        **{"tasks": ["digits", "breast-cancer"], "candidates": "sgd(lr=0.1)", "trials": 1, **given}
-    )
+    made = Comparison(**{"problems": ["digits", "breast-cancer"], "candidates": "sgd(lr=0.1)", "trials": 1, **given})
     assert made.points({})
     return made
 
 
 BUILT = {
-    "tasks": [], "candidates": "adamw", "command": LINE, "own_commands": [], "steps": None, "seeds": None,
-    "takeover": 60.0, "patience": 60.0, "shared": {}, "for_commands": {"metric": "loss", "tune": ["lr=1e-3..1:log"]},
+    "problems": [], "candidates": "adamw", "command": LINE, "own_commands": [], "takeover": 60.0, "patience": 60.0,
+    "options": {"tune": ["lr=1e-3..1:log"]}, "for_commands": {"metric": "loss"},
 }  # fmt: skip
 
 CALLS = {
     "budget:parse_duration": Call(parse_duration, {}, {"text": unclear}),
     "frames:read": Call(read_task, {}, {"place": unclear, "task": never}),
-    "over_tasks.comparison:ComparisonOverTasks": Call(
-        over_tasks,
-        {},
-        {**SHARED, "reference": one_of("sgd(lr=0.1)"), "tasks": unclear, "candidates": unclear,
-         "trials": optional(whole(1, MANY)), "seeds": optional(whole(1, MANY)), "steps": optional(whole()),
-         "budget": unclear},
-    ),
-    "over_tasks.comparison:load_any": Call(load_any, {"out": "nowhere"}, {"out": never, "store": never}),
     "building:build_comparison": Call(
         build_comparison,
         BUILT,
-        {"tasks": no_tasks, "candidates": unclear, "command": unclear, "own_commands": unclear, "steps": not_given,
-         "seeds": optional(whole(1, MANY)), "takeover": seconds(0.1, 1e6),
-         "patience": seconds(0, float("inf"))},
+        {"problems": no_tasks, "candidates": unclear, "command": unclear, "own_commands": unclear,
+         "takeover": seconds(0.1, 1e6), "patience": seconds(0, float("inf"))},
     ),
-    "candidate:parse_candidates": Call(parse_candidates, {}, {"text": unclear}),
-    "command.comparison:CommandComparison": Call(
-        CommandComparison,
-        COMMAND,
-        {**SHARED, "command": unclear, "candidates": unclear, "tune": unclear, "metric": unclear,
-         "metric_file": optional(never), "metric_name": optional(plain_text), "maximize": flag,
-         "trials": optional(whole(1, MANY)), "seeds": optional(whole(1, MANY)), "budget": unclear,
-         "timeout": optional(seconds(0, 1e9)), "shell": flag, "unseeded": flag},
-    ),
-    "command.reading:named_commands": Call(
+    "catalog.candidates:parse_candidates": Call(parse_candidates, {}, {"text": unclear}),
+    "catalog.command_candidates:named_commands": Call(
         named_commands, {"names": "a", "own": []}, {"names": unclear, "own": unclear}
     ),
-    "command.output_metric:output_metric": Call(
-        output_metric, {"text": "loss"}, {"text": unclear, "name": optional(plain_text)}
-    ),
-    "command.file_metric:file_metric": Call(
-        file_metric, {"text": "{out}/a.json:b"}, {"text": unclear, "name": optional(plain_text)}
-    ),
-    "command.ranges:parse_tunes": Call(parse_tunes, {}, {"texts": unclear}),
-    "command.ranges:parse_range": Call(parse_range, {}, {"text": unclear}),
-    "command.ranges:range_text": Call(range_text, {}, {"tunable": never}),
-    "command.template:Template": Call(Template, {}, {"text": unclear}),
-    "command.template:Command": Call(Command, {"text": "a"}, {"text": unclear, "shell": flag}),
+    "catalog.ranges:parse_tunes": Call(parse_tunes, {}, {"texts": unclear}),
+    "catalog.ranges:parse_range": Call(parse_range, {}, {"text": unclear}),
+    "catalog.ranges:range_text": Call(range_text, {}, {"tunable": never}),
     "comparison:Comparison": Call(
         comparison,
         {},
-        {**SHARED, "reference": one_of("sgd(lr=0.1)"), "task": unclear, "candidates": unclear,
+        {**SHARED, "reference": one_of("sgd(lr=0.1)"), "problems": unclear, "candidates": unclear, "options": never,
          "trials": optional(whole(1, MANY)), "seeds": optional(whole(1, MANY)), "steps": optional(whole()),
-         "budget": unclear},
+         "budget": unclear, "tune": unclear},
     ),
     "diagnosis:Diagnosis": Call(
         Diagnosis,
@@ -188,42 +148,37 @@ CALLS = {
         {"task": unclear, "task_fingerprint": plain_text, "candidates": never, "trials": whole(1, MANY),
          "seeds": whole(1, MANY), "budget": optional(whole()), "pruning": optional(plain_text), "definition": unclear},
     ),
-    "running_options:Running": Call(
-        Running, RUNNING, {name: SHARED[name] for name in RUNNING}
-    ),
-    "stored:load_result": Call(load_result, {"out": "nowhere"}, {"out": never, "store": never}),
+    "options:Options": Call(Options, {}, {**SHARED, "seeds": optional(whole(1, MANY)), "steps": optional(whole()),
+                                          "budget": unclear, "tune": unclear}),
+    "stored:load_any": Call(load_any, {"out": "nowhere"}, {"out": never, "store": never}),
     "template:write_template": Call(template_in, {}, {"path": unclear}),
 }  # fmt: skip
 
 LEFT_OUT = {
     "made by trimtab alone, from what was checked": {
-        "candidate:Candidate", "command.candidate:CommandCandidate", "command.output_metric:OutputMetric",
-        "command.file_metric:FileMetric", "command.ranges:Tune", "command.work:CommandWork", "work:ComparisonWork",
-        "result:Interval", "result:Pair", "result:CandidateResult", "result:TrialResult", "result:TaskFacts",
+        "work:Work", "part:Part", "posing:Posed", "result:PacePoint",
+        "result:Interval", "result:Pair", "result:CandidateResult", "result:TrialResult",
         "result:Protocol", "result:ComparisonResult", "budget:Budget", "prices:Price", "budget:Numbers",
         "deadline:Deadline", "deadline:Smallest",
         "frames:Frames", "over_tasks.result:CandidateProfile", "over_tasks.result:ResultOverTasks",
-        "over_tasks.work:WorkOverTasks", "target:Target", "diagnosis_result:Measurement",
+        "target:Target", "diagnosis_result:Measurement",
         "diagnosis_result:DiagnosisResult", "bounds:Ranges", "cautions:Standing", "advice:Advice",
     },
     "called by trimtab alone, with objects of its own": {
         "analysis:analyse", "cautions:few_seeds", "cautions:late_rise", "cautions:warning", "conclusion:conclude",
-        "advice:advise", "phrases:listed", "phrases:either", "phrases:rounded", "phrases:distinct",
-        "over_tasks.advice:advise",
-        "pairs:between", "pairs:compared_pairs", "pairs:ranks", "command.candidate:command_candidates",
-        "command.candidate:files_of_code", "command.printed_number:begins_number",
-        "command.printed_number:is_progress_bar", "command.printed_number:read_number",
-        "command.printed_number:read_whole", "command.printed_number:continuation", "command.terminal:as_shown",
-        "command.splitting:split_outside_brackets", "command.splitting:partition_outside_brackets",
-        "command.template:pointing", "command.work:trial_name", "plan:check_label",
-        "running_options:chosen_reference", "stored:stored_result", "stored:stored_plan", "stored:analyse_stored",
-        "budget:written", "budget:starting_numbers", "prices:predicted_seconds", "fitting:fitting",
-        "shortfall:too_short", "shortfall:least_too_long", "shortfall:shown", "changes:manifest_change",
-        "changes:manifest_changes", "changes:definition_changes", "changes:remedies", "command.reading:metric_of",
-        "command.reading:commands_of", "command.reading:candidates_of", "command.reading:check_places",
-        "command.reading:name_of", "command.reading:rate_of", "over_tasks.comparison:directory_name",
-        "measuring:measure", "measuring:run_measurements", "over_tasks.analysis:analyse_over_tasks",
-        "over_tasks.conclusion:conclude", "diagnosis:measurement", "diagnosis:measured_steps",
+        "advice:advise", "over_tasks.advice:advise", "pairs:between", "pairs:compared_pairs", "pairs:ranks",
+        "plan:check_label", "options:chosen_reference", "stored:stored_result", "stored:stored_plan",
+        "stored:analyse_stored", "budget:written", "budget:starting_numbers", "prices:predicted_seconds",
+        "fitting:fitting", "shortfall:too_short", "shortfall:least_too_long", "shortfall:shown",
+        "changes:manifest_change", "changes:manifest_changes", "changes:definition_changes", "changes:remedies",
+        "comparison:directory_name", "measuring:measure", "measuring:run_measurements", "measuring:run_checks",
+        "over_tasks.analysis:analyse_over_tasks", "over_tasks.conclusion:conclude", "diagnosis:measurement",
+        "diagnosis:measured_steps", "agreement:manifest", "agreement:annotation", "posing:posed_problems",
+        "pricing:first_point", "pricing:measured_prices", "pricing:piloted_prices", "pricing:known_prices",
+        "pricing:each_has_run", "catalog.slots:Slot", "catalog.slots:slot_of", "catalog.slots:candidates_for",
+        "catalog.slots:restored", "catalog.slots:in_one_string", "catalog.candidates:Candidate",
+        "catalog.commands:Filled", "catalog.commands:CommandCandidate", "catalog.commands:command_candidates",
+        "catalog.command_candidates:commands_of", "catalog.command_candidates:candidates_of", "catalog.ranges:Tune",
     },
 }  # fmt: skip
 
@@ -243,14 +198,18 @@ def _elsewhere(tmp_path_factory):
 
 def test_every_public_argument_is_here():
     left_out = set().union(*LEFT_OUT.values())
-    objects = public_objects(trimtab.compare)
+    read = ("slots:", "candidates:", "commands:", "command_candidates:", "ranges:")  # what is typed
+    catalog = {
+        f"catalog.{name}": each for name, each in public_objects(trimtab.catalog).items() if name.startswith(read)
+    }
+    objects = public_objects(trimtab.compare) | catalog
     assert left_out <= objects.keys()
     assert CALLS.keys() <= objects.keys()
     for name, value in objects.items():
         if name in left_out or is_interface(value):
             continue
         assert name in CALLS, f"{name} has no line in CALLS"
-        wanted = inspect.signature(value).parameters.keys() - {"shared", "for_commands"}
+        wanted = inspect.signature(value).parameters.keys() - {"options", "for_commands", "more"}
         assert wanted <= CALLS[name].arguments.keys(), f"{name} has arguments that are not tried"
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from trimtab import CommandComparison, Comparison, ComparisonOverTasks
-from trimtab.compare.over_tasks.comparison import load_any
+from tests.compare.making import command_comparison
+from trimtab import Comparison
+from trimtab.compare.stored import load_any
 from trimtab.report.export import to_json
 from trimtab.report.overview import render_overview
 from trimtab.report.page import render_page
@@ -50,10 +51,10 @@ def test_the_pages_are_drawn(unpacked):
 
 GOING_ON = {
     "task": lambda out: Comparison("breast-cancer", "adamw,adamw+cosine,sgd", out, trials=2, seeds=3, steps=12, jobs=2),
-    "tasks": lambda out: ComparisonOverTasks(
+    "tasks": lambda out: Comparison(
         ["breast-cancer", "diabetes"], "adamw,sgd", out, trials=2, seeds=3, steps=8, jobs=2
     ),
-    "command": lambda out: CommandComparison(
+    "command": lambda out: command_comparison(
         "python train.py --opt {optimizer} --lr {lr} --seed {seed}",
         "sgd,adam",
         tune=["lr=1e-3..1:log"],

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from trimtab.compare.command.comparison import CommandComparison
+from tests.compare.making import command_comparison
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "third_party_trainer.py"
 
@@ -13,7 +13,7 @@ def test_transformers_trainer_is_compared_by_what_it_prints(tmp_path, monkeypatc
     assert "trimtab" not in SCRIPT.read_text().partition('"""\n\n')[2]
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    result = CommandComparison(
+    result = command_comparison(
         f"{sys.executable} {SCRIPT} --optim {{optimizer}} --learning_rate {{lr}} --seed {{seed}} --output_dir {{out}}",
         "adamw_torch,sgd",
         tune=["lr=5e-3", "sgd.lr=5e-5"],  # the latter is far too small for it

@@ -27,6 +27,10 @@ from tests.fuzzing import (
     unclear,
 )
 from tests.lab.toy import LoggedWork, Toy, session, sgd
+from trimtab.lab.commands.file_metric import file_metric
+from trimtab.lab.commands.output_metric import output_metric
+from trimtab.lab.commands.problem import CommandProblem
+from trimtab.lab.commands.template import Command, Template
 from trimtab.lab.devices import as_the_only_one, described, usable_device, visibilities
 from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
 from trimtab.lab.meter import CostMeter
@@ -267,7 +271,7 @@ CALLS = {
                                     "limits": optional(lambda value: isinstance(value, Limits)),
                                     "words": optional(callable)}),
     "store:read_store": Call(read_store, {}, {"location": unclear}),
-    "task:Metric": Call(
+    "metric:Metric": Call(
         Metric,
         {"name": "accuracy", "direction": "max"},
         {"name": plain_text, "direction": lambda value: isinstance(value, str) and value in ("max", "min"),
@@ -306,6 +310,24 @@ CALLS = {
     ),
 }  # fmt: skip
 
+COMMANDS = {
+    "commands.output_metric:output_metric": Call(
+        output_metric, {"text": "loss"}, {"text": unclear, "name": optional(plain_text)}
+    ),
+    "commands.file_metric:file_metric": Call(
+        file_metric, {"text": "{out}/a.json:b"}, {"text": unclear, "name": optional(plain_text)}
+    ),
+    "commands.template:Template": Call(Template, {}, {"text": unclear}),
+    "commands.template:Command": Call(Command, {"text": "a"}, {"text": unclear, "shell": flag}),
+    "commands.problem:CommandProblem": Call(
+        CommandProblem,
+        {"metric": "loss"},
+        {"command": unclear, "metric": unclear, "metric_file": optional(never), "metric_name": optional(plain_text),
+         "maximize": flag, "timeout": optional(seconds(0, 1e9)), "shell": flag, "unseeded": flag},
+    ),
+}  # fmt: skip
+CALLS |= COMMANDS
+
 LEFT_OUT = {
     "objects that only trimtab makes, from what was checked": {
         "contact:Contact", "database:Database", "executor:Finished", "executor:Died", "executor:Reported",
@@ -313,7 +335,11 @@ LEFT_OUT = {
         "statistics.paired:PairedDifference", "statistics.paired:Estimate",
         "statistics.multiple:CorrectedDifference",
         "store:StoredStudy", "point:Point", "outcome:CurvePoint", "outcome:Outcome",
-        "task:Evaluation", "activity:Process", "activity:Running", "activity:Ended", "activity:Activity",
+        "commands.attempt:Attempt", "commands.output_metric:OutputMetric", "commands.file_metric:FileMetric",
+        "work:TrainingWork", "ledger:Group", "ledger:Ledger", "remaining:Remaining", "remaining:Durations",
+        "remaining:Missing", "status:CandidateStatus", "status:TrialStatus", "status:ProcessStatus",
+        "status:StudyStatus", "problem:Workplace", "problem:Problem", "facts:TaskFacts",
+        "metric:Evaluation", "activity:Process", "activity:Running", "activity:Ended", "activity:Activity",
         "performance_profile:PerformanceProfile", "schedule:Job", "replay:Replay",
         "traces:TraceRecorder", "stream:BatchStream", "averaged:ready_to_train",
         "averaged:evaluated_weights",
@@ -327,7 +353,14 @@ LEFT_OUT = {
         "executor:usable_cores", "interruption:uninterrupted", "optuna_trial:point_of", "optuna_trial:outcome_of",
         "optuna_trial:waiting_trial", "process:run_process", "process:process_group", "randomness:derived_seed",
         "database:lock_file", "schedule:seconds_together", "running:run_study", "trial:attempt",
-        "trial:begin", "trial:modules_of",
+        "trial:begin", "trial:modules_of", "work:begin_training", "ledger:key_of", "remaining:estimate",
+        "remaining:pace_of_late", "status:statuses",
+        "status:status", "status:to_dict", "phrases:listed", "phrases:either",
+        "phrases:rounded", "phrases:distinct", "commands.printed_number:begins_number",
+        "commands.printed_number:is_progress_bar", "commands.printed_number:read_number",
+        "commands.printed_number:read_whole", "commands.printed_number:continuation", "commands.terminal:as_shown",
+        "commands.splitting:split_outside_brackets", "commands.splitting:partition_outside_brackets",
+        "commands.template:pointing", "commands.problem:trial_name", "commands.problem:rate_of",
         "statistics.paired:estimate", "statistics.power:critical", "outcome:is_measured",
         "task:take_rows", "task:select", "task:to_device", "task:map_tensors", "task:samples_in",
     },

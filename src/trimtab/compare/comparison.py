@@ -49,6 +49,7 @@ class Comparison:
         candidates: what fits the problems: of tasks, expressions such as ``"lion"`` or ``"adamw(weight_decay=0.1)"``;
             of commands, names, or names with commands of their own. In one string with commas or in several; the usual
             ones by default.
+        out: directory of the study; see :class:`~trimtab.compare.options.Options`.
         options: how large it is, how trials are run, and where their outcomes are kept.
         **more: options by name, as in ``Comparison("digits", "adamw,lion", trials=8)``.
 
@@ -66,10 +67,13 @@ class Comparison:
         self,
         problems: str | Problem | Sequence[str | Problem],
         candidates: Given | None = None,
+        out: str | Path | None = None,
+        *,
         options: Options | None = None,
         **more: Any,
     ) -> None:
         start = time.monotonic()
+        more |= {} if out is None else {"out": out}
         self.several = not isinstance(problems, str | Problem)
         faults = Faults()
         with faults:
@@ -78,8 +82,9 @@ class Comparison:
         with faults:
             posed = posed_problems([problems] if isinstance(problems, str | Problem) else problems)
         with faults:
-            found = candidates_for([each.problem for each in posed], candidates, more.get("tune", ()))
-            self.reference = chosen_reference([each.label for each in found], more.get("reference"))
+            tune, wanted = (more.get(name, getattr(options, name, default)) for name, default in _OF_CANDIDATES)
+            found = candidates_for([each.problem for each in posed], candidates, tune)
+            self.reference = chosen_reference([each.label for each in found], wanted)
         faults.raise_any()
         self.options = chosen
         names = [each.name for each in posed]
@@ -277,6 +282,10 @@ class Comparison:
                 line = part.problem.preview(candidate.build(point.settings), point, self.place)
                 lines += [] if line is None else [line]
         return lines
+
+
+_OF_CANDIDATES = (("tune", ()), ("reference", None))
+"""Options that are looked at with the candidates, whatever is wrong with others."""
 
 
 def _options(options: Options | None, more: Mapping[str, Any]) -> Options:

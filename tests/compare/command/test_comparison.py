@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.compare.making import command_comparison
 from tests.compare.test_comparison import Recorder
-from tests.lab.test_process import gone, wait_for
+from tests.study.test_process import gone, wait_for
 from trimtab.catalog.command_candidates import named_commands
 from trimtab.compare.budget import Budget
-from trimtab.compare.command.comparison import CommandComparison
-from trimtab.compare.comparison import load_result
 from trimtab.compare.deadline import Deadline
+from trimtab.compare.stored import load_any
 from trimtab.study.errors import InputError, StudyMismatchError
 from trimtab.study.store import read_store
 
@@ -43,7 +43,7 @@ def here(tmp_path, monkeypatch):
 
 def comparison(line=LINE, candidates="adamw,lion", **more):
     options = {"tune": ["lr=1e-5..1:log"], "metric": "val_loss", "out": "out", "trials": 2, "seeds": 2, "jobs": 2}
-    return CommandComparison(line, candidates, **{**options, **more})
+    return command_comparison(line, candidates, **{**options, **more})
 
 
 def test_a_comparison_is_that_of_its_runs_and_goes_on_where_it_was(here):
@@ -60,7 +60,7 @@ def test_a_comparison_is_that_of_its_runs_and_goes_on_where_it_was(here):
         ).stdout
         assert trial.loss == trial.metric == float(printed.rpartition("=")[2])
         assert [point.cost for point in trial.curve] == [1, 2, 3, 4]
-    assert load_result("out") == result
+    assert load_any("out") == result
     assert (result.task.objective, result.task.sign) == ("val_loss", 1)
     again = Recorder()
     assert comparison().run(again).candidates == result.candidates
@@ -124,8 +124,8 @@ def test_nothing_is_planned_when_no_first_run_ends_well(here):
 
 def test_each_candidate_is_tuned_in_its_own_range(here):
     made = comparison(tune=["lr=1e-2..1:log", "lion.lr=1e-5..1e-3:log"], trials=8)
-    adamw, lion = made.plan.candidates
-    rates = {c.label: [p.settings["lr"] for p in made.plan.tuning_points(c)] for c in (adamw, lion)}
+    adamw, lion = made.first.plan.candidates
+    rates = {c.label: [p.settings["lr"] for p in made.first.plan.tuning_points(c)] for c in (adamw, lion)}
     assert min(rates["adamw"]) >= 1e-2
     assert max(rates["lion"]) <= 1e-3
 
@@ -200,12 +200,12 @@ RUN = """
 import sys
 from trimtab.compare.budget import Budget
 from trimtab.compare.deadline import Deadline
-from trimtab.compare.command.comparison import CommandComparison
+from trimtab import CommandProblem, Comparison
 
 if __name__ == "__main__":
     line = f"{sys.executable} train.py --opt {{optimizer}} --lr {{lr}} --seed {{seed}}"
-    options = dict(tune=["lr=1e-5..1:log"], metric="val_loss", out="out", trials=2, seeds=2, jobs=2)
-    CommandComparison(line, "adamw,lion", **options).run()
+    options = dict(tune=["lr=1e-5..1:log"], out="out", trials=2, seeds=2, jobs=2)
+    Comparison(CommandProblem(line, metric="val_loss"), "adamw,lion", **options).run()
 """
 
 
@@ -279,7 +279,7 @@ def test_a_comparison_is_called_after_its_script(here):
 def test_commands_in_a_database_are_the_commands_in_a_directory(here, postgres):
     expected = comparison().run()
     result = comparison(out="elsewhere", store=postgres.url).run()
-    assert load_result("elsewhere", postgres.url) == result
+    assert load_any("elsewhere", postgres.url) == result
     assert losses(result) == losses(expected)
     assert [path.name for path in (here / "elsewhere").iterdir()] == ["trials"]
     (here / "train.py").write_text(f"{SCRIPT}\n")

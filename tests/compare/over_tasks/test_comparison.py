@@ -5,11 +5,12 @@ import re
 import pytest
 
 from tests.compare.test_comparison import Recorder
-from trimtab import Comparison, ComparisonOverTasks
+from trimtab import Comparison
+from trimtab.compare import comparison as module
 from trimtab.compare.budget import Budget
-from trimtab.compare.comparison import load_result
-from trimtab.compare.over_tasks.comparison import directory_name, load_any
+from trimtab.compare.comparison import directory_name
 from trimtab.compare.prices import Price
+from trimtab.compare.stored import load_any
 from trimtab.compare.template import CLASS_NAME, write_template
 from trimtab.study.errors import InputError, StudyMismatchError
 
@@ -30,7 +31,7 @@ def written(path, name, seeds):
 
 
 def over(tasks, out, candidates="adamw,lion", **more):
-    return ComparisonOverTasks(tasks, candidates, out, **{"trials": 2, "steps": 30, "jobs": 1, **more})
+    return Comparison(tasks, candidates, out, **{"trials": 2, "steps": 30, "jobs": 1, **more})
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_every_trial_of_every_task_is_run_once_in_one_store(finished):
 def test_each_task_is_compared_as_it_would_be_alone(finished, tasks, tmp_path):
     _, result, _ = finished
     alone = Comparison(tasks[1], "adamw,lion", tmp_path, trials=2, steps=30, jobs=1).run()  # threads change last digits
-    assert load_any(tmp_path) == load_result(tmp_path) == alone
+    assert load_any(tmp_path) == alone
 
     def outcomes(result):
         return [(t.key, t.seed, t.settings, t.loss, t.test_loss, t.curve) for t in result.trials]
@@ -94,10 +95,7 @@ def test_directories_of_one_task_and_of_several_are_not_mixed_up(finished, tasks
     out, _, _ = finished
     with pytest.raises(StudyMismatchError, match="holds the results of another study"):
         Comparison(tasks[0], "adamw,lion", out, trials=2, steps=30).run()
-    with pytest.raises(StudyMismatchError, match=r"several tasks \(one, two\), not of one"):
-        load_result(out)
     Comparison(tasks[0], "sgd", tmp_path, trials=1, seeds=1, steps=2).run()
-    assert load_any(tmp_path) == load_result(tmp_path)
     with pytest.raises(StudyMismatchError, match="holds the results of another study"):
         over(tasks[:1], tmp_path).run()
 
@@ -121,10 +119,10 @@ def test_what_is_cut_off_is_shown_as_far_as_it_is_and_goes_on(tasks, tmp_path):
 
 
 def test_a_budget_is_shared_by_all_tasks_and_adopted_by_those_that_come_later(tasks, tmp_path, monkeypatch):
-    def measured(self, executor, known=()):
-        return [Price(c.label, True, 10.0, 10.0) for c in self.plan.candidates]
+    def measured(part, executor, known=()):
+        return [Price(c.label, True, 10.0, 10.0) for c in part.plan.candidates]
 
-    monkeypatch.setattr(Comparison, "measured", measured)
+    monkeypatch.setattr(module, "measured_prices", measured)
     monkeypatch.setattr(Budget, "spent", 0.0)
     options = {"candidates": "sgd,adamw", "trials": None, "budget": "200s", "steps": 2, "jobs": 2}
     sizes = []
@@ -143,10 +141,10 @@ def test_a_budget_is_shared_by_all_tasks_and_adopted_by_those_that_come_later(ta
 
 
 def test_tasks_with_one_name_are_refused(tasks, tmp_path):
-    with pytest.raises(InputError, match="a second task with the name one"):
+    with pytest.raises(InputError, match="a second problem with the name one"):
         over([tasks[0], tasks[0]], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="tasks is empty"):
+    with pytest.raises(InputError, match=r"problems=.*: at least one problem is needed"):
         over([], tmp_path)
 
 

@@ -9,8 +9,9 @@ import pytest
 from trimtab.catalog.commands import CommandCandidate
 from trimtab.lab.commands.file_metric import file_metric
 from trimtab.lab.commands.output_metric import output_metric
-from trimtab.lab.commands.problem import CommandWork, trial_name
+from trimtab.lab.commands.problem import CommandProblem, trial_name
 from trimtab.lab.commands.template import Command
+from trimtab.lab.problem import Workplace
 from trimtab.study.point import Point
 
 SCRIPT = """
@@ -39,6 +40,11 @@ if what == "write":
 """
 
 
+def run_point(problem, candidate, point, report, directory):
+    place = Workplace(directory / "trials", threads=1, here=directory)
+    return problem.trial(candidate.build(point.settings), point, budget=None, report=report, place=place)
+
+
 @pytest.fixture
 def trial(tmp_path):
     script = tmp_path / "script.py"
@@ -47,9 +53,9 @@ def trial(tmp_path):
     def run(what="plain", metric="val_loss", *, maximize=False, timeout=60.0, report=lambda cost, loss: False):
         line = f"{sys.executable} {script} {what} {{lr}} {{seed}} {{out}}"
         candidate = CommandCandidate("mine", Command(line), (("lr", "0..1"),))
-        found = metric if not isinstance(metric, str) else output_metric(metric)
-        work = CommandWork({"mine": candidate}, found, maximize, tmp_path / "trials", timeout, 1, tmp_path)
-        return work(Point("task", "tune", "mine", 0, {"lr": 0.5}, seed=7), report)
+        problem = CommandProblem(line, metric="val_loss", maximize=maximize, timeout=timeout)
+        problem.found = metric if not isinstance(metric, str) else output_metric(metric)
+        return run_point(problem, candidate, Point("task", "tune", "mine", 0, {"lr": 0.5}, seed=7), report, tmp_path)
 
     return run
 
@@ -140,8 +146,8 @@ def test_a_program_that_cannot_be_started_is_a_failure(trial, tmp_path):
     program = tmp_path / "program"
     program.write_text("no program")
     candidate = CommandCandidate("mine", Command(f"{program} {{seed}}"))
-    work = CommandWork({"mine": candidate}, output_metric("x"), False, tmp_path / "trials", None, 1, tmp_path)
-    outcome = work(Point("task", "tune", "mine", 0, {}, seed=7), lambda cost, loss: False)
+    problem, point = CommandProblem(metric="x"), Point("task", "tune", "mine", 0, {}, seed=7)
+    outcome = run_point(problem, candidate, point, lambda cost, loss: False, tmp_path)
     assert outcome.status == "failed"
     assert "the command cannot be started" in outcome.error
 
