@@ -16,9 +16,7 @@ from pathlib import Path
 
 import torch
 
-from trimtab.catalog.candidates import parse_candidates
-from trimtab.compare.plan import Plan
-from trimtab.compare.work import ComparisonWork
+from trimtab.compare.comparison import Comparison
 from trimtab.lab.loading import load_task
 from trimtab.lab.problem import EVALUATIONS
 from trimtab.study.executor import LocalExecutor, threads_per_worker, usable_cores
@@ -82,14 +80,12 @@ def bare(name, trials, jobs):
 
 def study(name, trials, jobs):
     """Seconds for all trials in a study, whose workers have run one trial each before."""
-    task = load_task(name)
-    (candidate,) = parse_candidates("adamw")
-    plan = Plan(task.name, name, (candidate,), trials=trials + jobs, seeds=1, budget=task.steps * task.batch_size)
-    points = plan.tuning_points(candidate)
+    made = Comparison(name, "adamw", trials=trials + jobs, seeds=1, jobs=jobs)
+    points = made.first.plan.tuning_points(made.first.plan.candidates[0])
     with (
         tempfile.TemporaryDirectory() as directory,
         Store(Path(directory), {}) as store,
-        LocalExecutor(ComparisonWork(name, plan.budget), jobs=jobs) as executor,
+        LocalExecutor(made.work(), jobs=jobs) as executor,
     ):
         run_study(lambda outcomes: points[:jobs], store, executor)
         start = time.perf_counter()

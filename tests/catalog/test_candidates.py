@@ -10,7 +10,7 @@ def test_names_and_fixed_settings():
     assert (lion.label, list(lion.tunables)) == ("lion", ["lr", "weight_decay"])
     assert (adamw.label, list(adamw.tunables)) == ("adamw(weight_decay=0.1, betas=(0.9, 0.95))", ["lr"])
     assert parse_candidates(adamw.label) == [adamw]
-    optimizer = adamw.optimizer(torch.nn.Linear(1, 1), {"lr": 0.5})
+    optimizer = adamw.build({"lr": 0.5})(torch.nn.Linear(1, 1))
     assert optimizer.param_groups[0]["betas"] == (0.9, 0.95)
     assert optimizer.param_groups[0]["lr"] == 0.5
 
@@ -58,7 +58,7 @@ def test_what_cannot_be_read_is_pointed_at(text, message):
 
 def test_settings_that_are_not_tuned_reach_the_optimizer_and_are_checked_by_it():
     (candidate,) = parse_candidates("lion(betas=(0.9, 0.5))")
-    assert candidate.optimizer(torch.nn.Linear(1, 1), {"lr": 0.01}).param_groups[0]["betas"] == (0.9, 0.5)
+    assert candidate.build({"lr": 0.01})(torch.nn.Linear(1, 1)).param_groups[0]["betas"] == (0.9, 0.5)
     with pytest.raises(InputError, match=r"betas\[1\]=1.5 must lie in"):
         parse_candidates("lion(betas=(0.9, 1.5))")
 

@@ -119,7 +119,7 @@ def test_the_trajectory_is_the_same_without_measuring_and_without_a_diagnosis(ta
 
     (candidate,) = parse_candidates("adamw(lr=0.01)")
     middle = {name: tunable.at(0.5) for name, tunable in candidate.tunables.items()}
-    plain = Session(task(), lambda model: candidate.optimizer(model, middle), seed=3)
+    plain = Session(task(), candidate.build(middle), seed=3)
     for _ in range(STEPS):
         plain.step()
     for session in (end(1), end(STEPS)):
@@ -135,9 +135,7 @@ def test_numbers_are_those_of_the_tools_by_hand():
     last = made.run().measurements
     session = Session(Toy(), lambda model: torch.optim.SGD(model.parameters()), seed=0)
     builders = {
-        each.label: lambda model, each=each: each.optimizer(
-            model, {name: tunable.at(0.5) for name, tunable in each.tunables.items()}
-        )
+        each.label: each.build({name: tunable.at(0.5) for name, tunable in each.tunables.items()})
         for each in parse_candidates(CANDIDATES)
     }
     pseudo = PseudoUpdates(session.model, builders)

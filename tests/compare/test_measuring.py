@@ -90,7 +90,7 @@ def test_all_workers_are_busy_until_everything_is_measured_and_none_after():
 def test_a_worker_that_dies_is_no_fault_of_the_candidates_until_it_happens_again():
     dies = [lambda p: Died(p, "killed")] * 2
     assert len(run_measurements(Workers({"a": list(dies)}), [point("a"), point("b")])) == 2
-    with pytest.raises(InputError, match="a cannot be measured: killed"):
+    with pytest.raises(InputError, match="a cannot be tried: killed"):
         run_measurements(Workers({"a": dies * 9}), [point("a")])
 
 

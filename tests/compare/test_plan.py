@@ -43,8 +43,8 @@ def test_final_runs_are_known_when_a_candidate_is_tuned_and_use_its_best_setting
     assert len(points) == 8 + 3
     assert {tuple(point.settings.items()) for point in finals} == {tuple(p.tuning_points(lion)[2].settings.items())}
     assert [point.seed for point in finals] == [1000, 1001, 1002]
-    assert all(point.test for point in finals)
-    assert not any(point.test or point.seed >= 1000 for point in points if "tune" in point.group)
+    assert all(point.final for point in finals)
+    assert not any(point.final or point.seed >= 1000 for point in points if "tune" in point.group)
 
 
 def test_candidates_take_turns_in_the_tuning():

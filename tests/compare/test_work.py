@@ -2,12 +2,15 @@
 
 import pytest
 
-from trimtab.compare.work import ComparisonWork
+from trimtab.catalog.candidates import parse_candidates
+from trimtab.compare.work import Work
+from trimtab.lab.problem import Workplace
 from trimtab.study.errors import UnfitWorkerError
 from trimtab.study.point import Point
 
 
 def test_a_machine_without_the_tasks_file_is_named_and_no_trial_has_failed(tmp_path):
-    work = ComparisonWork(f"{tmp_path / 'task.py'}:Task", budget=10)
+    (adamw,) = parse_candidates("adamw")
+    work = Work({"task": f"{tmp_path / 'task.py'}:Task"}, {"adamw": adamw}, {"task": 10}, Workplace(tmp_path))
     with pytest.raises(UnfitWorkerError, match=r"where a trial was to run: there is no file .*task\.py"):
         work(Point("task", "tune", "adamw", 0, {"lr": 0.1}, seed=0), lambda cost, loss: False)

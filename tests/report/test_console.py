@@ -3,16 +3,19 @@
 import dataclasses
 import io
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from rich.console import Console
 
 from tests.report.synthetic import BROKEN, SHAPES, comparison
 from trimtab.catalog.candidates import parse_candidates
+from trimtab.compare.budget import Numbers
+from trimtab.compare.comparison import Comparison
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import Interval
 from trimtab.report import ReportPaths
-from trimtab.report.console import print_few_seeds, print_plan, print_summary, ranking_table
+from trimtab.report.console import print_dry_run, print_few_seeds, print_summary, ranking_table
 
 PATHS = ReportPaths(Path("runs/digits/report.html"), Path("runs/digits/results.json"), Path("runs/digits/results.csv"))
 
@@ -131,15 +134,16 @@ def test_where_every_trial_failed_the_last_line_is_the_reason(result, over_tasks
     assert shown(lambda console: print_summary(console, several, paths)).splitlines()[-1] == "KeyError: 'y'"
 
 
-def test_the_plan_fits_eighty_columns_and_counts_the_trials():
-    candidates = tuple(parse_candidates("sgd,adamw(weight_decay=0.1, betas=(0.9, 0.95))"))
-    plan = Plan("digits", "", candidates, trials=12, seeds=10, budget=12_800)
+def test_the_plan_fits_eighty_columns_and_counts_the_trials(monkeypatch, tmp_path):
+    monkeypatch.setattr(Comparison, "estimate", lambda _: Numbers(12, 10, 3800.0))
+    candidates = "sgd,adamw(weight_decay=0.1, betas=(0.9, 0.95))"
+    made = Comparison("digits", candidates, tmp_path, trials=12, seeds=10, steps=200, jobs=2)
 
-    text = shown(lambda console: print_plan(console, plan, 3800, 2))
+    text = shown(lambda console: print_dry_run(console, made))
 
     assert max(map(len, text.splitlines())) <= 80
     assert "44 trials of 12,800 sample-gradients, final runs on 10 fresh seeds" in text
-    assert "about 1 h 3 min with 2 workers. Nothing was run." in text
+    assert "About 1 h 3 min with 2 workers. Nothing was run." in text
 
 
 def test_a_lopsided_interval_is_shown_by_its_ends():
@@ -162,9 +166,12 @@ def test_a_lopsided_interval_is_shown_by_its_ends():
     ],
 )
 def test_so_few_seeds_come_with_a_warning(seeds, said):
+    class Part:
+        plan = Plan("toy", "hash", tuple(parse_candidates("adamw,lion")), trials=4, seeds=seeds, budget=1000)
+
     class Made:
         chosen = True
-        plan = Plan("toy", "hash", tuple(parse_candidates("adamw,lion")), trials=4, seeds=seeds, budget=1000)
+        parts: ClassVar = {"toy": Part}
 
     text = " ".join(shown(lambda console: print_few_seeds(console, Made)).split())
 

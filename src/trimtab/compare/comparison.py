@@ -82,8 +82,10 @@ class Comparison:
         with faults:
             posed = posed_problems([problems] if isinstance(problems, str | Problem) else problems)
         with faults:
-            tune, wanted = (more.get(name, getattr(options, name, default)) for name, default in _OF_CANDIDATES)
+            # looked at whatever is wrong with other options
+            tune = more.get("tune", () if options is None else options.tune)
             found = candidates_for([each.problem for each in posed], candidates, tune)
+            wanted = more.get("reference", None if options is None else options.reference)
             self.reference = chosen_reference([each.label for each in found], wanted)
         faults.raise_any()
         self.options = chosen
@@ -282,10 +284,6 @@ class Comparison:
                 line = part.problem.preview(candidate.build(point.settings), point, self.place)
                 lines += [] if line is None else [line]
         return lines
-
-
-_OF_CANDIDATES = (("tune", ()), ("reference", None))
-"""Options that are looked at with the candidates, whatever is wrong with others."""
 
 
 def _options(options: Options | None, more: Mapping[str, Any]) -> Options:
