@@ -57,11 +57,11 @@ def test_a_comparison_prints_the_ranking_the_code_and_where_the_report_is(finish
 
 
 def test_again_draws_the_same_without_running_anything(finished, task, monkeypatch):
-    from trimtab.compare.options import Running
+    from trimtab.compare.options import Options
 
     out, _ = finished
     before = json.loads((out / "results.json").read_text())
-    monkeypatch.setattr(Running, "make_executor", None)  # whatever would run something, fails
+    monkeypatch.setattr(Options, "make_executor", None)  # whatever would run something, fails
     again = run("compare", task, "--candidates", "adamw,lion", "--out", out, *SMALL)
     assert again.exit_code == 0, again.output
     assert json.loads((out / "results.json").read_text()) == before
@@ -136,7 +136,7 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(task, tmp_path):
     assert done.exit_code == 0, done.output
     text = words(done.output)
     assert "12 trials" in text
-    assert re.search(r"about \d+ (s|min)", text)
+    assert re.search(r"About \d+ (s|min)", text)
     assert not out.exists()
 
 

@@ -76,7 +76,7 @@ def _optimizers(problem: Problem | None, given: Given, tune: Sequence[str]) -> t
     from trimtab.catalog.candidates import parse_candidates
 
     if tune:
-        raise InputError(f"tune={list(tune)!r}: the ranges of optimizers are their own; see `trimtab show`")
+        raise InputError(f"--tune belongs to a comparison with --command, {list(tune)!r}: optimizers have their own ranges")
     return tuple(parse_candidates(in_one_string(given)))
 
 
