@@ -76,7 +76,8 @@ def _optimizers(problem: Problem | None, given: Given, tune: Sequence[str]) -> t
     from trimtab.catalog.candidates import parse_candidates
 
     if tune:
-        raise InputError(f"--tune belongs to a comparison with --command, {list(tune)!r}: optimizers have their own ranges")
+        words = "--tune belongs to a comparison with --command"
+        raise InputError(f"{words}: optimizers have ranges of their own, not {list(tune)}")
     return tuple(parse_candidates(in_one_string(given)))
 
 
