@@ -142,6 +142,18 @@ def test_a_budget_is_shared_by_all_tasks_and_adopted_by_those_that_come_later(ta
     assert {key.split("/")[0] for key in recorder.keys} == {"three"}
 
 
+def test_a_refused_budget_binds_nobody(tasks, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        Comparison, "measured", lambda self, *_: [Price(c.label, True, 10.0, 10.0) for c in self.plan.candidates]
+    )
+    monkeypatch.setattr(Budget, "spent", 0.0)
+    with pytest.raises(InputError, match="budget=30s is too short"):
+        over(tasks[:2], tmp_path, trials=None, budget="30s").run()
+    result = over(tasks[:2], tmp_path, "sgd", trials=1, seeds=1, steps=2).run()
+    assert {task.protocol.budget for task in result.tasks.values()} == {2 * 64}
+    assert load_any(tmp_path) == result
+
+
 def test_tasks_with_one_name_are_refused(tasks, tmp_path):
     with pytest.raises(InputError, match="a second task with the name one"):
         over([tasks[0], tasks[0]], tmp_path / "out")

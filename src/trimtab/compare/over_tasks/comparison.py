@@ -198,7 +198,8 @@ class ComparisonOverTasks:
         """
         if not self.chosen:
             with contextlib.suppress(NoStudyError):
-                there = read_store(self.location).annotation.get("tasks", {})
+                stored = read_store(self.location)
+                there = stored.annotation.get("tasks", {}) if stored.outcomes else {}
                 for name, comparison in self.comparisons.items():
                     comparison.adopt(there.get(name, {}))
         start = time.monotonic()
