@@ -47,7 +47,7 @@ def _looks(directory: Path, store: str | None, *, watch: bool) -> "Iterator[list
     try:
         found = statuses(directory, store)
         yield found
-        while watch and not all(each.state in ("stopped", "finished") for each in found):
+        while watch and not all(each.state in ("empty", "stopped", "finished") for each in found):
             time.sleep(WATCH_SECONDS)
             found = statuses(directory, store)
             yield found

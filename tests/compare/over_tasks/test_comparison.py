@@ -6,6 +6,7 @@ import pytest
 
 from tests.compare.test_comparison import Recorder
 from trimtab import Comparison, ComparisonOverTasks
+from trimtab.compare.beside import Beside
 from trimtab.compare.budget import Budget
 from trimtab.compare.comparison import load_result
 from trimtab.compare.over_tasks.comparison import directory_name, load_any
@@ -70,6 +71,9 @@ def test_tasks_candidates_and_seeds_extend_a_study(tasks, tmp_path):
     assert list(more.tasks) == ["one", "three"]
     losses = {c.label: c.final_losses[0] for c in first.tasks["one"].candidates}
     assert all(c.final_losses[0] == losses[c.label] for c in more.tasks["one"].candidates if c.label in losses)
+    assert more.beside is None
+    less = over(tasks[:1], tmp_path, "adamw,lion", seeds=1).run(none := Recorder())
+    assert (none.keys, less.beside) == ([], Beside(("three",), ("sgd",), 1, 2))
 
 
 @pytest.mark.parametrize(
