@@ -152,7 +152,8 @@ def test_a_number_whose_meaning_may_change_with_what_follows_is_refused_with_rem
 
 @pytest.mark.parametrize(
     "rest",
-    [" - val_acc: 0.9", ", val_acc=0.9", " | ppl 3.3", " | 3.3", " (best 1.1)", " (1.1)", " ( 1.1)  acc1: 3", " at step 300",
+    [" - val_acc: 0.9", ", val_acc=0.9", " | ppl 3.3", " | 3.3", " (best 1.1)", " (1.1)", " ( 1.1)  acc1: 3",
+     " at step 300",
      " acc 0.5 time 3.2s", " -> saved model_3.pt", "  0.9    360", "\t0.9\t3", ") 3 left", "] 3", ". 3 left",
      " - 1s/epoch - 2ms/step", " - 2s 3ms/step", " [00:05, 3it/s]", ", 3s", " 12:30:01", " 2024-01-01", " 30%|██| 3/10",
      " 3/10", " info 3", " m=3", " e=3", " epoch 3", " of the best", " to disk", "</td><td>3</td>", " & 3", "  [best]"],
