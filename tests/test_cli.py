@@ -303,8 +303,9 @@ def test_the_tasks_that_ship_are_listed():
 
 @pytest.mark.parametrize(
     ("command", "shown"),
-    [("report", "DIR"), ("status", "DIR"), ("show", "NAME"), ("search", "WORD"), ("compare", "TASK"), ("verify", "METHOD"),
-     ("diagnose", "TASK"), ("scale", "TASK"), ("refine", "RUN"), ("new-task", "FILE"), ("list", "WHAT")],
+    [("report", "DIR"), ("status", "DIR"), ("show", "NAME"), ("search", "WORD"), ("compare", "TASK"),
+     ("verify", "METHOD"), ("diagnose", "TASK"), ("scale", "TASK"), ("refine", "RUN"), ("new-task", "FILE"),
+     ("list", "WHAT")],
 )  # fmt: skip
 def test_arguments_are_shown_in_capitals(command, shown):
     usage = words(run(command, "--help").output).partition("[OPTIONS]")[2].partition(" ╭")[0]

@@ -31,8 +31,9 @@ def test_all_names_are_listed_unless_something_else_is_said():
 @pytest.mark.parametrize(
     ("first", "second", "count"),
     [
-        ("", "", 0), ("", "abc", 3), ("abc", "abc", 0), ("loin", "lion", 1), ("adamv", "adamw", 1), ("adamv", "radam", 2),
-        ("lin", "lion", 1), ("lioon", "lion", 1), ("ab", "ba", 1), ("ca", "abc", 3), ("kitten", "sitting", 3),
+        ("", "", 0), ("", "abc", 3), ("abc", "abc", 0), ("loin", "lion", 1), ("adamv", "adamw", 1),
+        ("adamv", "radam", 2), ("lin", "lion", 1), ("lioon", "lion", 1), ("ab", "ba", 1), ("ca", "abc", 3),
+        ("kitten", "sitting", 3),
     ],
 )  # fmt: skip
 def test_slips_are_letters_put_in_left_out_changed_or_swapped(first, second, count):

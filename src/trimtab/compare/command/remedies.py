@@ -38,7 +38,7 @@ def after_name(name: str, text: str, start: int) -> str:
     """
     before = r"(?<![\w./-])" if re.match(r"\w", name) else ""
     words = r"\s+".join(map(re.escape, name.split()))
-    found = []
+    found: list[str] = []
     for between, group in ((r"\W+?", _NUMBER), (_CHANGE, _NUMBER), (r"\W+?", _DIGITS)):
         pattern = before + words + between + group
         match = re.compile(pattern).match(text, start)
