@@ -16,8 +16,10 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
+import trimtab
 from trimtab.cli import app
 from trimtab.cli.application import stoppable
+from trimtab.lab.tasks import SHIPPED, SUMMARIES
 
 SMALL = ["--trials", "2", "--seeds", "2", "--steps", "20"]
 
@@ -170,7 +172,7 @@ def test_a_diagnosis_whose_trajectory_diverges_is_exit_code_one(task, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["diagnose", "digits", "--candidates", "sgd,loin"], "did you mean lion or linear or cosine? sgd,loin ^"),
+        (["diagnose", "digits", "--candidates", "sgd,loin"], "did you mean lion? sgd,loin ^"),
         (["diagnose", "digits", "--candidates", "sgd,adahessian"], "the candidate adahessian cannot be diagnosed"),
         (["diagnose", "digits", "--along", "agvm(sgd)"], "the candidate agvm(sgd) cannot be diagnosed"),
         (["diagnose", "digits", "--batches", "1000"], "batches=1000: at most"),
@@ -283,6 +285,37 @@ def test_refine_writes_the_next_schedule_and_draws_it(tmp_path):
         assert done.exit_code == 2, done.output
         assert message in words(done.stderr)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_version_is_printed():
+    done = run("--version")
+    assert (done.exit_code, done.output) == (0, f"trimtab {trimtab.__version__}\n")
+
+
+def test_the_tasks_that_ship_are_listed():
+    text = words(run("list", "tasks").output)
+    assert all(f"{name} {summary}" in text for name, summary in SUMMARIES.items())
+    assert SUMMARIES.keys() == SHIPPED.keys()
+    assert {task["name"] for task in json.loads(run("list", "tasks", "--json").output)} == SHIPPED.keys()
+    assert ", ".join(SHIPPED) in words(run("list").output)
+    assert "tasks have none" in words(run("list", "tasks", "--family", "optim").stderr)
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [("report", "DIR"), ("status", "DIR"), ("show", "NAME"), ("search", "WORD"), ("compare", "TASK"),
+     ("verify", "METHOD"), ("diagnose", "TASK"), ("scale", "TASK"), ("refine", "RUN"), ("new-task", "FILE"),
+     ("list", "WHAT")],
+)  # fmt: skip
+def test_arguments_are_shown_in_capitals(command, shown):
+    usage = words(run(command, "--help").output).partition("[OPTIONS]")[2].partition(" ╭")[0]
+    assert re.match(rf" [\[{{]{shown}[\]}}](\.\.\.)? ", usage)
+
+
+def test_words_are_searched_each_and_the_best_match_comes_first():
+    found = [entry["id"] for entry in json.loads(run("search", "lr schedule", "--json").output)]
+    assert {"autolrs", "cosine", "linear"} <= set(found[:6])
+    assert json.loads(run("search", "large batch zzz", "--json").output)[0]["id"] in ("lamb", "lars", "agvm")
 
 
 def test_list_search_and_show():

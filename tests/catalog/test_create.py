@@ -39,8 +39,12 @@ def test_errors_are_the_optimizers_own():
         trimtab.create("lin", model())
     with pytest.raises(ValueError, match="lr"):
         trimtab.create("lion", model(), lr=-1.0)
-    with pytest.raises(TypeError, match="momentum_factor"):
+    with pytest.raises(TypeError, match=r"lion has no setting 'momentum_factor'; it has lr, "):
         trimtab.create("lion", model(), momentum_factor=0.9)
+    with pytest.raises(TypeError, match=r"lion has no setting 'wieght_decay'; did you mean weight_decay\? It has lr, "):
+        trimtab.create("lion", model(), wieght_decay=0.1)
+    with pytest.raises(TypeError, match=r"clip has no setting 'fracton'; did you mean fraction\? It has "):
+        trimtab.create("clip(lion)", model(), **{"clip.fracton": 0.1})
 
 
 def test_unknown_attributes_of_the_package_are_refused():

@@ -18,6 +18,7 @@ from trimtab.catalog.parameters import forget_names, parameters_of
 from trimtab.catalog.signatures import settings_of, unlike_default
 from trimtab.lab.checks import check_number
 from trimtab.lab.errors import Faults, InputError
+from trimtab.lab.suggestions import closest
 from trimtab.lab.tunable import Settings, Tunables, Uniform, Value
 
 
@@ -53,11 +54,17 @@ class Expression:
                 self._check_around(node.entry)
         elif self.inner is not None:
             raise InputError(f"{name} goes around nothing: it is no wrapper")
+        self._check_known(setting for setting, _ in self.fixed)
+
+    def _check_known(self, settings: Iterable[str]) -> None:
+        """Checks that the class has these settings, and offers the nearest in place of each that it has not."""
         known = settings_of(self.entry)
-        unknown = [setting for setting, _ in self.fixed if setting not in known]
+        unknown = [setting for setting in settings if setting not in known]
         if unknown:
-            there = f"it has {', '.join(known)}" if known else "it has none"
-            raise InputError(f"{name} has no setting {' and no '.join(map(repr, unknown))}; {there}")
+            near = list(dict.fromkeys(each for setting in unknown for each in closest(setting, known)))
+            meant = f"did you mean {' or '.join(near)}? It has" if near else "it has"
+            missing = " and no ".join(map(repr, unknown))
+            raise InputError(f"{self.entry.id} has no setting {missing}; {meant} {', '.join(known) or 'none'}")
 
     def _check_around(self, inside: Entry) -> None:
         """Checks that this wrapper can go around an entry, as its class does, but before there is a model."""
@@ -239,6 +246,11 @@ class Expression:
                 begin = " or ".join(f"{wrapper}." for wrapper in wrappers)
                 theirs = f"a wrapper's begin with {begin}" if wrappers else "there is no wrapper"
                 raise InputError(f"{self.label} has no setting {name!r}: an optimizer's stand alone, and {theirs}")
+        for node in self.nodes():
+            try:
+                node._check_known(node._own(dict.fromkeys(settings, 0)))
+            except InputError as error:  # as the class itself would refuse an argument
+                raise TypeError(str(error)) from None
 
     def _check_not_own(self, name: str) -> None:
         """Checks that a setting which stands alone is none of this wrapper's."""

@@ -21,7 +21,8 @@ on).
 @app.command(epilog=EXIT_CODES)
 def verify(
     methods: Annotated[
-        list[str] | None, typer.Argument(help="Methods whose claims to try.", autocompletion=lambda: list(CLAIMS))
+        list[str] | None,
+        typer.Argument(help="Methods whose claims to try.", metavar="METHOD", autocompletion=lambda: list(CLAIMS)),
     ] = None,
     all_claims: Annotated[bool, typer.Option("--all", help="Every claim there is.")] = False,
     scale: Annotated[str, typer.Option(help="small, or full: says what the paper used that is not here.")] = "small",

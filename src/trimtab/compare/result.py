@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
+from trimtab.compare.beside import Beside
 from trimtab.lab.pace import PacePoint
 from trimtab.lab.trial import CurvePoint, Status
 from trimtab.lab.tunable import Value
@@ -281,6 +282,7 @@ class ComparisonResult:
         candidates: best first; those that could not be ranked last.
         pairs: every pair of ranked candidates.
         trials: every trial.
+        beside: what the store holds that takes no part; ``None`` if there is nothing, and of one task among several.
     """
 
     task: TaskFacts
@@ -292,6 +294,7 @@ class ComparisonResult:
     candidates: tuple[CandidateResult, ...]
     pairs: tuple[Pair, ...]
     trials: tuple[TrialResult, ...] = field(repr=False)
+    beside: Beside | None = None
 
     @property
     def ranked(self) -> bool:

@@ -147,7 +147,9 @@ class PlannedComparison(ABC):
         """Takes over the numbers that were chosen for the budget in an earlier session, if there was one."""
         if not self.chosen:
             with contextlib.suppress(NoStudyError):
-                self.adopt(read_store(self.location).annotation)
+                stored = read_store(self.location)
+                if stored.outcomes:  # what was planned without an outcome binds nobody
+                    self.adopt(stored.annotation)
 
     def _agree(self, store: Store, numbers: Numbers | None = None) -> None:
         """Writes down what readers need, and takes over what others have chosen, or else chooses ``numbers``."""

@@ -1,10 +1,12 @@
 """Reading a comparison again, running or not."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from trimtab.compare.analysis import analyse
+from trimtab.compare.beside import beside
 from trimtab.compare.candidate import parse_candidates
 from trimtab.compare.command.candidate import CommandCandidate
 from trimtab.compare.plan import CandidateLike, Plan
@@ -50,7 +52,9 @@ def stored_result(stored: StoredStudy, location: Location) -> ComparisonResult:
         raise StudyMismatchError(
             f"the comparison in {shown(location)} is not planned yet: that follows when each candidate has been tried"
         )
-    return analyse_stored(stored_plan(stored.manifest, notes), stored.outcomes, notes)
+    plan = stored_plan(stored.manifest, notes)
+    more = beside(stored.outcomes, plan.labels(), {plan.task: plan.seeds})
+    return replace(analyse_stored(plan, stored.outcomes, notes), beside=more)
 
 
 def stored_plan(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> Plan:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.compare.test_comparison import Recorder
 from trimtab import Comparison, ComparisonOverTasks
+from trimtab.compare.beside import Beside
 from trimtab.compare.budget import Budget
 from trimtab.compare.comparison import load_result
 from trimtab.compare.over_tasks.comparison import directory_name, load_any
@@ -70,6 +71,9 @@ def test_tasks_candidates_and_seeds_extend_a_study(tasks, tmp_path):
     assert list(more.tasks) == ["one", "three"]
     losses = {c.label: c.final_losses[0] for c in first.tasks["one"].candidates}
     assert all(c.final_losses[0] == losses[c.label] for c in more.tasks["one"].candidates if c.label in losses)
+    assert more.beside is None
+    less = over(tasks[:1], tmp_path, "adamw,lion", seeds=1).run(none := Recorder())
+    assert (none.keys, less.beside) == ([], Beside(("three",), ("sgd",), 1, 2))
 
 
 @pytest.mark.parametrize(
@@ -140,6 +144,18 @@ def test_a_budget_is_shared_by_all_tasks_and_adopted_by_those_that_come_later(ta
     more = over(tasks, tmp_path, **options).run(recorder)
     assert (more.tasks["three"].protocol.trials, more.tasks["three"].protocol.seeds) == (6, 3)
     assert {key.split("/")[0] for key in recorder.keys} == {"three"}
+
+
+def test_a_refused_budget_binds_nobody(tasks, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        Comparison, "measured", lambda self, *_: [Price(c.label, True, 10.0, 10.0) for c in self.plan.candidates]
+    )
+    monkeypatch.setattr(Budget, "spent", 0.0)
+    with pytest.raises(InputError, match="budget=30s is too short"):
+        over(tasks[:2], tmp_path, trials=None, budget="30s").run()
+    result = over(tasks[:2], tmp_path, "sgd", trials=1, seeds=1, steps=2).run()
+    assert {task.protocol.budget for task in result.tasks.values()} == {2 * 64}
+    assert load_any(tmp_path) == result
 
 
 def test_tasks_with_one_name_are_refused(tasks, tmp_path):

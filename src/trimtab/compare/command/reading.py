@@ -8,13 +8,14 @@ from trimtab.compare.command.candidate import (
     NAME_PLACES,
     TRIAL_PLACES,
     CommandCandidate,
+    check_targets,
     command_candidates,
     files_of_code,
 )
 from trimtab.compare.command.file_metric import FileMetric, file_metric
 from trimtab.compare.command.metric import CommandMetric
 from trimtab.compare.command.output_metric import output_metric
-from trimtab.compare.command.ranges import parse_tunes
+from trimtab.compare.command.ranges import readable_tunes
 from trimtab.compare.command.splitting import partition_outside_brackets, split_outside_brackets
 from trimtab.compare.command.template import Command, pointing
 from trimtab.compare.phrases import listed
@@ -102,8 +103,10 @@ def candidates_of(
     """Returns the candidates with their ranges, after a look at what their commands need."""
     faults = Faults()
     with faults:
-        tunes = parse_tunes(tune)
-        candidates = command_candidates(commands, tunes)
+        tunes = readable_tunes(tune, faults)
+        check_targets(tunes, commands, faults)
+        if not faults.any:  # a setting whose range cannot be read would seem to have none
+            candidates = command_candidates(commands, tunes)
     sharing: dict[str, list[str]] = {}
     for label, command in commands.items():
         sharing.setdefault(command.text, []).append(label)

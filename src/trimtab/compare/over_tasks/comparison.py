@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trimtab.compare.beside import beside
 from trimtab.compare.budget import Numbers
 from trimtab.compare.changes import manifest_change, manifest_changes, remedies
 from trimtab.compare.comparison import Comparison
@@ -198,7 +199,8 @@ class ComparisonOverTasks:
         """
         if not self.chosen:
             with contextlib.suppress(NoStudyError):
-                there = read_store(self.location).annotation.get("tasks", {})
+                stored = read_store(self.location)
+                there = stored.annotation.get("tasks", {}) if stored.outcomes else {}
                 for name, comparison in self.comparisons.items():
                     comparison.adopt(there.get(name, {}))
         start = time.monotonic()
@@ -265,7 +267,7 @@ def directory_name(tasks: Sequence[str]) -> str:
 def _result(stored: StoredStudy, location: Location) -> ResultOverTasks:
     if not stored.annotation:
         raise StudyMismatchError(f"the comparison in {shown(location)} was stopped before it began; run it again")
-    tasks, unfinished = {}, []
+    tasks, unfinished, seeds = {}, [], {}
     for name in stored.annotation["compared"]:
         notes = stored.annotation["tasks"][name]
         if notes["trials"] is None:
@@ -275,9 +277,11 @@ def _result(stored: StoredStudy, location: Location) -> ResultOverTasks:
             )
         plan = stored_plan(notes["manifest"], notes)
         tasks[name] = analyse_stored(plan, stored.outcomes, notes)
+        seeds[name] = plan.seeds
         if any(point.key not in stored.outcomes for point in plan.points(stored.outcomes)):
             unfinished.append(name)
-    return analyse_over_tasks(tasks, unfinished, stored.annotation["reference"])
+    result = analyse_over_tasks(tasks, unfinished, stored.annotation["reference"])
+    return replace(result, beside=beside(stored.outcomes, stored.annotation["candidates"], seeds))
 
 
 def load_any(out: str | Path, store: str | None = None) -> AnyResult:
