@@ -68,8 +68,7 @@ def test_imports_stand_at_the_head_once():
     code = parse_expression("lion+adadagrad").code({"lr": 1e-3, "weight_decay": 0.1, "adadagrad.eta": 0.5})
     assert code.splitlines() == [
         "import torch",
-        "from trimtab.schedule import BatchSizeController",
-        "from trimtab.schedule import AdaptiveBatchSampler",
+        "from trimtab.schedule import AdaptiveBatchSampler, BatchSizeController",
         "from trimtab.optim import Lion",
         "",
         "optimizer = Lion(model.parameters(), lr=0.001, weight_decay=0.1)",

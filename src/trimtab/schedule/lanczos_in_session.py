@@ -67,6 +67,7 @@ class LearnedByLanczos(ControlledOptimizer):
     }
     owns = ("lr", "momentum")
     usage = (
+        "from trimtab.schedule import LanczosLearner\n"
         "learner = LanczosLearner(optimizer, lambda: model(inputs), lambda outputs: mean_loss(outputs, targets))\n"
         "# inputs, targets: yours, a fixed part of the training data, as large as a batch; mean_loss: yours\n"
         "# after each step: learner.observe(loss.item())"
