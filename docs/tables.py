@@ -13,9 +13,12 @@ from trimtab.catalog import entries, find
 from trimtab.catalog.compositions import COMPOSITIONS, REFUSED
 from trimtab.catalog.parsing import parse_expression
 from trimtab.catalog.signatures import settings_of
+from trimtab.claims import CLAIMS
+from trimtab.claims.loading import load_reference
+from trimtab.claims.result import committed
 from trimtab.lab.errors import InputError
 from trimtab.lab.tasks import SHIPPED
-from trimtab.report.numbers import significant
+from trimtab.report.numbers import duration, significant
 from trimtab.report.which import which_optimizer
 
 FAMILY = Path(__file__).with_name("family.json")
@@ -167,6 +170,24 @@ def tasks() -> str:
     return "\n".join(rows)
 
 
+def costs() -> str:
+    """The processor time of each claim whose result ships."""
+    rows = ["| claim | processor time | trials | date | machine |", "|---|---:|---:|---|---|"]
+    for reference in dict.fromkeys(CLAIMS.values()):
+        claim = load_reference(reference)
+        result = committed(claim.id)
+        if result is not None:
+            cells = (
+                f"[{claim.id}](methods/{claim.id}.md)",
+                duration(result.processor_seconds),
+                f"{result.trials:,}",
+                result.environment["date"],
+                result.environment["processor"],
+            )
+            rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def device() -> str:
     """The figures of `benchmarks/device.py`, or that there are none."""
     if not DEVICE.is_file():
@@ -239,6 +260,7 @@ def _on_both(found: dict[str, Any]) -> str:
 
 
 TABLES: dict[str, tuple[Callable[[], str], ...]] = {
+    "claims.md": (costs,),
     "compositions.md": (ownership, compositions, refused),
     "family.md": (family,),
     "index.md": (tasks,),
