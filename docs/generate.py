@@ -191,7 +191,7 @@ def by_family() -> dict[str, list[Entry]]:
 
 
 def index_page() -> str:
-    """Writes the list of methods."""
+    """Writes the list of methods, in the place of the page that says where it is."""
     parts = [
         "# Methods by family",
         "What `trimtab list` prints. A *method* is ours, after a paper; a *wrapper* is one that goes around any "

@@ -270,20 +270,27 @@ TABLES: dict[str, tuple[Callable[[], str], ...]] = {
 }
 
 
+def filled(page: str, text: str) -> str:
+    """Returns a page with each table in the place of what stands between its markers, for who reads it in a clone."""
+    for table in TABLES[page]:
+        name = table.__name__
+        before, begin, rest = text.partition(f"<!-- {name} -->")
+        _, end, after = rest.partition(f"<!-- /{name} -->")
+        if not (begin and end) or begin in after:
+            raise ValueError(f"{page} must have <!-- {name} --> and <!-- /{name} --> once")
+        text = f"{before}{table()}{after}"
+    return text
+
+
 def main() -> None:
-    """Writes each table in the place of its marker, ``<!-- name -->``."""
+    """Writes the tables of all pages."""
     import mkdocs_gen_files
 
-    for page, tables in TABLES.items():
+    for page in TABLES:
         with mkdocs_gen_files.open(page, "r") as file:
             text = file.read()
-        for table in tables:
-            marker = f"<!-- {table.__name__} -->"
-            if text.count(marker) != 1:
-                raise ValueError(f"{page} must have {marker} once")
-            text = text.replace(marker, table())
         with mkdocs_gen_files.open(page, "w") as file:
-            file.write(text)
+            file.write(filled(page, text))
 
 
 if __name__ == "<run_path>":  # as mkdocs-gen-files runs it; tests import it
