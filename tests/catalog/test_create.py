@@ -94,7 +94,7 @@ def test_a_name_of_nothing_speaks_of_the_optimizer():
         trimtab.create("lion", torch.nn.ReLU())
 
 
-YOURS = {"model", "loader", "data", "inputs", "targets", "mean_loss"}
+YOURS = {"model", "loader", "data", "fixed_inputs", "fixed_targets", "mean_loss"}
 CONTROLLERS = [entry for entry in entries().values() if entry.kind == "controller"]
 
 

@@ -34,6 +34,7 @@ def test_pasted_code_is_complete_and_trains(text):
     data = TensorDataset(torch.randn(64, 4), torch.randint(0, 4, (64,)))
     inputs, targets = data[:8]
     names = {"model": model, "data": data, "loader": DataLoader(data, 8), "inputs": inputs, "targets": targets}
+    names |= {"fixed_inputs": inputs, "fixed_targets": targets}
     names["losses"] = lambda outputs, targets: torch.nn.functional.cross_entropy(outputs, targets, reduction="none")
     names["mean_loss"] = torch.nn.functional.cross_entropy
 

@@ -1,4 +1,4 @@
-"""Links of the README and of the pages lead somewhere in a clone, but for the methods' pages, which the build writes."""
+"""Links of the README and the pages lead somewhere in a clone, but for the methods' pages, which the build writes."""
 
 import os
 import re

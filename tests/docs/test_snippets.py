@@ -12,7 +12,21 @@ from tests.pasting import missing_names
 
 ROOT = Path(__file__).parents[2]
 YOURS = {
-    *("model", "optimizer", "loader", "data", "params", "some", "others", "inputs", "targets", "loss", "losses"),
+    *(
+        "model",
+        "optimizer",
+        "loader",
+        "data",
+        "params",
+        "some",
+        "others",
+        "inputs",
+        "targets",
+        "fixed_inputs",
+        "fixed_targets",
+        "loss",
+        "losses",
+    ),
     *("loss_of", "total_steps", "directory", "trainer", "test_dataset", "arguments"),
     *("MyModule", "MyDataModule", "Mine"),
 }
