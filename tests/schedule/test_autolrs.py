@@ -342,7 +342,7 @@ def test_a_loop_that_iterates_over_something_else_is_told():
     batches = ReplayedBatches(range(1000))
     autolrs = AutoLRS(torch.optim.SGD(model.parameters(), lr=0.1), model, 1e-4, 0.1, batches=batches, stage=100)
     with pytest.raises(
-        RuntimeError, match="no batch was taken from batches= in a trial of 10 steps.* iterate over the R"
+        RuntimeError, match=r"no batch was taken from batches= in a trial of 10 steps.* iterate over the R"
     ):
         by_hand(autolrs, range(1000), 80)
     assert autolrs.total_steps == 10
