@@ -242,8 +242,8 @@ def _check_pairs(task: Task, model: nn.Module, place: str, samples: int) -> None
     outputs = task.outputs(model, batch)
     if averages_over_pairs(task.losses, outputs, batch, samples, select):
         raise InputError(
-            f"{place}.losses compares every sample's output with the targets of all samples: outputs of shape (batch, 1) "
-            "and targets of shape (batch,) are broadcast to (batch, batch). Give both the same shape, by "
+            f"{place}.losses compares every sample's output with the targets of all samples: outputs of shape "
+            "(batch, 1) and targets of shape (batch,) are broadcast to (batch, batch). Give both the same shape, by "
             "outputs.squeeze(1) or targets.unsqueeze(1)"
         )
 
