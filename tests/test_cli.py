@@ -17,6 +17,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import trimtab
+from trimtab.catalog import entries
 from trimtab.cli import app
 from trimtab.cli.application import stoppable
 from trimtab.lab.tasks import SHIPPED, SUMMARIES
@@ -326,6 +327,15 @@ def test_list_search_and_show():
     text = words(run("show", "lion").output)
     assert "arXiv:2302.06675" in text
     assert "3e-05 to 0.03, logarithmic" in text
+
+
+@pytest.mark.parametrize("name", entries())
+def test_the_code_that_show_prints_can_be_pasted(name):
+    printed = CliRunner().invoke(app, ["show", name], env={"COLUMNS": "60"}).output
+    code = printed.partition("\nuse\n")[2]
+    assert code.strip() == json.loads(run("show", name, "--json").output)["use"]
+    assert "optimizer" in code
+    compile(code, name, "exec")
 
 
 def test_the_catalogue_comes_as_json():

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trimtab import optim, schedule
+    from trimtab import optim, report, schedule
     from trimtab.catalog.create import create
     from trimtab.compare.command.comparison import CommandComparison
     from trimtab.compare.comparison import Comparison
@@ -28,6 +28,7 @@ __all__ = [
     "create",
     "optim",
     "read",
+    "report",
     "schedule",
 ]
 
@@ -41,6 +42,7 @@ _HOMES = {
     "Metric": "trimtab.lab.task",
     "optim": "trimtab.optim",
     "read": "trimtab.compare.frames",
+    "report": "trimtab.report",
     "schedule": "trimtab.schedule",
     "Session": "trimtab.lab.session",
     "Task": "trimtab.lab.task",

@@ -154,7 +154,16 @@ class Expression:
 
         Args:
             tuned: values of the tunables.
+
+        Raises:
+            InputError: one of them is fixed to another value.
         """
+        for name, value in self._all_fixed().items():
+            if name in tuned and tuned[name] != value:
+                raise InputError(
+                    f"{name} is given twice: {self.label} fixes it to {value!r}, and {name}={tuned[name]!r} is given "
+                    "beside it; leave one of them out"
+                )
         own = {node._place(name): value for node in self.nodes() for name, value in node.entry.settings.items()}
         return {**own, **self._bounds(), **self._all_fixed(), **tuned}
 
@@ -169,7 +178,7 @@ class Expression:
             no_decay: puts biases and the parameters of normalisation layers into a group without weight decay.
 
         Raises:
-            InputError: a setting is written with a name that no wrapper here has.
+            InputError: a setting is written with a name that no wrapper here has, or is fixed to another value.
         """
         settings = self.settings(tuned)
         self._check_owned(settings)
@@ -196,12 +205,12 @@ class Expression:
         named = any(node._wrapping("needs_names", otherwise=False) for node in self.nodes())
         call = "model.named_parameters()" if named else "model.parameters()"
         for node in self.nodes():
-            module, _, name = node.entry.object.partition(":")
-            if not module.startswith("torch."):
-                lines.append(f"from {module} import {name}")
             if node.entry.kind == "controller":
                 lines += node.usage(settings, total_steps).splitlines()
                 continue
+            module, _, name = node.entry.object.partition(":")
+            if not module.startswith("torch."):
+                lines.append(f"from {module} import {name}")
             arguments = "".join(f", {key}={_literal(value)}" for key, value in node._own(settings).items())
             call = f"{'torch.optim.' if module == 'torch.optim' else ''}{name}({call}{arguments})"
             if hasattr(node.entry.load(), "eval"):
@@ -211,7 +220,7 @@ class Expression:
         return _with_imports_first([f"optimizer = {call}", *lines])
 
     def usage(self, settings: Settings, total_steps: int | None = None) -> str:
-        """Returns the lines of a controller, in a loop of one's own.
+        """Returns the lines of a controller in a loop of one's own, with the imports that they need.
 
         Args:
             settings: of the whole expression, as :meth:`settings` returns them; what is missing is in the middle of its

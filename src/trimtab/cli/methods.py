@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from trimtab.catalog import entries, families, find, search
 from trimtab.catalog.entries import Entry
@@ -121,10 +122,12 @@ def show(
         for key in ("title", "kind", "family", "summary", "adapts", "signal", "when", "when_not", "citation"):
             table.add_row(key.replace("_", " "), str(getattr(entry, key)))
         table.add_row("tuned", "\n".join(f"{key}: {text}" for key, text in ranges.items()))
-        table.add_row("use", code)
         if verdict is not None:
             table.add_row("verdict", verdict)
-        Console(highlight=False).print(table)
+        console = Console(highlight=False)
+        console.print(table)
+        console.print("\nuse", style="bold")
+        console.print(Text(code), soft_wrap=True)  # a wrapped line cannot be pasted
 
 
 def _shown(name: str) -> Entry:
