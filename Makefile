@@ -45,7 +45,7 @@ reliability: .venv/dev
 	$(BIN)/python benchmarks/faults.py --json docs/reliability.json
 	$(BIN)/python docs/reliability.py docs/reliability.json
 
-# about an hour of processor time; stopped, it goes on where it was
+# nearly three hours of processor time; stopped, it goes on where it was
 claims: .venv/dev
 	$(BIN)/trimtab verify --all --out runs/claims
 	$(BIN)/python docs/verdicts.py runs/claims

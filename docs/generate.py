@@ -109,8 +109,6 @@ def method_page(entry: Entry) -> str:
 ## Use
 
 ```python
-import trimtab
-
 {_use(entry)}
 ```
 
@@ -132,18 +130,14 @@ import trimtab
 def _use(entry: Entry) -> str:
     """The lines that use it."""
     if entry.kind == "controller":
-        optimizer = f'optimizer = trimtab.create("{entry.inner}", model, lr=1e-3)'
         expression = example(entry)
-        return f"{optimizer}\n{_imports(entry)}{expression.usage(expression.settings({}))}"
+        lines = expression.usage(expression.settings({})).splitlines()
+        imports = [line for line in lines if line.startswith(("import ", "from "))]
+        made = f'optimizer = trimtab.create("{entry.inner}", model, lr=1e-3)'
+        return "\n".join(["import trimtab", *imports, "", made, *lines[len(imports) :]])
     tunable = example(entry).tunables.get("lr")
     rate = "" if tunable is None else f", lr={tunable.at(0.5):.1g}"
-    return f'optimizer = trimtab.create("{example(entry).label}", model{rate})'
-
-
-def _imports(entry: Entry) -> str:
-    """The line that a controller of ours needs; an example begins with ``import trimtab``."""
-    module, _, name = entry.object.partition(":")
-    return f"from {module} import {name}\n" if module.startswith("trimtab") else ""
+    return f'import trimtab\n\noptimizer = trimtab.create("{example(entry).label}", model{rate})'
 
 
 def _verdict(entry: Entry) -> str:
@@ -198,7 +192,7 @@ def by_family() -> dict[str, list[Entry]]:
 
 
 def index_page() -> str:
-    """Writes the list of methods."""
+    """Writes the list of methods, in the place of the page that says where it is."""
     parts = [
         "# Methods by family",
         "What `trimtab list` prints. A *method* is ours, after a paper; a *wrapper* is one that goes around any "

@@ -13,8 +13,11 @@ from trimtab.catalog import entries, find
 from trimtab.catalog.compositions import COMPOSITIONS, REFUSED
 from trimtab.catalog.parsing import parse_expression
 from trimtab.catalog.signatures import settings_of
+from trimtab.claims import CLAIMS
+from trimtab.claims.loading import load_reference
+from trimtab.claims.result import committed
 from trimtab.lab.tasks import SHIPPED
-from trimtab.report.numbers import significant
+from trimtab.report.numbers import duration, significant
 from trimtab.report.which import which_optimizer
 from trimtab.study.errors import InputError
 
@@ -167,6 +170,24 @@ def tasks() -> str:
     return "\n".join(rows)
 
 
+def costs() -> str:
+    """The processor time of each claim whose result ships."""
+    rows = ["| claim | processor time | trials | date | machine |", "|---|---:|---:|---|---|"]
+    for reference in dict.fromkeys(CLAIMS.values()):
+        claim = load_reference(reference)
+        result = committed(claim.id)
+        if result is not None:
+            cells = (
+                f"[{claim.id}](methods/{claim.id}.md)",
+                duration(result.processor_seconds),
+                f"{result.trials:,}",
+                result.environment["date"],
+                result.environment["processor"],
+            )
+            rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def device() -> str:
     """The figures of `benchmarks/device.py`, or that there are none."""
     if not DEVICE.is_file():
@@ -239,6 +260,7 @@ def _on_both(found: dict[str, Any]) -> str:
 
 
 TABLES: dict[str, tuple[Callable[[], str], ...]] = {
+    "claims.md": (costs,),
     "compositions.md": (ownership, compositions, refused),
     "family.md": (family,),
     "index.md": (tasks,),
@@ -248,20 +270,27 @@ TABLES: dict[str, tuple[Callable[[], str], ...]] = {
 }
 
 
+def filled(page: str, text: str) -> str:
+    """Returns a page with each table in the place of what stands between its markers, for who reads it in a clone."""
+    for table in TABLES[page]:
+        name = table.__name__
+        before, begin, rest = text.partition(f"<!-- {name} -->")
+        _, end, after = rest.partition(f"<!-- /{name} -->")
+        if not (begin and end) or begin in after:
+            raise ValueError(f"{page} must have <!-- {name} --> and <!-- /{name} --> once")
+        text = f"{before}{table()}{after}"
+    return text
+
+
 def main() -> None:
-    """Writes each table in the place of its marker, ``<!-- name -->``."""
+    """Writes the tables of all pages."""
     import mkdocs_gen_files
 
-    for page, tables in TABLES.items():
+    for page in TABLES:
         with mkdocs_gen_files.open(page, "r") as file:
             text = file.read()
-        for table in tables:
-            marker = f"<!-- {table.__name__} -->"
-            if text.count(marker) != 1:
-                raise ValueError(f"{page} must have {marker} once")
-            text = text.replace(marker, table())
         with mkdocs_gen_files.open(page, "w") as file:
-            file.write(text)
+            file.write(filled(page, text))
 
 
 if __name__ == "<run_path>":  # as mkdocs-gen-files runs it; tests import it

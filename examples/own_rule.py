@@ -13,11 +13,11 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+# --8<-- [start:rule]
 from trimtab.primitives.flat_step import FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION
 
 
-# --8<-- [start:rule]
 class Signum(FlatOptimizer):
     """Moves every coordinate by the learning rate, against the sign of its momentum."""
 

@@ -16,8 +16,11 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
+import trimtab
+from trimtab.catalog import entries
 from trimtab.cli import app
 from trimtab.cli.application import stoppable
+from trimtab.lab.tasks import SHIPPED, SUMMARIES
 
 SMALL = ["--trials", "2", "--seeds", "2", "--steps", "20"]
 
@@ -170,7 +173,7 @@ def test_a_diagnosis_whose_trajectory_diverges_is_exit_code_one(task, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["diagnose", "digits", "--candidates", "sgd,loin"], "did you mean lion or linear or cosine? sgd,loin ^"),
+        (["diagnose", "digits", "--candidates", "sgd,loin"], "did you mean lion? sgd,loin ^"),
         (["diagnose", "digits", "--candidates", "sgd,adahessian"], "the candidate adahessian cannot be diagnosed"),
         (["diagnose", "digits", "--along", "agvm(sgd)"], "the candidate agvm(sgd) cannot be diagnosed"),
         (["diagnose", "digits", "--batches", "1000"], "batches=1000: at most"),
@@ -285,6 +288,37 @@ def test_refine_writes_the_next_schedule_and_draws_it(tmp_path):
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_the_version_is_printed():
+    done = run("--version")
+    assert (done.exit_code, done.output) == (0, f"trimtab {trimtab.__version__}\n")
+
+
+def test_the_tasks_that_ship_are_listed():
+    text = words(run("list", "tasks").output)
+    assert all(f"{name} {summary}" in text for name, summary in SUMMARIES.items())
+    assert SUMMARIES.keys() == SHIPPED.keys()
+    assert {task["name"] for task in json.loads(run("list", "tasks", "--json").output)} == SHIPPED.keys()
+    assert ", ".join(SHIPPED) in words(run("list").output)
+    assert "tasks have none" in words(run("list", "tasks", "--family", "optim").stderr)
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [("report", "DIR"), ("status", "DIR"), ("show", "NAME"), ("search", "WORD"), ("compare", "TASK"),
+     ("verify", "METHOD"), ("diagnose", "TASK"), ("scale", "TASK"), ("refine", "RUN"), ("new-task", "FILE"),
+     ("list", "WHAT")],
+)  # fmt: skip
+def test_arguments_are_shown_in_capitals(command, shown):
+    usage = words(run(command, "--help").output).partition("[OPTIONS]")[2].partition(" ╭")[0]
+    assert re.match(rf" [\[{{]{shown}[\]}}](\.\.\.)? ", usage)
+
+
+def test_words_are_searched_each_and_the_best_match_comes_first():
+    found = [entry["id"] for entry in json.loads(run("search", "lr schedule", "--json").output)]
+    assert {"autolrs", "cosine", "linear"} <= set(found[:6])
+    assert json.loads(run("search", "large batch zzz", "--json").output)[0]["id"] in ("lamb", "lars", "agvm")
+
+
 def test_list_search_and_show():
     assert all(name in run("list").output for name in ("lion", "adabelief", "adamw", "sgd"))
     assert "lion" in run("list", "--family", "optim").output
@@ -293,6 +327,15 @@ def test_list_search_and_show():
     text = words(run("show", "lion").output)
     assert "arXiv:2302.06675" in text
     assert "3e-05 to 0.03, logarithmic" in text
+
+
+@pytest.mark.parametrize("name", entries())
+def test_the_code_that_show_prints_can_be_pasted(name):
+    printed = CliRunner().invoke(app, ["show", name], env={"COLUMNS": "60"}).output
+    code = printed.partition("\nuse\n")[2]
+    assert code.strip() == json.loads(run("show", name, "--json").output)["use"]
+    assert "optimizer" in code
+    compile(code, name, "exec")
 
 
 def test_the_catalogue_comes_as_json():

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trimtab import optim, schedule
+    from trimtab import optim, report, schedule
     from trimtab.catalog.create import create
     from trimtab.compare.comparison import Comparison
     from trimtab.compare.frames import read
@@ -31,6 +31,7 @@ __all__ = [
     "create",
     "optim",
     "read",
+    "report",
     "schedule",
 ]
 
@@ -45,6 +46,7 @@ _HOMES = {
     "Options": "trimtab.compare.options",
     "Problem": "trimtab.lab.problem",
     "read": "trimtab.compare.frames",
+    "report": "trimtab.report",
     "schedule": "trimtab.schedule",
     "Session": "trimtab.lab.session",
     "Task": "trimtab.lab.task",

@@ -66,5 +66,5 @@ def test_settings_that_are_not_tuned_reach_the_optimizer_and_are_checked_by_it()
 def test_options_of_the_engine_are_settings():
     (candidate,) = parse_candidates("lion(check_finite=True, rounding_seed=1)")
     assert dict(candidate.expression.fixed) == {"check_finite": True, "rounding_seed": 1}
-    with pytest.raises(InputError, match=r"has no setting 'finite'; it has lr, .* check_finite"):
+    with pytest.raises(InputError, match=r"no setting 'finite'; did you mean check_finite\? It has lr, .*_finite"):
         parse_candidates("lion(finite=True)")

@@ -1,7 +1,11 @@
+import re
+
 import pytest
 import torch
 
 import trimtab
+from tests.pasting import missing_names
+from trimtab.catalog import entries
 from trimtab.optim import AdaBelief, Lion
 from trimtab.study.errors import InputError
 
@@ -39,8 +43,12 @@ def test_errors_are_the_optimizers_own():
         trimtab.create("lin", model())
     with pytest.raises(ValueError, match="lr"):
         trimtab.create("lion", model(), lr=-1.0)
-    with pytest.raises(TypeError, match="momentum_factor"):
+    with pytest.raises(TypeError, match=r"lion has no setting 'momentum_factor'; it has lr, "):
         trimtab.create("lion", model(), momentum_factor=0.9)
+    with pytest.raises(TypeError, match=r"lion has no setting 'wieght_decay'; did you mean weight_decay\? It has lr, "):
+        trimtab.create("lion", model(), wieght_decay=0.1)
+    with pytest.raises(TypeError, match=r"clip has no setting 'fracton'; did you mean fraction\? It has "):
+        trimtab.create("clip(lion)", model(), **{"clip.fracton": 0.1})
 
 
 def test_unknown_attributes_of_the_package_are_refused():
@@ -88,3 +96,52 @@ def test_a_name_of_nothing_speaks_of_the_optimizer():
         trimtab.create(5, model())
     with pytest.raises(ValueError, match="model has no parameters"):
         trimtab.create("lion", torch.nn.ReLU())
+
+
+YOURS = {"model", "loader", "data", "fixed_inputs", "fixed_targets", "mean_loss"}
+CONTROLLERS = [entry for entry in entries().values() if entry.kind == "controller"]
+
+
+@pytest.mark.parametrize("entry", CONTROLLERS, ids=lambda entry: entry.id)
+def test_a_controller_is_refused_with_lines_that_are_complete(entry):
+    with pytest.raises(InputError, match=f"{entry.id} stands beside an optimizer and is none") as caught:
+        trimtab.create(f"{entry.inner}+{entry.id}", model(), weight_decay=0.125)
+    code = str(caught.value).partition("\n")[2]
+    assert missing_names(code) <= YOURS
+    assert "weight_decay=0.125" in code
+    spoken = [line[2:].partition(": ")[2] or line[2:] for line in code.splitlines() if line.startswith("# ")]
+    for line in spoken:
+        if re.match(r"[\w.]+(\(| = )", line):  # a statement for another place of the loop
+            assert missing_names(f"schedule = loss = None\n{code}\n{line}") <= YOURS
+
+
+@pytest.mark.parametrize("entry", CONTROLLERS, ids=lambda entry: entry.id)
+def test_what_steps_in_a_session_shows_complete_lines_as_well(entry):
+    inner = torch.optim.SGD(model().parameters(), lr=0.1, momentum=0.9)
+    optimizer = entry.load()(
+        inner, **{name: each.at(0.5) for name, each in entry.load_tunables().items()}, **BOUNDS.get(entry.id, {})
+    )
+    with pytest.raises(RuntimeError, match="In a loop of your own") as caught:
+        optimizer.step()
+    assert missing_names(str(caught.value).partition("\n")[2]) <= {*YOURS, "optimizer"}
+
+
+BOUNDS = {"autolrs": {"min_lr": 1e-4, "max_lr": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("adamw(lr=1e-3)", {"lr": 5}, r"lr is given twice: adamw\(lr=0.001\) fixes it to 0.001, and lr=5 is given"),
+        ("clip(sgd(lr=.5))", {"lr": 0.1}, r"lr is given twice: clip\(sgd\(lr=0.5\)\) fixes it to 0.5"),
+        ("clip(sgd, fraction=0.1)", {"clip.fraction": 0.5}, r"clip.fraction is given twice: .* fixes it to 0.1"),
+        ("adamw(lr=1e-3)+cosine", {"lr": 5}, "lr is given twice"),
+    ],
+)
+def test_a_setting_has_one_value(name, settings, words):
+    with pytest.raises(InputError, match=words):
+        trimtab.create(name, model(), **settings)
+
+
+def test_the_same_value_twice_is_one_value():
+    assert trimtab.create("clip(sgd(lr=.5))", model(), lr=0.5).param_groups[0]["lr"] == 0.5

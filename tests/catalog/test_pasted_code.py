@@ -34,6 +34,7 @@ def test_pasted_code_is_complete_and_trains(text):
     data = TensorDataset(torch.randn(64, 4), torch.randint(0, 4, (64,)))
     inputs, targets = data[:8]
     names = {"model": model, "data": data, "loader": DataLoader(data, 8), "inputs": inputs, "targets": targets}
+    names |= {"fixed_inputs": inputs, "fixed_targets": targets}
     names["losses"] = lambda outputs, targets: torch.nn.functional.cross_entropy(outputs, targets, reduction="none")
     names["mean_loss"] = torch.nn.functional.cross_entropy
 
@@ -68,8 +69,7 @@ def test_imports_stand_at_the_head_once():
     code = parse_expression("lion+adadagrad").code({"lr": 1e-3, "weight_decay": 0.1, "adadagrad.eta": 0.5})
     assert code.splitlines() == [
         "import torch",
-        "from trimtab.schedule import BatchSizeController",
-        "from trimtab.schedule import AdaptiveBatchSampler",
+        "from trimtab.schedule import AdaptiveBatchSampler, BatchSizeController",
         "from trimtab.optim import Lion",
         "",
         "optimizer = Lion(model.parameters(), lr=0.001, weight_decay=0.1)",

@@ -12,6 +12,7 @@ from trimtab.claims.fingerprint import is_stale
 from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import committed
 from trimtab.claims.runner import verify
+from trimtab.cli.verifying import verify as verify_command
 from trimtab.study.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +52,19 @@ def test_results_that_ship_are_not_stale_and_follow_from_their_numbers(method):
 def test_the_readme_has_the_verdicts_that_ship(verdicts):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert verdicts.with_verdicts(readme) == readme, "run `python docs/verdicts.py`"
+
+
+def test_what_is_said_of_their_cost_is_what_they_cost():
+    seconds = [
+        committed(claim).processor_seconds
+        for claim in dict.fromkeys(load_reference(each).id for each in CLAIMS.values())
+    ]
+    range_said = f"{round(min(seconds) / 60)} to {round(max(seconds) / 60)}"
+    page = " ".join((ROOT / "docs" / "claims.md").read_text(encoding="utf-8").split())
+    assert f"from {range_said} minutes of processor time a claim, and nearly three hours for all" in page
+    assert f"a small experiment of {range_said} processor minutes" in verify_command.__doc__
+    assert "# nearly three hours of processor time" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert 2.5 < sum(seconds) / 3600 < 3
 
 
 @pytest.fixture

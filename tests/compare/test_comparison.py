@@ -232,6 +232,41 @@ def test_a_budget_that_is_too_short_leaves_room_for_a_longer_one(task, tmp_path,
     assert budgeted(task, tmp_path, "100s").run().protocol.trials == 6
 
 
+@pytest.mark.parametrize(
+    "remedy",
+    [{"steps": 1}, {"trials": 2, "candidates": "sgd"}, {"budget": None, "trials": 1, "seeds": 1}, {"pruner": "median"}],
+)
+def test_a_refused_budget_binds_nobody(task, tmp_path, monkeypatch, remedy):
+    priced(monkeypatch, 10.0)
+    with pytest.raises(InputError, match="budget=30s is too short"):
+        budgeted(task, tmp_path, "30s").run()
+    priced(monkeypatch, 0.01)
+    monkeypatch.setattr("trimtab.compare.fitting.MOST_SEEDS", 3)
+    monkeypatch.setattr("trimtab.compare.fitting.MOST_TRIALS", 6)
+    made = budgeted(task, tmp_path, **{"budget": "30s", **remedy})
+    result = made.run()
+    assert result.protocol.budget == made.first.plan.budget
+    assert load_any(tmp_path) == result
+
+
+class StopAtOnce(Recorder):
+    def started(self, point):
+        raise KeyboardInterrupt
+
+
+def test_a_plan_that_was_stopped_before_any_outcome_binds_nobody(task, tmp_path, monkeypatch):
+    priced(monkeypatch, 10.0)
+    with pytest.raises(KeyboardInterrupt):
+        budgeted(task, tmp_path, "100s").run(StopAtOnce())
+    priced(monkeypatch, 1.0)
+    monkeypatch.setattr(Comparison, "measured", lambda self, *_: self.prices(None, None, None))
+    assert budgeted(task, tmp_path, "20s").estimate().trials == 9  # 2 x (9 + 10) runs of a second on two workers
+    sizes = []
+    with pytest.raises(KeyboardInterrupt):
+        budgeted(task, tmp_path, "20s").run(StopAtOnce(), sizes.append)
+    assert [size.trials for size in sizes] == [9]
+
+
 def test_processes_that_plan_at_once_agree(task, tmp_path, monkeypatch, postgres):
     """The second one measures something else, but the first has chosen meanwhile."""
     made = budgeted(task, tmp_path, store=postgres.url)

@@ -29,10 +29,27 @@ def facts():
     return optimizer_family.facts(Namespace(width=32, layers=1, batch=2, repeats=1, threads=1, clock="wall"))
 
 
-def test_every_marker_stands_in_its_page_once(tables):
+INSTEAD = "*The built site has "
+
+
+def test_a_page_says_what_the_built_site_has_and_the_site_has_it(tables):
     for page, functions in tables.TABLES.items():
         text = (DOCS / page).read_text(encoding="utf-8")
-        assert [text.count(f"<!-- {function.__name__} -->") for function in functions] == [1] * len(functions)
+        assert text.count(INSTEAD) == len([each for each in functions if each is not tables.tasks])
+        filled = tables.filled(page, text)
+        assert INSTEAD not in filled
+        assert all(function() in filled and f"{function.__name__} -->" not in filled for function in functions)
+
+
+def test_the_tasks_can_be_read_in_a_clone(tables):
+    written = f"<!-- tasks -->\n{tables.tasks()}\n<!-- /tasks -->"
+    assert written in (DOCS / "index.md").read_text(encoding="utf-8"), f"docs/index.md must have {written}"
+
+
+@pytest.mark.parametrize("text", ["", "<!-- tasks -->", "<!-- tasks --><!-- /tasks --><!-- tasks -->"])
+def test_a_page_without_its_markers_ends_the_build(tables, text):
+    with pytest.raises(ValueError, match=r"index.md must have <!-- tasks --> and <!-- /tasks --> once"):
+        tables.filled("index.md", text)
 
 
 def test_compositions_and_refusals_are_all_listed(tables):

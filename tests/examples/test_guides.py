@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 
 import trimtab
+from trimtab.catalog import entries
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -62,6 +63,31 @@ def test_tensorboard_gets_a_number_for_every_step(names, tmp_path, monkeypatch):
     events.Reload()
     assert [event.step for event in events.Scalars("update_to_weight")] == list(range(10))
     assert all(1e-4 < event.value < 1 for event in events.Scalars("update_to_weight"))
+
+
+def test_the_guide_names_who_can_be_watched():
+    words = (DOCS / "guides/plain-loop.md").read_text().partition("These have it: ")[2].partition(". The others")[0]
+    named = re.findall(r"`(\w+)`", words)
+    assert named == sorted(entry.id for entry in entries().values() if hasattr(entry.load(), "watch"))
+
+
+def test_the_optimizer_inside_a_wrapper_can_be_watched(names):
+    optimizer, seen = trimtab.create("clip(lion, fraction=0.5)", names["model"], lr=3e-3), []
+    optimizer.inner.watch(seen.append)
+    inputs, targets = names["loader"][0]
+    nn.functional.cross_entropy(names["model"](inputs), targets).backward()
+    given = torch.cat([param.grad.flatten() for param in names["model"].parameters()]).norm()
+    optimizer.step()
+    assert 0 < seen[0][0].gradient < given
+
+
+def test_blocks_on_memory_leave_a_narrow_head_out():
+    names = {"model": nn.Sequential(nn.Linear(192, 160), nn.Tanh(), nn.Linear(160, 130))}
+    for block in blocks("memory.md"):
+        exec(block, names)
+    assert [tuple(param.shape) for param in names["groups"][0]["params"]] == [(16, 16), (16, 16)]
+    with pytest.raises(ValueError, match=r"rank=4 is above parameter '3.weight', .* leave its layer out by targets"):
+        names["galore_parameter_groups"](names["model"], rank=4)
 
 
 def test_there_are_blocks_to_run():

@@ -346,7 +346,7 @@ LEFT_OUT = {
     },
     "called by trimtab alone, with objects of its own": {
         "errors:Faults", "session:steps_on_session", "errors:messages_of", "kept_buffers:kept_buffers",
-        "suggestions:nearest",
+        "suggestions:nearest", "broadcasting:averages_over_pairs",
         "database:sqlite_file", "database:shown", "database:existing", "environment:environment",
         "starting:worker_context", "starting:prepare_workers", "starting:refuse_without_workers",
         "starting:main_importable", "starting:interrupts_blocked",

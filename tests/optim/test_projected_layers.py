@@ -68,7 +68,11 @@ def test_layers_of_whole_numbers_stay_and_are_not_projected():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda m: galore_parameter_groups(m, 9), ValueError, "rank=9 is above parameter '1.weight', .*at most 8"),
+        (
+            lambda m: galore_parameter_groups(m, 9),
+            ValueError,
+            "rank=9 is above parameter '1.weight', .*at most 8, or leave its layer out by targets",
+        ),
         (lambda m: galore_parameter_groups(m, 0), ValueError, "rank=0"),
         (lambda m: galore_parameter_groups(m, None), TypeError, "rank=None projects nothing"),
         (

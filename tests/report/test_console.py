@@ -16,6 +16,7 @@ from trimtab.compare.plan import Plan
 from trimtab.compare.result import Interval
 from trimtab.report import ReportPaths
 from trimtab.report.console import print_dry_run, print_few_seeds, print_summary, ranking_table
+from trimtab.study.beside import Beside
 
 PATHS = ReportPaths(Path("runs/digits/report.html"), Path("runs/digits/results.json"), Path("runs/digits/results.csv"))
 
@@ -54,6 +55,17 @@ def test_several_tasks_have_their_rankings_the_scores_and_the_places_of_all_repo
     assert sum(line[:2] == ["1", "adabelief"] for line in lines) == 3
     assert ["digits", "runs/digits/report.html"] in lines
     assert ["report", "o/report.html"] in lines
+
+
+def test_what_is_kept_and_left_out_is_said_before_the_ranking(result, over_tasks):
+    words = "Kept, and not shown here: sgd and 2 more seeds. Name them as well and give --seeds 4 to have all of it."
+    paths = ReportPaths(Path("o/report.html"), Path("o/results.json"), None, {"digits": PATHS})
+    for found in (result, over_tasks):
+        more = dataclasses.replace(found, beside=Beside((), ("sgd",), 2, 4))
+        text = " ".join(shown(lambda console, more=more: print_summary(console, more, paths)).split())
+        assert words in text
+        assert text.index("Kept") < text.index("candidate")
+        assert "Kept" not in shown(lambda console, found=found: print_summary(console, found, paths))
 
 
 def test_brackets_are_not_markup():

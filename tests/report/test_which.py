@@ -8,10 +8,10 @@ import pytest
 from tests.claims.toy import CONFIRMED, TRUE
 from trimtab.catalog import entries, find
 from trimtab.claims import CLAIMS
-from trimtab.claims.claim import Contest
+from trimtab.claims.claim import Contest, Panel
 from trimtab.claims.fingerprint import protocol_hash
 from trimtab.claims.loading import find_reference, load_reference
-from trimtab.claims.result import ClaimResult, Finding, committed
+from trimtab.claims.result import ArmResult, ClaimResult, Finding, committed
 from trimtab.report.claims import MEANINGS
 from trimtab.report.which import HEADINGS, NOT_RUN, NOT_SUPPORTED, SUPPORTED, which_optimizer
 
@@ -149,6 +149,44 @@ def test_the_advice_is_what_came_of_the_first_contest_of_equals(monkeypatch, p_v
         replace(finding("refuted", mean), name=name, measure="test metric", p_value=p) for name, mean, p in named
     ]
     assert f"| The loss is dear beside the model | {words} | " in page(*findings, verdict=verdict)
+
+
+def test_what_beats_the_baseline_in_its_own_experiment_is_not_kept_from_the_reader():
+    row = re.search(r"^\| A transformer is trained with SGD \| (.*?) \|", which_optimizer(METHODS), re.MULTILINE)[1]
+    assert row == (
+        "Coordinate clipping loses to SGD on text. Adam was ahead of SGD on text, in the same experiment: test loss "
+        "1.983 against 2.045."
+    )
+
+
+@pytest.mark.parametrize(
+    ("adam", "told"),
+    [
+        (
+            (1.0, 1.1, 0.9, 1.0),
+            "SSO shows no difference from SGD. Adam was ahead of SGD, in the same experiment: test loss 1 against 2.",
+        ),
+        ((3.0, 3.1, 2.9, 3.0), "Keep SGD: nothing here was shown to beat it."),
+        ((2.0, 2.1, 1.9, 2.0), "Keep SGD: nothing here was shown to beat it."),
+        ((1.0, 1.1, None, 1.0), "Keep SGD: nothing here was shown to beat it."),
+    ],
+)
+def test_a_baseline_is_kept_unless_another_one_is_ahead_of_it(monkeypatch, adam, told):
+    arms = {"sso": (2.0, 2.2, 1.9, 2.1), "sgd": (2.0, 2.2, 1.8, 2.0), "adam": adam}
+    claim = replace(
+        CONFIRMED,
+        id="sso",
+        arms=tuple(replace(CONFIRMED.arms[0], name=name) for name in arms),
+        comparisons=(replace(TRUE, name="sso against sgd", measure="test loss", arms=("sso", "sgd")),),
+        contests=(Contest("sso", "SGD", {"": "sso against sgd, test loss"}),),
+        panels=(Panel("Loss", "test loss", "nats", ("text",), {name: (name,) for name in arms}),),
+    )
+    monkeypatch.setattr("trimtab.report.which.load_reference", lambda _: claim)
+    columns = tuple(
+        ArmResult(name, {}, (), (), (0, 1, 2, 3), {"test loss": values}, {}, (), 0, 0) for name, values in arms.items()
+    )
+    level = replace(finding("refuted"), name="sso against sgd", p_value=0.5)
+    assert f"| {told} | " in page(level, arms=columns)
 
 
 def test_without_a_result_there_is_no_advice():

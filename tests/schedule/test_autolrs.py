@@ -331,6 +331,36 @@ def test_groups_keep_their_ratios_on_request():
     assert rates == [controller.lr, pytest.approx(0.2 * controller.lr)]
 
 
+def by_hand(autolrs, batches, steps):
+    for _, batch in zip(range(steps), batches, strict=False):
+        del batch
+        autolrs.observe(1.0)
+
+
+def test_a_loop_that_iterates_over_something_else_is_told():
+    model = nn.Linear(2, 2)
+    batches = ReplayedBatches(range(1000))
+    autolrs = AutoLRS(torch.optim.SGD(model.parameters(), lr=0.1), model, 1e-4, 0.1, batches=batches, stage=100)
+    with pytest.raises(
+        RuntimeError, match=r"no batch was taken from batches= in a trial of 10 steps.* iterate over the R"
+    ):
+        by_hand(autolrs, range(1000), 80)
+    assert autolrs.total_steps == 10
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 4])
+def test_batches_that_were_taken_before_are_no_reason_to_complain(ahead):
+    model = nn.Linear(2, 2)
+    batches = ReplayedBatches(range(1000))
+    iterator = iter(batches)
+    taken = [next(iterator) for _ in range(ahead)]
+    autolrs = AutoLRS(torch.optim.SGD(model.parameters(), lr=0.1), model, 1e-4, 0.1, batches=batches, stage=100)
+    for _ in taken[:1]:
+        autolrs.observe(float("nan"))  # ends the first trial with its first step
+    by_hand(autolrs, iterator, 80)
+    assert autolrs.total_steps == 80 + min(ahead, 1)
+
+
 def test_data_that_stay_where_they_are_are_warned_of():
     with pytest.warns(UserWarning, match=r"not the data: trials see different batches.*ReplayedBatches"):
         Loop(batches=None)

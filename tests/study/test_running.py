@@ -109,6 +109,52 @@ def test_the_directory_of_another_study_is_refused_and_kept(tmp_path):
         assert len(store.outcomes()) == 1
 
 
+OTHER_MANIFEST = {**MANIFEST, "budget": 4}
+
+
+def test_a_study_without_an_outcome_gives_way_to_another(tmp_path):
+    with Store(tmp_path, MANIFEST) as store:
+        store.annotate(lambda _: {"trials": 7})
+        store.add(points(2))
+        assert store.claim(points(1)) == points(1)[0]
+        store._database.close()  # as when it is killed: nothing is given back
+    other = Point("toy/tune/a", 0, {"lr": 0.5}, seed=0, tunables=RANGES)
+    with Store(tmp_path, OTHER_MANIFEST) as store:
+        known = []
+        store.annotate(lambda notes: known.append(dict(notes)) or {"trials": 8})
+        assert known == [{}]
+        store.add([other])
+        assert store.claim([other, *points(2)[1:]]) == other
+        store.finish(other, Outcome("complete", loss=1.0))
+    assert read_store(tmp_path).manifest == OTHER_MANIFEST
+    (trial,) = optuna.load_study(study_name="toy/tune/a", storage=f"sqlite:///{tmp_path / 'study.db'}").trials
+    assert (trial.params, trial.state.name) == ({"lr": 0.5}, "COMPLETE")
+    with pytest.raises(StudyMismatchError, match="budget: 4 there, 3 here"):
+        Store(tmp_path, MANIFEST)
+
+
+@pytest.mark.parametrize("status", ["failed", "diverged", "pruned"])
+def test_an_outcome_of_any_kind_binds(tmp_path, status):
+    (point,) = points(1)
+    with Store(tmp_path, MANIFEST) as store:
+        store.add([point])
+        store.claim([point])
+        store.finish(point, Outcome(status))
+    with pytest.raises(StudyMismatchError, match="holds the results of another study"):
+        Store(tmp_path, OTHER_MANIFEST)
+
+
+def test_what_somebody_else_has_put_beside_a_study_is_kept(tmp_path):
+    Store(tmp_path, MANIFEST).close()
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    optuna.create_study(study_name="empty", storage=url)
+    Store(tmp_path, OTHER_MANIFEST).close()
+    optuna.create_study(study_name="mine", storage=url).enqueue_trial({"lr": 1.0})
+    with pytest.raises(StudyMismatchError, match="budget: 4 there, 3 here"):
+        Store(tmp_path, MANIFEST)
+    assert {"empty", "mine"} <= set(optuna.get_all_study_names(url))
+
+
 @pytest.mark.parametrize("content", [b"not a database" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
 def test_a_corrupt_store_is_named_and_left_alone(tmp_path, content):
     (tmp_path / "study.db").write_bytes(content)

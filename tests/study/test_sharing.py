@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tests.lab.toy import LoggedWork, MisbehavingWork, hash_of
-from tests.study.test_running import MANIFEST, fixed, points
+from tests.study.test_running import MANIFEST, OTHER_MANIFEST, fixed, points
 from trimtab.study.database import parse_url
 from trimtab.study.errors import (
     InputError,
@@ -259,9 +259,74 @@ def test_annotations_of_two_processes_are_both_kept(postgres):
 def test_another_study_is_refused(postgres):
     with pytest.raises(StudyMismatchError, match="no study in postgresql://"):
         read_store(postgres.url)
-    Store(postgres.url, MANIFEST).close()
-    with pytest.raises(StudyMismatchError, match=r"budget: 3 there, 4 here.*another database"):
-        Store(postgres.url, {**MANIFEST, "budget": 4})
+    (point,) = points(1)
+    with Store(postgres.url, MANIFEST) as store:
+        store.add([point])
+        store.claim([point])
+        store.finish(point, done())
+    with pytest.raises(StudyMismatchError, match=r"holds the results.*budget: 3 there, 4 here.*another database"):
+        Store(postgres.url, OTHER_MANIFEST)
+
+
+def test_a_study_without_an_outcome_binds_while_a_process_is_at_work(postgres):
+    with Store(postgres.url, MANIFEST) as first:
+        with pytest.raises(StudyMismatchError, match=r"a process works on another study: budget: 3 there, 4 here"):
+            Store(postgres.url, OTHER_MANIFEST)
+        first.annotate(lambda _: {"trials": 7})
+        with Store(postgres.url, MANIFEST) as second:
+            second.annotate(lambda notes: {**notes, "seeds": 3})
+    assert read_store(postgres.url).annotation == {"trials": 7, "seeds": 3}
+    with Store(postgres.url, OTHER_MANIFEST):
+        assert read_store(postgres.url).manifest == OTHER_MANIFEST
+        assert read_store(postgres.url).annotation == {}
+
+
+@pytest.mark.parametrize("manifest", [MANIFEST, OTHER_MANIFEST])
+def test_a_process_that_was_taken_for_dead_does_not_mix_up_studies(postgres, manifest):
+    first, second = points(2)
+    with Store(postgres.url, MANIFEST, QUICK) as silent:
+        silent.add([first])
+        silent.claim([first])
+        silence(silent)
+        time.sleep(2 * QUICK.takeover)
+        with Store(postgres.url, manifest) as other:
+            other.add([first])
+            steps = {
+                "add": lambda: silent.add([second]),
+                "claim": lambda: silent.claim([first]),
+                "finish": lambda: silent.finish(first, done()),
+                "sync": silent.sync,
+                "annotate": lambda: silent.annotate(dict),
+            }
+            for step in steps.values():
+                with pytest.raises(StudyMismatchError, match="begun anew by another process while this one"):
+                    step()
+            silent.release(first)
+            assert silent.hopeless(first, 1, 1.0, optuna.pruners.NopPruner())
+            assert other.claim([first]) == first
+            assert other.finish(first, done(2.0))
+    stored = read_store(postgres.url)
+    assert (stored.manifest, stored.outcomes) == (manifest, {first.key: done(2.0)})
+
+
+def test_processes_that_open_with_different_studies_at_once_do_not_share_one(postgres):
+    manifests = [{**MANIFEST, "budget": budget} for budget in range(4)]
+    start, opened, refused = threading.Barrier(4), [], []
+
+    def process(manifest):
+        start.wait()
+        try:
+            opened.append(Store(postgres.url, manifest))
+        except StudyMismatchError as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=process, args=(manifest,)) for manifest in manifests]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(opened), len(refused)) == (1, 3)
+    opened[0].close()
 
 
 def test_a_database_with_somebody_elses_studies_is_refused(postgres):

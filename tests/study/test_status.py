@@ -131,6 +131,28 @@ def test_candidates_that_take_no_part_any_more_are_left_out(seen):
     assert [candidate.label for candidate in found.candidates] == ["lion"]
 
 
+def test_what_the_report_leaves_out_is_not_counted_and_is_named(seen):
+    a, b, ends = tuning("adamw"), tuning("lion"), finals("adamw")
+    done = tuple(ended(point, 5) for point in (*a, *b, *ends))
+    found = seen(annotation={**NOTES, "candidates": ["adamw"], "seeds": 2}, ended=done, running=(), waiting=())
+    assert [(c.label, c.final, c.finals) for c in found.candidates] == [("adamw", 2, 2)]
+    assert (found.state, found.done, found.total) == ("finished", 6, 6)
+    assert (found.beside.candidates, found.beside.seeds) == (("lion",), 1)
+    assert "kept, and not counted here or shown in the report: lion and 1 more seed" in shown(found)
+    assert seen().beside is None
+
+
+def test_an_empty_store_has_nothing_planned_and_no_table(seen):
+    notes = {**NOTES, "trials": None, "seeds": None, "time": "1m"}
+    nothing = {"annotation": notes, "ended": (), "running": (), "waiting": (), "processes": ()}
+    found = seen(**nothing, alive=False)
+    assert (found.state, found.total) == ("empty", 0)
+    assert shown(found) == "digits: nothing is planned yet and nothing recorded, and no process is at work\n"
+    begun = shown(seen(**nothing))
+    assert begun == "digits: finding out what runs take, to plan for the budget\nno trial is planned yet, for 1m\n"
+    assert "to be planned for 1m" in shown(seen(annotation=notes))
+
+
 def test_several_tasks_are_counted_each_by_itself(seen):
     one, two, gone = tuning("adamw"), tuning("adamw", task="mnist"), tuning("adamw", task="gone")
     notes = {"candidates": ["adamw"], "compared": ["digits", "mnist"], "seeds": {"digits": 2, "mnist": 5}}

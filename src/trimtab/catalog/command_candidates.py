@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trimtab.catalog.commands import NAME_PLACES, TRIAL_PLACES, CommandCandidate, command_candidates
-from trimtab.catalog.ranges import parse_tunes
+from trimtab.catalog.commands import NAME_PLACES, TRIAL_PLACES, CommandCandidate, check_targets, command_candidates
+from trimtab.catalog.ranges import readable_tunes
 from trimtab.lab.commands.file_metric import FileMetric
 from trimtab.lab.commands.problem import CommandProblem
 from trimtab.lab.commands.splitting import partition_outside_brackets, split_outside_brackets
@@ -13,6 +13,9 @@ from trimtab.lab.commands.template import Command, pointing
 from trimtab.study.checks import check_text, check_texts
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.phrases import listed
+
+RATE_NAMES = ("lr", "learning_rate", "learningrate", "rate")
+"""Settings that are taken for the learning rate, whose effect the report draws."""
 
 
 def named_commands(names: str | None, own: Sequence[str]) -> dict[str, str]:
@@ -88,8 +91,10 @@ def candidates_of(problem: CommandProblem, own: Mapping[str, str], tune: Sequenc
     commands = commands_of(problem, own)
     faults = Faults()
     with faults:
-        tunes = parse_tunes(tune)
-        candidates = command_candidates(commands, tunes)
+        tunes = readable_tunes(tune, faults)
+        check_targets(tunes, commands, faults)
+        if not faults.any:  # a setting whose range cannot be read would seem to have none
+            candidates = command_candidates(commands, tunes)
     sharing: dict[str, list[str]] = {}
     for label, command in commands.items():
         sharing.setdefault(command.text, []).append(label)

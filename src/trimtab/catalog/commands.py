@@ -119,9 +119,7 @@ def command_candidates(commands: Mapping[str, Command], tunes: Sequence[Tune]) -
         InputError: a place has no range, a range no place, or a range is for a candidate that there is not.
     """
     faults = Faults()
-    for tune in tunes:
-        with faults:
-            _check_target(tune, commands)
+    check_targets(tunes, commands, faults)
     for name, labels in _without_range(commands, tunes).items():
         with faults:
             raise InputError(_no_range(name, labels, commands[labels[0]]))
@@ -132,6 +130,13 @@ def command_candidates(commands: Mapping[str, Command], tunes: Sequence[Tune]) -
             candidates.append(_candidate(label, command, tunes))
     faults.raise_any()
     return tuple(candidates)
+
+
+def check_targets(tunes: Sequence[Tune], commands: Mapping[str, Command], faults: Faults) -> None:
+    """Gathers which ranges are for candidates that there are not, or for places that their commands do not have."""
+    for tune in tunes:
+        with faults:
+            _check_target(tune, commands)
 
 
 def _check_target(tune: Tune, commands: Mapping[str, Command]) -> None:

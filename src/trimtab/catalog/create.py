@@ -32,7 +32,8 @@ def create(
 
     Raises:
         InputError: the name is unknown (the message offers the nearest), the expression makes no sense or holds a
-            controller, or groups are asked for without a model.
+            controller, a setting has one value in the expression and another beside it, or groups are asked for without
+            a model.
         TypeError: the optimizer has no such argument.
         ValueError: a setting is outside its range.
 
@@ -43,6 +44,7 @@ def create(
     for node in expression.nodes():
         if node.entry.kind == "controller":
             raise InputError(
-                f"{node.entry.id} stands beside an optimizer and is none:\n{node.usage(expression.settings(settings))}"
+                f"{node.entry.id} stands beside an optimizer and is none. In a loop of your own:\n"
+                f"{expression.code(settings)}"
             )
     return expression.build(model_or_params, settings, no_decay=no_decay_for_biases_and_norms)

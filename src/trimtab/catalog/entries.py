@@ -147,23 +147,23 @@ def find(name: str) -> Entry:
 
 
 def search(query: str) -> list[Entry]:
-    """Finds entries in which every word of the query begins some word, the best match first.
+    """Finds entries in which a word of the query begins some word, the best match first.
 
-    A match in the names counts more than one in the keywords, and that more than one in the prose.
+    An entry that matches more words is the better one; of those with equally many, a match in the names counts more
+    than one in the keywords, and that more than one in the prose.
     """
     words = query.lower().split()
     scored = [(_score(entry, words), entry) for entry in entries().values()]
-    return [entry for score, entry in sorted(scored, key=lambda pair: -pair[0]) if score > 0]
+    return [entry for score, entry in sorted(scored, key=lambda pair: pair[0], reverse=True) if score[0]]
 
 
-def _score(entry: Entry, words: list[str]) -> int:
+def _score(entry: Entry, words: list[str]) -> tuple[int, int]:
+    """How many words match, and how well."""
     names = " ".join((entry.id, entry.title, *entry.aliases))
     prose = " ".join((entry.summary, entry.adapts, entry.signal, entry.when, entry.paper, entry.authors, entry.family))
     weighted = [(8, names), (4, " ".join(entry.keywords)), (1, prose)]
-    score = 0
-    for word in words:
-        found = [weight for weight, text in weighted if any(w.startswith(word) for w in text.lower().split())]
-        if not found:
-            return 0
-        score += max(found)
-    return score
+    best = [
+        max((weight for weight, text in weighted if any(w.startswith(word) for w in text.lower().split())), default=0)
+        for word in words
+    ]
+    return sum(map(bool, best)), sum(best)

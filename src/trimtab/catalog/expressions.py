@@ -18,6 +18,7 @@ from trimtab.catalog.parameters import forget_names, parameters_of
 from trimtab.catalog.signatures import settings_of, unlike_default
 from trimtab.study.checks import check_number
 from trimtab.study.errors import Faults, InputError
+from trimtab.study.suggestions import closest
 from trimtab.study.tunable import Settings, Tunables, Uniform, Value
 
 
@@ -53,11 +54,17 @@ class Expression:
                 self._check_around(node.entry)
         elif self.inner is not None:
             raise InputError(f"{name} goes around nothing: it is no wrapper")
+        self._check_known(setting for setting, _ in self.fixed)
+
+    def _check_known(self, settings: Iterable[str]) -> None:
+        """Checks that the class has these settings, and offers the nearest in place of each that it has not."""
         known = settings_of(self.entry)
-        unknown = [setting for setting, _ in self.fixed if setting not in known]
+        unknown = [setting for setting in settings if setting not in known]
         if unknown:
-            there = f"it has {', '.join(known)}" if known else "it has none"
-            raise InputError(f"{name} has no setting {' and no '.join(map(repr, unknown))}; {there}")
+            near = list(dict.fromkeys(each for setting in unknown for each in closest(setting, known)))
+            meant = f"did you mean {' or '.join(near)}? It has" if near else "it has"
+            missing = " and no ".join(map(repr, unknown))
+            raise InputError(f"{self.entry.id} has no setting {missing}; {meant} {', '.join(known) or 'none'}")
 
     def _check_around(self, inside: Entry) -> None:
         """Checks that this wrapper can go around an entry, as its class does, but before there is a model."""
@@ -147,7 +154,16 @@ class Expression:
 
         Args:
             tuned: values of the tunables.
+
+        Raises:
+            InputError: one of them is fixed to another value.
         """
+        for name, value in self._all_fixed().items():
+            if name in tuned and tuned[name] != value:
+                raise InputError(
+                    f"{name} is given twice: {self.label} fixes it to {value!r}, and {name}={tuned[name]!r} is given "
+                    "beside it; leave one of them out"
+                )
         own = {node._place(name): value for node in self.nodes() for name, value in node.entry.settings.items()}
         return {**own, **self._bounds(), **self._all_fixed(), **tuned}
 
@@ -162,7 +178,7 @@ class Expression:
             no_decay: puts biases and the parameters of normalisation layers into a group without weight decay.
 
         Raises:
-            InputError: a setting is written with a name that no wrapper here has.
+            InputError: a setting is written with a name that no wrapper here has, or is fixed to another value.
         """
         settings = self.settings(tuned)
         self._check_owned(settings)
@@ -189,12 +205,12 @@ class Expression:
         named = any(node._wrapping("needs_names", otherwise=False) for node in self.nodes())
         call = "model.named_parameters()" if named else "model.parameters()"
         for node in self.nodes():
-            module, _, name = node.entry.object.partition(":")
-            if not module.startswith("torch."):
-                lines.append(f"from {module} import {name}")
             if node.entry.kind == "controller":
                 lines += node.usage(settings, total_steps).splitlines()
                 continue
+            module, _, name = node.entry.object.partition(":")
+            if not module.startswith("torch."):
+                lines.append(f"from {module} import {name}")
             arguments = "".join(f", {key}={_literal(value)}" for key, value in node._own(settings).items())
             call = f"{'torch.optim.' if module == 'torch.optim' else ''}{name}({call}{arguments})"
             if hasattr(node.entry.load(), "eval"):
@@ -204,7 +220,7 @@ class Expression:
         return _with_imports_first([f"optimizer = {call}", *lines])
 
     def usage(self, settings: Settings, total_steps: int | None = None) -> str:
-        """Returns the lines of a controller, in a loop of one's own.
+        """Returns the lines of a controller in a loop of one's own, with the imports that they need.
 
         Args:
             settings: of the whole expression, as :meth:`settings` returns them; what is missing is in the middle of its
@@ -239,6 +255,11 @@ class Expression:
                 begin = " or ".join(f"{wrapper}." for wrapper in wrappers)
                 theirs = f"a wrapper's begin with {begin}" if wrappers else "there is no wrapper"
                 raise InputError(f"{self.label} has no setting {name!r}: an optimizer's stand alone, and {theirs}")
+        for node in self.nodes():
+            try:
+                node._check_known(node._own(dict.fromkeys(settings, 0)))
+            except InputError as error:  # as the class itself would refuse an argument
+                raise TypeError(str(error)) from None
 
     def _check_not_own(self, name: str) -> None:
         """Checks that a setting which stands alone is none of this wrapper's."""

@@ -37,16 +37,22 @@ def parse_tunes(texts: Sequence[str]) -> list[Tune]:
     Raises:
         InputError: a text is not of that form, or a setting was given twice; the message points at the place.
     """
+    faults = Faults()
+    tunes = readable_tunes(texts, faults)
+    faults.raise_any()
+    return tunes
+
+
+def readable_tunes(texts: Sequence[str], faults: Faults) -> list[Tune]:
+    """Reads what was given to ``--tune``, and gathers what is wrong with it, so that the rest can be looked at."""
     check_texts("tune", texts)
     tunes: list[Tune] = []
-    faults = Faults()
     for text in texts:
         with faults:
             tune = _parse_tune(text)
             if any((tune.setting, tune.candidate) == (other.setting, other.candidate) for other in tunes):
                 raise InputError(f"--tune {text!r}: {text[: -len(tune.range)].strip(' =')} was given twice")
             tunes.append(tune)
-    faults.raise_any()
     return tunes
 
 

@@ -8,20 +8,36 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
+from trimtab import __version__
 from trimtab.study.errors import InputError, StoreLostError, UnwritableError, messages_of
 
 app = typer.Typer(
     name="trimtab",
-    help="Adaptive optimisation for PyTorch: which method helps on your task, with evidence.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"trimtab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Adaptive optimisation for PyTorch: which method helps on your task, with evidence."""
+    del version
 
 
 @contextmanager

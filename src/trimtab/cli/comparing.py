@@ -32,7 +32,7 @@ def compare(
         list[str] | None,
         typer.Argument(
             help="Tasks that ship, or path/to/task.py:name. Several are compared each by itself, and over all.",
-            metavar="[TASK]...",
+            metavar="TASK",
             autocompletion=complete_tasks,
         ),
     ] = None,
@@ -207,7 +207,7 @@ def _run(comparison: "Comparison", *, dry_run: bool, as_json: bool) -> None:
 
 @app.command()
 def report(
-    directory: Annotated[Path, typer.Argument(help="Directory of a comparison, finished or running.")],
+    directory: Annotated[Path, typer.Argument(help="Directory of a comparison, finished or running.", metavar="DIR")],
     store: Annotated[str | None, typer.Option(help="URL of its store, if that is not in the directory.")] = None,
 ) -> None:
     """Draw the report of a comparison anew from its store."""

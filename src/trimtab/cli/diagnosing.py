@@ -20,7 +20,9 @@ cannot work; 3 results cannot be written; 130 stopped by Ctrl-C, 143 by SIGTERM 
 def diagnose(
     task: Annotated[
         str,
-        typer.Argument(help="A task that ships, or path/to/task.py:name.", autocompletion=complete_tasks),
+        typer.Argument(
+            help="A task that ships, or path/to/task.py:name.", metavar="TASK", autocompletion=complete_tasks
+        ),
     ],
     candidates: Annotated[
         str,

@@ -4,38 +4,69 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from trimtab.catalog import entries, families, find, search
 from trimtab.catalog.entries import Entry
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors
+from trimtab.lab.tasks import SUMMARIES
 from trimtab.study.errors import InputError
 from trimtab.study.suggestions import nearest
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
+class Listed(StrEnum):
+    """What there is to list."""
+
+    METHODS = "methods"
+    TASKS = "tasks"
+
+
 @app.command("list")
 def list_entries(
+    what: Annotated[Listed, typer.Argument(help="methods, or tasks that ship.", metavar="WHAT")] = Listed.METHODS,
     family: Annotated[str | None, typer.Option(help="Only this family.", autocompletion=families)] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """List methods and baselines."""
+    """List methods and baselines, or the tasks that ship."""
     with input_errors():
+        if what is Listed.TASKS:
+            if family is not None:
+                raise InputError(f"--family {family}: tasks have none")
+            _print_tasks(as_json=as_json)
+            return
         if family is not None and family not in families():
             raise InputError(f"unknown family {family!r}; {nearest(family, families())}")
         _print_entries([entry for entry in entries().values() if family in (None, entry.family)], as_json=as_json)
+        if family is None and not as_json:
+            Console().print(f"\nTasks that ship (`trimtab list tasks` says what they are): {', '.join(SUMMARIES)}")
+
+
+def _print_tasks(*, as_json: bool) -> None:
+    if as_json:
+        _print_json([{"name": name, "summary": summary} for name, summary in SUMMARIES.items()])
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("task", no_wrap=True)
+    table.add_column("what it is")
+    for name, summary in SUMMARIES.items():
+        table.add_row(name, summary)
+    Console().print(table)
 
 
 @app.command("search")
 def search_entries(
-    query: Annotated[list[str], typer.Argument(help='Words, e.g. "large batch".')], as_json: AsJSON = False
+    query: Annotated[list[str], typer.Argument(help='Words, e.g. "large batch".', metavar="WORD")],
+    as_json: AsJSON = False,
 ) -> None:
     """Find methods by what they do."""
     if not " ".join(query).strip():
@@ -67,7 +98,10 @@ def _print_json(found: object) -> None:
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries()))], as_json: AsJSON = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=lambda: list(entries()))],
+    as_json: AsJSON = False,
+) -> None:
     """Show everything about one method."""
     with input_errors():
         entry = _shown(name)
@@ -88,10 +122,12 @@ def show(name: Annotated[str, typer.Argument(autocompletion=lambda: list(entries
         for key in ("title", "kind", "family", "summary", "adapts", "signal", "when", "when_not", "citation"):
             table.add_row(key.replace("_", " "), str(getattr(entry, key)))
         table.add_row("tuned", "\n".join(f"{key}: {text}" for key, text in ranges.items()))
-        table.add_row("use", code)
         if verdict is not None:
             table.add_row("verdict", verdict)
-        Console(highlight=False).print(table)
+        console = Console(highlight=False)
+        console.print(table)
+        console.print("\nuse", style="bold")
+        console.print(Text(code), soft_wrap=True)  # a wrapped line cannot be pasted
 
 
 def _shown(name: str) -> Entry:
@@ -115,7 +151,7 @@ def _verdict(method: str) -> str:
 
 @app.command("new-task")
 def new_task(
-    path: Annotated[Path, typer.Argument(help="File to write.")] = Path("task.py"),
+    path: Annotated[Path, typer.Argument(help="File to write.", metavar="FILE")] = Path("task.py"),
 ) -> None:
     """Write a commented task to start from; it runs as it is."""
     with input_errors():

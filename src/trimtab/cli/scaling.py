@@ -13,7 +13,10 @@ from trimtab.cli.completing import complete_tasks
 @app.command(epilog="Exit codes: 0 there is advice; 2 the input cannot work; 3 results cannot be written.")
 def scale(
     task: Annotated[
-        str, typer.Argument(help="A task that ships, or path/to/task.py:name.", autocompletion=complete_tasks)
+        str,
+        typer.Argument(
+            help="A task that ships, or path/to/task.py:name.", metavar="TASK", autocompletion=complete_tasks
+        ),
     ],
     to_batch: Annotated[int, typer.Option(help="Samples a batch to go to.")],
     from_batch: Annotated[

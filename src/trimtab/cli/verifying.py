@@ -21,14 +21,15 @@ on).
 @app.command(epilog=EXIT_CODES)
 def verify(
     methods: Annotated[
-        list[str] | None, typer.Argument(help="Methods whose claims to try.", autocompletion=lambda: list(CLAIMS))
+        list[str] | None,
+        typer.Argument(help="Methods whose claims to try.", metavar="METHOD", autocompletion=lambda: list(CLAIMS)),
     ] = None,
     all_claims: Annotated[bool, typer.Option("--all", help="Every claim there is.")] = False,
     scale: Annotated[str, typer.Option(help="small, or full: says what the paper used that is not here.")] = "small",
     jobs: Annotated[int | None, typer.Option(help="Worker processes. (default: one a core)")] = None,
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("runs/claims"),
 ) -> None:
-    """Try a method's central claim: a small experiment of at most 15 processor minutes, with a verdict."""
+    """Try a method's central claim: a small experiment of 4 to 30 processor minutes, with a verdict."""
     console = Console()
     complete = True
     with input_errors(), stoppable(console, str(out)):

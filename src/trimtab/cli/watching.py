@@ -19,7 +19,7 @@ WATCH_SECONDS = 5.0
 
 @app.command(epilog="Exit codes: 0 there is a study, whatever its state; 2 there is none, or it cannot be read.")
 def status(
-    directory: Annotated[Path, typer.Argument(help="Directory of a comparison, or of claims.")],
+    directory: Annotated[Path, typer.Argument(help="Directory of a comparison, or of claims.", metavar="DIR")],
     store: Annotated[str | None, typer.Option(help="URL of its store, if that is not in the directory.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every few seconds, until it ends.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON; with --watch, an object a line.")] = False,
@@ -47,7 +47,7 @@ def _looks(directory: Path, store: str | None, *, watch: bool) -> "Iterator[list
     try:
         found = statuses(directory, store)
         yield found
-        while watch and not all(each.state in ("stopped", "finished") for each in found):
+        while watch and not all(each.state in ("empty", "stopped", "finished") for each in found):
             time.sleep(WATCH_SECONDS)
             found = statuses(directory, store)
             yield found

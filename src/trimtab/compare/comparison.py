@@ -258,7 +258,7 @@ class Comparison:
             outcomes = stored.outcomes
             there = stored.annotation.get("tasks", {}) if self.several else {self.first.plan.task: stored.annotation}
             for name, part in self.parts.items():
-                if not part.chosen:
+                if outcomes and not part.chosen:  # what was planned without an outcome binds nobody
                     part.adopt(there.get(name, {}))
         if not all(part.problem.in_steps for part in self.parts.values()):
             if not each_has_run(list(self.parts.values()), outcomes):

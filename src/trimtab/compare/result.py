@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
+from trimtab.study.beside import Beside
 from trimtab.study.facts import TaskFacts
 from trimtab.study.outcome import CurvePoint, Status
 from trimtab.study.point import Phase
@@ -244,6 +245,7 @@ class ComparisonResult:
         candidates: best first; those that could not be ranked last.
         pairs: every pair of ranked candidates.
         trials: every trial.
+        beside: what the store holds that takes no part; ``None`` if there is nothing, and of one task among several.
     """
 
     task: TaskFacts
@@ -255,6 +257,7 @@ class ComparisonResult:
     candidates: tuple[CandidateResult, ...]
     pairs: tuple[Pair, ...]
     trials: tuple[TrialResult, ...] = field(repr=False)
+    beside: Beside | None = None
 
     @property
     def ranked(self) -> bool:

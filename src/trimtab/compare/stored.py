@@ -1,6 +1,7 @@
 """Reading a comparison again, running or not."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import ComparisonResult
 from trimtab.lab.problem import Filling
+from trimtab.study.beside import beside
 from trimtab.study.checks import check_path
 from trimtab.study.database import Location, shown
 from trimtab.study.errors import StudyMismatchError
@@ -56,7 +58,9 @@ def stored_result(stored: StoredStudy, location: Location) -> ComparisonResult:
         raise StudyMismatchError(
             f"the comparison in {shown(location)} is not planned yet: that follows when each candidate has been tried"
         )
-    return analyse_stored(stored_plan(stored.manifest, notes), stored.outcomes, notes)
+    plan = stored_plan(stored.manifest, notes)
+    more = beside(stored.outcomes, plan.labels(), {plan.task: plan.seeds})
+    return replace(analyse_stored(plan, stored.outcomes, notes), beside=more)
 
 
 def stored_plan(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> Plan:
@@ -91,7 +95,7 @@ def _stored_candidates(notes: Mapping[str, Any]) -> tuple[Filling, ...]:
 def _over_several(stored: StoredStudy, location: Location) -> ResultOverTasks:
     if not stored.annotation:
         raise StudyMismatchError(f"the comparison in {shown(location)} was stopped before it began; run it again")
-    tasks, unfinished = {}, []
+    tasks, unfinished, seeds = {}, [], {}
     for name in stored.annotation["compared"]:
         notes = stored.annotation["tasks"][name]
         if notes["trials"] is None:
@@ -100,7 +104,8 @@ def _over_several(stored: StoredStudy, location: Location) -> ResultOverTasks:
                 "tried"
             )
         plan = stored_plan(notes["manifest"], notes)
-        tasks[name] = analyse_stored(plan, stored.outcomes, notes)
+        tasks[name], seeds[name] = analyse_stored(plan, stored.outcomes, notes), plan.seeds
         if any(point.key not in stored.outcomes for point in plan.points(stored.outcomes)):
             unfinished.append(name)
-    return analyse_over_tasks(tasks, unfinished, stored.annotation["reference"])
+    result = analyse_over_tasks(tasks, unfinished, stored.annotation["reference"])
+    return replace(result, beside=beside(stored.outcomes, stored.annotation["candidates"], seeds))

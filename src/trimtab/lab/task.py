@@ -23,6 +23,7 @@ from trimtab.study.metric import Evaluation, Metric, Split
 
 if TYPE_CHECKING:
     from trimtab.lab.session import Session
+from trimtab.lab.broadcasting import averages_over_pairs
 
 Batch: TypeAlias = Any
 """Whatever the data set's rows collate to: most often a tuple ``(inputs, targets)`` of tensors."""
@@ -231,10 +232,25 @@ def _check_selection(task: Task, model: nn.Module, batch: Batch, place: str) -> 
         )
 
 
+def _check_pairs(task: Task, model: nn.Module, place: str, samples: int) -> None:
+    """Samples from all over the data, for the first may have the same target."""
+    rows = torch.linspace(0, samples_in(task.train) - 1, samples).round().long()
+    batch = take_rows(task.train, rows, task.collate)
+    outputs = task.outputs(model, batch)
+    if averages_over_pairs(task.losses, outputs, batch, samples, select):
+        raise InputError(
+            f"{place}.losses compares every sample's output with the targets of all samples: outputs of shape "
+            "(batch, 1) and targets of shape (batch,) are broadcast to (batch, batch). Give both the same shape, by "
+            "outputs.squeeze(1) or targets.unsqueeze(1)"
+        )
+
+
 def _check_parts(task: Task, place: str, samples: int) -> None:
     def part(name: str, call: Any) -> Any:
         try:
             return call()
+        except InputError:
+            raise
         except Exception as error:
             raise InputError(f"{place}.{name} raised {type(error).__name__}: {error}") from error
 
@@ -261,6 +277,8 @@ def _check_parts(task: Task, place: str, samples: int) -> None:
             )
         if samples > 2:
             _check_selection(task, model, batch, place)
+        if samples > 1:
+            part("losses", lambda: _check_pairs(task, model, place, samples))
         score = part("score", lambda: task.score(outputs, batch))
         scalar = isinstance(score, int | float) or (isinstance(score, Tensor) and score.ndim == 0)
         if not scalar:

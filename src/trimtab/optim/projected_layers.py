@@ -56,7 +56,10 @@ def galore_parameter_groups(
     for name, param in named:
         if param in chosen and subspace_rank(checked, param) > min(param.shape):
             shape = tuple(param.shape)
-            raise ValueError(f"rank={rank} is above parameter {name!r}, whose shape is {shape}: at most {min(shape)}")
+            raise ValueError(
+                f"rank={rank} is above parameter {name!r}, whose shape is {shape}: at most {min(shape)}, or leave its "
+                "layer out by targets, which names the layers that are meant"
+            )
     projected = {"params": [param for _, param in named if param in chosen], f"{prefix}_rank": checked}
     rest = {"params": [param for _, param in named if param not in chosen], f"{prefix}_rank": None}
     groups = [{**group, **settings} for group in (projected, rest) if group["params"]]

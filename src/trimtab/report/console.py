@@ -85,9 +85,16 @@ def _verdict(candidate: CandidateResult, result: ComparisonResult) -> Text:
 def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> None:
     """Prints the ranking, what follows from it, the lines that use the best candidates, and where the report is.
 
+    Before them, what the store holds that the ranking leaves out.
+
     Of several tasks, their rankings, scores over all of them, and where the reports are.
     """
     console.print()
+    if result.beside is not None:
+        remedy = result.beside.remedy
+        words = f"Kept, and not shown here: {result.beside.words}. {remedy[0].upper()}{remedy[1:]} to have all of it."
+        console.print(Text(words, style="yellow"))
+        console.print()
     if isinstance(result, ComparisonResult):
         _print_task(console, result)
         _print_paths(console, {"report": paths.page, "all data": paths.json, "trials": paths.csv})

@@ -14,6 +14,7 @@ _WORDS = {
     "starting": "its store is being made; look again in a moment",
     "planning": "finding out what runs take, to plan for the budget",
     "running": "running",
+    "empty": "nothing is planned yet and nothing recorded, and no process is at work",
     "stopped": "stopped: no process is at work; the same command goes on",
     "finished": "finished",
 }
@@ -27,7 +28,7 @@ def print_status(console: Console, status: StudyStatus, now: datetime | None = N
     """Prints how a study stands."""
     state = Text(_WORDS[status.state], style=_STYLES.get(status.state, ""))
     console.print(Text(f"{status.name}: ", style="bold").append_text(state), soft_wrap=True)
-    if status.state == "starting":
+    if status.state in ("starting", "empty"):
         return
     if status.reference not in ("", status.name):
         console.print(Text(status.reference, style="dim"), soft_wrap=True)
@@ -37,8 +38,11 @@ def print_status(console: Console, status: StudyStatus, now: datetime | None = N
         trouble = numbers.troubles(diverged, sum(candidate.trouble for candidate in status.candidates) - diverged)
         words = f"best so far {status.best[0]}, {numbers.significant(status.best[1])}"
         console.print(Text(words + (f"; {trouble}" if trouble else "")), soft_wrap=True)
-    console.print()
-    console.print(_candidates(status.candidates))
+    if status.beside is not None:
+        console.print(Text(f"kept, and not counted here or shown in the report: {status.beside.words}"))
+    if status.candidates:
+        console.print()
+        console.print(_candidates(status.candidates))
     if status.running:
         console.print()
         console.print(_trials(status.running))
@@ -51,6 +55,8 @@ def print_status(console: Console, status: StudyStatus, now: datetime | None = N
 
 
 def _progress(status: StudyStatus, now: datetime) -> str:
+    if not status.total:
+        return "no trial is planned yet" + (f", for {status.budget}" if status.budget else "")
     more = "" if status.total_known else ", and final runs"
     parts = [f"{status.done}/{status.total} trials{more}"]
     left = status.remaining
@@ -63,7 +69,9 @@ def _progress(status: StudyStatus, now: datetime) -> str:
     if status.trials_per_minute is not None and status.state == "running":
         parts.append(_pace(status.trials_per_minute))
     if status.budget is not None:
-        parts.append(f"planned for {status.budget}")
+        parts.append(
+            f"to be planned for {status.budget}" if status.state == "planning" else f"planned for {status.budget}"
+        )
     return ", ".join(parts)
 
 

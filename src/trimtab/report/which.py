@@ -13,7 +13,7 @@ from trimtab.claims.claim import Claim, Contest
 from trimtab.claims.loading import load_reference
 from trimtab.claims.result import ClaimResult, Finding, committed
 from trimtab.report.claims import MEANINGS, changed_since, claimed, described, measured
-from trimtab.report.contests import cell, outcomes, short_title
+from trimtab.report.contests import better_baselines, cell, outcomes, short_title, standing
 
 SUPPORTED, NOT_SUPPORTED, NOT_RUN = "What the verdicts support", "What they do not", "Not run"
 HEADINGS = (SUPPORTED, NOT_SUPPORTED, NOT_RUN)
@@ -78,25 +78,29 @@ def _verdicts(tried: list[_Tried]) -> str:
 
 def _advice(tried: list[_Tried]) -> str:
     """What the numbers say for each method against its first baseline with which it is compared as an equal."""
-    advice, baselines = [], []
+    advice, lost, baselines, better = list[str](), list[str](), list[str](), list[str]()
     for each in tried:
         for method, contest in _first(each.contests).items():
-            if each.result is None:
+            if each.claim is None or each.result is None:
                 continue
             baselines.append(contest.baseline)
-            advice += _worth_a_try(method, contest, each.result)
-    if advice:
-        return " ".join(advice)
+            advice += _worth_a_try(method, contest, each.claim, each.result)
+            lost.append(standing((contest,), each.result))
+            better += better_baselines(contest, each.claim, each.result)
     if not baselines:
         return "Nothing to recommend: no result has a baseline in it."
-    return f"Keep {' or '.join(dict.fromkeys(baselines))}: nothing here was shown to beat it."
+    if not advice:
+        # a baseline that another one beats is nothing to keep: what came of the methods is all that can be said
+        keep = f"Keep {' or '.join(dict.fromkeys(baselines))}: nothing here was shown to beat it."
+        advice = lost if better else [keep]
+    return " ".join([*advice, *better])
 
 
 def _first(contests: tuple[Contest, ...]) -> dict[str, Contest]:
     return {each.method: each for each in reversed(contests) if not each.allowance}
 
 
-def _worth_a_try(method: str, contest: Contest, result: ClaimResult) -> list[str]:
+def _worth_a_try(method: str, contest: Contest, claim: Claim, result: ClaimResult) -> list[str]:
     found = outcomes(contest, result)
     won = [place for place, what in found.items() if what == "ahead"]
     title, baseline = short_title(method), contest.baseline
@@ -105,7 +109,8 @@ def _worth_a_try(method: str, contest: Contest, result: ClaimResult) -> list[str
     if won:
         return [f"Try {title} {' and '.join(won)}, where it beat {baseline}; keep {baseline} elsewhere."]
     if result.verdict == "confirmed" and set(found.values()) == {"level"}:
-        return [f"Try {title}: its claim is confirmed, and no difference from {baseline} was shown."]
+        whose = "its claim" if method == claim.id else f"the claim of {short_title(claim.id)}"
+        return [f"Try {title}: {whose} is confirmed, and no difference from {baseline} was shown."]
     return []
 
 

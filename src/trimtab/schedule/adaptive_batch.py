@@ -56,7 +56,8 @@ class AdaptiveBatch(ControlledOptimizer):
         "growth_cap": optional(GROWTH),
     }
     usage = (
-        "from trimtab.schedule import AdaptiveBatchSampler\n"
+        "import torch\n"
+        "from trimtab.schedule import AdaptiveBatchSampler, BatchSizeController\n"
         "# data: yours, what is trained on\n"
         "sampler = AdaptiveBatchSampler(data, 4, generator=torch.Generator().manual_seed(0))\n"
         "controller = BatchSizeController(4, len(data), eta={eta}, sampler=sampler)\n"

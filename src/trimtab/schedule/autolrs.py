@@ -101,7 +101,8 @@ class AutoLRS:
         length: steps of the whole run, search included, if they are known: stages then end with the run.
         scale_groups: whether parameter groups with different rates keep their ratios.
         extra_state: see :class:`~trimtab.schedule.roll_back.LoopRollBack`.
-        batches: what the loop iterates over.
+        batches: what the loop iterates over, in the place of the loader; a loop that does not is refused at the end of
+            the first trial.
         copy_on_cpu: whether the copy is kept in the main memory.
         published_forecast: whether to forecast as the released code does.
         roll_back: another way back, in the place of ``extra_state``, ``batches`` and ``copy_on_cpu``.
@@ -186,6 +187,7 @@ class AutoLRS:
         self._roll_back = roll_back or loop_roll_back(
             model, optimizer, extra_state, batches, on_cpu=flag("copy_on_cpu", copy_on_cpu)
         )
+        self._batches = None if roll_back else batches
         self._begin(always_validate)
 
     def _begin(self, validating: bool) -> None:
@@ -214,6 +216,7 @@ class AutoLRS:
 
         Raises:
             DivergedError: the loss is not finite, and there is no lower rate to go on with.
+            RuntimeError: a trial is over, and the loop has taken no batch from ``batches`` in it.
         """
         loss = float(loss)
         self.total_steps += 1
@@ -282,6 +285,7 @@ class AutoLRS:
         finite = not self._losses or math.isfinite(self._losses[-1])
         if finite and self._steps_in_trial < self._trial:
             return
+        self._check_batches()
         forecast = self._forecast(every) if finite else DIVERGED
         self._rates.append(self.lr)
         self._forecasts.append(forecast)
@@ -291,6 +295,15 @@ class AutoLRS:
             self._begin_trial()
         else:
             self._choose()
+
+    def _check_batches(self) -> None:
+        # the first step's batch may have been taken before this controller was made
+        if self._batches is not None and self._steps_in_trial > 1 and self._batches.untouched:
+            raise RuntimeError(
+                f"no batch was taken from batches= in a trial of {self._steps_in_trial} steps, so that data cannot be "
+                "taken back: iterate over the ReplayedBatches itself (for inputs, targets in batches), not over the "
+                "loader that it was made of"
+            )
 
     def _forecast(self, every: int) -> float:
         if not self._validating:

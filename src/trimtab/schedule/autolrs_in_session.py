@@ -48,7 +48,7 @@ class SearchedRate(ControlledOptimizer):
     owns = ("lr",)
     bounds: ClassVar[Mapping[str, tuple[str, str]]] = {"lr": ("min_lr", "max_lr")}
     usage = (
-        "from trimtab.schedule import ReplayedBatches\n"
+        "from trimtab.schedule import AutoLRS, ReplayedBatches\n"
         "batches = ReplayedBatches(loader)  # loader: yours; the loop iterates over batches\n"
         "autolrs = AutoLRS(optimizer, model, {min_lr}, {max_lr}, batches=batches)\n"
         "# after each step: autolrs.observe(loss.item())"

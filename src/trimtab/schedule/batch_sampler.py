@@ -114,7 +114,10 @@ class AdaptiveBatchSampler(Sampler[list[int]]):
             RuntimeError: there is none.
         """
         if not self._under_way:
-            raise RuntimeError("no batch is under way: advance() is called once for each batch that was drawn")
+            raise RuntimeError(
+                "no batch is under way: advance() is called once for each batch that was drawn from this sampler: "
+                "iterate over DataLoader(data, batch_sampler=sampler)"
+            )
         self._done += self._under_way.popleft()
 
     def state_dict(self) -> dict[str, Any]:

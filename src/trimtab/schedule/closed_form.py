@@ -62,6 +62,7 @@ class CosineDecay(ClosedFormSchedule):
 
     prefix = "cosine"
     usage = (
+        "import torch\n"
         "total_steps = {total_steps}  # of a run\n"
         "scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total_steps)\n"
         "# after each step: scheduler.step()"

@@ -24,8 +24,8 @@ class PacedOptimizer(OptimizerWrapper, ABC):
     """An optimizer that steps on a session, at a pace that is set from outside.
 
     Attributes:
-        usage: the lines that do the same in a loop of one's own, after ``optimizer`` was made; ``{name}`` stands for
-            a setting, and ``{total_steps}`` for the length of the run.
+        usage: the lines that do the same in a loop of one's own, after ``optimizer`` was made, with the imports that
+            they need; ``{name}`` stands for a setting, and ``{total_steps}`` for the length of the run.
         sets: settings of the optimizer that it writes to; two that write to the same one do not go together.
     """
 

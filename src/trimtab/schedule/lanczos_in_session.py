@@ -67,8 +67,11 @@ class LearnedByLanczos(ControlledOptimizer):
     }
     owns = ("lr", "momentum")
     usage = (
-        "learner = LanczosLearner(optimizer, lambda: model(inputs), lambda outputs: mean_loss(outputs, targets))\n"
-        "# inputs, targets: yours, a fixed part of the training data, as large as a batch; mean_loss: yours\n"
+        "from trimtab.schedule import LanczosLearner\n"
+        "learner = LanczosLearner(optimizer, lambda: model(fixed_inputs), "
+        "lambda outputs: mean_loss(outputs, fixed_targets))\n"
+        "# fixed_inputs, fixed_targets: yours, always the same part of the training data, as large as a batch; "
+        "mean_loss: yours\n"
         "# after each step: learner.observe(loss.item())"
     )
 

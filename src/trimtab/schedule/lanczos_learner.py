@@ -14,15 +14,7 @@ from torch.optim import Optimizer
 
 from trimtab.lab.controller import History
 from trimtab.lab.randomness import derived_seed
-from trimtab.primitives.hyperparameters import (
-    FRACTION,
-    POSITIVE,
-    SHARE,
-    Check,
-    Interval,
-    one_of,
-    whole_number,
-)
+from trimtab.primitives.hyperparameters import FRACTION, POSITIVE, SHARE, Check, Interval, one_of, whole_number
 from trimtab.primitives.lanczos import Spectrum, lanczos, random_direction
 from trimtab.schedule.batch_curvature import BatchCurvature, Loss, Matrix, Outputs, matrix_name
 from trimtab.schedule.learned_rates import Correction, Learned, Smallest, Variant, learned_from
@@ -50,13 +42,14 @@ class LanczosLearner:
     In a loop of one's own:
 
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-        learner = LanczosLearner(optimizer, lambda: model(inputs), lambda outputs: cross_entropy(outputs, targets))
+        learner = LanczosLearner(optimizer, lambda: model(fixed_inputs), lambda outputs: mean(outputs, fixed_targets))
         for batch in batches:
             ...
             optimizer.step()
             learner.observe(loss.item())
 
-    ``inputs`` and ``targets`` are a random part of the training data that stays the same. The smaller it is, the larger
+    ``fixed_inputs`` and ``fixed_targets`` are a random part of the training data that stays the same; a loop that
+    assigns to names of the functions measures each time on its own last batch. The smaller the part is, the larger
     is its curvature (:mod:`~trimtab.schedule.rmt_scaling`): one that is larger than the training batches makes the
     learner ask for too much of these, unless ``correction`` says how much more curvature they have.
 

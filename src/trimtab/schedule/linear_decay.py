@@ -87,6 +87,7 @@ class LinearDecay(ClosedFormSchedule):
     prefix = "linear"
     hyperparameters: ClassVar = {"warmup": FRACTION}
     usage = (
+        "from trimtab.schedule import linear_decay_with_warmup\n"
         "total_steps = {total_steps}  # of a run\n"
         "scheduler = linear_decay_with_warmup(optimizer, total_steps, warmup=round({warmup} * total_steps))\n"
         "# after each step: scheduler.step()"

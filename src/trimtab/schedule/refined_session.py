@@ -59,7 +59,7 @@ class Refined(PacedOptimizer):
         "cap": check_cap,
     }
     usage = (
-        "from trimtab.schedule import GradientNormRecorder, linear_decay_with_warmup, refine_schedule\n"
+        "from trimtab.schedule import GradientNormRecorder, RefinedLR, linear_decay_with_warmup, refine_schedule\n"
         "total_steps = {total_steps}  # of a run\n"
         '# a first run, with linear decay (norm="l2" for SGD):\n'
         'recorder = GradientNormRecorder(optimizer, norm="l1")\n'

@@ -69,6 +69,11 @@ class ReplayedBatches:
             yield batch
 
     @property
+    def untouched(self) -> bool:
+        """Whether no batch was taken since the last mark or rewind."""
+        return self._position == 0
+
+    @property
     def marked(self) -> bool:
         """Whether there is a mark to go back to."""
         return self._position is not None

@@ -1,7 +1,6 @@
 """The database under a store: how it is found and opened, and what its errors mean."""
 
 import contextlib
-import difflib
 import json
 import re
 from collections.abc import Iterator
@@ -48,6 +47,7 @@ from trimtab.study.errors import (
 )
 from trimtab.study.interruption import uninterrupted
 from trimtab.study.lease import TABLES
+from trimtab.study.suggestions import closest
 
 FILE_NAME = "study.db"
 
@@ -254,7 +254,7 @@ def _missing(directory: Path) -> str:
             near = [directory.parent]
         else:
             studies = {file.parent.name: file.parent for file in directory.parent.glob(f"*/{FILE_NAME}")}
-            near = [studies[name] for name in difflib.get_close_matches(directory.name, studies)]
+            near = [studies[name] for name in closest(directory.name, studies)]
     what = f"{FILE_NAME} is missing" if directory.is_dir() else "it is no directory"
     return f"{what}; did you mean {' or '.join(map(str, sorted(near)[:5]))}?" if near else what
 

@@ -41,6 +41,11 @@ class Faults:
             return True
         return False
 
+    @property
+    def any(self) -> bool:
+        """Whether something was gathered."""
+        return bool(self._errors)
+
     def raise_any(self) -> None:
         """Raises what was gathered, if something was.
 

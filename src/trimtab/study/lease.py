@@ -102,13 +102,27 @@ class Leases:
         """Writes down a point, for anybody to claim."""
         connection.execute(insert(LEASES).values(key=key, trial=trial, owner=None, finished=finished))
 
+    def enter(self, connection: Connection) -> None:
+        """Lets others see that this process is at work."""
+        mine = {"owner": self.owner, "host": self.host[:255], "process": os.getpid()}
+        limit = self.limits.takeover
+        connection.execute(insert(OWNERS).values(**mine, takeover_seconds=limit, beat=func.now()))
+
+    def has_company(self, connection: Connection) -> bool:
+        """Whether another process has given a sign of life lately."""
+        owners = connection.execute(select(OWNERS, func.now().label("now")).where(OWNERS.c.owner != self.owner))
+        return any((row.now - row.beat).total_seconds() <= row.takeover_seconds for row in owners)
+
+    def forget_all(self, connection: Connection) -> None:
+        """Forgets all points, and who was at work."""
+        connection.execute(delete(LEASES))
+        connection.execute(delete(OWNERS))
+
     def claim(self, connection: Connection, keys: Iterable[str]) -> str | None:
         """Takes the first of these points that nobody has, and returns its key."""
         # before anything else: who takes over our points locks this row first, too, so that we cannot meet halfway
         if not self.beat(connection):
-            mine = {"owner": self.owner, "host": self.host[:255], "process": os.getpid()}
-            limit = self.limits.takeover
-            connection.execute(insert(OWNERS).values(**mine, takeover_seconds=limit, beat=func.now()))
+            self.enter(connection)
         # one that is ours already was claimed by a transaction of which we never heard the end
         free = or_(LEASES.c.owner.is_(None), LEASES.c.owner == self.owner) & ~LEASES.c.finished
         candidates = set(connection.scalars(select(LEASES.c.key).where(free)))

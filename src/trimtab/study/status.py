@@ -1,13 +1,14 @@
 """How a study stands, for whoever asks from another terminal."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from trimtab.study.activity import Activity, Ended, Running, look
+from trimtab.study.beside import Beside, beside
 from trimtab.study.database import FILE_NAME, Location, shown
 from trimtab.study.ledger import Ledger, Seeds, key_of
 from trimtab.study.point import Point
@@ -20,7 +21,7 @@ SCHEMA_VERSION = 1
 RATE_SECONDS = 600.0
 """The rate is that of the last ten minutes."""
 
-State: TypeAlias = Literal["starting", "planning", "running", "stopped", "finished"]
+State: TypeAlias = Literal["starting", "planning", "running", "empty", "stopped", "finished"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ class StudyStatus:
         reference: what a task is called on the command line, or the commands.
         store: where its outcomes are.
         state: ``starting`` (its store is being made), ``planning`` (numbers for a budget are being chosen),
-            ``running``, ``stopped`` (no process is at work) or ``finished``.
+            ``running``, ``empty`` (no process is at work, and nothing is planned or recorded), ``stopped`` (no process
+            is at work) or ``finished``.
         budget: the time that it was planned for, as it was typed.
         candidates: in the order in which they were given.
         running: trials that run, or were cut off.
@@ -121,6 +123,8 @@ class StudyStatus:
         best: the candidate with the best tuning trial, and its number.
         report: the page, if there is one.
         report_is_old: whether trials have ended since it was drawn.
+        beside: what the store holds that takes no part in the comparison, and is not counted; ``None`` if there is
+            nothing.
     """
 
     name: str
@@ -141,6 +145,7 @@ class StudyStatus:
     best: tuple[str, float] | None = None
     report: str | None = None
     report_is_old: bool = False
+    beside: Beside | None = None
 
 
 def statuses(directory: str | Path, store: str | None = None) -> list[StudyStatus]:
@@ -183,7 +188,7 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
         kind=facts.get("kind", "claim" if "claim" in activity.manifest else ""),
         reference=facts.get("reference", ""),
         store=shown(location),
-        state=_state(activity, done=done),
+        state=_state(activity, ledger, done=done),
         budget=activity.annotation.get("time"),
         candidates=_candidates(ledger, sign),
         running=tuple(_trial(each, now) for each in activity.running),
@@ -200,26 +205,34 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
         best=None if best is None else (best[0], sign * best[1]),
         report=str(page) if page.exists() else None,
         report_is_old=page.exists() and any(e.end and e.end.timestamp() > page.stat().st_mtime for e in activity.ended),
+        beside=_beside(activity, seeds),
     )
 
 
-def _state(activity: Activity, *, done: bool) -> State:
+def _state(activity: Activity, ledger: Ledger, *, done: bool) -> State:
     if done:
         return "finished"
     if not activity.alive:
-        return "stopped"
+        return "stopped" if ledger.total else "empty"
     planned = activity.annotation.get("trials", 0) is not None
     return "running" if planned else "planning"
 
 
 def _ledger(activity: Activity, seeds: Seeds, at_once: int, now: datetime) -> Ledger:
-    """A ledger of those that take part; earlier ones may have left theirs in the store."""
+    """A ledger of what takes part and is reported; earlier comparisons may have left more in the store."""
     labels, tasks = activity.annotation.get("candidates"), activity.annotation.get("compared")
+
+    def counts(point: Point) -> bool:
+        task, label = key_of(point)
+        most = seeds.get(task) if isinstance(seeds, Mapping) else seeds
+        more = point.phase == "final" and most is not None and point.index >= most
+        return (labels is None or label in labels) and (tasks is None or task in tasks) and not more
+
     running = {each.point.key: each for each in activity.running}
     points = [
         point
         for point in (*(e.point for e in activity.ended), *(r.point for r in activity.running), *activity.waiting)
-        if (labels is None or key_of(point)[1] in labels) and (tasks is None or key_of(point)[0] in tasks)
+        if counts(point)
     ]
     if labels is not None:
         points.sort(key=lambda point: labels.index(key_of(point)[1]))
@@ -235,6 +248,15 @@ def _ledger(activity: Activity, seeds: Seeds, at_once: int, now: datetime) -> Le
         if point.key in running and _at_work(running[point.key]):
             ledger.start(point, _seconds_since(running[point.key].since, now) or 0.0)
     return ledger
+
+
+def _beside(activity: Activity, seeds: Seeds) -> Beside | None:
+    labels = activity.annotation.get("candidates")
+    if labels is None or seeds is None:  # of a claim, or not planned yet
+        return None
+    task = activity.manifest.get("task", "")
+    by_task = seeds if isinstance(seeds, Mapping) else {task: seeds}
+    return beside([each.point.key for each in activity.ended], labels, by_task)
 
 
 def _turn(point: Point) -> tuple[bool, int]:

@@ -17,6 +17,9 @@ The protocol, by which processes on several machines share a store:
   deleting its row if its last beat is still the one that was seen. A process claims points only after renewing its
   row, so what it owns can be found through it. When it comes back, recording what was taken over changes nothing.
 * Points are added, and the manifest is checked, under a lock on the row of the study named ``trimtab``.
+* A study without an outcome, at which no other process is at work, binds nobody: whoever opens its store begins anew,
+  and gives it another mark. A process writes its row when it opens a store, so that others see it before it has
+  points; one that was silent for so long that others have begun anew sees the mark, and ends.
 * A file of SQLite belongs to one process, through a lock that the operating system takes back when the process dies.
   Whoever has the lock knows that all other owners are dead, and takes over at once; the rest is the same.
 * Optuna's heartbeats are not used, because they beat only inside ``Study.optimize`` and make copies of trials.
@@ -24,6 +27,7 @@ The protocol, by which processes on several machines share a store:
 
 import contextlib
 import json
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +64,8 @@ class Store:
     Args:
         location: a directory, made if it is missing, whose ``study.db`` holds the results; or, as text, the SQLAlchemy
             URL of a database.
-        manifest: what makes this study this study. Plain values. A store that holds another one is refused.
+        manifest: what makes this study this study. Plain values. A store that holds outcomes of another one, or at
+            which a process is at work on another one, is refused.
         limits: how long processes wait for each other.
         words: tells how an entry of the manifest differs: from its key, what it is there, and what it is here.
 
@@ -94,10 +99,13 @@ class Store:
         self._trials: dict[str, int] = {}
         self._outcomes: dict[str, tuple[Point, Outcome]] = {}
         self._studies: dict[str, optuna.Study] = {}
+        self._mark: str | None = None
         try:
             with self._database.readable(), self._database.transaction() as connection:
                 self._check_manifest(connection, plain)
                 self._load(connection)
+                if self.shared:
+                    self._leases.enter(connection)
         except BaseException:
             self._database.close()
             raise
@@ -144,21 +152,48 @@ class Store:
             with contextlib.suppress(optuna.exceptions.DuplicatedStudyError):  # another process was faster
                 self._storage.create_new_study([StudyDirection.MINIMIZE], MANIFEST)
         self._manifest_study = self._storage.get_study_id_from_name(MANIFEST)
-        stored = self._storage.get_study_user_attrs(self._manifest_study).get("manifest")
-        if stored is None:
-            self._lock(connection)
-            stored = self._storage.get_study_user_attrs(self._manifest_study).get("manifest")
-        if stored is None:
-            self._storage.set_study_user_attr(self._manifest_study, "manifest", manifest)
+        self._lock(connection)
+        recorded = self._holds_outcomes()
+        known = self._storage.get_study_user_attrs(self._manifest_study)
+        if "manifest" not in known or not (recorded or (self.shared and self._leases.has_company(connection))):
+            self._begin_anew(connection, manifest)
             return
-        differing = sorted(key for key in {*stored, *manifest} if stored.get(key) != manifest.get(key))
-        if differing:
-            changes = "; ".join(self._words(key, stored.get(key), manifest.get(key)) for key in differing)
-            place, thing = (self.name, "database") if self.shared else (Path(self.name).parent, "output directory")
-            remove = "use a new one" if self.shared else f"remove {self.name}"
+        self._mark = known.get("mark")
+        if known["manifest"] != manifest:
+            raise StudyMismatchError(self._refusal(known["manifest"], manifest, recorded=recorded))
+
+    def _holds_outcomes(self) -> bool:
+        """Whether there is an outcome, or a trial that is not of our making."""
+        return any(
+            trial.state.is_finished() or "key" not in trial.user_attrs
+            for study in self._storage.get_all_studies()
+            for trial in self._storage.get_all_trials(study._study_id, deepcopy=False)
+        )
+
+    def _begin_anew(self, connection: Connection, manifest: dict[str, Any]) -> None:
+        """Forgets what was planned by whoever was here before and left no outcome."""
+        for study in self._storage.get_all_studies():
+            if self._storage.get_n_trials(study._study_id):
+                self._storage.delete_study(study._study_id)
+        self._leases.forget_all(connection)
+        self._mark = secrets.token_hex(8)
+        for name, value in (("manifest", manifest), ("annotation", {}), ("mark", self._mark)):
+            self._storage.set_study_user_attr(self._manifest_study, name, value)
+
+    def _refusal(self, there: Mapping[str, Any], here: Mapping[str, Any], *, recorded: bool) -> str:
+        differing = sorted(key for key in {*there, *here} if there.get(key) != here.get(key))
+        changes = "; ".join(self._words(key, there.get(key), here.get(key)) for key in differing)
+        place, thing = (self.name, "database") if self.shared else (Path(self.name).parent, "output directory")
+        remove = "use a new one" if self.shared else f"remove {self.name}"
+        what = "holds the results of another study" if recorded else "is where a process works on another study"
+        return f"{place} {what}: {changes}. Choose another {thing}, or {remove} to start again."
+
+    def _check_mark(self) -> None:
+        """Checks that nobody has begun anew since, who took this process for dead."""
+        if self.shared and self._storage.get_study_user_attrs(self._manifest_study).get("mark") != self._mark:
             raise StudyMismatchError(
-                f"{place} holds the results of another study: {changes}. Choose another {thing}, or {remove} to start "
-                "again."
+                f"{self.name} was begun anew by another process while this one gave no sign of life, before there was "
+                "any outcome; the same command joins it if it is the same study"
             )
 
     def _lock(self, connection: Connection) -> None:
@@ -198,6 +233,7 @@ class Store:
     def sync(self) -> dict[str, tuple[Point, Outcome]]:
         """Frees the points of processes that are gone, and returns what others have finished since the last time."""
         with self._database.transaction() as connection:
+            self._check_mark()
             self._wait_again(self._leases.take_back(connection))
             finished = self._leases.trials(connection, finished=True)
             new = {key: self._storage.get_trial(finished[key]) for key in finished.keys() - self._outcomes.keys()}
@@ -213,6 +249,7 @@ class Store:
         """
         with self._database.readable(), self._database.transaction() as connection:
             self._lock(connection)
+            self._check_mark()
             known = self._storage.get_study_user_attrs(self._manifest_study).get("annotation", {})
             self._storage.set_study_user_attr(self._manifest_study, "annotation", change(known))
 
@@ -223,6 +260,7 @@ class Store:
             return
         with self._database.transaction() as connection:
             self._lock(connection)
+            self._check_mark()
             trials = self._leases.trials(connection)
             groups = {study.study_name: study._study_id for study in self._storage.get_all_studies()}
             for point in points:
@@ -236,6 +274,7 @@ class Store:
     def claim(self, points: Sequence[Point]) -> Point | None:
         """Marks the first of these points that is waiting as running here; ``None`` if others have them all."""
         with self._database.transaction() as connection:
+            self._check_mark()
             key = self._leases.claim(connection, [point.key for point in points])
             if key is None:
                 return None
@@ -257,6 +296,7 @@ class Store:
         trial = self._trials[point.key]
         values = None if outcome.loss is None else [outcome.loss]
         with self._database.transaction() as connection:
+            self._check_mark()
             if self._leases.finish(connection, point.key):
                 self._storage.set_trial_user_attr(trial, "outcome", outcome.to_dict())
                 state = _STATES.get(outcome.status, TrialState.FAIL)
@@ -275,8 +315,8 @@ class Store:
         with self._database.transaction():
             try:
                 self._storage.set_trial_intermediate_value(trial, cost, loss)
-            except optuna.exceptions.UpdateFinishedTrialError:
-                return True  # somebody else has taken it over, and finished it
+            except (optuna.exceptions.UpdateFinishedTrialError, KeyError):
+                return True  # somebody else has taken it over and finished it, or begun anew
             if point.group not in self._studies:  # opening one costs more than asking it
                 self._studies[point.group] = optuna.load_study(study_name=point.group, storage=self._storage)
             return pruner.prune(self._studies[point.group], self._storage.get_trial(trial))

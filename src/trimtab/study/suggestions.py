@@ -6,6 +6,9 @@ from collections.abc import Iterable
 FEW = 12
 """So many names are listed where none is near; of more, it is said where they are."""
 
+OFFERED = 3
+"""So many names that are near are offered."""
+
 
 def nearest(name: str, names: Iterable[str], otherwise: str | None = None) -> str:
     """Says which names are close to one that is not known, or else which there are.
@@ -16,10 +19,37 @@ def nearest(name: str, names: Iterable[str], otherwise: str | None = None) -> st
         otherwise: said instead of all names where there are more than :data:`FEW`; all are listed by default.
     """
     known = sorted(names)
-    lowered = {each.lower(): each for each in reversed(known)}
-    close = [lowered[each] for each in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)]
-    if close:
+    if close := closest(name, known):
         return f"did you mean {' or '.join(close)}?"
     if otherwise is not None and len(known) > FEW:
         return otherwise
     return f"known are {', '.join(known)}"
+
+
+def closest(name: str, names: Iterable[str]) -> list[str]:
+    """Returns the names that are as few slips of the keyboard away as any, or else those that have much in common.
+
+    Of names that are equally far, those of the same length come first. Capitals do not count.
+    """
+    lowered = {each.lower(): each for each in sorted(names, reverse=True)}
+    wanted = name.lower()
+    near = sorted((slips(wanted, each), abs(len(wanted) - len(each)), each) for each in lowered)
+    if near and near[0][0] <= max(1, len(wanted) // 3):
+        found = [each for count, _, each in near if count == near[0][0]][:OFFERED]
+    else:
+        found = difflib.get_close_matches(wanted, lowered, n=OFFERED, cutoff=0.5)
+    return [lowered[each] for each in found]
+
+
+def slips(first: str, second: str) -> int:
+    """Returns how many letters have to be put in, left out, changed or swapped with their neighbour."""
+    before: list[int] = []
+    row = list(range(len(second) + 1))
+    for i, letter in enumerate(first, 1):
+        earlier, before, row = before, row, [i]
+        for j, other in enumerate(second, 1):
+            count = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == second[j - 2] and first[i - 2] == other:
+                count = min(count, earlier[j - 2] + 1)
+            row.append(count)
+    return row[-1]

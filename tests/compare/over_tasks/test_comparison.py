@@ -12,6 +12,7 @@ from trimtab.compare.comparison import directory_name
 from trimtab.compare.prices import Price
 from trimtab.compare.stored import load_any
 from trimtab.compare.template import CLASS_NAME, write_template
+from trimtab.study.beside import Beside
 from trimtab.study.errors import InputError, StudyMismatchError
 
 
@@ -71,6 +72,9 @@ def test_tasks_candidates_and_seeds_extend_a_study(tasks, tmp_path):
     assert list(more.tasks) == ["one", "three"]
     losses = {c.label: c.final_losses[0] for c in first.tasks["one"].candidates}
     assert all(c.final_losses[0] == losses[c.label] for c in more.tasks["one"].candidates if c.label in losses)
+    assert more.beside is None
+    less = over(tasks[:1], tmp_path, "adamw,lion", seeds=1).run(none := Recorder())
+    assert (none.keys, less.beside) == ([], Beside(("three",), ("sgd",), 1, 2))
 
 
 @pytest.mark.parametrize(
@@ -138,6 +142,18 @@ def test_a_budget_is_shared_by_all_tasks_and_adopted_by_those_that_come_later(ta
     more = over(tasks, tmp_path, **options).run(recorder)
     assert (more.tasks["three"].protocol.trials, more.tasks["three"].protocol.seeds) == (6, 3)
     assert {key.split("/")[0] for key in recorder.keys} == {"three"}
+
+
+def test_a_refused_budget_binds_nobody(tasks, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        module, "measured_prices", lambda part, *_: [Price(c.label, True, 10.0, 10.0) for c in part.plan.candidates]
+    )
+    monkeypatch.setattr(Budget, "spent", 0.0)
+    with pytest.raises(InputError, match="budget=30s is too short"):
+        over(tasks[:2], tmp_path, trials=None, budget="30s").run()
+    result = over(tasks[:2], tmp_path, "sgd", trials=1, seeds=1, steps=2).run()
+    assert {task.protocol.budget for task in result.tasks.values()} == {2 * 64}
+    assert load_any(tmp_path) == result
 
 
 def test_tasks_with_one_name_are_refused(tasks, tmp_path):

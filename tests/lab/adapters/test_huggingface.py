@@ -443,6 +443,25 @@ def test_a_metric_that_is_not_computed_is_refused_before_any_work(make):
         check_task(task, "here")
 
 
+def test_a_trainer_instead_of_a_function_is_refused(make):
+    with pytest.raises(
+        InputError, match=r"make_trainer is a Trainer: a function that makes a Trainer is needed.* without c"
+    ):
+        TrainerTask(make()())
+
+
+class OwnStepAndEvaluation(OwnStep):
+    def evaluate(self, *arguments, **more):
+        return super().evaluate(*arguments, **more)
+
+
+def test_everything_that_is_in_the_way_is_named_at_once(make):
+    with pytest.raises(InputError, match=r"OwnStepAndEvaluation\.training_step and evaluate are not called"):
+        TrainerTask(make(kind=OwnStepAndEvaluation))
+    with pytest.raises(InputError, match=r"neftune_noise_alpha=5\.0, batch_eval_metrics=True\) .* drop them"):
+        TrainerTask(make(neftune_noise_alpha=5.0, batch_eval_metrics=True, trainer={"compute_metrics": in_parts}))
+
+
 def test_a_model_instead_of_a_function_is_refused(tmp_path):
     def fixed():
         return Trainer(bert(), TrainingArguments(use_cpu=True, output_dir=str(tmp_path)), eval_dataset=[1])

@@ -116,6 +116,26 @@ def sample_losses(module, batch):
     return functional.cross_entropy(module(batch[0]), batch[1], reduction="none")
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((Net, loaders), "metric=None: LightningTask needs one .*Metric\\('val_acc', 'max'\\)"),
+        ((Net, loaders, ACCURACY), "steps is missing: .* such as steps=2000"),
+        ((Net, loaders, ACCURACY, 2.5), "steps=2.5: a whole number is needed"),
+        (
+            (Net(), loaders, ACCURACY, 6),
+            "make_module is a Net: a function that makes the module, .* without calling it",
+        ),
+        ((Net, loaders(), ACCURACY, 6), "make_data is a tuple: a function that makes the data module or the DataL"),
+    ],
+    ids=["no metric", "no steps", "half a step", "a module", "loaders"],
+)
+def test_what_is_missing_or_made_already_is_said_with_what_to_do(given, message):
+    values = dict(zip(("make_module", "make_data", "metric", "steps"), given, strict=False))
+    with pytest.raises(InputError, match=message):
+        LightningTask(**values)
+
+
 def made(module=Net, make_data=loaders, metric=ACCURACY, steps=6, **more):
     return LightningTask(module, make_data, metric=metric, steps=steps, **more)
 

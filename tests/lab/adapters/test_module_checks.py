@@ -29,6 +29,16 @@ def test_a_hook_in_training_is_refused_and_its_absence_is_not(hook):
     check_task(made(plain), "here")
 
 
+def test_all_hooks_are_named_at_once():
+    hooks = {name: lambda self, *arguments: None for name in ("on_train_start", "on_train_batch_end", "backward")}
+    kind = type("Hooked", (Net,), hooks)
+    with pytest.raises(InputError, match=r"Hooked\.on_train_start and .* are not called") as caught:
+        made(kind)
+    remedy = str(caught.value).partition("class Plain(Hooked): ")[2]
+    lines = dict(line.split(" = LightningModule.") for line in remedy.split("; "))
+    assert lines == {name: name for name in hooks}
+
+
 def test_a_hook_of_the_data_is_refused_and_its_absence_is_not():
     kind = type("Augmented", (SplitInThree,), {"on_after_batch_transfer": lambda self, batch, index: batch})
     with pytest.raises(InputError, match=r"Augmented\.on_after_batch_transfer is not called in a comparison"):

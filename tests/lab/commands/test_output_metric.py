@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 
 import pytest
 from hypothesis import given
@@ -90,6 +91,7 @@ def test_a_name_is_a_text_that_can_be_printed(name):
         ("val_loss 5/10", "'5/10' is not a number alone"),
         ("time 3, val_loss=3.4ms", "'3.4ms' is not a number alone"),
         ("val_loss: [0.3, 0.4]", "'[0.3, 0.4]' is not one number"),
+        ("val_loss: 5.0 -> 2.0844", "'5.0 -> 2.0844' is not a number alone"),
         ("val_loss: (91.2)%", "is not one number"),
         ("val_loss: ~0.3", "'~0.3' is not a number alone"),
         ("val_loss: - 0.3", "is not a number alone"),
@@ -103,9 +105,85 @@ def test_what_cannot_be_read_for_certain_is_shown_with_its_line_and_a_remedy(lin
     text = str(error.value)
     assert message in text
     assert f"in the line: {line}" in text
-    assert "Let the program print the number alone, as in val_loss=1234.5" in text
-    remedy = text.partition("--metric '")[2].removesuffix("'")
-    assert values(remedy, "val_loss: 0.5") == [0.5]
+    assert "Let the program print the number alone and in one piece, as in 1234.5" in text
+    for taken, remedy in remedies(text):
+        assert values(remedy, line) == [float(taken)]
+        lines = ("my_val_loss=1", "val_loss improved", "val_loss: 0.5", "val_loss -1.5e-05")
+        assert values(remedy, *lines) == ([] if "→" in remedy else [0.5, -1.5e-05])
+
+
+def remedies(text):
+    """The patterns that a message offers, as a shell reads them, and what each is said to take."""
+    return [
+        (taken, shlex.split(words)[0])
+        for taken, words in re.findall(r"this takes (\S+): --metric ('.*?')(?=;|$)", text)
+    ]
+
+
+TIED = {
+    "5.0 -> 2.0844": ["5.0", "2.0844"], "1.2 --> 1.1": ["1.2", "1.1"], "1.2 => 1.1": ["1.2", "1.1"],
+    "1.2 → 1.1": ["1.2", "1.1"], "1.2 to 1.3": ["1.2"], "1.2 -> 4ms": ["1.2"],
+    "1.2 - 1.1": ["1.2"], "1.2 – 1.4": ["1.2"], "1.2 -- 3": ["1.2"], "1.2, 1.3": ["1.2"], "1.2; 1.3": ["1.2"],
+    "1.2 1.3": ["1.2"], "1.2 -0.1": ["1.2"], "1.2 nan": ["1.2"], "1.2 1,3": ["1.2"], "1.2 10^-3": ["1.2"],
+    "1.2 [0.9, 1.5]": ["1.2"], "1.2 ~ 1.3": ["1.2"], "1.2 : 1.3": ["1.2"], "1.2 ... 1.3": ["1.2"],
+    "1.2 vs 1.3": ["1.2"], "1.2 vs. 1.3": ["1.2"], "1.2 of 10": ["1.2"], "1.2 out of 10": ["1.2"],
+    "1.2 (1.1) -> (1.0)": ["1.2"], "**1.2** -> **1.1**": ["1.2"], "tensor(1.2) -> tensor(1.1)": [],
+    "1.2 million": ["1.2"], "1.2 thousand": ["1.2"], "1.2 Mio": ["1.2"], "2.0844 e-1": ["2.0844"], "1.2 D-3": ["1.2"],
+    "1.2 (%)": ["1.2"], "1.2 [%]": ["1.2"], "1.2  %": ["1.2"], "1.2 percent": ["1.2"], "1.2 (ms)": ["1.2"],
+    "1.2 (x1e-3)": ["1.2"], "1.2 (×10⁻³)": ["1.2"], "1.2  x 10": ["1.2"], "3.4ms": ["3.4"], "- 0.3": [], "1,2061": [],
+    "1.234,5": [], "1 234": [], "0x1p3": [], "1e5k": ["1e5"], "5/10": ["5"], "~0.3": ["0.3"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("printed", TIED)
+def test_a_number_whose_meaning_may_change_with_what_follows_is_refused_with_remedies_that_work(printed):
+    line = f"epoch 3 val_loss: {printed}"
+    with pytest.raises(MetricError) as error:
+        values("val_loss", line)
+    assert f"in the line: {line}" in str(error.value)
+    offered = remedies(str(error.value))
+    assert [taken for taken, _ in offered] == TIED[printed]
+    assert str(error.value).count("--metric ") == len(offered)
+    for taken, remedy in offered:
+        assert values(remedy, line) == [float(taken)]
+        assert output_metric(remedy).name == "val_loss"
+    assert values("val_loss", "val_loss: 1234.5", "val_loss=1.2e-05") == [1234.5, 1.2e-05]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [" - val_acc: 0.9", ", val_acc=0.9", " | ppl 3.3", " | 3.3", " (best 1.1)", " (1.1)", " ( 1.1)  acc1: 3",
+     " at step 300",
+     " acc 0.5 time 3.2s", " -> saved model_3.pt", "  0.9    360", "\t0.9\t3", ") 3 left", "] 3", ". 3 left",
+     " - 1s/epoch - 2ms/step", " - 2s 3ms/step", " [00:05, 3it/s]", ", 3s", " 12:30:01", " 2024-01-01", " 30%|██| 3/10",
+     " 3/10", " info 3", " m=3", " e=3", " epoch 3", " of the best", " to disk", "</td><td>3</td>", " & 3", "  [best]"],
+)  # fmt: skip
+def test_what_cannot_change_a_number_may_follow_it(rest):
+    assert values("val_loss", f"epoch 3 val_loss: 1.20{rest}") == [1.2]
+
+
+@pytest.mark.parametrize(
+    ("line", "group"),
+    [
+        ("loss=1.2e-05", r"([-+.\w]+)"), ("loss=1,234.5", r"([-+.,\w]+)"), ("loss=1 234.5", None), ("loss=0,5", None),
+        ("loss=1×10^3", None), ("loss=1,2061", None), ("loss=1'234.5", None),
+    ],
+)  # fmt: skip
+def test_in_place_of_a_group_that_cuts_a_number_only_one_that_takes_it_is_offered(line, group):
+    with pytest.raises(MetricError) as error:
+        values("loss=([0-9.]+)", line)
+    last = str(error.value).splitlines()[-1]
+    if group is None:
+        assert last.startswith("Let the program print the number alone and in one piece")
+        assert "in place of the group" not in str(error.value)
+    else:
+        assert last == f"{group} in place of the group takes all of it"
+        assert len(values(f"loss={group}", line)) == 1
+
+
+def test_what_a_group_takes_and_no_number_is_has_a_remedy():
+    with pytest.raises(MetricError, match=r"(?s)'1,2061' may have a decimal comma.*\nLet the program print the number"):
+        values(r"val_loss\W+([-+.,\w]+)", "val_loss: 1,2061")
 
 
 def test_of_a_long_line_the_part_around_the_number_is_shown():

@@ -61,6 +61,8 @@ REFUSED = {
     "2 GB": "not a number alone",
     "1st": "not a number alone",
     "0.3 0.4": "not a number alone",
+    "5.0 -> 2.1": "'5.0 -> 2.1' is not a number alone",
+    "1.2 million": "'1.2 million' is not a number alone",
     "0.3 (best)": "not a number alone",
     "3.1 ± 0.1 ms": "not a number alone",
     "91.2 ± 0.3 %": "may be scaled as a whole or in part",
@@ -98,8 +100,8 @@ def test_nan_is_a_value(text):
 
 @pytest.mark.parametrize(
     "rest",
-    ["", " ", ", 0.3", "; 4", ": best", ") 5", "]", "}", '"', "'", "|0.3", " | 5", "*", "**", "!", "</td>",
-     " - 1s/epoch", " 0.3", " best 12", ". Then", "...", "…", " min 0.2", "\\n", " s=3", "  234"],
+    ["", " ", ", s=0.3", "; s 4", ": best", ") 5", "]", "}", '"', "'", "|0.3", " | 5", "*", "**", "!", "</td>",
+     " - 1s/epoch", "  0.3", " best 12", ". Then", "...", "…", " min 0.2", "\\n", " s=3", "  234"],
 )  # fmt: skip
 def test_what_may_follow_a_number(rest):
     assert read_number(f"7{rest}")[0] == 7.0

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from trimtab.compare.result import ComparisonResult
+from trimtab.study.beside import Beside
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class ResultOverTasks:
         tau_max: ratio at which profiles and their integral end.
         profiles: highest score first.
         conclusion: what follows, in a few sentences.
+        beside: what the store holds that takes no part; ``None`` if there is nothing.
     """
 
     tasks: dict[str, ComparisonResult]
@@ -49,6 +51,7 @@ class ResultOverTasks:
     tau_max: float
     profiles: tuple[CandidateProfile, ...]
     conclusion: tuple[str, ...]
+    beside: Beside | None = None
 
     @property
     def ranked(self) -> bool:

@@ -45,6 +45,19 @@ def seeded_globals(seed: int) -> Iterator[None]:
         random.setstate(python_state)
 
 
+def check_makes(name: str, given: object, what: str) -> None:
+    """Checks that an argument makes something, for every process makes its own.
+
+    Raises:
+        InputError: it is the thing itself, or nothing that can be called.
+    """
+    if isinstance(given, nn.Module) or not callable(given):
+        raise InputError(
+            f"{name} is a {type(given).__name__}: a function that makes {what} is needed, because every process makes "
+            "one of its own. Give the function itself, without calling it"
+        )
+
+
 @contextmanager
 def rehearsal(model: nn.Module) -> Iterator[None]:
     """Makes a pass a repeatable one: generators are seeded, and the model's buffers (running statistics) are copies."""

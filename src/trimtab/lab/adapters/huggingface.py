@@ -11,7 +11,15 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import Dataset
 
-from trimtab.lab.adapters.common import check_batch, check_sampler, evaluating, halves, map_style, seeded_globals
+from trimtab.lab.adapters.common import (
+    check_batch,
+    check_makes,
+    check_sampler,
+    evaluating,
+    halves,
+    map_style,
+    seeded_globals,
+)
 from trimtab.lab.adapters.sample_losses import SAME
 from trimtab.lab.adapters.trainer_losses import TrainerLosses
 from trimtab.lab.randomness import OwnedRandomness
@@ -63,6 +71,7 @@ class TrainerTask(Task):
     ) -> None:
         if find_spec("transformers") is None or find_spec("accelerate") is None:
             raise InputError("TrainerTask needs transformers and accelerate: pip install 'trimtab[huggingface]'")
+        check_makes("make_trainer", make_trainer, "a Trainer")
         self.name = name
         with seeded_globals(0):
             self._trainer: Any = make_trainer()
@@ -241,13 +250,20 @@ def _check_trainer(trainer: Any) -> None:
         raise InputError("Trainer(eval_dataset=None): settings are chosen by it, so that one is needed")
     if isinstance(trainer.eval_dataset, dict):
         raise InputError(f"eval_dataset has several data sets, {', '.join(trainer.eval_dataset)}; one is needed")
-    for name in ("training_step", "prediction_step", "evaluation_loop", "evaluate"):
-        if not _is_of_transformers(trainer, name):
-            raise InputError(f"{type(trainer).__name__}.{name} is not called in a comparison; it has to do without")
+    replaced = ("training_step", "prediction_step", "evaluation_loop", "evaluate")
+    own = [name for name in replaced if not _is_of_transformers(trainer, name)]
+    if own:
+        are = "is" if len(own) == 1 else "are"
+        raise InputError(
+            f"{type(trainer).__name__}.{' and '.join(own)} {are} not called in a comparison; it has to do without"
+        )
     arguments = trainer.args
-    for name in ("neftune_noise_alpha", "deepspeed", "fsdp", "batch_eval_metrics", "include_for_metrics"):
-        if getattr(arguments, name, None):
-            raise InputError(f"TrainingArguments({name}={getattr(arguments, name)!r}) cannot be taken over; drop it")
+    refused = ("neftune_noise_alpha", "deepspeed", "fsdp", "batch_eval_metrics", "include_for_metrics")
+    given = [f"{name}={getattr(arguments, name)!r}" for name in refused if getattr(arguments, name, None)]
+    if given:
+        raise InputError(
+            f"TrainingArguments({', '.join(given)}) cannot be taken over; drop {'it' if len(given) == 1 else 'them'}"
+        )
     if getattr(arguments, "predict_with_generate", False):
         raise InputError(
             "predict_with_generate=True cannot be taken over; choose a metric that needs no generation, e.g. "

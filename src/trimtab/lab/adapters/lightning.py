@@ -14,11 +14,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from trimtab.lab.adapters.common import check_batch, check_sampler, halves, map_style, seeded_globals
+from trimtab.lab.adapters.common import check_batch, check_makes, check_sampler, halves, map_style, seeded_globals
 from trimtab.lab.adapters.module_checks import check_hooks, check_optimizers, overrides
 from trimtab.lab.adapters.module_losses import GivenLosses, ModuleLosses
 from trimtab.lab.randomness import OwnedRandomness
 from trimtab.lab.task import Batch, Task, samples_in, take_rows
+from trimtab.study.checks import check_whole
 from trimtab.study.errors import InputError
 from trimtab.study.metric import Evaluation, Metric, Split
 
@@ -54,8 +55,8 @@ class LightningTask(Task):
         make_data: makes the data module, or a tuple of two or three ``DataLoader``s for training, validation and test.
             It is called once in every process, with the global generators of torch, numpy and Python seeded, so that a
             split that it draws is always the same. Without test data, a fixed half of the validation data is set aside.
-        metric: what ``validation_step`` logs, by its name there, e.g. ``Metric("val_acc", "max")``.
-        steps: length of a run.
+        metric: what ``validation_step`` logs, by its name there, e.g. ``Metric("val_acc", "max")``; needed.
+        steps: length of a run; needed.
         loss: the name under which ``validation_step`` logs the loss.
         losses: one loss a sample, shape ``(batch,)``, from the module and a batch.
         name: how reports call the task; the module's class by default.
@@ -69,14 +70,27 @@ class LightningTask(Task):
         make_module: Callable[[], Any],
         make_data: Callable[[], Data],
         *,
-        metric: Metric,
-        steps: int,
+        metric: Metric | None = None,
+        steps: int | None = None,
         loss: str = "val_loss",
         losses: GivenLosses | None = None,
         name: str | None = None,
     ) -> None:
         if find_spec("lightning") is None and find_spec("pytorch_lightning") is None:
             raise InputError("LightningTask needs Lightning: pip install 'trimtab[lightning]'")
+        check_makes("make_module", make_module, "the module, or its class,")
+        check_makes("make_data", make_data, "the data module or the DataLoaders")
+        if not isinstance(metric, Metric):
+            raise InputError(
+                f"metric={metric!r}: LightningTask needs one by the name under which validation_step logs it, such as "
+                "metric=Metric('val_acc', 'max')"
+            )
+        if steps is None:
+            raise InputError(
+                "steps is missing: LightningTask needs the length of a run in optimizer steps, such as steps=2000, "
+                "because the Trainer's max_epochs is not taken over"
+            )
+        check_whole("steps", steps)
         self._make_module = make_module
         self._losses = ModuleLosses(losses)
         self._loss_name = loss

@@ -51,13 +51,15 @@ def check_hooks(found: Any, kind: type) -> None:
             "LightningTask(losses=...); else compare the script that trains it: trimtab compare --candidates ... -- "
             "python train.py"
         )
-    for hook in HOOKS:
-        if hasattr(kind, hook) and overrides(found, hook, kind):
-            raise InputError(
-                f"{name}.{hook} is not called in a comparison, and may change what is learned. Move what does to "
-                "training_step or to the data set; if the rest only logs, compare it without: "
-                f"class Plain({name}): {hook} = {kind.__name__}.{hook}"
-            )
+    hooks = [hook for hook in HOOKS if hasattr(kind, hook) and overrides(found, hook, kind)]
+    if hooks:
+        are = "is" if len(hooks) == 1 else "are"
+        plain = "; ".join(f"{hook} = {kind.__name__}.{hook}" for hook in hooks)
+        raise InputError(
+            f"{name}.{' and '.join(hooks)} {are} not called in a comparison, and may change what is learned. Move what "
+            "does to training_step or to the data set; if the rest only logs, compare it without: "
+            f"class Plain({name}): {plain}"
+        )
 
 
 def check_optimizers(module: Any, kind: type) -> None:

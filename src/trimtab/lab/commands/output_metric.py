@@ -14,11 +14,13 @@ from trimtab.lab.commands.metric import MetricError
 from trimtab.lab.commands.printed_number import (
     UnclearNumberError,
     begins_number,
+    check_what_follows,
     continuation,
     is_progress_bar,
     read_number,
     read_whole,
 )
+from trimtab.lab.commands.remedies import OTHERWISE, after_name, instead_of_group
 from trimtab.study.checks import check_text
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import Value
@@ -33,6 +35,7 @@ _WRAPPER = re.compile(r"(?P<type>(?:\w+\.)*(?:tensor|[Aa]rray|b?float\d*|double|
 """What numbers stand in when they are printed as Python's objects: ``tensor(0.25, device='cuda:0')``, ``[0.25]``."""
 
 _CLOSING = re.compile(r"\s*[\"']?\s*(?:[)\]}]|,\s*[A-Za-z_]\w*\s*=)")
+_CLOSED = re.compile(r"[\s\"'\])}]*(?<!\s)")
 _SCALED = re.compile(r"[)\]}]*\s*[%×x*·^]")
 _NUMBER_SOON = re.compile(r"[^\w\s,;]{0,3}\s?\d")
 
@@ -134,9 +137,10 @@ def _value_at(text: str, start: int, *, announced: bool) -> float | None:
         return read_number(text, start)[0]
     wrapper = _WRAPPER.match(text, start)
     if wrapper and (announced or wrapper["type"]) and wrapper[0] and begins_number(text, wrapper.end()):
-        value, end = read_number(text, wrapper.end())
+        value, end = read_number(text, wrapper.end(), inside=True)
         if not _CLOSING.match(text, end) or _SCALED.match(text, end):
             raise UnclearNumberError(f"{text[start : end + 20]!r} is not one number")
+        check_what_follows(text, start, _CLOSED.match(text, end).end())  # type: ignore[union-attr]
         return value
     if (_NUMBER_SOON if announced else re.compile(r"\d")).match(text, start):
         raise UnclearNumberError(f"{text[start : start + 20]!r} is not a number alone")
@@ -157,7 +161,8 @@ class _PatternReading(_LineReading):
             try:
                 values.append(read_whole(match[1]))
             except UnclearNumberError as error:
-                raise MetricError(f"{error}, in the line: {_quoted(text, match.start(1))}") from None
+                where = _quoted(text, match.start(1))
+                raise MetricError(f"{error}, in the line: {where}\n{OTHERWISE}") from None
         return values
 
     def _check_cut(self, match: re.Match[str]) -> None:
@@ -167,16 +172,12 @@ class _PatternReading(_LineReading):
         if rest and self._pattern.match(match.string, match.start(), end):
             raise MetricError(
                 f"the pattern {self._metric.text} takes {match[1]!r} for the number, but the line goes on with "
-                rf"{rest!r}; ([-+.,\w]+) takes all of it: {_quoted(match.string, start)}"
+                f"{rest!r}: {_quoted(match.string, start)}\n{instead_of_group(match.string, start, end)}"
             )
 
 
 def _unclear(error: UnclearNumberError, text: str, start: int, name: str) -> str:
-    pattern = rf"{re.escape(name)}\W+([-+.\w]+)"
-    return (
-        f"{error}, in the line: {_quoted(text, start)}\nLet the program print the number alone, as in {name}=1234.5, "
-        f"or say by a regular expression which part is meant, such as --metric '{pattern}'"
-    )
+    return f"{error}, in the line: {_quoted(text, start)}\n{after_name(name, text, start)}"
 
 
 def _quoted(text: str, start: int) -> str:

@@ -10,8 +10,12 @@ Read are, with a sign or without:
 * the first number of ``3.1 ± 0.1`` and ``3.1 +/- 0.1``.
 
 Refused is what may mean something else: ``1,234`` (1234 or 1.234), ``0,5`` and ``1.234,5`` (a decimal comma or a
-list), ``1 234``, ``5/10``, ``1-2``, ``12:30``, ``1.2.3``, ``0x1p3``, ``1e5k``; and a number with a unit, because
-programs change units with the size: ``900 ms``, ``1.2s``.
+list), ``1 234``, ``5/10``, ``1-2``, ``12:30``, ``1.2.3``, ``0x1p3``, ``1e5k``; and a number with a unit or a scale,
+because programs change units with the size: ``900 ms``, ``1.2s``, ``1.2 million``, ``2.1 e-1``, ``1.2 (%)``.
+
+Refused is also a number to which another one is tied: ``5.0 -> 2.1``, ``1.2 to 1.3``, ``1.2 of 10``, ``1.2, 1.3``,
+``1.2 - 1.4``, ``1.2 1.3``, ``1.2 [0.9, 1.5]``. Between the two there has to be a word, a bar, a round bracket, or a gap
+of a table, which is a tab or two blanks: ``1.2 acc 0.9``, ``1.2 | 3.3``, ``1.2 (best 1.1)``, ``1.2 (1.1)``.
 """
 
 import math
@@ -57,11 +61,34 @@ _MAY_FOLLOW = re.compile(
 )
 
 _SPREAD = re.compile(r"\s?(?:±|\+/?-)\s?")
-_MORE = re.compile(r"\s?[×x*·/^]\s?\d+")
+_MORE = re.compile(r"\s*[×x*·/^]\s?\d+")
 _THREE_DIGITS = re.compile(r"[ ][0-9]{3}(?!\d)")
-_UNIT = re.compile(
-    r"\s(?:[nuµμm]?s|secs?|seconds?|mins|minutes?|min(?!\s*[:=]?\s*[-+.\d])|h|hrs?|hours?|[kKMGT]i?B|B|[kKMGT])(?![\w=:])"
+
+_UNITS = r"[nuµμm]?s|secs?|seconds?|mins|minutes?|min(?!\s*[:=]?\s*[-+.\d])|h|hrs?|hours?|[kKMGT]i?B|B|[kKMGT]"
+_SCALES = (
+    r"(?i:hundreds?|thousands?|millions?|billions?|trillions?|mi?ll?|mio|mn|bn|tsd|per\s?cent|pct|ppm|days?|weeks?)"
+    r"|[%‰]|[eE][-+−]?\d{1,3}|[dD][-+−]\d{1,3}"
 )
+_UNIT = re.compile(
+    rf"""\s(?:{_UNITS})(?![\w=:])
+    | \s+(?:{_SCALES})(?![\w=:])
+    | \s*[(\[]\s*(?:{_UNITS}|{_SCALES}|[×x*·]?\s?1\d*(?:[eE^]|\*\*)[-+−]?\d+|[×x*·]\s?1\d*[⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹]*)\s*[)\]]""",
+    re.VERBOSE,
+)
+
+_CLOSERS = r"[\"'`*)\]}]*"
+_ARROW = r"(?:[-–—=~]*>|<[-=]+|[←-⇿⟵-⟿➔-➾]|\.{2,}|…)"
+_TO = r"(?:to|till|until|through|vs\.?|versus|of|out\s+of|and|or|plus|minus|times|over|per)\s"
+_TYPE = r"[\"'`*]*(?:(?:\w+\.)*(?:tensor|[Aa]rray|b?float\d*|double|Decimal)\w*\()?[(\[{]*[\"'`]?"
+_TIED = re.compile(rf"{_CLOSERS}(?:\s*\([^()]*\))?\s*(?:{_ARROW}|(?<=\s)(?i:{_TO}))\s*{_TYPE}")
+"""What makes any number that comes after it part of what is said."""
+
+_NEAR = re.compile(r"(?:\s*[^\w\s|│┃()\]}\"'`’”.…!?\\*%&$])+\s*|[^\S\t]")
+"""Signs or one blank, after which a number is not another thing if it stands alone."""
+
+_NAMED_BY_UNIT = re.compile(r"[\w/:]|-\d|(?<=%)\|")
+"""What comes directly after a number that is something of its own: ``1s/epoch``, ``3/10``, ``12:30``, ``30%|██``."""
+
 _WORD = re.compile(r"\S{0,60}")
 
 
@@ -81,8 +108,13 @@ def is_progress_bar(text: str, start: int) -> bool:
     return match is not None and match["percent"] == "%" and text.startswith("|", match.end())
 
 
-def read_number(text: str, start: int = 0) -> tuple[float, int]:
+def read_number(text: str, start: int = 0, *, inside: bool = False) -> tuple[float, int]:
     """Reads the number that begins at a place, if what follows leaves no doubt about it.
+
+    Args:
+        text: the line.
+        start: the place.
+        inside: whether it stands in brackets, at whose end the caller looks.
 
     Returns:
         The number, and where it ends.
@@ -96,12 +128,39 @@ def read_number(text: str, start: int = 0) -> tuple[float, int]:
     spread = _SPREAD.match(text, match.end())
     if spread is None:
         _check_alone(text, match)
+        if not inside:
+            check_what_follows(text, match.start(), match.end())
         return _value(match), match.end()
     _, end = read_number(text, spread.end())
     second = _NUMBER.match(text, spread.end())
     if second is None or (second["percent"] or second["scale"]) != (match["percent"] or match["scale"]):
         raise UnclearNumberError(f"{text[start:end]!r} may be scaled as a whole or in part")
     return _value(match), end
+
+
+def check_what_follows(text: str, start: int, end: int) -> None:
+    """Checks that no other number is tied to the one that was read.
+
+    Args:
+        text: the line.
+        start: where the number begins, for the message.
+        end: where it ends, with the brackets in which it stands.
+
+    Raises:
+        UnclearNumberError: one is.
+    """
+    tie = _TIED.match(text, end)
+    found = _next_number(text, tie.end()) if tie else None
+    if found is None and (near := _NEAR.match(text, end)):
+        found = _next_number(text, near.end())
+        if found and _NAMED_BY_UNIT.match(text, found.end()):
+            found = None
+    if found:
+        raise UnclearNumberError(f"{text[start : found.end()]!r} is not a number alone")
+
+
+def _next_number(text: str, start: int) -> re.Match[str] | None:
+    return _NUMBER.match(text, start) if begins_number(text, start) else None
 
 
 def read_whole(text: str) -> float:

@@ -1,0 +1,62 @@
+"""What a store holds beside the comparison that was asked for last: an earlier one named more."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from trimtab.study.phrases import listed
+from trimtab.study.point import Point
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What has outcomes in a store and takes no part in the comparison.
+
+    Args:
+        tasks: names of tasks.
+        candidates: labels, of candidates on the tasks that take part.
+        seeds: how many final runs of a candidate there are at most that are not counted.
+        seeds_there: how many there are at most in all.
+    """
+
+    tasks: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
+    seeds: int = 0
+    seeds_there: int = 0
+
+    @property
+    def words(self) -> str:
+        """What it is, in words: ``sgd, adam and 2 more seeds``."""
+        seeds = f"{self.seeds} more seed{'s' if self.seeds > 1 else ''}"
+        tasks = [f"the task {name}" for name in self.tasks]
+        return listed([*self.candidates, *tasks, *([seeds] if self.seeds else [])])
+
+    @property
+    def remedy(self) -> str:
+        """How to have all of it in the comparison, in words."""
+        seeds = f"give --seeds {self.seeds_there}" if self.seeds else ""
+        return " and ".join(filter(None, ["name them as well" if self.candidates or self.tasks else "", seeds]))
+
+
+def beside(keys: Iterable[str], labels: Iterable[str], seeds: Mapping[str, int]) -> Beside | None:
+    """Returns what takes no part; ``None`` if everything does.
+
+    Args:
+        keys: of the points that have an outcome.
+        labels: of the candidates that take part.
+        seeds: task to the number of final runs of each candidate, of the tasks that take part.
+    """
+    known = set(labels)
+    tasks, candidates = dict[str, None](), dict[str, None]()
+    more = there = 0
+    for key in keys:
+        point = Point.from_key(key, {}, 0)
+        if point.problem not in seeds:
+            tasks[point.problem] = None
+            continue
+        if point.candidate not in known:
+            candidates[point.candidate] = None
+        if point.final:
+            more = max(more, point.index + 1 - seeds[point.problem])
+            there = max(there, point.index + 1)
+    found = Beside(tuple(tasks), tuple(candidates), more, there)
+    return found if tasks or candidates or more else None
