@@ -178,6 +178,7 @@ LEFT_OUT = {
         "pricing:each_has_run", "catalog.slots:Slot", "catalog.slots:slot_of", "catalog.slots:candidates_for",
         "catalog.slots:restored", "catalog.slots:in_one_string", "catalog.candidates:Candidate",
         "catalog.commands:Filled", "catalog.commands:CommandCandidate", "catalog.commands:command_candidates",
+        "catalog.commands:check_targets", "catalog.ranges:readable_tunes",
         "catalog.command_candidates:commands_of", "catalog.command_candidates:candidates_of", "catalog.ranges:Tune",
     },
 }  # fmt: skip

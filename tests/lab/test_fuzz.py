@@ -34,6 +34,7 @@ from trimtab.lab.commands.template import Command, Template
 from trimtab.lab.devices import as_the_only_one, described, usable_device, visibilities
 from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
 from trimtab.lab.meter import CostMeter
+from trimtab.lab.references import parse_reference
 from trimtab.lab.session import Session
 from trimtab.lab.task import check_task
 from trimtab.lab.trial import run_trial
@@ -199,6 +200,7 @@ CALLS = {
     "meter:CostMeter": Call(CostMeter, {"budget": 1}, {"budget": whole(), "used": whole(0)}),
     "meter:CostMeter.charge": Call(CostMeter(1).charge, {}, {"samples": whole(0)}),
     "loading:load_task": Call(load_task, {}, {"reference": unclear}),
+    "references:parse_reference": Call(parse_reference, {}, {"text": unclear}),
     "loading:task_fingerprint": Call(task_fingerprint, {}, {"reference": unclear}),
     "loading:absolute_reference": Call(absolute_reference, {}, {"reference": unclear}),
     "database:parse_url": Call(parse_url, {}, {"text": unclear}),
@@ -336,7 +338,8 @@ LEFT_OUT = {
         "statistics.multiple:CorrectedDifference",
         "store:StoredStudy", "point:Point", "outcome:CurvePoint", "outcome:Outcome",
         "commands.attempt:Attempt", "commands.output_metric:OutputMetric", "commands.file_metric:FileMetric",
-        "work:TrainingWork", "ledger:Group", "ledger:Ledger", "remaining:Remaining", "remaining:Durations",
+        "work:TrainingWork", "beside:Beside", "references:Reference", "ledger:Group", "ledger:Ledger",
+        "remaining:Remaining", "remaining:Durations",
         "remaining:Missing", "status:CandidateStatus", "status:TrialStatus", "status:ProcessStatus",
         "status:StudyStatus", "problem:Workplace", "problem:Problem", "facts:TaskFacts",
         "metric:Evaluation", "activity:Process", "activity:Running", "activity:Ended", "activity:Activity",
@@ -346,7 +349,9 @@ LEFT_OUT = {
     },
     "called by trimtab alone, with objects of its own": {
         "errors:Faults", "session:steps_on_session", "errors:messages_of", "kept_buffers:kept_buffers",
-        "suggestions:nearest", "broadcasting:averages_over_pairs",
+        "suggestions:nearest", "suggestions:closest", "suggestions:slips", "beside:beside",
+        "commands.printed_number:check_what_follows", "commands.remedies:after_name",
+        "commands.remedies:instead_of_group", "broadcasting:averages_over_pairs",
         "database:sqlite_file", "database:shown", "database:existing", "environment:environment",
         "starting:worker_context", "starting:prepare_workers", "starting:refuse_without_workers",
         "starting:main_importable", "starting:interrupts_blocked",

@@ -157,3 +157,58 @@ def test_a_file_that_is_edited_is_another_module(tmp_path):
     file.write_text("no python")
     with pytest.raises(InputError, match="line 1, does not import: SyntaxError"):
         load_task(f"{file}:{name}")
+
+
+WITH_SETTINGS = """
+from tests.lab.toy import Toy
+
+
+class Sized(Toy):
+    def __init__(self, steps=20, *, kind="plain"):
+        super().__init__()
+        self.steps, self.kind = steps, kind
+
+
+made = Sized(3)
+"""
+
+
+@pytest.fixture
+def sized(tmp_path):
+    (tmp_path / "sized.py").write_text(WITH_SETTINGS)
+    return tmp_path / "sized.py"
+
+
+def test_what_stands_in_brackets_is_handed_over_and_part_of_the_name(sized):
+    task = load_task(f"{sized}:Sized(7, kind=odd)")
+    assert (task.steps, task.kind, task.name) == (7, "odd", "toy(7, kind=odd)")
+    assert load_task(f"{sized}:Sized").name == "toy"
+    assert load_task(absolute_reference(f"{sized}:Sized( 7 ,kind=odd)")).name == "toy(7, kind=odd)"
+    prints = {task_fingerprint(f"{sized}:Sized{brackets}") for brackets in ("", "(7)", "(8)")}
+    assert len(prints) == 3
+
+
+def test_files_that_are_named_in_brackets_belong_to_the_problem(sized, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    reference = f"{sized}:Sized(kind=sized.py:made)"
+    before = task_fingerprint(reference)
+    assert absolute_reference(reference) == f"{sized}:Sized(kind={sized}:made)"
+    other = tmp_path / "other.py"
+    other.write_text("x = 1\n")
+    first = task_fingerprint(f"{sized}:Sized(kind=other.py)")
+    other.write_text("x = 2\n")
+    assert task_fingerprint(f"{sized}:Sized(kind=other.py)") != first
+    assert task_fingerprint(reference) == before
+
+
+@pytest.mark.parametrize(
+    ("brackets", "message"),
+    [
+        ("Sized(stepps=3)", r"got an unexpected keyword argument 'stepps'; it takes steps, kind"),
+        ("Sized(1, 2)", r"too many positional arguments; it takes steps, kind"),
+        ("made(1)", r"is made already, and takes no settings: \(1\)"),
+    ],
+)
+def test_settings_that_cannot_be_handed_over_are_named(sized, brackets, message):
+    with pytest.raises(InputError, match=message):
+        load_task(f"{sized}:{brackets}")

@@ -6,12 +6,15 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+from trimtab.lab.references import Reference, parse_reference
 from trimtab.lab.task import Task
 from trimtab.lab.tasks import SHIPPED
-from trimtab.study.checks import check_text
 from trimtab.study.errors import InputError
 from trimtab.study.suggestions import nearest
 
@@ -21,35 +24,66 @@ def load_task(reference: str) -> Task:
 
     Args:
         reference: the name of a task that ships, or ``path/to/task.py:name``, where ``name`` is a :class:`Task`, a
-            subclass of it, or a function without arguments that returns one. Without a name, the only one in the file.
+            subclass of it, or a function that returns one. Without a name, the only one in the file. In brackets may
+            stand what a class or a function takes: ``task.py:Mine(width=64)``.
 
     Raises:
         InputError: there is no such task, its file does not import, or it cannot be made.
     """
-    check_text("task", reference)
-    if reference in SHIPPED:
-        module, _, name = SHIPPED[reference].partition(":")
-        return _make(getattr(importlib.import_module(module), name), reference)
-    path, name, module_object = _located(reference)
-    return _make(getattr(module_object, name), f"{path.name}:{name}" if reference.endswith(".py") else reference)
+    found = parse_reference(reference)
+    if found.place in SHIPPED:
+        module, _, name = SHIPPED[found.place].partition(":")
+        return _make(getattr(importlib.import_module(module), name), found, found.place)
+    path, name, module_object = _located(found.place)
+    return _make(
+        getattr(module_object, name), found, f"{path.name}:{name}" if found.place.endswith(".py") else found.place
+    )
 
 
 def task_fingerprint(reference: str) -> str:
     """Returns what changes when the task's definition does: a hash of its file, or the name of one that ships."""
-    check_text("task", reference)
-    if reference in SHIPPED:
-        return reference
-    path, _ = _split(reference)
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    found = parse_reference(reference)
+    if found.place in SHIPPED:
+        return _with_files(found).text
+    path, _ = _split(found.place)
+    return f"{_hash(path)}{_with_files(found).brackets}"
 
 
 def absolute_reference(reference: str) -> str:
     """Returns a reference that means the same in a process with another current directory."""
-    check_text("task", reference)
-    if reference in SHIPPED:
-        return reference
-    path, name, _ = _located(reference)
-    return f"{path}:{name}"
+    found = parse_reference(reference)
+    place = found.place
+    if place not in SHIPPED:
+        path, name, _ = _located(place)
+        place = f"{path}:{name}"
+    return _each_text(
+        replace(found, place=place), lambda text: absolute_reference(text) if _names_file(text) else text
+    ).text
+
+
+def _with_files(reference: Reference) -> Reference:
+    """The reference with a hash of the file in the place of each file that its brackets name."""
+    return _each_text(reference, lambda text: f"{text}@{task_fingerprint(text)}" if _names_file(text) else text)
+
+
+def _each_text(reference: Reference, change: Callable[[str], str]) -> Reference:
+    """The reference with another text in the place of each in its brackets."""
+
+    def changed(value: Any) -> Any:
+        return change(value) if isinstance(value, str) else value
+
+    settings = tuple((name, changed(value)) for name, value in reference.settings)
+    return replace(reference, arguments=tuple(map(changed, reference.arguments)), settings=settings)
+
+
+def _names_file(text: str) -> bool:
+    """Whether a text in brackets is a reference to what is in a file."""
+    file = parse_reference(text).place.rpartition(":")[0] or parse_reference(text).place
+    return file.endswith(".py") and Path(file).is_file()
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _located(reference: str) -> tuple[Path, str, ModuleType]:
@@ -153,20 +187,38 @@ def _is_task(value: object, module: ModuleType) -> bool:
     return isinstance(value, Task)
 
 
-def _make(found: object, reference: str) -> Task:
+def _make(found: object, asked: Reference, reference: str) -> Task:
     if isinstance(found, Task):
+        if asked.brackets:
+            raise InputError(f"{reference} is made already, and takes no settings: {asked.brackets}")
         return found
     if not callable(found):
         raise InputError(f"{reference} is a {type(found).__name__}, expected a Task, a subclass of it or a function")
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     if missing:
         raise InputError(f"{reference} lacks {', '.join(f'{name}()' for name in missing)}")
+    settings = dict(asked.settings)
+    _check_settings(found, asked, reference)
     try:
-        task = found()
+        task = found(*asked.arguments, **settings)
     except InputError:
         raise
     except Exception as error:
         raise InputError(f"{reference}: making the task raised {type(error).__name__}: {error}") from error
     if not isinstance(task, Task):
         raise InputError(f"{reference} made a {type(task).__name__}, expected a trimtab.Task")
+    if asked.brackets and isinstance(task.name, str) and "(" not in task.name:
+        task.name = f"{task.name}{asked.brackets}"  # its results are not those of other settings
     return task
+
+
+def _check_settings(found: Callable[..., object], asked: Reference, reference: str) -> None:
+    """Checks that what is in brackets can be handed over."""
+    signature = inspect.signature(found)
+    try:
+        signature.bind(*asked.arguments, **dict(asked.settings))
+    except TypeError as error:
+        known = ", ".join(signature.parameters)
+        raise InputError(
+            f"{reference}{asked.brackets}: {error}; {f'it takes {known}' if known else 'it takes none'}"
+        ) from None

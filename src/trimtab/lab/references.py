@@ -1,0 +1,92 @@
+"""References to problems as they are typed: ``digits``, ``task.py:Mine``, ``pruned(task.py:Mine, sparsity=0.9)``.
+
+What stands in brackets is handed to what is named before them. Values are Python's literals; anything else is text, so
+that names, paths and references within references need no quotes.
+"""
+
+import ast
+from dataclasses import dataclass
+from typing import Any
+
+from trimtab.lab.commands.splitting import partition_outside_brackets, split_outside_brackets
+from trimtab.study.checks import check_text
+from trimtab.study.errors import InputError
+
+_FORM = "expected a name, a file and a name, or either with settings in brackets: name(setting=value, other=0.5)"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference, taken apart.
+
+    Args:
+        place: what stands before the brackets.
+        arguments: values without a name.
+        settings: names and values.
+    """
+
+    place: str
+    arguments: tuple[Any, ...] = ()
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def brackets(self) -> str:
+        """What stands in brackets, with them, always written alike; empty where nothing does."""
+        values = [*map(_written, self.arguments), *(f"{name}={_written(value)}" for name, value in self.settings)]
+        return f"({', '.join(values)})" if values else ""
+
+    @property
+    def text(self) -> str:
+        """The reference, always written alike."""
+        return f"{self.place}{self.brackets}"
+
+
+def parse_reference(text: str) -> Reference:
+    """Takes a reference apart.
+
+    Raises:
+        InputError: brackets have no partner, a setting stands there twice, or a value comes after a setting.
+    """
+    check_text("problem", text)
+    plain = text.strip()
+    if not plain.endswith(")"):
+        return Reference(plain)
+    start = _partner(plain)
+    if not start:
+        raise InputError(f"{text}: a bracket has no partner; {_FORM}")
+    arguments, settings = list[Any](), dict[str, Any]()
+    inside = plain[start + 1 : -1]
+    for part in split_outside_brackets(inside, ",") if inside.strip() else []:
+        name, equals, value = partition_outside_brackets(part, "=")
+        if not part.strip() or (equals and not (name.strip().isidentifier() and value.strip())):
+            raise InputError(f"{text}: {part.strip() or 'nothing'!r} is no setting; {_FORM}")
+        if equals and name.strip() in settings:
+            raise InputError(f"{text}: {name.strip()} was given twice")
+        if equals:
+            settings[name.strip()] = _value(value.strip())
+        elif settings:
+            raise InputError(f"{text}: {part.strip()} comes after a setting; values without a name come first")
+        else:
+            arguments.append(_value(part.strip()))
+    return Reference(plain[:start], tuple(arguments), tuple(settings.items()))
+
+
+def _partner(text: str) -> int:
+    """Returns where the bracket opens that closes at the end; 0 if there is none, or nothing before it."""
+    depth = 0
+    for place in range(len(text) - 1, -1, -1):
+        depth += {")": 1, "(": -1}.get(text[place], 0)
+        if depth == 0:
+            return place
+    return 0
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) and _value(value) == value else repr(value)
