@@ -284,11 +284,11 @@ def test_a_study_without_an_outcome_binds_while_a_process_is_at_work(postgres):
 @pytest.mark.parametrize("manifest", [MANIFEST, OTHER_MANIFEST])
 def test_a_process_that_was_taken_for_dead_does_not_mix_up_studies(postgres, manifest):
     first, second = points(2)
-    with Store(postgres.url, MANIFEST, QUICK) as silent:
+    with Store(postgres.url, MANIFEST, Limits(takeover=1.0)) as silent:
         silent.add([first])
         silent.claim([first])
         silence(silent)
-        time.sleep(2 * QUICK.takeover)
+        time.sleep(1.5)
         with Store(postgres.url, manifest) as other:
             other.add([first])
             steps = {
