@@ -62,7 +62,7 @@ def test_one_value_is_no_range():
     mine, lion = candidates(tunes=["lr=0.1..1", "batch=16", "lion.batch=8"])
     assert (mine.fixed, lion.fixed) == ((("batch", 16),), (("batch", 8),))
     assert list(mine.tunables) == ["lr"]
-    values = lion.values({"lr": 0.5}, seed=7, trial="t", out="o")
+    values = lion.build({"lr": 0.5}).values(seed=7, trial="t", out="o")
     assert lion.command.arguments(values) == ["run", *["--opt", "lion", "--lr", "0.5", "--batch", "8", "--seed", "7"]]
 
 

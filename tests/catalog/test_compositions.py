@@ -202,7 +202,7 @@ def test_what_cannot_be_is_refused_by_name_with_the_remedy(text):
 def test_a_comparison_refuses_it_before_any_work(tmp_path):
     for text in REFUSED:
         with pytest.raises(InputError, match=REASONS[text]):
-            Comparison("breast-cancer", f"adamw,{text}", tmp_path / "out")
+            Comparison("breast-cancer", f"adamw,{text}", tmp_path / "out", steps=2, jobs=1).estimate()
     assert not (tmp_path / "out").exists()
 
 

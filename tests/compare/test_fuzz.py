@@ -132,7 +132,7 @@ CALLS = {
     "comparison:Comparison": Call(
         comparison,
         {},
-        {**SHARED, "reference": one_of("sgd(lr=0.1)"), "problems": unclear, "candidates": unclear, "options": never,
+        {**SHARED, "reference": one_of("sgd(lr=0.1)"), "problems": unclear, "candidates": unclear, "options": optional(never),
          "trials": optional(whole(1, MANY)), "seeds": optional(whole(1, MANY)), "steps": optional(whole()),
          "budget": unclear, "tune": unclear},
     ),
@@ -148,8 +148,12 @@ CALLS = {
         {"task": unclear, "task_fingerprint": plain_text, "candidates": never, "trials": whole(1, MANY),
          "seeds": whole(1, MANY), "budget": optional(whole()), "pruning": optional(plain_text), "definition": unclear},
     ),
-    "options:Options": Call(Options, {}, {**SHARED, "seeds": optional(whole(1, MANY)), "steps": optional(whole()),
-                                          "budget": unclear, "tune": unclear}),
+    "options:Options": Call(
+        Options,
+        {},
+        {**SHARED, "trials": optional(whole(1, MANY)), "reference": optional(plain_text),
+         "seeds": optional(whole(1, MANY)), "steps": optional(whole()), "budget": unclear, "tune": unclear},
+    ),
     "stored:load_any": Call(load_any, {"out": "nowhere"}, {"out": never, "store": never}),
     "template:write_template": Call(template_in, {}, {"path": unclear}),
 }  # fmt: skip

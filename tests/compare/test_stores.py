@@ -38,9 +38,17 @@ def written(name):
     return json.loads(gzip.decompress((STORES / f"{name}.json.gz").read_bytes()))
 
 
+def without_later_fields(result):
+    """The result without what was not written then."""
+    assert result.pop("beside") is None
+    for task in result.get("tasks", {}).values():
+        without_later_fields(task)
+    return result
+
+
 @pytest.mark.parametrize("name", ["task", "tasks", "command"])
 def test_the_numbers_are_those_that_were_written_then(unpacked, name):
-    assert json.loads(to_json(load_any(unpacked(name)))) == written(name)
+    assert without_later_fields(json.loads(to_json(load_any(unpacked(name))))) == written(name)
 
 
 def test_the_pages_are_drawn(unpacked):

@@ -210,5 +210,5 @@ def test_outside_of_a_session_it_says_what_to_use():
 
 def test_its_code_names_the_controller():
     code = parse_expression("adagrad+adadagrad").code({"lr": 0.1, "adadagrad.eta": 0.25, "weight_decay": 0.0})
-    assert "from trimtab.schedule import BatchSizeController" in code
+    assert "from trimtab.schedule import AdaptiveBatchSampler, BatchSizeController" in code
     assert "eta=0.25" in code

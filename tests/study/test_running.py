@@ -118,7 +118,7 @@ def test_a_study_without_an_outcome_gives_way_to_another(tmp_path):
         store.add(points(2))
         assert store.claim(points(1)) == points(1)[0]
         store._database.close()  # as when it is killed: nothing is given back
-    other = Point("toy/tune/a", 0, {"lr": 0.5}, seed=0, tunables=RANGES)
+    other = Point("toy", "tune", "a", 0, {"lr": 0.5}, seed=0, tunables=RANGES)
     with Store(tmp_path, OTHER_MANIFEST) as store:
         known = []
         store.annotate(lambda notes: known.append(dict(notes)) or {"trials": 8})

@@ -55,6 +55,7 @@ def candidates_for(problems: Sequence[Problem], given: Given | None, tune: Seque
     Raises:
         InputError: problems have different slots, or candidates cannot be.
     """
+    check_texts("tune", tune)
     slot = slot_of(problems)
     return slot.read(problems[0] if problems else None, slot.default if given is None else given, tune)
 

@@ -28,7 +28,7 @@ from trimtab.lab.problem import Problem, Workplace
 from trimtab.lab.work import LIKELY
 from trimtab.study.checks import LONGEST_FILE_NAME
 from trimtab.study.database import Location
-from trimtab.study.errors import Faults, NoStudyError
+from trimtab.study.errors import Faults, InputError, NoStudyError
 from trimtab.study.executor import Executor, LocalExecutor, threads_per_worker
 from trimtab.study.point import Point
 from trimtab.study.running import Observer, Outcomes, run_study
@@ -83,9 +83,8 @@ class Comparison:
             posed = posed_problems([problems] if isinstance(problems, str | Problem) else problems)
         with faults:
             # looked at whatever is wrong with other options
-            tune = more.get("tune", () if options is None else options.tune)
+            tune, wanted = (more.get(name, getattr(options, name, default)) for name, default in _OF_CANDIDATES)
             found = candidates_for([each.problem for each in posed], candidates, tune)
-            wanted = more.get("reference", None if options is None else options.reference)
             self.reference = chosen_reference([each.label for each in found], wanted)
         faults.raise_any()
         self.options = chosen
@@ -286,7 +285,12 @@ class Comparison:
         return lines
 
 
+_OF_CANDIDATES: tuple[tuple[str, Any], ...] = (("tune", ()), ("reference", None))
+
+
 def _options(options: Options | None, more: Mapping[str, Any]) -> Options:
+    if options is not None and not isinstance(options, Options):
+        raise InputError(f"options={options!r}: Options are needed")
     unknown = [name for name in more if name not in Options.__dataclass_fields__]
     if unknown:
         raise TypeError(f"Comparison has no option {', '.join(map(repr, unknown))}")

@@ -95,7 +95,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.out is not None:
             check_path("out", self.out)
-        for name in ("budget", "pruner", "executor", "ray_address", "device"):
+        for name in ("budget", "reference", "pruner", "executor", "ray_address", "device"):
             if getattr(self, name) is not None:
                 check_text(name, getattr(self, name))
         check_texts("tune", self.tune)

@@ -177,9 +177,10 @@ class CommandProblem(Problem):
 def _metric(pattern: str | None, file: str | None, name: str | None) -> CommandMetric:
     """Returns where the number is looked for that candidates are compared by."""
     if (pattern is None) == (file is None):
+        given = "neither was given" if pattern is None else f"both were, metric={pattern!r} and metric_file={file!r}"
         raise InputError(
             "a command needs a metric to be compared by: either --metric val_loss (or a regular expression), which is "
-            "looked for in its output, or --metric-file {out}/metrics.json:val.loss"
+            f"looked for in its output, or --metric-file {{out}}/metrics.json:val.loss; {given}"
         )
     return output_metric(pattern, name) if pattern is not None else file_metric(file or "", name)
 
