@@ -1,7 +1,7 @@
 import pytest
 
 from trimtab.claims.analysis import judge
-from trimtab.claims.claim import Comparison, less
+from trimtab.claims.claim import Statement, less
 from trimtab.claims.result import ArmResult
 
 
@@ -12,7 +12,7 @@ def arm(name, **probed):
 
 def finding(measure, method, baseline, claimed=0.0):
     arms = (arm("method", **{measure: method}), arm("baseline", **{measure: baseline}))
-    return judge([Comparison("less", measure, ("method", "baseline"), less, claimed, "of it")], arms)[0]
+    return judge([Statement("less", measure, ("method", "baseline"), less, claimed, "of it")], arms)[0]
 
 
 def test_what_no_seed_has_a_part_in_is_known_and_not_tested():

@@ -7,7 +7,7 @@ import pytest
 
 from tests.claims.toy import CONFIRMED, TUNED_ARM, claim
 from trimtab.claims import CLAIMS, design
-from trimtab.claims.claim import Comparison, less, numbered, seeds
+from trimtab.claims.claim import Statement, less, numbered, seeds
 from trimtab.claims.design import EXTENSIONS, Unfinished
 from trimtab.claims.loading import load_reference
 from trimtab.claims.refined import PROBLEMS
@@ -16,7 +16,7 @@ from trimtab.study.outcome import Outcome
 
 GRID = {"lr": (0.1, 0.2, 0.4), "decay": (1.0, 10.0)}
 ARM = replace(TUNED_ARM, grid=GRID, tuning_seeds=(0, 1))
-CLAIM = claim(Comparison("it", "test loss", ("tuned", "tuned"), less, 0.0, "squares"), arms=(ARM,))
+CLAIM = claim(Statement("it", "test loss", ("tuned", "tuned"), less, 0.0, "squares"), arms=(ARM,))
 
 
 def answered(loss, outcomes=None):
@@ -131,10 +131,10 @@ def test_claims_tune_arms_that_they_compare_with_the_same_effort(reference):
     [
         ({"arms": (TUNED_ARM, TUNED_ARM)}, "names of arms must differ"),
         ({"arms": (replace(TUNED_ARM, name="a/b"),)}, "be without '/'"),
-        ({"comparisons": (Comparison("it", "test loss", ("nobody",), less, 0.0, ""),)}, "unknown {'nobody'}"),
-        ({"comparisons": (Comparison("it", "beauty", ("tuned",), less, 0.0, ""),)}, "unknown 'beauty'"),
+        ({"comparisons": (Statement("it", "test loss", ("nobody",), less, 0.0, ""),)}, "unknown {'nobody'}"),
+        ({"comparisons": (Statement("it", "beauty", ("tuned",), less, 0.0, ""),)}, "unknown 'beauty'"),
         (
-            {"comparisons": (Comparison("it", "steps", ("slow",), less, 0.0, ""),), "measures": ("steps",)},
+            {"comparisons": (Statement("it", "steps", ("slow",), less, 0.0, ""),), "measures": ("steps",)},
             "unknown 'steps'",
         ),
         (

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from trimtab.claims.analysis import judge
-from trimtab.claims.claim import Comparison
+from trimtab.claims.claim import Statement
 from trimtab.claims.result import ClaimResult
 from trimtab.claims.runner import NotJudged, verify
 from trimtab.study.errors import InputError, StudyMismatchError
@@ -203,6 +203,6 @@ def test_killed_and_started_again_it_goes_on(confirmed, register, tmp_path):
 
 def test_a_comparison_may_use_what_a_probe_measured(confirmed):
     _, result = confirmed
-    comparison = Comparison("steps beyond nine", "steps", ("tuned",), lambda steps: steps - 9, 0.5, "steps")
+    comparison = Statement("steps beyond nine", "steps", ("tuned",), lambda steps: steps - 9, 0.5, "steps")
     (finding,) = judge([comparison], result.arms)
     assert (finding.mean, finding.seeds) == (1.0, 6)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from trimtab import Metric, Task
-from trimtab.claims.claim import Arm, Claim, Comparison, Contest, Panel, less, seeds
+from trimtab.claims.claim import Arm, Claim, Contest, Panel, Statement, less, seeds
 
 
 class Line(Task):
@@ -80,7 +80,7 @@ def claim(*comparisons, arms=(TUNED_ARM, SLOW_ARM)):
     )
 
 
-TRUE = Comparison("tuned against slow", "test loss", ("tuned", "slow"), less, 0.01, "squares")
+TRUE = Statement("tuned against slow", "test loss", ("tuned", "slow"), less, 0.01, "squares")
 FALSE = replace(TRUE, name="slow against tuned", arms=("slow", "tuned"))
 
 CONFIRMED = claim(TRUE)

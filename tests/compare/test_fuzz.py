@@ -132,8 +132,9 @@ CALLS = {
     "comparison:Comparison": Call(
         comparison,
         {},
-        {**SHARED, "reference": one_of("sgd(lr=0.1)"), "problems": unclear, "candidates": unclear, "options": optional(never),
-         "trials": optional(whole(1, MANY)), "seeds": optional(whole(1, MANY)), "steps": optional(whole()),
+        {**SHARED, "reference": one_of("sgd(lr=0.1)"), "problems": unclear, "candidates": unclear,
+         "options": optional(never), "trials": optional(whole(1, MANY)), "seeds": optional(whole(1, MANY)),
+         "steps": optional(whole()),
          "budget": unclear, "tune": unclear},
     ),
     "diagnosis:Diagnosis": Call(

@@ -13,10 +13,10 @@ from trimtab.claims.claim import (
     Builder,
     Chosen,
     Claim,
-    Comparison,
     Contest,
     Panel,
     Run,
+    Statement,
     less,
     more_points,
     numbered,
@@ -123,15 +123,15 @@ def _arms() -> tuple[Arm, ...]:
     )
 
 
-def _on_digits(baseline: str, claimed: float, *, decides: bool = True) -> Comparison:
+def _on_digits(baseline: str, claimed: float, *, decides: bool = True) -> Statement:
     arms = ("adabelief, digits", f"{baseline}, digits")
     name = f"adabelief against {baseline}, digits"
-    return Comparison(name, "test metric", arms, more_points, claimed, "points of accuracy", decides=decides)
+    return Statement(name, "test metric", arms, more_points, claimed, "points of accuracy", decides=decides)
 
 
-def _on_text(baseline: str, claimed: float, *, decides: bool = True) -> Comparison:
+def _on_text(baseline: str, claimed: float, *, decides: bool = True) -> Statement:
     arms = ("adabelief, text", f"{baseline}, text")
-    return Comparison(
+    return Statement(
         f"adabelief against {baseline}, text", "test loss", arms, less, claimed, "nats per byte", decides=decides
     )
 

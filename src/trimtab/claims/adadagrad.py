@@ -14,10 +14,10 @@ from trimtab.claims.claim import (
     Builder,
     Chosen,
     Claim,
-    Comparison,
     Contest,
     Panel,
     Run,
+    Statement,
     more_points,
     numbered,
     seeds,
@@ -207,13 +207,13 @@ def steeper(method: float) -> float:
     return -method
 
 
-def _comparisons(model: str) -> tuple[Comparison, ...]:
+def _comparisons(model: str) -> tuple[Statement, ...]:
     def against(
         what: str, baseline: str, measure: str, *, improvement: Callable[..., float], claimed: float, unit: str
-    ) -> Comparison:
+    ) -> Statement:
         arms = (f"adadagrad, {model}", f"{baseline}, {model}")
         name = f"{what} {baseline.removeprefix('adagrad, ')}, {model}"
-        return Comparison(name, measure, arms, improvement, claimed, unit, decides="hand" not in baseline)
+        return Statement(name, measure, arms, improvement, claimed, unit, decides="hand" not in baseline)
 
     points = partial(against, measure="test metric", unit="points")
     fewer = partial(against, measure=STEPS, improvement=times_fewer, unit="times fewer")
@@ -277,7 +277,7 @@ CLAIM = Claim(
     arms=_arms(),
     comparisons=(
         *(each for model in MODELS for each in _comparisons(model)),
-        Comparison(
+        Statement(
             "slope of the squared gradient norm, adadagradnorm",
             SLOPE,
             ("adadagradnorm, softmax regression",),
@@ -285,7 +285,7 @@ CLAIM = Claim(
             CLAIMED_SLOPE,
             "of slope, downwards",
         ),
-        Comparison(
+        Statement(
             f"slope of the squared gradient norm, adagradnorm with batch {FIRST}",
             SLOPE,
             (f"adagradnorm, batch {FIRST}, softmax regression",),

@@ -13,10 +13,10 @@ from trimtab.claims.claim import (
     Builder,
     Chosen,
     Claim,
-    Comparison,
     Contest,
     Panel,
     Run,
+    Statement,
     less,
     more_points,
     numbered,
@@ -121,15 +121,15 @@ def _arms() -> tuple[Arm, ...]:
     )
 
 
-def _accuracy(name: str, baseline: str, claimed: float, *, decides: bool) -> Comparison:
+def _accuracy(name: str, baseline: str, claimed: float, *, decides: bool) -> Statement:
     label = f"{name} against {baseline}"
-    return Comparison(
+    return Statement(
         label, "test metric", (name, baseline), more_points, claimed, "points of accuracy", decides=decides
     )
 
 
-def _loss(name: str, baseline: str) -> Comparison:
-    return Comparison(f"{name} against {baseline}", "test loss", (name, baseline), less, 0.0, "nats", decides=False)
+def _loss(name: str, baseline: str) -> Statement:
+    return Statement(f"{name} against {baseline}", "test loss", (name, baseline), less, 0.0, "nats", decides=False)
 
 
 CLAIM = Claim(
@@ -177,7 +177,7 @@ CLAIM = Claim(
     comparisons=(
         _accuracy(EQUAL_STEPS, "adamw", CLAIMED_POINTS, decides=True),
         _accuracy(EQUAL_TIME, "adamw", 0.0, decides=True),
-        Comparison("length of a step", RATIO, (EQUAL_STEPS,), steps_left, 0.0, "steps of AdamW below three"),
+        Statement("length of a step", RATIO, (EQUAL_STEPS,), steps_left, 0.0, "steps of AdamW below three"),
         _accuracy(EQUAL_STEPS, "sgd", 0.0, decides=False),
         _loss(EQUAL_STEPS, "adamw"),
         _loss(EQUAL_TIME, "adamw"),

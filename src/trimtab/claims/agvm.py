@@ -12,10 +12,10 @@ from trimtab.claims.claim import (
     Builder,
     Chosen,
     Claim,
-    Comparison,
     Contest,
     Panel,
     Run,
+    Statement,
     more_points,
     numbered,
     seeds,
@@ -104,8 +104,8 @@ def _arms() -> tuple[Arm, ...]:
     return (*both, _arm("lamb", lamb, 512))
 
 
-def _against(baseline: str, batch: int, *, claimed: float = CLAIMED_POINTS, decides: bool = True) -> Comparison:
-    return Comparison(
+def _against(baseline: str, batch: int, *, claimed: float = CLAIMED_POINTS, decides: bool = True) -> Statement:
+    return Statement(
         f"agvm against {baseline}, batch {batch}",
         "test metric",
         (f"agvm, batch {batch}", f"{baseline}, batch {batch}"),
@@ -153,7 +153,7 @@ CLAIM = Claim(
     comparisons=(
         _against("adamw", 512),
         _against("adamw", 1024),
-        Comparison(
+        Statement(
             "agvm at batch 512 against one point below adamw at batch 32",
             "test metric",
             ("agvm, batch 512", "adamw, batch 32"),

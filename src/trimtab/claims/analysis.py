@@ -4,16 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from trimtab.claims import design
-from trimtab.claims.claim import COUNTED, MEASURES, Arm, Claim, Comparison
+from trimtab.claims.claim import COUNTED, MEASURES, Arm, Claim, Statement
 from trimtab.claims.design import Unfinished
 from trimtab.claims.result import ArmResult, ClaimResult, Finding, Tried
 from trimtab.lab.measures import MEASURED
 from trimtab.study import statistics
 from trimtab.study.outcome import Outcome
 from trimtab.study.running import Outcomes
-from trimtab.study.statistics import Verdict
-
-ALPHA = 0.05
+from trimtab.study.statistics import ALPHA, Verdict
 
 _DIGITS = 8
 """Significant digits of what is written down; runs on other machines differ in the seventh."""
@@ -57,7 +55,7 @@ def analyse(
     )
 
 
-def judge(comparisons: Sequence[Comparison], arms: Sequence[ArmResult]) -> tuple[Finding, ...]:
+def judge(comparisons: Sequence[Statement], arms: Sequence[ArmResult]) -> tuple[Finding, ...]:
     """Returns what comparisons show, given what the arms reached."""
     by_name = {arm.name: arm for arm in arms}
     differences = [_difference(comparison, by_name) for comparison in comparisons]
@@ -82,7 +80,7 @@ def overall(verdicts: Iterable[Verdict]) -> Verdict:
     raise ValueError("no comparison decides this claim")
 
 
-def _difference(comparison: Comparison, arms: Mapping[str, ArmResult]) -> statistics.PairedDifference | None:
+def _difference(comparison: Statement, arms: Mapping[str, ArmResult]) -> statistics.PairedDifference | None:
     columns = [(arms[name].values | arms[name].probed)[comparison.measure] for name in comparison.arms]
     known = [[value for value in column if value is not None] for column in columns]
     if any(len(values) < len(column) for values, column in zip(known, columns, strict=True)):
@@ -100,7 +98,7 @@ def _certain(improvements: Sequence[float]) -> statistics.PairedDifference:
 
 
 def _finding(
-    comparison: Comparison, difference: statistics.PairedDifference | None, p_value: float | None, seeds: int
+    comparison: Statement, difference: statistics.PairedDifference | None, p_value: float | None, seeds: int
 ) -> Finding:
     finding = Finding(
         comparison.name,

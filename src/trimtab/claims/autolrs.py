@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 from torch.utils.data import TensorDataset
 
-from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Contest, Panel, Run, numbered, seeds
+from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Contest, Panel, Run, Statement, numbered, seeds
 from trimtab.claims.schedules import cosine, scheduled
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task
@@ -149,13 +149,13 @@ def _task() -> Task:
     return NoisyDigits()
 
 
-def _comparisons(name: str) -> tuple[Comparison, ...]:
+def _comparisons(name: str) -> tuple[Statement, ...]:
     def arms(*kinds: str) -> tuple[str, ...]:
         return tuple(f"{kind}, {name}" for kind in kinds)
 
     best = arms("autolrs", *BASELINES)
     return (
-        Comparison(
+        Statement(
             f"one run of autolrs against {MARGIN:g} % above the best tuned schedule, {name}",
             MEASURE,
             best,
@@ -163,7 +163,7 @@ def _comparisons(name: str) -> tuple[Comparison, ...]:
             0.0,
             "percent of its loss",
         ),
-        Comparison(
+        Statement(
             f"autolrs against the best constant rate, {name}",
             MEASURE,
             arms("autolrs", "constant"),
@@ -171,7 +171,7 @@ def _comparisons(name: str) -> tuple[Comparison, ...]:
             0.0,
             "percent of its loss",
         ),
-        Comparison(
+        Statement(
             f"forecasts against the last losses of trials, {name}",
             MEASURE,
             arms("autolrs", "last loss"),

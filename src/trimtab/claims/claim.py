@@ -90,7 +90,7 @@ COUNTED = frozenset({"bytes"})
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Statement:
     """A statement about arms that a number decides.
 
     Args:
@@ -180,7 +180,7 @@ class Claim:
     cut: tuple[str, ...] = field(metadata=_PROSE)
     full_scale: tuple[str, ...] = field(metadata=_PROSE)
     arms: tuple[Arm, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[Statement, ...]
     panels: tuple[Panel, ...] = field(metadata=_PROSE)
     measures: tuple[str, ...] = ()
     gist: str = field(default="", metadata=_PROSE)

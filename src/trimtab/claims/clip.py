@@ -14,10 +14,10 @@ from trimtab.claims.claim import (
     Builder,
     Chosen,
     Claim,
-    Comparison,
     Contest,
     Panel,
     Run,
+    Statement,
     less,
     more_points,
     numbered,
@@ -331,7 +331,7 @@ CLAIM = Claim(
     ),
     arms=_arms(),
     comparisons=(
-        Comparison(
+        Statement(
             "sharpness that clipping a tenth takes away",
             REDUCTION,
             (WATCHED,),
@@ -339,8 +339,8 @@ CLAIM = Claim(
             CLAIMED_SHARE_OF_SHARPNESS,
             "of the gradient's",
         ),
-        Comparison("sharpness falls with the share that is clipped", ORDER, (WATCHED,), as_measured, 0.0, "of it"),
-        Comparison(
+        Statement("sharpness falls with the share that is clipped", ORDER, (WATCHED,), as_measured, 0.0, "of it"),
+        Statement(
             "clip covers the way from sgd to adam",
             "test loss",
             ("sgd, text", "clip, text", "adam, text"),
@@ -348,7 +348,7 @@ CLAIM = Claim(
             CLAIMED_SHARE_OF_GAP,
             "of the way",
         ),
-        Comparison(
+        Statement(
             "clip against norm clip",
             "test loss",
             ("clip, text", "norm clip, text"),
@@ -356,7 +356,7 @@ CLAIM = Claim(
             CLAIMED_NATS,
             "nats per byte",
         ),
-        Comparison(
+        Statement(
             "clipped adam against adam",
             "test loss",
             ("clipped adam, text", "adam, text"),
@@ -365,7 +365,7 @@ CLAIM = Claim(
             "nats per byte",
             decides=False,
         ),
-        Comparison(
+        Statement(
             f"clip gains less than {MARGIN:g} point on digits",
             "test metric",
             ("clip, digits", "sgd, digits"),

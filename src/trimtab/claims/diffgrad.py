@@ -14,10 +14,10 @@ from trimtab.claims.claim import (
     Builder,
     Chosen,
     Claim,
-    Comparison,
     Contest,
     Panel,
     Run,
+    Statement,
     less,
     more_points,
     numbered,
@@ -167,8 +167,8 @@ def _arms() -> tuple[Arm, ...]:
     return constant + tuple(_arm(name, partial(falling, RULES[name]), "cosine") for name in FALLING)
 
 
-def _against(baseline: str, pace: str, *, decides: bool = False) -> Comparison:
-    return Comparison(
+def _against(baseline: str, pace: str, *, decides: bool = False) -> Statement:
+    return Statement(
         f"diffgrad against {baseline}, {pace}",
         "test metric",
         (f"diffgrad, {pace}", f"{baseline}, {pace}"),
@@ -179,9 +179,9 @@ def _against(baseline: str, pace: str, *, decides: bool = False) -> Comparison:
     )
 
 
-def _loss_against(baseline: str) -> Comparison:
+def _loss_against(baseline: str) -> Statement:
     arms = ("diffgrad, constant lr", f"{baseline}, constant lr")
-    return Comparison(f"diffgrad against {baseline}, constant lr", "test loss", arms, less, 0.0, "nats", decides=False)
+    return Statement(f"diffgrad against {baseline}, constant lr", "test loss", arms, less, 0.0, "nats", decides=False)
 
 
 CLAIM = Claim(

@@ -5,7 +5,7 @@ from functools import partial
 from torch import nn
 from torch.optim import Adam, Optimizer
 
-from trimtab.claims.claim import Arm, Chosen, Claim, Comparison, Contest, Panel, Run, less, more_points, numbered, seeds
+from trimtab.claims.claim import Arm, Chosen, Claim, Contest, Panel, Run, Statement, less, more_points, numbered, seeds
 from trimtab.claims.tasks import PlainDigits
 from trimtab.optim import EXAdam
 
@@ -57,9 +57,9 @@ def _arms() -> tuple[Arm, ...]:
     return equal + tuned
 
 
-def _comparisons() -> tuple[Comparison, ...]:
+def _comparisons() -> tuple[Statement, ...]:
     equal = tuple(
-        Comparison(
+        Statement(
             f"{name} against adam, both at lr {rate:g}",
             "mean training loss",
             (f"{name}, lr {rate:g}", f"adam, lr {rate:g}"),
@@ -72,7 +72,7 @@ def _comparisons() -> tuple[Comparison, ...]:
     )
     pairs = {name: (f"{name}, tuned", "adam, tuned") for name in VERSIONS}
     accuracy = tuple(
-        Comparison(
+        Statement(
             f"{name} against adam, both tuned",
             "test metric",
             pairs[name],
@@ -84,7 +84,7 @@ def _comparisons() -> tuple[Comparison, ...]:
         for name in VERSIONS
     )
     loss = tuple(
-        Comparison(f"{name} against adam, both tuned", "test loss", pairs[name], less, 0.0, "nats", decides=False)
+        Statement(f"{name} against adam, both tuned", "test loss", pairs[name], less, 0.0, "nats", decides=False)
         for name in VERSIONS
     )
     return equal + accuracy + loss

@@ -11,12 +11,15 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from importlib import resources
 from types import ModuleType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from trimtab.catalog import entries
 from trimtab.claims import CLAIMS
-from trimtab.claims.claim import PROSE_TYPES, Arm, Claim, Comparison, prose_fields
+from trimtab.claims.claim import PROSE_TYPES, Claim, prose_fields
 from trimtab.claims.loading import load_reference
+
+if TYPE_CHECKING:
+    from trimtab.claims.claim import Arm, Statement
 
 _HASH_LENGTH = 16
 
@@ -134,7 +137,7 @@ def _bare(tree: ast.Module) -> str:
     return "\n".join([*sorted(bare.names), text])
 
 
-def _constants(part: Arm | Comparison) -> str:
+def _constants(part: "Arm | Statement") -> str:
     """The fields that are plain values, which other modules may have computed."""
     return repr({name: value for name, value in vars(part).items() if not callable(value)})
 

@@ -5,7 +5,7 @@ from functools import partial
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Contest, Panel, Run, less, numbered, seeds
+from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Contest, Panel, Run, Statement, less, numbered, seeds
 from trimtab.claims.schedules import scheduled, warm_up_then_linear
 from trimtab.claims.tasks import budgeted
 from trimtab.lab.task import Task
@@ -71,10 +71,10 @@ def _arms() -> tuple[Arm, ...]:
     )
 
 
-def _at(batch: str, baseline: str, claimed: float, *, decides: bool) -> Comparison:
+def _at(batch: str, baseline: str, claimed: float, *, decides: bool) -> Statement:
     arms = (f"lamb, {batch}", f"{baseline}, {batch}")
     name = f"lamb against {baseline}, {batch}"
-    return Comparison(name, "test loss", arms, less, claimed, "nats per byte", decides=decides)
+    return Statement(name, "test loss", arms, less, claimed, "nats per byte", decides=decides)
 
 
 CLAIM = Claim(
@@ -113,7 +113,7 @@ CLAIM = Claim(
     ),
     arms=_arms(),
     comparisons=(
-        Comparison(
+        Statement(
             f"what {LARGE} costs lamb, against adamw",
             "test loss",
             (f"lamb, {SMALL}", f"lamb, {LARGE}", f"adamw, {SMALL}", f"adamw, {LARGE}"),

@@ -5,7 +5,7 @@ from functools import partial
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from trimtab.claims.claim import Arm, Chosen, Claim, Comparison, Contest, Panel, Run, less, numbered, seeds
+from trimtab.claims.claim import Arm, Chosen, Claim, Contest, Panel, Run, Statement, less, numbered, seeds
 from trimtab.claims.schedules import scheduled, warm_up_then_linear
 from trimtab.claims.tasks import budgeted
 from trimtab.lab.task import Task
@@ -87,7 +87,7 @@ CLAIM = Claim(
     ),
     arms=_arms(),
     comparisons=(
-        Comparison(
+        Statement(
             f"Lion's gain at batch {LARGE} over that at batch {SMALL}",
             "test loss",
             (*AT_SMALL, *AT_LARGE),
@@ -95,8 +95,8 @@ CLAIM = Claim(
             CLAIMED,
             "nats per byte",
         ),
-        Comparison(f"Lion's gain at batch {SMALL}", "test loss", AT_SMALL, less, 0.0, "nats per byte", decides=False),
-        Comparison(f"Lion's gain at batch {LARGE}", "test loss", AT_LARGE, less, 0.0, "nats per byte", decides=False),
+        Statement(f"Lion's gain at batch {SMALL}", "test loss", AT_SMALL, less, 0.0, "nats per byte", decides=False),
+        Statement(f"Lion's gain at batch {LARGE}", "test loss", AT_LARGE, less, 0.0, "nats per byte", decides=False),
     ),
     panels=(
         Panel(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from trimtab.claims.claim import Arm, Chosen, Claim, Comparison, Contest, Panel, Run, less, numbered, seeds
+from trimtab.claims.claim import Arm, Chosen, Claim, Contest, Panel, Run, Statement, less, numbered, seeds
 from trimtab.claims.schedules import cosine, scheduled
 from trimtab.claims.tasks import budgeted
 from trimtab.lab.session import Session
@@ -71,9 +71,9 @@ def _subspace(optimizer: Optimizer, param: Tensor) -> object:
     return optimizer.subspaces[param] if isinstance(optimizer, GaLore) else None
 
 
-def within(allowed_share: float, name: str, measure: str, arms: tuple[str, str]) -> Comparison:
+def within(allowed_share: float, name: str, measure: str, arms: tuple[str, str]) -> Statement:
     """Returns the comparison of a share of a baseline's with what is allowed."""
-    return Comparison(name, measure, arms, lambda own, other: allowed_share - own / other, 0.0, "of the baseline's")
+    return Statement(name, measure, arms, lambda own, other: allowed_share - own / other, 0.0, "of the baseline's")
 
 
 def not_much_worse(own: float, baseline: float) -> float:
@@ -138,7 +138,7 @@ CLAIM = Claim(
         Arm(TO_NEAREST, text, nearest, SMALL_STEPS, TUNING_SEEDS, TEST_SEEDS, evaluations=5, probe=held),
     ),
     comparisons=(
-        Comparison(
+        Statement(
             f"q_galore within {ALLOWED_LOSS} of galore",
             "test loss",
             ("q_galore", "galore"),
@@ -148,7 +148,7 @@ CLAIM = Claim(
         ),
         within(ALLOWED_DECOMPOSITIONS, "q_galore spares", "decompositions", ("q_galore", "galore")),
         within(ALLOWED_BYTES, "q_galore spares", "bytes", ("q_galore", "adamw")),
-        Comparison(
+        Statement(
             "rounding small steps at random, against to the nearest",
             "test loss",
             (AT_RANDOM, TO_NEAREST),
@@ -156,7 +156,7 @@ CLAIM = Claim(
             CLAIMED_BY_ROUNDING,
             "nats per byte",
         ),
-        Comparison("galore against adamw", "test loss", ("galore", "adamw"), less, 0.0, "nats per byte", decides=False),
+        Statement("galore against adamw", "test loss", ("galore", "adamw"), less, 0.0, "nats per byte", decides=False),
     ),
     panels=(
         Panel(

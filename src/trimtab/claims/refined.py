@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Contest, Panel, Run, less, numbered, seeds
+from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Contest, Panel, Run, Statement, less, numbered, seeds
 from trimtab.claims.schedules import scheduled
 from trimtab.claims.tasks import budgeted
 from trimtab.lab.task import Task
@@ -184,17 +184,17 @@ def _over_all(
     improvement: Callable[..., float] = mean_ratio,
     *,
     decides: bool = True,
-) -> Comparison:
+) -> Statement:
     name = f"{method} against {baseline}"
     if improvement is not_much_worse:
         name = f"{method} against {1 + CLAIMED:g} times {baseline}"
     arms = tuple(f"{schedule}, {problem}" for schedule in (method, baseline) for problem in PROBLEMS)
-    return Comparison(name, "test loss", arms, improvement, claimed, "mean log ratio of losses", decides=decides)
+    return Statement(name, "test loss", arms, improvement, claimed, "mean log ratio of losses", decides=decides)
 
 
-def _on(problem: str, method: str, baseline: str) -> Comparison:
+def _on(problem: str, method: str, baseline: str) -> Statement:
     arms = (f"{method}, {problem}", f"{baseline}, {problem}")
-    return Comparison(f"{method} against {baseline}, {problem}", "test loss", arms, less, 0.0, "nats", decides=False)
+    return Statement(f"{method} against {baseline}, {problem}", "test loss", arms, less, 0.0, "nats", decides=False)
 
 
 CLAIM = Claim(

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
-from trimtab.claims.claim import Arm, Chosen, Claim, Comparison, Contest, Panel, Run, numbered, seeds
+from trimtab.claims.claim import Arm, Chosen, Claim, Contest, Panel, Run, Statement, numbered, seeds
 from trimtab.claims.tasks import budgeted
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task, samples_in
@@ -236,12 +236,12 @@ def _digits(samples: int) -> Task:
     return budgeted(Perceptron(), BATCH, samples)
 
 
-def _comparisons(place: str) -> tuple[Comparison, ...]:
+def _comparisons(place: str) -> tuple[Statement, ...]:
     plain, adaptive = (tuple(_name(rule, place, batch) for batch in BATCHES) for rule in RULES)
     law = (f"law, {place}", *plain)
 
-    def compared(name: str, arms: tuple[str, ...], improvement: Callable[..., float], unit: str) -> Comparison:
-        return Comparison(f"{name}, {place}", THRESHOLD, arms, improvement, 0.0, unit)
+    def compared(name: str, arms: tuple[str, ...], improvement: Callable[..., float], unit: str) -> Statement:
+        return Statement(f"{name}, {place}", THRESHOLD, arms, improvement, 0.0, unit)
 
     return (
         compared(f"SGD's slope above {SGD_SLOPE[0]}", plain, partial(sgd_slope, 1, SGD_SLOPE[0]), "of slope"),
@@ -305,8 +305,8 @@ CLAIM = Claim(
     arms=_arms(),
     comparisons=(
         *(each for place in TASKS for each in _comparisons(place)),
-        Comparison("learned against tuned", LOSS, (LEARNED, GRID), below_ratio, 0.0, "doublings"),
-        Comparison("learned against tuned, accuracy", "test metric", (LEARNED, GRID), above_margin, 0.0, "points"),
+        Statement("learned against tuned", LOSS, (LEARNED, GRID), below_ratio, 0.0, "doublings"),
+        Statement("learned against tuned, accuracy", "test metric", (LEARNED, GRID), above_margin, 0.0, "points"),
     ),
     measures=(THRESHOLD,),
     panels=(

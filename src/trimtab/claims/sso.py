@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
-from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Comparison, Contest, Panel, Run, numbered, seeds
+from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Contest, Panel, Run, Statement, numbered, seeds
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task
 from trimtab.lab.tasks.digits import Digits
@@ -179,13 +179,13 @@ def _arms() -> tuple[Arm, ...]:
     )
 
 
-def _comparisons(model: str, regime: str) -> tuple[Comparison, ...]:
+def _comparisons(model: str, regime: str) -> tuple[Statement, ...]:
     where = f"{model}, {regime}"
     best, *_ = reversed(METHODS)
     against = tuple(f"{name}, {where}" for name in (best, *BASELINES))
     return (
-        Comparison(f"{best} against the best baseline, {where}", MEASURE, against, gain, CLAIMED_GAIN, "of its loss"),
-        Comparison(
+        Statement(f"{best} against the best baseline, {where}", MEASURE, against, gain, CLAIMED_GAIN, "of its loss"),
+        Statement(
             f"more inner steps, {where}",
             MEASURE,
             tuple(f"{name}, {where}" for name in METHODS),
@@ -193,7 +193,7 @@ def _comparisons(model: str, regime: str) -> tuple[Comparison, ...]:
             0.0,
             "of the loss",
         ),
-        Comparison(
+        Statement(
             f"accuracy at most {MARGIN:g} point below the baselines, {where}",
             "test metric",
             against,

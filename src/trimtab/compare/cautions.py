@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trimtab.compare.result import ALPHA
 from trimtab.lab.problem import Filling
 from trimtab.study import statistics
 from trimtab.study.outcome import Outcome
 from trimtab.study.phrases import rounded
 from trimtab.study.point import Point
+from trimtab.study.statistics import ALPHA
 
 Tried = Sequence[tuple[Point, Outcome]]
 """Tuning trials with what became of them."""

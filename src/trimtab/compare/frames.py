@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, Pair, Verdict
+from trimtab.compare.result import CandidateResult, ComparisonResult, Effect, Interval, Pair
 from trimtab.compare.stored import load_any
 from trimtab.study.checks import check_path, check_text
 from trimtab.study.errors import InputError
@@ -137,7 +137,7 @@ class Frames:
         columns: Columns = {
             "candidate": ([c.label for c in found], self._labels),
             "rank": ([c.rank for c in found], "Int64"),
-            "verdict": ([c.verdict for c in found], get_args(Verdict)),
+            "verdict": ([c.verdict for c in found], get_args(Effect)),
             "improvement": (_of_pairs(against, "improvement"), "float64"),
             "improvement_low": (_of_pairs(against, "low"), "float64"),
             "improvement_high": (_of_pairs(against, "high"), "float64"),

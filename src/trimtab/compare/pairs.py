@@ -3,8 +3,9 @@
 import itertools
 from collections.abc import Mapping, Sequence
 
-from trimtab.compare.result import ALPHA, Pair
+from trimtab.compare.result import Pair
 from trimtab.study import statistics
+from trimtab.study.statistics import ALPHA
 
 
 def compared_pairs(losses: Mapping[str, Sequence[float]], span: float | None = None) -> tuple[Pair, ...]:

@@ -7,12 +7,10 @@ from trimtab.study.beside import Beside
 from trimtab.study.facts import TaskFacts
 from trimtab.study.outcome import CurvePoint, Status
 from trimtab.study.point import Phase
+from trimtab.study.statistics import ALPHA
 from trimtab.study.tunable import Value
 
-Verdict: TypeAlias = Literal["helps", "hurts", "no difference shown"]
-
-ALPHA = 0.05
-"""Level of the tests, after correction for the number of pairs."""
+Effect: TypeAlias = Literal["helps", "hurts", "no difference shown"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class Pair:
         return self.p_value < ALPHA and self.improvement != 0
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Effect:
         """What is shown of ``first``, against ``second``."""
         if not self.shown:
             return "no difference shown"
@@ -131,7 +129,7 @@ class CandidateResult:
     settings: dict[str, Value]
     rank: int | None
     note: str
-    verdict: Verdict | None
+    verdict: Effect | None
     against_reference: Pair | None
     loss: Interval | None
     metric: Interval | None

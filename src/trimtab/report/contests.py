@@ -4,10 +4,9 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Literal, TypeAlias
 
 from trimtab.catalog import entries, find
-from trimtab.claims.analysis import ALPHA
-from trimtab.claims.claim import Claim, Comparison, Contest, described
+from trimtab.claims.claim import Claim, Contest, Statement, described
 from trimtab.claims.result import ClaimResult, Finding
-from trimtab.study.statistics import paired_difference
+from trimtab.study.statistics import ALPHA, paired_difference
 
 Outcome: TypeAlias = Literal["ahead", "behind", "level", "unknown"]
 
@@ -106,7 +105,7 @@ def better_baselines(contest: Contest, claim: Claim, result: ClaimResult) -> lis
     return list(found.values())
 
 
-def _beside(contest: Contest, comparison: Comparison, claim: Claim) -> Iterator[tuple[str, str, str]]:
+def _beside(contest: Contest, comparison: Statement, claim: Claim) -> Iterator[tuple[str, str, str]]:
     """Yields the host's optimizers that figures show beside a contest's baseline: name, arm, and the baseline's arm."""
     for panel in claim.panels:
         series = {name.lower(): arms for name, arms in panel.series.items() if _is_baseline(name)}
@@ -116,7 +115,7 @@ def _beside(contest: Contest, comparison: Comparison, claim: Claim) -> Iterator[
                 yield from ((rival, arms[place], arm) for rival, arms in series.items())
 
 
-def _comparisons(contest: Contest, claim: Claim) -> dict[str, Comparison]:
+def _comparisons(contest: Contest, claim: Claim) -> dict[str, Statement]:
     named = {described(each.name, each.measure): each for each in claim.comparisons}
     return {place: named[name] for place, name in contest.places.items()}
 

@@ -2,10 +2,11 @@
 
 import re
 
-from trimtab.compare.result import ALPHA, CandidateResult, ComparisonResult
+from trimtab.compare.result import CandidateResult, ComparisonResult
 from trimtab.report.numbers import count, significant
 from trimtab.report.objective import better, costs, shown_interval
 from trimtab.study.phrases import listed
+from trimtab.study.statistics import ALPHA
 
 
 def task_facts(result: ComparisonResult) -> list[tuple[str, str]]:

@@ -13,9 +13,10 @@ from trimtab.study.statistics.multiple import CorrectedDifference, corrected_dif
 from trimtab.study.statistics.paired import PairedDifference, paired_difference
 from trimtab.study.statistics.power import detectable_ratio
 from trimtab.study.statistics.scatter import FAR, far_out, risen_again
-from trimtab.study.statistics.verdicts import Verdict, verdict
+from trimtab.study.statistics.verdicts import ALPHA, Verdict, verdict
 
 __all__ = [
+    "ALPHA",
     "FAR",
     "Bounds",
     "CorrectedDifference",

@@ -5,6 +5,9 @@ from typing import Literal, TypeAlias
 from trimtab.study.statistics.arrays import check_not_negative
 from trimtab.study.statistics.paired import PairedDifference
 
+ALPHA = 0.05
+"""Level of tests; where several are made, after correction for their number."""
+
 Verdict: TypeAlias = Literal["confirmed", "refuted", "inconclusive", "underpowered"]
 
 
