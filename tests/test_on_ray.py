@@ -11,8 +11,8 @@ from pathlib import Path
 import optuna
 import pytest
 
-from tests.compare.command.test_comparison import comparison as command_comparison
-from tests.compare.command.test_comparison import losses
+from tests.compare.test_command_comparison import comparison as command_comparison
+from tests.compare.test_command_comparison import losses
 from tests.compare.test_comparison import comparison
 from tests.lab.toy import LoggedWork, MisbehavingWork, hash_of
 from tests.study.test_running import MANIFEST, fixed, log_of, points, what

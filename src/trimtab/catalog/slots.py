@@ -8,6 +8,9 @@ from trimtab.lab.problem import Filling, Problem
 from trimtab.study.checks import check_texts
 from trimtab.study.errors import InputError
 
+DEFAULT_OPTIMIZERS = "sgd,adamw,nadam,radam,lion,adabelief"
+"""What is compared on a task where nothing else is said: what people use, and what they are told to use instead."""
+
 Given: TypeAlias = str | Sequence[str] | Mapping[str, str]
 """Candidates as they are given: names, in one string or in several; a mapping gives names what is theirs."""
 
@@ -73,7 +76,7 @@ def in_one_string(given: Given) -> str:
     return ",".join(given)
 
 
-def _optimizers(problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:  # noqa: ARG001 - any task
+def _optimizers(_problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:
     from trimtab.catalog.candidates import parse_candidates
 
     if tune:
@@ -82,7 +85,7 @@ def _optimizers(problem: Problem | None, given: Given, tune: Sequence[str]) -> t
     return tuple(parse_candidates(in_one_string(given)))
 
 
-def _optimizers_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Filling, ...]:  # noqa: ARG001
+def _optimizers_again(labels: Sequence[str], _definitions: Mapping[str, Any]) -> tuple[Filling, ...]:
     from trimtab.catalog.candidates import parse_candidates
 
     return tuple(parse_candidates(",".join(labels)))
@@ -110,6 +113,6 @@ SLOT_OF_KIND = {"task": "optimizer", "command": "command"}
 """What stores of trimtab 0.1 say in the place of a slot."""
 
 SLOTS: Mapping[str, Slot] = {
-    "optimizer": Slot("optimizers", _optimizers, _optimizers_again, default="sgd,adamw,nadam,radam,lion,adabelief"),
+    "optimizer": Slot("optimizers", _optimizers, _optimizers_again, default=DEFAULT_OPTIMIZERS),
     "command": Slot("commands", _commands, _commands_again),
 }

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from trimtab.catalog.slots import DEFAULT_OPTIMIZERS
 from trimtab.cli.application import app, input_errors, say_loading, stoppable
 from trimtab.cli.completing import complete_candidates, complete_tasks
-from trimtab.compare import DEFAULT_CANDIDATES, DEFAULT_TRIALS, WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
+from trimtab.compare import DEFAULT_TRIALS, WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
 from trimtab.study.starting import prepare_workers
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def compare(
         str | None,
         typer.Option(
             help="Names separated by commas; settings in brackets are fixed: lion,adamw(weight_decay=0.1). "
-            f"(default: {DEFAULT_CANDIDATES})",
+            f"(default: {DEFAULT_OPTIMIZERS})",
             autocompletion=complete_candidates,
         ),
     ] = None,

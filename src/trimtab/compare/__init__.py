@@ -5,9 +5,6 @@ from trimtab.lab.work import LIKELY, NEEDED
 DEFAULT_TRIALS = 16
 """Settings tried for each candidate: over the three powers of ten of a learning rate, five in each."""
 
-DEFAULT_CANDIDATES = "sgd,adamw,nadam,radam,lion,adabelief"
-"""What is compared on a task where nothing else is said: what people use, and what they are told to use instead."""
-
 DEFAULT_DIAGNOSED = "sgd,clip(sgd),adamw,lion"
 """Whose directions are diagnosed where nothing else is said: what is sharp, what is less so, and what is not."""
 

@@ -24,7 +24,7 @@ from trimtab.compare.pricing import each_has_run, first_point, known_prices, mea
 from trimtab.compare.stored import load_any
 from trimtab.compare.work import Work
 from trimtab.lab.devices import as_the_only_one
-from trimtab.lab.problem import Problem, Workplace
+from trimtab.lab.problem import Problem, SteppedProblem, Workplace
 from trimtab.lab.work import LIKELY
 from trimtab.study.checks import LONGEST_FILE_NAME
 from trimtab.study.database import Location
@@ -185,13 +185,14 @@ class Comparison:
             if not self.chosen or any(point.key not in outcomes for point in self.points(outcomes)):
                 with self.options.make_executor(self.work(), answers=pruner is not None) as executor:
                     self._check(executor, outcomes)
-                    if not self.chosen:
-                        self._choose(store, executor, observer, planned)
+                    if self.budget is not None and not self.chosen:
+                        self._choose(self.budget, store, executor, observer, planned)
                     run_study(self.points, store, executor, pruner=pruner, observer=observer)
         return self.options.read_patiently(lambda: load_any(self.out, self.options.store), self.location)
 
     def _choose(
         self,
+        budget: Budget,
         store: Store,
         executor: Executor,
         observer: Observer | None,
@@ -200,8 +201,8 @@ class Comparison:
         """Finds out what runs take, with all workers busy, and fits trials and seeds to the budget."""
         prices = {
             name: measured_prices(part, executor, store.outcomes())
-            if part.problem.in_steps or self.budget is None
-            else piloted_prices(part, self.budget, store, executor, places=self._places(executor), observer=observer)
+            if isinstance(part.problem, SteppedProblem)
+            else piloted_prices(part, budget, store, executor, places=self._places(executor), observer=observer)
             for name, part in self.parts.items()
         }
         numbers = self._numbers(prices, self._places(executor))
@@ -216,7 +217,7 @@ class Comparison:
             first_point(part, candidate, "check")
             for part in self.parts.values()
             for candidate in part.plan.candidates
-            if part.problem.in_steps and part.plan.tuning_points(candidate)[0].key not in outcomes
+            if isinstance(part.problem, SteppedProblem) and part.plan.tuning_points(candidate)[0].key not in outcomes
         ]
         run_checks(executor, points)
 
@@ -259,7 +260,7 @@ class Comparison:
             for name, part in self.parts.items():
                 if outcomes and not part.chosen:  # what was planned without an outcome binds nobody
                     part.adopt(there.get(name, {}))
-        if not all(part.problem.in_steps for part in self.parts.values()):
+        if not all(isinstance(part.problem, SteppedProblem) for part in self.parts.values()):
             if not each_has_run(list(self.parts.values()), outcomes):
                 return None
             known = {name: known_prices(part, outcomes) for name, part in self.parts.items()}

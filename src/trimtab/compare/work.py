@@ -5,7 +5,8 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from trimtab.lab.problem import Filling, Problem, Workplace
+from trimtab.lab.problem import Filling, Problem, SteppedProblem, Workplace
+from trimtab.lab.run import Run
 from trimtab.lab.work import NEEDED, begin_training
 from trimtab.study.errors import InputError, UnfitWorkerError
 from trimtab.study.outcome import Outcome
@@ -44,12 +45,16 @@ class Work:
         """
         problem, budget = self._problem(point.problem), self.budgets[point.problem]
         build = self.candidates[point.candidate].build(point.settings)
-        if point.phase == "check":
-            return _checked(lambda: problem.start(build, seed=point.seed, budget=budget, place=self.place).step())
-        if point.phase == "measure":
+        if isinstance(problem, SteppedProblem) and point.phase in ("check", "measure"):
+
+            def start() -> Run:
+                return problem.start(build, seed=point.seed, budget=budget, place=self.place)
+
+            if point.phase == "check":
+                return _checked(start)
             from trimtab.compare.measuring import measure
 
-            return measure(lambda: problem.start(build, seed=point.seed, budget=budget, place=self.place))
+            return measure(start)
         return problem.trial(build, point, budget=budget, report=report, place=self.place)
 
     def _problem(self, name: str) -> Problem:
@@ -57,9 +62,9 @@ class Work:
         return _loaded(found) if isinstance(found, str) else found
 
 
-def _checked(attempt: Callable[[], float]) -> Outcome:
+def _checked(start: Callable[[], Run]) -> Outcome:
     try:
-        attempt()
+        start().step()
     except Exception as error:
         return Outcome("failed", error=f"{type(error).__name__}: {error}")
     return Outcome("complete")

@@ -99,7 +99,6 @@ class Problem(ABC):
         seeds: fresh seeds for the final comparison.
         timeout: seconds after which a run has failed; ``None`` for never.
         described: whether :meth:`definition` says all that there is to it, so that an object will do, without a file.
-        in_steps: whether runs can be begun and stopped by us, in steps, so that a few of them tell what a run takes.
         modules: what workers import sooner or later.
     """
 
@@ -109,7 +108,6 @@ class Problem(ABC):
     seeds: int = 10
     timeout: float | None = None
     described: ClassVar[bool] = False
-    in_steps: ClassVar[bool] = True
     modules: ClassVar[Sequence[str]] = NEEDED
 
     @abstractmethod
@@ -124,7 +122,7 @@ class Problem(ABC):
         """
 
     @abstractmethod
-    def facts(self, reference: str, candidates: Sequence[Filling]) -> TaskFacts:
+    def facts(self, reference: str, candidates: Sequence[Filling], /) -> TaskFacts:
         """Returns what a reader has to know.
 
         Args:
@@ -132,6 +130,7 @@ class Problem(ABC):
             candidates: who is compared.
         """
 
+    @abstractmethod
     def budget(self, steps: int | None) -> int | None:
         """Returns what a run may use, in what its meter counts; ``None`` where a run is as long as it is.
 
@@ -141,19 +140,10 @@ class Problem(ABC):
         Raises:
             InputError: ``steps`` cannot be.
         """
-        raise NotImplementedError
 
-    def start(self, build: Build, *, seed: int, budget: int | None, place: Workplace) -> Run:
-        """Begins a run."""
-        raise NotImplementedError
-
+    @abstractmethod
     def trial(self, build: Build, point: Point, *, budget: int | None, report: Reporter, place: Workplace) -> Outcome:
         """Runs one trial from its beginning to its outcome."""
-
-        def make_run() -> Run:
-            return self.start(build, seed=point.seed, budget=budget, place=place)
-
-        return run_trial(make_run, evaluations=EVALUATIONS, test=point.final, report=report)
 
     @property
     def test_share(self) -> float:
@@ -164,6 +154,22 @@ class Problem(ABC):
         """Returns plain values that may not change when a comparison goes on, beside its name and its file."""
         return {}
 
-    def preview(self, build: Build, point: Point, place: Workplace) -> str | None:  # noqa: ARG002 - most have none
-        """Returns what a trial would do as a line to paste, where there is one."""
+    def preview(self, _build: Build, _point: Point, _place: Workplace, /) -> str | None:
+        """Returns what a trial of a point would do as a line to paste; most problems have none."""
         return None
+
+
+class SteppedProblem(Problem):
+    """A problem whose runs we begin and drive step by step, so that a few steps tell whether and how long one runs."""
+
+    @abstractmethod
+    def start(self, build: Build, *, seed: int, budget: int | None, place: Workplace) -> Run:
+        """Begins a run."""
+
+    def trial(self, build: Build, point: Point, *, budget: int | None, report: Reporter, place: Workplace) -> Outcome:
+        """Takes a run to the end of its budget."""
+
+        def make_run() -> Run:
+            return self.start(build, seed=point.seed, budget=budget, place=place)
+
+        return run_trial(make_run, evaluations=EVALUATIONS, test=point.final, report=report)

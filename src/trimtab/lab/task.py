@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import Dataset, TensorDataset, default_collate
 
-from trimtab.lab.problem import Filling, Problem, Workplace
+from trimtab.lab.problem import Filling, SteppedProblem, Workplace
 from trimtab.study.checks import MANY, check_name, check_whole
 from trimtab.study.errors import InputError
 from trimtab.study.facts import TaskFacts
@@ -29,7 +29,7 @@ Batch: TypeAlias = Any
 """Whatever the data set's rows collate to: most often a tuple ``(inputs, targets)`` of tensors."""
 
 
-class Task(Problem):
+class Task(SteppedProblem):
     """What is to be learned, in parts.
 
     A subclass sets the attributes below (in its class body or in ``__init__``) and writes :meth:`model`, :meth:`losses`
@@ -123,7 +123,7 @@ class Task(Problem):
         """Test samples over validation samples."""
         return samples_in(self.test) / samples_in(self.validation)
 
-    def facts(self, reference: str, candidates: Sequence[Filling]) -> TaskFacts:  # noqa: ARG002 - no part of them
+    def facts(self, reference: str, _candidates: Sequence[Filling], /) -> TaskFacts:
         """Returns what a reader has to know."""
         generator = torch.Generator().manual_seed(0)
         with torch.random.fork_rng(devices=[]):

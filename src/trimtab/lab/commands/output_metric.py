@@ -140,7 +140,8 @@ def _value_at(text: str, start: int, *, announced: bool) -> float | None:
         value, end = read_number(text, wrapper.end(), inside=True)
         if not _CLOSING.match(text, end) or _SCALED.match(text, end):
             raise UnclearNumberError(f"{text[start : end + 20]!r} is not one number")
-        check_what_follows(text, start, _CLOSED.match(text, end).end())  # type: ignore[union-attr]
+        closed = _CLOSED.match(text, end)
+        check_what_follows(text, start, closed.end() if closed else end)
         return value
     if (_NUMBER_SOON if announced else re.compile(r"\d")).match(text, start):
         raise UnclearNumberError(f"{text[start : start + 20]!r} is not a number alone")

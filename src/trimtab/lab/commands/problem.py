@@ -68,7 +68,6 @@ class CommandProblem(Problem):
 
     slot = "command"
     described: ClassVar = True
-    in_steps: ClassVar = False
     modules: ClassVar = ("trimtab.compare.work", __name__)
     seeds = DEFAULT_SEEDS
 
@@ -116,7 +115,7 @@ class CommandProblem(Problem):
         """Returns where the number is found, which side of it is better, and when a run has failed."""
         return {"metric": self.found.source, "maximize": self.maximize, "timeout": self.timeout}
 
-    def facts(self, reference: str, candidates: Sequence[Filling]) -> TaskFacts:
+    def facts(self, reference: str, candidates: Sequence[Filling], /) -> TaskFacts:
         """Returns what a reader has to know."""
         return TaskFacts(
             self.name,
@@ -130,7 +129,7 @@ class CommandProblem(Problem):
             timeout=self.timeout,
         )
 
-    def preview(self, build: FilledCommand, point: Point, place: Workplace) -> str:
+    def preview(self, build: FilledCommand, point: Point, place: Workplace, /) -> str:
         """Returns the command of a trial, as it can be pasted into a shell."""
         trial = trial_name(point)
         return build.command.shown(build.values(seed=point.seed, trial=trial, out=str(place.directory / trial)))
