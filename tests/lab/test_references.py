@@ -28,6 +28,8 @@ from trimtab.study.errors import InputError
         ("cached(fitted(digits, bytes=64), bits=2)", "cached", ("fitted(digits, bytes=64)",), {"bits": 2}, None),
         ("a(b='1')", "a", (), {"b": "1"}, "a(b='1')"),
         ("a()", "a", (), {}, "a"),
+        ("odd(.py:Mine", "odd(.py:Mine", (), {}, None),
+        ("odd(.py", "odd(.py", (), {}, None),
         ("my dir (1)/task.py", "my dir (1)/task.py", (), {}, None),
         ("my dir (1)/task.py:Mine(n=1)", "my dir (1)/task.py:Mine", (), {"n": 1}, None),
     ],
@@ -42,6 +44,7 @@ def test_a_reference_is_taken_apart_and_written_alike(text, place, arguments, se
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("task.py:Mine(4", "a bracket has no partner"),
         ("digits)", "a bracket has no partner"),
         ("(a=1)", "a bracket has no partner"),
         ("a(b=1, b=2)", "b was given twice"),

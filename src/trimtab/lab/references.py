@@ -49,11 +49,12 @@ def parse_reference(text: str) -> Reference:
     """
     check_text("problem", text)
     plain = text.strip()
-    if not plain.endswith(")"):
-        return Reference(plain)
-    start = _partner(plain)
-    if not start:
+    closed = plain.endswith(")")
+    start = _partner(plain) if closed else len(plain)
+    if not start or (not closed and "(" in plain.rpartition(".py")[2]):  # a file's name may have any
         raise InputError(f"{text}: a bracket has no partner; {_FORM}")
+    if not closed:
+        return Reference(plain)
     arguments, settings = list[Any](), dict[str, Any]()
     inside = plain[start + 1 : -1]
     for part in split_outside_brackets(inside, ",") if inside.strip() else []:
