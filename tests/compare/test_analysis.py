@@ -11,7 +11,7 @@ from trimtab.catalog.candidates import parse_candidates
 from trimtab.compare.analysis import analyse
 from trimtab.compare.frames import Frames
 from trimtab.compare.plan import Plan
-from trimtab.lab.measures import STATE_BYTES, STEP_SECONDS, TEST_LOSS, TEST_METRIC, UPDATES
+from trimtab.lab.measures import STATE_BYTES, STEP_SECONDS, STEPS, TEST_LOSS, TEST_METRIC
 from trimtab.report.export import to_json
 from trimtab.report.page import render_page
 from trimtab.study.facts import TaskFacts
@@ -30,7 +30,7 @@ LOSSES = {
 
 def outcome(loss, metric=0.5, test=False, curve=()):
     more = {TEST_LOSS: loss + 0.1, TEST_METRIC: metric} if test else {}
-    measures = {**more, UPDATES: 10, STEP_SECONDS: 0.01, STATE_BYTES: 8}
+    measures = {**more, STEPS: 10, STEP_SECONDS: 0.01, STATE_BYTES: 8}
     return Outcome("complete", loss, metric, cost=100, measures=measures, curve=curve)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.lab.toy import session
-from trimtab.lab.measures import STEP_SECONDS, TEST_LOSS, UPDATES
+from trimtab.lab.measures import STEP_SECONDS, STEPS, TEST_LOSS
 from trimtab.lab.trial import run_trial
 from trimtab.study.outcome import Outcome
 
@@ -16,7 +16,7 @@ def never(cost, loss):
 def test_the_budget_is_spent_and_evaluated_evenly():
     outcome = run_trial(session, evaluations=4, test=False, report=never)
     assert outcome.status == "complete"
-    assert (outcome.cost, outcome.measures[UPDATES]) == (200, 20)
+    assert (outcome.cost, outcome.measures[STEPS]) == (200, 20)
     assert [point.cost for point in outcome.curve] == [0, 50, 100, 150, 200]
     assert outcome.curve[0].train_loss is None
     assert outcome.loss == outcome.curve[-1].loss
@@ -39,7 +39,7 @@ def test_an_optimizer_that_evaluates_more_takes_fewer_steps():
         return session(optimizer=lambda model: torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=5, max_eval=5))
 
     outcome = run_trial(make, evaluations=4, test=False, report=never)
-    assert outcome.measures[UPDATES] < 20
+    assert outcome.measures[STEPS] < 20
     assert 200 <= outcome.cost < 250
 
 

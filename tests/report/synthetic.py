@@ -116,7 +116,7 @@ def over_tasks(tasks=tuple(COSTS), unfinished=()):
     for name in tasks:
         result = comparison(seeds=5 if name == "diabetes" else 10)
         candidates = tuple(dataclasses.replace(c, cost_to_target=COSTS[name][c.label]) for c in result.candidates)
-        task = dataclasses.replace(result.task, name=name)
+        task = dataclasses.replace(result.problem, name=name)
         results[name] = dataclasses.replace(result, task=task, candidates=candidates)
     return analyse_over_tasks(results, unfinished, "adamw")
 

@@ -111,7 +111,7 @@ def test_the_heads_say_what_ranks_and_what_does_not(page):
 @pytest.mark.parametrize("rate", ["lr", None])
 @pytest.mark.parametrize("kind", ["task", "command"])
 def test_every_row_of_the_ranking_has_as_many_cells_as_the_head(result, kind, rate):
-    task = dataclasses.replace(result.task, kind=kind, rate=rate)
+    task = dataclasses.replace(result.problem, kind=kind, rate=rate)
     page = render_page(dataclasses.replace(result, task=task))
     rows = re.findall(r"<tr.*?</tr>", page[page.index('<table class="ranking">') : page.index("</table>")], re.DOTALL)
     widths = [
@@ -174,7 +174,7 @@ def test_text_from_elsewhere_stays_text():
     result = comparison(shapes, broken=())
     result = dataclasses.replace(
         result,
-        task=dataclasses.replace(result.task, name=HOSTILE, metric=HOSTILE, reference=HOSTILE),
+        task=dataclasses.replace(result.problem, name=HOSTILE, metric=HOSTILE, reference=HOSTILE),
         environment={HOSTILE: HOSTILE},
         conclusion=(HOSTILE,),
         target=HOSTILE,

@@ -84,7 +84,7 @@ def test_columns_are_explained_below_the_table(result):
 
 def test_columns_of_a_command_speak_of_its_metric(result):
     task = dataclasses.replace(
-        result.task, kind="command", metric="acc", direction="max", batch_size=None, rate="step_size"
+        result.problem, kind="command", metric="acc", direction="max", batch_size=None, rate="step_size"
     )
     columns = dict(words.columns(dataclasses.replace(result, task=task)))
 

@@ -190,14 +190,14 @@ def test_a_first_batch_that_is_too_large_or_too_small_is_refused():
 
 
 def test_a_comparison_takes_it(tmp_path):
-    from trimtab.lab.measures import BATCH_SIZE, UPDATES
+    from trimtab.lab.measures import BATCH_SIZE, STEPS
     from trimtab.lab.trial import run_trial
 
     outcome = run_trial(
         lambda: session_of("adagrad+adadagrad(eta=0.5)"), evaluations=3, test=True, report=lambda *_: False
     )
     assert outcome.status == "complete", outcome.error
-    assert outcome.measures[UPDATES] < Plain.steps
+    assert outcome.measures[STEPS] < Plain.steps
     assert outcome.traces[BATCH_SIZE][0][1] == 4
     assert outcome.traces[BATCH_SIZE][-1][1] > 4
 

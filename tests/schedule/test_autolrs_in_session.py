@@ -8,7 +8,7 @@ import torch
 from tests.lab.toy import Toy
 from trimtab import Session, create
 from trimtab.catalog.parsing import parse_expression
-from trimtab.lab.measures import LEARNING_RATE, UPDATES
+from trimtab.lab.measures import LEARNING_RATE, STEPS
 from trimtab.lab.trial import run_trial
 from trimtab.schedule import AutoLRS
 from trimtab.study.errors import DivergedError, InputError
@@ -90,7 +90,7 @@ def test_a_trial_of_a_comparison_records_its_pace():
     outcome = run_trial(lambda: session_of(FEW), evaluations=4, test=True, report=lambda *_: False)
     assert (outcome.status, outcome.error, outcome.cost) == ("complete", None, 2000)
     assert len({rate for _, rate in outcome.traces[LEARNING_RATE]}) > 3
-    assert outcome.measures[UPDATES] < 200
+    assert outcome.measures[STEPS] < 200
 
 
 def test_diverging_trials_do_not_end_the_run():

@@ -109,9 +109,6 @@ def _commands_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tu
     return tuple(CommandCandidate.from_definition(label, definitions[label]) for label in labels)
 
 
-SLOT_OF_KIND = {"task": "optimizer", "command": "command"}
-"""What stores of trimtab 0.1 say in the place of a slot."""
-
 SLOTS: Mapping[str, Slot] = {
     "optimizer": Slot("optimizers", _optimizers, _optimizers_again, default=DEFAULT_OPTIMIZERS),
     "command": Slot("commands", _commands, _commands_again),

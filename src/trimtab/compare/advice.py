@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from trimtab.compare.cautions import FEW_SEEDS
 from trimtab.compare.result import CandidateResult, Pair
-from trimtab.study.facts import TaskFacts
+from trimtab.study.facts import Facts
 from trimtab.study.phrases import NAMED, distinct, either, listed, rounded
 
 
@@ -27,7 +27,7 @@ class Advice:
 
 
 def advise(
-    results: Sequence[CandidateResult], pairs: Sequence[Pair], reference: str, seeds: int, task: TaskFacts
+    results: Sequence[CandidateResult], pairs: Sequence[Pair], reference: str, seeds: int, facts: Facts
 ) -> Advice:
     """Says what to do.
 
@@ -36,7 +36,7 @@ def advise(
         pairs: all pairs of ranked candidates.
         reference: label of the candidate that verdicts compare with.
         seeds: of the final runs.
-        task: what was compared, and on what.
+        facts: of the problem.
     """
     ranked = [result for result in results if result.rank is not None]
     obstacle = _obstacle([result.label for result in ranked], len(results), reference, seeds)
@@ -47,7 +47,7 @@ def advise(
         return Advice(_among_others(ranked, pairs, reference))
     helping = [result for result in ranked if result.verdict == "helps"]
     if helping:
-        return _use(helping, reference, task)
+        return _use(helping, reference, facts)
     return _keep(kept, [result for result in ranked if result is not kept], len(results) - 1, seeds)
 
 
@@ -79,11 +79,9 @@ def _among_others(ranked: Sequence[CandidateResult], pairs: Sequence[Pair], refe
     return f"Use {either(best)}: no other was shown to be better, but {reference} is not ranked."
 
 
-def _use(helping: Sequence[CandidateResult], reference: str, task: TaskFacts) -> Advice:
+def _use(helping: Sequence[CandidateResult], reference: str, facts: Facts) -> Advice:
     """Some are better: of those whose seeds do not differ widely the best, with what shares its rank."""
-    change, what = "lower" if task.sign > 0 else "raise", f"the {task.objective}"
-    if task.kind == "command":
-        what = task.objective
+    change, what = "lower" if facts.sign > 0 else "raise", facts.objective.name
     steady = [result for result in helping if not result.erratic]
     if not steady:
         label = helping[0].label

@@ -3,31 +3,31 @@
 import math
 import statistics as standard_statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trimtab.compare.bounds import Ranges
+from trimtab.compare.bounds import Ranges, on_one_side
 from trimtab.compare.cautions import Standing, late_rise, warning
 from trimtab.compare.conclusion import conclude
 from trimtab.compare.pairs import between, compared_pairs, ranks
 from trimtab.compare.plan import FIRST_FINAL_SEED, TUNING_SEED, Plan
-from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, PacePoint, Pair, Protocol, TrialResult
+from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, Pair, Protocol, TrialResult
 from trimtab.compare.target import Target
-from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE, STATE_BYTES, STEP_SECONDS, TEST_LOSS, TEST_METRIC, UPDATES
+from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
 from trimtab.lab.problem import Filling
 from trimtab.study import statistics
-from trimtab.study.facts import TaskFacts
-from trimtab.study.outcome import Outcome, Trace
+from trimtab.study.facts import SECONDS, TRIAL_TIME, Facts
+from trimtab.study.outcome import Outcome
 from trimtab.study.point import Phase, Point
 from trimtab.study.running import Outcomes
 
 
 def analyse(
-    plan: Plan, outcomes: Outcomes, task: TaskFacts, *, reference: str, environment: dict[str, str]
+    plan: Plan, outcomes: Outcomes, facts: Facts, *, reference: str, environment: dict[str, str]
 ) -> ComparisonResult:
     """Ranks the candidates by what is finished so far.
 
-    Two candidates are compared by the paired t test over seeds on the validation loss at the end of the final runs
+    Two candidates are compared by the paired t test over seeds on the loss at the end of the final runs
     (:func:`trimtab.study.statistics.paired.paired_difference`). All pairs are tested, and the p-values are corrected by
     Holm's method. A candidate's rank is one plus the number of
     candidates that are significantly better. A candidate with a final run that did not finish is not ranked: what is
@@ -36,7 +36,7 @@ def analyse(
     Args:
         plan: what was to be run.
         outcomes: key to outcome.
-        task: facts to pass on.
+        facts: of the problem.
         reference: label of the candidate that verdicts compare with.
         environment: facts to pass on.
     """
@@ -46,18 +46,18 @@ def analyse(
         for label, losses in ended.items()
         if len(losses) == plan.seeds and None not in losses
     }
-    ranges = Ranges.of(task, outcomes.values())
+    ranges = Ranges.of(facts, outcomes.values())
     pairs = compared_pairs(ranked, ranges.span) if plan.seeds > 1 else ()
-    judged = _Judged(task, ranges, pairs, Standing(ranked, ranks(ranked, pairs), task.sign), reference)
-    target = Target(task, ranked.get(reference), reference)
+    judged = _Judged(facts, ranges, pairs, Standing(ranked, ranks(ranked, pairs), facts.sign), reference)
+    target = Target(facts, ranked.get(reference), reference)
     results = [_candidate_result(plan, c, outcomes, judged, target) for c in plan.candidates]
     results.sort(key=_order)
     return ComparisonResult(
-        task=task,
+        problem=facts,
         protocol=Protocol(
             plan.trials,
             plan.seeds,
-            _steps(plan, task),
+            _steps(plan, facts),
             plan.budget,
             TUNING_SEED,
             FIRST_FINAL_SEED,
@@ -66,7 +66,7 @@ def analyse(
         environment=environment,
         reference=reference,
         target=target.words,
-        conclusion=conclude(results, pairs, reference, plan.seeds, task),
+        conclusion=conclude(results, pairs, reference, plan.seeds, facts),
         candidates=tuple(results),
         pairs=pairs,
         trials=_trial_results(plan, outcomes),
@@ -82,7 +82,7 @@ def _final_outcomes(plan: Plan, candidate: Filling, outcomes: Outcomes) -> list[
 class _Judged:
     """What was found of all candidates together."""
 
-    task: TaskFacts
+    facts: Facts
     ranges: Ranges
     pairs: tuple[Pair, ...]
     standing: Standing
@@ -103,12 +103,12 @@ def _candidate_result(
     everything = [outcome for _, outcome in tuning] + runs
     costs = target.costs(runs)
     pair = between(judged.pairs, candidate.label, judged.reference)
-    task, ranges = judged.task, judged.ranges
+    facts, ranges = judged.facts, judged.ranges
     note = _note(plan, candidate, best, tuning, runs)
     rank = judged.standing.ranks.get(candidate.label)
     if best is not None and not note:
         odd = judged.standing.scatter_in_words(candidate.label) if rank is not None else ""
-        found = (odd, late_rise(runs, task.sign), warning(candidate, best, tuning, runs, task.rate or ""))
+        found = (odd, late_rise(runs, facts.sign), warning(candidate, best, tuning, runs, facts.rate or ""))
         note = "; ".join(filter(None, found))
     return CandidateResult(
         label=candidate.label,
@@ -122,8 +122,6 @@ def _candidate_result(
         against_reference=pair,
         loss=_interval([run.loss for run in runs], ranges.loss),
         metric=_interval([run.metric for run in runs], ranges.metric),
-        test_loss=_interval([run.measures.get(TEST_LOSS) for run in runs], ranges.loss),
-        test_metric=_interval([run.measures.get(TEST_METRIC) for run in runs], ranges.metric),
         final_losses=tuple(
             outcomes[point.key].loss if point.key in outcomes else None
             for point in plan.final_points(candidate, outcomes)
@@ -131,19 +129,46 @@ def _candidate_result(
         tuned_loss=None if best is None else outcomes[best.key].loss,
         cost_to_target=_median_reached(costs, len(runs)),
         reached_target=len(costs),
-        learning_rate_decades=_rate_decades(tuning, task.rate),
-        step_seconds=_median([run.measures[STEP_SECONDS] for run in everything if STEP_SECONDS in run.measures]),
-        state_bytes=max((int(outcome.measures.get(STATE_BYTES, 0)) for outcome in everything), default=None),
+        rate_decades=_rate_decades(tuning, facts.rate),
+        measures=_means(facts, runs, ranges),
+        prices=_prices(facts, everything),
         trouble=dict(Counter(outcome.status for outcome in everything if outcome.status != "complete")),
-        code="" if best is None else candidate.code(tuned, _steps(plan, task)),
-        trial_seconds=_median([outcome.seconds for outcome in everything if outcome.status == "complete"]),
+        code="" if best is None else candidate.code(tuned, _steps(plan, facts)),
         erratic=rank is not None and judged.standing.erratic(candidate.label),
     )
 
 
-def _steps(plan: Plan, task: TaskFacts) -> int | None:
+def _steps(plan: Plan, facts: Facts) -> int | None:
     """The length of a run in plain steps, where it is known."""
-    return plan.budget // task.batch_size if plan.budget and task.batch_size else None
+    return plan.budget // facts.step_cost if plan.budget and facts.step_cost else None
+
+
+def _means(facts: Facts, runs: Sequence[Outcome], ranges: Ranges) -> dict[str, Interval]:
+    """Means of measures over the final runs."""
+    found = {}
+    for name in (measure.name for measure in facts.measures if measure.over == "mean"):
+        values = [run.measures.get(name) for run in runs]
+        known = [value for value in values if value is not None]
+        bounds = {TEST_LOSS: ranges.loss, TEST_METRIC: ranges.metric}.get(name) or on_one_side(known)
+        if (interval := _interval(values, bounds)) is not None:
+            found[name] = interval
+    return found
+
+
+def _prices(facts: Facts, everything: Sequence[Outcome]) -> dict[str, float]:
+    """Medians or largest values of measures over all trials."""
+    found = {}
+    for measure in {SECONDS: TRIAL_TIME, **{each.name: each for each in facts.measures}}.values():
+        values = [value for run in everything if (value := _measured(run, measure.name)) is not None]
+        if values and measure.over != "mean":
+            found[measure.name] = max(values) if measure.over == "largest" else standard_statistics.median(values)
+    return found
+
+
+def _measured(run: Outcome, name: str) -> float | None:
+    if name == SECONDS:
+        return run.seconds if run.status == "complete" else None
+    return run.measures.get(name)
 
 
 def _note(
@@ -224,21 +249,13 @@ def _trial_result(candidate: Filling, phase: Phase, point: Point, run: Outcome) 
         status=run.status,
         loss=run.loss,
         metric=run.metric,
-        test_loss=run.measures.get(TEST_LOSS),
-        test_metric=run.measures.get(TEST_METRIC),
         cost=run.cost,
-        steps=int(run.measures.get(UPDATES, 0)),
         seconds=run.seconds,
-        step_seconds=run.measures.get(STEP_SECONDS),
         error=run.error,
         curve=run.curve,
-        pace=_pace(run.traces),
+        measures=run.measures,
+        traces=run.traces,
     )
-
-
-def _pace(traces: Mapping[str, Trace]) -> tuple[PacePoint, ...]:
-    rates = dict(traces.get(LEARNING_RATE, ()))
-    return tuple(PacePoint(int(cost), rates.get(cost), int(size)) for cost, size in traces.get(BATCH_SIZE, ()))
 
 
 def _order(result: CandidateResult) -> tuple[bool, int, float]:

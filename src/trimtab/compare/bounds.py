@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
-from trimtab.study.facts import TaskFacts
+from trimtab.study.facts import Facts
+from trimtab.study.metric import Metric
 from trimtab.study.outcome import Outcome
 from trimtab.study.statistics import Bounds
 
@@ -41,7 +42,7 @@ class Ranges:
     known, and for one that was never positive. A bound that was stated and that a value contradicts does not count.
 
     Args:
-        loss: of losses; of a command, of its metric with the sign that makes less of it better.
+        loss: of losses, with the sign that makes less of it better.
         metric: of metrics.
         span: the largest difference that two losses can have, if there is one.
     """
@@ -51,8 +52,8 @@ class Ranges:
     span: float | None
 
     @classmethod
-    def of(cls, task: TaskFacts, outcomes: Iterable[Outcome]) -> Self:
-        """Finds them for a task, of which there are outcomes."""
+    def of(cls, facts: Facts, outcomes: Iterable[Outcome]) -> Self:
+        """Finds them for a problem, of which there are outcomes."""
         found = list(outcomes)
         points = [point for outcome in found for point in outcome.curve]
         losses = [
@@ -63,31 +64,30 @@ class Ranges:
             *(p.metric for p in points),
             *_known(o for each in found for o in (each.metric, each.measures.get(TEST_METRIC))),
         ]
-        metric = _of_metric(task, metrics)
-        if task.kind == "task":
-            return cls(_on_one_side(losses), metric, None)
-        low, high = metric
+        objective = of_metric(facts.objective, [facts.sign * loss for loss in losses])
+        metric = objective if facts.quoted is None else of_metric(facts.quoted, metrics)
+        low, high = objective
         span = None if low is None or high is None else high - low
-        if task.sign < 0:
+        if facts.sign < 0:
             return cls((None if high is None else -high, None if low is None else -low), metric, span)
-        return cls(metric, metric, span)
+        return cls(objective, metric, span)
 
 
-def _of_metric(task: TaskFacts, values: list[float]) -> Bounds:
-    if task.bounds is not None:
-        low, high = task.bounds
-        return _holding((low, high), values)
-    words = set(re.split(r"[\W_]+", task.metric.lower())) | {task.metric.lower()}
+def of_metric(metric: Metric, values: list[float]) -> Bounds:
+    """What a metric can be, of which there are values."""
+    if metric.bounds is not None:
+        return _holding(metric.bounds, values)
+    words = set(re.split(r"[\W_]+", metric.name.lower())) | {metric.name.lower()}
     if words & SHARES:
         for top in (1.0, 100.0):
             if all(0 <= value <= top for value in values):
                 return 0.0, top
     if words & DETERMINATIONS:
         return _holding((None, 1.0), values)
-    return _on_one_side(values)
+    return on_one_side(values)
 
 
-def _on_one_side(values: list[float]) -> Bounds:
+def on_one_side(values: list[float]) -> Bounds:
     """Zero as a bound, where no value lies beyond."""
     if all(value >= 0 for value in values):
         return 0.0, None

@@ -14,7 +14,7 @@ def manifest_change(key: str, there: Any, here: Any) -> str:
     if key == "task_fingerprint":
         return "the file of the task has changed since" if there and here else "the task is another one"
     if key == "budget":
-        return f"a run has {_amount(there)} there, {_amount(here)} here: --steps, or the task's own"
+        return f"a run has {_amount(there)} there, {_amount(here)} here: --steps, or the problem's own"
     if key == "maximize":
         return f"{'more' if there else 'less'} of the metric is better there, {'more' if here else 'less'} here"
     return f"{_NAMES.get(key, key)} is {_written(there)} there, {_written(here)} here"
@@ -53,7 +53,7 @@ def remedies(location: Location) -> str:
 
 
 def _amount(budget: int | None) -> str:
-    return "no known length" if budget is None else f"{budget:,} sample-gradients"
+    return "no known length" if budget is None else f"a budget of {budget:,}"
 
 
 def _written(value: Any) -> str:

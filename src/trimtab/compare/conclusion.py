@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from trimtab.compare.advice import advise
 from trimtab.compare.cautions import few_seeds
 from trimtab.compare.result import CandidateResult, Pair
-from trimtab.study.facts import TaskFacts
+from trimtab.study.facts import Facts
 from trimtab.study.phrases import listed, rounded
 
 _SINGLE_PRECISION = 2.0**-21
@@ -13,7 +13,7 @@ _SINGLE_PRECISION = 2.0**-21
 
 
 def conclude(
-    results: Sequence[CandidateResult], pairs: Sequence[Pair], reference: str, seeds: int, task: TaskFacts
+    results: Sequence[CandidateResult], pairs: Sequence[Pair], reference: str, seeds: int, facts: Facts
 ) -> tuple[str, ...]:
     """Writes the conclusion, which begins with what to do.
 
@@ -22,10 +22,10 @@ def conclude(
         pairs: all pairs of ranked candidates.
         reference: label of the candidate that verdicts compare with.
         seeds: of the final runs.
-        task: what was compared, and on what.
+        facts: of the problem.
     """
     ranked = [result for result in results if result.rank is not None]
-    advice = advise(results, pairs, reference, seeds, task)
+    advice = advise(results, pairs, reference, seeds, facts)
     sentences = [advice.sentence]
     if not ranked:
         return (advice.sentence,)  # why is said of each candidate in the table
@@ -34,7 +34,7 @@ def conclude(
             sentences.append(_leaders([result.label for result in ranked if result.rank == 1], len(ranked), pairs))
         sentences += _erratic(ranked)
         if len(ranked) > 2 and any(result.verdict in ("helps", "hurts") for result in ranked):
-            sentences += _against(ranked, reference, task.objective, advice.told)
+            sentences += _against(ranked, reference, facts.objective.name, advice.told)
         sentences += [*_power(ranked, pairs, reference), *_equal(ranked, seeds), *few_seeds(seeds, len(ranked))]
     sentences += [f"{result.label}: {result.note}." for result in results if result.rank is None]
     return tuple(sentences)

@@ -6,10 +6,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from trimtab.compare.result import CandidateResult, ComparisonResult, Effect, Interval, Pair
+from trimtab.compare.result import (
+    CandidateResult,
+    ComparisonResult,
+    Effect,
+    Interval,
+    Pair,
+    column_name,
+    measure_names,
+)
 from trimtab.compare.stored import load_any
 from trimtab.study.checks import check_path, check_text
 from trimtab.study.errors import InputError
+from trimtab.study.facts import SECONDS
 from trimtab.study.outcome import Status
 from trimtab.study.point import Phase
 
@@ -45,7 +54,7 @@ def read(place: str | Path, task: str | None = None) -> "Frames":
         check_text("task", task)
     text = str(place)
     result = load_any(".", text) if "://" in text else load_any(text)
-    tasks = {result.task.name: result} if isinstance(result, ComparisonResult) else result.tasks
+    tasks = {result.problem.name: result} if isinstance(result, ComparisonResult) else result.tasks
     if task is None and len(tasks) == 1:
         (task,) = tasks
     if task not in tasks:
@@ -57,7 +66,8 @@ class Frames:
     """Tables of a comparison, each made anew when it is asked for.
 
     Names are categories, in the order of the ranking; whole numbers that may be missing are ``Int64``. In every table
-    ``loss`` is what is minimised: for a command whose metric is to be large, the metric with the opposite sign.
+    ``loss`` is what is minimised: of an objective that is to be large, its opposite. Measures have columns by their
+    names, with underscores; which there are is the problem's affair, and those of a task are named below.
 
     Args:
         result: what a comparison of one task found.
@@ -72,9 +82,9 @@ class Frames:
         Returns:
             ``key``: its name in the study; ``candidate``; ``phase``: ``tune`` or ``final``; ``seed``; ``status``:
             ``complete``, ``pruned``, ``diverged`` or ``failed``; ``loss`` and ``metric`` on the validation split at the
-            end, ``test_loss`` and ``test_metric`` of final runs; ``cost`` in sample-gradients; ``steps``; ``seconds``
-            of the whole trial and ``step_seconds`` of a step; ``error``; and a column ``setting.lr`` and so on for
-            each setting that is tuned.
+            end; ``cost`` in what the budget counts; ``seconds`` of the whole trial; measures: of a task ``test_loss``
+            and ``test_metric`` of final runs, ``steps``, ``step_seconds`` and ``state_bytes``; ``error``; and a column
+            ``setting.lr`` and so on for each setting that is tuned.
         """
         trials = self.result.trials
         columns: Columns = {
@@ -84,13 +94,17 @@ class Frames:
             "seed": ([t.seed for t in trials], "int64"),
             "status": ([t.status for t in trials], get_args(Status)),
         }
-        for name in ("loss", "metric", "test_loss", "test_metric"):
+        for name in ("loss", "metric"):
             columns[name] = ([getattr(t, name) for t in trials], "float64")
         columns |= {
             "cost": ([t.cost for t in trials], "int64"),
-            "steps": ([t.steps for t in trials], "int64"),
             "seconds": ([t.seconds for t in trials], "float64"),
-            "step_seconds": ([t.step_seconds for t in trials], "float64"),
+        }
+        whole = {measure.name for measure in self.result.problem.measures if measure.form in ("whole", "bytes")}
+        for name in measure_names(self.result):
+            kind = "Int64" if name in whole else "float64"
+            columns[column_name(name)] = ([t.measures.get(name) for t in trials], kind)
+        columns |= {
             "error": ([t.error for t in trials], "string"),
         }
         return _frame(columns | _settings([t.settings for t in trials]))
@@ -99,8 +113,8 @@ class Frames:
         """A row an evaluation of a trial, in the order of its course.
 
         Returns:
-            ``key``, ``candidate``, ``phase`` and ``seed`` as in :meth:`trials`; ``cost`` in sample-gradients used by
-            then, or for a command how many values it had reported; ``train_loss``: mean of the batches since the
+            ``key``, ``candidate``, ``phase`` and ``seed`` as in :meth:`trials`; ``cost`` in what the budget counts,
+            used by then; ``train_loss``: mean of the batches since the
             evaluation before, missing at the start; ``loss`` and ``metric`` on the validation split.
         """
         rows = [(trial, point) for trial in self.result.trials for point in trial.curve]
@@ -126,11 +140,11 @@ class Frames:
             for all pairs at once and goes with the verdict, ``simultaneous_low`` and ``simultaneous_high``; ``p_value``
             after correction; ``smallest_detectable`` and ``simultaneous_detectable``, the true difference that these
             seeds would have shown four times out of five, alone and among all pairs; ``erratic``: whether the rank says
-            only that nothing could be shown; means over seeds ``loss``, ``metric``, ``test_loss`` and ``test_metric``,
-            each with ``_low`` and ``_high``; ``tuned_loss`` of the best tuning trial; ``cost_to_target``,
-            ``reached_target`` and ``learning_rate_decades`` as in the report; ``step_seconds``, ``trial_seconds`` and
-            ``state_bytes``; how many trials ``diverged``, ``failed`` or were ``pruned``; ``note``; ``code``; and the
-            best settings.
+            only that nothing could be shown; means over seeds ``loss`` and ``metric``, each with ``_low`` and
+            ``_high``; ``tuned_loss`` of the best tuning trial; ``cost_to_target``, ``reached_target`` and
+            ``learning_rate_decades`` as in the report; ``trial_seconds``; measures: of a task the means ``test_loss``
+            and ``test_metric`` with ``_low`` and ``_high``, and ``steps``, ``step_seconds`` and ``state_bytes``; how
+            many trials ``diverged``, ``failed`` or were ``pruned``; ``note``; ``code``; and the best settings.
         """
         found = self.result.candidates
         against = [c.against_reference for c in found]
@@ -146,12 +160,20 @@ class Frames:
             columns[name] = (_of_pairs(against, name), "float64")
         columns["smallest_detectable"] = (_of_pairs(against, "smallest_detectable"), "float64")
         columns["erratic"] = ([c.erratic for c in found], "bool")
-        for name in ("loss", "metric", "test_loss", "test_metric"):
+        for name in ("loss", "metric"):
             columns |= _interval(name, [getattr(c, name) for c in found])
-        for name in ("tuned_loss", "cost_to_target", "learning_rate_decades", "step_seconds", "trial_seconds"):
+        for measure in (each for each in self.result.problem.measures if each.name != SECONDS):
+            column = column_name(measure.name)
+            if measure.over == "mean":
+                columns |= _interval(column, [c.measures.get(measure.name) for c in found])
+            else:
+                kind = "Int64" if measure.form == "bytes" else "float64"
+                columns[column] = ([c.prices.get(measure.name) for c in found], kind)
+        columns["trial_seconds"] = ([c.prices.get(SECONDS) for c in found], "float64")
+        for name in ("tuned_loss", "cost_to_target"):
             columns[name] = ([getattr(c, name) for c in found], "float64")
-        for name in ("reached_target", "state_bytes"):
-            columns[name] = ([getattr(c, name) for c in found], "Int64")
+        columns["learning_rate_decades"] = ([c.rate_decades for c in found], "float64")
+        columns["reached_target"] = ([c.reached_target for c in found], "Int64")
         for status in ("diverged", "failed", "pruned"):
             columns[status] = ([_count(c, status) for c in found], "int64")
         for name in ("note", "code"):

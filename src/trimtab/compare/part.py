@@ -15,7 +15,7 @@ from trimtab.lab.problem import Filling, Problem
 from trimtab.study.database import Location, shown
 from trimtab.study.environment import environment
 from trimtab.study.errors import StudyMismatchError
-from trimtab.study.facts import TaskFacts
+from trimtab.study.facts import Facts
 
 
 class Part:
@@ -61,9 +61,9 @@ class Part:
         self._kept, self._options = kept, options
 
     @functools.cached_property
-    def facts(self) -> TaskFacts:
+    def facts(self) -> Facts:
         """What a reader has to know of the problem."""
-        return self.problem.facts(self.reference, self.plan.candidates)
+        return self.problem.facts(self.reference, self.plan.candidates, self.plan.budget)
 
     def adopt(self, notes: Mapping[str, Any]) -> None:
         """Takes over the numbers of trials and seeds that a store's notes say were chosen.
@@ -113,7 +113,7 @@ class Part:
             "jobs": self._options.at_once,
             "reference": self._kept,
             "environment": {**environment(), "device": described(self._options.device)},
-            "task": self.facts.to_dict(),
+            "facts": self.facts.to_dict(),
         }
 
     def _definitions(self, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from trimtab.study.beside import Beside
-from trimtab.study.facts import TaskFacts
-from trimtab.study.outcome import CurvePoint, Status
+from trimtab.study.facts import SECONDS, Facts
+from trimtab.study.outcome import CurvePoint, Status, Trace
 from trimtab.study.point import Phase
 from trimtab.study.statistics import ALPHA
 from trimtab.study.tunable import Value
@@ -32,7 +32,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two candidates' final validation losses, compared seed by seed.
+    """Where two candidates' final runs end, compared seed by seed.
 
     The p-value, and what is called simultaneous, take into account how many pairs were tested. The rest would hold if
     nothing but this pair had been.
@@ -105,20 +105,18 @@ class CandidateResult:
         note: why it could not be ranked, or what to be wary of; empty otherwise.
         verdict: against the reference; ``None`` for the reference itself and where there was no test.
         against_reference: the comparison behind the verdict, as this candidate's improvement on the reference.
-        loss: final validation loss.
-        metric: final validation metric.
-        test_loss: test loss at the end of the final runs.
-        test_metric: test metric at the end of the final runs.
-        final_losses: final validation loss by seed; ``None`` where a run did not finish, or has not yet.
-        tuned_loss: validation loss of the best tuning trial.
-        cost_to_target: median sample-gradients until the target was reached, or ``None`` if most runs did not reach it.
+        loss: where the final runs end, less being better: the objective, or its opposite where more of it is better.
+        metric: what is quoted, at the end of the final runs.
+        final_losses: the final loss by seed; ``None`` where a run did not finish, or has not yet.
+        tuned_loss: loss of the best tuning trial.
+        cost_to_target: median cost until the target was reached, or ``None`` if most runs did not reach it.
         reached_target: how many final runs reached the target.
-        learning_rate_decades: width of the range of learning rates within 1 % of the best loss, in powers of ten.
-        step_seconds: median wall-clock seconds of an optimizer step, loss and gradient included.
-        state_bytes: memory that the optimizer keeps between steps.
+        rate_decades: width of the range of learning rates, or of what is drawn in their place, within 1 % of the best
+            loss, in powers of ten.
+        measures: means over the final runs of what is measured of them, by name.
+        prices: medians or largest values over all trials of what is measured of them, by name.
         trouble: how many trials ended ``diverged``, ``failed`` or ``pruned``.
         code: the lines that use it, to be pasted.
-        trial_seconds: median wall-clock seconds of a trial that ran to its end.
         erratic: whether its seeds differ so much from each other that its rank says little; ``note`` says how.
     """
 
@@ -133,34 +131,16 @@ class CandidateResult:
     against_reference: Pair | None
     loss: Interval | None
     metric: Interval | None
-    test_loss: Interval | None
-    test_metric: Interval | None
     final_losses: tuple[float | None, ...]
     tuned_loss: float | None
     cost_to_target: float | None
     reached_target: int
-    learning_rate_decades: float | None
-    step_seconds: float | None
-    state_bytes: int | None
+    rate_decades: float | None
+    measures: dict[str, Interval]
+    prices: dict[str, float]
     trouble: dict[str, int]
     code: str
-    trial_seconds: float | None = None
     erratic: bool = False
-
-
-@dataclass(frozen=True)
-class PacePoint:
-    """The pace from one moment of a run on.
-
-    Args:
-        cost: sample-gradients used so far.
-        lr: learning rate of the optimizer's first group; ``None`` if it has none.
-        batch_size: samples of the batch.
-    """
-
-    cost: int
-    lr: float | None
-    batch_size: int
 
 
 @dataclass(frozen=True)
@@ -174,17 +154,14 @@ class TrialResult:
         seed: of the run.
         settings: tuned values.
         status: ``complete``, ``pruned``, ``diverged`` or ``failed``.
-        loss: validation loss at the end.
-        metric: validation metric at the end.
-        test_loss: only for final runs.
-        test_metric: only for final runs.
-        cost: sample-gradients used; of a command, how many values it reported.
-        steps: optimizer steps taken.
+        loss: at the end, less being better.
+        metric: what is quoted, at the end.
+        cost: what was used of what the budget counts.
         seconds: wall-clock seconds.
-        step_seconds: wall-clock seconds of a step.
         error: traceback or reason.
         curve: the run's course.
-        pace: learning rate and batch size of a final run, from each change to the next; empty where there was none.
+        measures: what else was measured, name to value.
+        traces: quantities over a final run, from each change to the next; empty where nothing changed.
     """
 
     key: str
@@ -195,15 +172,12 @@ class TrialResult:
     status: Status
     loss: float | None
     metric: float | None
-    test_loss: float | None
-    test_metric: float | None
     cost: int
-    steps: int
     seconds: float
-    step_seconds: float | None
     error: str | None
     curve: tuple[CurvePoint, ...]
-    pace: tuple[PacePoint, ...] = ()
+    measures: dict[str, float] = field(default_factory=dict)
+    traces: dict[str, Trace] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -213,8 +187,8 @@ class Protocol:
     Args:
         trials: settings tried for each candidate.
         seeds: fresh seeds of the final runs.
-        steps: length of a run in plain optimizer steps; ``None`` for a command.
-        budget: the same in sample-gradients; ``None`` for a command.
+        steps: length of a run in plain steps; ``None`` where there are none.
+        budget: the same in what the cost counts; ``None`` where a run is as long as it is.
         tuning_seed: seed of every tuning run.
         first_final_seed: final runs use this seed and the next ones.
         pruning: name of the pruner, or ``None``.
@@ -234,7 +208,7 @@ class ComparisonResult:
     """Everything that a comparison found.
 
     Args:
-        task: facts about the task.
+        problem: what a reader has to know of it.
         protocol: how it was made.
         environment: name to value: versions, processor, date.
         reference: label of the candidate that verdicts compare with.
@@ -243,10 +217,10 @@ class ComparisonResult:
         candidates: best first; those that could not be ranked last.
         pairs: every pair of ranked candidates.
         trials: every trial.
-        beside: what the store holds that takes no part; ``None`` if there is nothing, and of one task among several.
+        beside: what the store holds that takes no part; ``None`` if there is nothing, and of one problem among several.
     """
 
-    task: TaskFacts
+    problem: Facts
     protocol: Protocol
     environment: dict[str, str]
     reference: str
@@ -265,3 +239,14 @@ class ComparisonResult:
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values that JSON can hold; every number in them is finite."""
         return asdict(self)
+
+
+def measure_names(result: ComparisonResult) -> list[str]:
+    """Returns what its trials' measures are called: what the problem tells of first, whether there are values yet."""
+    told = [measure.name for measure in result.problem.measures if measure.name != SECONDS]
+    return list(dict.fromkeys([*told, *(name for trial in result.trials for name in trial.measures)]))
+
+
+def column_name(measure: str) -> str:
+    """Returns what a measure's column is called in tables for programs."""
+    return measure.replace(" ", "_")

@@ -5,9 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trimtab.catalog.slots import SLOT_OF_KIND, restored
+from trimtab.catalog.slots import restored
 from trimtab.compare.agreement import SEVERAL
 from trimtab.compare.analysis import analyse
+from trimtab.compare.notes import stored_facts, stored_slot
 from trimtab.compare.over_tasks.analysis import analyse_over_tasks
 from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
 from trimtab.compare.plan import Plan
@@ -17,7 +18,6 @@ from trimtab.study.beside import beside
 from trimtab.study.checks import check_path
 from trimtab.study.database import Location, shown
 from trimtab.study.errors import StudyMismatchError
-from trimtab.study.facts import TaskFacts
 from trimtab.study.running import Outcomes
 from trimtab.study.store import StoredStudy, read_store
 
@@ -83,13 +83,13 @@ def _trials(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> Any:
 
 def analyse_stored(plan: Plan, outcomes: Outcomes, notes: Mapping[str, Any]) -> ComparisonResult:
     """Analyses the outcomes of a plan with what a store's annotation says of it."""
-    facts = TaskFacts(**notes["task"])
-    return analyse(plan, outcomes, facts, reference=notes["reference"], environment=notes["environment"])
+    return analyse(
+        plan, outcomes, stored_facts(plan, notes), reference=notes["reference"], environment=notes["environment"]
+    )
 
 
 def _stored_candidates(notes: Mapping[str, Any]) -> tuple[Filling, ...]:
-    slot = notes.get("slot") or SLOT_OF_KIND[notes["task"].get("kind", "task")]
-    return restored(slot, notes["candidates"], notes.get("definitions", {}))
+    return restored(stored_slot(notes), notes["candidates"], notes.get("definitions", {}))
 
 
 def _over_several(stored: StoredStudy, location: Location) -> ResultOverTasks:

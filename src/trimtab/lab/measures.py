@@ -3,13 +3,13 @@
 TEST_LOSS, TEST_METRIC = "test loss", "test metric"
 """Of final runs, in the end, on the test split."""
 
-UPDATES, STEP_SECONDS = "updates", "step seconds"
+STEPS, STEP_SECONDS = "steps", "step seconds"
 """Steps of the optimizer that were taken, and wall-clock seconds of one."""
 
 STATE_BYTES = "state bytes"
 """Memory that the optimizer keeps between steps."""
 
-MEASURED = (TEST_LOSS, TEST_METRIC, UPDATES, STEP_SECONDS, STATE_BYTES)
+MEASURED = (TEST_LOSS, TEST_METRIC, STEPS, STEP_SECONDS, STATE_BYTES)
 
 LEARNING_RATE, BATCH_SIZE = "learning rate", "batch size"
 """Traces of final runs in which they changed."""

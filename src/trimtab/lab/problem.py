@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 from trimtab.lab.run import Run
 from trimtab.lab.trial import run_trial
 from trimtab.lab.work import NEEDED
-from trimtab.study.facts import TaskFacts
+from trimtab.study.facts import Facts
 from trimtab.study.metric import Metric
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
@@ -122,12 +122,13 @@ class Problem(ABC):
         """
 
     @abstractmethod
-    def facts(self, reference: str, candidates: Sequence[Filling], /) -> TaskFacts:
+    def facts(self, reference: str, candidates: Sequence[Filling], budget: int | None, /) -> Facts:
         """Returns what a reader has to know.
 
         Args:
             reference: how the command line names it.
             candidates: who is compared.
+            budget: what a run may use.
         """
 
     @abstractmethod

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from trimtab.lab.averaged import evaluated_weights, ready_to_train
 from trimtab.lab.devices import usable_device
-from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE, STATE_BYTES, STEP_SECONDS, UPDATES
+from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE, STATE_BYTES, STEP_SECONDS, STEPS
 from trimtab.lab.meter import CostMeter
 from trimtab.lab.randomness import OwnedRandomness, derived_seed
 from trimtab.lab.replay import Replay
@@ -300,7 +300,7 @@ class Session:
 
     def measures(self) -> dict[str, float]:
         """Returns how many updates were taken, what one takes in seconds, and what the optimizer keeps in bytes."""
-        found: dict[str, float] = {UPDATES: self.steps, STATE_BYTES: self.optimizer_state_bytes()}
+        found: dict[str, float] = {STEPS: self.steps, STATE_BYTES: self.optimizer_state_bytes()}
         return found | ({STEP_SECONDS: self.seconds / self.steps_paid} if self.steps_paid else {})
 
     def watched(self) -> dict[str, float]:

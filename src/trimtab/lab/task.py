@@ -16,9 +16,10 @@ from torch.optim import Optimizer
 from torch.utils.data import Dataset, TensorDataset, default_collate
 
 from trimtab.lab.problem import Filling, SteppedProblem, Workplace
+from trimtab.lab.training_facts import training_facts
 from trimtab.study.checks import MANY, check_name, check_whole
 from trimtab.study.errors import InputError
-from trimtab.study.facts import TaskFacts
+from trimtab.study.facts import Facts
 from trimtab.study.metric import Evaluation, Metric, Split
 
 if TYPE_CHECKING:
@@ -123,23 +124,20 @@ class Task(SteppedProblem):
         """Test samples over validation samples."""
         return samples_in(self.test) / samples_in(self.validation)
 
-    def facts(self, reference: str, _candidates: Sequence[Filling], /) -> TaskFacts:
+    def facts(self, reference: str, _candidates: Sequence[Filling], budget: int | None, /) -> Facts:
         """Returns what a reader has to know."""
         generator = torch.Generator().manual_seed(0)
         with torch.random.fork_rng(devices=[]):
             parameters = sum(p.numel() for p in self.model(generator).parameters() if p.requires_grad)
         sizes = {split: samples_in(getattr(self, split)) for split in get_args(Split)}
-        metric = self.metric
-        return TaskFacts(
+        return training_facts(
             self.name,
             reference,
-            metric.name,
-            metric.direction,
-            metric.target,
-            sizes,
-            parameters,
-            self.batch_size,
-            bounds=metric.bounds,
+            self.metric,
+            samples=sizes,
+            parameters=parameters,
+            batch_size=self.batch_size,
+            budget=self.budget(None) if budget is None else budget,
         )
 
 

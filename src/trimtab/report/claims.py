@@ -15,6 +15,7 @@ from trimtab.compare.result import Interval
 from trimtab.report import numbers
 from trimtab.report.contests import in_short, standing
 from trimtab.report.progress import ProgressBars
+from trimtab.study.phrases import count
 
 STYLES = {"confirmed": "bold cyan", "refuted": "bold yellow", "inconclusive": "dim", "underpowered": "dim"}
 
@@ -49,7 +50,7 @@ def print_claim(console: Console, claim: Claim, result: ClaimResult) -> None:
     for note in result.notes:
         console.print(Text(note, style="yellow"))
     spent = numbers.duration(result.processor_seconds)
-    console.print(Text(f"{numbers.count(result.trials, 'trial')}, {spent} of processor time", style="dim"))
+    console.print(Text(f"{count(result.trials, 'trial')}, {spent} of processor time", style="dim"))
 
 
 def findings_table(result: ClaimResult) -> Table:
@@ -200,7 +201,7 @@ def _mean(arm: ArmResult, measure: str) -> str:
 def _provenance(result: ClaimResult) -> str:
     made = result.environment
     return (
-        f"{numbers.count(result.trials, 'trial')}, {numbers.duration(result.processor_seconds)} of processor time; "
+        f"{count(result.trials, 'trial')}, {numbers.duration(result.processor_seconds)} of processor time; "
         f"{made['date']}, trimtab {made['trimtab']}, torch {made['torch']}, Python {made['python']}, "
         f"{made['processor']}. Protocol `{result.protocol_hash}`."
     )

@@ -20,6 +20,8 @@ from trimtab.report.failures import failures
 from trimtab.report.objective import brief, shown_interval
 from trimtab.report.progress import ProgressBars
 from trimtab.report.words import wrapped
+from trimtab.study import facts
+from trimtab.study.phrases import count
 
 __all__ = [
     "ProgressBars",
@@ -38,30 +40,29 @@ _STYLES = {"helps": "bold cyan", "hurts": "bold yellow", "no difference shown": 
 
 
 def ranking_table(result: ComparisonResult) -> Table:
-    """Returns the ranking, best first: final validation loss and metric, the verdict, and the price."""
+    """Returns the ranking, best first: where candidates end, the verdict, and the price."""
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     table.add_column("rank", justify="right")
     table.add_column("candidate", overflow="fold", min_width=8)
-    is_task = result.task.kind == "task"
+    quoted = result.problem.quoted
     table.add_column(Text(_cut(brief(result), 16)), justify="right", no_wrap=True)
-    if is_task:
-        table.add_column(f"val {_cut(result.task.metric, 8)}", justify="right", no_wrap=True)
+    if quoted is not None:
+        table.add_column(Text(_cut(facts.brief(quoted.name), 12)), justify="right", no_wrap=True)
     table.add_column(Text(f"against {_cut(result.reference, 8)}"), no_wrap=True)
-    table.add_column("ms/step" if is_task else "s/run", justify="right")
-    if is_task:
-        table.add_column("state", justify="right", no_wrap=True)
+    prices = [measure for measure in result.problem.measures if measure.brief]
+    for measure in prices:
+        table.add_column(Text(measure.brief), justify="right", no_wrap=True)
     loss_digits = numbers.digits_of(c.loss for c in result.candidates)
     metric_digits = numbers.digits_of(c.metric for c in result.candidates)
     for c in result.candidates:
         metric = numbers.fixed(c.metric.mean, metric_digits) if c.metric else numbers.MISSING
-        prices = [numbers.milliseconds(c.step_seconds), numbers.bytes_text(c.state_bytes)]
         table.add_row(
             str(c.rank or "-"),
             Text("\n".join(wrapped(c.label, _LABEL_WIDTH))),  # as text, because a plain string may hold markup
             numbers.plus_minus(shown_interval(result, c), loss_digits),
-            *([metric] if is_task else []),
+            *([] if quoted is None else [metric]),
             _verdict(c, result),
-            *(prices if is_task else [numbers.significant(c.trial_seconds, 3)]),
+            *(numbers.measured(measure, c.prices.get(measure.name)) for measure in prices),
         )
     return table
 
@@ -201,10 +202,10 @@ def print_dry_run(console: Console, comparison: Comparison) -> None:
         console.print(Text(line), soft_wrap=True)
     console.print()
     for plan, part in zip(plans, comparison.parts.values(), strict=True):
-        length = "" if plan.budget is None else f" of {plan.budget:,} sample-gradients"
+        length = "" if plan.budget is None else f" of {count(plan.budget, part.facts.cost.one)}"
         console.print(
-            f"{plan.task}: {numbers.count(plan.total_trials, 'trial')}{length}, final runs on "
-            f"{numbers.count(plan.seeds, 'fresh seed')}; {_at_most(part, plan, comparison.options.workers)}",
+            f"{plan.task}: {count(plan.total_trials, 'trial')}{length}, final runs on "
+            f"{count(plan.seeds, 'fresh seed')}; {_at_most(part, plan, comparison.options.workers)}",
             markup=False,
             highlight=False,
         )
@@ -222,7 +223,7 @@ def _at_most(part: Part, plan: Plan, workers: int) -> str:
 def _expected(comparison: Comparison, size: Numbers | None) -> str:
     """What is known of how long all of it takes."""
     if size is not None:
-        return f"About {numbers.duration(size.seconds)} with {numbers.count(comparison.options.workers, 'worker')}."
+        return f"About {numbers.duration(size.seconds)} with {count(comparison.options.workers, 'worker')}."
     if comparison.budget is not None and not comparison.chosen:
         return (
             f"These are the fewest. How many fit into {numbers.duration(comparison.budget.seconds)} is chosen when "
@@ -244,7 +245,7 @@ def print_few_seeds(console: Console, comparison: Comparison) -> None:
 def print_numbers(console: Console, size: Numbers) -> None:
     """Prints which numbers of trials and seeds were chosen to fit a budget."""
     console.print(
-        f"planned: {numbers.count(size.trials, 'trial')} and {numbers.count(size.seeds, 'seed')} of each candidate, "
+        f"planned: {count(size.trials, 'trial')} and {count(size.seeds, 'seed')} of each candidate, "
         f"about {numbers.duration(size.seconds)} from now",
         markup=False,
         highlight=False,

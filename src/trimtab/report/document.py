@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from trimtab.report import numbers
 from trimtab.report.figures.style import PALETTE
+from trimtab.study.phrases import count
 
 _RESOURCES = resources.files("trimtab.report")
 
@@ -41,12 +42,11 @@ def render(template: str, figures: Mapping[str, go.Figure], values: Mapping[str,
         "signed",
         "whole",
         "cost_to_target",
-        "bytes_text",
-        "milliseconds",
+        "measured",
         "setting",
-        "count",
     ):
         environment.filters[name] = getattr(numbers, name)
+    environment.filters["count"] = count
     drawn = {name: _plain_figure(figure) for name, figure in figures.items()}
     frame = {
         "palette": PALETTE,

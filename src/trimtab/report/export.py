@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.compare.over_tasks.result import AnyResult
-from trimtab.compare.result import ComparisonResult, TrialResult
+from trimtab.compare.result import ComparisonResult, TrialResult, column_name, measure_names
 from trimtab.study.files import write_atomically
 
 SCHEMA, SCHEMA_OVER_TASKS = "trimtab.comparison", "trimtab.comparison-over-tasks"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Grows when a field is renamed, removed or changes its meaning; not when one is added."""
 
-_NOT_FLAT = ("settings", "error", "curve", "pace")
+_NOT_FLAT = ("settings", "error", "curve", "measures", "traces")
 _FLAT_FIELDS = tuple(field.name for field in fields(TrialResult) if field.name not in _NOT_FLAT)
 
 
@@ -58,15 +58,20 @@ def write_json(result: AnyResult, path: str | Path) -> Path:
 
 
 def to_csv(result: ComparisonResult) -> str:
-    """Returns a row a trial; settings are columns ``setting.lr`` and so on, and an absent value is an empty cell."""
+    """Returns a row a trial; settings are columns ``setting.lr`` and so on, and an absent value is an empty cell.
+
+    Measures have columns by their names, with underscores.
+    """
+    measured = measure_names(result)
     names = list(dict.fromkeys(name for trial in result.trials for name in trial.settings))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_FLAT_FIELDS, *(f"setting.{name}" for name in names), "error"])
+    writer.writerow([*_FLAT_FIELDS, *map(column_name, measured), *(f"setting.{name}" for name in names), "error"])
     for trial in result.trials:
         writer.writerow(
             [
                 *(getattr(trial, name) for name in _FLAT_FIELDS),
+                *(trial.measures.get(name) for name in measured),
                 *(trial.settings.get(name) for name in names),
                 trial.error,
             ]

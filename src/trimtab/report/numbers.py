@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trimtab.compare.result import Interval
+from trimtab.study.facts import Measure
 from trimtab.study.tunable import Value
 
 MISSING = "–"
@@ -52,18 +53,19 @@ def cost_to_target(value: float | None) -> str:
     return "met at the start" if value == 0 else whole(value)
 
 
-def count(number: int, noun: str) -> str:
-    """Returns a number with its noun: ``1 seed``, ``2 seeds``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def troubles(diverged: int, failed: int) -> str:
     """Returns how many trials diverged and failed: ``2 diverged, 1 failed``; empty if none did."""
     counts = {"diverged": diverged, "failed": failed}
     return ", ".join(f"{number:,} {word}" for word, number in counts.items() if number)
 
 
-def bytes_text(value: int | None) -> str:
+def measured(measure: Measure, value: float | None) -> str:
+    """Returns a measure as tables show it, without its unit where the head of a column has it."""
+    written = {"milliseconds": milliseconds, "bytes": bytes_text, "whole": whole}
+    return written[measure.form](value) if measure.form in written else significant(value, 3)
+
+
+def bytes_text(value: float | None) -> str:
     """Returns an amount of memory."""
     if value is None:
         return MISSING
@@ -72,7 +74,7 @@ def bytes_text(value: int | None) -> str:
         if amount < 1000:
             break
         amount, unit = amount / 1000, larger
-    return f"{value} B" if unit == "B" else f"{amount:.3g} {unit}"
+    return f"{value:.0f} B" if unit == "B" else f"{amount:.3g} {unit}"
 
 
 def duration(seconds: float) -> str:

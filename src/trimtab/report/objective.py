@@ -1,21 +1,22 @@
 """The number that candidates are compared by, as its readers know it.
 
-Results hold it as a loss, of which less is better. Where a command's metric is to be large, the loss is that metric
-with the opposite sign, and the functions here turn it back.
+Results hold it as a loss, of which less is better. Where more of it is better, the loss is its opposite, and the
+functions here turn it back.
 """
 
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval
+from trimtab.study import facts
 
 
 def shown(result: ComparisonResult, loss: float) -> float:
     """Returns what a loss stands for."""
-    return result.task.sign * loss
+    return result.problem.sign * loss
 
 
 def shown_interval(result: ComparisonResult, candidate: CandidateResult) -> Interval | None:
     """Returns what a candidate's final loss stands for."""
     loss = candidate.loss
-    if loss is None or result.task.sign > 0:
+    if loss is None or result.problem.sign > 0:
         return loss
     low, high = loss.high, loss.low
     return Interval(-loss.mean, None if low is None else -low, None if high is None else -high)
@@ -23,14 +24,14 @@ def shown_interval(result: ComparisonResult, candidate: CandidateResult) -> Inte
 
 def better(result: ComparisonResult) -> str:
     """Returns which side is the better one."""
-    return "lower" if result.task.sign > 0 else "higher"
+    return "lower" if result.problem.sign > 0 else "higher"
 
 
 def brief(result: ComparisonResult) -> str:
     """Returns a name for the head of a column."""
-    return "val loss" if result.task.kind == "task" else result.task.metric
+    return facts.brief(result.problem.objective.name)
 
 
 def costs(result: ComparisonResult) -> str:
     """Returns the unit in which the course of a run is counted."""
-    return "sample-gradients" if result.task.kind == "task" else f"reported values of {result.task.metric}"
+    return result.problem.cost.many

@@ -3,9 +3,11 @@
 /* The copy buttons and the table of trials. All text goes in through textContent: labels and tracebacks are not trusted. */
 
 (() => {
-  const STATUS = 3; // places in a row; the key and the error follow the columns
-  const KEY = 14;
-  const ERROR = 15;
+  const KEY = 0; // places in a row; more columns follow
+  const ERROR = 1;
+  const CANDIDATE = 2;
+  const PHASE = 3;
+  const STATUS = 5;
   const PAGE = 100;
 
   function element(tag, className, text) {
@@ -80,7 +82,7 @@
     if (column.type === "label") return element("td", "", String(value));
     if (column.index === STATUS) return statusCell(row);
     const made = element("td", "text");
-    if (column.index === 0) {
+    if (column.index === CANDIDATE) {
       const swatch = element("span", "swatch");
       swatch.style.background = `var(--${table.series[value]})`;
       made.append(swatch);
@@ -113,7 +115,7 @@
   }
 
   function matches(row, place, words) {
-    for (const [name, index] of [["candidate", 0], ["phase", 1], ["status", STATUS]]) {
+    for (const [name, index] of [["candidate", CANDIDATE], ["phase", PHASE], ["status", STATUS]]) {
       if (filters[name].value && row[index] !== filters[name].value) return false;
     }
     return words.every((word) => haystack[place].includes(word));
@@ -123,7 +125,7 @@
     const words = filters.words.value.toLowerCase().split(/\s+/).filter(Boolean);
     if (words.length && haystack === null) {
       haystack = table.rows.map((row) =>
-        [...row.slice(0, ERROR), row[ERROR] === null ? "" : table.errors[row[ERROR]]].join(" ").toLowerCase(),
+        [row[KEY], ...row.slice(CANDIDATE), row[ERROR] === null ? "" : table.errors[row[ERROR]]].join(" ").toLowerCase(),
       );
     }
     state.rows = table.rows.filter((row, place) => matches(row, place, words));

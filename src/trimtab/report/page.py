@@ -6,9 +6,9 @@ from typing import Any
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval
 from trimtab.report import numbers, trials, words
 from trimtab.report.document import render
-from trimtab.report.figures import figures_of, has_pace
+from trimtab.report.figures import figures_of, has_traces
 from trimtab.report.figures.style import VERDICTS, series, series_role, verdict_name, verdict_role
-from trimtab.report.objective import better, shown_interval
+from trimtab.report.objective import better, brief, shown_interval
 from trimtab.study.files import write_atomically
 
 
@@ -33,6 +33,7 @@ def render_page(result: ComparisonResult, *, overview: str | None = None) -> str
 
 def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
     table = trials.trials_table(result)
+    measures = [measure for measure in result.problem.measures if measure.in_ranking]
     used = {verdict_role(candidate, result.reference) for candidate in result.candidates}
     places = series(result)
     loss_digits = numbers.digits_of(c.loss for c in result.candidates)
@@ -40,18 +41,19 @@ def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
         "result": result,
         "version": result.environment.get("trimtab"),
         "overview": overview,
-        "is_task": result.task.kind == "task",
-        "has_pace": has_pace(result),
-        "objective": {"brief": _brief(result), "better": better(result)},
+        "has_traces": has_traces(result),
+        "quoted": [measure for measure in measures if measure.over == "mean"],
+        "prices": [measure for measure in measures if measure.over != "mean"],
+        "objective": {"brief": brief(result), "better": better(result)},
         "roles": [(role, verdict_name(role)) for role in VERDICTS if role in used],
         "candidates": [_row(result, c, places[c.label]) for c in result.candidates],
         "digits": {
             "loss": loss_digits,
             "improvement": numbers.digits_of(map(_improvement, result.candidates)) or loss_digits,
             "metric": numbers.digits_of(c.metric for c in result.candidates),
-            "test": numbers.digits_of(c.test_metric for c in result.candidates),
+            **{m.name: numbers.digits_of(c.measures.get(m.name) for c in result.candidates) for m in measures},
         },
-        "facts": words.task_facts(result),
+        "facts": words.facts(result),
         "protocol": words.protocol(result),
         "glossary": words.glossary(result),
         "columns_explained": words.columns(result),
@@ -59,12 +61,8 @@ def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
         "captions": words.captions(result),
         "descriptions": words.descriptions(result),
         "trials": table,
-        "columns": trials.columns(result, table),
+        "columns": table["columns"],
     }
-
-
-def _brief(result: ComparisonResult) -> str:
-    return "loss" if result.task.kind == "task" else result.task.metric
 
 
 def _improvement(candidate: CandidateResult) -> Interval | None:

@@ -6,80 +6,89 @@ from typing import Any
 from trimtab.compare.result import ComparisonResult, TrialResult
 from trimtab.report.figures.style import series, series_role
 from trimtab.report.numbers import settings_text
+from trimtab.report.objective import shown
+from trimtab.study.facts import SECONDS, Measure, brief
 
 ERROR_BUDGET = 1_000_000
 """Characters of tracebacks that a page holds; results.json has them all."""
 
+_FIRST = 2
+"""Place in a row where its columns begin."""
+
 _LONGEST_ERROR = 4_000
 _LEFT_OUT = "Left out to keep this page small; results.json has it."
 
-COLUMNS: tuple[tuple[str, str, str], ...] = (
-    ("candidate", "candidate", "text"),
-    ("phase", "phase", "text"),
-    ("seed", "seed", "label"),
-    ("status", "status", "text"),
-    ("loss", "val loss", "number"),
-    ("metric", "val {metric}", "number"),
-    ("test_loss", "test loss", "number"),
-    ("test_metric", "test {metric}", "number"),
-    ("lr", "lr", "rate"),
-    ("settings", "other settings", "text"),
-    ("cost", "sample-gradients", "integer"),
-    ("steps", "steps", "integer"),
-    ("milliseconds", "ms a step", "number"),
-    ("seconds", "seconds", "number"),
-)
-"""Key, heading and type of what the table of trials shows."""
+
+def _columns(result: ComparisonResult) -> list[tuple[str, str, str]]:
+    """Key, heading and type of what the table of trials may show."""
+    problem = result.problem
+    quoted = [] if problem.quoted is None else [("metric", brief(problem.quoted.name), "number")]
+    ends = [_column(m) for m in problem.measures if m.over == "mean"]
+    prices = [_column(m) for m in problem.measures if m.over != "mean" and m.name != SECONDS]
+    return [
+        ("candidate", "candidate", "text"),
+        ("phase", "phase", "text"),
+        ("seed", "seed", "label"),
+        ("status", "status", "text"),
+        ("loss", brief(problem.objective.name), "number"),
+        *quoted,
+        *ends,
+        ("rate", problem.rate or "", "rate"),
+        ("settings", "other settings", "text"),
+        ("cost", problem.cost.many, "integer"),
+        *prices,
+        ("seconds", "seconds", "number"),
+    ]
+
+
+def _column(measure: Measure) -> tuple[str, str, str]:
+    return measure.name, measure.heading, "integer" if measure.form in ("whole", "bytes") else "number"
 
 
 def trials_table(result: ComparisonResult) -> dict[str, Any]:
     """Returns what the page's script makes the table of trials from.
 
-    Rows are lists in the order of :data:`COLUMNS`, then the trial's key and the place of its error in ``errors``, or
-    ``None``. Tracebacks are kept once, however many trials ended with them.
+    Rows begin with the trial's key and the place of its error in ``errors``, or ``None``; then come all columns.
+    Tracebacks are kept once, however many trials ended with them.
     """
-    errors = _Errors()
-    rows = [[*_cells(result, trial), trial.key, errors.place(trial.error)] for trial in result.trials]
-    used = [index for index, column in enumerate(COLUMNS) if column[2] == "text" or _occurs(rows, index)]
+    errors, columns = _Errors(), _columns(result)
+    rows = [[trial.key, errors.place(trial.error), *_cells(result, trial, columns)] for trial in result.trials]
+    used = [place for place, column in enumerate(columns) if column[2] == "text" or _occurs(rows, place + _FIRST)]
     return {
-        "columns": [{"index": index, "type": COLUMNS[index][2]} for index in used],
+        "columns": [
+            {"index": place + _FIRST, "key": columns[place][0], "type": columns[place][2], "heading": columns[place][1]}
+            for place in used
+        ],
         "rows": rows,
         "errors": list(errors.places),
         "series": {label: series_role(place) for label, place in series(result).items()},
     }
 
 
-def columns(result: ComparisonResult, table: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the headings of the columns that a table shows."""
-    names = {}
-    if result.task.kind == "command":
-        names = {"val loss": result.task.metric, "sample-gradients": "reported values", "lr": result.task.rate or ""}
-    headings = [COLUMNS[column["index"]][1] for column in table["columns"]]
-    return [
-        {**column, "heading": names.get(heading, heading.replace("{metric}", result.task.metric))}
-        for column, heading in zip(table["columns"], headings, strict=True)
-    ]
-
-
 def _occurs(rows: Sequence[Sequence[Any]], index: int) -> bool:
     return any(row[index] is not None for row in rows)
 
 
-def _cells(result: ComparisonResult, trial: TrialResult) -> list[Any]:
-    name = result.task.rate or ""
+def _cells(result: ComparisonResult, trial: TrialResult, columns: Sequence[tuple[str, str, str]]) -> list[Any]:
+    problem, name = result.problem, result.problem.rate or ""
     rate = trial.settings.get(name)
     numeric = isinstance(rate, int | float) and not isinstance(rate, bool)
     others = {key: value for key, value in trial.settings.items() if key != name or not numeric}
+    thousandths = {m.name for m in problem.measures if m.form == "milliseconds"}
     values: dict[str, Any] = {
-        "lr": _short(rate) if numeric else None,
+        **{key: _short(1000 * value if key in thousandths else value) for key, value in trial.measures.items()},
+        "candidate": trial.candidate,
+        "phase": trial.phase,
+        "seed": trial.seed,
+        "status": trial.status,
+        "loss": None if trial.loss is None else _short(shown(result, trial.loss)),
+        "metric": _short(trial.metric),
+        "rate": _short(rate) if numeric else None,
         "settings": settings_text(others),
-        "milliseconds": None if trial.step_seconds is None else _short(1000 * trial.step_seconds),
+        "cost": trial.cost,
+        "seconds": _short(trial.seconds),
     }
-    for key in ("loss", "metric", "test_loss", "test_metric", "seconds"):
-        values[key] = _short(getattr(trial, key))
-    if result.task.kind == "command":  # it has one number, and takes steps of which we know nothing
-        values |= {"loss": values["metric"], "metric": None, "steps": None}
-    return [values[key] if key in values else getattr(trial, key) for key, _, _ in COLUMNS]
+    return [values.get(key) for key, _, _ in columns]
 
 
 def _short(value: Any) -> float | None:

@@ -1,8 +1,12 @@
 """A comparison over several tasks in words: what was done, what the numbers mean, what the figures show."""
 
 from trimtab.compare.over_tasks.result import ResultOverTasks
-from trimtab.report.numbers import count
-from trimtab.report.words import SAMPLE_GRADIENT
+from trimtab.study.phrases import count
+
+
+def unit(result: ResultOverTasks) -> str:
+    """What costs are counted in: problems of one slot have one."""
+    return next(iter(result.tasks.values())).problem.cost.many
 
 
 def facts(result: ResultOverTasks) -> list[tuple[str, str]]:
@@ -30,7 +34,7 @@ def method(result: ResultOverTasks) -> list[tuple[str, str]]:
         ),
         (
             "Cost",
-            "The sample-gradients after which a final run is first seen at the target of its task, in the median over "
+            f"The {unit(result)} after which a final run is first seen at the target of its task, in the median over "
             "seeds. A run that never gets there counts as later than any, so that the median is infinite where most "
             "do not. The validation data are looked at 20 times a run: costs of one such interval apart may be equal.",
         ),
@@ -48,7 +52,7 @@ def method(result: ResultOverTasks) -> list[tuple[str, str]]:
         ),
         (
             "Not AlgoPerf",
-            "AlgoPerf counts seconds on fixed hardware, where this counts sample-gradients; its targets come from "
+            f"AlgoPerf counts seconds on fixed hardware, where this counts {unit(result)}; its targets come from "
             "well-tuned runs of four baselines, where these are the tasks' own, or the median at which the reference "
             "ends; it takes the fastest of five tuning runs, where this takes fresh seeds of the setting with the "
             "lowest loss at the end; and it has eight large workloads. Scores of the two cannot be compared.",
@@ -66,7 +70,7 @@ def columns(result: ResultOverTasks) -> list[tuple[str, str]]:
         ),
         (
             "× the lowest cost",
-            f"Sample-gradients until the task's target, over those of the fastest candidate there. {SAMPLE_GRADIENT}.",
+            f"{unit(result).capitalize()} until the task's target, over those of the fastest candidate there.",
         ),
         (
             "rank, helps, hurts",

@@ -1,56 +1,168 @@
-"""What a reader has to know of a problem."""
+"""What a reader has to know of a problem: names, units, sizes and words.
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+Whoever draws a comparison, or says what it shows, goes by these and never asks which kind of problem it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, TypeAlias
+
+from trimtab.study.metric import Metric
+
+Form: TypeAlias = Literal["number", "whole", "milliseconds", "bytes"]
+"""How a measure is written; milliseconds are measured in seconds."""
+
+Over: TypeAlias = Literal["mean", "median", "largest"]
+"""What becomes of a measure: its mean over the final runs, with an interval, or the median or largest of all trials."""
+
+SECONDS = "seconds"
+"""What every trial that came to its end has as a measure: its wall-clock seconds."""
 
 
 @dataclass(frozen=True)
-class TaskFacts:
-    """What a reader has to know of the task.
-
-    Where it is a command, there is one number instead of a loss and a metric: results hold it as the metric, and as the
-    loss with the sign that makes less of it better.
+class Unit:
+    """What the cost of a run is counted in.
 
     Args:
-        name: of the task.
+        one: of them, as ``"sample-gradient"``.
+        explanation: what that is, a sentence; empty if it explains itself.
+    """
+
+    one: str
+    explanation: str = ""
+
+    @property
+    def many(self) -> str:
+        """Several of them."""
+        return f"{self.one}s"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure of outcomes, and how it is shown.
+
+    Args:
+        name: under which outcomes have it, or ``SECONDS``.
+        heading: of its column in tables.
+        form: how it is written.
+        over: what becomes of it in the ranking.
+        unit: a word below the heading.
+        explanation: what it is, below the ranking; without one, it is shown in the table of trials alone.
+        brief: heading in a terminal, where there is little room; empty to be left out there.
+        price: name of it where quality is drawn against prices; empty if it is none.
+        axis: title of the axis there.
+    """
+
+    name: str
+    heading: str
+    form: Form = "number"
+    over: Over = "mean"
+    unit: str = ""
+    explanation: str = ""
+    brief: str = ""
+    price: str = ""
+    axis: str = ""
+
+    @property
+    def in_ranking(self) -> bool:
+        """Whether the ranking has a column for it."""
+        return bool(self.explanation)
+
+
+TRIAL_TIME = Measure(SECONDS, "seconds a trial", over="median")
+"""What results always have, shown or not."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A quantity whose changes over a run are kept.
+
+    Args:
+        name: of the trace, by which outcomes have it.
+        axis: title of the axis that it is drawn on.
+    """
+
+    name: str
+    axis: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a reader has to know of a problem.
+
+    Where candidates are compared by the number that is quoted, ``quoted`` is ``None``: results hold that number as the
+    metric, and as the loss with the sign that makes less of it better.
+
+    Args:
+        name: of the problem.
         reference: how the command line names it.
-        metric: name of the metric.
-        direction: ``max`` or ``min``.
-        target: value of the metric that counts as solved.
-        samples: number of samples by split; empty where it is not known.
-        parameters: trainable parameters of the model, where they are known.
-        batch_size: samples a step, where it is known.
-        kind: ``task``, whose parts a session trains, or ``command``, which trains by itself.
-        metric_source: where a command's metric is found.
-        rate: name of the setting that is shown as the learning rate; ``None`` if there is none.
-        timeout: seconds after which a run of a command has failed.
-        bounds: the least and the largest value that the metric can have, where the task says so.
+        objective: the number that candidates are compared by.
+        cost: what a run's budget counts.
+        quoted: the number that is quoted beside it.
+        step_cost: what a plain step costs, where there are steps.
+        rate: name of the setting whose effect is drawn; ``None`` if there is none.
+        rate_words: what that setting is, with its article; by default its name.
+        measures: what is measured of runs, in the order of columns.
+        watched: quantities whose changes over a run are kept.
+        sizes: name and value of what it is about, for those who want to know at a glance.
+        paragraphs: what a paragraph on it is about, and the paragraph.
+        length: how long a run is, as the end of a sentence about a run.
+        ending: what the end of final runs is for, a sentence.
     """
 
     name: str
     reference: str
-    metric: str
-    direction: Literal["max", "min"]
-    target: float | None
-    samples: dict[str, int] = field(default_factory=dict)
-    parameters: int | None = None
-    batch_size: int | None = None
-    kind: Literal["task", "command"] = "task"
-    metric_source: str = ""
-    rate: str | None = "lr"
-    timeout: float | None = None
-    bounds: tuple[float | None, float | None] | None = None
-
-    @property
-    def objective(self) -> str:
-        """The name of the number that candidates are compared by."""
-        return "validation loss" if self.kind == "task" else self.metric
+    objective: Metric
+    cost: Unit
+    quoted: Metric | None = None
+    step_cost: int | None = None
+    rate: str | None = None
+    rate_words: str = ""
+    measures: tuple[Measure, ...] = ()
+    watched: tuple[Watched, ...] = ()
+    sizes: tuple[tuple[str, str], ...] = ()
+    paragraphs: tuple[tuple[str, str], ...] = ()
+    length: str = ""
+    ending: str = ""
 
     @property
     def sign(self) -> int:
-        """What a loss is multiplied with to get that number: -1 where more of it is better."""
-        return -1 if self.kind == "command" and self.direction == "max" else 1
+        """What a loss is multiplied with to get the objective: -1 where more of it is better."""
+        return -1 if self.objective.direction == "max" else 1
+
+    @property
+    def solved(self) -> Metric:
+        """The number of which a target is known, or else the objective."""
+        return self.objective if self.quoted is None or self.quoted.target is None else self.quoted
+
+    @property
+    def rate_title(self) -> str:
+        """What the setting is whose effect is drawn, without an article."""
+        return (self.rate_words or self.rate or "").removeprefix("the ")
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns plain values."""
+        """Returns plain values; :meth:`from_dict` is the inverse."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Builds facts from what :meth:`to_dict` returned, or what JSON made of it."""
+        made: dict[str, Any] = {
+            "objective": _metric(values["objective"]),
+            "quoted": None if values["quoted"] is None else _metric(values["quoted"]),
+            "cost": Unit(**values["cost"]),
+            "measures": tuple(Measure(**each) for each in values["measures"]),
+            "watched": tuple(Watched(**each) for each in values["watched"]),
+        }
+        pairs = {name: tuple((a, b) for a, b in values[name]) for name in ("sizes", "paragraphs")}
+        return cls(**{**values, **made, **pairs})
+
+
+def _metric(values: Mapping[str, Any]) -> Metric:
+    bounds = values["bounds"]
+    return Metric(**{**values, "bounds": None if bounds is None else tuple(bounds)})
+
+
+def brief(name: str) -> str:
+    """Returns the name of a number for the head of a column."""
+    return name.replace("validation ", "val ")

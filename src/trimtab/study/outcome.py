@@ -75,6 +75,7 @@ class Outcome:
         plain = dict(values) if "measures" in values else _of_before(values)
         curve = tuple(CurvePoint(**point) for point in plain["curve"])
         plain["curve"] = tuple(point for point in curve if is_measured(point.loss) and is_measured(point.metric))
+        plain["measures"] = {_RENAMED.get(name, name): value for name, value in plain["measures"].items()}
         plain["traces"] = {name: tuple((x, y) for x, y in trace) for name, trace in plain["traces"].items()}
         return cls(**plain)._judged()
 
@@ -89,10 +90,12 @@ class Outcome:
         return replace(self, status="diverged", error=error, loss=None, metric=None, measures=measures)
 
 
+_RENAMED = {"updates": "steps"}
+
 _MEASURES_OF_BEFORE = {
     "test_loss": "test loss",
     "test_metric": "test metric",
-    "steps": "updates",
+    "steps": "steps",
     "step_seconds": "step seconds",
     "state_bytes": "state bytes",
 }

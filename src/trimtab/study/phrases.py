@@ -35,3 +35,8 @@ def distinct(*values: float) -> tuple[str, ...]:
         if len(set(words)) == len(set(values)):
             break
     return words
+
+
+def count(number: int, noun: str) -> str:
+    """Returns a number with its noun: ``1 seed``, ``2 seeds``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

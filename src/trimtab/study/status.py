@@ -15,7 +15,7 @@ from trimtab.study.point import Point
 from trimtab.study.remaining import Remaining
 
 SCHEMA = "trimtab.status"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Grows when a field is renamed, removed or changes its meaning; not when one is added."""
 
 RATE_SECONDS = 600.0
@@ -103,7 +103,8 @@ class StudyStatus:
 
     Args:
         name: of the task, command or claim.
-        kind: ``task``, ``command`` or ``claim``.
+        kind: ``comparison`` or ``claim``; empty while that is not known.
+        slot: what candidates of a comparison fill: ``optimizer``, ``command``, ...
         reference: what a task is called on the command line, or the commands.
         store: where its outcomes are.
         state: ``starting`` (its store is being made), ``planning`` (numbers for a budget are being chosen),
@@ -129,6 +130,7 @@ class StudyStatus:
 
     name: str
     kind: str
+    slot: str
     reference: str
     store: str
     state: State
@@ -173,10 +175,11 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
     location: Location = directory if store is None else store
     activity = look(location)
     if activity is None:
-        return StudyStatus(directory.name, "", "", shown(location), "starting")
+        return StudyStatus(directory.name, "", "", "", shown(location), "starting")
     now = datetime.now(UTC) if now is None else now
-    facts = activity.annotation.get("task", {})
-    sign = -1 if facts.get("kind") == "command" and facts.get("direction") == "max" else 1
+    notes = activity.annotation
+    facts = notes.get("facts") or notes.get("task", {})
+    sign = _sign(facts)
     seeds = activity.annotation.get("seeds")
     at_once = _at_once(activity)
     ledger = _ledger(activity, seeds, at_once, now)
@@ -185,7 +188,8 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
     best = ledger.best
     return StudyStatus(
         name=activity.manifest.get("claim") or activity.manifest.get("task") or directory.name,
-        kind=facts.get("kind", "claim" if "claim" in activity.manifest else ""),
+        kind="claim" if "claim" in activity.manifest else "comparison" if notes else "",
+        slot=notes.get("slot", ""),
         reference=facts.get("reference", ""),
         store=shown(location),
         state=_state(activity, ledger, done=done),
@@ -207,6 +211,13 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
         report_is_old=page.exists() and any(e.end and e.end.timestamp() > page.stat().st_mtime for e in activity.ended),
         beside=_beside(activity, seeds),
     )
+
+
+def _sign(facts: Mapping[str, Any]) -> int:
+    """What a loss is multiplied with to be shown; trimtab 0.1 said so of commands alone."""
+    if "objective" in facts:
+        return -1 if facts["objective"]["direction"] == "max" else 1
+    return -1 if facts.get("kind") == "command" and facts.get("direction") == "max" else 1
 
 
 def _state(activity: Activity, ledger: Ledger, *, done: bool) -> State:

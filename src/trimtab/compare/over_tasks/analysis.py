@@ -65,7 +65,7 @@ def _reason(result: ComparisonResult, costs: Mapping[str, float], unfinished: bo
     if unfinished:
         return "it is not finished"
     reference = next((c for c in result.candidates if c.label == result.reference), None)
-    if result.task.target is None and (reference is None or reference.rank is None):
+    if result.problem.solved.target is None and (reference is None or reference.rank is None):
         return "it has no target: the reference has no complete runs"
     if min(costs.values()) <= 0:
         return "its target is met before any training"

@@ -17,7 +17,7 @@ from trimtab.lab.commands.template import Command
 from trimtab.lab.problem import Filling, Problem, Workplace
 from trimtab.study.checks import check_flag, check_seconds, check_text
 from trimtab.study.errors import Faults, InputError
-from trimtab.study.facts import TaskFacts
+from trimtab.study.facts import SECONDS, Facts, Measure, Unit
 from trimtab.study.metric import Metric
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
@@ -115,16 +115,14 @@ class CommandProblem(Problem):
         """Returns where the number is found, which side of it is better, and when a run has failed."""
         return {"metric": self.found.source, "maximize": self.maximize, "timeout": self.timeout}
 
-    def facts(self, reference: str, candidates: Sequence[Filling], /) -> TaskFacts:
+    def facts(self, reference: str, candidates: Sequence[Filling], _budget: int | None, /) -> Facts:
         """Returns what a reader has to know."""
-        return TaskFacts(
+        commands = reference or "; ".join(dict.fromkeys(candidate.summary for candidate in candidates))
+        return command_facts(
             self.name,
-            reference or "; ".join(dict.fromkeys(candidate.summary for candidate in candidates)),
-            self.metric.name,
-            self.metric.direction,
-            None,
-            kind="command",
-            metric_source=self.found.source,
+            commands,
+            self.metric,
+            source=self.found.source,
             rate=rate_of(candidates),
             timeout=self.timeout,
         )
@@ -171,6 +169,45 @@ class CommandProblem(Problem):
                 return Outcome("failed", error=f"the command cannot be started: {error}\n{shown}")
             lock.unlink()
         return attempt.outcome(ended, self.found, f"{shown}\nits output is in {out / 'output.txt'}", self.timeout)
+
+
+def command_facts(
+    name: str, commands: str, metric: Metric, *, source: str, rate: str | None, timeout: float | None
+) -> Facts:
+    """Returns what a reader has to know of commands.
+
+    Args:
+        name: of the problem.
+        commands: that are run.
+        metric: by which they are compared.
+        source: where it is found, in words.
+        rate: name of the setting whose effect is drawn.
+        timeout: seconds after which a run has failed.
+    """
+    better = "higher" if metric.direction == "max" else "lower"
+    limit = "" if timeout is None else f". A run that took more than {timeout:g} seconds has failed"
+    return Facts(
+        name=name,
+        reference=commands,
+        objective=metric,
+        cost=Unit("reported value"),
+        rate=rate,
+        measures=(_RUN_TIME,),
+        sizes=(("time-out", "none" if timeout is None else f"{timeout:g} s a run"),),
+        paragraphs=(("Command", commands), ("Metric", f"{metric.name}, {better} is better: {source}.")),
+        length=f". How long a run is, and what it may cost, is the command's own affair{limit}",
+    )
+
+
+_RUN_TIME = Measure(
+    SECONDS,
+    "seconds a run",
+    over="median",
+    explanation="Median of the runs that came to their end; they shared the machine.",
+    brief="s/run",
+    price="time",
+    axis="seconds a run",
+)
 
 
 def _metric(pattern: str | None, file: str | None, name: str | None) -> CommandMetric:

@@ -8,8 +8,8 @@ from trimtab.compare.result import ComparisonResult
 from trimtab.report.figures.cost import cost
 from trimtab.report.figures.curves import learning_curves
 from trimtab.report.figures.learning_rate import learning_rate
-from trimtab.report.figures.pace import has_pace, pace
 from trimtab.report.figures.ranking import differences, ranking
+from trimtab.report.figures.traces import has_traces, traces
 
 FIGURES: dict[str, Callable[[ComparisonResult], go.Figure]] = {
     "ranking": ranking,
@@ -25,15 +25,16 @@ __all__ = [
     "cost",
     "differences",
     "figures_of",
-    "has_pace",
+    "has_traces",
     "learning_curves",
     "learning_rate",
-    "pace",
     "ranking",
+    "traces",
 ]
 
 
 def figures_of(result: ComparisonResult) -> dict[str, go.Figure]:
-    """Draws the figures of a report: all of them, and the pace where it changed."""
-    drawn = {name: draw(result) for name, draw in FIGURES.items()}
-    return drawn | {"pace": pace(result)} if has_pace(result) else drawn
+    """Draws the figures of a report: those that have something to show for its problem."""
+    left_out = set() if result.problem.rate else {"learning-rate"}
+    drawn = {name: draw(result) for name, draw in FIGURES.items() if name not in left_out}
+    return drawn | {"traces": traces(result)} if has_traces(result) else drawn

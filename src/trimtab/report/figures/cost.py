@@ -1,6 +1,6 @@
 """What quality costs."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
@@ -20,17 +20,7 @@ from trimtab.report.figures.style import (
     symbol,
     value_axis,
 )
-from trimtab.report.objective import shown_interval
-
-_COSTS: tuple[tuple[str, str, str, Callable[[CandidateResult], float | None]], ...] = (
-    ("time", "milliseconds a step", ".3~g", lambda c: None if c.step_seconds is None else 1000 * c.step_seconds),
-    ("memory", "bytes that the optimizer keeps", ".3~s", lambda c: c.state_bytes),
-    ("cost to target", "sample-gradients until the target", ".3~s", lambda c: c.cost_to_target),
-)
-_COSTS_OF_A_COMMAND: tuple[tuple[str, str, str, Callable[[CandidateResult], float | None]], ...] = (
-    ("time", "seconds a run", ".3~g", lambda c: c.trial_seconds),
-    ("cost to target", "reported values until the target", ".3~s", lambda c: c.cost_to_target),
-)
+from trimtab.report.objective import brief, costs, shown_interval
 
 
 def cost(result: ComparisonResult) -> go.Figure:
@@ -38,23 +28,35 @@ def cost(result: ComparisonResult) -> go.Figure:
 
     Lower left is better, or upper left where the metric is to be large. Candidates that are not ranked are hollow.
     """
-    prices = _COSTS if result.task.kind == "task" else _COSTS_OF_A_COMMAND
-    figure = frame(460, prices[0][1], f"{plain(result.task.objective)} at the end")
     shown = [c for c in result.candidates if c.loss is not None]
-    offered = [(name, title, form, [read(c) for c in shown]) for name, title, form, read in prices]
-    offered = [offer for offer in offered if any(value is not None for value in offer[3])]
+    offered = [offer for offer in _offered(result, shown) if any(value is not None for value in offer[3])]
+    figure = frame(460, offered[0][1] if offered else "", f"{plain(result.problem.objective.name)} at the end")
     if not offered:
         return empty(figure, "No final run has finished yet.")
     places = series(result)
     for candidate, value in zip(shown, offered[0][3], strict=True):
         _add_candidate(figure, result, candidate, places[candidate.label], value)
     figure.update_xaxes(rangemode="tozero", title_text=offered[0][1], tickformat=offered[0][2], nticks=8)
-    ends = (result.task.sign * c.loss.mean for c in shown if c.loss is not None)
+    ends = (result.problem.sign * c.loss.mean for c in shown if c.loss is not None)
     figure.update_yaxes(range=around_one(ends), **value_axis())
     narrow(figure, {"height": 460 + 24 * len(shown) // 2, "xaxis.nticks": 5})
     name_all(figure)
     control(figure, "Price", [(offer[0], _patch(*offer)) for offer in offered])
     return figure
+
+
+def _offered(
+    result: ComparisonResult, shown: Sequence[CandidateResult]
+) -> list[tuple[str, str, str, list[float | None]]]:
+    """Name, title of the axis, form of its ticks and values of each price."""
+    found = []
+    for measure in (each for each in result.problem.measures if each.price):
+        values = [c.prices.get(measure.name) for c in shown]
+        if measure.form == "milliseconds":
+            values = [None if value is None else 1000 * value for value in values]
+        found.append((measure.price, measure.axis, ".3~s" if measure.form in ("bytes", "whole") else ".3~g", values))
+    until = f"{plain(costs(result))} until the target"
+    return [*found, ("cost to target", until, ".3~s", [c.cost_to_target for c in shown])]
 
 
 def _patch(name: str, title: str, form: str, values: list[float | None]) -> Patch:
@@ -90,5 +92,5 @@ def _add_candidate(
             "line": {"width": 0 if ranked else 2, "color": hue},
         },
         name=plain(candidate.label) if ranked else f"{plain(candidate.label)} (not ranked)",
-        hovertemplate=f"%{{x}}, {'loss' if result.task.kind == 'task' else plain(result.task.metric)} %{{y:.4g}}",
+        hovertemplate=f"%{{x}}, {plain(brief(result))} %{{y:.4g}}",
     )

@@ -23,7 +23,8 @@ from trimtab.report.figures.style import (
     symbol,
     value_axis,
 )
-from trimtab.report.objective import costs, shown
+from trimtab.report.objective import brief, costs, shown
+from trimtab.study import facts
 from trimtab.study.outcome import CurvePoint
 
 _Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -35,11 +36,10 @@ _MARKERS = 6
 def learning_curves(result: ComparisonResult) -> go.Figure:
     """Draws the course of the final runs: their mean, in a band from lowest to highest run.
 
-    Of a task, that is the validation loss against sample-gradients; of a command, its metric, value by value.
     The band is the range of the seeds and not an interval of the mean: it stays positive on a logarithmic axis, and it
     shows what a single run may look like. Runs that did not finish are left out, and the name says how many are drawn.
     """
-    figure = frame(460, plain(costs(result), 60), plain(result.task.objective))
+    figure = frame(460, plain(costs(result), 60), plain(result.problem.objective.name))
     drawn = _add_curves(figure, result)
     if not drawn:
         return empty(figure, "No final run has finished yet.")
@@ -90,18 +90,18 @@ def _add_curves(figure: go.Figure, result: ComparisonResult) -> list[list[TrialR
 
 
 def _offer_scales(figure: go.Figure, drawn: list[list[TrialResult]], result: ComparisonResult) -> None:
-    metric, is_task = result.task.metric, result.task.kind == "task"
+    quoted = result.problem.quoted
     losses = [trace.y for trace in figure.data]
     linear: Patch = {"layout": {"yaxis.type": "linear", "yaxis.nticks": 0, "yaxis.uirevision": "linear"}, "data": {}}
     logarithmic: Patch = {"layout": {"yaxis.type": "log", "yaxis.uirevision": "log"}, "data": {}}
-    name = "loss" if is_task else metric
+    name = brief(result)
     options = [(name, linear)]
     low, high = min(map(min, losses)), max(map(max, losses))
-    if low > 0 and result.task.sign > 0:
+    if low > 0 and result.problem.sign > 0:
         figure.update_yaxes(type="log", nticks=log_ticks(low, high), tickformat=".3~g")
         options.insert(0, (f"{name}, log scale", logarithmic))
-    if is_task:  # a command has no loss beside its metric
-        options.append((metric, _metric_patch(drawn, metric)))
+    if quoted is not None:
+        options.append((facts.brief(quoted.name), _metric_patch(drawn, quoted.name)))
     control(figure, "Shows", options)
 
 
@@ -110,7 +110,7 @@ def _metric_patch(drawn: list[list[TrialResult]], metric: str) -> Patch:
     for runs in drawn:
         _, lowest, mean, highest = _summarise(runs, lambda point: point.metric)
         values += [_around(highest, lowest), mean.tolist()]
-    layout = {"yaxis.type": "linear", "yaxis.nticks": 0, "yaxis.title.text": f"validation {plain(metric)}"}
+    layout = {"yaxis.type": "linear", "yaxis.nticks": 0, "yaxis.title.text": plain(metric)}
     return {"layout": {**layout, "yaxis.uirevision": "metric"}, "data": {"y": values}}
 
 

@@ -1,4 +1,4 @@
-"""How much the choice of the learning rate matters."""
+"""How much the choice of the learning rate matters, or of the setting that stands in its place."""
 
 import math
 from collections import defaultdict
@@ -35,8 +35,7 @@ def learning_rate(result: ComparisonResult) -> go.Figure:
     A candidate is a colour and a shape. Trials that diverged or failed, and those that ended far worse than they began,
     are marks at the top edge. A trial that was given up is hollow, at the loss that it had then.
     """
-    rate = "learning rate" if result.task.kind == "task" else plain(result.task.rate or "")
-    figure = frame(460, rate, f"{plain(result.task.objective)} of the tuning trial")
+    figure = frame(460, plain(result.problem.rate_title), f"{plain(result.problem.objective.name)} of the tuning trial")
     tried = _tried(result)
     heights = [height for trials in tried.values() for _, t in trials if (height := _height(t)) is not None]
     if not tried:
@@ -44,16 +43,16 @@ def learning_rate(result: ComparisonResult) -> go.Figure:
     top = _top(heights, [t for trials in tried.values() for _, t in trials])
     for label, index in series(result).items():
         if label in tried:
-            _add_trials(figure, label, index, tried[label], top, sign=result.task.sign)
+            _add_trials(figure, label, index, tried[label], top, sign=result.problem.sign)
     _add_key(figure, [t for trials in tried.values() for _, t in trials], top)
     _fit(figure, heights, top)
     rates = [rate for trials in tried.values() for rate, _ in trials]
     # with so many plotly labels powers of ten only, until somebody zooms in
     ticks = max(3, math.floor(math.log10(max(rates) / min(rates)) / 0.75))
     figure.update_xaxes(nticks=ticks)
-    if result.task.kind == "command" and max(rates) < 10 * min(rates):  # a momentum, say
+    if max(rates) < 10 * min(rates):  # a momentum, say
         figure.update_xaxes(type="linear", nticks=6, exponentformat=None)
-    if result.task.sign < 0:
+    if result.problem.sign < 0:
         _turn_over(figure)
     narrow(figure, {"height": 480 + 24 * len(tried) // 2})
     name_all(figure)
@@ -64,7 +63,7 @@ def _tried(result: ComparisonResult) -> dict[str, list[tuple[float, TrialResult]
     """Label to tuning trials with their learning rates, in the order of the rates."""
     tried = defaultdict(list)
     for trial in result.trials:
-        rate = trial.settings.get(result.task.rate or "")
+        rate = trial.settings.get(result.problem.rate or "")
         if trial.phase == "tune" and isinstance(rate, int | float) and rate > 0:
             tried[trial.candidate].append((float(rate), trial))
     return {label: sorted(trials, key=lambda pair: pair[0]) for label, trials in tried.items()}

@@ -16,7 +16,8 @@ from trimtab.report.figures.style import (
     series_role,
     symbol,
 )
-from trimtab.report.numbers import count, significant
+from trimtab.report.numbers import significant
+from trimtab.study.phrases import count
 
 _APART = 0.007
 """How far lines that coincide are set apart, as a share of the figure's height."""
@@ -102,7 +103,7 @@ def _add_ratios(
     figure.add_scatter(
         x=[never if ratio is None else ratio for ratio in found],
         y=[row + shift for row in range(len(found))],
-        text=[_cost(profile, name) for name in result.counted],
+        text=[_cost(result, profile, name) for name in result.counted],
         mode="markers",
         marker={"symbol": marks, "size": 10, "color": hue, "line": {"width": 1.5, "color": hue}},
         name=plain(profile.label),
@@ -110,11 +111,11 @@ def _add_ratios(
     )
 
 
-def _cost(profile: CandidateProfile, name: str) -> str:
+def _cost(result: ResultOverTasks, profile: CandidateProfile, name: str) -> str:
     cost, ratio = profile.costs[name], profile.ratios[name]
     if cost is None or ratio is None:
         return f"{plain(name)}: most runs do not reach the target"
-    return f"{plain(name)}: {cost:,.0f} sample-gradients, {significant(ratio, 3)} × the lowest"
+    return f"{plain(name)}: {cost:,.0f} {result.tasks[name].problem.cost.many}, {significant(ratio, 3)} × the lowest"
 
 
 FIGURES_OVER_TASKS: dict[str, Callable[[ResultOverTasks], go.Figure]] = {"profiles": profiles, "ratios": ratios}

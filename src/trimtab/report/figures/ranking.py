@@ -22,7 +22,7 @@ from trimtab.report.figures.style import (
     verdict_role,
 )
 from trimtab.report.numbers import significant
-from trimtab.report.objective import better, shown, shown_interval
+from trimtab.report.objective import better, brief, shown, shown_interval
 
 _CLOSE = 4.0
 """A row that reaches so many times farther than the middle one leaves no room for the others."""
@@ -30,7 +30,7 @@ _CLOSE = 4.0
 
 def ranking(result: ComparisonResult) -> go.Figure:
     """Draws where each candidate ends: the mean over seeds with its 95 % interval, and each seed."""
-    figure = _rows(result, f"{plain(result.task.objective)} at the end")
+    figure = _rows(result, f"{plain(result.problem.objective.name)} at the end")
     if all(candidate.loss is None for candidate in result.candidates):
         return empty(figure, "No final run has finished yet.")
     seeds = final_losses(result)
@@ -52,7 +52,7 @@ def ranking(result: ComparisonResult) -> go.Figure:
         )
     _say_missing(figure, [(row, "no final run finished") for row, c in enumerate(result.candidates) if c.loss is None])
     figure.update_xaxes(range=around_one(loss for losses in seeds.values() for loss in losses.values()))
-    if result.task.sign > 0:  # a close-up leaves out what is far above the best
+    if result.problem.sign > 0:  # a close-up leaves out what is far above the best
         _close_up(figure, {c.label: list(seeds[c.label].values()) for c in result.candidates}, zero=False)
     return figure
 
@@ -64,7 +64,7 @@ def differences(result: ComparisonResult) -> go.Figure:
     on both sides stands where no difference is shown. The pale bar is what these seeds could not have seen: within it
     lie the differences smaller than the smallest detectable one.
     """
-    figure = _rows(result, f"{better(result)} {_brief(result)} than {plain(result.reference)}, seed by seed")
+    figure = _rows(result, f"{better(result)} {plain(brief(result))} than {plain(result.reference)}, seed by seed")
     if all(candidate.against_reference is None for candidate in result.candidates):
         return empty(figure, f"Nothing could be tested against {result.reference}.")
     figure.add_vline(x=0, line={"color": colour("muted"), "width": 1.5}, layer="below")
@@ -115,15 +115,13 @@ def paired_differences(result: ComparisonResult) -> dict[str, list[float]]:
     reference = losses.get(result.reference, {})
     return {
         c.label: [
-            result.task.sign * (reference[seed] - loss) for seed, loss in losses[c.label].items() if seed in reference
+            result.problem.sign * (reference[seed] - loss)
+            for seed, loss in losses[c.label].items()
+            if seed in reference
         ]
         for c in result.candidates
         if c.against_reference is not None
     }
-
-
-def _brief(result: ComparisonResult) -> str:
-    return "loss" if result.task.kind == "task" else plain(result.task.metric)
 
 
 def _rows(result: ComparisonResult, x_title: str) -> go.Figure:
