@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from trimtab.compare.options import Options
     from trimtab.lab.adapters.huggingface import TrainerTask
     from trimtab.lab.adapters.lightning import LightningTask
+    from trimtab.lab.blackbox.problem import BlackBox
     from trimtab.lab.commands.problem import CommandProblem
     from trimtab.lab.problem import Problem
     from trimtab.lab.session import Session
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "BlackBox",
     "CommandProblem",
     "Comparison",
     "Evaluation",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BlackBox": "trimtab.lab.blackbox.problem",
     "CommandProblem": "trimtab.lab.commands.problem",
     "create": "trimtab.catalog.create",
     "Comparison": "trimtab.compare.comparison",

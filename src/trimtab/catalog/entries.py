@@ -19,8 +19,10 @@ class Entry:
     """A method or baseline, with what there is to know about it.
 
     Args:
-        id: the name that candidates are written with.
+        key: its name in the catalogue, which no other entry has: of its table, and of its page.
+        id: the name that candidates are written with; unique among what fills one slot.
         family: the family that it belongs to.
+        slot: which open part of a problem it fills; ``None`` if it is compared by its claim alone.
         title: its full name.
         kind: ``method`` (ours, after a paper), ``wrapper`` (a method around an optimizer), ``controller`` (a method
             beside one, which sets its pace) or ``baseline`` (the host's own).
@@ -31,6 +33,7 @@ class Entry:
         when_not: where it is not.
         object: where the class is, as ``module:name``.
         extra: the part of ``trimtab[...]`` that brings the package which it is from, if it is not required.
+        needs: the module that tells whether that package is installed, where importing the class does not.
         session: where the optimizer is that stands for a controller in a session, as ``module:name``.
         inner: id of the optimizer that examples of a wrapper or a controller go around.
         paper: title of its paper.
@@ -38,7 +41,8 @@ class Entry:
         year: of the paper.
         arxiv: identifier of the paper.
         situation: where its claim's verdicts say something; methods that one reader chooses between share it.
-        tunables: where the ranges of its settings are, as ``module:name``; the class's own ``tunables`` if absent.
+        tunables: where the ranges of its settings are, as ``module:name``; the class's own ``tunables`` if absent, and
+            none if it has none.
         settings: values that it is built with unless told otherwise.
         step: what stands in a loop of one's own instead of ``loss.backward()`` or ``optimizer.step()``, where these
             will not do.
@@ -46,8 +50,10 @@ class Entry:
         keywords: what else a search should find it by.
     """
 
+    key: str
     id: str
     family: str
+    slot: str | None
     title: str
     kind: Literal["method", "wrapper", "controller", "baseline"]
     summary: str
@@ -61,6 +67,7 @@ class Entry:
     year: int
     arxiv: str | None = None
     extra: str | None = None
+    needs: str | None = None
     session: str | None = None
     inner: str = "adamw"
     situation: str | None = None
@@ -77,6 +84,8 @@ class Entry:
             InputError: it belongs to a package that is not installed; the message says what installs it.
         """
         try:
+            if self.needs is not None:
+                importlib.import_module(self.needs)
             return cast(type[Any], _import(self.session or self.object))
         except ModuleNotFoundError as error:
             if self.extra is None:
@@ -90,7 +99,17 @@ class Entry:
 
     def load_tunables(self) -> Tunables:
         """Imports the ranges of its settings."""
-        return cast(Tunables, self.load().tunables if self.tunables is None else _import(self.tunables))
+        found = getattr(self.load(), "tunables", {}) if self.tunables is None else _import(self.tunables)
+        return cast(Tunables, found)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called."""
+        return (self.id, self.key, *self.aliases)
+
+    def definition(self) -> dict[str, Any]:
+        """Returns plain values that may not change when a study goes on: none, for its name says all."""
+        return {}
 
     @property
     def citation(self) -> str:
@@ -106,23 +125,28 @@ def _import(path: str) -> object:
 
 @functools.cache
 def entries() -> dict[str, Entry]:
-    """Returns all entries by id: methods, wrappers, controllers, baselines, each alphabetically."""
+    """Returns all entries by key: methods, wrappers, controllers, baselines, each alphabetically."""
     found = []
     for file in resources.files("trimtab.catalog").iterdir():
         if file.name.endswith(".toml"):
             family = file.name.removesuffix(".toml")
             table = tomllib.loads(file.read_text(encoding="utf-8"))
-            found += [_entry(name, family, values) for name, values in table.items()]
-    found.sort(key=lambda entry: (KINDS.index(entry.kind), entry.id))
-    return {entry.id: entry for entry in found}
+            found += [_entry(key, family, values) for key, values in table.items()]
+    found.sort(key=lambda entry: (KINDS.index(entry.kind), entry.key))
+    return {entry.key: entry for entry in found}
 
 
-def _entry(name: str, family: str, values: dict[str, Any]) -> Entry:
+def of_slot(slot: str) -> dict[str, Entry]:
+    """Returns the entries that fill a slot, by the names that candidates are written with."""
+    return {entry.id: entry for entry in entries().values() if entry.slot == slot}
+
+
+def _entry(key: str, family: str, values: dict[str, Any]) -> Entry:
     unknown = values.keys() - {f.name for f in fields(Entry)}
     if unknown:
-        raise ValueError(f"{family}.toml, [{name}]: unknown keys {', '.join(sorted(unknown))}")
-    known: dict[str, Any] = {"id": name, "family": family, **values}
-    frozen: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in known.items()}
+        raise ValueError(f"{family}.toml, [{key}]: unknown keys {', '.join(sorted(unknown))}")
+    known: dict[str, Any] = {"key": key, "id": key, "family": family, "slot": None, **values}
+    frozen: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
     return Entry(**frozen)
 
 
@@ -131,19 +155,39 @@ def families() -> list[str]:
     return sorted({entry.family for entry in entries().values()})
 
 
-def find(name: str) -> Entry:
-    """Returns the entry with an id or alias, whatever its case.
+def find(name: str, slot: str | None = None) -> Entry:
+    """Returns the entry with a key, an id or an alias, whatever its case.
+
+    Args:
+        name: of it.
+        slot: which it has to fill; any by default.
 
     Raises:
-        InputError: there is none; the message offers the nearest names.
+        InputError: there is none, or several; the message offers the nearest names, or says what fits the slot.
     """
     wanted = name.strip().lower()
-    for entry in entries().values():
-        if wanted in (entry.id, *entry.aliases):
-            return entry
-    names = [alias for entry in entries().values() for alias in (entry.id, *entry.aliases) if alias.isidentifier()]
+    fitting = [entry for entry in entries().values() if slot in (None, entry.slot)]
+    keyed = [entry for entry in fitting if wanted == (entry.key if slot is None else entry.id)]
+    for found in (keyed, [entry for entry in fitting if wanted in entry.names]):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            meant = " or ".join(f"{entry.key} ({entry.title})" for entry in found)
+            raise InputError(f"{name!r} means several: {meant}")
+    others = [entry for entry in entries().values() if slot is not None and wanted in entry.names]
+    if others:
+        raise InputError(f"{name} {_misfit(others[0])}; here fits {', '.join(entry.id for entry in fitting)}")
+    known = [alias for entry in fitting for alias in (entry.id, *entry.aliases) if alias.isidentifier()]
     everything = "`trimtab list` shows all, `trimtab search WORDS` finds them by what they do"
-    raise InputError(f"unknown method {name!r}; {nearest(wanted, names, everything)}")
+    raise InputError(f"unknown method {name!r}; {nearest(wanted, known, everything)}")
+
+
+def _misfit(entry: Entry) -> str:
+    """Why an entry does not fit where it was named."""
+    if entry.slot is None:
+        return f"fills no slot, and is compared by its claim: trimtab verify {entry.key}"
+    article = "an" if entry.slot[0] in "aeiou" else "a"
+    return f"is {article} {entry.slot}"
 
 
 def search(query: str) -> list[Entry]:

@@ -88,7 +88,7 @@ def _expression(text: str, node: ast.expr, inner: Expression | None = None) -> E
             inner = _expression(text, arguments[0])
     fixed = []
     with faults:
-        entry = _placed(text, node, lambda: find(name.id))
+        entry = _placed(text, node, lambda: find(name.id, "optimizer"))
     for keyword in keywords:
         with faults:
             fixed.append((keyword.arg or "**", _value(text, keyword)))

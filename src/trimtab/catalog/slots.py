@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
+from trimtab.catalog.entries import Entry
 from trimtab.lab.problem import Filling, Problem
 from trimtab.study.checks import check_texts
 from trimtab.study.errors import InputError
@@ -23,13 +24,17 @@ class Slot:
         what: a candidate is, for messages.
         read: makes candidates of what was given, for a problem, with ranges as they are typed.
         restored: makes candidates again of labels and definitions.
+        example: makes a candidate of an entry, to be shown.
         default: who is compared where nobody is named; empty if somebody has to be.
+        template: name of the problem in the file that people start from; empty if there is none.
     """
 
     what: str
     read: Callable[[Problem | None, Given, Sequence[str]], tuple[Filling, ...]]
     restored: Callable[[Sequence[str], Mapping[str, Any]], tuple[Filling, ...]]
+    example: Callable[[Entry], Filling] | None = None
     default: str = ""
+    template: str = ""
 
 
 def slot_of(problems: Sequence[Problem]) -> Slot:
@@ -68,12 +73,49 @@ def restored(slot: str, labels: Sequence[str], definitions: Mapping[str, Any]) -
     return SLOTS[slot].restored(labels, definitions)
 
 
+def example(entry: Entry) -> Filling:
+    """Returns a candidate of an entry, to be shown.
+
+    Raises:
+        InputError: it is from a package that is not installed.
+    """
+    make = SLOTS[entry.slot].example if entry.slot is not None else None
+    if make is None:
+        raise InputError(f"{entry.key} fills no slot; trimtab verify {entry.key} runs its claim")
+    return make(entry)
+
+
 def in_one_string(given: Given) -> str:
     """Returns names in one string with commas."""
     if isinstance(given, str):
         return given
     check_texts("candidates", given)
     return ",".join(given)
+
+
+def _samplers(_problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:
+    from trimtab.catalog.samplers import read_samplers
+
+    return read_samplers(in_one_string(given), tune)
+
+
+def _sampler(entry: Entry) -> Filling:
+    from trimtab.catalog.samplers import Sampler
+
+    return Sampler(entry)
+
+
+def _optimizer(entry: Entry) -> Filling:
+    from trimtab.catalog.candidates import Candidate
+    from trimtab.catalog.expressions import example
+
+    return Candidate(example(entry))
+
+
+def _samplers_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Filling, ...]:
+    from trimtab.catalog.samplers import samplers_again
+
+    return samplers_again(labels, definitions)
 
 
 def _optimizers(_problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:
@@ -110,6 +152,9 @@ def _commands_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tu
 
 
 SLOTS: Mapping[str, Slot] = {
-    "optimizer": Slot("optimizers", _optimizers, _optimizers_again, default=DEFAULT_OPTIMIZERS),
+    "optimizer": Slot(
+        "optimizers", _optimizers, _optimizers_again, _optimizer, default=DEFAULT_OPTIMIZERS, template="MyTask"
+    ),
+    "sampler": Slot("samplers", _samplers, _samplers_again, _sampler, default="random,tpe,gp", template="MyProblem"),
     "command": Slot("commands", _commands, _commands_again),
 }

@@ -5,9 +5,9 @@ from trimtab.catalog import entries
 
 def complete_tasks(incomplete: str) -> list[str]:
     """Returns the tasks that ship and begin so."""
-    from trimtab.lab.tasks import SHIPPED
+    from trimtab.lab.shipped import PROBLEMS
 
-    return [name for name in SHIPPED if name.startswith(incomplete)]
+    return [name for name in PROBLEMS if name.startswith(incomplete)]
 
 
 def complete_candidates(incomplete: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The commands that browse the catalogue, and the one that starts a task."""
+"""The commands that browse the catalogue, and those that start a problem."""
 
 import json
 import re
@@ -15,9 +15,10 @@ from rich.text import Text
 
 from trimtab.catalog import entries, families, find, search
 from trimtab.catalog.entries import Entry
+from trimtab.catalog.slots import SLOTS, example
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors
-from trimtab.lab.tasks import SUMMARIES
+from trimtab.lab.shipped import PROBLEMS, of_slot
 from trimtab.study.errors import InputError
 from trimtab.study.suggestions import nearest
 
@@ -28,38 +29,59 @@ class Listed(StrEnum):
     """What there is to list."""
 
     METHODS = "methods"
+    PROBLEMS = "problems"
     TASKS = "tasks"
 
 
 @app.command("list")
 def list_entries(
-    what: Annotated[Listed, typer.Argument(help="methods, or tasks that ship.", metavar="WHAT")] = Listed.METHODS,
+    what: Annotated[
+        Listed, typer.Argument(help="methods, problems that ship, or training tasks among them.", metavar="WHAT")
+    ] = Listed.METHODS,
     family: Annotated[str | None, typer.Option(help="Only this family.", autocompletion=families)] = None,
+    slot: Annotated[str | None, typer.Option(help="Only what fills this slot, or leaves it open.")] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """List methods and baselines, or the tasks that ship."""
+    """List methods and baselines by the slot that they fill, or the problems that ship."""
     with input_errors():
-        if what is Listed.TASKS:
+        if slot is not None and slot not in SLOTS:
+            raise InputError(f"unknown slot {slot!r}; {nearest(slot, SLOTS)}")
+        if what is not Listed.METHODS:
             if family is not None:
-                raise InputError(f"--family {family}: tasks have none")
-            _print_tasks(as_json=as_json)
+                raise InputError(f"--family {family}: {what.value} have none")
+            _print_problems("optimizer" if what is Listed.TASKS else slot, as_json=as_json)
             return
         if family is not None and family not in families():
             raise InputError(f"unknown family {family!r}; {nearest(family, families())}")
-        _print_entries([entry for entry in entries().values() if family in (None, entry.family)], as_json=as_json)
-        if family is None and not as_json:
-            Console().print(f"\nTasks that ship (`trimtab list tasks` says what they are): {', '.join(SUMMARIES)}")
+        found = [e for e in entries().values() if family in (None, e.family) and slot in (None, e.slot)]
+        if as_json:
+            _print_entries(found, as_json=True)
+            return
+        for each in dict.fromkeys(entry.slot for entry in found):
+            _print_slot(each, [entry for entry in found if entry.slot == each])
 
 
-def _print_tasks(*, as_json: bool) -> None:
+def _print_slot(slot: str | None, found: Sequence[Entry]) -> None:
+    """Prints what fills a slot, and on what it can be compared."""
+    console = Console(highlight=False)
+    console.print(f"\n{'compared by their claims' if slot is None else SLOTS[slot].what}", style="bold")
+    _print_entries(found, as_json=False)
+    if slot is not None:
+        problems = ", ".join(of_slot(slot))
+        console.print(f"compared on: {problems} (`trimtab list problems` says what they are)")
+
+
+def _print_problems(slot: str | None, *, as_json: bool) -> None:
+    found = PROBLEMS if slot is None else of_slot(slot)
     if as_json:
-        _print_json([{"name": name, "summary": summary} for name, summary in SUMMARIES.items()])
+        _print_json([{"name": name, "slot": each.slot, "summary": each.summary} for name, each in found.items()])
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("task", no_wrap=True)
+    table.add_column("problem", no_wrap=True)
+    table.add_column("candidates", no_wrap=True)
     table.add_column("what it is")
-    for name, summary in SUMMARIES.items():
-        table.add_row(name, summary)
+    for name, each in found.items():
+        table.add_row(name, SLOTS[each.slot].what, each.summary)
     Console().print(table)
 
 
@@ -99,16 +121,16 @@ def _print_json(found: object) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=lambda: list(entries()))],
+    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=lambda: [*entries(), *PROBLEMS])],
     as_json: AsJSON = False,
 ) -> None:
-    """Show everything about one method."""
+    """Show everything about one method, or about one problem."""
     with input_errors():
+        if name.partition("(")[0] in PROBLEMS or ".py" in name:
+            _show_problem(name, as_json=as_json)
+            return
         entry = _shown(name)
-        from trimtab.catalog.candidates import Candidate
-        from trimtab.catalog.expressions import example
-
-        candidate = Candidate(example(entry))
+        candidate = example(entry)
         tuned = {name: tunable.at(0.5) for name, tunable in candidate.tunables.items()}
         ranges = {key: str(tunable) for key, tunable in candidate.tunables.items()}
         code, verdict = candidate.code(tuned), _verdict(entry.id) if entry.id in CLAIMS else None
@@ -128,6 +150,34 @@ def show(
         console.print(table)
         console.print("\nuse", style="bold")
         console.print(Text(code), soft_wrap=True)  # a wrapped line cannot be pasted
+
+
+def _show_problem(reference: str, *, as_json: bool) -> None:
+    from trimtab.catalog.problems import describe
+
+    found = describe(reference)
+    if as_json:
+        _print_json(asdict(found))
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for key, value in (
+        ("problem", found.name),
+        ("what it is", found.summary),
+        ("candidates", SLOTS[found.slot].what),
+        ("what counts", found.metric),
+        ("a run has", found.cost),
+        ("fresh seeds", str(found.seeds)),
+        *found.sizes,
+        ("in brackets", ", ".join(found.takes) or "nothing"),
+        ("what fits", f"{', '.join(found.fits)}; path/to/file.py:Class"),
+    ):
+        table.add_row(key, Text(value))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("\nuse", style="bold")
+    console.print(Text(found.use), soft_wrap=True)
 
 
 def _shown(name: str) -> Entry:
@@ -153,12 +203,25 @@ def _verdict(method: str) -> str:
 def new_task(
     path: Annotated[Path, typer.Argument(help="File to write.", metavar="FILE")] = Path("task.py"),
 ) -> None:
-    """Write a commented task to start from; it runs as it is."""
+    """Write a commented training task to start from; it runs as it is."""
+    _write_template(path, "optimizer")
+
+
+@app.command("new-problem")
+def new_problem(
+    path: Annotated[Path, typer.Argument(help="File to write.", metavar="FILE")] = Path("problem.py"),
+    slot: Annotated[str, typer.Option(help="What is left open: optimizer, sampler, transform.")] = "optimizer",
+) -> None:
+    """Write a commented problem to start from; it runs as it is."""
+    _write_template(path, slot)
+
+
+def _write_template(path: Path, slot: str) -> None:
     with input_errors():
         from trimtab.compare.template import write_template
 
-        name = write_template(path)
+        name = write_template(path, slot)
+        few = ",".join(SLOTS[slot].default.split(",")[1:3])
         Console().print(
-            f"wrote {path}; try it with\n  trimtab compare {path}:{name} --candidates adamw,lion --dry-run",
-            markup=False,
+            f"wrote {path}; try it with\n  trimtab compare {path}:{name} --candidates {few} --dry-run", markup=False
         )

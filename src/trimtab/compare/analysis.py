@@ -20,6 +20,7 @@ from trimtab.study.facts import SECONDS, TRIAL_TIME, Facts
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Phase, Point
 from trimtab.study.running import Outcomes
+from trimtab.study.tunable import Settings
 
 
 def analyse(
@@ -98,15 +99,16 @@ def _candidate_result(
 ) -> CandidateResult:
     runs = _final_outcomes(plan, candidate, outcomes)
     best = plan.best(candidate, outcomes)
-    tuned = {} if best is None else best.settings
+    chosen = plan.chosen(candidate, outcomes)
+    tuned = {} if chosen is None else chosen
     tuning = [(point, outcomes[point.key]) for point in plan.tuning_points(candidate) if point.key in outcomes]
     everything = [outcome for _, outcome in tuning] + runs
     costs = target.costs(runs)
     pair = between(judged.pairs, candidate.label, judged.reference)
     facts, ranges = judged.facts, judged.ranges
-    note = _note(plan, candidate, best, tuning, runs)
+    note = _note(plan, candidate, chosen, tuning, runs)
     rank = judged.standing.ranks.get(candidate.label)
-    if best is not None and not note:
+    if chosen is not None and not note:
         odd = judged.standing.scatter_in_words(candidate.label) if rank is not None else ""
         found = (odd, late_rise(runs, facts.sign), warning(candidate, best, tuning, runs, facts.rate or ""))
         note = "; ".join(filter(None, found))
@@ -133,7 +135,7 @@ def _candidate_result(
         measures=_means(facts, runs, ranges),
         prices=_prices(facts, everything),
         trouble=dict(Counter(outcome.status for outcome in everything if outcome.status != "complete")),
-        code="" if best is None else candidate.code(tuned, _steps(plan, facts)),
+        code="" if chosen is None else candidate.code(tuned, _steps(plan, facts)),
         erratic=rank is not None and judged.standing.erratic(candidate.label),
     )
 
@@ -172,12 +174,12 @@ def _measured(run: Outcome, name: str) -> float | None:
 
 
 def _note(
-    plan: Plan, candidate: Filling, best: Point | None, tuning: list[tuple[Point, Outcome]], runs: list[Outcome]
+    plan: Plan, candidate: Filling, chosen: Settings | None, tuning: list[tuple[Point, Outcome]], runs: list[Outcome]
 ) -> str:
     """Why a candidate is not ranked; empty if it is."""
     if len(tuning) < len(plan.tuning_points(candidate)):
         return f"not ranked: {len(tuning)} of {len(plan.tuning_points(candidate))} tuning trials are finished"
-    if best is None:
+    if chosen is None:
         return "not ranked: no tuning trial finished; the table of trials says why"
     broken = [run for run in runs if run.status != "complete"]
     if broken:

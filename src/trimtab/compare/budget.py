@@ -57,7 +57,7 @@ class Budget:
 
     Args:
         seconds: in all.
-        trials: number of trials that was asked for; ``None`` if it is to be chosen.
+        trials: number of trials that was asked for, 0 where nothing is tuned; ``None`` if it is to be chosen.
         seeds: number of seeds that was asked for; ``None`` if it is to be chosen.
         usual_seeds: number that is chosen before there are more trials than the fewest.
         since: when it began, by the clock of ``time.monotonic``.
@@ -75,8 +75,10 @@ class Budget:
     def __post_init__(self) -> None:
         if self.trials is not None and self.seeds is not None:
             raise InputError(
-                f"budget={written(self.seconds)} has nothing to choose beside --trials {self.trials} and "
-                f"--seeds {self.seeds}: leave out one of them, or --budget"
+                f"budget={written(self.seconds)} has nothing to choose beside "
+                + (f"--trials {self.trials} and --seeds {self.seeds}: leave out one of them" if self.trials else "")
+                + ("" if self.trials else f"--seeds {self.seeds}: leave it out")
+                + ", or --budget"
             )
 
     @property

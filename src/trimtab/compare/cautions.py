@@ -123,18 +123,19 @@ def few_seeds(seeds: int, candidates: int) -> list[str]:
     ]
 
 
-def warning(candidate: Filling, best: Point, tuning: Tried, runs: Sequence[Outcome], rate: str) -> str:
+def warning(candidate: Filling, best: Point | None, tuning: Tried, runs: Sequence[Outcome], rate: str) -> str:
     """Says what is odd about a candidate by itself; empty if nothing is.
 
     Args:
         candidate: the candidate.
-        best: the tuning trial that was chosen.
+        best: the tuning trial that was chosen, if there was any.
         tuning: all of them.
         runs: the final runs.
         rate: name of the setting that is shown as the learning rate.
     """
     warnings = []
-    if rate in candidate.tunables and len(tuning) > 2 and _at_edge(best.settings[rate], tuning, rate):
+    drawn = best is not None and rate in candidate.tunables and len(tuning) > 2
+    if best is not None and drawn and _at_edge(best.settings[rate], tuning, rate):
         warnings.append(f"the best {rate} is the most extreme that was tried: a wider range may do better")
     if len(runs) > 1 and len({run.loss for run in runs}) == 1:
         warnings.append(f"all {len(runs)} seeds ended at exactly the same value: does it depend on the seed?")

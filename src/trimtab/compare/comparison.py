@@ -86,6 +86,8 @@ class Comparison:
             tune, wanted = (more.get(name, getattr(options, name, default)) for name, default in _OF_CANDIDATES)
             found = candidates_for([each.problem for each in posed], candidates, tune)
             self.reference = chosen_reference([each.label for each in found], wanted)
+        with faults:
+            _refuse_tuning([each.problem for each in posed], chosen)
         faults.raise_any()
         self.options = chosen
         names = [each.name for each in posed]
@@ -93,7 +95,8 @@ class Comparison:
         self.budget = None
         if chosen.budget is not None:
             seconds, usual = parse_duration(chosen.budget), posed[0].problem.seeds
-            self.budget = Budget(seconds, chosen.trials, chosen.seeds, usual, start)
+            trials = chosen.trials if posed[0].problem.tuned else 0
+            self.budget = Budget(seconds, trials, chosen.seeds, usual, start)
         self.parts = {
             each.name: Part(
                 each.problem,
@@ -217,7 +220,7 @@ class Comparison:
             first_point(part, candidate, "check")
             for part in self.parts.values()
             for candidate in part.plan.candidates
-            if isinstance(part.problem, SteppedProblem) and part.plan.tuning_points(candidate)[0].key not in outcomes
+            if isinstance(part.problem, SteppedProblem) and part.plan.first_points(candidate)[0].key not in outcomes
         ]
         run_checks(executor, points)
 
@@ -280,13 +283,24 @@ class Comparison:
         lines = []
         for part in self.parts.values():
             for candidate in part.plan.candidates:
-                point = part.plan.tuning_points(candidate)[0]
+                point = part.plan.first_points(candidate)[0]
                 line = part.problem.preview(candidate.build(point.settings), point, self.place)
                 lines += [] if line is None else [line]
         return lines
 
 
 _OF_CANDIDATES: tuple[tuple[str, Any], ...] = (("tune", ()), ("reference", None))
+
+
+def _refuse_tuning(problems: Sequence[Problem], options: Options) -> None:
+    """Refuses what is for tuning where nothing is tuned."""
+    for problem in problems:
+        for name in ("trials", "pruner"):
+            if not problem.tuned and getattr(options, name) is not None:
+                raise InputError(
+                    f"{name}={getattr(options, name)!r}: nothing is tuned on {problem.name}; settings in brackets make "
+                    "another candidate, and --seeds says how often each runs"
+                )
 
 
 def _options(options: Options | None, more: Mapping[str, Any]) -> Options:

@@ -28,7 +28,7 @@ def fitting(budget: Budget, prices: Sequence[Price], workers: int, reference: st
     def seconds(trials: int, seeds: int) -> float:
         return predicted_seconds(prices, trials, seeds, workers)
 
-    trials = budget.trials or max(FEWEST_TRIALS, *(price.done for price in prices))
+    trials = budget.trials if budget.trials is not None else max(FEWEST_TRIALS, *(price.done for price in prices))
     seeds = budget.seeds or FEWEST_SEEDS
     fewest = Numbers(trials, seeds, seconds(trials, seeds))
     if fewest.seconds > left:

@@ -10,6 +10,7 @@ from trimtab.compare.budget import Budget, Numbers, starting_numbers, written
 from trimtab.compare.changes import definition_changes, remedies
 from trimtab.compare.options import Options
 from trimtab.compare.plan import Plan
+from trimtab.compare.within import within
 from trimtab.lab.devices import as_the_only_one, described
 from trimtab.lab.problem import Filling, Problem
 from trimtab.study.database import Location, shown
@@ -45,13 +46,14 @@ class Part:
         budget: Budget | None,
         location: Location,
     ) -> None:
-        counts = starting_numbers(budget, options.trials, problem.seeds if options.seeds is None else options.seeds)
+        trials = options.trials if problem.tuned else 0
+        counts = starting_numbers(budget, trials, problem.seeds if options.seeds is None else options.seeds)
         self.problem, self.reference, self.budget, self.location = problem, reference, budget, location
         self.chosen = budget is None
         self.plan = Plan(
             task=problem.name.replace("/", "-"),
             task_fingerprint=fingerprint,
-            candidates=candidates,
+            candidates=tuple(within(problem, candidate) for candidate in candidates),
             trials=counts.trials,
             seeds=counts.seeds,
             budget=problem.budget(options.steps),

@@ -13,7 +13,7 @@ from trimtab.study.checks import MANY, check_name, check_text, check_whole
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.point import Point
 from trimtab.study.running import Outcomes
-from trimtab.study.tunable import quasi_random_settings
+from trimtab.study.tunable import Value, quasi_random_settings
 
 TUNING_SEED = 0
 FIRST_FINAL_SEED = 1000
@@ -38,7 +38,7 @@ class Plan:
         task: name of the task.
         task_fingerprint: changes when the task does; empty where each candidate's definition says that.
         candidates: what is compared.
-        trials: points tried for each candidate.
+        trials: points tried for each candidate; 0 where nothing is tuned.
         seeds: fresh seeds.
         budget: sample-gradients of a run; ``None`` where a run is as long as it is.
         pruning: name of the pruner for tuning trials, or ``None``.
@@ -61,9 +61,10 @@ class Plan:
         check_name("task", self.task)
         check_text("task_fingerprint", self.task_fingerprint)
         faults = Faults()
-        for name in ("trials", "seeds"):
-            with faults:
-                check_whole(name, getattr(self, name), most=MANY)
+        with faults:
+            check_whole("trials", self.trials, least=0, most=MANY)
+        with faults:
+            check_whole("seeds", self.seeds, most=MANY)
         faults.raise_any()
         if self.budget is not None:
             check_whole("budget", self.budget)
@@ -101,7 +102,9 @@ class Plan:
         return tuning + [point for candidate in self.candidates for point in self.final_points(candidate, outcomes)]
 
     def tuning_points(self, candidate: Filling) -> list[Point]:
-        """Returns a candidate's tuning trials."""
+        """Returns a candidate's tuning trials; none where nothing is tuned."""
+        if not self.trials:
+            return []
         tunables = candidate.tunables
         settings = quasi_random_settings(tunables, self.trials, TUNING_SEED)
         label = candidate.label
@@ -117,13 +120,25 @@ class Plan:
 
     def final_points(self, candidate: Filling, outcomes: Outcomes) -> list[Point]:
         """Returns a candidate's final runs; none before it is tuned."""
-        best = self.best(candidate, outcomes)
-        if best is None:
+        settings = self.chosen(candidate, outcomes)
+        if settings is None:
             return []
+        tunables = candidate.tunables if self.trials else {}
         return [
-            Point(self.task, "final", candidate.label, i, best.settings, FIRST_FINAL_SEED + i, best.tunables)
+            Point(self.task, "final", candidate.label, i, settings, FIRST_FINAL_SEED + i, tunables)
             for i in range(self.seeds)
         ]
+
+    def chosen(self, candidate: Filling, outcomes: Outcomes) -> dict[str, Value] | None:
+        """Returns the settings of a candidate's final runs, or ``None`` before it is tuned, and if it cannot be."""
+        if not self.trials:
+            return {}
+        best = self.best(candidate, outcomes)
+        return None if best is None else best.settings
+
+    def first_points(self, candidate: Filling) -> list[Point]:
+        """Returns what a candidate begins with: its tuning trials, or its final runs where nothing is tuned."""
+        return self.tuning_points(candidate) if self.trials else self.final_points(candidate, {})
 
     @property
     def total_trials(self) -> int:

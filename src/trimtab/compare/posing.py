@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
+from trimtab.lab.loading import absolute_reference, fingerprint, load_problem
 from trimtab.lab.problem import Problem
 from trimtab.study.errors import Faults, InputError
 
@@ -59,6 +59,6 @@ def _posed(given: str | Problem) -> Posed:
             )
         given.check(given.name)
         return Posed(given, "", "", given)
-    problem = load_task(given)
+    problem = load_problem(given)
     problem.check(given)
-    return Posed(problem, given, task_fingerprint(given), absolute_reference(given))
+    return Posed(problem, given, fingerprint(given), absolute_reference(given))

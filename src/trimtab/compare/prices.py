@@ -32,7 +32,7 @@ def predicted_seconds(prices: Sequence[Price], trials: int, seeds: int, workers:
     tuning: list[tuple[int, Job]] = []
     final: list[Job] = []
     for place, price in enumerate(prices):
-        count = trials if price.tuned else 1
+        count = trials if price.tuned else min(trials, 1)
         for index in range(price.done, count):
             warming = price.first if index < workers else 0.0
             tuning.append((index, Job((place, "tune"), None, price.trial + warming)))

@@ -20,7 +20,7 @@ from trimtab.study.store import Store
 
 def first_point(part: Part, candidate: Filling, phase: Phase) -> Point:
     """Returns a point that tries the first settings of a candidate's tuning for something else."""
-    settings = part.plan.tuning_points(candidate)[0].settings
+    settings = part.plan.first_points(candidate)[0].settings
     return Point(part.plan.task, phase, candidate.label, 0, settings, TUNING_SEED)
 
 
@@ -54,12 +54,12 @@ def piloted_prices(
         InputError: none of them ended well, or they take so long that the budget cannot do.
     """
     plan = part.plan
-    rounds = min(2, math.ceil(places / len(plan.candidates)), plan.trials)  # so that all workers are busy
+    rounds = min(2, math.ceil(places / len(plan.candidates)), plan.trials or plan.seeds)  # so that all workers are busy
     pilots = [
         point
         for index in range(rounds)
         for candidate in plan.candidates
-        for point in plan.tuning_points(candidate)[index : index + 1]
+        for point in plan.first_points(candidate)[index : index + 1]
     ]
     deadline = Deadline(executor, budget, _smallest(part, store.outcomes(), executor, places))
     run_study(lambda _: pilots, store, deadline, observer=observer)
@@ -73,9 +73,10 @@ def piloted_prices(
 def _smallest(part: Part, known: Container[str], executor: Executor, places: int) -> Smallest:
     to_come, labels = {}, {}
     for candidate in part.plan.candidates:
-        tuning = part.plan.tuning_points(candidate)
-        to_come[candidate.label] = part.plan.seeds + sum(point.key not in known for point in tuning)
-        labels.update({point.key: candidate.label for point in tuning})
+        first = part.plan.first_points(candidate)
+        more = part.plan.seeds if part.plan.trials else 0
+        to_come[candidate.label] = more + sum(point.key not in known for point in first)
+        labels.update({point.key: candidate.label for point in first})
     numbers = Numbers(part.plan.trials, part.plan.seeds, 0.0)
     return Smallest(numbers, to_come, labels, places, isinstance(executor, LocalExecutor))
 
@@ -84,15 +85,19 @@ def known_prices(part: Part, outcomes: Outcomes) -> list[Price]:
     """What the tuning trials took that have an outcome; a run that failed early says less than one that did not."""
     prices = []
     for candidate in part.plan.candidates:
-        points = part.plan.tuning_points(candidate)
+        points = part.plan.first_points(candidate)
         found = [outcomes[point.key] for point in points if point.key in outcomes]
         whole = [outcome.seconds for outcome in found if outcome.status == "complete"]
         seconds = statistics.mean(whole or [outcome.seconds for outcome in found])
-        prices.append(Price(candidate.label, bool(candidate.tunables), seconds, seconds, done=len(found)))
+        prices.append(
+            Price(
+                candidate.label, bool(candidate.tunables), seconds, seconds, done=len(found) if part.plan.trials else 0
+            )
+        )
     return prices
 
 
 def each_has_run(parts: Sequence[Part], outcomes: Outcomes) -> bool:
     """Tells whether each candidate has run once everywhere, so that prices are known."""
     plans = [part.plan for part in parts]
-    return all(plan.tuning_points(each)[0].key in outcomes for plan in plans for each in plan.candidates)
+    return all(plan.first_points(each)[0].key in outcomes for plan in plans for each in plan.candidates)

@@ -40,8 +40,9 @@ def _sum(budget: Budget, prices: Sequence[Price], fewest: Numbers, workers: int)
     kept = all(price.done for price in prices)
     spent = 0.0 if kept else budget.spent
     needed = (spent + fewest.seconds) / SHARE
-    tuning = sum(max(0, (fewest.trials if price.tuned else 1) - price.done) for price in prices)
-    runs = f"{tuning} tuning trials ({fewest.trials} each) and {fewest.seeds * len(prices)} final runs"
+    tuning = sum(max(0, (fewest.trials if price.tuned else min(fewest.trials, 1)) - price.done) for price in prices)
+    first = f"{tuning} tuning trials ({fewest.trials} each) and " if fewest.trials else ""
+    runs = f"{first}{fewest.seeds * len(prices)} final runs"
     alone = ", ".join(f"{label} {shown(_alone(prices, label, fewest, workers))}" for label in _labels(prices))
     more = " more" if kept else ""
     rows = [

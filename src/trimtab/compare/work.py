@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from trimtab.lab.problem import Filling, Problem, SteppedProblem, Workplace
+from trimtab.lab.problem import Filling, Problem, SteppedProblem, Workplace, own_settings
 from trimtab.lab.run import Run
 from trimtab.lab.work import NEEDED, begin_training
 from trimtab.study.errors import InputError, UnfitWorkerError
@@ -48,7 +48,8 @@ class Work:
         if isinstance(problem, SteppedProblem) and point.phase in ("check", "measure"):
 
             def start() -> Run:
-                return problem.start(build, seed=point.seed, budget=budget, place=self.place)
+                settings = own_settings(problem, point.settings)
+                return problem.start(build, seed=point.seed, budget=budget, place=self.place, settings=settings)
 
             if point.phase == "check":
                 return _checked(start)
@@ -72,9 +73,9 @@ def _checked(start: Callable[[], Run]) -> Outcome:
 
 @functools.cache
 def _loaded(reference: str) -> Problem:
-    from trimtab.lab.loading import load_task
+    from trimtab.lab.loading import load_problem
 
     try:
-        return load_task(reference)
+        return load_problem(reference)
     except InputError as error:  # the program that plans the comparison could
         raise UnfitWorkerError(f"on {socket.gethostname()}, where a trial was to run: {error}") from error

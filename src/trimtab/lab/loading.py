@@ -1,4 +1,4 @@
-"""From what is typed on the command line to a task: a name that ships, or ``path/to/task.py:name``."""
+"""From what is typed on the command line to a problem: a name that ships, or ``path/to/file.py:name``."""
 
 import contextlib
 import hashlib
@@ -10,29 +10,47 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from trimtab.lab.problem import Problem
 from trimtab.lab.references import Reference, parse_reference
-from trimtab.lab.task import Task
-from trimtab.lab.tasks import SHIPPED
+from trimtab.lab.shipped import PROBLEMS
 from trimtab.study.errors import InputError
 from trimtab.study.suggestions import nearest
 
+if TYPE_CHECKING:
+    from trimtab.lab.task import Task
 
-def load_task(reference: str) -> Task:
-    """Makes the task that a reference names.
 
-    Args:
-        reference: the name of a task that ships, or ``path/to/task.py:name``, where ``name`` is a :class:`Task`, a
-            subclass of it, or a function that returns one. Without a name, the only one in the file. In brackets may
-            stand what a class or a function takes: ``task.py:Mine(width=64)``.
+def load_task(reference: str) -> "Task":
+    """Makes the training task that a reference names; see :func:`load_problem`.
 
     Raises:
-        InputError: there is no such task, its file does not import, or it cannot be made.
+        InputError: there is none, or it is another kind of problem.
+    """
+    from trimtab.lab.task import Task
+
+    found = load_problem(reference)
+    if not isinstance(found, Task):
+        raise InputError(f"{reference} is no training task: it leaves its {found.slot} open")
+    return found
+
+
+def load_problem(reference: str) -> Problem:
+    """Makes the problem that a reference names.
+
+    Args:
+        reference: the name of a problem that ships, or ``path/to/file.py:name``, where ``name`` is a
+            :class:`~trimtab.lab.problem.Problem`, such as a task, a subclass of it, or a function that returns one.
+            Without a name, the only one in the file. In brackets may stand what a class or a function takes:
+            ``task.py:Mine(width=64)``.
+
+    Raises:
+        InputError: there is no such problem, its file does not import, or it cannot be made.
     """
     found = parse_reference(reference)
-    if found.place in SHIPPED:
-        module, _, name = SHIPPED[found.place].partition(":")
+    if found.place in PROBLEMS:
+        module, _, name = PROBLEMS[found.place].object.partition(":")
         return _make(getattr(importlib.import_module(module), name), found, found.place)
     path, name, module_object = _located(found.place)
     return _make(
@@ -40,20 +58,20 @@ def load_task(reference: str) -> Task:
     )
 
 
-def task_fingerprint(reference: str) -> str:
-    """Returns what changes when the task's definition does: a hash of its file, or the name of one that ships."""
+def fingerprint(reference: str) -> str:
+    """Returns what changes when the problem's definition does: a hash of its file, or the name of one that ships."""
     found = parse_reference(reference)
-    if found.place in SHIPPED:
+    if found.place in PROBLEMS:
         return _with_files(found).text
     path, _ = _split(found.place)
-    return f"{_hash(path)}{_with_files(found).brackets}"
+    return f"{file_hash(path)}{_with_files(found).brackets}"
 
 
 def absolute_reference(reference: str) -> str:
     """Returns a reference that means the same in a process with another current directory."""
     found = parse_reference(reference)
     place = found.place
-    if place not in SHIPPED:
+    if place not in PROBLEMS:
         path, name, _ = _located(place)
         place = f"{path}:{name}"
     return _each_text(
@@ -63,7 +81,7 @@ def absolute_reference(reference: str) -> str:
 
 def _with_files(reference: Reference) -> Reference:
     """The reference with a hash of the file in the place of each file that its brackets name."""
-    return _each_text(reference, lambda text: f"{text}@{task_fingerprint(text)}" if _names_file(text) else text)
+    return _each_text(reference, lambda text: f"{text}@{fingerprint(text)}" if _names_file(text) else text)
 
 
 def _each_text(reference: Reference, change: Callable[[str], str]) -> Reference:
@@ -82,23 +100,25 @@ def _names_file(text: str) -> bool:
     return file.endswith(".py") and Path(file).is_file()
 
 
-def _hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """Returns what changes when a file does."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _located(reference: str) -> tuple[Path, str, ModuleType]:
-    """Returns the file, the name of the task in it, and the file as a module."""
+    """Returns the file, the name of the problem in it, and the file as a module."""
     path, name = _split(reference)
-    module = _import_file(path)
-    tasks = [key for key, value in vars(module).items() if _is_task(value, module)]
-    if not name and len(tasks) == 1:
-        return path, tasks[0], module
-    there = f"it has {', '.join(tasks)}" if tasks else "there is no Task in it, nor a function that says it returns one"
+    module = import_file(path)
+    problems = [key for key, value in vars(module).items() if _is_problem(value, module)]
+    if not name and len(problems) == 1:
+        return path, problems[0], module
+    none = "there is no Task or other problem in it, nor a function that says it returns one"
+    there = f"it has {', '.join(problems)}" if problems else none
     if not name:
-        write = f"write {path.name}:{tasks[0]}, or another of them" if tasks else "write its name after a colon"
-        raise InputError(f"which task of {path}? {there}: {write}")
+        write = f"write {path.name}:{problems[0]}, or another of them" if problems else "write its name after a colon"
+        raise InputError(f"which problem of {path}? {there}: {write}")
     if not hasattr(module, name):
-        raise InputError(f"{path} has no {name!r}; {nearest(name, tasks) if len(tasks) > 1 else there}")
+        raise InputError(f"{path} has no {name!r}; {nearest(name, problems) if len(problems) > 1 else there}")
     return path, name, module
 
 
@@ -113,34 +133,39 @@ def _split(reference: str) -> tuple[Path, str]:
     except OSError as error:  # a name that is too long, a directory that may not be entered
         raise InputError(f"{file} cannot be looked at: {error.strerror}") from error
     if not there:
-        raise InputError(f"there is no file {file}, which the task {reference!r} is in")
+        raise InputError(f"there is no file {file}, which the problem {reference!r} is in")
     return path, name
 
 
 def _unknown(reference: str) -> str:
-    """What to say where neither a task that ships nor a file is meant."""
+    """What to say where neither a problem that ships nor a file is meant."""
     file, _, name = reference.partition(":")
     with contextlib.suppress(OSError, ValueError):
         if file and Path(f"{file}.py").is_file():
-            return f"unknown task {reference!r}; did you mean {file}.py{':' * bool(name)}{name}?"
+            return f"unknown problem {reference!r}; did you mean {file}.py{':' * bool(name)}{name}?"
         if Path(file).is_file():
-            return f"{file} is no Python file: a task is in one whose name ends in .py"
-    near = nearest(reference, SHIPPED)
-    ships = f" Those that ship are {', '.join(SHIPPED)}." if near.startswith("did you mean") else "."
+            return f"{file} is no Python file: a problem is in one whose name ends in .py"
+    near = nearest(reference, PROBLEMS)
+    ships = f" Those that ship are {', '.join(PROBLEMS)}." if near.startswith("did you mean") else "."
     return (
-        f"unknown task {reference!r}; {near}{ships} Your own is path/to/task.py, or path/to/task.py:name where "
-        "there are several in it (`trimtab new-task` writes one to start from)"
+        f"unknown problem {reference!r}; {near}{ships} Your own is path/to/file.py, or path/to/file.py:name where "
+        "there are several in it (`trimtab new-problem` writes one to start from)"
     )
 
 
-def _import_file(path: Path) -> ModuleType:
-    # a name of its own: two task files may have the same one, neither may hide an installed module, and a file that was
+def import_file(path: Path) -> ModuleType:
+    """Imports a file as a module of its own.
+
+    Raises:
+        InputError: it cannot be read or does not import.
+    """
+    # a name of its own: two files may have the same one, neither may hide an installed module, and a file that was
     # edited since it was imported is another module
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    name = f"trimtab_task_{hashlib.sha256(str(path).encode() + content).hexdigest()[:12]}"
+    name = f"trimtab_problem_{hashlib.sha256(str(path).encode() + content).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -174,42 +199,44 @@ def _line_in(path: Path, error: Exception) -> str:
     return "" if line is None else f", line {line},"
 
 
-def _is_task(value: object, module: ModuleType) -> bool:
-    """Whether something in a file is a task, can be made into one, or is a function that says that it returns one."""
+def _is_problem(value: object, module: ModuleType) -> bool:
+    """Whether something in a file is a problem, can be made into one, or is a function that says it returns one."""
     if isinstance(value, type):
-        ours = issubclass(value, Task) and value.__module__ == module.__name__
+        ours = issubclass(value, Problem) and value.__module__ == module.__name__
         return ours and not getattr(value, "__abstractmethods__", ())
     if inspect.isfunction(value) and value.__module__ == module.__name__:
         returned = value.__annotations__.get("return")
         if isinstance(returned, str):
             returned = vars(module).get(returned)
-        return isinstance(returned, type) and issubclass(returned, Task)
-    return isinstance(value, Task)
+        return isinstance(returned, type) and issubclass(returned, Problem)
+    return isinstance(value, Problem)
 
 
-def _make(found: object, asked: Reference, reference: str) -> Task:
-    if isinstance(found, Task):
+def _make(found: object, asked: Reference, reference: str) -> Problem:
+    if isinstance(found, Problem):
         if asked.brackets:
             raise InputError(f"{reference} is made already, and takes no settings: {asked.brackets}")
         return found
     if not callable(found):
-        raise InputError(f"{reference} is a {type(found).__name__}, expected a Task, a subclass of it or a function")
+        raise InputError(
+            f"{reference} is a {type(found).__name__}, expected a problem, such as a Task, a class of one or a function"
+        )
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     if missing:
         raise InputError(f"{reference} lacks {', '.join(f'{name}()' for name in missing)}")
     settings = dict(asked.settings)
     _check_settings(found, asked, reference)
     try:
-        task = found(*asked.arguments, **settings)
+        problem = found(*asked.arguments, **settings)
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"{reference}: making the task raised {type(error).__name__}: {error}") from error
-    if not isinstance(task, Task):
-        raise InputError(f"{reference} made a {type(task).__name__}, expected a trimtab.Task")
-    if asked.brackets and isinstance(task.name, str) and "(" not in task.name:
-        task.name = f"{task.name}{asked.brackets}"  # its results are not those of other settings
-    return task
+        raise InputError(f"{reference}: making the problem raised {type(error).__name__}: {error}") from error
+    if not isinstance(problem, Problem):
+        raise InputError(f"{reference} made a {type(problem).__name__}, expected a problem, such as a trimtab.Task")
+    if asked.brackets and isinstance(problem.name, str) and "(" not in problem.name:
+        problem.name = f"{problem.name}{asked.brackets}"  # its results are not those of other settings
+    return problem
 
 
 def _check_settings(found: Callable[..., object], asked: Reference, reference: str) -> None:

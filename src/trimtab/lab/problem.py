@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from trimtab.lab.run import Run
@@ -98,6 +99,8 @@ class Problem(ABC):
         metric: what is quoted.
         seeds: fresh seeds for the final comparison.
         timeout: seconds after which a run has failed; ``None`` for never.
+        tunables: of what the problem itself brings, tuned for every candidate alike.
+        tuned: whether candidates are tuned; where they are not, each runs with fresh seeds alone.
         described: whether :meth:`definition` says all that there is to it, so that an object will do, without a file.
         modules: what workers import sooner or later.
     """
@@ -107,6 +110,8 @@ class Problem(ABC):
     slot: ClassVar[str]
     seeds: int = 10
     timeout: float | None = None
+    tunables: Tunables = MappingProxyType({})
+    tuned: ClassVar[bool] = True
     described: ClassVar[bool] = False
     modules: ClassVar[Sequence[str]] = NEEDED
 
@@ -161,16 +166,39 @@ class Problem(ABC):
 
 
 class SteppedProblem(Problem):
-    """A problem whose runs we begin and drive step by step, so that a few steps tell whether and how long one runs."""
+    """A problem whose runs we begin and drive step by step, so that a few steps tell whether and how long one runs.
+
+    Attributes:
+        tested: whether final runs are evaluated on a test split in the end.
+    """
+
+    tested: bool = True
 
     @abstractmethod
-    def start(self, build: Build, *, seed: int, budget: int | None, place: Workplace) -> Run:
-        """Begins a run."""
+    def start(self, build: Build, *, seed: int, budget: int | None, place: Workplace, settings: Settings) -> Run:
+        """Begins a run.
+
+        Args:
+            build: what the slot is filled with.
+            seed: of the run.
+            budget: what it may use.
+            place: where it takes place.
+            settings: values of the problem's own tunables.
+        """
 
     def trial(self, build: Build, point: Point, *, budget: int | None, report: Reporter, place: Workplace) -> Outcome:
         """Takes a run to the end of its budget."""
 
         def make_run() -> Run:
-            return self.start(build, seed=point.seed, budget=budget, place=place)
+            return self.start(
+                build, seed=point.seed, budget=budget, place=place, settings=own_settings(self, point.settings)
+            )
 
-        return run_trial(make_run, evaluations=EVALUATIONS, test=point.final, report=report)
+        return run_trial(
+            make_run, evaluations=EVALUATIONS, test=point.final and self.tested, watch=point.final, report=report
+        )
+
+
+def own_settings(problem: Problem, settings: Settings) -> dict[str, Value]:
+    """Returns what of a point's settings is the problem's."""
+    return {name: value for name, value in settings.items() if name in problem.tunables}

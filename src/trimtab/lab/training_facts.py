@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE, STATE_BYTES, STEP_SECONDS, STEPS, TEST_LOSS, TEST_METRIC
-from trimtab.study.facts import Facts, Measure, Unit, Watched
+from trimtab.study.facts import TESTED_ONCE, Facts, Measure, Unit, Watched
 from trimtab.study.metric import Metric
 from trimtab.study.phrases import count
 
@@ -91,7 +91,7 @@ def training_facts(
             f"{count(batch_size, 'sample')}. {SAMPLE_GRADIENT}. A method that computes two gradients a step gets half "
             "the steps"
         ),
-        ending="The test data were touched once, at the end of these runs, and chose nothing.",
+        ending=TESTED_ONCE,
     )
 
 

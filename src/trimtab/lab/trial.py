@@ -22,6 +22,7 @@ def run_trial(
     *,
     evaluations: int,
     test: bool,
+    watch: bool | None = None,
     report: Reporter,
     probe: Callable[[AnyRun], Mapping[str, float]] | None = None,
 ) -> Outcome:
@@ -32,7 +33,8 @@ def run_trial(
     Args:
         make_run: begins the run; what it raises is recorded too.
         evaluations: how many times the validation split is evaluated after the start, evenly over the budget.
-        test: whether the test split is evaluated at the end, and what the run lets be watched is kept.
+        test: whether the test split is evaluated at the end.
+        watch: whether what the run lets be watched is kept; as ``test`` by default.
         report: told about each evaluation.
         probe: called when the run is complete; what it measures, finite numbers by name, is kept.
 
@@ -61,7 +63,7 @@ def run_trial(
 
     try:
         run = make_run()
-        recorder = TraceRecorder(run) if test else None
+        recorder = TraceRecorder(run) if (test if watch is None else watch) else None
         if _train(run, evaluations, curve, report, recorder):
             return outcome("pruned")
         if test:

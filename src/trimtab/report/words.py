@@ -2,7 +2,7 @@
 
 import re
 
-from trimtab.compare.result import CandidateResult, ComparisonResult
+from trimtab.compare.result import CandidateResult, ComparisonResult, Protocol
 from trimtab.report.numbers import significant
 from trimtab.report.objective import better, costs, shown_interval
 from trimtab.study.phrases import count, listed
@@ -15,12 +15,17 @@ def facts(result: ComparisonResult) -> list[tuple[str, str]]:
     metric = problem.quoted or problem.objective
     return [
         ("candidates", f"{len(result.candidates)}"),
-        ("settings tried for each", f"{protocol.trials}"),
-        ("fresh seeds, after tuning", f"{protocol.seeds}"),
+        *_counts(protocol),
         *problem.sizes,
         ("metric", f"{metric.name}, {'higher' if metric.direction == 'max' else 'lower'} is better"),
         ("reference", result.reference),
     ]
+
+
+def _counts(made: Protocol) -> list[tuple[str, str]]:
+    if not made.trials:
+        return [("seeds", f"{made.seeds}")]
+    return [("settings tried for each", f"{made.trials}"), ("fresh seeds, after tuning", f"{made.seeds}")]
 
 
 def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
@@ -31,6 +36,15 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
     last = made.first_final_seed + made.seeds - 1
     seeds = f"seed {last}" if made.seeds == 1 else f"seeds {made.first_final_seed} to {last}"
     pruned = f" Hopeless tuning runs were given up early ({made.pruning})." if made.pruning else ""
+    if not made.trials:
+        alike = ", the same for all" if several else ""
+        runs = f"Nothing was tuned: {each[0].lower()}{each[1:]} ran with {count(made.seeds, 'seed')} ({seeds}{alike})"
+        return [
+            *problem.paragraphs,
+            ("Runs", f"{runs}, each run{problem.length}. {problem.ending}".rstrip()),
+            ("Statistics", _statistics(result)),
+            ("Target", f"Cost to target counts {costs(result)} until this is seen: {result.target}.{_met(result)}"),
+        ]
     tuning = (
         f"{each} got {count(made.trials, 'quasi-random setting')} (drawn to cover its own ranges more evenly than "
         f"chance would), every run with seed {made.tuning_seed}{problem.length}.{pruned}"
@@ -178,6 +192,8 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
 def trials(result: ComparisonResult) -> str:
     """Returns what the phases in the table of trials are."""
     made = result.protocol
+    if not made.trials:
+        return f"Every run of every candidate, on {count(made.seeds, 'seed')}."
     return (
         f"Phase tune: settings that were tried, all with seed {made.tuning_seed}. Phase final: the best of them, on "
         f"{count(made.seeds, 'fresh seed')}; ranks and verdicts are of these runs."

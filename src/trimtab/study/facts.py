@@ -19,6 +19,9 @@ SECONDS = "seconds"
 """What every trial that came to its end has as a measure: its wall-clock seconds."""
 
 
+TESTED_ONCE = "The test data were touched once, at the end of these runs, and chose nothing."
+
+
 @dataclass(frozen=True)
 class Unit:
     """What the cost of a run is counted in.

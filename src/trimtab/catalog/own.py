@@ -1,0 +1,133 @@
+"""Anybody's own class as a candidate: ``package.module:Class``, ``path/to/file.py:Class``."""
+
+import importlib
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trimtab.catalog.entries import Entry
+from trimtab.catalog.ranges import Tune, parse_range, range_text
+from trimtab.lab.loading import file_hash, import_file
+from trimtab.study.errors import InputError
+from trimtab.study.suggestions import nearest
+from trimtab.study.tunable import Tunables
+
+REFERENCE = re.compile(r"[^\s,()+=:]+:[A-Za-z_]\w*(?:\.\w+)*")
+"""A module or a file, a colon and a name."""
+
+
+@dataclass(frozen=True)
+class OwnEntry(Entry):
+    """What the catalogue would say of a class that is not in it.
+
+    Args:
+        file: the file that it is in, as an absolute path; empty if it is in an importable module.
+        hash: of that file.
+        ranges: name to range, as ``--tune`` has it.
+    """
+
+    file: str = ""
+    hash: str = ""
+    ranges: Mapping[str, str] = field(default_factory=dict)
+
+    def load(self) -> Any:
+        """Imports the class or function."""
+        name = self.object.rpartition(":")[2]
+        if self.file:
+            return _named(import_file(Path(self.file)), name, self.id)
+        return _named(_module(self.object.rpartition(":")[0], self.id), name, self.id)
+
+    def load_tunables(self) -> Tunables:
+        """Returns the ranges of its settings."""
+        return {name: parse_range(text) for name, text in self.ranges.items()}
+
+    def definition(self) -> dict[str, Any]:
+        """Returns what may not change while trials of it are kept, and what it takes to show them without its file."""
+        return {"file": self.hash, "ranges": dict(self.ranges), "title": self.title, "summary": self.summary}
+
+    @classmethod
+    def restored(cls, reference: str, slot: str, definition: Mapping[str, Any]) -> "OwnEntry":
+        """Builds it from its definition, without importing anything."""
+        return _made(
+            reference,
+            slot,
+            title=definition["title"],
+            summary=definition["summary"],
+            hash=definition["file"],
+            ranges=definition["ranges"],
+        )
+
+
+def own_entry(reference: str, slot: str, tunes: Sequence[Tune] = ()) -> OwnEntry:
+    """Imports somebody's own class, and looks at what can be tuned of it.
+
+    Args:
+        reference: ``package.module:Class`` or ``path/to/file.py:Class``.
+        slot: which it is to fill.
+        tunes: ranges for it, which go before those of its ``tunables``.
+
+    Raises:
+        InputError: it cannot be imported, or is no class or function.
+    """
+    place, _, name = reference.rpartition(":")
+    file, content = "", ""
+    if place.endswith(".py"):
+        path = Path(place).expanduser().resolve()
+        if not path.is_file():
+            raise InputError(f"{reference}: there is no file {place}")
+        file, content = str(path), file_hash(path)
+        found = _named(import_file(path), name, reference)
+    else:
+        found = _named(_module(place, reference), name, reference)
+    if not callable(found):
+        raise InputError(f"{reference} is a {type(found).__name__}; a class or a function is expected")
+    tunables = getattr(found, "tunables", {})
+    own = {key: range_text(range_) for key, range_ in tunables.items()} if isinstance(tunables, Mapping) else {}
+    told = {tune.setting: tune.range for tune in tunes if tune.candidate is None}
+    told |= {tune.setting: tune.range for tune in tunes if tune.candidate == reference}
+    words = (inspect.getdoc(found) or "").strip().splitlines()
+    title = getattr(found, "__name__", name)
+    summary = words[0] if words else f"{title}, of {Path(place).name}."
+    return _made(reference, slot, title=title, summary=summary, file=file, hash=content, ranges=own | told)
+
+
+def _made(reference: str, slot: str, **more: Any) -> OwnEntry:
+    nothing: dict[str, Any] = dict.fromkeys(("adapts", "signal", "when", "when_not", "paper", "authors"), "")
+    place, _, name = reference.rpartition(":")
+    module = Path(place).stem if place.endswith(".py") else place
+    return OwnEntry(
+        key=reference,
+        id=reference,
+        family="own",
+        slot=slot,
+        kind="method",
+        object=f"{module}:{name}",
+        year=0,
+        **nothing,
+        **more,
+    )
+
+
+def _module(name: str, reference: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise InputError(f"{reference} does not import: {error}") from error
+        near = f"; a file's name ends in .py: {name}.py:..." if Path(f"{name}.py").is_file() else ""
+        raise InputError(f"{reference}: there is no module {name!r} that can be imported here{near}") from error
+    except Exception as error:
+        raise InputError(f"{reference} does not import: {type(error).__name__}: {error}") from error
+
+
+def _named(module: Any, name: str, reference: str) -> Any:
+    found = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            there = [key for key, value in vars(found).items() if isinstance(value, type) or inspect.isfunction(value)]
+            raise InputError(f"{reference}: there is no {part!r} in it; {nearest(part, there)}")
+        found = getattr(found, part)
+    return found

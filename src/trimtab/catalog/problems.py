@@ -1,0 +1,71 @@
+"""What there is to know of a problem that ships, or of one's own."""
+
+import inspect
+from dataclasses import dataclass
+
+from trimtab.catalog.entries import of_slot
+from trimtab.catalog.slots import SLOTS
+from trimtab.lab.loading import load_problem
+from trimtab.lab.references import parse_reference
+from trimtab.lab.shipped import PROBLEMS
+
+
+@dataclass(frozen=True)
+class Description:
+    """A problem, for readers.
+
+    Args:
+        name: of it.
+        slot: what of it is left open.
+        summary: what it is, in a line.
+        metric: what counts, and which side is better.
+        cost: what a run's budget counts, and how much of it a run has.
+        seeds: fresh seeds of the final runs.
+        takes: what may stand in brackets.
+        sizes: name and value.
+        fits: names of the catalogue that fit, beside anybody's own classes.
+        use: the command line that compares on it.
+    """
+
+    name: str
+    slot: str
+    summary: str
+    metric: str
+    cost: str
+    seeds: int
+    takes: tuple[str, ...]
+    sizes: tuple[tuple[str, str], ...]
+    fits: tuple[str, ...]
+    use: str
+
+
+def describe(reference: str) -> Description:
+    """Loads a problem and says what it is.
+
+    Raises:
+        InputError: there is no such problem, or it cannot be made.
+    """
+    problem = load_problem(reference)
+    budget = problem.budget(None)
+    facts = problem.facts(reference, (), budget)
+    shipped = PROBLEMS.get(parse_reference(reference).place)
+    better = "higher" if facts.objective.direction == "max" else "lower"
+    signature = inspect.signature(type(problem)).parameters.values()
+    slot, fits = SLOTS[problem.slot], of_slot(problem.slot)
+    candidates = f" --candidates {slot.default}" if slot.default else ""
+    return Description(
+        name=problem.name,
+        slot=problem.slot,
+        summary=shipped.summary if shipped else (inspect.getdoc(type(problem)) or "").partition("\n")[0],
+        metric=f"{facts.objective.name}, {better} is better",
+        cost=facts.cost.many if budget is None else f"{budget:,} {facts.cost.many}",
+        seeds=problem.seeds,
+        takes=tuple(str(each).partition(":")[0] + _default(each) for each in signature),
+        sizes=facts.sizes,
+        fits=tuple(fits),
+        use=f"trimtab compare {reference if '(' not in reference else repr(reference)}{candidates}",
+    )
+
+
+def _default(parameter: inspect.Parameter) -> str:
+    return "" if parameter.default is parameter.empty else f"={parameter.default!r}"

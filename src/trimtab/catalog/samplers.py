@@ -1,0 +1,69 @@
+"""Candidates for black boxes: Optuna samplers, the host's, ours and anybody's."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler
+
+from trimtab.catalog.calls import Call, check_settings, parameter_names, read_calls, restored_calls
+from trimtab.catalog.entries import Entry
+from trimtab.lab.blackbox.problem import MakeSampler
+from trimtab.study.errors import InputError
+from trimtab.study.tunable import Settings, Value
+
+SLOT = "sampler"
+
+
+class Sampler(Call):
+    """A class of samplers, built with ``seed=`` and the settings in brackets."""
+
+    def build(self, tuned: Settings) -> MakeSampler:
+        """Returns what makes the sampler of a seed."""
+        return partial(_make, self.entry, self.settings(tuned))
+
+    def code(self, tuned: Settings, total_steps: int | None = None) -> str:
+        """Returns the lines that use it."""
+        module, _, name = self.entry.object.rpartition(":")
+        trials = "..." if total_steps is None else str(total_steps)
+        return (
+            f"import optuna\nfrom {module} import {name}\n\n"
+            f"study = optuna.create_study(sampler={name}(seed=0{self.arguments(tuned)}))\n"
+            f"study.optimize(objective, n_trials={trials})"
+        )
+
+    def check(self) -> None:
+        """Builds it once.
+
+        Raises:
+            InputError: it is no sampler, takes no seed, or has no such setting.
+        """
+        found = self.entry.load()
+        if not (isinstance(found, type) and issubclass(found, BaseSampler)):
+            raise InputError(f"{self.entry.id} is no optuna.samplers.BaseSampler")
+        known = parameter_names(found)
+        if "seed" not in known:
+            raise InputError(f"{self.entry.id} takes no seed=, from which all its randomness has to come")
+        check_settings(self, [name for name in known if name != "seed"])
+        try:
+            self.build({})(0)
+        except Exception as error:
+            raise InputError(f"{self.label} cannot be built: {type(error).__name__}: {error}") from error
+
+
+def _make(entry: Entry, settings: Mapping[str, Value], seed: int) -> BaseSampler:
+    with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):  # whoever names it has chosen it
+        sampler: BaseSampler = entry.load()(seed=seed, **settings)
+    return sampler
+
+
+def read_samplers(text: str, tune: Sequence[str]) -> tuple[Sampler, ...]:
+    """Reads samplers separated by commas; see :func:`~trimtab.catalog.calls.read_calls`."""
+    return read_calls(text, SLOT, Sampler, tune)
+
+
+def samplers_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Sampler, ...]:
+    """Makes samplers again of labels and definitions."""
+    return restored_calls(labels, definitions, SLOT, Sampler)

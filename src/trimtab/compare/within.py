@@ -1,0 +1,80 @@
+"""A candidate within a problem that brings settings of its own, which are tuned for every candidate alike."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from trimtab.lab.problem import Build, Filling, Problem
+from trimtab.study.errors import InputError
+from trimtab.study.tunable import Settings, Tunables, Value
+
+
+@dataclass(frozen=True)
+class Within:
+    """A candidate, tuned together with what its problem brings.
+
+    Args:
+        candidate: the candidate.
+        brought: the problem's own tunables.
+    """
+
+    candidate: Filling
+    brought: Tunables
+
+    @property
+    def label(self) -> str:
+        """The candidate's."""
+        return self.candidate.label
+
+    @property
+    def title(self) -> str:
+        """The candidate's."""
+        return self.candidate.title
+
+    @property
+    def kind(self) -> str:
+        """The candidate's."""
+        return self.candidate.kind
+
+    @property
+    def summary(self) -> str:
+        """The candidate's."""
+        return self.candidate.summary
+
+    @property
+    def tunables(self) -> Tunables:
+        """The candidate's and the problem's."""
+        return {**self.candidate.tunables, **self.brought}
+
+    def settings(self, tuned: Settings) -> dict[str, Value]:
+        """Returns all settings that are run with."""
+        return {
+            **self.candidate.settings(self._own(tuned)),
+            **{name: value for name, value in tuned.items() if name in self.brought},
+        }
+
+    def build(self, tuned: Settings) -> Build:
+        """Returns what the slot is filled with."""
+        return self.candidate.build(self._own(tuned))
+
+    def code(self, tuned: Settings, total_steps: int | None = None) -> str:
+        """Returns the lines that use the candidate."""
+        return self.candidate.code(self._own(tuned), total_steps)
+
+    def definition(self) -> dict[str, Any]:
+        """Returns the candidate's."""
+        return self.candidate.definition()
+
+    def _own(self, tuned: Settings) -> dict[str, Value]:
+        return {name: value for name, value in tuned.items() if name not in self.brought}
+
+
+def within(problem: Problem, candidate: Filling) -> Filling:
+    """Returns a candidate as it is tuned within a problem.
+
+    Raises:
+        InputError: both have a setting of the same name.
+    """
+    both = [name for name in problem.tunables if name in candidate.tunables]
+    if both:
+        raise InputError(f"{candidate.label} has a setting {both[0]!r}, and so has {problem.name}: rename one of them")
+    return Within(candidate, problem.tunables) if problem.tunables else candidate

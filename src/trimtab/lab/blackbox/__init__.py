@@ -1,0 +1,1 @@
+"""Functions of which nothing is known but their values: what samplers search."""

@@ -1,0 +1,257 @@
+"""A black box as a problem: which sampler finds good settings in few evaluations?
+
+A candidate is an Optuna sampler. What a run is worth is the true value of the settings that it would recommend: those
+that the sampler itself names by ``recommend(study)`` where it has that, and else the best that were observed.
+"""
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler
+
+from trimtab.lab.meter import CostMeter
+from trimtab.lab.problem import Filling, SteppedProblem, Workplace
+from trimtab.study.checks import check_name, check_whole
+from trimtab.study.errors import DivergedError, InputError
+from trimtab.study.facts import TESTED_ONCE, Facts, Measure, Unit
+from trimtab.study.metric import Evaluation, Metric, Split
+from trimtab.study.outcome import is_measured
+from trimtab.study.tunable import Settings
+
+Params: TypeAlias = Mapping[str, Any]
+"""Settings by name."""
+
+MakeSampler: TypeAlias = Callable[[int], BaseSampler]
+"""What a candidate fills the slot with: makes a sampler of a seed."""
+
+# one line a run on a screen that shows progress says nothing; trimtab.study.database does the same for its own studies
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+SUGGESTION = "suggestion seconds"
+"""Wall-clock seconds that a sampler takes for an evaluation: to ask, and to be told."""
+
+
+class BlackBox(SteppedProblem):
+    """A function that can only be evaluated, perhaps with noise.
+
+    A subclass sets the attributes below and writes :meth:`observe`, and :meth:`truth` where what it observes is noisy.
+    Every candidate meets the same noise with the same seed: that of its n-th evaluation.
+
+    Attributes:
+        name: how reports call it.
+        metric: what is observed and counts in the end; its direction says what is searched for.
+        space: name of each setting to its Optuna distribution.
+        evaluations: length of a run.
+        tested: whether :meth:`truth` knows of a test split.
+        summary: what it is, in a sentence.
+    """
+
+    slot = "sampler"
+    tuned: ClassVar = False
+    modules: ClassVar[Sequence[str]] = ("trimtab.compare.work", "optuna", __name__)
+
+    space: ClassVar[Mapping[str, BaseDistribution]]
+    evaluations: int = 40
+    tested: bool = False
+    summary: str = ""
+
+    @abstractmethod
+    def observe(self, params: Params, generator: np.random.Generator) -> float:
+        """Returns the value of settings, as a sampler is told it.
+
+        Args:
+            params: name to value, within :attr:`space`.
+            generator: the source of all noise.
+        """
+
+    def truth(self, params: Params, split: Split) -> float:  # noqa: ARG002  # without data there are no splits
+        """Returns what settings are worth; what is observed without noise unless overridden.
+
+        Args:
+            params: name to value.
+            split: ``"validation"``, or ``"test"`` at the end of final runs if there is one.
+        """
+        return self.observe(params, np.random.default_rng(0))
+
+    def start(
+        self,
+        build: MakeSampler,
+        *,
+        seed: int,
+        budget: int | None,
+        place: Workplace,  # noqa: ARG002  # a search is here and now
+        settings: Settings,  # noqa: ARG002  # and has no tunables of its own
+    ) -> "Search":
+        """Begins a search."""
+        return Search(self, build, seed=seed, budget=self.evaluations if budget is None else budget)
+
+    def budget(self, steps: int | None) -> int:
+        """Returns the number of evaluations."""
+        if steps is not None:
+            check_whole("steps", steps)
+        return self.evaluations if steps is None else steps
+
+    def check(self, place: str) -> None:
+        """Looks at its parts, and evaluates the middle of the space once."""
+        for name in ("name", "metric", "space"):
+            if not hasattr(self, name):
+                raise InputError(f"{place}: the problem has no {name!r}; set it in the class body or in __init__")
+        check_name(f"{place}.name", self.name)
+        if not isinstance(self.metric, Metric):
+            raise InputError(f"{place}.metric: expected a trimtab.Metric, got {self.metric!r}")
+        check_whole(f"{place}.evaluations", self.evaluations)
+        if not isinstance(self.space, Mapping) or not self.space:
+            raise InputError(f"{place}.space={self.space!r}: at least one setting with its distribution is needed")
+        for name, distribution in self.space.items():
+            if not isinstance(name, str) or not isinstance(distribution, BaseDistribution):
+                raise InputError(f"{place}.space: {name!r} needs one of Optuna's distributions, not {distribution!r}")
+        parts: dict[str, Callable[[], object]] = {
+            "observe": lambda: self.observe(middle(self.space), np.random.default_rng(0)),
+            "truth": lambda: self.truth(middle(self.space), "validation"),
+        }
+        for what, call in parts.items():
+            try:
+                value = call()
+            except Exception as error:
+                raise InputError(f"{place}.{what} raised {type(error).__name__}: {error}") from error
+            if not isinstance(value, float | int) or not is_measured(value):
+                raise InputError(f"{place}.{what} returned {value!r} for the middle of the space; a number is needed")
+
+    def facts(self, reference: str, _candidates: Sequence[Filling], budget: int | None, /) -> Facts:
+        """Returns what a reader has to know."""
+        evaluations = self.budget(budget)
+        full_name = self.name if self.name == reference else f"{self.name} ({reference})"
+        told = f" {self.summary}" if self.summary else ""
+        tests = (Measure("test metric", f"test {self.metric.name}", explanation="On data that no search has seen."),)
+        return Facts(
+            name=self.name,
+            reference=reference,
+            objective=self.metric,
+            cost=Unit("evaluation"),
+            step_cost=1,
+            measures=(*(tests if self.tested else ()), _SUGGESTION),
+            sizes=(("evaluations a run", f"{evaluations:,}"), ("settings to find", f"{len(self.space)}")),
+            paragraphs=(
+                ("Problem", f"{full_name}: {', '.join(f'{n} {_written(d)}' for n, d in self.space.items())}.{told}"),
+                ("What counts", _COUNTS.format(metric=self.metric.name)),
+            ),
+            length=f" of {evaluations:,} evaluations",
+            ending=TESTED_ONCE if self.tested else "",
+        )
+
+
+_SUGGESTION = Measure(
+    SUGGESTION,
+    "ms a suggestion",
+    form="milliseconds",
+    over="median",
+    explanation="Median time that the sampler takes for an evaluation, the evaluation left out; workers shared the "
+    "machine.",
+    brief="ms/eval.",
+    price="time",
+    axis="milliseconds a suggestion",
+)
+
+_COUNTS = (
+    "The true {metric} of the settings that a sampler recommends when its evaluations are used up: those that its own "
+    "recommend(study) names, or else the best that were observed. Noise is the same for all with the same seed."
+)
+
+
+class Search:
+    """One search in progress.
+
+    Args:
+        problem: what is searched.
+        build: makes the sampler.
+        seed: of the sampler and of the noise.
+        budget: evaluations.
+    """
+
+    def __init__(self, problem: BlackBox, build: MakeSampler, *, seed: int, budget: int) -> None:
+        sampler_seed, noise = np.random.SeedSequence(seed).spawn(2)
+        self._problem = problem
+        self._noise = np.random.default_rng(noise)
+
+        self._sign = -1 if problem.metric.direction == "max" else 1
+        sampler = build(int(sampler_seed.generate_state(1)[0]))
+        if not isinstance(sampler, BaseSampler):
+            raise InputError(f"{sampler!r} is no optuna.samplers.BaseSampler")
+        self._study = optuna.create_study(sampler=sampler, direction="maximize" if self._sign < 0 else "minimize")
+        self._seconds = 0.0
+        self.meter, self.steps = CostMeter(budget), 0
+
+    def step(self) -> float:
+        """Asks for settings, observes their value, tells it, and returns the loss.
+
+        Raises:
+            DivergedError: the value is not finite.
+        """
+        start = time.perf_counter()
+        trial = self._study.ask(dict(self._problem.space))
+        asked = time.perf_counter()
+        value = float(self._problem.observe(trial.params, self._noise))
+        self.meter.charge(1)
+        self.steps += 1
+        if not is_measured(value):
+            raise DivergedError(self.steps, value)
+        observed = time.perf_counter()
+        self._study.tell(trial, value)
+        self._seconds += (asked - start) + (time.perf_counter() - observed)
+        return self._sign * value
+
+    def evaluate(self, split: Split = "validation") -> Evaluation:
+        """Scores what would be recommended so far: the middle of the space before anything was observed."""
+        value = float(self._problem.truth(self.recommended(), split))
+        return Evaluation(self._sign * value, value)
+
+    def recommended(self) -> Params:
+        """Returns the settings that would be recommended so far."""
+        if not self.steps:
+            return middle(self._problem.space)
+        recommend = getattr(self._study.sampler, "recommend", None)
+        return self._study.best_params if recommend is None else dict(recommend(self._study))
+
+    def measures(self) -> Mapping[str, float]:
+        """Returns the time that the sampler takes."""
+        return {SUGGESTION: self._seconds / self.steps} if self.steps else {}
+
+    def watched(self) -> Mapping[str, float]:
+        """Returns nothing: what a sampler sets is what is searched."""
+        return {}
+
+
+def middle(space: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+    """Returns the middle of a space: of ranges on their own scale, of choices the first one.
+
+    Raises:
+        InputError: a distribution is none of Optuna's three.
+    """
+    return {name: _middle(name, distribution) for name, distribution in space.items()}
+
+
+def _middle(name: str, distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[0]
+    if not isinstance(distribution, FloatDistribution | IntDistribution):
+        raise InputError(f"{name}: {distribution!r} is none of Optuna's float, int and categorical distributions")
+    low, high = distribution.low, distribution.high
+    value = float(np.sqrt(low * high) if distribution.log else (low + high) / 2)
+    if distribution.step and not distribution.log:
+        value = low + distribution.step * round((value - low) / distribution.step)
+    value = min(max(value, low), high)
+    return round(value) if isinstance(distribution, IntDistribution) else value
+
+
+def _written(distribution: BaseDistribution) -> str:
+    if isinstance(distribution, CategoricalDistribution):
+        return f"in {{{', '.join(map(str, distribution.choices))}}}"
+    if isinstance(distribution, FloatDistribution | IntDistribution):
+        scale = ", on a logarithmic scale" if distribution.log else ""
+        return f"in [{distribution.low:g}, {distribution.high:g}]{scale}"
+    return ""
