@@ -3,7 +3,7 @@
 It is written as an expression: ``lion``, ``adamw(weight_decay=0.1)``, ``clip(lion)``; several are separated by commas.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,8 +11,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from trimtab.catalog.calls import check_tuned
+from trimtab.catalog.entries import Entry
 from trimtab.catalog.expressions import Expression
-from trimtab.catalog.parsing import parse_expressions
+from trimtab.catalog.own import OWN, OwnEntry, own_entry
+from trimtab.catalog.parsing import SLOT, parse_expressions
+from trimtab.catalog.ranges import parse_tunes
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import Settings, Tunables, Value
 
@@ -61,22 +65,35 @@ class Candidate:
         return partial(self.expression.build, tuned=tuned)
 
     def definition(self) -> dict[str, Any]:
-        """Returns nothing: the label says all."""
-        return {}
+        """Returns what of it its label does not say."""
+        return self.expression.definition()
 
     def code(self, tuned: Settings, total_steps: int | None = None) -> str:
         """Returns the lines that use it outside of trimtab's experiments, in a run of so many steps."""
         return self.expression.code(tuned, total_steps)
 
 
-def parse_candidates(text: str) -> list[Candidate]:
+def parse_candidates(text: str, tune: Sequence[str] = ()) -> list[Candidate]:
     """Reads candidates separated by commas.
+
+    Args:
+        text: the candidates.
+        tune: ranges for classes of one's own.
 
     Raises:
         InputError: the text is not of that form, a name or setting is unknown, a value is outside its range, or a
             candidate stands there twice.
     """
-    candidates = [Candidate(expression) for expression in parse_expressions(text)]
+    tunes = parse_tunes(tune)
+    own: dict[str, Entry] = {}
+
+    def make(reference: str) -> Entry:
+        return own.setdefault(reference, own_entry(reference, SLOT, tunes))
+
+    candidates = [Candidate(expression) for expression in parse_expressions(text, own=make)]
+    check_tuned(tunes, list(own.values()), SLOT)
+    for candidate in candidates:
+        _check_ranges(candidate)
     if not candidates:
         raise InputError("no candidates were given; an example is sgd,adamw,lion")
     known: dict[object, str] = {}
@@ -87,3 +104,24 @@ def parse_candidates(text: str) -> list[Candidate]:
             raise InputError(f"the candidate {candidate.label} was given twice{also}")
         known[alike] = candidate.label
     return candidates
+
+
+def _check_ranges(candidate: Candidate) -> None:
+    """Checks that a class of one's own is tuned, or that somebody has said with which settings it is to run."""
+    innermost = next(candidate.expression.nodes())
+    if innermost.entry.family == OWN and not innermost.entry.load_tunables() and not innermost.fixed:
+        name = innermost.entry.id
+        raise InputError(
+            f"{name} has no tunables, so that nobody knows what to try: give ranges, as in --tune "
+            f"{name}.lr=1e-4..1e-1:log, or in the class, tunables = {{...}}, or fix its settings: {name}(lr=0.001)"
+        )
+
+
+def candidates_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Candidate, ...]:
+    """Makes candidates again of labels and definitions, without importing what is somebody's own."""
+    known = {name: each for of in definitions.values() for name, each in of.get("own", {}).items()}
+
+    def make(reference: str) -> Entry:
+        return OwnEntry.restored(reference, SLOT, known[reference])
+
+    return tuple(map(Candidate, parse_expressions(",".join(labels), own=make)))

@@ -103,6 +103,11 @@ class Entry:
         return cast(Tunables, found)
 
     @property
+    def loadable(self) -> bool:
+        """Whether :meth:`load` may be called."""
+        return True
+
+    @property
     def names(self) -> tuple[str, ...]:
         """What it may be called."""
         return (self.id, self.key, *self.aliases)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from trimtab.catalog.entries import Entry, find
+from trimtab.catalog.own import OWN
 from trimtab.catalog.parameters import forget_names, parameters_of
 from trimtab.catalog.signatures import settings_of, unlike_default
 from trimtab.study.checks import check_number
@@ -58,6 +59,8 @@ class Expression:
 
     def _check_known(self, settings: Iterable[str]) -> None:
         """Checks that the class has these settings, and offers the nearest in place of each that it has not."""
+        if not self.entry.loadable:
+            return
         known = settings_of(self.entry)
         unknown = [setting for setting in settings if setting not in known]
         if unknown:
@@ -68,6 +71,8 @@ class Expression:
 
     def _check_around(self, inside: Entry) -> None:
         """Checks that this wrapper can go around an entry, as its class does, but before there is a model."""
+        if not inside.loadable:
+            return
         wrapper, optimizer = self.entry.load(), inside.load()
         if hasattr(optimizer, "step_on") and not wrapper.passes_steps_on:
             remedy = f"write {inside.id}({self.entry.id}(...))" if inside.around else "leave it out"
@@ -88,6 +93,8 @@ class Expression:
         Raises:
             InputError: one is refused by the class that it is of, or set by a wrapper.
         """
+        if not all(node.entry.loadable for node in self.nodes()):
+            return
         fixed, owners, ranges, faults = self._all_fixed(), self._owners(), self._ranges(), Faults()
         for name, value in fixed.items():
             with faults:
@@ -96,13 +103,19 @@ class Expression:
                 if isinstance(ranges.get(name), Uniform):
                     check_number(name, value)
         faults.raise_any()
-        if fixed:
+        if fixed or any(node.entry.family == OWN for node in self.nodes()):
             try:
-                self.build(_roomy(fixed.values()), {name: each.at(0.5) for name, each in self.tunables.items()})
+                self._check_optimizer(
+                    self.build(_roomy(fixed.values()), {name: each.at(0.5) for name, each in self.tunables.items()})
+                )
             except Exception as error:  # a class has words for bad values, but hardly for another kind of value
                 reason = "" if isinstance(error, ValueError) else self._unlike_defaults()
                 reason = reason or (str(error) if isinstance(error, TypeError | ValueError) else repr(error))
                 raise InputError(f"{self.label} cannot be built: {reason}{self._unless_told()}") from error
+
+    def _check_optimizer(self, built: object) -> None:
+        if not isinstance(built, torch.optim.Optimizer):
+            raise TypeError(f"it makes a {type(built).__name__}, and no torch.optim.Optimizer")
 
     def _unlike_defaults(self) -> str:
         """Which fixed settings are of another kind than their defaults."""
@@ -120,6 +133,11 @@ class Expression:
         own = {node._place(name): value for node in self.nodes() for name, value in node.entry.settings.items()}
         words = ", ".join(f"{name}={value!r}" for name, value in own.items() if name not in fixed)
         return f" (it has {words} unless told otherwise)" if words else ""
+
+    def definition(self) -> dict[str, Any]:
+        """Returns what of it its label does not say: the files of classes that are somebody's own."""
+        own = {node.entry.id: node.entry.definition() for node in self.nodes() if node.entry.family == OWN}
+        return {"own": own} if own else {}
 
     def nodes(self) -> Iterator["Expression"]:
         """Yields the innermost expression first, and this one last."""
@@ -213,7 +231,7 @@ class Expression:
                 lines.append(f"from {module} import {name}")
             arguments = "".join(f", {key}={_literal(value)}" for key, value in node._own(settings).items())
             call = f"{'torch.optim.' if module == 'torch.optim' else ''}{name}({call}{arguments})"
-            if hasattr(node.entry.load(), "eval"):
+            if node.entry.loadable and hasattr(node.entry.load(), "eval"):
                 lines.append("optimizer.train()  # and optimizer.eval() before the model is evaluated or saved")
             if node.entry.step is not None:
                 lines.append(f"# each step: {node.entry.step}")

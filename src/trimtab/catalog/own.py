@@ -15,7 +15,10 @@ from trimtab.study.errors import InputError
 from trimtab.study.suggestions import nearest
 from trimtab.study.tunable import Tunables
 
-REFERENCE = re.compile(r"[^\s,()+=:]+:[A-Za-z_]\w*(?:\.\w+)*")
+OWN = "own"
+"""The family of what is in no catalogue."""
+
+REFERENCE = re.compile(r"[^\s,()+=:'\"]+:[A-Za-z_]\w*(?:\.\w+)*")
 """A module or a file, a colon and a name."""
 
 
@@ -27,11 +30,18 @@ class OwnEntry(Entry):
         file: the file that it is in, as an absolute path; empty if it is in an importable module.
         hash: of that file.
         ranges: name to range, as ``--tune`` has it.
+        shown_only: whether it stands for a class that may be gone, whose results are to be shown.
     """
 
     file: str = ""
     hash: str = ""
     ranges: Mapping[str, str] = field(default_factory=dict)
+    shown_only: bool = False
+
+    @property
+    def loadable(self) -> bool:
+        """Whether it is here, and not only what was written down of it."""
+        return not self.shown_only
 
     def load(self) -> Any:
         """Imports the class or function."""
@@ -58,6 +68,7 @@ class OwnEntry(Entry):
             summary=definition["summary"],
             hash=definition["file"],
             ranges=definition["ranges"],
+            shown_only=True,
         )
 
 
@@ -101,7 +112,7 @@ def _made(reference: str, slot: str, **more: Any) -> OwnEntry:
     return OwnEntry(
         key=reference,
         id=reference,
-        family="own",
+        family=OWN,
         slot=slot,
         kind="method",
         object=f"{module}:{name}",

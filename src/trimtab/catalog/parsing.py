@@ -1,26 +1,40 @@
 """Reading expressions; errors point at the character."""
 
 import ast
+import re
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
 
-from trimtab.catalog.entries import find
+from trimtab.catalog.entries import Entry, find
 from trimtab.catalog.expressions import Expression
+from trimtab.catalog.own import REFERENCE, own_entry
 from trimtab.study.checks import check_number, check_text
 from trimtab.study.errors import Faults, InputError
 
 Made = TypeVar("Made")
 
+SLOT = "optimizer"
+
 FORM = "expected a name, with settings adamw(lr=0.001), or around another clip(adamw, fraction=0.1)"
 
 
-def parse_expressions(text: str, what: str = "candidates") -> list[Expression]:
+MakeEntry: TypeAlias = Callable[[str], Entry]
+"""Makes an entry of a reference to somebody's own class."""
+
+
+def _own(reference: str) -> Entry:
+    return own_entry(reference, SLOT)
+
+
+def parse_expressions(text: str, what: str = "candidates", own: MakeEntry = _own) -> list[Expression]:
     """Reads expressions separated by commas.
 
     Args:
         text: the expressions.
         what: they are, for messages.
+        own: makes entries of somebody's own classes, such as ``file.py:Class``.
 
     Raises:
         InputError: the text is not of that form, a name or setting is unknown, or expressions cannot be put together as
@@ -29,9 +43,14 @@ def parse_expressions(text: str, what: str = "candidates") -> list[Expression]:
     check_text(what, text)
     try:
         with warnings.catch_warnings(action="ignore"):  # Python's, about odd ways to write numbers
-            tree = ast.parse(f"[{text}]", mode="eval").body
+            masked, places = _masked(text)
+            tree = ast.parse(f"[{masked}]", mode="eval").body
         nodes: Iterable[ast.expr] = tree.elts if isinstance(tree, ast.List) else [tree]
-        return _all(text, nodes)
+
+        def entry(name: str) -> Entry:
+            return own(places[name]) if name in places else find(name, SLOT)
+
+        return _Reader(text, entry).all(nodes)
     except SyntaxError as error:
         words = pointing(text, (error.offset or 2) - 2, "expected names such as lion,adamw(lr=0.001)")
     except (RecursionError, MemoryError):
@@ -53,48 +72,72 @@ def parse_expression(text: str) -> Expression:
     return found[0]
 
 
-def _all(text: str, nodes: Iterable[ast.expr]) -> list[Expression]:
-    faults, found = Faults(), list[Expression]()
-    for node in nodes:
+def _masked(text: str) -> tuple[str, dict[str, str]]:
+    """The text with a name of the same length in the place of each reference, which Python could not read."""
+    places: dict[str, str] = {}
+
+    def name(found: re.Match[str]) -> str:
+        made = f"_{chr(ord('a') + len(places) % 26)}{len(places) // 26 or ''}".ljust(len(found.group()), "_")
+        places[made] = found.group()
+        return made
+
+    return REFERENCE.sub(name, text), places
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Makes expressions of what Python read.
+
+    Args:
+        text: that it read.
+        entry: makes an entry of a name in it.
+    """
+
+    text: str
+    entry: MakeEntry
+
+    def all(self, nodes: Iterable[ast.expr]) -> list[Expression]:
+        """Reads them all, and raises what is wrong with them in one."""
+        faults, found = Faults(), list[Expression]()
+        for node in nodes:
+            with faults:
+                found.append(self._whole(node))
+        faults.raise_any()
+        return found
+
+    def _whole(self, node: ast.expr) -> Expression:
+        expression = self._expression(node)
+        try:
+            expression.check()
+        except InputError as error:
+            raise InputError(pointing(self.text, node.col_offset - 1, str(error))) from None
+        return expression
+
+    def _expression(self, node: ast.expr, inner: Expression | None = None) -> Expression:
+        """Reads a node, which stands to the right of ``inner`` and a plus if that is given."""
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and inner is None:
+            return self._expression(node.right, self._expression(node.left))
+        name, arguments, keywords = node, [], []
+        if isinstance(node, ast.Call):
+            name, arguments, keywords = node.func, node.args, node.keywords
+        if not isinstance(name, ast.Name):
+            raise InputError(pointing(self.text, node.col_offset - 1, FORM))
+        if len(arguments) + (inner is not None) > 1:
+            words = f"{name.id} goes around one optimizer only"
+            raise InputError(pointing(self.text, arguments[-1].col_offset - 1, words))
+        faults = Faults()
+        if arguments:
+            with faults:
+                inner = self._expression(arguments[0])
+        fixed = []
         with faults:
-            found.append(_whole(text, node))
-    faults.raise_any()
-    return found
-
-
-def _whole(text: str, node: ast.expr) -> Expression:
-    expression = _expression(text, node)
-    try:
-        expression.check()
-    except InputError as error:
-        raise InputError(pointing(text, node.col_offset - 1, str(error))) from None
-    return expression
-
-
-def _expression(text: str, node: ast.expr, inner: Expression | None = None) -> Expression:
-    """Reads a node, which stands to the right of ``inner`` and a plus if that is given."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and inner is None:
-        return _expression(text, node.right, _expression(text, node.left))
-    name, arguments, keywords = node, [], []
-    if isinstance(node, ast.Call):
-        name, arguments, keywords = node.func, node.args, node.keywords
-    if not isinstance(name, ast.Name):
-        raise InputError(pointing(text, node.col_offset - 1, FORM))
-    if len(arguments) + (inner is not None) > 1:
-        raise InputError(pointing(text, arguments[-1].col_offset - 1, f"{name.id} goes around one optimizer only"))
-    faults = Faults()
-    if arguments:
-        with faults:
-            inner = _expression(text, arguments[0])
-    fixed = []
-    with faults:
-        entry = _placed(text, node, lambda: find(name.id, "optimizer"))
-    for keyword in keywords:
-        with faults:
-            fixed.append((keyword.arg or "**", _value(text, keyword)))
-    faults.raise_any()
-    _placed(text, node, lambda: _check_once(name.id, [setting for setting, _ in fixed]))
-    return _placed(text, node, lambda: Expression(entry, tuple(fixed), inner))
+            entry = _placed(self.text, node, lambda: self.entry(name.id))
+        for keyword in keywords:
+            with faults:
+                fixed.append((keyword.arg or "**", _value(self.text, keyword)))
+        faults.raise_any()
+        _placed(self.text, node, lambda: _check_once(entry.id, [setting for setting, _ in fixed]))
+        return _placed(self.text, node, lambda: Expression(entry, tuple(fixed), inner))
 
 
 def _placed(text: str, node: ast.expr, make: Callable[[], Made]) -> Made:

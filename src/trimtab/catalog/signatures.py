@@ -8,13 +8,13 @@ from trimtab.study.tunable import Value
 
 
 def settings_of(entry: Entry) -> list[str]:
-    """Returns the names of the settings that an entry's class takes."""
+    """Returns the names of the settings that an optimizer's class takes after the parameters."""
     names: list[str] = []
-    first = "optimizer" if entry.around else "params"
-    for parameter in inspect.signature(entry.load()).parameters.values():
+    _parameters, *others = inspect.signature(entry.load()).parameters.values()  # or what a wrapper goes around
+    for parameter in others:
         if parameter.kind is parameter.VAR_KEYWORD:  # annotated as Unpack of a TypedDict
             names += [name for options in get_args(parameter.annotation) for name in options.__annotations__]
-        elif parameter.name != first:
+        else:
             names.append(parameter.name)
     return names
 

@@ -121,16 +121,13 @@ def _samplers_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tu
 def _optimizers(_problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:
     from trimtab.catalog.candidates import parse_candidates
 
-    if tune:
-        words = "--tune belongs to a comparison with --command"
-        raise InputError(f"{words}: optimizers have ranges of their own, not {list(tune)}")
-    return tuple(parse_candidates(in_one_string(given)))
+    return tuple(parse_candidates(in_one_string(given), tune))
 
 
-def _optimizers_again(labels: Sequence[str], _definitions: Mapping[str, Any]) -> tuple[Filling, ...]:
-    from trimtab.catalog.candidates import parse_candidates
+def _optimizers_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Filling, ...]:
+    from trimtab.catalog.candidates import candidates_again
 
-    return tuple(parse_candidates(",".join(labels)))
+    return candidates_again(labels, definitions)
 
 
 def _commands(problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:
