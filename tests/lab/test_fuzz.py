@@ -341,7 +341,7 @@ LEFT_OUT = {
         "work:TrainingWork", "beside:Beside", "references:Reference", "ledger:Group", "ledger:Ledger",
         "remaining:Remaining", "remaining:Durations",
         "remaining:Missing", "status:CandidateStatus", "status:TrialStatus", "status:ProcessStatus",
-        "status:StudyStatus", "problem:Workplace", "problem:Problem", "facts:TaskFacts",
+        "status:StudyStatus", "problem:Workplace", "problem:Problem", "facts:Facts", "facts:Unit", "facts:Measure", "facts:Watched",
         "metric:Evaluation", "activity:Process", "activity:Running", "activity:Ended", "activity:Activity",
         "performance_profile:PerformanceProfile", "schedule:Job", "replay:Replay",
         "traces:TraceRecorder", "stream:BatchStream", "averaged:ready_to_train",

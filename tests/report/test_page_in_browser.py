@@ -315,7 +315,7 @@ def test_what_newcomers_stumble_over_is_explained_where_it_stands_and_is_read_wi
 def test_the_conclusion_begins_with_what_to_do_in_the_largest_letters(opened, result):
     first = opened.page.locator(".conclusion p").first
     expect(first).to_have_text(
-        "Use adabelief or lion instead of adamw: they lower the validation loss by 0.017 and 0.015."
+        "Use adabelief or lion instead of adamw: they lower validation loss by 0.017 and 0.015."
     )
     sizes = [
         float(p.evaluate("p => parseFloat(getComputedStyle(p).fontSize)"))
