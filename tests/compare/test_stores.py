@@ -57,7 +57,7 @@ def as_then(result):
         candidate |= {"trial_seconds": prices["seconds"], "learning_rate_decades": candidate.pop("rate_decades")}
     for trial in result["trials"]:
         measures, traces = trial.pop("measures"), trial.pop("traces")
-        trial |= {name: measures.get(then) for name, then in MEASURES.items()} | {"steps": measures.get("steps", 0)}
+        trial.update({name: measures.get(then) for name, then in MEASURES.items()}, steps=measures.get("steps", 0))
         rates = dict(map(tuple, traces.get("learning rate", ())))
         trial["pace"] = [{"cost": x, "lr": rates.get(x), "batch_size": y} for x, y in traces.get("batch size", ())]
     return result

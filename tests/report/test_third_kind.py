@@ -88,7 +88,7 @@ def test_the_figures_have_its_axes(found):
     drawn = figures_of(found)
     traces = drawn["traces"]
     assert len(traces.data) == SEEDS
-    assert (list(traces.data[0].x), list(traces.data[0].y)) == ([0, 10], [4.0, 2.0])
+    assert (list(traces.data[0].x), list(traces.data[0].y)) == ([0, 10, 20], [4.0, 2.0, 2.0])
     assert traces.layout.yaxis.title.text == "width of the proposals"
     assert traces.layout.meta["controls"] == []  # there is nothing else to show
     assert traces.layout.xaxis.title.text == drawn["curves"].layout.xaxis.title.text == "evaluations"
@@ -139,5 +139,5 @@ def test_json_has_facts_measures_and_traces(found):
     assert values["schema_version"] == 2
     assert values["problem"] == json.loads(json.dumps(FACTS.to_dict()))
     final = next(trial for trial in values["trials"] if trial["key"] == "hills/final/high/0")
-    assert final["traces"] == {"spread": [[0, 4.0], [10, 2.0]]}
+    assert final["traces"] == {"spread": [[0, 4.0], [10, 2.0], [20, 2.0]]}
     assert final["measures"].keys() == {"think seconds", "hills", "regret"}

@@ -81,7 +81,7 @@ def _outcome(label, point):
     height = HEIGHTS[label] + 0.01 * math.sin(point.seed * (1 + len(label))) + 0.001 * point.index
     curve = tuple(CurvePoint(5 * i, None, -height * i / 4, 10.0 - height * i / 4) for i in range(5))
     measures = {"think seconds": 0.001 * (1 + len(label)), "hills": 20} | ({"regret": 10.0 - height} if final else {})
-    traces = {"spread": ((0, 4.0), (10, 2.0))} if final and label == "high" else {}
+    traces = {"spread": ((0, 4.0), (10, 2.0), (20, 2.0))} if final and label == "high" else {}
     return Outcome(
         "complete", -height, 10.0 - height, cost=20, seconds=0.5, measures=measures, curve=curve, traces=traces
     )

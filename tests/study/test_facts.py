@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.report.third_kind import FACTS as THIRD
 from tests.report.synthetic import facts as task_facts
+from tests.report.third_kind import FACTS as THIRD
 from trimtab.lab.commands.problem import command_facts
 from trimtab.study.facts import Facts, Measure, Unit, brief
 from trimtab.study.metric import Metric
