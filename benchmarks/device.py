@@ -102,18 +102,20 @@ def steps(device, directory):
 def comparison(device, directory):
     """Returns what a small comparison finds on the device and on the CPU, and what its steps take there."""
     from trimtab import Comparison
+    from trimtab.lab.measures import STEP_SECONDS
 
     rows = []
     for place in dict.fromkeys((device, "cpu")):
         compared = Comparison("digits", "adamw,lion,sgd", directory / place, trials=3, seeds=3, device=place)
         for candidate in compared.run().candidates:
+            seconds = candidate.prices.get(STEP_SECONDS)
             rows.append(
                 {
                     "device": place,
                     "label": candidate.label,
                     "rank": candidate.rank,
                     "loss": None if candidate.loss is None else candidate.loss.mean,
-                    "step_ms": None if candidate.step_seconds is None else candidate.step_seconds * 1e3,
+                    "step_ms": None if seconds is None else seconds * 1e3,
                 }
             )
     return {"task": "digits", "rows": rows}

@@ -15,6 +15,7 @@ from pathlib import Path
 import sqlalchemy
 
 from trimtab.compare.stored import load_any
+from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
 from trimtab.study.errors import InputError
 from trimtab.study.lease import Limits
 from trimtab.study.store import Store, read_store
@@ -269,7 +270,7 @@ def execute(url, *statements):
 def findings(result):
     """Everything about the trials that is not a duration: key to the rest."""
     return {
-        t.key: (t.seed, t.settings, t.status, t.loss, t.metric, t.test_loss, t.test_metric, t.curve)
+        t.key: (t.seed, t.settings, t.status, t.loss, t.metric, *map(t.measures.get, (TEST_LOSS, TEST_METRIC)), t.curve)
         for t in result.trials
     }
 

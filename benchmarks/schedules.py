@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from trimtab.compare.comparison import Comparison
+from trimtab.lab.measures import STEP_SECONDS
 from trimtab.report import write_all
 from trimtab.report.console import ProgressBars, print_summary
 from trimtab.study.environment import environment
@@ -30,6 +31,7 @@ def facts(result):
     rows = []
     for candidate in result.candidates:
         pair, loss = candidate.against_reference, candidate.loss
+        seconds = candidate.prices.get(STEP_SECONDS)
         rows.append(
             {
                 "label": candidate.label,
@@ -38,14 +40,14 @@ def facts(result):
                 "loss": loss and [loss.mean, loss.low, loss.high],
                 "improvement": pair and [pair.improvement, pair.simultaneous_low, pair.simultaneous_high],
                 "smallest_detectable": pair and pair.simultaneous_detectable,
-                "step_ms": None if candidate.step_seconds is None else 1000 * candidate.step_seconds,
+                "step_ms": None if seconds is None else 1000 * seconds,
                 "trouble": candidate.trouble,
                 "note": candidate.note,
             }
         )
     protocol = result.protocol
     return {
-        "task": result.task.name,
+        "task": result.problem.name,
         "steps": protocol.steps,
         "trials": protocol.trials,
         "seeds": protocol.seeds,

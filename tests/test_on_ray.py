@@ -17,6 +17,7 @@ from tests.compare.test_comparison import comparison
 from tests.lab.toy import LoggedWork, MisbehavingWork, hash_of
 from tests.study.test_running import MANIFEST, fixed, log_of, points, what
 from trimtab.compare.template import write_template
+from trimtab.lab.measures import TEST_LOSS
 from trimtab.study import running as study
 from trimtab.study.errors import InputError, UnfitWorkerError
 from trimtab.study.executor import Finished
@@ -140,8 +141,8 @@ def test_a_comparison_is_the_comparison_on_local_workers(cluster, tmp_path):
     task = f"{path}:{write_template(path)}"
     expected = comparison(task, tmp_path / "local", jobs=2).run()
     result = comparison(task, tmp_path / "ray", executor="ray", jobs=2).run()
-    assert [(t.key, t.loss, t.test_loss) for t in result.trials] == [
-        (t.key, t.loss, t.test_loss) for t in expected.trials
+    assert [(t.key, t.loss, t.measures.get(TEST_LOSS)) for t in result.trials] == [
+        (t.key, t.loss, t.measures.get(TEST_LOSS)) for t in expected.trials
     ]
 
 

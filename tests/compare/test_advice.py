@@ -8,11 +8,17 @@ import pytest
 
 from trimtab.compare.advice import advise
 from trimtab.compare.result import CandidateResult, Pair
-from trimtab.study.facts import TaskFacts
+from trimtab.lab.commands.problem import command_facts
+from trimtab.lab.training_facts import training_facts
+from trimtab.study.metric import Metric
 
-TASK = TaskFacts("toy", "toy", "accuracy", "max", None)
-LESS = TaskFacts("train", "train.py", "val_loss", "min", None, kind="command")
-MORE = TaskFacts("train", "train.py", "acc", "max", None, kind="command")
+
+def facts_of_commands(metric):
+    return command_facts("train", "train.py", metric, source="", rate=None, timeout=None)
+
+
+TASK = training_facts("toy", "toy", Metric("accuracy", "max"), samples={}, parameters=1, batch_size=1, budget=1)
+LESS, MORE = facts_of_commands(Metric("val_loss", "min")), facts_of_commands(Metric("acc", "max"))
 
 
 def candidate(label, rank, verdict=None, by=0.0, ends=None, *, against="adamw", detectable=0.01, erratic=False):
@@ -24,9 +30,9 @@ def candidate(label, rank, verdict=None, by=0.0, ends=None, *, against="adamw", 
         pair = Pair(label, against, by, low, high, low, high, p_value, detectable, detectable, 5)
     return CandidateResult(
         label=label, title=label, kind="method", summary="", settings={}, rank=rank, note="", against_reference=pair,
-        verdict=None if pair is None else pair.verdict, loss=None, metric=None, test_loss=None, test_metric=None,
+        verdict=None if pair is None else pair.verdict, loss=None, metric=None,
         final_losses=(1.0 - by, float(ord(label[-1]))), tuned_loss=None, cost_to_target=None, reached_target=0,
-        learning_rate_decades=None, step_seconds=None, state_bytes=None, trouble={}, code="", erratic=erratic,
+        rate_decades=None, measures={}, prices={}, trouble={}, code="", erratic=erratic,
     )  # fmt: skip
 
 
@@ -55,44 +61,44 @@ STATES = {
     ),
     "one helps": (
         [LION, SECOND],
-        "Use lion instead of adamw: it lowers the validation loss by 0.031 (0.012 to 0.051).",
+        "Use lion instead of adamw: it lowers validation loss by 0.031 (0.012 to 0.051).",
     ),
     "one just helps": (
         [candidate("lion", 1, "helps", 0.03, (0.0, 0.05)), SECOND],
-        "Use lion instead of adamw: it lowers the validation loss by 0.03 (up to 0.05).",
+        "Use lion instead of adamw: it lowers validation loss by 0.03 (up to 0.05).",
     ),
     "one helps by what is known well": (
         [candidate("lion", 1, "helps", 0.00996, (0.0098, 0.0102)), SECOND],
-        "Use lion instead of adamw: it lowers the validation loss by 0.00996 (0.0098 to 0.0102).",
+        "Use lion instead of adamw: it lowers validation loss by 0.00996 (0.0098 to 0.0102).",
     ),
     "one helps, and is told from the next that helps": (
         [LION, candidate("sgd", 2, "helps", 0.02), candidate("adamw", 3)],
-        "Use lion instead of adamw: it lowers the validation loss by 0.031 (0.012 to 0.051).",
+        "Use lion instead of adamw: it lowers validation loss by 0.031 (0.012 to 0.051).",
     ),
     "one helps, and one that shares its rank does not": (
         [candidate("nadam", 1, "same", 0.04), LION, SECOND],
-        "Use lion instead of adamw: it lowers the validation loss by 0.031 (0.012 to 0.051).",
+        "Use lion instead of adamw: it lowers validation loss by 0.031 (0.012 to 0.051).",
     ),
     "two help and share a rank": (
         [LION, candidate("sgd", 1, "helps", 0.02), candidate("adamw", 3)],
-        "Use lion or sgd instead of adamw: they lower the validation loss by 0.031 and 0.02.",
+        "Use lion or sgd instead of adamw: they lower validation loss by 0.031 and 0.02.",
     ),
     "many help and share a rank": (
         [*(candidate(f"c{i}", 1, "helps", 0.05 - i / 100) for i in range(5)), candidate("adamw", 6)],
-        "Use c0, c1 or one of 3 others instead of adamw: they lower the validation loss by 0.01 to 0.05.",
+        "Use c0, c1 or one of 3 others instead of adamw: they lower validation loss by 0.01 to 0.05.",
     ),
     "the best of those that help is erratic": (
         [candidate("nadam", 1, "helps", 0.5, erratic=True), LION, candidate("adamw", 3)],
-        "Use lion instead of adamw: it lowers the validation loss by 0.031 (0.012 to 0.051).",
+        "Use lion instead of adamw: it lowers validation loss by 0.031 (0.012 to 0.051).",
     ),
     "whoever helps is erratic": (
         [candidate("nadam", 1, "helps", 0.5, erratic=True), SECOND],
-        "Look at the runs of nadam before you use it: it lowers the validation loss by 0.5, but its seeds differ "
+        "Look at the runs of nadam before you use it: it lowers validation loss by 0.5, but its seeds differ "
         "widely.",
     ),
     "one helps against an erratic reference": (
         [LION, candidate("adamw", 2, erratic=True)],
-        "Use lion instead of adamw: it lowers the validation loss by 0.031 (0.012 to 0.051).",
+        "Use lion instead of adamw: it lowers validation loss by 0.031 (0.012 to 0.051).",
     ),
     "nobody helps against an erratic reference": (
         [candidate("lion", 1, "same"), WILD, candidate("sgd", 3, "hurts", -0.3)],
@@ -160,7 +166,7 @@ def test_the_advice(state):
         (1, None, "Run more seeds before you choose: with one, no difference can be shown."),
         (2, 0.001, "Run more seeds: with two, no difference from adamw was shown, and hardly any could be."),
         (3, 0.001, "Keep adamw: no difference was shown, and one of 0.01 would probably have been found."),
-        (2, 0.5, "Use lion instead of adamw: it lowers the validation loss by 0.5 (0.49 to 0.51)."),
+        (2, 0.5, "Use lion instead of adamw: it lowers validation loss by 0.5 (0.49 to 0.51)."),
         (2, -0.5, "Keep adamw: lion is worse by 0.5."),
     ],
 )

@@ -12,9 +12,10 @@ from trimtab.compare.analysis import analyse
 from trimtab.compare.frames import Frames
 from trimtab.compare.plan import Plan
 from trimtab.lab.measures import STATE_BYTES, STEP_SECONDS, STEPS, TEST_LOSS, TEST_METRIC
+from trimtab.lab.training_facts import training_facts
 from trimtab.report.export import to_json
 from trimtab.report.page import render_page
-from trimtab.study.facts import TaskFacts
+from trimtab.study.metric import Metric
 from trimtab.study.outcome import CurvePoint, Outcome
 
 SEEDS = 5
@@ -42,7 +43,8 @@ def study(candidates="adamw,lion,sgd,nadam", target=None, seeds=SEEDS, losses=LO
             loss = float(losses[candidate.label][point.index])
             curve = tuple(CurvePoint(50 * i, 1.0, loss + 1.0 - i / 4, i / 4) for i in range(5))
             outcomes[point.key] = outcome(loss, test=True, curve=curve)
-    facts = TaskFacts("toy", "toy", "accuracy", "max", target, {"train": 1}, 10, 10)
+    metric = Metric("accuracy", "max", target)
+    facts = training_facts("toy", "toy", metric, samples={"train": 1}, parameters=10, batch_size=10, budget=1000)
     return plan, outcomes, facts
 
 
@@ -151,7 +153,7 @@ def test_without_a_target_runs_are_timed_until_they_are_where_the_reference_ends
 
 def test_conclusions_say_no_more_than_was_shown():
     first, *others = result_of(*study()).conclusion
-    assert first == "Use lion instead of adamw: it lowers the validation loss by 0.099 (0.079 to 0.12)."
+    assert first == "Use lion instead of adamw: it lowers validation loss by 0.099 (0.079 to 0.12)."
     assert others[:3] == [
         "lion is better than every other candidate.",
         "Worse than adamw in validation loss: nadam by 0.2.",
@@ -203,7 +205,7 @@ def test_the_unit_of_the_losses_does_not_matter(unit, target):
     for ours, theirs in zip(one.candidates, other.candidates, strict=True):
         for name in ("label", "rank", "verdict", "note", "cost_to_target", "reached_target", "metric"):
             assert getattr(theirs, name) == getattr(ours, name)
-        assert theirs.learning_rate_decades == near(ours.learning_rate_decades)
+        assert theirs.rate_decades == near(ours.rate_decades)
         for name in ("mean", "low", "high"):
             assert getattr(theirs.loss, name) == near(unit * getattr(ours.loss, name))
     for ours, theirs in zip(one.pairs, other.pairs, strict=True):
@@ -313,7 +315,7 @@ def test_intervals_of_accuracies_and_losses_stay_within_what_is_possible():
         loss = outcomes[point.key].loss
         outcomes[point.key] = outcome(loss, metric=(0.9, 0.99, 1.0, 1.0, 1.0)[i], test=True)
     adamw = by_label(result_of(plan, outcomes, facts))["adamw"]
-    for interval in (adamw.metric, adamw.test_metric):
+    for interval in (adamw.metric, adamw.measures[TEST_METRIC]):
         assert 0.7 < interval.low < interval.mean < interval.high < 1
     assert 0 < adamw.loss.low < adamw.loss.mean < adamw.loss.high
 

@@ -1,12 +1,23 @@
+import json
+
 import pytest
 
 from trimtab.compare.bounds import Ranges
-from trimtab.study.facts import TaskFacts
+from trimtab.lab.commands.problem import command_facts
+from trimtab.lab.training_facts import training_facts
+from trimtab.study.facts import Facts
+from trimtab.study.metric import Metric
 from trimtab.study.outcome import CurvePoint, Outcome
 
 
-def facts(metric="accuracy", direction="max", **more):
-    return TaskFacts("toy", "toy", metric, direction, None, **more)
+def facts(metric="accuracy", direction="max", bounds=None):
+    quoted = Metric(metric, direction, bounds=bounds)
+    return training_facts("toy", "toy", quoted, samples={}, parameters=1, batch_size=1, budget=1)
+
+
+def facts_of_commands(metric, direction, bounds=None):
+    found = Metric(metric, direction, bounds=bounds)
+    return command_facts("train", "train.py", found, source="", rate=None, timeout=None)
 
 
 def outcome(loss, metric):
@@ -40,7 +51,8 @@ def test_what_a_task_states_counts_unless_a_value_contradicts():
     assert Ranges.of(stated, [outcome(1.0, 11.0)]).metric == (0, None)
     assert Ranges.of(facts("accuracy", bounds=(None, None)), [outcome(1.0, 0.5)]).metric == (None, None)
     # as it comes back from a store
-    assert Ranges.of(facts("score", bounds=[0, 10]), [outcome(1.0, 3.0)]).metric == (0, 10)
+    stored = Facts.from_dict(json.loads(json.dumps(stated.to_dict())))
+    assert Ranges.of(stored, [outcome(1.0, 3.0)]).metric == (0, 10)
 
 
 def test_losses_are_bounded_by_zero_where_none_was_ever_negative():
@@ -51,10 +63,10 @@ def test_losses_are_bounded_by_zero_where_none_was_ever_negative():
 
 
 def test_a_commands_loss_is_its_metric_with_a_sign():
-    more = Ranges.of(facts(kind="command"), [outcome(-0.9, 0.9)])
+    more = Ranges.of(facts_of_commands("accuracy", "max"), [outcome(-0.9, 0.9)])
     assert (more.metric, more.loss, more.span) == ((0, 1), (-1, 0), 1)
-    less = Ranges.of(facts("error", "min", kind="command", bounds=(0, 1)), [outcome(0.1, 0.1)])
+    less = Ranges.of(facts_of_commands("error", "min", (0, 1)), [outcome(0.1, 0.1)])
     assert (less.metric, less.loss, less.span) == ((0, 1), (0, 1), 1)
-    open_ended = Ranges.of(facts("rmse", "min", kind="command"), [outcome(3.0, 3.0)])
+    open_ended = Ranges.of(facts_of_commands("rmse", "min"), [outcome(3.0, 3.0)])
     assert (open_ended.loss, open_ended.span) == ((0, None), None)
     assert Ranges.of(facts(), [outcome(1.0, 0.5)]).span is None  # a task's loss is not its accuracy

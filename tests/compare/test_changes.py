@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from trimtab.compare.changes import definition_changes, manifest_change, manifest_changes, remedies
+from trimtab.study.facts import Unit
 
+COST = Unit("sample-gradient")
 BEFORE = {
     "command": "run {lr}", "shell": False, "ranges": {"lr": "1..2"}, "fixed": {"batch": 16},
     "files": {"train.py": "aa", "b.yaml": "bb", "old.sh": "cc"},
@@ -21,7 +23,7 @@ BEFORE = {
             "budget",
             1920,
             None,
-            "a run has 1,920 sample-gradients there, no known length here: --steps, or the task's own",
+            "a run has 1,920 sample-gradients there, no known length here: --steps, or the problem's own",
         ),
         ("maximize", True, False, "more of the metric is better there, less here"),
         ("pruning", None, "median", "--pruner is none there, median here"),
@@ -29,8 +31,8 @@ BEFORE = {
     ],
 )
 def test_an_entry_of_the_manifest(key, there, here, words):
-    assert manifest_change(key, there, here) == words
-    assert manifest_changes({key: there, "task": 1}, {key: here, "task": 1}) == [words]
+    assert manifest_change(key, there, here, COST) == words
+    assert manifest_changes({key: there, "task": 1}, {key: here, "task": 1}, COST) == [words]
 
 
 @pytest.mark.parametrize(

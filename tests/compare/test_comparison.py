@@ -11,6 +11,7 @@ from trimtab.compare.budget import Budget
 from trimtab.compare.prices import Price
 from trimtab.compare.stored import load_any
 from trimtab.compare.template import CLASS_NAME, write_template
+from trimtab.lab.measures import TEST_LOSS
 from trimtab.study.errors import CorruptStoreError, InputError, StudyMismatchError
 
 
@@ -57,7 +58,7 @@ def test_every_trial_is_run_and_found_again(finished):
 def test_budgets_are_equal_and_only_final_runs_see_the_test_data(finished):
     _, result, _ = finished
     assert {trial.cost for trial in result.trials} == {30 * 64}
-    assert all((trial.test_loss is None) == (trial.phase == "tune") for trial in result.trials)
+    assert all((TEST_LOSS not in trial.measures) == (trial.phase == "tune") for trial in result.trials)
     assert {trial.seed for trial in result.trials if trial.phase == "tune"} == {0}
     assert {trial.seed for trial in result.trials if trial.phase == "final"} == {1000, 1001}
 
@@ -87,7 +88,7 @@ def test_what_is_reported_is_what_a_plain_loop_gives(finished, task):
         torch.nn.functional.cross_entropy(model(inputs[batch]), targets[batch]).backward()
         optimizer.step()
     assert trial.loss == pytest.approx(parts.evaluate(model).loss, rel=1e-6)
-    assert trial.test_loss == pytest.approx(parts.evaluate(model, "test").loss, rel=1e-6)
+    assert trial.measures[TEST_LOSS] == pytest.approx(parts.evaluate(model, "test").loss, rel=1e-6)
     torch.set_num_threads(threads)
 
 
@@ -326,8 +327,8 @@ def test_a_comparison_in_a_database_is_the_comparison_in_a_directory(task, finis
     _, expected, _ = finished
     result = comparison(task, tmp_path, store=postgres.url).run()
     assert load_any(tmp_path, postgres.url) == result
-    assert [(t.key, t.loss, t.test_loss, t.curve) for t in result.trials] == [
-        (t.key, t.loss, t.test_loss, t.curve) for t in expected.trials
+    assert [(t.key, t.loss, t.measures.get(TEST_LOSS), t.curve) for t in result.trials] == [
+        (t.key, t.loss, t.measures.get(TEST_LOSS), t.curve) for t in expected.trials
     ]
     assert list(tmp_path.iterdir()) == []
 

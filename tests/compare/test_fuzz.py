@@ -161,7 +161,7 @@ CALLS = {
 
 LEFT_OUT = {
     "made by trimtab alone, from what was checked": {
-        "work:Work", "part:Part", "posing:Posed", "result:PacePoint",
+        "work:Work", "part:Part", "posing:Posed",
         "result:Interval", "result:Pair", "result:CandidateResult", "result:TrialResult",
         "result:Protocol", "result:ComparisonResult", "budget:Budget", "prices:Price", "budget:Numbers",
         "deadline:Deadline", "deadline:Smallest",

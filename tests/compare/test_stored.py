@@ -7,7 +7,10 @@ from trimtab.study.errors import StudyMismatchError
 from trimtab.study.store import StoredStudy
 
 MANIFEST = {"task": "toy", "task_fingerprint": "hash", "budget": 100, "pruning": None}
-FACTS = {"name": "toy", "reference": "toy.py:Toy", "metric": "accuracy", "direction": "max", "target": None}
+FACTS = {
+    "name": "toy", "reference": "toy.py:Toy", "metric": "accuracy", "direction": "max", "target": None,
+    "samples": {"train": 5}, "parameters": 10, "batch_size": 5,
+}  # fmt: skip
 NOTES = {"candidates": ["adamw", "lion"], "seeds": 3, "reference": "adamw", "environment": {}, "task": FACTS}
 
 

@@ -5,6 +5,7 @@
 
 import gzip
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -38,17 +39,55 @@ def written(name):
     return json.loads(gzip.decompress((STORES / f"{name}.json.gz").read_bytes()))
 
 
-def without_later_fields(result):
-    """The result without what was not written then."""
+MEASURES = {"test_loss": "test loss", "test_metric": "test metric", "steps": "steps", "step_seconds": "step seconds"}
+
+
+def as_then(result):
+    """The result in the words of then: names of fields and conclusions, and nothing that was not written."""
     assert result.pop("beside") is None
-    for task in result.get("tasks", {}).values():
-        without_later_fields(task)
+    result["schema_version"] -= 1
+    if "tasks" in result:
+        return {**result, "tasks": {name: as_then(each) for name, each in result["tasks"].items()}}
+    result["task"] = facts_of_then(result.pop("problem"), result["protocol"])
+    result["conclusion"] = [re.sub("(lowers?) validation", r"\1 the validation", each) for each in result["conclusion"]]
+    for candidate in result["candidates"]:
+        means, prices = candidate.pop("measures"), candidate.pop("prices")
+        candidate |= {name: means.get(MEASURES[name]) for name in ("test_loss", "test_metric")}
+        candidate |= {"step_seconds": prices.get("step seconds"), "state_bytes": prices.get("state bytes", 0)}
+        candidate |= {"trial_seconds": prices["seconds"], "learning_rate_decades": candidate.pop("rate_decades")}
+    for trial in result["trials"]:
+        measures, traces = trial.pop("measures"), trial.pop("traces")
+        trial.update({name: measures.get(then) for name, then in MEASURES.items()}, steps=measures.get("steps", 0))
+        rates = dict(map(tuple, traces.get("learning rate", ())))
+        trial["pace"] = [{"cost": x, "lr": rates.get(x), "batch_size": y} for x, y in traces.get("batch size", ())]
     return result
+
+
+def facts_of_then(problem, protocol):
+    """What was written of a task or a command, read from what is said of it now."""
+    quoted = problem["quoted"]
+    words, sizes = dict(problem["paragraphs"]), dict(problem["sizes"])
+    metric = quoted or problem["objective"]
+    found = {name: problem[name] for name in ("name", "reference", "rate")}
+    found |= {name: metric[name] for name in ("direction", "target", "bounds")}
+    found |= {"metric": metric["name"].removeprefix("validation ") if quoted else metric["name"]}
+    if quoted is None:
+        assert protocol["budget"] is protocol["steps"] is None
+        assert sizes == {"time-out": "none"}
+        source = words["Metric"].partition(" is better: ")[2].removesuffix(".")
+        own = {"samples": {}, "parameters": None, "batch_size": None, "kind": "command", "metric_source": source}
+        return found | own | {"timeout": None}
+    steps, _, batch = sizes["steps a run"].removesuffix(" samples").partition(" × ")
+    assert (int(steps), int(batch)) == (protocol["steps"], problem["step_cost"])
+    samples = [int(size.replace(",", "")) for size in sizes["samples to train on / choose by / test"].split(" / ")]
+    parameters = int(sizes["parameters"].replace(",", ""))
+    own = {"samples": dict(zip(("train", "validation", "test"), samples, strict=True)), "parameters": parameters}
+    return found | own | {"batch_size": problem["step_cost"], "kind": "task", "metric_source": "", "timeout": None}
 
 
 @pytest.mark.parametrize("name", ["task", "tasks", "command"])
 def test_the_numbers_are_those_that_were_written_then(unpacked, name):
-    assert without_later_fields(json.loads(to_json(load_any(unpacked(name))))) == written(name)
+    assert as_then(json.loads(to_json(load_any(unpacked(name))))) == written(name)
 
 
 def test_the_pages_are_drawn(unpacked):
@@ -79,7 +118,7 @@ GOING_ON = {
 @pytest.mark.parametrize("name", GOING_ON)
 def test_another_seed_is_run_and_nothing_else(unpacked, name):
     then = written(name)
-    found = json.loads(to_json(GOING_ON[name](unpacked(name)).run()))
+    found = as_then(json.loads(to_json(GOING_ON[name](unpacked(name)).run())))
     for before, after in zip(*(each.get("tasks", {"": each}).values() for each in (then, found)), strict=True):
         known = {trial["key"]: trial for trial in before["trials"]}
         ran = {trial["key"]: trial for trial in after["trials"]}

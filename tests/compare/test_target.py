@@ -1,12 +1,15 @@
 import pytest
 
 from trimtab.compare.target import Target
-from trimtab.study.facts import TaskFacts
+from trimtab.lab.commands.problem import command_facts
+from trimtab.lab.training_facts import training_facts
+from trimtab.study.metric import Metric
 from trimtab.study.outcome import CurvePoint, Outcome
 
 
-def facts(target=None, **more):
-    return TaskFacts("toy", "toy", "accuracy", "max", target, **more)
+def facts(target=None):
+    metric = Metric("accuracy", "max", target)
+    return training_facts("toy", "toy", metric, samples={}, parameters=1, batch_size=1, budget=1)
 
 
 def run(*losses):
@@ -29,7 +32,8 @@ def test_without_one_more_than_half_of_the_references_runs_reach_it(ends, level,
 
 
 def test_of_a_command_whose_metric_is_to_be_large_the_target_is_turned_back():
-    target = Target(facts(kind="command"), [-0.9, -0.8, -0.2], "adamw")
+    facts = command_facts("train", "train.py", Metric("accuracy", "max"), source="", rate=None, timeout=None)
+    target = Target(facts, [-0.9, -0.8, -0.2], "adamw")
     assert target.words == "accuracy >= 0.8, the median at which adamw ends"
     assert target.costs([run(0.0, -0.85), run(0.0, -0.7)]) == [10.0]
 

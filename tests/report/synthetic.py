@@ -11,8 +11,11 @@ from trimtab.compare.conclusion import conclude
 from trimtab.compare.over_tasks.analysis import analyse_over_tasks
 from trimtab.compare.pairs import between, compared_pairs
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, Protocol, TrialResult
+from trimtab.lab.measures import STATE_BYTES, STEP_SECONDS, STEPS, TEST_LOSS, TEST_METRIC
+from trimtab.lab.training_facts import training_facts
 from trimtab.study import statistics
-from trimtab.study.facts import TaskFacts
+from trimtab.study.facts import SECONDS
+from trimtab.study.metric import Metric
 from trimtab.study.outcome import CurvePoint
 
 HOSTILE = "</script><b>bold</b><img src=x onerror=alert(1)>"
@@ -68,9 +71,9 @@ def comparison(shapes=SHAPES, *, seeds=10, trials=12, broken=(BROKEN,), referenc
     pairs = compared_pairs({label: _final_losses(runs[label]) for label in ranked}) if seeds > 1 else ()
     results = [_candidate(shape, runs[shape.label], ranked, pairs, reference) for shape in shapes]
     results.sort(key=lambda c: (c.rank is None, c.rank or 0, c.loss.mean if c.loss else math.inf))
-    task = TaskFacts("digits", "digits", "accuracy", "max", 0.97, _sizes(), 133_898, BATCH)
+    problem = facts()
     return ComparisonResult(
-        task=task,
+        problem=problem,
         protocol=Protocol(trials, seeds, BUDGET // BATCH, BUDGET, 0, FIRST_FINAL_SEED, None),
         environment={
             "date": "2025-06-01",
@@ -80,7 +83,7 @@ def comparison(shapes=SHAPES, *, seeds=10, trials=12, broken=(BROKEN,), referenc
         },
         reference=reference,
         target="validation accuracy >= 0.97",
-        conclusion=conclude(results, pairs, reference, seeds, task),
+        conclusion=conclude(results, pairs, reference, seeds, problem),
         candidates=tuple(results),
         pairs=pairs,
         trials=tuple(trial for shape in shapes for trial in runs[shape.label]),
@@ -116,8 +119,8 @@ def over_tasks(tasks=tuple(COSTS), unfinished=()):
     for name in tasks:
         result = comparison(seeds=5 if name == "diabetes" else 10)
         candidates = tuple(dataclasses.replace(c, cost_to_target=COSTS[name][c.label]) for c in result.candidates)
-        task = dataclasses.replace(result.problem, name=name)
-        results[name] = dataclasses.replace(result, task=task, candidates=candidates)
+        problem = dataclasses.replace(result.problem, name=name)
+        results[name] = dataclasses.replace(result, problem=problem, candidates=candidates)
     return analyse_over_tasks(results, unfinished, "adamw")
 
 
@@ -129,7 +132,7 @@ def lonely():
 def unfinished():
     """Builds what there is when the first tuning trials are running: no trial, no rank, no number."""
     whole = comparison()
-    empty = dict.fromkeys(("rank", "verdict", "against_reference", "loss", "metric", "test_loss", "test_metric"))
+    empty = dict.fromkeys(("rank", "verdict", "against_reference", "loss", "metric"))
     candidates = tuple(
         CandidateResult(
             **empty,
@@ -143,29 +146,32 @@ def unfinished():
             tuned_loss=None,
             cost_to_target=None,
             reached_target=0,
-            learning_rate_decades=None,
-            step_seconds=None,
-            state_bytes=None,
+            rate_decades=None,
+            measures={},
+            prices={},
             trouble={},
             code="",
         )
         for c in whole.candidates
     )
     return ComparisonResult(
-        task=whole.task,
+        problem=whole.problem,
         protocol=whole.protocol,
         environment=whole.environment,
         reference=whole.reference,
         target=whole.target,
-        conclusion=conclude(candidates, (), whole.reference, whole.protocol.seeds, whole.task),
+        conclusion=conclude(candidates, (), whole.reference, whole.protocol.seeds, whole.problem),
         candidates=candidates,
         pairs=(),
         trials=(),
     )
 
 
-def _sizes():
-    return {"train": 1077, "validation": 360, "test": 360}
+def facts(name="digits"):
+    """Returns what a reader has to know of the task of all this."""
+    samples = {"train": 1077, "validation": 360, "test": 360}
+    metric = Metric("accuracy", "max", 0.97)
+    return training_facts(name, name, metric, samples=samples, parameters=133_898, batch_size=BATCH, budget=BUDGET)
 
 
 def _curve(loss, seed, start=2.31):
@@ -218,14 +224,15 @@ def _trial(shape, key, phase, seed, settings, status, loss, curve, error=None):
         status=status,
         loss=loss,
         metric=curve[-1].metric if complete else None,
-        test_loss=loss * 1.04 if tested else None,
-        test_metric=curve[-1].metric - 0.004 if tested else None,
         cost=curve[-1].cost if curve else 0,
-        steps=curve[-1].cost // BATCH if curve else 0,
         seconds=0.7 if curve else 0.02,
-        step_seconds=shape.milliseconds / 1000 if curve else None,
         error=error,
         curve=curve,
+        measures=(
+            ({TEST_LOSS: loss * 1.04, TEST_METRIC: curve[-1].metric - 0.004} if tested else {})
+            | {STEPS: curve[-1].cost // BATCH if curve else 0}
+            | ({STEP_SECONDS: shape.milliseconds / 1000} if curve else {})
+        ),
     )
 
 
@@ -234,7 +241,8 @@ def _in_unit(run, unit):
         return None if loss is None else unit * loss
 
     curve = [dataclasses.replace(p, loss=unit * p.loss, train_loss=scaled(p.train_loss)) for p in run.curve]
-    return dataclasses.replace(run, loss=scaled(run.loss), test_loss=scaled(run.test_loss), curve=tuple(curve))
+    measures = {name: unit * value if name == TEST_LOSS else value for name, value in run.measures.items()}
+    return dataclasses.replace(run, loss=scaled(run.loss), measures=measures, curve=tuple(curve))
 
 
 def _final_losses(runs):
@@ -268,15 +276,13 @@ def _candidate(shape, runs, ranked, pairs, reference):
         against_reference=pair,
         loss=_interval([run.loss for run in finals]),
         metric=_interval([run.metric for run in finals]),
-        test_loss=_interval([run.test_loss for run in finals]),
-        test_metric=_interval([run.test_metric for run in finals]),
         final_losses=tuple(run.loss for run in finals),
         tuned_loss=tuned.loss,
         cost_to_target=standard_statistics.median(p.cost for p in reached) if reached else None,
         reached_target=sum(any(p.metric >= 0.97 for p in run.curve) for run in finals),
-        learning_rate_decades=0.42,
-        step_seconds=shape.milliseconds / 1000,
-        state_bytes=shape.state_bytes,
+        rate_decades=0.42,
+        measures={name: _interval([run.measures.get(name) for run in finals]) for name in (TEST_LOSS, TEST_METRIC)},
+        prices={SECONDS: 0.7, STEPS: 200, STEP_SECONDS: shape.milliseconds / 1000, STATE_BYTES: shape.state_bytes},
         trouble={s: n for s in ("diverged", "failed", "pruned") if (n := sum(run.status == s for run in runs))},
         code=f"from trimtab.optim import {shape.title.split()[0]}\n\n"
         f"optimizer = {shape.title.split()[0]}(model.parameters(), lr={shape.best_rate:.3g}, weight_decay=0.0123)",

@@ -12,12 +12,13 @@ from trimtab.catalog.commands import command_candidates
 from trimtab.catalog.ranges import parse_tunes
 from trimtab.compare.analysis import analyse
 from trimtab.compare.plan import Plan
+from trimtab.lab.commands.problem import command_facts
 from trimtab.lab.commands.template import Command
 from trimtab.report import console, words
 from trimtab.report.export import to_csv, to_json
 from trimtab.report.figures import FIGURES
 from trimtab.report.page import render_page
-from trimtab.study.facts import TaskFacts
+from trimtab.study.metric import Metric
 from trimtab.study.outcome import CurvePoint, Outcome
 
 LINE = "python train.py --opt {optimizer} --rate {learning_rate} --seed {seed}"
@@ -46,9 +47,8 @@ def made(direction, tunes=("learning_rate=1e-4..1e-1:log",), line=LINE):
     broken = plan.tuning_points(plan.candidates[2])[-1]
     outcomes[broken.key] = Outcome("failed", error="it ended with exit code 1", seconds=1.0)
     rate = "learning_rate" if "learning_rate" in line else None
-    facts = TaskFacts(
-        "train", line, "acc" if direction == "max" else "err", direction, None, kind="command", rate=rate, timeout=60.0
-    )  # fmt: skip
+    metric = Metric("acc" if direction == "max" else "err", direction)
+    facts = command_facts("train", line, metric, source="last printed", rate=rate, timeout=60.0)
     return analyse(plan, outcomes, facts, reference="adamw", environment={"date": "2025-06-01"})
 
 
@@ -58,7 +58,7 @@ def found(request):
 
 
 def all_words(result):
-    parts = [*words.task_facts(result), *words.protocol(result), *words.glossary(result)]
+    parts = [*words.facts(result), *words.protocol(result), *words.glossary(result)]
     parts += [*words.captions(result).values(), *words.descriptions(result).items()]
     return " ".join(" ".join(part) for part in parts)
 
@@ -88,7 +88,11 @@ def test_numbers_are_those_that_the_command_told(found):
     headings = re.findall(r'data-sort="\d+">([^<]*)<', render_page(result))
     assert headings[:6] == ["candidate", "phase", "seed", "status", name, "learning_rate"]
     assert "reported values" in headings
-    assert all(row[4] is None or row[4] > 0 for row in table["rows"])
+    ((place, heading),) = [(c["index"], c["heading"]) for c in table["columns"] if c["key"] == "loss"]
+    assert heading == name
+    ends = [row[place] for row in table["rows"] if row[place] is not None]
+    assert len(ends) == len(table["rows"]) - 1
+    assert min(ends) > 0
     assert to_csv(result)
     assert to_json(result)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.report.synthetic import BROKEN, BUDGET, HOSTILE, SHAPES, comparison
-from trimtab.compare.result import PacePoint
+from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE, STATE_BYTES, STEP_SECONDS
 from trimtab.report import figures
 from trimtab.report.figures.style import PALETTE, colour, plain, series_role, symbol
 from trimtab.report.page import render_page
@@ -92,6 +92,14 @@ def test_differences_are_paired_by_seed(result):
             assert statistics.mean(shown) == pytest.approx(candidate.against_reference.improvement)
 
 
+def test_the_axis_of_differences_has_room_for_its_words_on_a_phone(result):
+    meta = figures.differences(result).layout.meta
+    titles = [meta[view]["layout"]["xaxis.title.text"] for view in ("page", "narrow")]
+    assert titles == ["lower val loss than adamw, seed by seed", "lower val loss than adamw, seed by<br>seed"]
+    heights = [meta["narrow"]["layout"]["height"] for meta in (meta, figures.ranking(result).layout.meta)]
+    assert heights[0] == heights[1] + 17  # one line more
+
+
 def test_differences_show_what_is_too_small_to_find(result):
     bars = trace(figures.differences(result), "too small for these seeds")
 
@@ -139,8 +147,8 @@ def test_curves_can_show_the_metric_instead(result):
     figure = figures.learning_curves(result)
 
     options = control(figure, "Shows")
-    assert list(options) == ["loss, log scale", "loss", "accuracy"]
-    values = options["accuracy"]["data"]["y"]
+    assert list(options) == ["val loss, log scale", "val loss", "val accuracy"]
+    values = options["val accuracy"]["data"]["y"]
     assert len(values) == len(figure.data)
     metrics = [run.curve[-1].metric for run in runs(result, "adabelief")]
     assert values[1][-1] == pytest.approx(statistics.mean(metrics))
@@ -169,7 +177,7 @@ def test_losses_below_zero_are_not_drawn_on_a_logarithmic_axis(lonely):
     figure = figures.learning_curves(dataclasses.replace(lonely, trials=trials))
 
     assert figure.layout.yaxis.type is None
-    assert list(control(figure, "Shows")) == ["loss", "accuracy"]
+    assert list(control(figure, "Shows")) == ["val loss", "val accuracy"]
 
 
 def test_learning_rates_show_every_tuning_trial(result):
@@ -217,12 +225,12 @@ def test_cost_has_the_prices_of_each_candidate(result):
 
     adamw = next(c for c in result.candidates if c.label == "adamw")
     shown = trace(figure, "adamw")
-    assert (shown.x, shown.y) == ((1000 * adamw.step_seconds,), (adamw.loss.mean,))
+    assert (shown.x, shown.y) == ((1000 * adamw.prices[STEP_SECONDS],), (adamw.loss.mean,))
     assert shown.y[0] + shown.error_y.array[0] == pytest.approx(adamw.loss.high)
     options = control(figure, "Price")
     place = [t.name for t in figure.data].index("adamw")
     assert list(options) == ["time", "memory", "cost to target"]
-    assert options["memory"]["data"]["x"][place] == [adamw.state_bytes]
+    assert options["memory"]["data"]["x"][place] == [adamw.prices[STATE_BYTES]]
     assert options["cost to target"]["data"]["x"][place] == [adamw.cost_to_target]
     (hollow,) = [t for t in figure.data if t.name.endswith("(not ranked)")]
     assert hollow.marker.symbol.endswith("-open")
@@ -322,16 +330,20 @@ def test_colours_can_be_told_apart_from_the_page_and_exchanged():
 
 def paced(result):
     """The comparison, in which the final runs of one candidate changed their pace."""
-    course = (PacePoint(0, 0.1, 32), PacePoint(640, 0.01, 64), PacePoint(1280, 0.0, 64))
+    course = {
+        LEARNING_RATE: ((0, 0.1), (640, 0.01), (1280, 0.0)),
+        BATCH_SIZE: ((0, 32), (640, 64), (1280, 64)),
+    }
     trials = tuple(
-        dataclasses.replace(t, pace=course) if (t.candidate, t.phase) == ("lion", "final") else t for t in result.trials
+        dataclasses.replace(t, traces=course) if (t.candidate, t.phase) == ("lion", "final") else t
+        for t in result.trials
     )
     return dataclasses.replace(result, trials=trials)
 
 
 def test_the_pace_is_drawn_where_it_changed(result):
-    assert "pace" not in figures.figures_of(result)
-    figure = figures.figures_of(paced(result))["pace"]
+    assert "traces" not in figures.figures_of(result)
+    figure = figures.figures_of(paced(result))["traces"]
     assert len(figure.data) == len(runs(result, "lion"))
     assert {t.name for t in figure.data} == {"lion"}
     assert sum(t.showlegend is not False for t in figure.data) == 1
@@ -339,6 +351,7 @@ def test_the_pace_is_drawn_where_it_changed(result):
     assert list(figure.data[0].x) == [0, 640, 1280]
     assert shown["learning rate"]["data"]["y"][0] == [0.1, 0.01, None]
     assert shown["batch size"]["data"]["y"][0] == [32, 64, 64]
+    assert [patch["layout"]["yaxis.title.text"] for patch in shown.values()] == ["learning rate", "samples a batch"]
 
 
 def test_a_page_shows_the_pace_where_there_is_one(result):

@@ -112,11 +112,10 @@ def test_signed(value, text):
     assert numbers.signed(value, Digits(3)) == text
 
 
-def test_settings_and_counts():
+def test_settings_and_whole_numbers():
     assert numbers.settings_text({"lr": 0.00123456, "betas": (0.9, 0.99), "nesterov": True}) == (
         "lr = 0.00123, betas = (0.9, 0.99), nesterov = True"
     )
-    assert [numbers.count(number, "seed") for number in (1, 2, 1000)] == ["1 seed", "2 seeds", "1,000 seeds"]
     assert numbers.milliseconds(0.00124) == "1.24"
     assert numbers.whole(10240.0) == "10,240"
     assert [numbers.cost_to_target(cost) for cost in (10240.0, 0.0, None)] == ["10,240", "met at the start", "–"]

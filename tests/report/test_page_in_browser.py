@@ -7,11 +7,13 @@ from playwright.sync_api import expect
 
 from tests.report.synthetic import HOSTILE, SHAPES, TRACEBACK, comparison, many_trials, over_tasks
 from tests.report.test_diagnosis import RESULT
+from trimtab.lab.commands.problem import command_facts
 from trimtab.report import write_all
 from trimtab.report.diagnosis import write_diagnosis
 from trimtab.report.page import write_page
 from trimtab.report.refinement import write_refinement
 from trimtab.schedule.refinement import refine_run
+from trimtab.study.metric import Metric
 
 FIGURES = 5
 LIGHT, DARK = "rgb(22, 33, 42)", "rgb(232, 237, 240)"
@@ -224,8 +226,8 @@ def of_a_command():
     """The metric has a long name, of which more is better."""
     whole = comparison()
     metric = "validation_mean_average_precision_at_fifty"
-    task = dataclasses.replace(whole.task, kind="command", metric=metric, direction="max", batch_size=None)
-    return dataclasses.replace(whole, task=task)
+    facts = command_facts("train", "train.py", Metric(metric, "max"), source="", rate="lr", timeout=None)
+    return dataclasses.replace(whole, problem=facts)
 
 
 @pytest.mark.parametrize(
@@ -314,9 +316,7 @@ def test_what_newcomers_stumble_over_is_explained_where_it_stands_and_is_read_wi
 
 def test_the_conclusion_begins_with_what_to_do_in_the_largest_letters(opened, result):
     first = opened.page.locator(".conclusion p").first
-    expect(first).to_have_text(
-        "Use adabelief or lion instead of adamw: they lower the validation loss by 0.017 and 0.015."
-    )
+    expect(first).to_have_text("Use adabelief or lion instead of adamw: they lower validation loss by 0.017 and 0.015.")
     sizes = [
         float(p.evaluate("p => parseFloat(getComputedStyle(p).fontSize)"))
         for p in opened.page.locator(".conclusion p").all()

@@ -2,7 +2,9 @@
 
 import dataclasses
 
+from trimtab.lab.commands.problem import command_facts
 from trimtab.report import words
+from trimtab.study.metric import Metric
 
 
 def test_the_protocol_in_words(result):
@@ -58,10 +60,10 @@ def test_a_target_that_is_met_at_the_start_is_told(result):
 
 
 def test_facts_and_trouble(result):
-    facts = dict(words.task_facts(result))
+    facts = dict(words.facts(result))
 
     assert facts["steps a run"] == "200 × 64 samples"
-    assert facts["metric"] == "accuracy, higher is better"
+    assert facts["metric"] == "validation accuracy, higher is better"
     sgd = next(c for c in result.candidates if c.label == "sgd")
     assert words.trouble(sgd, 22) == "1 diverged, 1 failed of 22 trials"
     assert words.trouble(dataclasses.replace(sgd, trouble={}), 22) == ""
@@ -72,25 +74,24 @@ def test_facts_and_trouble(result):
 def test_columns_are_explained_below_the_table(result):
     columns = dict(words.columns(result))
 
-    assert columns["rank"].endswith("The accuracy decides nothing: the best may stand anywhere.")
+    assert columns["rank"].endswith("The validation accuracy decides nothing: the best may stand anywhere.")
     assert columns["smallest detectable"].startswith("The true difference that 10 seeds would have found")
     assert columns["cost to target"] == (
         "Median of the sample-gradients until this was first seen: validation accuracy >= 0.97. A dash means that most "
         "runs did not get there. A sample-gradient is the gradient of one sample's loss: a step on 64 costs 64."
     )
-    assert "powers of ten the good learning rates span" in columns["lr decades"]
+    assert "powers of ten the good values of the learning rate span" in columns["lr decades"]
     assert list(columns)[-2:] == ["ms a step", "state"]
 
 
 def test_columns_of_a_command_speak_of_its_metric(result):
-    task = dataclasses.replace(
-        result.problem, kind="command", metric="acc", direction="max", batch_size=None, rate="step_size"
-    )
-    columns = dict(words.columns(dataclasses.replace(result, task=task)))
+    metric = Metric("acc", "max")
+    problem = command_facts("train", "train.py", metric, source="last printed", rate="step_size", timeout=None)
+    columns = dict(words.columns(dataclasses.replace(result, problem=problem)))
 
     assert list(columns) == ["rank", "smallest detectable", "cost to target", "step_size decades", "seconds a run"]
     assert columns["rank"] == "First comes who is shown to have a higher acc; who cannot be told apart shares a rank."
-    assert columns["cost to target"].startswith("Median of the reported values of acc until")
+    assert columns["cost to target"].startswith("Median of the reported values until")
     assert "good values of step_size span" in columns["step_size decades"]
-    untuned = dataclasses.replace(result, task=dataclasses.replace(task, rate=None))
+    untuned = dataclasses.replace(result, problem=dataclasses.replace(problem, rate=None))
     assert "step_size decades" not in dict(words.columns(untuned))

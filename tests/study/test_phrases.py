@@ -1,6 +1,6 @@
 import pytest
 
-from trimtab.study.phrases import distinct, either, listed, rounded
+from trimtab.study.phrases import count, distinct, either, listed, rounded
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,7 @@ def test_numbers_that_differ_have_as_many_digits_as_tell_them_apart():
     assert distinct(0.00996, 0.0098, 0.0102) == ("0.00996", "0.0098", "0.0102")
     assert distinct(0.5, 0.5, 0.5) == ("0.5", "0.5", "0.5")
     assert distinct(1.0, 1.0 + 1e-12) == ("1", "1")
+
+
+def test_a_number_stands_with_its_noun():
+    assert [count(number, "seed") for number in (1, 2, 1000)] == ["1 seed", "2 seeds", "1,000 seeds"]

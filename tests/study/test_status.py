@@ -26,7 +26,8 @@ NOTES = {
     "seeds": 3,
     "trials": 4,
     "time": "20m",
-    "task": {"kind": "task", "direction": "max", "reference": "digits"},
+    "slot": "optimizer",
+    "facts": {"objective": {"direction": "min"}, "reference": "digits"},
 }
 
 
@@ -121,9 +122,25 @@ def test_a_process_that_owns_its_file_says_how_many_it_runs_at_once(seen):
     assert found.at_once == 4
 
 
-def test_more_is_better_for_some_commands(seen):
-    task = {"kind": "command", "direction": "max", "reference": "python train.py"}
-    assert seen(annotation={**NOTES, "task": task}).best == ("adamw", -0.5)
+def test_more_is_better_of_some_objectives(seen):
+    assert seen().best == ("adamw", 0.5)
+    more = {"facts": {"objective": {"direction": "max"}, "reference": "python train.py"}}
+    found = seen(annotation={**NOTES, **more})
+    assert (found.best, found.candidates[0].best) == (("adamw", -0.5), -0.5)
+
+
+@pytest.mark.parametrize(
+    ("task", "slot", "best"),
+    [
+        ({"kind": "task", "direction": "max", "reference": "digits"}, "optimizer", 0.5),
+        ({"kind": "command", "direction": "max", "reference": "python train.py"}, "command", -0.5),
+        ({"kind": "command", "direction": "min", "reference": "python train.py"}, "command", 0.5),
+    ],
+)
+def test_notes_of_the_first_version_are_read(seen, task, slot, best):
+    found = seen(annotation={**{name: NOTES[name] for name in ("candidates", "seeds", "trials", "time")}, "task": task})
+    assert (found.kind, found.slot, found.reference) == ("comparison", slot, task["reference"])
+    assert found.best == ("adamw", best)
 
 
 def test_candidates_that_take_no_part_any_more_are_left_out(seen):
@@ -231,7 +248,7 @@ def test_claims_are_studies_in_directories(tmp_path):
 
 def test_plain_values(seen):
     found = json.loads(json.dumps(to_dict([seen()]), allow_nan=False))
-    assert (found["schema"], found["schema_version"]) == ("trimtab.status", 1)
+    assert (found["schema"], found["schema_version"]) == ("trimtab.status", 2)
     assert found["studies"][0]["remaining"].keys() == {"seconds", "low", "high"}
 
 

@@ -5,25 +5,27 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.study.database import FILE_NAME, Location, shown
+from trimtab.study.facts import Unit
+from trimtab.study.phrases import count
 
 _NAMES = {"metric": "the metric", "pruning": "--pruner", "timeout": "--timeout", "task": "the task", "kind": "the kind"}
 
 
-def manifest_change(key: str, there: Any, here: Any) -> str:
-    """Returns in words how an entry of a plan's manifest differs."""
+def manifest_change(key: str, there: Any, here: Any, cost: Unit) -> str:
+    """Returns in words how an entry of a plan's manifest differs; budgets are counted in units of cost."""
     if key == "task_fingerprint":
         return "the file of the task has changed since" if there and here else "the task is another one"
     if key == "budget":
-        return f"a run has {_amount(there)} there, {_amount(here)} here: --steps, or the problem's own"
+        return f"a run has {_amount(there, cost)} there, {_amount(here, cost)} here: --steps, or the problem's own"
     if key == "maximize":
         return f"{'more' if there else 'less'} of the metric is better there, {'more' if here else 'less'} here"
     return f"{_NAMES.get(key, key)} is {_written(there)} there, {_written(here)} here"
 
 
-def manifest_changes(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+def manifest_changes(there: Mapping[str, Any], here: Mapping[str, Any], cost: Unit) -> list[str]:
     """Returns how manifests differ, one thing after the other; empty if they do not."""
     keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
-    return [manifest_change(key, there.get(key), here.get(key)) for key in keys]
+    return [manifest_change(key, there.get(key), here.get(key), cost) for key in keys]
 
 
 def definition_changes(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
@@ -52,8 +54,8 @@ def remedies(location: Location) -> str:
     return f"Undo that to go on; or choose another database with --store instead of {shown(location)}"
 
 
-def _amount(budget: int | None) -> str:
-    return "no known length" if budget is None else f"a budget of {budget:,}"
+def _amount(budget: int | None, cost: Unit) -> str:
+    return "no known length" if budget is None else count(budget, cost.one)
 
 
 def _written(value: Any) -> str:

@@ -182,7 +182,7 @@ class Comparison:
         """
         refuse_without_workers()
         pruner = None if self.options.pruner is None else PRUNERS[self.options.pruner]()
-        with Store(self.location, manifest(self), self.options.limits, manifest_change) as store:
+        with Store(self.location, manifest(self), self.options.limits, self._change) as store:
             self._agree(store)
             outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
             if not self.chosen or any(point.key not in outcomes for point in self.points(outcomes)):
@@ -223,6 +223,9 @@ class Comparison:
             if isinstance(part.problem, SteppedProblem) and part.plan.first_points(candidate)[0].key not in outcomes
         ]
         run_checks(executor, points)
+
+    def _change(self, key: str, there: Any, here: Any) -> str:
+        return manifest_change(key, there, here, self.first.facts.cost)
 
     def _agree(self, store: Store, numbers: Numbers | None = None) -> None:
         """Writes down what readers need, and takes over what others have chosen, or else chooses ``numbers``."""

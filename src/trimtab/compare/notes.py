@@ -9,13 +9,6 @@ from trimtab.lab.training_facts import training_facts
 from trimtab.study.facts import Facts
 from trimtab.study.metric import Metric
 
-_SLOT_OF_KIND = {"task": "optimizer", "command": "command"}
-
-
-def stored_slot(notes: Mapping[str, Any]) -> str:
-    """Returns which slot was filled."""
-    return str(notes.get("slot") or _SLOT_OF_KIND[notes["task"].get("kind", "task")])
-
 
 def stored_facts(plan: Plan, notes: Mapping[str, Any]) -> Facts:
     """Returns what a reader has to know of the problem."""
@@ -32,7 +25,7 @@ def _of_before(plan: Plan, task: Mapping[str, Any]) -> Facts:
             metric,
             source=task["metric_source"],
             rate=task["rate"],
-            timeout=task["timeout"],
+            timeout=task.get("timeout"),
         )
     return training_facts(
         task["name"],

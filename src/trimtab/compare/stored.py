@@ -8,7 +8,7 @@ from typing import Any
 from trimtab.catalog.slots import restored
 from trimtab.compare.agreement import SEVERAL
 from trimtab.compare.analysis import analyse
-from trimtab.compare.notes import stored_facts, stored_slot
+from trimtab.compare.notes import stored_facts
 from trimtab.compare.over_tasks.analysis import analyse_over_tasks
 from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
 from trimtab.compare.plan import Plan
@@ -18,6 +18,7 @@ from trimtab.study.beside import beside
 from trimtab.study.checks import check_path
 from trimtab.study.database import Location, shown
 from trimtab.study.errors import StudyMismatchError
+from trimtab.study.notes import slot_of
 from trimtab.study.running import Outcomes
 from trimtab.study.store import StoredStudy, read_store
 
@@ -89,7 +90,7 @@ def analyse_stored(plan: Plan, outcomes: Outcomes, notes: Mapping[str, Any]) -> 
 
 
 def _stored_candidates(notes: Mapping[str, Any]) -> tuple[Filling, ...]:
-    return restored(stored_slot(notes), notes["candidates"], notes.get("definitions", {}))
+    return restored(slot_of(notes), notes["candidates"], notes.get("definitions", {}))
 
 
 def _over_several(stored: StoredStudy, location: Location) -> ResultOverTasks:

@@ -11,6 +11,7 @@ from trimtab.study.activity import Activity, Ended, Running, look
 from trimtab.study.beside import Beside, beside
 from trimtab.study.database import FILE_NAME, Location, shown
 from trimtab.study.ledger import Ledger, Seeds, key_of
+from trimtab.study.notes import reference_of, sign_of, slot_of
 from trimtab.study.point import Point
 from trimtab.study.remaining import Remaining
 
@@ -178,8 +179,6 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
         return StudyStatus(directory.name, "", "", "", shown(location), "starting")
     now = datetime.now(UTC) if now is None else now
     notes = activity.annotation
-    facts = notes.get("facts") or notes.get("task", {})
-    sign = _sign(facts)
     seeds = activity.annotation.get("seeds")
     at_once = _at_once(activity)
     ledger = _ledger(activity, seeds, at_once, now)
@@ -189,12 +188,12 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
     return StudyStatus(
         name=activity.manifest.get("claim") or activity.manifest.get("task") or directory.name,
         kind="claim" if "claim" in activity.manifest else "comparison" if notes else "",
-        slot=notes.get("slot", ""),
-        reference=facts.get("reference", ""),
+        slot=slot_of(notes),
+        reference=reference_of(notes),
         store=shown(location),
         state=_state(activity, ledger, done=done),
         budget=activity.annotation.get("time"),
-        candidates=_candidates(ledger, sign),
+        candidates=_candidates(ledger, notes),
         running=tuple(_trial(each, now) for each in activity.running),
         processes=tuple(
             ProcessStatus(p.host, p.process, p.alive, p.silent_seconds, sum(r.process == p for r in activity.running))
@@ -206,18 +205,11 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
         trials_per_minute=_rate(activity.ended, now),
         at_once=at_once,
         remaining=None if done else ledger.remaining(),
-        best=None if best is None else (best[0], sign * best[1]),
+        best=None if best is None else (best[0], sign_of(notes, activity.manifest.get("task", "")) * best[1]),
         report=str(page) if page.exists() else None,
         report_is_old=page.exists() and any(e.end and e.end.timestamp() > page.stat().st_mtime for e in activity.ended),
         beside=_beside(activity, seeds),
     )
-
-
-def _sign(facts: Mapping[str, Any]) -> int:
-    """What a loss is multiplied with to be shown; trimtab 0.1 said so of commands alone."""
-    if "objective" in facts:
-        return -1 if facts["objective"]["direction"] == "max" else 1
-    return -1 if facts.get("kind") == "command" and facts.get("direction") == "max" else 1
 
 
 def _state(activity: Activity, ledger: Ledger, *, done: bool) -> State:
@@ -275,7 +267,7 @@ def _turn(point: Point) -> tuple[bool, int]:
     return point.phase == "final", point.index if point.phase == "tune" else 0
 
 
-def _candidates(ledger: Ledger, sign: int) -> tuple[CandidateStatus, ...]:
+def _candidates(ledger: Ledger, notes: Mapping[str, Any]) -> tuple[CandidateStatus, ...]:
     return tuple(
         CandidateStatus(
             task,
@@ -284,7 +276,7 @@ def _candidates(ledger: Ledger, sign: int) -> tuple[CandidateStatus, ...]:
             group.planned["tune"],
             group.done["final"],
             None if (seeds := ledger.seeds_of(task)) is None else group.planned["final"] + group.unplanned(seeds),
-            None if group.best is None else sign * group.best,
+            None if group.best is None else sign_of(notes, task) * group.best,
             group.diverged + group.failed,
             group.diverged,
         )

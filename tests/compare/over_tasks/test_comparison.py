@@ -12,6 +12,7 @@ from trimtab.compare.comparison import directory_name
 from trimtab.compare.prices import Price
 from trimtab.compare.stored import load_any
 from trimtab.compare.template import CLASS_NAME, write_template
+from trimtab.lab.measures import TEST_LOSS
 from trimtab.study.beside import Beside
 from trimtab.study.errors import InputError, StudyMismatchError
 
@@ -56,7 +57,7 @@ def test_each_task_is_compared_as_it_would_be_alone(finished, tasks, tmp_path):
     assert load_any(tmp_path) == alone
 
     def outcomes(result):
-        return [(t.key, t.seed, t.settings, t.loss, t.test_loss, t.curve) for t in result.trials]
+        return [(t.key, t.seed, t.settings, t.loss, t.measures.get(TEST_LOSS), t.curve) for t in result.trials]
 
     assert outcomes(result.tasks["two"]) == outcomes(alone)
     assert result.tasks["two"].pairs == alone.pairs

@@ -54,7 +54,9 @@ def _offered(
         values = [c.prices.get(measure.name) for c in shown]
         if measure.form == "milliseconds":
             values = [None if value is None else 1000 * value for value in values]
-        found.append((measure.price, measure.axis, ".3~s" if measure.form in ("bytes", "whole") else ".3~g", values))
+        found.append(
+            (measure.price, plain(measure.axis, 60), ".3~s" if measure.form in ("bytes", "whole") else ".3~g", values)
+        )
     until = f"{plain(costs(result))} until the target"
     return [*found, ("cost to target", until, ".3~s", [c.cost_to_target for c in shown])]
 

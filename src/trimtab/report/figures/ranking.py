@@ -30,7 +30,7 @@ _CLOSE = 4.0
 
 def ranking(result: ComparisonResult) -> go.Figure:
     """Draws where each candidate ends: the mean over seeds with its 95 % interval, and each seed."""
-    figure = _rows(result, f"{plain(result.problem.objective.name)} at the end")
+    figure = _rows(result, f"{result.problem.objective.name} at the end")
     if all(candidate.loss is None for candidate in result.candidates):
         return empty(figure, "No final run has finished yet.")
     seeds = final_losses(result)
@@ -64,7 +64,7 @@ def differences(result: ComparisonResult) -> go.Figure:
     on both sides stands where no difference is shown. The pale bar is what these seeds could not have seen: within it
     lie the differences smaller than the smallest detectable one.
     """
-    figure = _rows(result, f"{better(result)} {plain(brief(result))} than {plain(result.reference)}, seed by seed")
+    figure = _rows(result, f"{better(result)} {brief(result)} than {result.reference}, seed by seed")
     if all(candidate.against_reference is None for candidate in result.candidates):
         return empty(figure, f"Nothing could be tested against {result.reference}.")
     figure.add_vline(x=0, line={"color": colour("muted"), "width": 1.5}, layer="below")
@@ -124,21 +124,24 @@ def paired_differences(result: ComparisonResult) -> dict[str, list[float]]:
     }
 
 
-def _rows(result: ComparisonResult, x_title: str) -> go.Figure:
-    """An empty figure with a row a candidate, best at the top."""
+def _rows(result: ComparisonResult, axis: str) -> go.Figure:
+    """An empty figure with a row a candidate, best at the top, and what its axis shows in words."""
+    title, tight_title = (plain(axis, width) for width in (60, 36))
     labels = [f"{c.rank or '–'}   {c.label}" for c in result.candidates]
     wide, tight = ([plain(label, width) for label in labels] for width in (30, 19))
     rows = list(range(len(labels)))
     heights = [max(34, 12 + 17 * max(text.count("<br>") + 1 for text in texts)) * len(rows) for texts in (wide, tight)]
-    figure = frame(heights[0] + 130, x_title)
+    figure = frame(heights[0] + 130, title)
     figure.update_yaxes(tickvals=rows, ticktext=wide, range=[len(rows) - 0.5, -0.5], showgrid=False, zeroline=False)
     figure.update_xaxes(zeroline=False, nticks=7, **value_axis())
     figure.update_layout(margin_t=64, legend_y=1 + 24 / heights[0])
     figure.layout.meta["page"] = {
-        "layout": {"showlegend": False, "margin.t": 28, "height": heights[0] + 94},
+        "layout": {"showlegend": False, "margin.t": 28, "height": heights[0] + 94, "xaxis.title.text": title},
         "data": {},
     }
-    narrow(figure, {"yaxis.ticktext": tight, "height": heights[1] + 94, "xaxis.nticks": 5, "margin.t": 28})
+    height = heights[1] + 94 + 17 * tight_title.count("<br>")
+    words = {"yaxis.ticktext": tight, "xaxis.title.text": tight_title}
+    narrow(figure, {**words, "height": height, "xaxis.nticks": 5, "margin.t": 28})
     return figure
 
 

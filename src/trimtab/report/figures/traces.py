@@ -41,7 +41,7 @@ def traces(result: ComparisonResult) -> go.Figure:
     """
     changed = _changed(result)
     runs = _runs(result)
-    figure = frame(460, plain(costs(result), 60), changed[0].axis if changed else "")
+    figure = frame(460, plain(costs(result), 60), plain(changed[0].axis, 60) if changed else "")
     if not changed:
         return empty(figure, "Nothing that is watched changed during a final run.")
     first, named = _view(changed[0], runs), set[int]()
@@ -86,6 +86,6 @@ def _view(watched: Watched, runs: list[tuple[int, TrialResult]]) -> Patch:
     if positive:
         lowest = max(min(map(min, positive)), min(map(max, positive)) * _LOWEST)
         ends = [math.log10(lowest / 1.2), math.log10(max(map(max, positive)) * 1.2)]
-    layout = {"yaxis.title.text": watched.axis, "yaxis.uirevision": watched.name, "yaxis.range": ends}
+    layout = {"yaxis.title.text": plain(watched.axis, 60), "yaxis.uirevision": watched.name, "yaxis.range": ends}
     xs = [[cost for cost, _ in trace] for trace in found]
     return {"layout": layout, "data": {"x": xs, "y": [[v if v > 0 else None for _, v in trace] for trace in found]}}
