@@ -5,7 +5,7 @@ arguments. What a study runs, keeps and draws does not depend on which it is.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeAlias
@@ -160,16 +160,42 @@ class Problem(ABC):
 
 
 class SteppedProblem(Problem):
-    """A problem whose runs we begin and drive step by step, so that a few steps tell whether and how long one runs."""
+    """A problem whose runs we begin and drive step by step, so that a few steps tell whether and how long one runs.
+
+    Attributes:
+        steps: length of a run in steps of its own, where nothing else is said.
+    """
+
+    steps: int
 
     @abstractmethod
     def start(self, build: Build, *, seed: int, budget: int | None, place: Workplace) -> Run:
         """Begins a run."""
 
-    def trial(self, build: Build, point: Point, *, budget: int | None, report: Reporter, place: Workplace) -> Outcome:
-        """Takes a run to the end of its budget."""
+    def trial(
+        self,
+        build: Build,
+        point: Point,
+        *,
+        budget: int | None,
+        report: Reporter,
+        place: Workplace,
+        evaluations: int = EVALUATIONS,
+        probe: Callable[[Any], Mapping[str, float]] | None = None,
+    ) -> Outcome:
+        """Takes a run to the end of its budget.
+
+        Args:
+            build: what the slot is filled with.
+            point: the trial.
+            budget: what the run may use.
+            report: told about each evaluation.
+            place: where the run takes place.
+            evaluations: how often it is evaluated after its start.
+            probe: measures something more of the complete run.
+        """
 
         def make_run() -> Run:
             return self.start(build, seed=point.seed, budget=budget, place=place)
 
-        return run_trial(make_run, evaluations=EVALUATIONS, test=point.final, report=report)
+        return run_trial(make_run, evaluations=evaluations, test=point.final, report=report, probe=probe)
