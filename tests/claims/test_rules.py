@@ -1,6 +1,7 @@
 """The small optimizers and schedules that exist for claims only."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from trimtab.claims.adabelief import FloorAdam, adam_with_floor
 from trimtab.claims.claim import Run
 from trimtab.claims.diffgrad import ObservedDiffGrad, RandomFriction, diffgrad, friction, placebo
 from trimtab.claims.tasks import PlainDigits, RecurrentLM
+from trimtab.lab.problem import Workplace
 from trimtab.lab.task import check_task
 from trimtab.optim import AdaHessian, DiffGrad
 
@@ -174,8 +176,11 @@ def test_sso_and_its_baselines_pay_by_the_call_and_count_what_it_costs(regime, n
     arm = sso_claim.CLAIM.arm(f"{name}, softmax regression, {regime}")
     task = arm.problem()
     settings = {setting: values[0] for setting, values in arm.grid.items()}
-    session = Session(
-        task, lambda model: arm.fill(model, settings, RUN), seed=3, budget=3 * sso_claim.REGIMES[regime][0]
+    session = task.start(
+        lambda model: arm.fill(model, settings, RUN),
+        seed=3,
+        budget=3 * sso_claim.REGIMES[regime][0],
+        place=Workplace(Path()),
     )
     while not session.meter.exhausted:
         session.step()
