@@ -107,7 +107,7 @@ def test_the_improvements():
 def test_every_arm_takes_steps(name):
     arm = clip.CLAIM.arm(f"{name}, text")
     settings = {setting: values[0] for setting, values in arm.grid.items()}
-    session = Session(clip.SmallLM(2), lambda model: arm.optimizer(model, settings, RUN), seed=7)
+    session = Session(clip.SmallLM(2), lambda model: arm.fill(model, settings, RUN), seed=7)
     before = [param.detach().clone() for param in session.model.parameters()]
     session.step()
     session.step()

@@ -7,7 +7,7 @@ import pytest
 
 from tests.claims.toy import CONFIRMED, TUNED_ARM, claim
 from trimtab.claims import CLAIMS, design
-from trimtab.claims.claim import Statement, less, numbered, seeds
+from trimtab.claims.claim import Arm, Statement, less, numbered, seeds
 from trimtab.claims.design import EXTENSIONS, Unfinished
 from trimtab.claims.loading import load_reference
 from trimtab.claims.refined import PROBLEMS
@@ -119,7 +119,10 @@ def test_claims_tune_arms_that_they_compare_with_the_same_effort(reference):
         arms = [known.arm(name) for name in comparison.arms]
         efforts = {(len(design.tuning_points(known, arm, {})), arm.tuning_seeds) for arm in arms}
         assert len(efforts) == 1 or comparison.name in WITHOUT_TUNING, comparison.name
-        budgets = {(task.name, task.steps * task.batch_size) for task in (arm.task() for arm in arms)}
+        budgets = {
+            (task.name, task.steps * task.batch_size)
+            for task in (arm.problem() for arm in arms if isinstance(arm, Arm))
+        }
         alike = len(budgets) == len({task for task, _ in budgets})
         assert alike or comparison.name in OTHER_THAN_THE_METER, comparison.name
         assert min(arms[0].test_seeds) >= 1000
@@ -133,10 +136,8 @@ def test_claims_tune_arms_that_they_compare_with_the_same_effort(reference):
         ({"arms": (replace(TUNED_ARM, name="a/b"),)}, "be without '/'"),
         ({"comparisons": (Statement("it", "test loss", ("nobody",), less, 0.0, ""),)}, "unknown {'nobody'}"),
         ({"comparisons": (Statement("it", "beauty", ("tuned",), less, 0.0, ""),)}, "unknown 'beauty'"),
-        (
-            {"comparisons": (Statement("it", "steps", ("slow",), less, 0.0, ""),), "measures": ("steps",)},
-            "unknown 'steps'",
-        ),
+        ({"comparisons": (Statement("it", "steps", ("tuned",), less, 0.0, ""),)}, "unknown 'steps'"),
+        ({"arms": (replace(TUNED_ARM, tuning_seeds=()), CONFIRMED.arms[1])}, "'tuned': its grid needs tuning_seeds"),
         (
             {"arms": (TUNED_ARM, replace(CONFIRMED.arms[1], test_seeds=seeds(5000, 6)))},
             "its arms have different test seeds",

@@ -3,9 +3,9 @@
 import pytest
 
 from trimtab.claims import rmt_scaling as claim
-from trimtab.claims.claim import Run
-from trimtab.lab.session import Session
+from trimtab.lab.problem import Workplace
 from trimtab.lab.task import check_task, samples_in
+from trimtab.study.point import Point
 
 
 def law(knee, power=1.0):
@@ -49,8 +49,19 @@ def test_a_fifth_of_the_labels_is_drawn_anew():
 
 def test_the_largest_stable_rate_is_found_from_below(monkeypatch):
     monkeypatch.setattr(claim, "STEPS", 20)
-    task = claim.with_batch(claim.Perceptron, 32)
-    session = Session(task, lambda model: claim.Marked(model, {}, Run(1, 3)), seed=3)
-    found = claim.largest_stable_rate(claim.SGD, session)[claim.THRESHOLD]
-    assert 0.1 < found < 30
-    assert claim.foretold_knee(session)[claim.THRESHOLD] > 1
+    task = claim.Perceptron()
+    task.batch_size = 32
+    assert 0.1 < claim.largest_stable_rate(claim.SGD, task, 3) < 30
+    assert claim.foretold_knee(task, 3) > 1
+
+
+@pytest.mark.parametrize(
+    ("arm", "found"),
+    [("sgd, noisy digits, batch 128", 2**0.5), ("adam, teacher, batch 8", 2**-6.5), ("law, teacher", 440.597525)],
+)
+def test_thresholds_are_trials_of_their_own_at_the_seed_of_their_point(arm, found, monkeypatch, tmp_path):
+    monkeypatch.setattr(claim, "STEPS", 5)
+    point = Point("rmt_scaling", "final", arm, 0, {}, 1000)
+    outcome = claim.CLAIM.arm(arm).outcome(point, lambda *_: False, Workplace(tmp_path))
+    assert outcome.measures == {claim.THRESHOLD: pytest.approx(found, rel=1e-4)}
+    assert (outcome.status, outcome.loss, outcome.curve) == ("complete", None, ())

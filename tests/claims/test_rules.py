@@ -1,6 +1,7 @@
 """The small optimizers and schedules that exist for claims only."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from trimtab.claims.adabelief import FloorAdam, adam_with_floor
 from trimtab.claims.claim import Run
 from trimtab.claims.diffgrad import ObservedDiffGrad, RandomFriction, diffgrad, friction, placebo
 from trimtab.claims.tasks import PlainDigits, RecurrentLM
+from trimtab.lab.problem import Workplace
 from trimtab.lab.task import check_task
 from trimtab.optim import AdaHessian, DiffGrad
 
@@ -172,10 +174,13 @@ def test_eight_epochs_are_160_steps_of_9802_parameters():
 @pytest.mark.parametrize("name", ["sso, 5 inner steps", "line search", "adam"])
 def test_sso_and_its_baselines_pay_by_the_call_and_count_what_it_costs(regime, name):
     arm = sso_claim.CLAIM.arm(f"{name}, softmax regression, {regime}")
-    task = arm.task()
+    task = arm.problem()
     settings = {setting: values[0] for setting, values in arm.grid.items()}
-    session = Session(
-        task, lambda model: arm.optimizer(model, settings, RUN), seed=3, budget=3 * sso_claim.REGIMES[regime][0]
+    session = task.start(
+        lambda model: arm.fill(model, settings, RUN),
+        seed=3,
+        budget=3 * sso_claim.REGIMES[regime][0],
+        place=Workplace(Path()),
     )
     while not session.meter.exhausted:
         session.step()
@@ -220,9 +225,9 @@ def test_the_length_of_a_step_is_measured_without_a_trace(monkeypatch):
 )
 def test_adahessian_pays_for_its_products_and_its_rate_falls_to_zero(name, steps):
     arm = adahessian.CLAIM.arm(name)
-    task = arm.task()
+    task = arm.problem()
     model = nn.Linear(1, 1)
-    optimizer = arm.optimizer(model, {"lr": 1.0}, Run(task.steps, 1000))
+    optimizer = arm.fill(model, {"lr": 1.0}, Run(task.steps, 1000))
     cost = adahessian.CHARGED if isinstance(optimizer, AdaHessian) else 1
     assert steps == task.steps // cost == task.steps / cost
     for _ in range(steps):
@@ -246,8 +251,8 @@ def test_adahessian_draws_other_signs_with_another_seed():
 )
 def test_arms_of_q_galore_differ_in_what_they_keep_of_the_projected_layers(arm, decompositions, share):
     chosen = q_galore.CLAIM.arm(arm)
-    task = chosen.task()
-    session = Session(task, lambda model: chosen.optimizer(model, {"lr": 0.01}, RUN), seed=0)
+    task = chosen.problem()
+    session = Session(task, lambda model: chosen.fill(model, {"lr": 0.01}, RUN), seed=0)
     for _ in range(2):
         session.step()
     measured = chosen.probe(session)
@@ -258,7 +263,7 @@ def test_arms_of_q_galore_differ_in_what_they_keep_of_the_projected_layers(arm, 
 
 def test_small_steps_are_about_a_tenth_of_a_quantum():
     chosen = q_galore.CLAIM.arm(q_galore.AT_RANDOM)
-    session = Session(chosen.task(), lambda model: chosen.optimizer(model, chosen_settings(chosen), RUN), seed=0)
+    session = Session(chosen.problem(), lambda model: chosen.fill(model, chosen_settings(chosen), RUN), seed=0)
     weight = session.model.blocks[0].expansion.weight
     before, quantum = weight.dequantize(), weight.scale.mean().item()
     session.step()

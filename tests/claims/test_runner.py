@@ -128,8 +128,51 @@ def test_an_arm_that_diverges_is_compared_with_nothing(register, tmp_path):
     assert result.notes == ("slow: 6 of 6 final runs diverged, so that nothing is compared with it",)
 
 
+def test_an_arm_may_be_of_any_problem_that_goes_in_steps(register, tmp_path):
+    register("GUESSES")
+    result = run(tmp_path)
+    tuned, far = result.arms
+    assert (result.verdict, tuned.settings) == ("confirmed", {"guess": 0.4})
+    factors = [1 + seed % 7 / 100 for seed in tuned.seeds]
+    assert tuned.values["test loss"] == pytest.approx([0.5 - 0.4 * each for each in factors])
+    assert far.values["test loss"] == pytest.approx([0.5 - 0.1 * each for each in factors])
+    # what a run measures of its own is kept; what all runs do only where the claim asks for it
+    assert tuned.probed == {"guesses": (6.0,) * 6, "state bytes": (8.0,) * 6}
+    assert [cost for cost, _ in tuned.curve] == [0, 2, 4, 6]
+    assert (result.findings[1].measure, result.findings[1].mean) == ("state bytes", 0.0)
+
+
+def test_arms_may_bring_their_own_trials(register, tmp_path):
+    register("OWN")
+    result = run(tmp_path)
+    wide, narrow = result.arms
+    assert (result.verdict, result.trials) == ("confirmed", 3 * 2 + 6 + 6)
+    assert {tried.settings["width"]: tried.loss for tried in wide.tried} == {1.0: 1.0, 2.0: 0.0, 3.0: None}
+    assert (wide.settings, wide.diverged, wide.failed) == ({"width": 2.0}, 2, 0)
+    assert narrow.tried == narrow.curve == ()
+    heights = [1 + seed % 7 / 100 for seed in narrow.seeds]
+    assert narrow.probed == {"height": pytest.approx(heights)}
+    assert wide.probed == {"height": pytest.approx([2 * each for each in heights])}
+    assert result.findings[0].mean == pytest.approx(sum(heights) / 6)
+    assert result.notes == ()  # that there is no loss does not mean that a run diverged
+    assert ClaimResult.from_json((tmp_path / "toy.json").read_text()) == result
+
+
+def test_a_run_that_diverged_first_does_not_take_the_measures_of_others_along(register, tmp_path):
+    register("LOST")
+    result = run(tmp_path)
+    assert result.arms[1].probed["height"] == (None, *(pytest.approx(1 + seed % 7 / 100) for seed in range(1001, 1006)))
+    assert result.findings[0].mean is None
+    assert result.notes == ("narrow: 1 of 6 final runs diverged, so that nothing is compared with it",)
+
+
 @pytest.mark.parametrize(
-    ("name", "reason"), [("FAILING", "RuntimeError: deliberate"), ("UNTUNABLE", "no setting of its grid finished")]
+    ("name", "reason"),
+    [
+        ("FAILING", "RuntimeError: deliberate"),
+        ("UNTUNABLE", "no setting of its grid finished"),
+        ("UNMEASURED", "narrow: a final run did not measure 'height', which is compared"),
+    ],
 )
 def test_a_claim_that_cannot_be_judged_says_why(name, reason, register, tmp_path):
     register(name)

@@ -1,6 +1,7 @@
 """Claims whose truth is known, on a task that takes milliseconds: fitting a line.
 
-What one arm does better than the other is its learning rate and nothing else.
+What one arm does better than the other is its learning rate and nothing else. Others are of a problem with another slot
+than the optimizer's, or of arms that bring their own trials.
 """
 
 import os
@@ -12,7 +13,12 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from trimtab import Metric, Task
-from trimtab.claims.claim import Arm, Claim, Contest, Panel, Statement, less, seeds
+from trimtab.claims.claim import Arm, Claim, Contest, OwnTrial, Panel, Statement, less, seeds
+from trimtab.lab.meter import CostMeter
+from trimtab.lab.problem import SteppedProblem
+from trimtab.study.errors import DivergedError
+from trimtab.study.metric import Evaluation
+from trimtab.study.outcome import Outcome
 
 
 class Line(Task):
@@ -63,7 +69,7 @@ TUNED_ARM = Arm("tuned", Line, sgd, TUNED, **SEEDS, evaluations=3, probe=steps_t
 SLOW_ARM = Arm("slow", Line, sgd, {"lr": (0.001,)}, **SEEDS, evaluations=3)
 
 
-def claim(*comparisons, arms=(TUNED_ARM, SLOW_ARM)):
+def claim(*comparisons, arms=(TUNED_ARM, SLOW_ARM), measures=()):
     return Claim(
         id="toy",
         paper="A tuned rate is better.",
@@ -75,6 +81,7 @@ def claim(*comparisons, arms=(TUNED_ARM, SLOW_ARM)):
         arms=arms,
         comparisons=comparisons,
         panels=(Panel("Test loss", "test loss", "squares", ("line",), {"tuned": ("tuned",), "slow": ("slow",)}),),
+        measures=measures,
         gist="a tuned rate is better",
         contests=(Contest("adamw", "a slow rate", {"on a line": f"{comparisons[0].name}, {comparisons[0].measure}"}),),
     )
@@ -88,7 +95,92 @@ REFUTED = claim(TRUE, FALSE)
 # the same thing twice: no difference, exactly
 SAME_ARM = replace(SLOW_ARM, name="same")
 INCONCLUSIVE = claim(replace(TRUE, arms=("same", "slow"), claimed=0.0), arms=(SLOW_ARM, SAME_ARM, TUNED_ARM))
-DIVERGING = claim(TRUE, arms=(TUNED_ARM, replace(SLOW_ARM, optimizer=explode)))
-FAILING = claim(TRUE, arms=(TUNED_ARM, replace(SLOW_ARM, optimizer=refuse)))
-UNTUNABLE = claim(TRUE, arms=(replace(TUNED_ARM, optimizer=explode), SLOW_ARM))
+DIVERGING = claim(TRUE, arms=(TUNED_ARM, replace(SLOW_ARM, fill=explode)))
+FAILING = claim(TRUE, arms=(TUNED_ARM, replace(SLOW_ARM, fill=refuse)))
+UNTUNABLE = claim(TRUE, arms=(replace(TUNED_ARM, fill=explode), SLOW_ARM))
 WORDS = claim(TRUE, arms=(replace(TUNED_ARM, grid={**TUNED, "momentum": ("no", "much")}), SLOW_ARM))
+
+
+class Guessing:
+    def __init__(self, guess, budget):
+        self.guess, self.meter, self.steps, self.best = guess, CostMeter(budget), 0, 9.0
+
+    def step(self):
+        self.meter.charge(1)
+        self.steps += 1
+        self.best = min(self.best, abs(self.guess() - 0.5))
+        return self.best
+
+    def evaluate(self, split="validation"):
+        return Evaluation(self.best, self.best)
+
+    def measures(self):
+        return {"guesses": float(self.steps), "state bytes": 8.0, "updates": 0.0}
+
+    def watched(self):
+        return {}
+
+
+class Guesses(SteppedProblem):
+    """A problem whose slot is filled by whoever is called with ``seed=`` and makes guesses."""
+
+    name = "guesses"
+    slot = "guess"
+    metric = Metric("distance", "min")
+    steps = 6
+
+    def check(self, place): ...
+
+    def facts(self, reference, candidates): ...
+
+    def budget(self, steps):
+        return self.steps if steps is None else steps
+
+    def start(self, build, *, seed, budget, place):
+        return Guessing(build(seed=seed), budget)
+
+
+def constant(settings, run, *, seed):
+    assert (run.steps, run.seed) == (6, seed)
+    return lambda: settings["guess"] * (1 + seed % 7 / 100)
+
+
+NEARER = Statement("tuned against far", "test loss", ("tuned", "far"), less, 0.2, "of it")
+GUESSES = claim(
+    NEARER,
+    replace(NEARER, name="far against tuned", measure="state bytes", claimed=0.0, decides=False),
+    arms=(
+        Arm("tuned", Guesses, constant, {"guess": (0.1, 0.4, 0.7)}, **SEEDS, evaluations=3),
+        Arm("far", Guesses, constant, {"guess": (0.1,)}, **SEEDS, evaluations=3),
+    ),
+    measures=("state bytes",),
+)
+
+
+def height(point, report):
+    width = point.settings.get("width", 1.0)
+    if width == 3.0:
+        raise DivergedError(7, float("nan"))
+    return Outcome("complete", loss=abs(width - 2.0), measures={"height": width * (1 + point.seed % 7 / 100)})
+
+
+def height_of_all_but_the_first(point, report):
+    if point.seed == 1000:
+        raise DivergedError(7, float("nan"))
+    return height(point, report)
+
+
+def nothing(point, report):
+    return Outcome("complete")
+
+
+def more(method, baseline):
+    return method - baseline
+
+
+HIGHER = Statement("wide against narrow", "height", ("wide", "narrow"), more, 0.5, "metres")
+WIDE_ARM = OwnTrial("wide", height, SEEDS["test_seeds"], {"width": (1.0, 2.0, 3.0)}, seeds(0, 2))
+NARROW_ARM = OwnTrial("narrow", height, SEEDS["test_seeds"])
+OWN = claim(HIGHER, arms=(WIDE_ARM, NARROW_ARM), measures=("height",))
+LOST = claim(HIGHER, arms=(WIDE_ARM, replace(NARROW_ARM, trial=height_of_all_but_the_first)), measures=("height",))
+UNMEASURED = claim(HIGHER, arms=(WIDE_ARM, replace(NARROW_ARM, trial=nothing)), measures=("height",))

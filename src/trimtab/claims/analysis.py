@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from trimtab.claims import design
-from trimtab.claims.claim import COUNTED, MEASURES, Arm, Claim, Statement
+from trimtab.claims.claim import COUNTED, MEASURES, AnyArm, Claim, Statement
 from trimtab.claims.design import Unfinished
 from trimtab.claims.result import ArmResult, ClaimResult, Finding, Tried
 from trimtab.lab.measures import MEASURED
@@ -35,7 +35,7 @@ def analyse(
         methods: to pass on.
 
     Raises:
-        Unfinished: a final run ended with an exception, or points are missing.
+        Unfinished: a final run ended with an exception or without measuring what is compared, or points are missing.
     """
     arms = tuple(_arm_result(claim, arm, outcomes) for arm in claim.arms)
     findings = judge(claim.comparisons, arms)
@@ -46,7 +46,11 @@ def analyse(
         protocol_hash=protocol_hash,
         verdict=overall(finding.verdict for finding in findings if finding.decides),
         findings=findings,
-        notes=tuple(note for arm in arms for note in _notes(arm)),
+        notes=tuple(
+            note
+            for arm, result in zip(claim.arms, arms, strict=True)
+            for note in _notes(result, sum(run.status == "diverged" for run in _final_runs(claim, arm, outcomes)))
+        ),
         arms=arms,
         trials=len(used),
         processor_seconds=round(sum(outcome.processor_seconds for outcome in used), 1),
@@ -126,15 +130,16 @@ def _finding(
     )
 
 
-def _arm_result(claim: Claim, arm: Arm, outcomes: Outcomes) -> ArmResult:
+def _arm_result(claim: Claim, arm: AnyArm, outcomes: Outcomes) -> ArmResult:
     best = design.best_setting(claim, arm, outcomes)
-    finals = [outcomes.get(point.key) for point in design.final_points(claim, arm, outcomes)]
-    runs = [run for run in finals if run is not None]
+    runs = _final_runs(claim, arm, outcomes)
     if best is None or len(runs) < len(arm.test_seeds):
         raise Unfinished(f"{arm.name}: {len(runs)} of {len(arm.test_seeds)} final runs are finished")
+    compared = [each.measure for each in claim.comparisons if arm.name in each.arms]
     for run in runs:
-        if run.status == "failed":
-            raise Unfinished(f"{arm.name}: a final run failed: {(run.error or '').strip().splitlines()[-1]}")
+        _check_whole(arm.name, run, compared)
+    needed = (measure for measure in compared if measure not in MEASURES)
+    own = (name for run in runs for name in run.measures if name not in MEASURED or name in claim.measures)
     settings = design.tried_settings(claim, arm, outcomes)
     tuning = [outcomes[point.key] for point in design.tuning_points(claim, arm, outcomes)]
     statuses = [run.status for run in (*tuning, *runs)]
@@ -146,19 +151,32 @@ def _arm_result(claim: Claim, arm: Arm, outcomes: Outcomes) -> ArmResult:
         at_edge=tuple(design.at_edge(claim, arm, outcomes)),
         seeds=arm.test_seeds,
         values={name: _column(runs, measure) for name, measure in MEASURES.items()},
-        probed={name: _column(runs, _probed(name)) for name in runs[0].measures if name not in MEASURED},
+        probed={name: _column(runs, _measure(name)) for name in dict.fromkeys([*own, *needed])},
         curve=_mean_curve(runs),
         diverged=statuses.count("diverged"),
         failed=statuses.count("failed"),
     )
 
 
+def _final_runs(claim: Claim, arm: AnyArm, outcomes: Outcomes) -> list[Outcome]:
+    finals = (outcomes.get(point.key) for point in design.final_points(claim, arm, outcomes))
+    return [run for run in finals if run is not None]
+
+
+def _check_whole(name: str, run: Outcome, compared: Iterable[str]) -> None:
+    if run.status == "failed":
+        raise Unfinished(f"{name}: a final run failed: {(run.error or '').strip().splitlines()[-1]}")
+    missing = [measure for measure in compared if _measure(measure)(run) is None]
+    if run.status == "complete" and missing:
+        raise Unfinished(f"{name}: a final run did not measure {missing[0]!r}, which is compared")
+
+
 def _column(runs: Sequence[Outcome], measure: Callable[[Outcome], float | None]) -> tuple[float | None, ...]:
     return tuple(_rounded(measure(run)) for run in runs)
 
 
-def _probed(name: str) -> Callable[[Outcome], float | None]:
-    return lambda run: run.measures.get(name)
+def _measure(name: str) -> Callable[[Outcome], float | None]:
+    return MEASURES.get(name, lambda run: run.measures.get(name))
 
 
 def _mean_curve(runs: Sequence[Outcome]) -> tuple[tuple[int, float], ...]:
@@ -181,14 +199,13 @@ def _rounded(value: float | None) -> float | None:
     return float(f"{value:.{_DIGITS}g}")
 
 
-def _notes(arm: ArmResult) -> list[str]:
+def _notes(arm: ArmResult, diverged: int) -> list[str]:
     notes = []
     if arm.at_edge:
         notes.append(f"{arm.name}: the best {' and '.join(arm.at_edge)} is the most extreme that was tried")
-    final = sum(value is None for value in arm.values["validation loss"])
-    if final:
+    if diverged:
         notes.append(
-            f"{arm.name}: {final} of {len(arm.seeds)} final runs diverged, so that nothing is compared with it"
+            f"{arm.name}: {diverged} of {len(arm.seeds)} final runs diverged, so that nothing is compared with it"
         )
     if arm.failed:
         notes.append(f"{arm.name}: {arm.failed} tuning runs failed")

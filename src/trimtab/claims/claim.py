@@ -1,16 +1,18 @@
 """What a claim is: the paper's words, an experiment, and what would make the words true."""
 
+import functools
+import math
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from torch import nn
-from torch.optim import Optimizer
-
 from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
-from trimtab.lab.session import Session
-from trimtab.lab.task import Task
+from trimtab.lab.problem import Build, SteppedProblem, Workplace
+from trimtab.study.errors import DivergedError
 from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
+from trimtab.study.trial import Reporter
 from trimtab.study.tunable import Value
 
 Scale: TypeAlias = Literal["small", "full"]
@@ -22,10 +24,10 @@ _PROSE = {"prose": True}
 
 @dataclass(frozen=True)
 class Run:
-    """What an optimizer may have to know of the run that it is built for.
+    """What a candidate may have to know of the run that it is built for.
 
     Args:
-        steps: length of the run in plain optimizer steps.
+        steps: length of the run in plain steps of the problem.
         seed: of the run, for rules that draw random numbers.
     """
 
@@ -36,35 +38,94 @@ class Run:
 Chosen: TypeAlias = Mapping[str, Any]
 """Values from an arm's grid."""
 
-Builder: TypeAlias = Callable[[nn.Module, Chosen, Run], Optimizer]
-"""Builds an optimizer for a model from tuned settings."""
+Builder: TypeAlias = Callable[..., Any]
+"""Fills a slot: called with what the slot gives (an optimizer's: the model), the tuned settings and the run."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One side of a comparison: an optimizer on a task, tuned on a grid and then run on fresh seeds.
+    """One side of a comparison: a problem and what fills its slot, tuned on a grid and then run on fresh seeds.
 
     Args:
         name: unique within the claim, without ``/``.
-        task: makes the task; its ``steps`` and ``batch_size`` are the budget of every run.
-        optimizer: builds the optimizer.
+        problem: makes the problem; its usual length is the budget of every run.
+        fill: builds what fills the problem's slot.
         grid: values to try of each setting, numbers positive and ascending; every combination is tried. Where each
             setting has one value, nothing is tuned. Where the best ``lr`` is the lowest or the highest that was tried,
             one more beyond it is tried.
         tuning_seeds: seeds of which the mean validation loss chooses the settings.
         test_seeds: fresh seeds for the chosen settings.
         evaluations: how often a final run is evaluated; tuning runs only at their end.
-        probe: measures something more at the end of final runs.
+        probe: measures something more of a final run, which it gets at its end; finite numbers by name.
     """
 
     name: str
-    task: Callable[[], Task]
-    optimizer: Builder
+    problem: Callable[[], SteppedProblem]
+    fill: Builder
     grid: Mapping[str, tuple[Value, ...]]
     tuning_seeds: tuple[int, ...]
     test_seeds: tuple[int, ...]
     evaluations: int = 10
-    probe: Callable[[Session], Mapping[str, float]] | None = None
+    probe: Callable[[Any], Mapping[str, float]] | None = None
+
+    def outcome(self, point: Point, report: Reporter, place: Workplace) -> Outcome:
+        """Runs one of the problem's trials with a point's settings and seed."""
+        problem = _made(self.problem)
+        return problem.trial(
+            self._build(point, problem.steps),
+            point,
+            budget=problem.budget(None),
+            report=report,
+            place=place,
+            evaluations=self.evaluations if point.final else 1,
+            probe=self.probe if point.final else None,
+        )
+
+    def _build(self, point: Point, steps: int) -> Build:
+        run = Run(steps, point.seed)
+        return lambda *given, **named: self.fill(*given, point.settings, run, **named)
+
+
+@functools.cache
+def _made(make: Callable[[], SteppedProblem]) -> SteppedProblem:
+    """A worker makes a problem, and reads its data, once."""
+    return make()
+
+
+@dataclass(frozen=True)
+class OwnTrial:
+    """One side of a comparison that is no problem with a slot to fill: it brings its own trial.
+
+    Args:
+        name: unique within the claim, without ``/``.
+        trial: runs a trial with a point's settings and seed; what it measured is in the outcome's ``measures``. Where
+            settings are tuned it needs a loss as well, by which they are chosen.
+        test_seeds: fresh seeds for the chosen settings.
+        grid: values to try of each setting, as an :class:`Arm` has them; by default there is nothing to tune.
+        tuning_seeds: seeds of which the mean loss chooses the settings.
+    """
+
+    name: str
+    trial: Callable[[Point, Reporter], Outcome]
+    test_seeds: tuple[int, ...]
+    grid: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    tuning_seeds: tuple[int, ...] = ()
+
+    def outcome(self, point: Point, report: Reporter, _place: Workplace) -> Outcome:
+        """Runs the trial; how long it took is noted where its outcome does not say."""
+        start, processor_start = time.perf_counter(), time.process_time()
+        try:
+            outcome = self.trial(point, report)
+        except DivergedError as error:
+            outcome = Outcome("diverged", error=str(error))
+        return replace(
+            outcome,
+            seconds=outcome.seconds or time.perf_counter() - start,
+            processor_seconds=outcome.processor_seconds or time.process_time() - processor_start,
+        )
+
+
+AnyArm: TypeAlias = Arm | OwnTrial
 
 
 def _mean_training_loss(outcome: Outcome) -> float | None:
@@ -79,7 +140,7 @@ MEASURES: Mapping[str, Callable[[Outcome], float | None]] = {
     "mean training loss": _mean_training_loss,
     "training loss": lambda outcome: outcome.measures.get("training loss"),
 }
-"""What a final run is judged by.
+"""What a final run is judged by, where a claim names no measures of its own.
 
 The mean training loss is that of the batches, over the whole run; the training loss is what a probe of this name
 measures at its end.
@@ -167,7 +228,7 @@ class Claim:
         arms: what is run.
         comparisons: what is compared; the claim is confirmed if all that decide are.
         panels: what is drawn.
-        measures: what its arms' probes report and comparisons use, beside ``MEASURES``.
+        measures: what is compared beside ``MEASURES``: names of what problems' runs, probes or own trials measure.
         gist: the statement in a few words, for tables.
         contests: what tells whether its methods beat their baselines; of each method, the most important one first.
     """
@@ -179,7 +240,7 @@ class Claim:
     protocol: tuple[str, ...] = field(metadata=_PROSE)
     cut: tuple[str, ...] = field(metadata=_PROSE)
     full_scale: tuple[str, ...] = field(metadata=_PROSE)
-    arms: tuple[Arm, ...]
+    arms: tuple[AnyArm, ...]
     comparisons: tuple[Statement, ...]
     panels: tuple[Panel, ...] = field(metadata=_PROSE)
     measures: tuple[str, ...] = ()
@@ -190,14 +251,12 @@ class Claim:
         names = [arm.name for arm in self.arms]
         if len(set(names)) < len(names) or any("/" in name for name in names):
             raise ValueError(f"{self.id}: the names of arms must differ, and be without '/': {names}")
+        for each in self.arms:
+            if not each.tuning_seeds and math.prod(map(len, each.grid.values())) > 1:
+                raise ValueError(f"{self.id}, {each.name!r}: its grid needs tuning_seeds to choose by")
         for comparison in self.comparisons:
             unknown = set(comparison.arms) - set(names)
-            own = (
-                not unknown
-                and comparison.measure in self.measures
-                and all(self.arm(name).probe for name in comparison.arms)
-            )
-            if unknown or not (comparison.measure in MEASURES or own):
+            if unknown or comparison.measure not in {*MEASURES, *self.measures}:
                 raise ValueError(f"{self.id}, {comparison.name!r}: unknown {unknown or comparison.measure!r}")
             if len({self.arm(name).test_seeds for name in comparison.arms}) > 1:
                 raise ValueError(f"{self.id}, {comparison.name!r}: its arms have different test seeds")
@@ -206,7 +265,7 @@ class Claim:
         if told - named:
             raise ValueError(f"{self.id}: no comparisons {sorted(told - named)}; there are {sorted(named)}")
 
-    def arm(self, name: str) -> Arm:
+    def arm(self, name: str) -> AnyArm:
         """Returns the arm with a name."""
         return next(arm for arm in self.arms if arm.name == name)
 

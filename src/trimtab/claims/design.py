@@ -7,7 +7,7 @@ validation loss are then run on fresh seeds, and only those runs look at the tes
 import itertools
 import math
 
-from trimtab.claims.claim import Arm, Claim
+from trimtab.claims.claim import AnyArm, Claim
 from trimtab.study.point import Point
 from trimtab.study.running import Outcomes
 from trimtab.study.tunable import Choice, LogUniform, Tunables, Value
@@ -36,13 +36,13 @@ def arm_name(point: Point) -> str:
     return point.candidate
 
 
-def tuning_points(claim: Claim, arm: Arm, outcomes: Outcomes) -> list[Point]:
+def tuning_points(claim: Claim, arm: AnyArm, outcomes: Outcomes) -> list[Point]:
     """Returns an arm's tuning trials; none where nothing is tuned."""
     settings = tried_settings(claim, arm, outcomes)
     return [] if len(settings) == 1 else [point for each in settings for point in _trials(claim, arm, settings, each)]
 
 
-def final_points(claim: Claim, arm: Arm, outcomes: Outcomes) -> list[Point]:
+def final_points(claim: Claim, arm: AnyArm, outcomes: Outcomes) -> list[Point]:
     """Returns an arm's final runs; none before it is tuned."""
     best = best_setting(claim, arm, outcomes)
     if best is None:
@@ -50,7 +50,7 @@ def final_points(claim: Claim, arm: Arm, outcomes: Outcomes) -> list[Point]:
     return [Point(claim.id, "final", arm.name, i, best, seed, _ranges(arm)) for i, seed in enumerate(arm.test_seeds)]
 
 
-def tried_settings(claim: Claim, arm: Arm, outcomes: Outcomes) -> list[Setting]:
+def tried_settings(claim: Claim, arm: AnyArm, outcomes: Outcomes) -> list[Setting]:
     """Returns the grid and, as far as outcomes ask for it, what lies beyond its end."""
     settings = [dict(zip(arm.grid, values, strict=True)) for values in itertools.product(*arm.grid.values())]
     for _ in range(EXTENSIONS if len(settings) > 1 else 0):
@@ -62,7 +62,7 @@ def tried_settings(claim: Claim, arm: Arm, outcomes: Outcomes) -> list[Setting]:
     return settings
 
 
-def best_setting(claim: Claim, arm: Arm, outcomes: Outcomes) -> Setting | None:
+def best_setting(claim: Claim, arm: AnyArm, outcomes: Outcomes) -> Setting | None:
     """Returns the settings with the lowest mean validation loss, or ``None`` while some have not been tried.
 
     Raises:
@@ -71,7 +71,7 @@ def best_setting(claim: Claim, arm: Arm, outcomes: Outcomes) -> Setting | None:
     return _best(claim, arm, tried_settings(claim, arm, outcomes), outcomes)
 
 
-def at_edge(claim: Claim, arm: Arm, outcomes: Outcomes) -> list[str]:
+def at_edge(claim: Claim, arm: AnyArm, outcomes: Outcomes) -> list[str]:
     """Returns the settings whose best value is the lowest or the highest tried; of rates, with the others' best."""
     settings = tried_settings(claim, arm, outcomes)
     best = _best(claim, arm, settings, outcomes)
@@ -81,7 +81,7 @@ def at_edge(claim: Claim, arm: Arm, outcomes: Outcomes) -> list[str]:
     return [name for name in best if len(set(tried[name])) > 1 and best[name] in _ends(tried[name])]
 
 
-def mean_loss(claim: Claim, arm: Arm, settings: list[Setting], chosen: Setting, outcomes: Outcomes) -> float | None:
+def mean_loss(claim: Claim, arm: AnyArm, settings: list[Setting], chosen: Setting, outcomes: Outcomes) -> float | None:
     """Returns the mean validation loss of a setting, infinite if a run did not finish, ``None`` if one is missing."""
     trials = _trials(claim, arm, settings, chosen)
     if any(point.key not in outcomes for point in trials):
@@ -91,7 +91,7 @@ def mean_loss(claim: Claim, arm: Arm, settings: list[Setting], chosen: Setting, 
     return sum(known) / len(known) if len(known) == len(losses) else math.inf
 
 
-def _best(claim: Claim, arm: Arm, settings: list[Setting], outcomes: Outcomes) -> Setting | None:
+def _best(claim: Claim, arm: AnyArm, settings: list[Setting], outcomes: Outcomes) -> Setting | None:
     if len(settings) == 1:
         return settings[0]
     losses = [mean_loss(claim, arm, settings, each, outcomes) for each in settings]
@@ -126,13 +126,13 @@ def _ends(values: list[Value] | list[float]) -> tuple[float, ...]:
     return (min(numbers), max(numbers)) if numbers else ()
 
 
-def _trials(claim: Claim, arm: Arm, settings: list[Setting], chosen: Setting) -> list[Point]:
+def _trials(claim: Claim, arm: AnyArm, settings: list[Setting], chosen: Setting) -> list[Point]:
     first = settings.index(chosen) * len(arm.tuning_seeds)
     seeds = enumerate(arm.tuning_seeds, first)
     return [Point(claim.id, "tune", arm.name, index, chosen, seed, _ranges(arm)) for index, seed in seeds]
 
 
-def _ranges(arm: Arm) -> Tunables:
+def _ranges(arm: AnyArm) -> Tunables:
     return {
         name: _ANY_POSITIVE if isinstance(values[0], float) else Choice(values) for name, values in arm.grid.items()
     }

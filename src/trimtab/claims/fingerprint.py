@@ -19,7 +19,7 @@ from trimtab.claims.claim import PROSE_TYPES, Claim, prose_fields
 from trimtab.claims.loading import load_reference
 
 if TYPE_CHECKING:
-    from trimtab.claims.claim import Arm, Statement
+    from trimtab.claims.claim import AnyArm, Statement
 
 _HASH_LENGTH = 16
 
@@ -137,7 +137,7 @@ def _bare(tree: ast.Module) -> str:
     return "\n".join([*sorted(bare.names), text])
 
 
-def _constants(part: "Arm | Statement") -> str:
+def _constants(part: "AnyArm | Statement") -> str:
     """The fields that are plain values, which other modules may have computed."""
     return repr({name: value for name, value in vars(part).items() if not callable(value)})
 

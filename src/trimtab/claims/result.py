@@ -44,9 +44,9 @@ class ArmResult:
         tried: the tuning, empty where nothing was tuned.
         at_edge: settings whose chosen value is the lowest or the highest that was tried.
         seeds: of the final runs.
-        values: measure to its value at each seed, ``None`` where a run diverged.
-        probed: what else was measured, in the same way.
-        curve: sample-gradients and mean validation loss of the final runs.
+        values: measure to its value at each seed, ``None`` where a run diverged or has no such value.
+        probed: the problem's and the claim's own measures, in the same way.
+        curve: cost and mean validation loss of the final runs.
         diverged: how many trials diverged, tuning included.
         failed: how many tuning trials ended with an exception.
     """

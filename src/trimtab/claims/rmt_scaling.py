@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
-from trimtab.claims.claim import Arm, Chosen, Claim, Contest, Panel, Run, Statement, numbered, seeds
+from trimtab.claims.claim import AnyArm, Arm, Chosen, Claim, Contest, OwnTrial, Panel, Run, Statement, numbered, seeds
 from trimtab.claims.tasks import budgeted
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task, samples_in
@@ -22,6 +22,9 @@ from trimtab.schedule.lanczos_in_session import LearnedByLanczos
 from trimtab.schedule.noise_model import MarchenkoPastur
 from trimtab.schedule.task_curvature import task_curvature
 from trimtab.study.errors import DivergedError
+from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
+from trimtab.study.trial import Reporter
 
 BATCHES = (1, 2, 4, 8, 16, 32, 128, 512)
 STEPS = 300
@@ -90,23 +93,14 @@ def _perceptron(inputs: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(inputs, 256), nn.Tanh(), nn.Linear(256, 10))
 
 
-class Marked(SGD):
-    """Plain SGD that remembers the seed of its run, for the probe that makes other runs from it."""
-
-    def __init__(self, model: nn.Module, _: Chosen, run: Run) -> None:
-        super().__init__(model.parameters(), lr=1e-6)
-        self.seed = run.seed
-
-
-def largest_stable_rate(rule: Callable[..., Optimizer], session: Session) -> Mapping[str, float]:
+def largest_stable_rate(rule: Callable[..., Optimizer], task: Task, seed: int) -> float:
     """Returns the largest rate, in steps of the root of 2, after which the training loss is lower than at the start.
 
     It is sought upwards, by factors of 2 first: what is stable again beyond a rate that is not, does not count.
     """
-    seed: int = session.optimizer.seed  # type: ignore[attr-defined]  # see Marked
 
     def is_stable(exponent: float) -> bool:
-        run = Session(session.task, lambda model: rule(model.parameters(), lr=2.0**exponent), seed=seed, budget=10**9)
+        run = Session(task, lambda model: rule(model.parameters(), lr=2.0**exponent), seed=seed, budget=10**9)
         before = run.evaluate("train").loss
         try:
             for _ in range(STEPS):
@@ -120,15 +114,15 @@ def largest_stable_rate(rule: Callable[..., Optimizer], session: Session) -> Map
         exponent -= 1
     while is_stable(exponent + 1):
         exponent += 1
-    return {THRESHOLD: 2.0 ** (exponent + 0.5 if is_stable(exponent + 0.5) else exponent)}
+    half = 0.5 if is_stable(exponent + 0.5) else 0.0
+    return math.pow(2.0, exponent + half)
 
 
-def foretold_knee(session: Session) -> Mapping[str, float]:
+def foretold_knee(task: Task, seed: int) -> float:
     """Returns the batch size of the knee by Marchenko and Pastur's law, at initialisation."""
-    seed: int = session.optimizer.seed  # type: ignore[attr-defined]  # see Marked
-    fresh = Session(session.task, lambda model: SGD(model.parameters(), lr=0.1), seed=seed)
-    size, samples = 1000, samples_in(session.task.train)
-    return {THRESHOLD: MarchenkoPastur.fitted(task_curvature(fresh, size, seed).gauss_newton, size, samples).knee}
+    fresh = Session(task, lambda model: SGD(model.parameters(), lr=0.1), seed=seed)
+    size, samples = 1000, samples_in(task.train)
+    return MarchenkoPastur.fitted(task_curvature(fresh, size, seed).gauss_newton, size, samples).knee
 
 
 def measured_knee(rates: tuple[float, ...]) -> float:
@@ -196,9 +190,13 @@ TASKS: dict[str, type[Task]] = {"noisy digits": NoisyLabels, "teacher": Teacher}
 RULES: dict[str, Callable[..., Optimizer]] = {"sgd": SGD, "adam": Adam}
 
 
-def with_batch(task: type[Task], batch: int) -> Task:
-    """Returns a task whose own run is next to nothing; the probe makes the others."""
-    return budgeted(copy.copy(_made(task)), batch, max(BATCHES))
+def threshold(
+    measured: Callable[[Task, int], float], task: type[Task], batch: int, point: Point, _report: Reporter
+) -> Outcome:
+    """Measures something of a task with a batch size, at the seed of a point."""
+    sized = copy.copy(_made(task))
+    sized.batch_size = batch
+    return Outcome("complete", measures={THRESHOLD: measured(sized, point.seed)})
 
 
 @cache
@@ -210,10 +208,9 @@ def _name(rule: str, task: str, batch: int) -> str:
     return f"{rule}, {task}, batch {batch}"
 
 
-def _arms() -> tuple[Arm, ...]:
-    def arm(name: str, task: type[Task], batch: int, probe: Callable[[Session], Mapping[str, float]]) -> Arm:
-        make = partial(with_batch, task, batch)
-        return Arm(name, make, Marked, {"lr": (1e-6,)}, TUNING_SEEDS, THRESHOLD_SEEDS, evaluations=1, probe=probe)
+def _arms() -> tuple[AnyArm, ...]:
+    def arm(name: str, task: type[Task], batch: int, measured: Callable[[Task, int], float]) -> OwnTrial:
+        return OwnTrial(name, partial(threshold, measured, task, batch), THRESHOLD_SEEDS)
 
     thresholds = [
         arm(_name(name, place, batch), task, batch, partial(largest_stable_rate, rule))

@@ -14,6 +14,7 @@ from trimtab.claims.fingerprint import method_hashes, protocol_hash
 from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import ClaimResult
 from trimtab.claims.work import ClaimWork
+from trimtab.lab.problem import Workplace
 from trimtab.study.environment import environment
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.executor import LocalExecutor, usable_cores
@@ -110,7 +111,7 @@ def _run(reference: str, claim: Claim, out: Path, jobs: int, watch: Watch | None
         outcomes: Outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
         if any(point.key not in outcomes for point in points(outcomes)):
             store.annotate(lambda _: {"environment": environment()})
-            executor = LocalExecutor(ClaimWork(reference), jobs=jobs, threads=1)
+            executor = LocalExecutor(ClaimWork(reference, Workplace(out / claim.id)), jobs=jobs, threads=1)
             with _watching(watch, claim) as observer, executor:
                 outcomes = run_study(points, store, executor, observer=observer)
     ran_on = read_store(out / claim.id).annotation["environment"]

@@ -5,10 +5,11 @@ from functools import partial
 from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 
 from trimtab.claims.claim import Arm, Builder, Chosen, Claim, Contest, Panel, Run, Statement, numbered, seeds
+from trimtab.lab.problem import Workplace
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task
 from trimtab.lab.tasks.digits import Digits
@@ -28,7 +29,7 @@ MEASURE = "training loss"
 
 
 class Logits(Digits):
-    """The images of :class:`~trimtab.lab.tasks.digits.Digits` as 64 numbers, without smoothed labels.
+    """The images of :class:`~trimtab.lab.tasks.digits.Digits` as 64 numbers, without smoothed labels, paid by the call.
 
     Args:
         layers: makes the model.
@@ -47,6 +48,32 @@ class Logits(Digits):
         """Builds the model."""
         return seeded(generator, self.layers)
 
+    def start(
+        self, build: Callable[[nn.Module], Optimizer], *, seed: int, budget: int | None, place: Workplace
+    ) -> "PaidByTheCall":
+        """Begins a run."""
+        return PaidByTheCall(self, build, seed=seed, budget=budget, device=place.device)
+
+
+class PaidByTheCall(Session):
+    """A run whose budget is in calls of the oracle, as in the paper: a step is charged one gradient of each sample.
+
+    Attributes:
+        sample_gradients: what the steps cost by the meter. SSO's inner steps pass through the model, and the trials of
+            a line search ask for losses.
+    """
+
+    sample_gradients = 0
+
+    def step(self) -> float:
+        """Takes one step, and pays for one call."""
+        before = self.meter.used
+        try:
+            return super().step()
+        finally:
+            self.sample_gradients += self.meter.used - before
+            self.meter.used = before + self.samples
+
 
 def regression() -> nn.Module:
     """Softmax regression."""
@@ -61,42 +88,9 @@ def network() -> nn.Module:
 MODELS = {"softmax regression": regression, "network": network}
 
 
-class CountedSSO(SSO):
-    """SSO whose budget is in calls of the oracle, as in the paper; what it costs by the meter is counted beside."""
-
-    sample_gradients = 0
-
-    def step_on(self, session: Session) -> Tensor:
-        """Takes one step, and pays for one gradient."""
-        before = session.meter.used
-        loss = super().step_on(session)
-        self.sample_gradients += pay_for_one_gradient(session, before)
-        return loss
-
-
-class CountedLineSearch(ArmijoGradientDescent):
-    """The same for gradient descent with a line search, whose trials ask for losses and not for gradients."""
-
-    sample_gradients = 0
-
-    def step_on(self, session: Session) -> Tensor:
-        """Takes one step, and pays for one gradient."""
-        before = session.meter.used
-        loss = super().step_on(session)
-        self.sample_gradients += pay_for_one_gradient(session, before)
-        return loss
-
-
-def pay_for_one_gradient(session: Session, before: int) -> int:
-    """Charges a step that began at ``before`` with one gradient of each sample; returns what it was charged."""
-    charged = session.meter.used - before
-    session.meter.used = before + session.task.batch_size
-    return charged
-
-
 def sso(inner_steps: int, model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
     """Builds SSO with the paper's inner optimizer."""
-    return CountedSSO(model.parameters(), lr=settings["lr"], inner_steps=inner_steps)
+    return SSO(model.parameters(), lr=settings["lr"], inner_steps=inner_steps)
 
 
 def sgd(momentum: float, model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
@@ -112,7 +106,7 @@ def adam(model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
 def line_search(model: nn.Module, settings: Chosen, run: Run) -> Optimizer:
     """Builds stochastic gradient descent with Armijo's line search, whose steps grow by 1.8 an epoch."""
     epoch = 1 if run.steps == REGIMES["all data"][1] else 1000 / REGIMES["batches of 50"][0]
-    return CountedLineSearch(
+    return ArmijoGradientDescent(
         model.parameters(),
         lr=settings["lr"],
         sufficient_decrease=settings["sufficient_decrease"],
@@ -133,10 +127,13 @@ METHODS: dict[str, tuple[Builder, Grid]] = {
 }
 
 
-def measured(session: Session) -> dict[str, float]:
+def measured(session: PaidByTheCall) -> dict[str, float]:
     """Returns the loss on all training data, and what the run would have cost were the loss's gradient cheap."""
-    honest = getattr(session.optimizer, "sample_gradients", session.meter.used)
-    return {MEASURE: session.evaluate("train").loss, "gradients asked for": session.steps, "sample-gradients": honest}
+    return {
+        MEASURE: session.evaluate("train").loss,
+        "gradients asked for": session.steps,
+        "sample-gradients": session.sample_gradients,
+    }
 
 
 def gain(method: float, *baselines: float) -> float:

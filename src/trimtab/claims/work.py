@@ -1,14 +1,10 @@
 """What a worker does with a point of a claim."""
 
-import functools
 from dataclasses import dataclass
 
-from trimtab.claims.claim import Run
 from trimtab.claims.design import arm_name
 from trimtab.claims.loading import load_reference
-from trimtab.lab.session import Session
-from trimtab.lab.task import Task
-from trimtab.lab.trial import run_trial
+from trimtab.lab.problem import Workplace
 from trimtab.lab.work import TrainingWork
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
@@ -21,28 +17,12 @@ class ClaimWork(TrainingWork):
 
     Args:
         reference: where the claim is, as ``module:name``.
+        place: where its runs take place.
     """
 
     reference: str
+    place: Workplace
 
     def __call__(self, point: Point, report: Reporter) -> Outcome:
-        """Trains the arm that the point's group names with the point's settings and seed."""
-        arm = load_reference(self.reference).arm(arm_name(point))
-
-        def make_session() -> Session:
-            task = _task(self.reference, arm.name)
-            run = Run(task.steps, point.seed)
-            return Session(task, lambda model: arm.optimizer(model, point.settings, run), seed=point.seed)
-
-        return run_trial(
-            make_session,
-            evaluations=arm.evaluations if point.final else 1,
-            test=point.final,
-            report=report,
-            probe=arm.probe if point.final else None,
-        )
-
-
-@functools.cache
-def _task(reference: str, name: str) -> Task:
-    return load_reference(reference).arm(name).task()
+        """Runs a trial of the arm that a point names."""
+        return load_reference(self.reference).arm(arm_name(point)).outcome(point, report, self.place)

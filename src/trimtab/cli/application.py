@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from trimtab import __version__
 from trimtab.study.errors import InputError, StoreLostError, UnwritableError, messages_of
@@ -47,7 +48,8 @@ def input_errors() -> Iterator[None]:
         yield
     except (InputError, StoreLostError, UnwritableError) as error:
         for message in messages_of(error) if isinstance(error, InputError) else [str(error)]:
-            Console(stderr=True).print(f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+            text = Text(f"error: {message}", style="red")  # as text: brackets are no markup and ":x:" is no picture
+            Console(stderr=True).print(text, highlight=False, soft_wrap=True)
         raise typer.Exit(2 if isinstance(error, InputError) else 3) from None
 
 
@@ -78,7 +80,7 @@ def stoppable(console: Console, place: str | None = None) -> Iterator[None]:
             kept = "" if place is None else f". What is finished is kept in {place}"
             command = shlex.join(["trimtab", *sys.argv[1:]])
             words = f"\nStopped{kept}; go on with\n  {command}"
-            console.print(words, markup=False, highlight=False, soft_wrap=True)
+            console.print(Text(words), soft_wrap=True)
             raise typer.Exit(128 + number) from None
 
 

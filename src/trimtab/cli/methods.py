@@ -96,7 +96,7 @@ def search_entries(
             raise InputError("search for what? Words that describe a method are needed, such as: large batch")
     found = search(" ".join(query))
     if not found:
-        Console(stderr=True).print(f"nothing found for {' '.join(query)!r}; `trimtab list` shows everything")
+        Console(stderr=True).print(Text(f"nothing found for {' '.join(query)!r}; `trimtab list` shows everything"))
         if as_json:
             _print_json([])
         raise typer.Exit(1)
@@ -222,6 +222,5 @@ def _write_template(path: Path, slot: str) -> None:
 
         name = write_template(path, slot)
         few = ",".join(SLOTS[slot].default.split(",")[1:3])
-        Console().print(
-            f"wrote {path}; try it with\n  trimtab compare {path}:{name} --candidates {few} --dry-run", markup=False
-        )
+        words = f"wrote {path}; try it with\n  trimtab compare {path}:{name} --candidates {few} --dry-run"
+        Console().print(Text(words), soft_wrap=True)

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from trimtab.lab.problem import Filling, Problem, SteppedProblem, Workplace, own_settings
+from trimtab.lab.problem import Filling, Problem, SteppedProblem, Workplace
 from trimtab.lab.run import Run
 from trimtab.lab.work import NEEDED, begin_training
 from trimtab.study.errors import InputError, UnfitWorkerError
@@ -48,8 +48,7 @@ class Work:
         if isinstance(problem, SteppedProblem) and point.phase in ("check", "measure"):
 
             def start() -> Run:
-                settings = own_settings(problem, point.settings)
-                return problem.start(build, seed=point.seed, budget=budget, place=self.place, settings=settings)
+                return problem.start(build, seed=point.seed, budget=budget, place=self.place)
 
             if point.phase == "check":
                 return _checked(start)

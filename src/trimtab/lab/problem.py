@@ -5,7 +5,7 @@ arguments. What a study runs, keeps and draws does not depend on which it is.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -170,32 +170,53 @@ class SteppedProblem(Problem):
 
     Attributes:
         tested: whether final runs are evaluated on a test split in the end.
+        steps: length of a run in steps of its own, where nothing else is said.
     """
 
     tested: bool = True
 
+    @property
     @abstractmethod
-    def start(self, build: Build, *, seed: int, budget: int | None, place: Workplace, settings: Settings) -> Run:
-        """Begins a run.
+    def steps(self) -> int:  # noqa: D102  # an attribute, see above
+        ...
+
+    @abstractmethod
+    def start(self, build: Build, *, seed: int, budget: int | None, place: Workplace) -> Run:
+        """Begins a run."""
+
+    def trial(
+        self,
+        build: Build,
+        point: Point,
+        *,
+        budget: int | None,
+        report: Reporter,
+        place: Workplace,
+        evaluations: int = EVALUATIONS,
+        probe: Callable[[Any], Mapping[str, float]] | None = None,
+    ) -> Outcome:
+        """Takes a run to the end of its budget.
 
         Args:
             build: what the slot is filled with.
-            seed: of the run.
-            budget: what it may use.
-            place: where it takes place.
-            settings: values of the problem's own tunables.
+            point: the trial.
+            budget: what the run may use.
+            report: told about each evaluation.
+            place: where the run takes place.
+            evaluations: how often it is evaluated after its start.
+            probe: measures something more of the complete run.
         """
 
-    def trial(self, build: Build, point: Point, *, budget: int | None, report: Reporter, place: Workplace) -> Outcome:
-        """Takes a run to the end of its budget."""
-
         def make_run() -> Run:
-            return self.start(
-                build, seed=point.seed, budget=budget, place=place, settings=own_settings(self, point.settings)
-            )
+            return self.start(build, seed=point.seed, budget=budget, place=place)
 
         return run_trial(
-            make_run, evaluations=EVALUATIONS, test=point.final and self.tested, watch=point.final, report=report
+            make_run,
+            evaluations=evaluations,
+            test=point.final and self.tested,
+            watch=point.final,
+            report=report,
+            probe=probe,
         )
 
 

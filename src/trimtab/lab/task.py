@@ -21,7 +21,6 @@ from trimtab.study.checks import MANY, check_name, check_whole
 from trimtab.study.errors import InputError
 from trimtab.study.facts import Facts
 from trimtab.study.metric import Evaluation, Metric, Split
-from trimtab.study.tunable import Settings
 
 if TYPE_CHECKING:
     from trimtab.lab.session import Session
@@ -103,13 +102,7 @@ class Task(SteppedProblem):
         return Evaluation(loss / len(data), metric / len(data))
 
     def start(
-        self,
-        build: Callable[[nn.Module], Optimizer],
-        *,
-        seed: int,
-        budget: int | None,
-        place: Workplace,
-        settings: Settings,  # noqa: ARG002  # a task has no tunables of its own
+        self, build: Callable[[nn.Module], Optimizer], *, seed: int, budget: int | None, place: Workplace
     ) -> "Session":
         """Begins a :class:`~trimtab.lab.session.Session`, whose optimizer ``build`` makes for the model."""
         from trimtab.lab.session import Session

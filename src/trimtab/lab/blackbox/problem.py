@@ -21,7 +21,6 @@ from trimtab.study.errors import DivergedError, InputError
 from trimtab.study.facts import TESTED_ONCE, Facts, Measure, Unit
 from trimtab.study.metric import Evaluation, Metric, Split
 from trimtab.study.outcome import is_measured
-from trimtab.study.tunable import Settings
 
 Params: TypeAlias = Mapping[str, Any]
 """Settings by name."""
@@ -60,6 +59,11 @@ class BlackBox(SteppedProblem):
     tested: bool = False
     summary: str = ""
 
+    @property
+    def steps(self) -> int:
+        """The evaluations of a run."""
+        return self.evaluations
+
     @abstractmethod
     def observe(self, params: Params, generator: np.random.Generator) -> float:
         """Returns the value of settings, as a sampler is told it.
@@ -85,7 +89,6 @@ class BlackBox(SteppedProblem):
         seed: int,
         budget: int | None,
         place: Workplace,  # noqa: ARG002  # a search is here and now
-        settings: Settings,  # noqa: ARG002  # and has no tunables of its own
     ) -> "Search":
         """Begins a search."""
         return Search(self, build, seed=seed, budget=self.evaluations if budget is None else budget)
