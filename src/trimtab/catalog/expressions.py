@@ -137,7 +137,11 @@ class Expression:
     def definition(self) -> dict[str, Any]:
         """Returns what of it its label does not say: the files of classes that are somebody's own."""
         own = {node.entry.id: node.entry.definition() for node in self.nodes() if node.entry.family == OWN}
-        return {"own": own} if own else {}
+        if not own:
+            return {}
+        files = {name: found["files"][name] for name, found in own.items()}
+        ranges = {f"{name}.{key}": text for name, found in own.items() for key, text in found["ranges"].items()}
+        return {"files": files, "ranges": ranges, "own": own}
 
     def nodes(self) -> Iterator["Expression"]:
         """Yields the innermost expression first, and this one last."""

@@ -56,7 +56,12 @@ class OwnEntry(Entry):
 
     def definition(self) -> dict[str, Any]:
         """Returns what may not change while trials of it are kept, and what it takes to show them without its file."""
-        return {"file": self.hash, "ranges": dict(self.ranges), "title": self.title, "summary": self.summary}
+        return {
+            "files": {self.id: self.hash},
+            "ranges": dict(self.ranges),
+            "title": self.title,
+            "summary": self.summary,
+        }
 
     @classmethod
     def restored(cls, reference: str, slot: str, definition: Mapping[str, Any]) -> "OwnEntry":
@@ -66,7 +71,7 @@ class OwnEntry(Entry):
             slot,
             title=definition["title"],
             summary=definition["summary"],
-            hash=definition["file"],
+            hash=definition["files"][reference],
             ranges=definition["ranges"],
             shown_only=True,
         )

@@ -1,0 +1,143 @@
+"""Anybody's own optimizer in expressions."""
+
+import textwrap
+
+import pytest
+import torch
+from torch import nn
+
+from trimtab import create
+from trimtab.catalog.candidates import candidates_again, parse_candidates
+from trimtab.study.errors import InputError
+from trimtab.study.tunable import LogUniform
+
+MINE = """
+import torch
+
+class Signs(torch.optim.Optimizer):
+    '''Signs of gradients.'''
+
+    tunables = {tunables}
+
+    def __init__(self, params, lr=0.5, beta=0.0):
+        super().__init__(params, {{"lr": lr, "beta": beta}})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.sub_(p.grad.sign(), alpha=group["lr"])
+
+def not_one(params, lr=1.0):
+    return 3
+
+number = 7
+"""
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "my_opt.py"
+    path.write_text(textwrap.dedent(MINE.format(tunables="{}")))
+    return path
+
+
+def tunable(file):
+    words = "__import__('trimtab.study.tunable', fromlist=['x']).LogUniform(1e-3, 1.0)"
+    file.write_text(textwrap.dedent(MINE.format(tunables=f'{{"lr": {words}}}')))
+
+
+def test_it_is_tuned_by_the_ranges_of_its_class(file):
+    tunable(file)
+    (candidate,) = parse_candidates("my_opt.py:Signs")
+    assert (candidate.label, candidate.title, candidate.summary) == ("my_opt.py:Signs", "Signs", "Signs of gradients.")
+    assert candidate.tunables == {"lr": LogUniform(1e-3, 1.0)}
+    model = nn.Linear(1, 1, bias=False)
+    optimizer = candidate.build({"lr": 0.25})(model)
+    before = model.weight.item()
+    model(torch.ones(1)).backward()
+    optimizer.step()
+    assert model.weight.item() == before - 0.25
+    assert candidate.code({"lr": 0.25}) == (
+        "from my_opt import Signs\n\noptimizer = Signs(model.parameters(), lr=0.25)"
+    )
+
+
+@pytest.mark.parametrize("text", ["lr=1e-4..1e-1:log", "my_opt.py:Signs.lr=1e-4..1e-1:log"])
+def test_or_by_ranges_that_are_typed(file, text):
+    tunable(file)  # which go before those of the class
+    candidates = parse_candidates("adamw,my_opt.py:Signs(beta=0.5)", [text])
+    assert candidates[1].tunables == {"lr": LogUniform(1e-4, 1e-1)}
+    assert candidates[1].settings({"lr": 0.1}) == {"lr": 0.1, "beta": 0.5}
+    assert set(candidates[0].tunables) == {"lr", "weight_decay"}
+    assert candidates[0].tunables == parse_candidates("adamw")[0].tunables
+
+
+def test_wrappers_and_controllers_go_around_it(file):
+    (clipped, paced) = parse_candidates(
+        "clip(my_opt.py:Signs, fraction=0.1),my_opt.py:Signs(lr=0.1)+cosine", ["lr=1..2"]
+    )
+    assert clipped.label == "clip(my_opt.py:Signs, fraction=0.1)"
+    assert clipped.title == "Signs in Coordinate clipping"
+    assert paced.label == "my_opt.py:Signs(lr=0.1)+cosine"
+    assert type(clipped.build({"lr": 1.5})(nn.Linear(2, 2))).__name__ == "CoordinateClip"
+
+
+def test_one_of_a_module_that_can_be_imported(file):
+    (candidate,) = parse_candidates("torch.optim:Rprop(lr=0.01)")
+    assert type(candidate.build({})(nn.Linear(2, 2))) is torch.optim.Rprop
+    assert type(create("torch.optim:Rprop", nn.Linear(2, 2), lr=0.1)) is torch.optim.Rprop
+
+
+REFUSED = {
+    "my_opt.py:Signs": "has no tunables, so that nobody knows what to try: give ranges",
+    "my_opt.py:Sgns(lr=1.0)": "there is no 'Sgns' in it; did you mean Signs",
+    "my_opt.py:Signs(gamma=1.0)": "has no setting 'gamma'; it has lr, beta",
+    "my_opt.py:not_one(lr=1.0)": "cannot be built",
+    "my_opt.py:number(lr=1.0)": "is a int; a class or a function is expected",
+    "other.py:Signs(lr=1.0)": "there is no file other.py",
+    "my_opt:Signs(lr=1.0),nopack.x:X(lr=1)": "there is no module 'nopack.x' that can be imported here",
+    "my_opt.py:Signs(lr=1.0),my_opt.py:Signs(lr=1.0)": "was given twice",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_cannot_be_is_refused(file, text, monkeypatch):
+    monkeypatch.syspath_prepend(str(file.parent))
+    with pytest.raises(InputError) as raised:
+        parse_candidates(text)
+    assert REFUSED[text] in str(raised.value)
+
+
+def test_the_place_of_what_is_wrong_is_shown(file):
+    with pytest.raises(InputError) as raised:
+        parse_candidates("adamw,my_opt.py:Signs(gamma=1.0)")
+    assert str(raised.value).splitlines()[1:] == ["  adamw,my_opt.py:Signs(gamma=1.0)", "        ^"]
+
+
+@pytest.mark.parametrize("candidates", ["adamw", "adamw,my_opt.py:Signs(lr=1.0)"])
+def test_ranges_for_nobody_are_refused(file, candidates):
+    with pytest.raises(InputError, match="is for nobody"):
+        parse_candidates(candidates, ["lion.lr=1e-4..1e-1:log"])
+
+
+def test_results_are_shown_when_its_file_is_gone(file):
+    found = parse_candidates("clip(my_opt.py:Signs),adamw", ["lr=1e-4..1e-1:log"])
+    definitions = {each.label: each.definition() for each in found}
+    file.unlink()
+    again = candidates_again([each.label for each in found], definitions)
+    assert [each.label for each in again] == ["clip(my_opt.py:Signs)", "adamw"]
+    assert again[0].tunables == found[0].tunables
+    assert "CoordinateClip(Signs(model.parameters(), lr=0.1), fraction=0.1)" in (
+        again[0].code({"lr": 0.1, "clip.fraction": 0.1})
+    )
+
+
+def test_another_file_is_another_definition(file):
+    (before,) = parse_candidates("my_opt.py:Signs(lr=1.0)")
+    file.write_text(file.read_text() + "\n# changed\n")
+    (after,) = parse_candidates("my_opt.py:Signs(lr=1.0)")
+    assert before.definition() != after.definition()
+    assert set(before.definition()["files"]) == {"my_opt.py:Signs"}
+    assert parse_candidates("adamw")[0].definition() == {}
