@@ -22,7 +22,7 @@ from trimtab.optim import (
     QGaLore,
     module_parameter_groups,
 )
-from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives.flat import FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, pair
 from trimtab.primitives.low_rank import dominant_basis
 from trimtab.primitives.memory import storage_bytes

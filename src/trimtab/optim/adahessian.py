@@ -13,7 +13,7 @@ from torch.optim.optimizer import ParamsT
 from trimtab.optim.hessian_diagonal import HessianDiagonalOptimizer
 from trimtab.primitives.curvature import Block
 from trimtab.primitives.directions import adam_scalars
-from trimtab.primitives.flat_step import EngineOptions
+from trimtab.primitives.flat.flat_step import EngineOptions
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, SHARE, pair
 from trimtab.study.tunable import LogUniform, Tunables
 
@@ -83,7 +83,7 @@ class AdaHessian(HessianDiagonalOptimizer):
         every: steps from one estimate to the next, >= 1. Above 1, a third value is kept for each parameter.
         seed: of the random signs.
         **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite`` (which looks at the
-            diagonal as well), ``maximize``; see :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
+            diagonal as well), ``maximize``; see :class:`~trimtab.primitives.flat.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type (the message names it), or a parameter is divided over processes

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from trimtab.optim.halves import Halves
 from trimtab.optim.halves_variance import divided, rate, second_moment, variance
 from trimtab.optim.modules import modules_of, split_by_children
+from trimtab.primitives.flat.refusals import refuse_unreadable_gradients
 from trimtab.primitives.hyperparameters import (
     FRACTION,
     NON_NEGATIVE,
@@ -27,7 +28,6 @@ from trimtab.primitives.hyperparameters import (
     whole_number,
 )
 from trimtab.primitives.idle import is_idle
-from trimtab.primitives.refusals import refuse_unreadable_gradients
 from trimtab.primitives.wrapping import Group, OptimizerWrapper, evaluated, step_inside
 from trimtab.study.tunable import Choice, Tunables
 

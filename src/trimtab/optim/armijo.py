@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from trimtab.primitives.flat.refusals import refuse_unreadable_gradients
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, Interval, learning_rate, whole_number
 from trimtab.primitives.idle import is_idle
 from trimtab.primitives.joint import JointOptimizer, put_back, undone_if_it_fails
 from trimtab.primitives.loss_scaling import refuse_scaler
 from trimtab.primitives.norms import norm_of
-from trimtab.primitives.refusals import refuse_unreadable_gradients
 from trimtab.study.tunable import LogUniform, Tunables
 
 if TYPE_CHECKING:

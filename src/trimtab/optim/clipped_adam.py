@@ -13,7 +13,7 @@ from torch.optim.optimizer import ParamsT
 
 from trimtab.optim.coordinate_clipping import CHECKS, Scope, clipped, pools, require_one, thresholds
 from trimtab.primitives.directions import adam_scalars
-from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, Inputs, WeightDecay
+from trimtab.primitives.flat.flat_step import EngineOptions, FlatOptimizer, Inputs, WeightDecay
 from trimtab.primitives.hyperparameters import FRACTION, POSITIVE, pair
 from trimtab.study.tunable import Choice, LogUniform, Tunables
 
@@ -55,7 +55,7 @@ class ClippedAdam(FlatOptimizer):
         scale: factor on the threshold, > 0.
         ignore_zeros: whether only coordinates other than zero are counted.
         **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
-            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
+            :class:`~trimtab.primitives.flat.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.

@@ -12,7 +12,7 @@ from trimtab.optim.adahessian import AdaHessian
 from trimtab.optim.armijo import ArmijoGradientDescent
 from trimtab.optim.foreign import FOREIGN, OURS, UNUSED_IS_LOST, Foreign, Group, Meaning, Meanings, needed
 from trimtab.optim.sso import SSO
-from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives.flat import FlatOptimizer
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.wrapping import OptimizerWrapper
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from trimtab.primitives.flat.refusals import refuse_other_types, refuse_unreadable_gradients
 from trimtab.primitives.hyperparameters import FRACTION, POSITIVE, Check, flag, one_of, optional
 from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.refusals import refuse_other_types, refuse_unreadable_gradients
 from trimtab.primitives.selection import nth_largest_magnitude
 from trimtab.primitives.sharding import shards_of
 from trimtab.primitives.wrapping import OptimizerWrapper, evaluated, lent_gradients, step_inside

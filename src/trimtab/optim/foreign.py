@@ -15,7 +15,7 @@ from trimtab.optim.exadam import EXAdam
 from trimtab.optim.lamb import Lamb, adapts
 from trimtab.optim.lars import Lars
 from trimtab.optim.lion import Lion
-from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives.flat import FlatOptimizer
 
 Group: TypeAlias = Mapping[str, Any]
 

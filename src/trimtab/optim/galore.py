@@ -25,16 +25,16 @@ from trimtab.optim.galore_checks import (
 )
 from trimtab.optim.subspace import Matrix, Move, ProjectionType, Subspace
 from trimtab.optim.subspace_state import SubspaceWrapper
-from trimtab.primitives.compiling import Pinned
 from trimtab.primitives.decay import weight_decay_of
-from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives.flat import FlatOptimizer
+from trimtab.primitives.flat.compiling import Pinned
+from trimtab.primitives.flat.refusals import moves, refuse_gradients_without_values, refuse_sparse_gradients
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, integer, one_of, whole_number
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.low_rank import Basis, add_back_, dominant_basis, project, random_basis
 from trimtab.primitives.parameter_names import parameter_name
 from trimtab.primitives.quantized_weight import QuantizedWeight
 from trimtab.primitives.quantizer import QuantizedTensor
-from trimtab.primitives.refusals import moves, refuse_gradients_without_values, refuse_sparse_gradients
 from trimtab.primitives.rounding import stochastically_rounded
 from trimtab.primitives.standing_in import divided_groups, stand_in, stood_in
 from trimtab.primitives.wrapping import evaluated, innermost, step_inside

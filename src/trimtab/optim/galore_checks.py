@@ -8,11 +8,11 @@ from torch.optim import Optimizer
 
 from trimtab.optim.subspace import Matrix, Subspace
 from trimtab.primitives.decay import weight_decay_of
-from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives.flat import FlatOptimizer
+from trimtab.primitives.flat.refusals import moves
 from trimtab.primitives.hyperparameters import FLOATING_DTYPES, Interval, whole_number
 from trimtab.primitives.low_rank import Side
 from trimtab.primitives.parameter_names import parameter_name
-from trimtab.primitives.refusals import moves
 from trimtab.primitives.sharding import shards_of
 from trimtab.primitives.wrapping import OptimizerWrapper
 

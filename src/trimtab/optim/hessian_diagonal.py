@@ -9,14 +9,14 @@ from torch.nn.parameter import is_lazy
 
 from trimtab.primitives import curvature
 from trimtab.primitives.curvature import block_mean, refuse_uneven_blocks
-from trimtab.primitives.flat_step import FlatOptimizer, Group, Inputs
+from trimtab.primitives.flat.flat_step import FlatOptimizer, Group, Inputs
+from trimtab.primitives.flat.refusals import moves, refuse_gradients_without_values, refuse_sparse_gradients
 from trimtab.primitives.hutchinson import DiagonalEstimates, Member, cut_graphs
 from trimtab.primitives.hyperparameters import POSITIVE, integer, whole_number
 from trimtab.primitives.idle import is_idle
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.loss_scaling import Scaling, scaling_of
 from trimtab.primitives.parameter_names import parameter_name
-from trimtab.primitives.refusals import moves, refuse_gradients_without_values, refuse_sparse_gradients
 from trimtab.primitives.sharding import shards_of
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.primitives.directions import adam, adam_scalars
-from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
+from trimtab.primitives.flat.flat_step import EngineOptions, FlatOptimizer
+from trimtab.primitives.flat.walk import Norm, NormScaling, norm_ratio
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, flag, one_of, optional, pair
-from trimtab.primitives.walk import Norm, NormScaling, norm_ratio
 from trimtab.study.tunable import LogUniform, Tunables
 
 ADAPTED = one_of("matrices", True, False)
@@ -57,7 +57,7 @@ class Lamb(FlatOptimizer):
         adapt: which parameters have their step scaled: all (True), none (False), or ``"matrices"``, those with at least
             two dimensions.
         **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
-            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
+            :class:`~trimtab.primitives.flat.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.

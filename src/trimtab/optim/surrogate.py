@@ -11,9 +11,9 @@ from torch.optim import Optimizer
 
 from trimtab.optim.armijo import ArmijoGradientDescent
 from trimtab.optim.target_loss import Answer, Forward, NonFiniteError, Outputs
+from trimtab.primitives.flat.refusals import refuse_sparse_gradients
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.norms import norm_of
-from trimtab.primitives.refusals import refuse_sparse_gradients
 from trimtab.primitives.wrapping import step_inside
 
 

@@ -8,9 +8,9 @@ from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
 
 from trimtab.optim import AdaBelief, Lamb, Lars, Lion
-from trimtab.primitives import compiling
-from trimtab.primitives.chunks import SMALL
-from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives.flat import compiling
+from trimtab.primitives.flat.chunks import SMALL
+from trimtab.primitives.flat.flat_step import FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, pair
 
 RULES = (AdaBelief, Lamb, Lars, Lion)

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from trimtab.optim import AdaBelief, Lamb, Lars, Lion
-from trimtab.primitives.chunks import SMALL
-from trimtab.primitives.watching import StepNorms
+from trimtab.primitives.flat.chunks import SMALL
+from trimtab.primitives.flat.watching import StepNorms
 
 pytestmark = pytest.mark.usefixtures("each_mode")
 

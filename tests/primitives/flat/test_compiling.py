@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from trimtab.optim import Lion
-from trimtab.primitives import compiling
-from trimtab.primitives.compiling import EXAMPLE_LENGTH, WORTH_COMPILING, compile_mode, compiled_flat, resolved
+from trimtab.primitives.flat import compiling
+from trimtab.primitives.flat.compiling import EXAMPLE_LENGTH, WORTH_COMPILING, compile_mode, compiled_flat, resolved
 
 SMALL_MODEL, LARGE_MODEL = [torch.ones(10)], [torch.ones(WORTH_COMPILING)]
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from trimtab.optim import AdaBelief
-from trimtab.primitives.chunks import SMALL
+from trimtab.primitives.flat.chunks import SMALL
 
 pytestmark = pytest.mark.usefixtures("each_mode")
 

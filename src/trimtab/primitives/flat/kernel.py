@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from trimtab.primitives.compiling import EXAMPLE_LENGTH, compiled_flat
+from trimtab.primitives.flat.compiling import EXAMPLE_LENGTH, compiled_flat
+from trimtab.primitives.flat.watching import Sums
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.rounding import stochastically_rounded
-from trimtab.primitives.watching import Sums
 
 WeightDecay: TypeAlias = Literal["decoupled", "fixed", "coupled", "direction"]
 Numbers: TypeAlias = "Sequence[float] | Float[Tensor, ' numbers']"

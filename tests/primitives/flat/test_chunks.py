@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from trimtab.optim import AdaBelief
-from trimtab.primitives.chunks import BUCKET_SIZE, SMALL, Bucket, Plan, Single
+from trimtab.primitives.flat.chunks import BUCKET_SIZE, SMALL, Bucket, Plan, Single
 
 pytestmark = pytest.mark.usefixtures("each_mode")
 

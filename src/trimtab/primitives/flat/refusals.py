@@ -11,8 +11,8 @@ from torch import Tensor
 from torch._utils import _flatten_dense_tensors
 from torch.nn.parameter import is_lazy
 
-from trimtab.primitives.chunks import SMALL
-from trimtab.primitives.compiling import EXAMPLE_LENGTH, compiled_flat
+from trimtab.primitives.flat.chunks import SMALL
+from trimtab.primitives.flat.compiling import EXAMPLE_LENGTH, compiled_flat
 from trimtab.primitives.hyperparameters import FLOATING_DTYPES
 from trimtab.primitives.layout import flat, is_dense
 from trimtab.primitives.parameter_names import parameter_name

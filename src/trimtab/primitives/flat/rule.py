@@ -6,9 +6,9 @@ from typing import Any, ClassVar, TypeAlias
 from jaxtyping import Float
 from torch import Tensor
 
+from trimtab.primitives.flat.kernel import WeightDecay
+from trimtab.primitives.flat.walk import NormScaling
 from trimtab.primitives.hyperparameters import Check
-from trimtab.primitives.kernel import WeightDecay
-from trimtab.primitives.walk import NormScaling
 
 Inputs: TypeAlias = Sequence[Sequence[Tensor]]
 """What a rule reads of the parameters of one group, beside gradients and states."""

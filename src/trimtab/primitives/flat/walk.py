@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from trimtab.primitives.chunks import Chunk, Flat
-from trimtab.primitives.kernel import Numbers, Recipe
+from trimtab.primitives.flat.chunks import Chunk, Flat
+from trimtab.primitives.flat.kernel import Numbers, Recipe
+from trimtab.primitives.flat.watching import Sums
 from trimtab.primitives.layout import working_dtype
-from trimtab.primitives.watching import Sums
 
 Norms: TypeAlias = Float[Tensor, "..."]
 Norm = TypeVar("Norm", Norms, float)

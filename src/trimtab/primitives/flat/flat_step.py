@@ -21,8 +21,18 @@ from torch._compile import _disable_dynamo
 from torch.optim.optimizer import ParamsT
 
 from trimtab.primitives import saved_state
-from trimtab.primitives.chunks import Chunk, Plan
-from trimtab.primitives.compiling import CompileMode, Pinned, compile_mode, resolved
+from trimtab.primitives.flat.chunks import Chunk, Plan
+from trimtab.primitives.flat.compiling import CompileMode, Pinned, compile_mode, resolved
+from trimtab.primitives.flat.kernel import Recipe, WeightDecay, rule_of
+from trimtab.primitives.flat.refusals import (
+    refuse_non_finite_gradients,
+    refuse_other_types,
+    refuse_shared_elements,
+    refuse_sparse_gradients,
+)
+from trimtab.primitives.flat.rule import Inputs, UpdateRule
+from trimtab.primitives.flat.walk import Scratch, Walk
+from trimtab.primitives.flat.watching import Observer, Sums, step_norms
 from trimtab.primitives.hyperparameters import (
     NON_NEGATIVE,
     Check,
@@ -34,19 +44,9 @@ from trimtab.primitives.hyperparameters import (
     optional,
 )
 from trimtab.primitives.idle import is_idle
-from trimtab.primitives.kernel import Recipe, WeightDecay, rule_of
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.members import count_once
-from trimtab.primitives.refusals import (
-    refuse_non_finite_gradients,
-    refuse_other_types,
-    refuse_shared_elements,
-    refuse_sparse_gradients,
-)
 from trimtab.primitives.rounding import rounding_key
-from trimtab.primitives.rule import Inputs, UpdateRule
-from trimtab.primitives.walk import Scratch, Walk
-from trimtab.primitives.watching import Observer, Sums, step_norms
 
 Group: TypeAlias = dict[str, Any]
 
@@ -78,7 +78,7 @@ class EngineOptions(TypedDict, total=False):
 class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
     """A ``torch.optim.Optimizer`` whose update is the same function of every element.
 
-    What a subclass writes is described by :class:`~trimtab.primitives.rule.UpdateRule`.
+    What a subclass writes is described by :class:`~trimtab.primitives.flat.rule.UpdateRule`.
 
     Arithmetic is in float32, or in float64 for parameters of that type; a result is rounded once, when it is stored.
     Steps are counted for each parameter, because a parameter may get its first gradient late. ``lr = 0`` leaves
@@ -191,7 +191,7 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
         """Has every step report the norms of gradients, weights and updates, for a log.
 
         Args:
-            observer: called after every step with one :class:`~trimtab.primitives.watching.StepNorms` for each
+            observer: called after every step with one :class:`~trimtab.primitives.flat.watching.StepNorms` for each
                 parameter group, e.g. to hand them to TensorBoard; ``None`` ends it, and then it costs nothing. Copies
                 of the optimizer are not watched.
         """

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, OneCycleLR
 
-from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives.flat.flat_step import FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, flag, pair
 
 pytestmark = pytest.mark.usefixtures("each_mode")
