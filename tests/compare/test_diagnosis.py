@@ -14,7 +14,7 @@ from trimtab import Metric, Session, Task
 from trimtab.catalog.candidates import parse_candidates
 from trimtab.compare.diagnosis import Diagnosis, measured_steps, measurement
 from trimtab.lab.tasks import SHIPPED
-from trimtab.optim.pseudo_updates import PseudoUpdates
+from trimtab.optim.coordinate_clipping.pseudo_updates import PseudoUpdates
 from trimtab.primitives.local_model import LocalModel, local_models
 from trimtab.study.errors import InputError
 

@@ -11,7 +11,7 @@ from trimtab.report import write_all
 from trimtab.report.diagnosis import write_diagnosis
 from trimtab.report.page import write_page
 from trimtab.report.refinement import write_refinement
-from trimtab.schedule.refinement import refine_run
+from trimtab.schedule.refined.refinement import refine_run
 
 FIGURES = 5
 LIGHT, DARK = "rgb(22, 33, 42)", "rgb(232, 237, 240)"

@@ -28,7 +28,7 @@ from trimtab.lab.tasks.digits import Digits
 from trimtab.lab.tasks.seeding import seeded
 from trimtab.optim import AdaGradNorm
 from trimtab.primitives.joint import norm_of
-from trimtab.schedule.adaptive_batch import AdaptiveBatch
+from trimtab.schedule.adadagrad.adaptive_batch import AdaptiveBatch
 from trimtab.schedule.controlled import PacedOptimizer
 
 SAMPLES = 40_000

@@ -14,8 +14,8 @@ from trimtab.lab.session import Session
 from trimtab.lab.task import Task
 from trimtab.lab.tasks.digits import Digits
 from trimtab.lab.tasks.seeding import seeded
-from trimtab.schedule.autolrs import AutoLRS
-from trimtab.schedule.autolrs_in_session import SearchedRate
+from trimtab.schedule.autolrs.autolrs import AutoLRS
+from trimtab.schedule.autolrs.in_session import SearchedRate
 from trimtab.study.tunable import Value
 
 STEPS = 4000

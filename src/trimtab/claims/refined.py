@@ -16,7 +16,7 @@ from trimtab.lab.task import Task
 from trimtab.lab.tasks.digits import Digits
 from trimtab.lab.tasks.python_lm import PythonLM
 from trimtab.lab.tasks.seeding import seeded
-from trimtab.schedule.refined_session import Refined
+from trimtab.schedule.refined.in_session import Refined
 
 TUNING_SEEDS = seeds(0, 2)
 TEST_SEEDS = seeds(1000, 10)

@@ -18,9 +18,9 @@ from trimtab.lab.task import Task, samples_in
 from trimtab.lab.tasks.digits import Digits
 from trimtab.lab.tasks.seeding import seeded
 from trimtab.lab.tasks.splits import subsets
-from trimtab.schedule.lanczos_in_session import LearnedByLanczos
-from trimtab.schedule.noise_model import MarchenkoPastur
-from trimtab.schedule.task_curvature import task_curvature
+from trimtab.schedule.rmt_scaling.in_session import LearnedByLanczos
+from trimtab.schedule.rmt_scaling.noise_model import MarchenkoPastur
+from trimtab.schedule.rmt_scaling.task_curvature import task_curvature
 from trimtab.study.errors import DivergedError
 
 BATCHES = (1, 2, 4, 8, 16, 32, 128, 512)

@@ -1,7 +1,7 @@
 """A diagnosis: how sharp the directions of several optimizers are at the same parameters, along one trajectory.
 
 Sharpness is curvature along a direction, and what keeps steps short (Pan & Li, 2023, arXiv:2306.00204); the measuring
-is in :mod:`trimtab.optim.sharpness`.
+is in :mod:`trimtab.optim.coordinate_clipping.sharpness`.
 """
 
 import copy
@@ -24,7 +24,7 @@ from trimtab.lab.loading import load_task
 from trimtab.lab.randomness import derived_seed
 from trimtab.lab.session import Session
 from trimtab.lab.task import Batch, check_task, samples_in, take_rows, to_device
-from trimtab.optim.pseudo_updates import PseudoUpdates, refuse_unfit
+from trimtab.optim.coordinate_clipping.pseudo_updates import PseudoUpdates, refuse_unfit
 from trimtab.primitives.local_model import LocalModel, local_models
 from trimtab.study.checks import MANY, check_text, check_texts, check_whole
 from trimtab.study.environment import environment

@@ -36,7 +36,7 @@ class Lamb(FlatOptimizer):
     Coming from AdamW, keep ``betas`` and ``weight_decay``. ``lr`` means something else, the fraction by which a step
     changes the norm of a layer: start between 1e-3 and 1e-2, with a warm-up, and for larger batches multiply by the
     square root of their ratio, as the paper does. Averages of an AdamW run load into LAMB; see
-    :func:`~trimtab.optim.conversion.convert_state_dict`.
+    :func:`~trimtab.optim.conversion.conversion.convert_state_dict`.
 
     Differences:
         * Parameters with fewer than two dimensions take AdamW's step, as is usual; the paper does not say.

@@ -11,8 +11,8 @@ from typing import ClassVar, Literal
 from torch import Tensor
 from torch.optim import Optimizer
 
-from trimtab.optim.galore import GaLore, Group
-from trimtab.optim.subspace import Matrix, Move, ProjectionType, Settings, Subspace
+from trimtab.optim.galore.galore import GaLore, Group
+from trimtab.optim.galore.subspace import Matrix, Move, ProjectionType, Settings, Subspace
 from trimtab.primitives.flat.refusals import moves
 from trimtab.primitives.hyperparameters import Interval, flag, one_of, optional, whole_number
 from trimtab.primitives.low_rank import Basis, overlap, similarity

@@ -1,7 +1,7 @@
 """Linear decay to zero: the schedule that is best for the last iterate when nothing is known of the run.
 
 From Defazio, Cutkosky, Mehta & Mishchenko (2023), arXiv:2310.07831, which gives the theory, and refines it where a run
-has been made before; see :mod:`trimtab.schedule.refined`.
+has been made before; see :mod:`trimtab.schedule.refined.refined`.
 """
 
 from collections.abc import Callable, Mapping
