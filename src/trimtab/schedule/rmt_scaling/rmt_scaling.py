@@ -173,7 +173,7 @@ def batch_extremal(eigenvalue: float, noise: float, end: End = "top") -> float:
     Args:
         eigenvalue: :math:`\lambda`, the largest without noise, or the smallest.
         noise: :math:`s^2 \ge 0`, the mean over rows of the sum of the squared elements of a row; see
-            :func:`~trimtab.schedule.rmt_scaling.batch_curvature.curvature_noise`.
+            :func:`~trimtab.schedule.rmt_scaling.batch_curvature.hessian_noise`.
         end: ``"top"`` or ``"bottom"`` of the spectrum.
 
     Raises:

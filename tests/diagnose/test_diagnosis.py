@@ -12,7 +12,7 @@ from torch.utils.data import TensorDataset
 from tests.lab.toy import Toy
 from trimtab import Metric, Session, Task
 from trimtab.catalog.candidates import parse_candidates
-from trimtab.compare.diagnosis import Diagnosis, measured_steps, measurement
+from trimtab.diagnose.diagnosis import Diagnosis, measured_steps, measurement
 from trimtab.lab.tasks import SHIPPED
 from trimtab.optim.coordinate_clipping.pseudo_updates import PseudoUpdates
 from trimtab.primitives.local_model import LocalModel, local_models

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from trimtab.catalog.candidates import Candidate, parse_candidates
 from trimtab.catalog.parsing import parse_expression
-from trimtab.compare.diagnosis_result import DiagnosisResult, Measurement
+from trimtab.diagnose.result import DiagnosisResult, Measurement
 from trimtab.lab.loading import load_task
 from trimtab.lab.randomness import derived_seed
 from trimtab.lab.session import Session
