@@ -13,6 +13,7 @@ from torch import nn
 
 from trimtab.catalog.expressions import Expression
 from trimtab.catalog.parsing import parse_expressions
+from trimtab.lab.controller import SessionController
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import Settings, Tunables, Value
 
@@ -56,8 +57,8 @@ class Candidate:
         """Returns all settings that the optimizer is built with."""
         return self.expression.settings(tuned)
 
-    def build(self, tuned: Settings) -> Callable[[nn.Module], torch.optim.Optimizer]:
-        """Returns what makes the optimizer for a model."""
+    def build(self, tuned: Settings) -> Callable[[nn.Module], torch.optim.Optimizer | SessionController]:
+        """Returns what makes the optimizer for a model, or the outermost controller beside it."""
         return partial(self.expression.build, tuned=tuned)
 
     def definition(self) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def searched(
     make: Made, bounds: tuple[float, float], kind: type[SearchedRate], model: nn.Module, _: Chosen, run: Run
 ) -> Optimizer:
     """Searches the rate in the run."""
-    return kind(make(model, bounds[0]), *bounds, candidates=CANDIDATES, seed=run.seed)
+    return kind(make(model, bounds[0]), *bounds, candidates=CANDIDATES, seed=run.seed)  # type: ignore[return-value]
 
 
 def steps_kept(session: Session) -> Mapping[str, float]:

@@ -148,7 +148,7 @@ def fixed(problem: str, schedule: str, model: nn.Module, settings: Chosen, run: 
 def refined(problem: str, model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
     """Builds a problem's optimizer with a schedule for which half of the budget pays."""
     posed = PROBLEMS[problem]
-    return Refined(posed.build(model, settings), warmup=posed.warm_up)
+    return Refined(posed.build(model, settings), warmup=posed.warm_up)  # type: ignore[return-value]
 
 
 def _arm(problem: str, schedule: str, build: Builder, share: float = 1.0) -> Arm:

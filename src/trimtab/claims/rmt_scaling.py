@@ -184,7 +184,7 @@ def final_loss(session: Session) -> Mapping[str, float]:
 
 def learned(model: nn.Module, _: Chosen, run: Run) -> Optimizer:
     """Builds SGD whose rate and momentum are learned, a refresh every fifth epoch."""
-    return LearnedByLanczos(SGD(model.parameters(), lr=0.01, momentum=0.9), every=100, seed=run.seed)
+    return LearnedByLanczos(SGD(model.parameters(), lr=0.01, momentum=0.9), every=100, seed=run.seed)  # type: ignore[return-value]
 
 
 def tuned(model: nn.Module, settings: Chosen, _: Run) -> Optimizer:

@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from trimtab.catalog.candidates import Candidate, parse_candidates
 from trimtab.catalog.parsing import parse_expression
 from trimtab.diagnose.result import DiagnosisResult, Measurement
+from trimtab.lab.controller import SessionController
 from trimtab.lab.loading import load_task
 from trimtab.lab.randomness import derived_seed
 from trimtab.lab.session import Session
@@ -248,6 +249,11 @@ def _middle(candidate: Candidate) -> dict[str, Value]:
 def _built(candidate: Candidate, model: nn.Module) -> Optimizer:
     try:
         optimizer = candidate.build(_middle(candidate))(model)
+        if isinstance(optimizer, SessionController):
+            beside = candidate.expression.entry.id
+            raise InputError(
+                f"the candidate {candidate.label} cannot be diagnosed: {beside} has no direction of its own"
+            )
         refuse_unfit(candidate.label, optimizer)
     except InputError:
         raise

@@ -73,7 +73,7 @@ def test_the_batch_grows_and_the_meter_counts_each_gradient_once():
     assert 4 < sizes[-1] <= 64
     check = -(-8 // 3)  # four samples passed forward twice, to see that they are independent
     assert used == [check + sum(sizes[: step + 1]) for step in range(len(sizes))]
-    history = run.optimizer.controller.history
+    history = run.controllers[0].history
     assert [record["batch_size"] for record in history] == sorted(set(sizes[1:]) - {4})
     assert run.batch_size == history[-1]["batch_size"]
 
@@ -139,7 +139,7 @@ def test_it_resumes_bit_for_bit(test, tmp_path):
     resumed.restore(torch.load(tmp_path / "run.pt", weights_only=True), refund=True)
     assert first + [resumed.step() for _ in range(7)] == expected
     assert resumed.meter.used == whole.meter.used
-    assert resumed.optimizer.controller.history == whole.optimizer.controller.history != []
+    assert resumed.controllers[0].history == whole.controllers[0].history != []
     for ours, theirs in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
 
@@ -162,7 +162,7 @@ def test_the_largest_batch_can_be_set_and_is_not_tested():
         sizes.append(run.samples)
     assert sizes[0] == 4
     assert sizes[-1] == 10
-    assert not run.optimizer.controller.due(10)
+    assert not run.controllers[0].controller.due(10)
 
 
 class Coupled(Still):
@@ -200,12 +200,6 @@ def test_a_comparison_takes_it(tmp_path):
     assert outcome.measures[UPDATES] < Plain.steps
     assert outcome.traces[BATCH_SIZE][0][1] == 4
     assert outcome.traces[BATCH_SIZE][-1][1] > 4
-
-
-def test_outside_of_a_session_it_says_what_to_use():
-    optimizer = parse_expression("adagrad+adadagrad").build(nn.Linear(2, 2), {"lr": 0.1})
-    with pytest.raises(RuntimeError, match="BatchSizeController"):
-        optimizer.step()
 
 
 def test_its_code_names_the_controller():

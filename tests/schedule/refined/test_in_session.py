@@ -31,11 +31,11 @@ def same(one, other):
 def test_the_first_half_is_a_run_of_half_the_budget_with_linear_decay():
     whole = session_of("adamw+refined")
     half = session_of("adamw+linear", budget=100)
-    recorder = GradientNormRecorder(half.optimizer.inner, "l1")
+    recorder = GradientNormRecorder(half.optimizer, "l1")
     for _ in range(10):
         assert whole.step() == half.step()
     assert same(whole, half)
-    history = whole.optimizer.history
+    history = whole.controllers[-1].history
     assert [record["norm"] for record in history] == recorder.norms
     assert [record["lr"] for record in history] == pytest.approx([0.05 * (1 - t / 10) for t in range(10)])
 
@@ -45,7 +45,7 @@ def test_the_second_half_starts_where_the_first_did_and_follows_the_refined_sche
     norms = []
     for _ in range(10):
         refined.step()
-        norms.append(refined.optimizer.history[-1]["norm"])
+        norms.append(refined.controllers[-1].history[-1]["norm"])
     expected = refine_schedule(norms, "l1", 0.3)
 
     by_hand = session_of("adamw", budget=100)
@@ -58,8 +58,8 @@ def test_the_second_half_starts_where_the_first_did_and_follows_the_refined_sche
     assert refined.meter.exhausted
     assert refined.meter.used == 200
     assert by_hand.meter.used == 100
-    np.testing.assert_allclose(refined.optimizer.schedule, expected)
-    history = refined.optimizer.history
+    np.testing.assert_allclose(refined.controllers[-1].schedule, expected)
+    history = refined.controllers[-1].history
     assert [record["step"] for record in history] == list(range(1, 21))
     assert [record["run"] for record in history] == [1] * 10 + [2] * 10
     assert refined.optimizer.param_groups[0]["lr"] > 0  # no step is wasted
@@ -86,8 +86,8 @@ def test_it_resumes_bit_for_bit_at_any_point(text):
             rest.append(resumed.step())
         assert losses[:taken] + rest == losses, taken
         assert same(resumed, whole)
-        assert resumed.optimizer.history == whole.optimizer.history
-        assert resumed.optimizer.schedule == whole.optimizer.schedule
+        assert resumed.controllers[-1].history == whole.controllers[-1].history
+        assert resumed.controllers[-1].schedule == whole.controllers[-1].schedule
 
 
 @pytest.mark.parametrize(
@@ -105,26 +105,26 @@ def test_the_norm_is_that_of_the_optimizer_unless_it_is_said(text, norm):
     recorder = GradientNormRecorder(plain.optimizer, norm)
     session.step()
     plain.step()
-    assert session.optimizer.history[0]["norm"] == recorder.norms[0]
+    assert session.controllers[-1].history[0]["norm"] == recorder.norms[0]
 
 
 def test_a_warm_up_is_one_of_the_first_run():
     session = session_of("adamw+refined(warmup=0.4)")
     for _ in range(10):
         session.step()
-    rates = [record["lr"] / 0.05 for record in session.optimizer.history]
+    rates = [record["lr"] / 0.05 for record in session.controllers[-1].history]
     assert rates == pytest.approx([0.25, 0.5, 0.75, 1, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])
 
 
 def test_a_run_of_a_few_steps_is_linear_both_times():
     session = run_out(session_of("adamw+refined", budget=40))
-    assert [record["lr"] for record in session.optimizer.history] == pytest.approx([0.05, 0.025, 0.05, 0.025])
+    assert [record["lr"] for record in session.controllers[-1].history] == pytest.approx([0.05, 0.025, 0.05, 0.025])
     assert run_out(session_of("adamw+refined", budget=10)).steps == 1
 
 
 def test_steps_that_cost_more_are_paid_for():
     session = run_out(session_of("adahessian+refined"))
-    assert len(session.optimizer.history) == 10
+    assert len(session.controllers[-1].history) == 10
     assert session.steps == 5
 
 
@@ -150,7 +150,7 @@ def test_what_stands_between_it_and_the_gradients_does_not_hide_them():
     recorder = GradientNormRecorder(plain.optimizer, "l1")
     session.step()
     plain.step()
-    assert session.optimizer.history[0]["norm"] == pytest.approx(recorder.norms[0], rel=1e-6)
+    assert session.controllers[-1].history[0]["norm"] == pytest.approx(recorder.norms[0], rel=1e-6)
 
 
 @pytest.mark.parametrize(

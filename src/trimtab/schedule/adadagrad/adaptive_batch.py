@@ -1,4 +1,4 @@
-"""An optimizer whose batch grows in a session as AdAdaGrad's tests ask for."""
+"""The batch of a session, which grows as AdAdaGrad's tests ask for."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from trimtab.lab.session import Session, steps_on_session
+from trimtab.lab.controller import History, SessionController
+from trimtab.lab.session import Session
 from trimtab.lab.task import map_tensors, samples_in
 from trimtab.primitives.gradient_statistics import GradientStatistics
 from trimtab.primitives.hyperparameters import optional, whole_number
@@ -15,12 +16,12 @@ from trimtab.primitives.sample_checks import refuse_coupled_samples
 from trimtab.primitives.sample_gradients import gradient_statistics
 from trimtab.schedule.adadagrad.adadagrad import CHECKS, Test
 from trimtab.schedule.adadagrad.batch_size import GROWTH, BatchSizeController
-from trimtab.schedule.controlled import ControlledOptimizer
+from trimtab.schedule.controlled import CatalogueController
 from trimtab.study.tunable import Tunables, Uniform
 
 
-class AdaptiveBatch(ControlledOptimizer):
-    """An optimizer with a :class:`~trimtab.schedule.adadagrad.batch_size.BatchSizeController` in a session.
+class AdaptiveBatch(CatalogueController):
+    """A :class:`~trimtab.schedule.adadagrad.batch_size.BatchSizeController` in a session.
 
     The first batches are the task's. The mean of the samples' gradients that are tested is the step's gradient, so that
     a test is charged with nothing but a second pass over the samples, where their gradients do not fit into memory and
@@ -28,7 +29,7 @@ class AdaptiveBatch(ControlledOptimizer):
     tested steps are charged with one gradient more.
 
     Args:
-        optimizer: the optimizer.
+        beside: the optimizer, or the controller that is nearer to it.
         test: see :class:`~trimtab.schedule.adadagrad.batch_size.BatchSizeController`, as for what follows.
         eta: of ``"norm"`` and ``"coordinate"``.
         theta: of the inner products.
@@ -41,9 +42,9 @@ class AdaptiveBatch(ControlledOptimizer):
 
     Raises:
         TypeError: a setting has the wrong type.
-        ValueError: a setting is outside its range. At the first step: the task's batches have less than two samples or
-            more than ``max_batch_size``, the samples' losses depend on each other, or batch normalisation is in
-            training mode.
+        ValueError: a setting is outside its range. When a session begins: the task's batches have less than two samples
+            or more than ``max_batch_size``. At the first step: the samples' losses depend on each other, or batch
+            normalisation is in training mode.
     """
 
     tunables: ClassVar[Tunables] = {"eta": Uniform(0.05, 1.0)}
@@ -66,7 +67,7 @@ class AdaptiveBatch(ControlledOptimizer):
 
     def __init__(
         self,
-        optimizer: Optimizer,
+        beside: Optimizer | SessionController,
         *,
         test: Test = "norm",
         eta: float = 0.1,
@@ -79,7 +80,7 @@ class AdaptiveBatch(ControlledOptimizer):
         quantile: float = 1.0,
     ) -> None:
         super().__init__(
-            optimizer,
+            beside,
             test=test,
             eta=eta,
             theta=theta,
@@ -91,28 +92,39 @@ class AdaptiveBatch(ControlledOptimizer):
             quantile=quantile,
         )
 
-    def control(self, session: Session) -> BatchSizeController:
+    @property
+    def history(self) -> History:
+        """What it did so far."""
+        return self.controller.history
+
+    def begin(self, session: Session) -> None:
         """Makes the controller."""
-        own = self._own(self.param_groups[0])
+        super().begin(session)
+        own = dict(self.settings)
         most = own.pop("max_batch_size") or samples_in(session.task.train)
-        return BatchSizeController(session.task.batch_size, most, **own)
+        self.controller = BatchSizeController(session.task.batch_size, most, **own)
 
-    def step_on(self, session: Session) -> Tensor:
-        """Takes one step, with a test if one is due, and sets the size of the next batch."""
-        controller: Any = self.started(session)
-        loss = self._tested_step(session, controller) if controller.due(session.samples) else self.inner_step(session)
-        controller.observe(loss.item())
-        session.batch_size = controller.batch_size
+    def before(self) -> Callable[[], Tensor] | None:
+        """Makes a test if one is due, and returns the gradient that was computed for it."""
+        if not self.controller.due(self.session.samples):
+            return None
+        statistics = _statistics(self.session, inner_products=self.controller.needs_inner_products)
+        self.controller.update(statistics)
+        return _already_known(statistics, self.session)
+
+    def observe(self, loss: float) -> float:
+        """Sets the size of the next batch."""
+        self.controller.observe(loss)
+        self.session.batch_size = self.controller.batch_size
         return loss
 
-    def _tested_step(self, session: Session, controller: BatchSizeController) -> Tensor:
-        statistics = _statistics(session, inner_products=controller.needs_inner_products)
-        controller.update(statistics)
-        inner: Any = self.inner
-        if steps_on_session(inner):
-            return self.inner_step(session)
-        loss: Tensor = inner.step(_already_known(statistics, session))
-        return loss
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the controller's state."""
+        return self.controller.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what :meth:`state_dict` returned."""
+        self.controller.load_state_dict(state_dict)
 
 
 def _statistics(session: Session, *, inner_products: bool) -> GradientStatistics:

@@ -1,26 +1,26 @@
 """AutoLRS in a session, which is what brings it back: exactly, the data included, and without a refund."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from torch import Tensor
 from torch.optim import Optimizer
 
+from trimtab.lab.controller import History, SessionController
 from trimtab.lab.session import Session
 from trimtab.lab.task import samples_in
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, Interval, flag, whole_number
 from trimtab.schedule.autolrs.autolrs import VALIDATIONS, AutoLRS
 from trimtab.schedule.autolrs.stages import SHORTEST_TRIAL, shortest_stage
-from trimtab.schedule.controlled import ControlledOptimizer
+from trimtab.schedule.controlled import CatalogueController
 from trimtab.study.errors import InputError
 
 MOST_STAGES = 4
 """Stages of 1, 2, 4 and 8 lengths, as in the released code up to the longest."""
 
 
-class SearchedRate(ControlledOptimizer):
-    r"""An optimizer with :class:`~trimtab.schedule.autolrs.autolrs.AutoLRS`.
+class SearchedRate(CatalogueController):
+    r""":class:`~trimtab.schedule.autolrs.autolrs.AutoLRS` for sessions.
 
     Trials are charged like all else. The first step is taken with ``min_lr``; from its cost follows how many steps the
     budget has left, search included. They become as many stages as there is room for, up to four, each twice as long as
@@ -28,7 +28,7 @@ class SearchedRate(ControlledOptimizer):
     from 480 and one from 160. The last stage trains until the budget is used, with the last rate chosen.
 
     Args:
-        optimizer: the optimizer.
+        beside: the optimizer, or the controller that is nearer to it.
         min_lr: the lowest rate to try; in a comparison, the lower end of the optimizer's own range.
         max_lr: the highest; the upper end.
         trial_fraction: length of a trial in stages.
@@ -41,6 +41,7 @@ class SearchedRate(ControlledOptimizer):
 
     Attributes:
         searches: the controller's class.
+        controller: ``None`` before the first step, from whose cost it is planned.
     """
 
     searches: ClassVar[type[AutoLRS]] = AutoLRS
@@ -66,7 +67,7 @@ class SearchedRate(ControlledOptimizer):
 
     def __init__(
         self,
-        optimizer: Optimizer,
+        beside: Optimizer | SessionController,
         min_lr: float,
         max_lr: float,
         *,
@@ -78,7 +79,7 @@ class SearchedRate(ControlledOptimizer):
         seed: int = 0,
     ) -> None:
         super().__init__(
-            optimizer,
+            beside,
             min_lr=min_lr,
             max_lr=max_lr,
             trial_fraction=trial_fraction,
@@ -89,43 +90,59 @@ class SearchedRate(ControlledOptimizer):
             seed=seed,
         )
 
-    def step_on(self, session: Session) -> Tensor:
-        """Takes one step; where its loss is not finite and the run goes back, returns the last one that was."""
-        if self.controller is None and self._waiting is None:
-            for group in self.param_groups:
-                group["lr"] = group["autolrs_min_lr"]
-            loss = self.inner_step(session)
-            if loss.isfinite():
-                self.started(session)
-            return loss
-        controller: Any = self.started(session)
-        loss = self.inner_step(session)
-        controller.observe(loss.item())
-        # Here the run has gone back from a loss that is not finite, or else observe() had raised.
-        return loss if loss.isfinite() else loss.new_tensor(controller.last_loss)
+        self.controller: AutoLRS | None = None
 
-    def control(self, session: Session) -> AutoLRS:
-        """Makes the controller of a run whose first step was just taken."""
-        own = self._own(self.param_groups[0])
-        fraction, candidates = own["trial_fraction"], own["candidates"]
-        if self._waiting is None:
-            stage, longest, length = self._plan(session, fraction, candidates, own["validation"])
-        else:
-            stage, longest, length = (self._waiting[name] for name in ("stage", "longest_stage", "length"))
+    @property
+    def history(self) -> History:
+        """What it did so far."""
+        return [] if self.controller is None else self.controller.history
+
+    def before(self) -> None:
+        """Sets the rate of the first step."""
+        if self.controller is None:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.settings["min_lr"]
+
+    def observe(self, loss: float) -> float:
+        """Sets the rate of the next step; where the run goes back from a loss that is not finite, returns the last."""
+        if self.controller is None:
+            if math.isfinite(loss):
+                self.controller = self._made(*self._plan())
+            return loss
+        self.controller.observe(loss)
+        # Here the run has gone back from a loss that is not finite, or else observe() had raised.
+        return loss if math.isfinite(loss) else self.controller.last_loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the controller's state, if there is one yet."""
+        return {"controller": None if self.controller is None else self.controller.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what :meth:`state_dict` returned."""
+        own = state_dict["controller"]
+        if own is None:
+            self.controller = None
+            return
+        if self.controller is None:
+            self.controller = self._made(own["stage"], own["longest_stage"], own["length"])
+        self.controller.load_state_dict(own)
+
+    def _made(self, stage: int, longest: int, length: int) -> AutoLRS:
+        own, session = self.settings, self.session
 
         def validation_loss() -> float:
             session.meter.charge_forward(samples_in(session.task.validation))
             return session.evaluate("validation").loss
 
         return self.searches(
-            self,
+            self.optimizer,
             session.model,
             own["min_lr"],
             own["max_lr"],
             validate=validation_loss if own["validation"] else None,
             always_validate=own["validation"],
-            trial_fraction=fraction,
-            candidates=candidates,
+            trial_fraction=own["trial_fraction"],
+            candidates=own["candidates"],
             kappa=own["kappa"],
             published_forecast=own["published_forecast"],
             roll_back=_SessionRollBack(self, session),
@@ -135,7 +152,10 @@ class SearchedRate(ControlledOptimizer):
             length=length,
         )
 
-    def _plan(self, session: Session, fraction: float, candidates: int, validation: bool) -> tuple[int, int, int]:
+    def _plan(self) -> tuple[int, int, int]:
+        """Returns the lengths of the first stage, the longest and the run, from what the first step has cost."""
+        session, validation = self.session, self.settings["validation"]
+        fraction, candidates = self.settings["trial_fraction"], self.settings["candidates"]
         left, step = session.meter.budget - session.meter.used, session.meter.used
         shortest = SHORTEST_TRIAL / fraction
         each = candidates * VALIDATIONS * -(-samples_in(session.task.validation) // 3) if validation else 0
@@ -151,27 +171,15 @@ class SearchedRate(ControlledOptimizer):
             "(--steps), or fewer trials: adamw+autolrs(candidates=4)"
         )
 
-    @contextmanager
-    def set_aside(self) -> Iterator[None]:
-        """Keeps the controller's own memory out of what is saved, and out of reach of what is restored."""
-        kept = self.controller, self._waiting
-        self._forget()
-        try:
-            yield
-        finally:
-            self.controller, self._waiting = kept
-
 
 class _SessionRollBack:
-    """The session's own way back."""
+    """The session's own way back, on which the controller forgets nothing."""
 
-    def __init__(self, outer: SearchedRate, session: Session) -> None:
-        self._outer, self._session = outer, session
+    def __init__(self, controller: SearchedRate, session: Session) -> None:
+        self._controller, self._session = controller, session
 
     def save(self) -> dict[str, Any]:
-        with self._outer.set_aside():
-            return self._session.snapshot()
+        return self._session.snapshot(aside=self._controller)
 
     def restore(self, saved: dict[str, Any], *, last: bool) -> None:  # noqa: ARG002  # a session can always go back
-        with self._outer.set_aside():
-            self._session.restore(saved)
+        self._session.restore(saved)

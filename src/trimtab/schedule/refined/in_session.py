@@ -3,14 +3,12 @@
 from typing import Any, ClassVar
 
 import numpy as np
-from torch import Tensor
 from torch.optim import SGD, Optimizer
 
-from trimtab.lab.controller import History
-from trimtab.lab.session import Session
+from trimtab.lab.controller import History, SessionController
 from trimtab.primitives.hyperparameters import FRACTION, one_of, optional
 from trimtab.primitives.wrapping import innermost
-from trimtab.schedule.controlled import PacedOptimizer
+from trimtab.schedule.controlled import CatalogueController
 from trimtab.schedule.linear_decay import linear_factor
 from trimtab.schedule.refined.gradient_norms import GradientNormRecorder, given_gradients
 from trimtab.schedule.refined.refined import POWERS, check_cap, refine_schedule
@@ -19,7 +17,7 @@ FIRST_RUN = 0.5
 """Share of the budget that the first run has."""
 
 
-class Refined(PacedOptimizer):
+class Refined(CatalogueController):
     """Two runs for the budget of one: linear decay, then from the same start the schedule that its norms suggest.
 
     The first run has half of the budget, with linear decay to its end, and its gradient norms are recorded. Then the
@@ -33,8 +31,9 @@ class Refined(PacedOptimizer):
     :class:`~trimtab.schedule.refined.gradient_norms.GradientNormRecorder`.
 
     Args:
-        optimizer: the optimizer. Norms are those of the gradient that its ``step`` is given, before it clips; where a
-            step is given several closures, as to compare halves of a batch, that of the first.
+        beside: the optimizer, or the controller that is nearer to it. Norms are those of the gradient that the
+            optimizer's ``step`` is given, before it clips; where a step is given several closures, as to compare halves
+            of a batch, that of the first.
         warmup: of the first run, as a share of it, in [0, 1).
         smoothing: of the norms; see :func:`~trimtab.schedule.refined.refined.refine_schedule`.
         norm: ``"l2"``, ``"l1"`` or ``"adam_weighted"``; by default ``"l2"`` where the innermost optimizer is
@@ -43,8 +42,6 @@ class Refined(PacedOptimizer):
 
     Attributes:
         schedule: the multipliers of the second run; ``None`` during the first.
-        history: a record for each step: its number over both runs, which ``run`` it belongs to, the first group's
-            ``lr``, and in the first run the ``norm``.
 
     Raises:
         TypeError: a setting has the wrong type.
@@ -72,21 +69,16 @@ class Refined(PacedOptimizer):
 
     def __init__(
         self,
-        optimizer: Optimizer,
+        beside: Optimizer | SessionController,
         warmup: float = 0.0,
         smoothing: float = 0.1,
         norm: str | None = None,
         cap: float | None = None,
     ) -> None:
-        if isinstance(optimizer, Optimizer):
-            given_gradients(optimizer)
-        super().__init__(optimizer, warmup=warmup, smoothing=smoothing, norm=norm, cap=cap)
-        for group in self.param_groups:
+        super().__init__(beside, warmup=warmup, smoothing=smoothing, norm=norm, cap=cap)
+        given_gradients(self.optimizer)
+        for group in self.optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
-        self._forget()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
         self._forget()
 
     def _forget(self) -> None:
@@ -95,53 +87,73 @@ class Refined(PacedOptimizer):
         self._recorded: dict[str, Any] | None = None
         self._places: list[float] = []
         self._second_began: float | None = None
+        self._progress = 0.0
         self.schedule: list[float] | None = None
-        self.history: History = []
+        self._history: History = []
 
-    def step_on(self, session: Session) -> Tensor:
-        """Takes one step: of the first run, or of the second, before whose first step the session goes back."""
-        if self._second_began is None and session.progress >= FIRST_RUN and self.history:
-            self._begin_again(session)
+    @property
+    def history(self) -> History:
+        """A record for each step.
+
+        It has its number over both runs, which ``run`` it belongs to, the first group's ``lr``, and in the first run
+        the ``norm``.
+        """
+        return self._history
+
+    def before(self) -> None:
+        """Sets the rate of a step of the first run, or of the second, before which the session goes back."""
+        session = self.session
+        if self._second_began is None and session.progress >= FIRST_RUN and self._history:
+            self._begin_again()
         if self._second_began is None:
-            return self._first(session)
+            self._before_first()
+            return
         share = (session.progress - self._second_began) / max(1 - self._second_began, 1e-12)
         self._set(self._refined_factor(min(1.0, share)))
-        loss = self.inner_step(session)
-        self._note(run=2)
-        return loss
 
-    def _first(self, session: Session) -> Tensor:
+    def _before_first(self) -> None:
+        session = self.session
         if self._start is None:
-            self._start = session.snapshot()
-        recorder = self._recording()
-        progress, step = session.progress / FIRST_RUN, session.samples / session.meter.budget / FIRST_RUN
-        self._set(linear_factor(min(1.0, progress), step, self._own(self.param_groups[0])["warmup"]))
-        loss = self.inner_step(session)
-        norms = recorder.norms
+            self._start = session.snapshot(aside=self)
+        self._recording()
+        self._progress, step = session.progress / FIRST_RUN, session.samples / session.meter.budget / FIRST_RUN
+        self._set(linear_factor(min(1.0, self._progress), step, self.settings["warmup"]))
+
+    def observe(self, loss: float) -> float:
+        """Takes note of a step, and in the first run of its norm.
+
+        Raises:
+            RuntimeError: the optimizer does not call its ``step``, so that no norm is known.
+        """
+        if self._second_began is not None:
+            self._note(run=2)
+            return loss
+        norms = self._recording().norms
         if len(norms) == len(self._places):
-            raise RuntimeError(f"{type(self.inner).__name__} takes its steps without step(), so that no norm is known")
-        self._places += [progress] * (len(norms) - len(self._places))
+            name = type(self.optimizer).__name__
+            raise RuntimeError(f"{name} takes its steps without step(), so that no norm is known")
+        self._places += [self._progress] * (len(norms) - len(self._places))
         self._note(run=1, norm=norms[-1])
         return loss
 
     def _recording(self) -> GradientNormRecorder:
         if self._recorder is None:
-            norm = self._own(self.param_groups[0])["norm"]
-            by_kind = "l2" if isinstance(innermost(self.inner), SGD) else "l1"
-            self._recorder = GradientNormRecorder(self.inner, by_kind if norm is None else norm)
+            norm = self.settings["norm"]
+            by_kind = "l2" if isinstance(innermost(self.optimizer), SGD) else "l1"
+            self._recorder = GradientNormRecorder(self.optimizer, by_kind if norm is None else norm)
             if self._recorded is not None:
                 self._recorder.load_state_dict(self._recorded)
         return self._recorder
 
-    def _begin_again(self, session: Session) -> None:
-        """Makes the schedule and goes back to the start, but for what this optimizer knows and what was paid."""
-        start, recorder, history = self._start, self._recording(), self.history
-        own, places, norms = self._own(self.param_groups[0]), self._places, recorder.norms
+    def _begin_again(self) -> None:
+        """Makes the schedule and goes back to the start, but for what this controller knows and what was paid."""
+        start, recorder, history = self._start, self._recording(), self._history
+        own, places, norms = self.settings, self._places, recorder.norms
         assert start is not None  # noqa: S101 - there was a first step
         recorder.remove()
-        session.restore(start)
+        self.session.restore(start)
         self._forget()
-        self.history, self._second_began = history, session.progress
+        self._history, self._second_began = history, self.session.progress
         self._places, self.schedule = [0.0, 1.0], [1.0, 0.0]
         if len(norms) >= 3:
             made = refine_schedule(norms, norm=recorder.norm, smoothing=own["smoothing"], cap=own["cap"])
@@ -153,33 +165,31 @@ class Refined(PacedOptimizer):
         return float(np.interp(share, self._places, self.schedule))
 
     def _set(self, factor: float) -> None:
-        for group in self.param_groups:
+        for group in self.optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])  # one that was added meanwhile begins with the rate it brings
             group["lr"] = group["initial_lr"] * factor
 
     def _note(self, **known: float) -> None:
-        rate = float(self.param_groups[0]["lr"])
-        self.history.append({"step": len(self.history) + 1, "lr": rate, **known})
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        self._history.append({"step": len(self._history) + 1, "lr": rate, **known})
 
-    def _saved(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
+        """Returns everything that its future depends on, with the snapshot that the second run begins from."""
         recorded = self._recorded if self._recorder is None else self._recorder.state_dict()
-        memory = {
+        return {
             "start": self._start,
             "recorded": recorded,
             "places": list(self._places),
             "second_began": self._second_began,
             "schedule": self.schedule,
-            "history": [dict(record) for record in self.history],
+            "history": [dict(record) for record in self._history],
         }
-        return {**super()._saved(), "refined": memory}
 
-    def _load(self, state: dict[str, Any]) -> None:
-        super()._load({key: value for key, value in state.items() if key != "refined"})
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what :meth:`state_dict` returned."""
         if self._recorder is not None:
             self._recorder.remove()
         self._forget()
-        memory = state.get("refined")
-        if memory is not None:
-            self._start, self._recorded = memory["start"], memory["recorded"]
-            self._places, self._second_began = list(memory["places"]), memory["second_began"]
-            self.schedule, self.history = memory["schedule"], [dict(record) for record in memory["history"]]
+        self._start, self._recorded = state_dict["start"], state_dict["recorded"]
+        self._places, self._second_began = list(state_dict["places"]), state_dict["second_began"]
+        self.schedule, self._history = state_dict["schedule"], [dict(record) for record in state_dict["history"]]

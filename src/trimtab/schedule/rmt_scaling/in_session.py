@@ -8,13 +8,14 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.optim import Optimizer
 
+from trimtab.lab.controller import History, SessionController
 from trimtab.lab.kept_buffers import kept_buffers
 from trimtab.lab.randomness import derived_seed
 from trimtab.lab.session import Session
 from trimtab.lab.task import samples_in, take_rows, to_device
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, optional, whole_number
 from trimtab.primitives.lanczos import Spectrum, random_direction
-from trimtab.schedule.controlled import ControlledOptimizer
+from trimtab.schedule.controlled import CatalogueController
 from trimtab.schedule.rmt_scaling.batch_curvature import PRODUCT_GRADIENTS, BatchCurvature, Matrix, hessian_noise
 from trimtab.schedule.rmt_scaling.lanczos_learner import HYPERPARAMETERS, LanczosLearner, own_variant, refuse_optimizer
 from trimtab.schedule.rmt_scaling.learned_rates import Smallest, Variant
@@ -23,10 +24,10 @@ from trimtab.schedule.rmt_scaling.noise_model import MarchenkoPastur, Wigner
 _ROWS_STREAM, _NOISE_STREAM = 2**31, 2**31 + 1
 
 
-class LearnedByLanczos(ControlledOptimizer):
-    r"""SGD whose rate and momentum a :class:`~trimtab.schedule.rmt_scaling.lanczos_learner.LanczosLearner` sets.
+class LearnedByLanczos(CatalogueController):
+    r"""A :class:`~trimtab.schedule.rmt_scaling.lanczos_learner.LanczosLearner` for sessions.
 
-    For sessions: the first refresh comes before the first step unless there is a ``warmup``, and the batch of curvature
+    The first refresh comes before the first step unless there is a ``warmup``, and the batch of curvature
     is a fixed random part of the training data, as large as a batch unless told otherwise. With ``curvature_batch``,
     the largest curvature of the session's batches is foretold by
     :class:`~trimtab.schedule.rmt_scaling.noise_model.Wigner`, for which the Hessian's noise is measured on parts of the
@@ -35,7 +36,7 @@ class LearnedByLanczos(ControlledOptimizer):
     as they were.
 
     Args:
-        optimizer: as for the learner.
+        beside: SGD, or the controller that is nearer to it.
         curvature_batch: samples of the batch of curvature; ``None`` for the task's batch size.
         initial_lr: learning rate before the first refresh, from which that may depart by the factor ``largest_change``
             only, unless it is 0; ``None`` for the optimizer's. The catalogue has 0, because nobody chose what an
@@ -53,7 +54,7 @@ class LearnedByLanczos(ControlledOptimizer):
         seed: as for the learner; the batch of curvature is drawn by it as well.
 
     Raises:
-        TypeError: ``optimizer`` is not one, or a setting has the wrong type.
+        TypeError: ``beside`` is neither, or a setting has the wrong type.
         ValueError: a setting is outside its range, or the optimizer cannot be set in this way.
     """
 
@@ -77,7 +78,7 @@ class LearnedByLanczos(ControlledOptimizer):
 
     def __init__(
         self,
-        optimizer: Optimizer,
+        beside: Optimizer | SessionController,
         *,
         curvature_batch: int | None = None,
         initial_lr: float | None = None,
@@ -94,7 +95,7 @@ class LearnedByLanczos(ControlledOptimizer):
         seed: int = 0,
     ) -> None:
         super().__init__(
-            optimizer,
+            beside,
             curvature_batch=curvature_batch,
             initial_lr=initial_lr,
             every=every,
@@ -109,36 +110,50 @@ class LearnedByLanczos(ControlledOptimizer):
             largest_change=largest_change,
             seed=seed,
         )
+        refuse_optimizer(self.optimizer, variant or own_variant(self.optimizer))
 
-    def control(self, session: Session) -> LanczosLearner:
+    @property
+    def history(self) -> History:
+        """What it did so far."""
+        return self.learner.history
+
+    def begin(self, session: Session) -> None:
         """Makes the learner of a run.
 
         Raises:
             ValueError: there are fewer training samples than ``curvature_batch``.
         """
-        own = self._own(self.param_groups[0])
+        super().begin(session)
+        own = dict(self.settings)
         size, initial = own.pop("curvature_batch"), own.pop("initial_lr")
-        if initial is not None and self._waiting is None:
-            for group in self.param_groups:
+        if initial is not None:
+            for group in self.optimizer.param_groups:
                 group["lr"] = initial
         batch = _CurvatureBatch(session, session.task.batch_size if size is None else size, own)
         correction = None if size is None else _Correction(batch, own["matrix"], own["seed"])
-        return LanczosLearner(self.inner, batch.outputs, batch.loss, correction=correction, **own)
+        self.learner = LanczosLearner(self.optimizer, batch.outputs, batch.loss, correction=correction, **own)
 
-    def step_on(self, session: Session) -> Tensor:
-        """Takes one step, before the first of which there is a refresh unless there is a warm-up.
+    def before(self) -> None:
+        """Refreshes before the first step unless there is a warm-up.
 
         Raises:
             ValueError: curvature is not finite.
         """
-        learner = self.started(session)
-        if isinstance(learner, LanczosLearner) and learner.fresh and learner.due:
-            learner.refresh()
-        return super().step_on(session)
+        if self.learner.fresh and self.learner.due:
+            self.learner.refresh()
 
-    def _check_groups(self, optimizer: Optimizer, groups: Sequence[dict[str, Any]]) -> None:
-        super()._check_groups(optimizer, groups)
-        refuse_optimizer(optimizer, groups[0][f"{self.prefix}_variant"] or own_variant(optimizer))
+    def observe(self, loss: float) -> float:
+        """Lets the learner see a step."""
+        self.learner.observe(loss)
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the learner's state."""
+        return self.learner.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what :meth:`state_dict` returned."""
+        self.learner.load_state_dict(state_dict)
 
 
 class _CurvatureBatch:
