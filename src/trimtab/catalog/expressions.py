@@ -74,9 +74,9 @@ class Expression:
             remedy = f"write {self.entry.id}(...)+{inside.id}"
             raise InputError(f"{inside.id} stands beside an optimizer, and outside of its wrappers: {remedy}")
         if hasattr(optimizer, "step_on") and not getattr(wrapper, "passes_steps_on", True):
+            remedy = f"write {inside.id}({self.entry.id}(...))" if inside.around else "leave it out"
             raise InputError(
-                f"{self.entry.id} changes the gradients of a step, and {inside.id} steps from more than these: leave "
-                "it out"
+                f"{self.entry.id} changes the gradients of a step, and {inside.id} steps from more than these: {remedy}"
             )
         if not (getattr(wrapper, "keeps_shapes", True) or getattr(optimizer, "keeps_shapes", True)):
             raise InputError(f"{self.entry.id} and {inside.id} both move matrices in subspaces: take one of the two")

@@ -10,11 +10,11 @@ from trimtab.study.tunable import Value
 def settings_of(entry: Entry) -> list[str]:
     """Returns the names of the settings that an entry's class takes."""
     names: list[str] = []
-    first = "optimizer" if entry.around else "params"
-    for parameter in inspect.signature(entry.load()).parameters.values():
+    _, *rest = inspect.signature(entry.load()).parameters.values()  # the first is what it is for: parameters, mostly
+    for parameter in rest:
         if parameter.kind is parameter.VAR_KEYWORD:  # annotated as Unpack of a TypedDict
             names += [name for options in get_args(parameter.annotation) for name in options.__annotations__]
-        elif parameter.name != first:
+        else:
             names.append(parameter.name)
     return names
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from torch.optim import Optimizer
 from trimtab.catalog.candidates import Candidate, parse_candidates
 from trimtab.catalog.parsing import parse_expression
 from trimtab.diagnose.result import DiagnosisResult, Measurement
-from trimtab.lab.controller import SessionController
 from trimtab.lab.loading import load_task
 from trimtab.lab.randomness import derived_seed
 from trimtab.lab.session import Session
@@ -248,15 +247,10 @@ def _middle(candidate: Candidate) -> dict[str, Value]:
 
 def _built(candidate: Candidate, model: nn.Module) -> Optimizer:
     try:
-        optimizer = candidate.build(_middle(candidate))(model)
-        if isinstance(optimizer, SessionController):
-            beside = candidate.expression.entry.id
-            raise InputError(
-                f"the candidate {candidate.label} cannot be diagnosed: {beside} has no direction of its own"
-            )
-        refuse_unfit(candidate.label, optimizer)
+        made = candidate.build(_middle(candidate))(model)
+        refuse_unfit(candidate.label, made)
     except InputError:
         raise
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"the candidate {candidate.label} cannot be diagnosed: {error}") from error
-    return optimizer
+    return cast(Optimizer, made)
