@@ -14,7 +14,7 @@ from side_by_side import Parser, in_turn, setting
 from torch import nn
 
 from trimtab.schedule import AutoLRS, ReplayedBatches, exponential_forecast
-from trimtab.schedule.rate_search import next_rate
+from trimtab.schedule.autolrs.rate_search import next_rate
 
 GOAL = 1.05
 

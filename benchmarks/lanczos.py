@@ -17,7 +17,7 @@ from side_by_side import Parser, in_turn, setting
 
 from trimtab.primitives.lanczos import lanczos, random_direction
 from trimtab.schedule import BatchCurvature
-from trimtab.schedule.batch_curvature import PRODUCT_GRADIENTS
+from trimtab.schedule.rmt_scaling.batch_curvature import PRODUCT_GRADIENTS
 
 
 def work(problem, size, steps):

@@ -64,5 +64,5 @@ def each_mode(request, monkeypatch):
     def chosen(mode, params):
         return request.param == "compiled" if mode == "auto" else mode
 
-    monkeypatch.setattr("trimtab.primitives.flat_step.resolved", chosen)
+    monkeypatch.setattr("trimtab.primitives.flat.flat_step.resolved", chosen)
     return request.param

@@ -115,20 +115,6 @@ def test_a_controller_is_refused_with_lines_that_are_complete(entry):
             assert missing_names(f"schedule = loss = None\n{code}\n{line}") <= YOURS
 
 
-@pytest.mark.parametrize("entry", CONTROLLERS, ids=lambda entry: entry.id)
-def test_what_steps_in_a_session_shows_complete_lines_as_well(entry):
-    inner = torch.optim.SGD(model().parameters(), lr=0.1, momentum=0.9)
-    optimizer = entry.load()(
-        inner, **{name: each.at(0.5) for name, each in entry.load_tunables().items()}, **BOUNDS.get(entry.id, {})
-    )
-    with pytest.raises(RuntimeError, match="In a loop of your own") as caught:
-        optimizer.step()
-    assert missing_names(str(caught.value).partition("\n")[2]) <= {*YOURS, "optimizer"}
-
-
-BOUNDS = {"autolrs": {"min_lr": 1e-4, "max_lr": 0.1}}
-
-
 @pytest.mark.parametrize(
     ("name", "settings", "words"),
     [

@@ -20,10 +20,13 @@ def test_every_entry_can_be_imported_and_built_from_its_settings(entry):
     model = torch.nn.Linear(2, 2)
     expression = example(entry)
     settings = {name: tunable.at(0.5) for name, tunable in expression.tunables.items()}
-    optimizer = expression.build(model, settings)
+    built = expression.build(model, settings)
+    optimizer, found = built, {}
+    if entry.kind == "controller":
+        optimizer, found = built.optimizer, {f"{entry.id}.{name}": value for name, value in built.settings.items()}
     assert isinstance(optimizer, torch.optim.Optimizer)
     for name, value in settings.items():
-        assert optimizer.param_groups[0][name.replace(".", "_")] == value
+        assert (found[name] if name in found else optimizer.param_groups[0][name.replace(".", "_")]) == value
 
 
 @pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.id)

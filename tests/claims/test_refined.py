@@ -59,7 +59,7 @@ def test_problems_are_tasks_and_a_refined_run_pays_for_both_of_its_runs(problem)
     )
     while not session.meter.exhausted:
         session.step()
-    assert [record["run"] for record in session.optimizer.history] == [1] * 4 + [2] * 4
+    assert [record["run"] for record in session.controllers[0].history] == [1] * 4 + [2] * 4
     assert session.steps == 4
 
 

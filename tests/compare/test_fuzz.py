@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import trimtab.catalog
 import trimtab.compare
+import trimtab.diagnose
 from tests.fuzzing import (
     Call,
     anything,
@@ -36,12 +37,12 @@ from trimtab.cli import app
 from trimtab.compare.budget import parse_duration
 from trimtab.compare.building import build_comparison
 from trimtab.compare.comparison import Comparison
-from trimtab.compare.diagnosis import LONGEST, Diagnosis
 from trimtab.compare.frames import read
 from trimtab.compare.options import Options
 from trimtab.compare.plan import Plan
 from trimtab.compare.stored import load_any
 from trimtab.compare.template import write_template
+from trimtab.diagnose.diagnosis import LONGEST, Diagnosis
 from trimtab.lab.commands.template import Command, Template
 from trimtab.study.checks import MANY, MANY_WORKERS
 from trimtab.study.errors import InputError, NoStudyError
@@ -137,7 +138,7 @@ CALLS = {
          "steps": optional(whole()),
          "budget": unclear, "tune": unclear},
     ),
-    "diagnosis:Diagnosis": Call(
+    "diagnose.diagnosis:Diagnosis": Call(
         Diagnosis,
         {"task": "breast-cancer", "candidates": "sgd(lr=0.1)"},
         {"task": unclear, "candidates": unclear, "along": unclear, "steps": optional(whole(1, LONGEST)),
@@ -166,8 +167,8 @@ LEFT_OUT = {
         "result:Protocol", "result:ComparisonResult", "budget:Budget", "prices:Price", "budget:Numbers",
         "deadline:Deadline", "deadline:Smallest",
         "frames:Frames", "over_tasks.result:CandidateProfile", "over_tasks.result:ResultOverTasks",
-        "target:Target", "diagnosis_result:Measurement",
-        "diagnosis_result:DiagnosisResult", "bounds:Ranges", "cautions:Standing", "advice:Advice",
+        "target:Target", "diagnose.result:Measurement",
+        "diagnose.result:DiagnosisResult", "bounds:Ranges", "cautions:Standing", "advice:Advice",
     },
     "called by trimtab alone, with objects of its own": {
         "analysis:analyse", "cautions:few_seeds", "cautions:late_rise", "cautions:warning", "conclusion:conclude",
@@ -177,8 +178,8 @@ LEFT_OUT = {
         "fitting:fitting", "shortfall:too_short", "shortfall:least_too_long", "shortfall:shown",
         "changes:manifest_change", "changes:manifest_changes", "changes:definition_changes", "changes:remedies",
         "comparison:directory_name", "measuring:measure", "measuring:run_measurements", "measuring:run_checks",
-        "over_tasks.analysis:analyse_over_tasks", "over_tasks.conclusion:conclude", "diagnosis:measurement",
-        "diagnosis:measured_steps", "agreement:manifest", "agreement:annotation", "posing:posed_problems",
+        "over_tasks.analysis:analyse_over_tasks", "over_tasks.conclusion:conclude", "diagnose.diagnosis:measurement",
+        "diagnose.diagnosis:measured_steps", "agreement:manifest", "agreement:annotation", "posing:posed_problems",
         "pricing:first_point", "pricing:measured_prices", "pricing:piloted_prices", "pricing:known_prices",
         "pricing:each_has_run", "catalog.slots:Slot", "catalog.slots:slot_of", "catalog.slots:candidates_for",
         "catalog.slots:restored", "catalog.slots:in_one_string", "catalog.candidates:Candidate",
@@ -208,7 +209,8 @@ def test_every_public_argument_is_here():
     catalog = {
         f"catalog.{name}": each for name, each in public_objects(trimtab.catalog).items() if name.startswith(read)
     }
-    objects = public_objects(trimtab.compare) | catalog
+    diagnose = {f"diagnose.{name}": each for name, each in public_objects(trimtab.diagnose).items()}
+    objects = public_objects(trimtab.compare) | catalog | diagnose
     assert left_out <= objects.keys()
     assert CALLS.keys() <= objects.keys()
     for name, value in objects.items():

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.optim.test_galore import NO_MATRIX, PapersAdam, gradient, matrix, run
+from tests.optim.galore.test_galore import NO_MATRIX, PapersAdam, gradient, matrix, run
 from trimtab.optim import AdaBelief, GaLore, Lion, QGaLore, quantize_linears
 from trimtab.primitives.memory import storage_bytes
 from trimtab.primitives.quantized_weight import QuantizedWeight

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tests.report.synthetic import HOSTILE
 from tests.report.test_page import Reader, data
-from trimtab.compare.diagnosis_result import DiagnosisResult, Measurement
+from trimtab.diagnose.result import DiagnosisResult, Measurement
 from trimtab.report.diagnosis import (
     DiagnosisBar,
     DiagnosisPaths,

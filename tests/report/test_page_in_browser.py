@@ -12,7 +12,7 @@ from trimtab.report import write_all
 from trimtab.report.diagnosis import write_diagnosis
 from trimtab.report.page import write_page
 from trimtab.report.refinement import write_refinement
-from trimtab.schedule.refinement import refine_run
+from trimtab.schedule.refined.refinement import refine_run
 from trimtab.study.metric import Metric
 
 FIGURES = 5

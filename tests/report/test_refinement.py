@@ -8,8 +8,8 @@ from rich.console import Console
 
 from trimtab.report.figures.refinement import norms, schedules
 from trimtab.report.refinement import conclusion, print_refinement, render_refinement, write_refinement
-from trimtab.schedule.polynomial import polynomial
-from trimtab.schedule.refinement import refine_run
+from trimtab.schedule.refined.polynomial import polynomial
+from trimtab.schedule.refined.refinement import refine_run
 from trimtab.study.errors import InputError
 
 

@@ -12,8 +12,8 @@ from tests.report.test_page import Reader
 from trimtab.report.figures.scaling import largest_rates
 from trimtab.report.scaling import print_scaling, render_scaling, write_scaling
 from trimtab.report.words_on_scaling import cautions, conclusion
-from trimtab.schedule.noise_model import MarchenkoPastur, Wigner
-from trimtab.schedule.scaling_advice import Law, ScalingAdvice
+from trimtab.schedule.rmt_scaling.noise_model import MarchenkoPastur, Wigner
+from trimtab.schedule.rmt_scaling.scaling_advice import Law, ScalingAdvice
 
 SIZES = tuple(2**k for k in range(11))
 

@@ -17,6 +17,7 @@ from trimtab.catalog.expressions import Expression
 from trimtab.catalog.own import OWN, OwnEntry, own_entry
 from trimtab.catalog.parsing import SLOT, parse_expressions
 from trimtab.catalog.ranges import parse_tunes
+from trimtab.lab.controller import SessionController
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import Settings, Tunables, Value
 
@@ -60,8 +61,8 @@ class Candidate:
         """Returns all settings that the optimizer is built with."""
         return self.expression.settings(tuned)
 
-    def build(self, tuned: Settings) -> Callable[[nn.Module], torch.optim.Optimizer]:
-        """Returns what makes the optimizer for a model."""
+    def build(self, tuned: Settings) -> Callable[[nn.Module], torch.optim.Optimizer | SessionController]:
+        """Returns what makes the optimizer for a model, or the outermost controller beside it."""
         return partial(self.expression.build, tuned=tuned)
 
     def definition(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Building an optimizer by name."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -47,4 +47,5 @@ def create(
                 f"{node.entry.id} stands beside an optimizer and is none. In a loop of your own:\n"
                 f"{expression.code(settings)}"
             )
-    return expression.build(model_or_params, settings, no_decay=no_decay_for_biases_and_norms)
+    built = expression.build(model_or_params, settings, no_decay=no_decay_for_biases_and_norms)
+    return cast(torch.optim.Optimizer, built)

@@ -34,7 +34,7 @@ class Entry:
         object: where the class is, as ``module:name``.
         extra: the part of ``trimtab[...]`` that brings the package which it is from, if it is not required.
         needs: the module that tells whether that package is installed, where importing the class does not.
-        session: where the optimizer is that stands for a controller in a session, as ``module:name``.
+        session: where a controller for sessions is, as ``module:name``; ``object`` is the one for a loop of one's own.
         inner: id of the optimizer that examples of a wrapper or a controller go around.
         paper: title of its paper.
         authors: of the paper.
@@ -78,7 +78,7 @@ class Entry:
     keywords: tuple[str, ...] = ()
 
     def load(self) -> type[Any]:
-        """Imports the class; of a controller, the optimizer that stands for it in a session.
+        """Imports the class; of a controller, the one for sessions.
 
         Raises:
             InputError: it belongs to a package that is not installed; the message says what installs it.

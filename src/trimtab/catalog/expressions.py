@@ -17,6 +17,7 @@ from trimtab.catalog.entries import Entry, find
 from trimtab.catalog.own import OWN
 from trimtab.catalog.parameters import forget_names, parameters_of
 from trimtab.catalog.signatures import settings_of, unlike_default
+from trimtab.lab.controller import SessionController
 from trimtab.study.checks import check_number
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.suggestions import closest
@@ -74,12 +75,15 @@ class Expression:
         if not inside.loadable:
             return
         wrapper, optimizer = self.entry.load(), inside.load()
-        if hasattr(optimizer, "step_on") and not wrapper.passes_steps_on:
+        if self.entry.kind != "controller" and inside.kind == "controller":
+            remedy = f"write {self.entry.id}(...)+{inside.id}"
+            raise InputError(f"{inside.id} stands beside an optimizer, and outside of its wrappers: {remedy}")
+        if hasattr(optimizer, "step_on") and not getattr(wrapper, "passes_steps_on", True):
             remedy = f"write {inside.id}({self.entry.id}(...))" if inside.around else "leave it out"
             raise InputError(
                 f"{self.entry.id} changes the gradients of a step, and {inside.id} steps from more than these: {remedy}"
             )
-        if not (wrapper.keeps_shapes or getattr(optimizer, "keeps_shapes", True)):
+        if not (getattr(wrapper, "keeps_shapes", True) or getattr(optimizer, "keeps_shapes", True)):
             raise InputError(f"{self.entry.id} and {inside.id} both move matrices in subspaces: take one of the two")
         for name in getattr(wrapper, "sets", ()):
             if name in getattr(optimizer, "sets", ()):
@@ -114,7 +118,7 @@ class Expression:
                 raise InputError(f"{self.label} cannot be built: {reason}{self._unless_told()}") from error
 
     def _check_optimizer(self, built: object) -> None:
-        if not isinstance(built, torch.optim.Optimizer):
+        if self.entry.kind != "controller" and not isinstance(built, torch.optim.Optimizer):
             raise TypeError(f"it makes a {type(built).__name__}, and no torch.optim.Optimizer")
 
     def _unlike_defaults(self) -> str:
@@ -191,8 +195,8 @@ class Expression:
 
     def build(
         self, model_or_params: nn.Module | Iterable[Any], tuned: Settings, *, no_decay: bool = False
-    ) -> torch.optim.Optimizer:
-        """Builds the optimizer.
+    ) -> torch.optim.Optimizer | SessionController:
+        """Builds the optimizer, or the outermost controller beside it.
 
         Args:
             model_or_params: a model, whose parameters are all meant, or parameters or groups as in ``torch.optim``.
@@ -211,10 +215,10 @@ class Expression:
             # another package's constructor may print (Prodigy's does), once in every trial
             with redirect_stdout(io.StringIO()) if node.entry.extra else nullcontext():
                 built = node.entry.load()(inside, **own)
-        optimizer: torch.optim.Optimizer = built
+        made: torch.optim.Optimizer | SessionController = built
         if isinstance(model_or_params, nn.Module):
-            forget_names(optimizer)
-        return optimizer
+            forget_names(made.optimizer if isinstance(made, SessionController) else made)
+        return made
 
     def code(self, tuned: Settings, total_steps: int | None = None) -> str:
         """Returns the lines that use it outside of trimtab's experiments; what is the reader's is named beside.
@@ -291,7 +295,7 @@ class Expression:
 
     def _wrapping(self, attribute: str, otherwise: Any) -> Any:
         """What a wrapper's class says of the optimizers inside."""
-        return getattr(self.entry.load(), attribute) if self.inner is not None else otherwise
+        return getattr(self.entry.load(), attribute, otherwise) if self.inner is not None else otherwise
 
     def _all_fixed(self) -> dict[str, Value]:
         return {node._place(name): value for node in self.nodes() for name, value in node.fixed}

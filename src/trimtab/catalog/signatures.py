@@ -10,8 +10,8 @@ from trimtab.study.tunable import Value
 def settings_of(entry: Entry) -> list[str]:
     """Returns the names of the settings that an optimizer's class takes after the parameters."""
     names: list[str] = []
-    _parameters, *others = inspect.signature(entry.load()).parameters.values()  # or what a wrapper goes around
-    for parameter in others:
+    _, *rest = inspect.signature(entry.load()).parameters.values()  # the first is what it is for: parameters, mostly
+    for parameter in rest:
         if parameter.kind is parameter.VAR_KEYWORD:  # annotated as Unpack of a TypedDict
             names += [name for options in get_args(parameter.annotation) for name in options.__annotations__]
         else:

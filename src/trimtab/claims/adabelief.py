@@ -25,7 +25,7 @@ from trimtab.claims.claim import (
 from trimtab.claims.tasks import PlainDigits, RecurrentLM, budgeted
 from trimtab.lab.task import Task
 from trimtab.optim import AdaBelief
-from trimtab.primitives.flat_step import FlatOptimizer
+from trimtab.primitives.flat import FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, pair
 from trimtab.study.tunable import Value
 

@@ -22,14 +22,14 @@ from trimtab.claims.claim import (
     numbered,
     seeds,
 )
+from trimtab.claims.paced import PacedOptimizer
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task
 from trimtab.lab.tasks.digits import Digits
 from trimtab.lab.tasks.seeding import seeded
 from trimtab.optim import AdaGradNorm
 from trimtab.primitives.joint import norm_of
-from trimtab.schedule.adaptive_batch import AdaptiveBatch
-from trimtab.schedule.controlled import PacedOptimizer
+from trimtab.schedule.adadagrad.adaptive_batch import AdaptiveBatch
 
 SAMPLES = 40_000
 """Of a run: 40 epochs of 1,000 images."""
@@ -149,7 +149,7 @@ def adagrad(model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
 
 def adadagrad(test: Any, model: nn.Module, settings: Chosen, run: Run) -> Optimizer:
     """Builds Adagrad with a batch that a test sets."""
-    return AdaptiveBatch(adagrad(model, settings, run), test=test, eta=ETA, theta=THETA, nu=NU)
+    return AdaptiveBatch(adagrad(model, settings, run), test=test, eta=ETA, theta=THETA, nu=NU)  # type: ignore[return-value]
 
 
 def by_hand(model: nn.Module, settings: Chosen, run: Run) -> Optimizer:
@@ -164,7 +164,7 @@ def adagradnorm(model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
 
 def adadagradnorm(model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
     """Builds AdaGrad-Norm with a batch that the norm test sets, watched."""
-    return Watched(AdaptiveBatch(AdaGradNorm(model.parameters(), lr=settings["lr"]), eta=ETA))
+    return Watched(AdaptiveBatch(AdaGradNorm(model.parameters(), lr=settings["lr"]), eta=ETA))  # type: ignore[arg-type]
 
 
 RATES = {"lr": numbered(0.003, 3, 6)}

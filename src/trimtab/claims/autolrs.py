@@ -14,8 +14,8 @@ from trimtab.lab.session import Session
 from trimtab.lab.task import Task
 from trimtab.lab.tasks.digits import Digits
 from trimtab.lab.tasks.seeding import seeded
-from trimtab.schedule.autolrs import AutoLRS
-from trimtab.schedule.autolrs_in_session import SearchedRate
+from trimtab.schedule.autolrs.autolrs import AutoLRS
+from trimtab.schedule.autolrs.in_session import SearchedRate
 from trimtab.study.tunable import Value
 
 STEPS = 4000
@@ -109,7 +109,7 @@ def searched(
     make: Made, bounds: tuple[float, float], kind: type[SearchedRate], model: nn.Module, _: Chosen, run: Run
 ) -> Optimizer:
     """Searches the rate in the run."""
-    return kind(make(model, bounds[0]), *bounds, candidates=CANDIDATES, seed=run.seed)
+    return kind(make(model, bounds[0]), *bounds, candidates=CANDIDATES, seed=run.seed)  # type: ignore[return-value]
 
 
 def steps_kept(session: Session) -> Mapping[str, float]:

@@ -16,7 +16,7 @@ from trimtab.lab.task import Task
 from trimtab.lab.tasks.digits import Digits
 from trimtab.lab.tasks.python_lm import PythonLM
 from trimtab.lab.tasks.seeding import seeded
-from trimtab.schedule.refined_session import Refined
+from trimtab.schedule.refined.in_session import Refined
 
 TUNING_SEEDS = seeds(0, 2)
 TEST_SEEDS = seeds(1000, 10)
@@ -148,7 +148,7 @@ def fixed(problem: str, schedule: str, model: nn.Module, settings: Chosen, run: 
 def refined(problem: str, model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
     """Builds a problem's optimizer with a schedule for which half of the budget pays."""
     posed = PROBLEMS[problem]
-    return Refined(posed.build(model, settings), warmup=posed.warm_up)
+    return Refined(posed.build(model, settings), warmup=posed.warm_up)  # type: ignore[return-value]
 
 
 def _arm(problem: str, schedule: str, build: Builder, share: float = 1.0) -> Arm:

@@ -18,9 +18,9 @@ from trimtab.lab.task import Task, samples_in
 from trimtab.lab.tasks.digits import Digits
 from trimtab.lab.tasks.seeding import seeded
 from trimtab.lab.tasks.splits import subsets
-from trimtab.schedule.lanczos_in_session import LearnedByLanczos
-from trimtab.schedule.noise_model import MarchenkoPastur
-from trimtab.schedule.task_curvature import task_curvature
+from trimtab.schedule.rmt_scaling.in_session import LearnedByLanczos
+from trimtab.schedule.rmt_scaling.noise_model import MarchenkoPastur
+from trimtab.schedule.rmt_scaling.task_curvature import task_curvature
 from trimtab.study.errors import DivergedError
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
@@ -178,7 +178,7 @@ def final_loss(session: Session) -> Mapping[str, float]:
 
 def learned(model: nn.Module, _: Chosen, run: Run) -> Optimizer:
     """Builds SGD whose rate and momentum are learned, a refresh every fifth epoch."""
-    return LearnedByLanczos(SGD(model.parameters(), lr=0.01, momentum=0.9), every=100, seed=run.seed)
+    return LearnedByLanczos(SGD(model.parameters(), lr=0.01, momentum=0.9), every=100, seed=run.seed)  # type: ignore[return-value]
 
 
 def tuned(model: nn.Module, settings: Chosen, _: Run) -> Optimizer:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from trimtab.cli.application import app, input_errors, say_loading, stoppable
 from trimtab.cli.completing import complete_candidates, complete_tasks
-from trimtab.compare import DEFAULT_DIAGNOSED
+from trimtab.diagnose import DEFAULT_DIAGNOSED
 
 EXIT_CODES = """
 Exit codes: 0 everything was measured; 1 the trajectory diverged, or some direction could not be measured; 2 the input
@@ -45,7 +45,7 @@ def diagnose(
     console = Console()
     with input_errors(), stoppable(console):
         say_loading()
-        from trimtab.compare.diagnosis import Diagnosis
+        from trimtab.diagnose.diagnosis import Diagnosis
         from trimtab.report import diagnosis as drawing
 
         diagnosis = Diagnosis(task, candidates, along=along, steps=steps, points=points, batches=batches, seed=seed)

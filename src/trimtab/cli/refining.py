@@ -37,7 +37,7 @@ def refine(
     with input_errors():
         say_loading()
         from trimtab.report.refinement import print_refinement, write_refinement
-        from trimtab.schedule.refinement import refine_run
+        from trimtab.schedule.refined.refinement import refine_run
 
         made = refine_run(run, column=column, norm=norm, smoothing=smoothing, cap=cap, total_steps=steps)
         print_refinement(Console(), made, *write_refinement(made, run, out))

@@ -37,7 +37,7 @@ def scale(
     with input_errors(), stoppable(console):
         say_loading()
         from trimtab.report.scaling import print_scaling, to_json, write_scaling
-        from trimtab.schedule.scaling_advice import advise
+        from trimtab.schedule.rmt_scaling.scaling_advice import advise
 
         chosen: Any = optimizer
         advice = advise(

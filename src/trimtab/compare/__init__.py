@@ -5,9 +5,6 @@ from trimtab.lab.work import LIKELY, NEEDED
 DEFAULT_TRIALS = 16
 """Settings tried for each candidate: over the three powers of ten of a learning rate, five in each."""
 
-DEFAULT_DIAGNOSED = "sgd,clip(sgd),adamw,lion"
-"""Whose directions are diagnosed where nothing else is said: what is sharp, what is less so, and what is not."""
-
 WORKERS_OF_TASKS = (*NEEDED, *LIKELY, "trimtab.compare.work")
 """What workers import that run candidates on tasks, of which scikit-learn holds the best known."""
 

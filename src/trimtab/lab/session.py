@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from trimtab.lab.averaged import evaluated_weights, ready_to_train
+from trimtab.lab.controller import Controller, SessionController
 from trimtab.lab.devices import usable_device
 from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE, STATE_BYTES, STEP_SECONDS, STEPS
 from trimtab.lab.meter import CostMeter
@@ -25,7 +26,7 @@ from trimtab.study.errors import DivergedError, InputError
 from trimtab.study.metric import Evaluation, Split
 
 _SNAPSHOT = {
-    *("model", "training", "requires_grad", "optimizer"),
+    *("model", "training", "requires_grad", "optimizer", "controllers"),
     *("permutation", "cursor", "rows", "batch", "order", "randomness"),
     *("batch_size", "steps", "steps_paid", "used", "seconds"),
 }
@@ -60,7 +61,9 @@ class Session:
 
     Args:
         task: what is to be learned.
-        optimizer: makes the optimizer for the freshly built model.
+        optimizer: makes the optimizer for the freshly built model, or a controller beside one.
+        controllers: makes more controllers, for the session whose model and optimizer are there: they observe each step
+            as in a loop of one's own, in this order, and are saved and taken back with the run.
         seed: non-negative.
         budget: sample-gradients that the run may use; ``task.steps * task.batch_size`` by default.
         device: where model and batches live.
@@ -68,6 +71,7 @@ class Session:
     Attributes:
         model: the model.
         optimizer: the optimizer.
+        controllers: what stands beside it, the nearest one first.
         meter: what was used of the budget.
         batch_size: how many samples the next batch will have; the task's at first, and a method may set it.
         steps: optimizer steps taken.
@@ -81,8 +85,9 @@ class Session:
     def __init__(
         self,
         task: Task,
-        optimizer: Callable[[nn.Module], Optimizer],
+        optimizer: Callable[[nn.Module], Optimizer | SessionController],
         *,
+        controllers: "Callable[[Session], Sequence[Controller]] | None" = None,
         seed: int,
         budget: int | None = None,
         device: torch.device | str = "cpu",
@@ -98,9 +103,17 @@ class Session:
         self._stream = BatchStream(task, derived_seed(seed, DATA_STREAM), self.device, self._randomness)
         self.batch_size = task.batch_size
         self.model = self._build_model(derived_seed(seed, MODEL_STREAM))
-        self.optimizer = _built(optimizer, self.model)
+        made = _built(optimizer, self.model)
+        self.optimizer = ready_to_train(made.optimizer if isinstance(made, SessionController) else made)
         self.steps = self.steps_paid = 0
         self.seconds = 0.0
+        self._computed: Callable[[], Tensor] | None = None
+        self.controllers: tuple[Any, ...] = getattr(made, "controllers", ())
+        for controller in self.controllers:
+            controller.begin(self)
+        if controllers is not None:
+            check_callable("controllers", controllers)
+            self.controllers += tuple(controllers(self))
 
     def _build_model(self, seed: int) -> nn.Module:
         with OwnedRandomness(seed, self.device).lent():
@@ -217,15 +230,26 @@ class Session:
         """
         start = time.perf_counter()
         self.next_batch()
+        for controller in reversed(self.controllers):
+            self._computed = controller.before() if isinstance(controller, SessionController) else None
         optimizer: Any = self.optimizer
-        loss = optimizer.step_on(self) if steps_on_session(optimizer) else optimizer.step(self.closure())
+        loss = optimizer.step_on(self) if steps_on_session(optimizer) else optimizer.step(self.step_closure())
+        self._computed = None
         value = float(loss.item())
+        for controller in self.controllers:
+            seen = controller.observe(value)
+            value = value if seen is None else seen
         self.steps += 1
         self.steps_paid += 1
         self.seconds += time.perf_counter() - start
         if not abs(value) < float("inf"):
             raise DivergedError(self.steps, value)
         return value
+
+    def step_closure(self) -> Callable[[], Tensor]:
+        """Returns what this step of an optimizer is given: the closure, unless a controller has computed it already."""
+        computed, self._computed = self._computed, None
+        return self.closure() if computed is None else computed
 
     def evaluate(self, split: Split = "validation") -> Evaluation:
         """Scores the model on a whole split; not charged, and without effect on the run.
@@ -241,16 +265,20 @@ class Session:
         with self._randomness.lent(), torch.random.fork_rng(devices), evaluated_weights(self.optimizer):
             return self.task.evaluate(self.model, split)
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self, *, aside: Controller | SessionController | None = None) -> dict[str, Any]:
         """Copies everything that the run's future depends on, into plain values and tensors.
 
         The result is independent of the run, and ``torch.load(..., weights_only=True)`` accepts it from a file.
+
+        Args:
+            aside: a controller that goes back without forgetting what it saw: :meth:`restore` leaves it alone.
         """
         return {
             "model": {name: tensor.detach().clone() for name, tensor in self._model_tensors().items()},
             "training": [module.training for module in self.model.modules()],
             "requires_grad": [param.requires_grad for param in self.model.parameters()],
             "optimizer": copy.deepcopy(self.optimizer.state_dict()),
+            "controllers": [None if each is aside else copy.deepcopy(each.state_dict()) for each in self.controllers],
             **self._stream.state_dict(),
             "batch_size": self.batch_size,
             "randomness": self._randomness.state_dict(),
@@ -285,6 +313,9 @@ class Session:
         for param, required in zip(self.model.parameters(), snapshot["requires_grad"], strict=True):
             param.requires_grad_(required)
         self.optimizer.load_state_dict(copy.deepcopy(snapshot["optimizer"]))
+        for controller, state in zip(self.controllers, snapshot["controllers"], strict=True):
+            if state is not None:
+                controller.load_state_dict(copy.deepcopy(state))
         self._stream.load_state_dict(snapshot)
         self.batch_size = snapshot["batch_size"]
         self._randomness.load_state_dict(snapshot["randomness"])
@@ -318,11 +349,13 @@ class Session:
         )
 
 
-def _built(optimizer: Callable[[nn.Module], Optimizer], model: nn.Module) -> Optimizer:
+def _built(
+    optimizer: Callable[[nn.Module], Optimizer | SessionController], model: nn.Module
+) -> Optimizer | SessionController:
     made = optimizer(model)
-    if not isinstance(made, Optimizer):
+    if not isinstance(made, Optimizer | SessionController):
         raise InputError(f"optimizer={optimizer!r} made a {type(made).__name__}, expected a torch.optim.Optimizer")
-    return ready_to_train(made)
+    return made
 
 
 def _count(rows: Int[Tensor, " rows"] | slice | Sequence[int], samples: int) -> int:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, WeightDecay
+from trimtab.primitives.flat.flat_step import EngineOptions, FlatOptimizer, WeightDecay
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, flag, pair
 from trimtab.study.tunable import LogUniform, Tunables
 
@@ -66,7 +66,7 @@ class AdaBelief(FlatOptimizer):
         amsgrad: divide by the largest :math:`s` so far.
         eps_in_state: False leaves :math:`\epsilon` out of :math:`s`, as in the first version of the paper.
         **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
-            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
+            :class:`~trimtab.primitives.flat.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from trimtab.primitives.flat.refusals import refuse_unreadable_gradients
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, POSITIVE, learning_rate
 from trimtab.primitives.idle import is_idle
 from trimtab.primitives.joint import Group, JointOptimizer
 from trimtab.primitives.norms import norms
-from trimtab.primitives.refusals import refuse_unreadable_gradients
 from trimtab.primitives.sharding import Shards, local, shards_of
 from trimtab.primitives.wrapping import evaluated
 from trimtab.study.tunable import LogUniform, Tunables

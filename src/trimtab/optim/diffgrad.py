@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.primitives.directions import adam, adam_scalars
-from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer, WeightDecay
+from trimtab.primitives.flat.flat_step import EngineOptions, FlatOptimizer, WeightDecay
 from trimtab.primitives.hyperparameters import FRACTION, REPRESENTABLE, flag, one_of, pair
 from trimtab.study.tunable import LogUniform, Tunables
 
@@ -65,7 +65,7 @@ class DiffGrad(FlatOptimizer):
             gradient.
         eps_mode: ``"paper"`` or ``"code"``.
         **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
-            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
+            :class:`~trimtab.primitives.flat.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.primitives.directions import adam, adam_scalars
-from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
+from trimtab.primitives.flat.flat_step import EngineOptions, FlatOptimizer
+from trimtab.primitives.flat.walk import Norm, NormScaling, norm_ratio
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, flag, one_of, optional, pair
-from trimtab.primitives.walk import Norm, NormScaling, norm_ratio
 from trimtab.study.tunable import LogUniform, Tunables
 
 ADAPTED = one_of("matrices", True, False)
@@ -36,7 +36,7 @@ class Lamb(FlatOptimizer):
     Coming from AdamW, keep ``betas`` and ``weight_decay``. ``lr`` means something else, the fraction by which a step
     changes the norm of a layer: start between 1e-3 and 1e-2, with a warm-up, and for larger batches multiply by the
     square root of their ratio, as the paper does. Averages of an AdamW run load into LAMB; see
-    :func:`~trimtab.optim.conversion.convert_state_dict`.
+    :func:`~trimtab.optim.conversion.conversion.convert_state_dict`.
 
     Differences:
         * Parameters with fewer than two dimensions take AdamW's step, as is usual; the paper does not say.
@@ -57,7 +57,7 @@ class Lamb(FlatOptimizer):
         adapt: which parameters have their step scaled: all (True), none (False), or ``"matrices"``, those with at least
             two dimensions.
         **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
-            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
+            :class:`~trimtab.primitives.flat.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.

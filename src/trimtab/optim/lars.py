@@ -14,9 +14,9 @@ from torch.optim.optimizer import ParamsT
 from trimtab.optim.lamb import ADAPTED, BOUNDS, adapts, ordered, trust_ratio
 from trimtab.primitives import directions
 from trimtab.primitives.directions import momentum_scalars
-from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
+from trimtab.primitives.flat.flat_step import EngineOptions, FlatOptimizer
+from trimtab.primitives.flat.walk import Norm, NormScaling, norm_ratio
 from trimtab.primitives.hyperparameters import FRACTION, NON_NEGATIVE, POSITIVE, flag, one_of
-from trimtab.primitives.walk import Norm, NormScaling, norm_ratio
 from trimtab.study.tunable import LogUniform, Tunables
 
 
@@ -59,7 +59,7 @@ class Lars(FlatOptimizer):
         adapt: which parameters have their step scaled: all (True), none (False), or ``"matrices"``, those with at least
             two dimensions.
         **options: of the engine: ``state_dtype``, ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
-            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
+            :class:`~trimtab.primitives.flat.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from trimtab.primitives.flat_step import EngineOptions, FlatOptimizer
+from trimtab.primitives.flat.flat_step import EngineOptions, FlatOptimizer
 from trimtab.primitives.hyperparameters import FRACTION, pair
 from trimtab.study.tunable import LogUniform, Tunables
 
@@ -53,7 +53,7 @@ class Lion(FlatOptimizer):
         weight_decay: decoupled, :math:`\lambda \ge 0`. The default is the official code's.
         **options: of the engine: ``state_dtype`` (the paper stores the momentum as ``torch.bfloat16``),
             ``rounding_seed``, ``compile``, ``check_finite``, ``maximize``; see
-            :class:`~trimtab.primitives.flat_step.FlatOptimizer`.
+            :class:`~trimtab.primitives.flat.flat_step.FlatOptimizer`.
 
     Raises:
         TypeError: a hyper-parameter has the wrong type; the message names it.

@@ -11,14 +11,14 @@ from typing import ClassVar, Literal
 from torch import Tensor
 from torch.optim import Optimizer
 
-from trimtab.optim.galore import GaLore, Group
-from trimtab.optim.subspace import Matrix, Move, ProjectionType, Settings, Subspace
+from trimtab.optim.galore.galore import GaLore, Group
+from trimtab.optim.galore.subspace import Matrix, Move, ProjectionType, Settings, Subspace
+from trimtab.primitives.flat.refusals import moves
 from trimtab.primitives.hyperparameters import Interval, flag, one_of, optional, whole_number
 from trimtab.primitives.low_rank import Basis, overlap, similarity
 from trimtab.primitives.parameter_names import parameter_name
 from trimtab.primitives.quantized_weight import QuantizedWeight
 from trimtab.primitives.quantizer import QuantizedTensor, bit_width, quantize_affine
-from trimtab.primitives.refusals import moves
 from trimtab.study.tunable import Tunables
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from torch import optim
 from torch.optim import Optimizer
 
-from trimtab.primitives.flat_step import FlatOptimizer
-from trimtab.primitives.kernel import WeightDecay
+from trimtab.primitives.flat import FlatOptimizer
+from trimtab.primitives.flat.kernel import WeightDecay
 
 COUPLED = (optim.SGD, optim.Adamax, optim.Adagrad, optim.Adadelta, optim.RMSprop)
 SAID_BY_A_FLAG = (optim.Adam, optim.AdamW, optim.NAdam, optim.RAdam)

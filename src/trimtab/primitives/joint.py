@@ -10,10 +10,10 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
 from trimtab.primitives import saved_state
+from trimtab.primitives.flat.refusals import moves, refuse_other_types, refuse_shared_elements
 from trimtab.primitives.hyperparameters import Check, keep_own_rate
 from trimtab.primitives.members import count_once
 from trimtab.primitives.norms import norm_of as norm_of  # noqa: PLC0414 - a claim, whose text is hashed, has it from here
-from trimtab.primitives.refusals import moves, refuse_other_types, refuse_shared_elements
 
 Group: TypeAlias = dict[str, Any]
 

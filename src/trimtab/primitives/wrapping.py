@@ -28,7 +28,6 @@ class OptimizerWrapper(Optimizer):
         prefix: begins the names of its settings in the parameter groups.
         hyperparameters: its settings, without the prefix, each with its check.
         owns: settings of the inner optimizer that it sets by itself, so that they are not for tuning.
-        bounds: of a setting that it owns, the two of its own that the ends of the inner optimizer's range go to.
         passes_steps_on: whether optimizers may be inside that need more than gradients and a closure.
         passes_gradients_on: whether the optimizer inside is given the gradients that this one is given.
         needs_names: whether it goes by the parameters' names.
@@ -48,7 +47,6 @@ class OptimizerWrapper(Optimizer):
     prefix: ClassVar[str]
     hyperparameters: ClassVar[Mapping[str, Check]]
     owns: ClassVar[tuple[str, ...]] = ()
-    bounds: ClassVar[Mapping[str, tuple[str, str]]] = {}
     passes_steps_on: ClassVar[bool] = False
     passes_gradients_on: ClassVar[bool] = False
     needs_names: ClassVar[bool] = False

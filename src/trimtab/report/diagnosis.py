@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from trimtab.compare.diagnosis_result import DiagnosisResult, Measurement
+from trimtab.diagnose.result import DiagnosisResult, Measurement
 from trimtab.report import numbers
 from trimtab.report.document import render
 from trimtab.report.figures.diagnosis import sharpness

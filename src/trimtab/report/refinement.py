@@ -7,7 +7,7 @@ from rich.console import Console
 
 from trimtab.report.document import render
 from trimtab.report.figures.refinement import REFINEMENT_FIGURES
-from trimtab.schedule.refinement import Refinement, write_schedule
+from trimtab.schedule.refined.refinement import Refinement, write_schedule
 from trimtab.study.errors import InputError
 from trimtab.study.files import write_atomically
 

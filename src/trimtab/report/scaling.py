@@ -12,7 +12,7 @@ from rich.text import Text
 from trimtab.report import words_on_scaling as words
 from trimtab.report.document import render
 from trimtab.report.figures.scaling import largest_rates
-from trimtab.schedule.scaling_advice import ScalingAdvice
+from trimtab.schedule.rmt_scaling.scaling_advice import ScalingAdvice
 from trimtab.study.files import write_atomically
 
 SCHEMA = "trimtab.scaling"

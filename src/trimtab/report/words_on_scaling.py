@@ -1,7 +1,7 @@
 """Advice on another batch size in words: what to do, which regime holds and why, how sure that is."""
 
 from trimtab.report.numbers import MISSING, setting, significant
-from trimtab.schedule.scaling_advice import RULES, ScalingAdvice
+from trimtab.schedule.rmt_scaling.scaling_advice import RULES, ScalingAdvice
 
 
 def conclusion(advice: ScalingAdvice) -> list[str]:

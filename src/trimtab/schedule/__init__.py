@@ -4,7 +4,7 @@ Controllers stand beside an optimizer in a loop of one's own, as torch's schedul
 :class:`~trimtab.lab.controller.Controller`.
 """
 
-from trimtab.schedule.adadagrad import (
+from trimtab.schedule.adadagrad.adadagrad import (
     NoiseTest,
     augmented_test,
     coordinate_test,
@@ -12,20 +12,22 @@ from trimtab.schedule.adadagrad import (
     norm_test,
     orthogonality_test,
 )
-from trimtab.schedule.autolrs import AutoLRS
-from trimtab.schedule.batch_curvature import BatchCurvature, hessian_noise
-from trimtab.schedule.batch_sampler import AdaptiveBatchSampler
-from trimtab.schedule.batch_size import BatchSizeController, MicroBatches
-from trimtab.schedule.forecast import exponential_forecast
-from trimtab.schedule.gradient_norms import GradientNormRecorder
-from trimtab.schedule.lanczos_learner import LanczosLearner
+from trimtab.schedule.adadagrad.batch_sampler import AdaptiveBatchSampler
+from trimtab.schedule.adadagrad.batch_size import BatchSizeController, MicroBatches
+from trimtab.schedule.adadagrad.sample_lr import SampleLRScheduler
+from trimtab.schedule.autolrs.autolrs import AutoLRS
+from trimtab.schedule.autolrs.forecast import exponential_forecast
+from trimtab.schedule.autolrs.roll_back import ReplayedBatches
 from trimtab.schedule.linear_decay import linear_decay_with_warmup
-from trimtab.schedule.noise_model import MarchenkoPastur, Wigner
-from trimtab.schedule.numerical import numerical_schedule
-from trimtab.schedule.polynomial import PolynomialFit, fit_polynomial
-from trimtab.schedule.refined import RefinedLR, refine_schedule
-from trimtab.schedule.refinement import read_schedule
-from trimtab.schedule.rmt_scaling import (
+from trimtab.schedule.refined.gradient_norms import GradientNormRecorder
+from trimtab.schedule.refined.numerical import numerical_schedule
+from trimtab.schedule.refined.polynomial import PolynomialFit, fit_polynomial
+from trimtab.schedule.refined.refined import RefinedLR, refine_schedule
+from trimtab.schedule.refined.refinement import read_schedule
+from trimtab.schedule.rmt_scaling.batch_curvature import BatchCurvature, hessian_noise
+from trimtab.schedule.rmt_scaling.lanczos_learner import LanczosLearner
+from trimtab.schedule.rmt_scaling.noise_model import MarchenkoPastur, Wigner
+from trimtab.schedule.rmt_scaling.rmt_scaling import (
     batch_extremal,
     marchenko_pastur_extremal,
     marchenko_pastur_knee,
@@ -35,8 +37,6 @@ from trimtab.schedule.rmt_scaling import (
     scale_learning_rate,
     wigner_knee,
 )
-from trimtab.schedule.roll_back import ReplayedBatches
-from trimtab.schedule.sample_lr import SampleLRScheduler
 
 __all__ = [
     "AdaptiveBatchSampler",

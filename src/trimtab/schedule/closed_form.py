@@ -7,31 +7,33 @@ where the budget does, whatever a step costs.
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from torch import Tensor
 from torch.optim import Optimizer
 
-from trimtab.lab.session import Session
-from trimtab.schedule.controlled import PacedOptimizer
+from trimtab.lab.controller import History, SessionController
+from trimtab.schedule.controlled import CatalogueController
 
 
-class ClosedFormSchedule(PacedOptimizer):
-    """An optimizer whose learning rate is its own times a factor that depends on the run's progress.
+class ClosedFormSchedule(CatalogueController):
+    """Multiplies an optimizer's own learning rate with a factor that depends on the run's progress.
 
     The learning rate that a group begins with is kept in it as ``initial_lr``, as torch's schedulers do.
 
     Args:
-        optimizer: the optimizer.
+        beside: the optimizer, or the controller that is nearer to it.
         **settings: those of ``hyperparameters``.
     """
 
-    hyperparameters: ClassVar = {}
-
-    def __init__(self, optimizer: Optimizer, **settings: Any) -> None:
-        super().__init__(optimizer, **settings)
-        for group in self.param_groups:
+    def __init__(self, beside: Optimizer | SessionController, **settings: Any) -> None:
+        super().__init__(beside, **settings)
+        for group in self.optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
+
+    @property
+    def history(self) -> History:
+        """Nothing: what it does was known before."""
+        return []
 
     @staticmethod
     @abstractmethod
@@ -44,20 +46,27 @@ class ClosedFormSchedule(PacedOptimizer):
             settings: the schedule's own.
         """
 
-    def step_on(self, session: Session) -> Tensor:
-        """Takes one step with the learning rate that its beginning is due."""
+    def before(self) -> None:
+        """Sets the learning rate that the step's beginning is due."""
+        session = self.session
         progress, step = min(1.0, session.progress), session.samples / session.meter.budget
-        for group in self.param_groups:
+        for group in self.optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])  # one that was added meanwhile begins with the rate it brings
-            group["lr"] = group["initial_lr"] * self.factor(progress, step, self._own(group))
-        return self.inner_step(session)
+            group["lr"] = group["initial_lr"] * self.factor(progress, step, self.settings)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns nothing: how far the run is, the session knows."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over nothing."""
 
 
 class CosineDecay(ClosedFormSchedule):
     r"""Half a cosine down to zero (Loshchilov & Hutter, 2016, arXiv:1608.03983): :math:`(1 + \cos \pi u) / 2`.
 
     Args:
-        optimizer: the optimizer.
+        beside: the optimizer, or the controller that is nearer to it.
     """
 
     prefix = "cosine"
@@ -68,8 +77,8 @@ class CosineDecay(ClosedFormSchedule):
         "# after each step: scheduler.step()"
     )
 
-    def __init__(self, optimizer: Optimizer) -> None:
-        super().__init__(optimizer)
+    def __init__(self, beside: Optimizer | SessionController) -> None:
+        super().__init__(beside)
 
     @staticmethod
     def factor(progress: float, _step: float, _settings: Mapping[str, Any], /) -> float:

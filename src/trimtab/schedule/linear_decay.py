@@ -1,7 +1,7 @@
 """Linear decay to zero: the schedule that is best for the last iterate when nothing is known of the run.
 
 From Defazio, Cutkosky, Mehta & Mishchenko (2023), arXiv:2310.07831, which gives the theory, and refines it where a run
-has been made before; see :mod:`trimtab.schedule.refined`.
+has been made before; see :mod:`trimtab.schedule.refined.refined`.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from trimtab.lab.controller import SessionController
 from trimtab.primitives.hyperparameters import FRACTION, whole_number
 from trimtab.schedule.closed_form import ClosedFormSchedule
 
@@ -80,7 +81,7 @@ class LinearDecay(ClosedFormSchedule):
     """Linear decay to zero, which in a session the budget's end reaches; see :func:`linear_decay_with_warmup`.
 
     Args:
-        optimizer: the optimizer.
+        beside: the optimizer, or the controller that is nearer to it.
         warmup: the share of the run over which the learning rate rises, in [0, 1).
     """
 
@@ -93,8 +94,8 @@ class LinearDecay(ClosedFormSchedule):
         "# after each step: scheduler.step()"
     )
 
-    def __init__(self, optimizer: Optimizer, warmup: float = 0.0) -> None:
-        super().__init__(optimizer, warmup=warmup)
+    def __init__(self, beside: Optimizer | SessionController, warmup: float = 0.0) -> None:
+        super().__init__(beside, warmup=warmup)
 
     @staticmethod
     def factor(progress: float, step: float, settings: Mapping[str, Any], /) -> float:

@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from trimtab.compare.diagnosis_result import DiagnosisResult, Measurement
+from trimtab.diagnose.result import DiagnosisResult, Measurement
 from trimtab.report.figures.style import (
     Patch,
     around_one,

@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from trimtab.report.figures.style import colour, frame, log_ticks, narrow
-from trimtab.schedule.refinement import Refinement
+from trimtab.schedule.refined.refinement import Refinement
 
 _DRAWN = 2000
 """Points of a line; more cannot be seen."""

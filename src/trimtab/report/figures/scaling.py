@@ -6,8 +6,8 @@ import plotly.graph_objects as go
 
 from trimtab.report.figures.style import colour, dash, frame, log_ticks, name_all, narrow, series_role, symbol
 from trimtab.report.numbers import significant
-from trimtab.schedule.rmt_scaling import EXPONENTS
-from trimtab.schedule.scaling_advice import RULES, Law, ScalingAdvice
+from trimtab.schedule.rmt_scaling.rmt_scaling import EXPONENTS
+from trimtab.schedule.rmt_scaling.scaling_advice import RULES, Law, ScalingAdvice
 
 _MATRICES = {"ggn": "Gauss-Newton matrix", "hessian": "Hessian"}
 

@@ -1,0 +1,1 @@
+"""AdaHessian: curvature of single coordinates in the place of squared gradients."""

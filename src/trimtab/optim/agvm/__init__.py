@@ -1,0 +1,1 @@
+"""AGVM: one learning rate a module, by how noisy its gradients are."""

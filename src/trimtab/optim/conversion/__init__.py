@@ -1,0 +1,1 @@
+"""Saved states of other optimizers, made into those of ours."""

@@ -1,0 +1,1 @@
+"""GaLore: steps in the dominant subspaces of gradients."""

@@ -1,0 +1,1 @@
+"""Surrogate optimisation: several steps on outputs that were computed once, with its line searches."""

@@ -1,0 +1,1 @@
+"""AdAdaGrad: a batch that grows as the noise in its gradient asks for."""

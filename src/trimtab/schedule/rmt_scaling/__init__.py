@@ -1,0 +1,1 @@
+"""Learning rates from curvature: for another batch size, and during a run."""
