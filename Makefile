@@ -52,6 +52,7 @@ claims: .venv/dev
 	$(MAKE) docs
 
 format: .venv/dev
+	$(BIN)/python -m trimtab.exports
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 

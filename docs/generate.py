@@ -71,7 +71,7 @@ FAMILIES = {"optim": "Optimizers", "schedule": "Schedules and controllers"}
 
 def method_page(entry: Entry) -> str:
     """Writes a method's page from its entry and its docstring."""
-    module, _, name = entry.object.partition(":")
+    module, name = entry.public
     tunables = "\n".join(f"| `{key}` | {tunable} |" for key, tunable in entry.load_tunables().items())
     tunables = tunables or "| none of its own | |"
     stretched = " and ".join(

@@ -1,13 +1,14 @@
-"""Adopts the results of `trimtab verify --all` into the package, and writes the verdicts into the README's table.
+"""Adopts the results of `trimtab verify --all` into the package, and writes the README's table of methods.
 
 Usage: python docs/verdicts.py [directory of results]
 """
 
-import re
 import shutil
 import sys
 from pathlib import Path
 
+from trimtab.catalog.entries import Entry, entries
+from trimtab.catalog.slots import SLOTS
 from trimtab.claims import CLAIMS
 from trimtab.claims.loading import load_reference
 from trimtab.claims.result import committed
@@ -27,22 +28,55 @@ def adopt(directory: Path) -> None:
             shutil.copyfile(file, RESULTS / file.name)
 
 
-def with_verdicts(readme: str) -> str:
-    """Returns the README with the last column of the table between the markers written anew."""
+def with_methods(readme: str) -> str:
+    """Returns the README with the table between the markers written anew from the catalogue and the results."""
     before, begin, rest = readme.partition(BEGIN)
-    table, end, after = rest.partition(END)
+    _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"README.md has no table between {BEGIN} and {END}")
-    heading, rule, *rows = table.strip().splitlines()
-    lines = [heading, rule, *map(_with_verdict, rows)]
-    return f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{after}"
+    return f"{before}{begin}\n" + "\n".join(table()) + f"\n{end}{after}"
 
 
-def _with_verdict(row: str) -> str:
-    """The row with its last cell written anew; its second cell names the methods."""
-    cells = row.strip().strip("|").split("|")
-    methods = [name for name in re.findall(r"`([^`]+)`", cells[1]) if name in CLAIMS]
-    return "|" + "|".join([*cells[:-1], f" {_verdict(methods) if methods else '–'} "]) + "|"
+def table() -> list[str]:
+    """Returns a row for each claim with the methods that it is about, and one for the baselines of each slot."""
+    rows = ["| method | name | what it does | its paper's claim, tried at a small scale |", "|---|---|---|---|"]
+    methods = [entry for entry in entries().values() if entry.kind != "baseline"]
+    groups: dict[str, list[Entry]] = {}
+    for entry in methods:
+        groups.setdefault(CLAIMS.get(entry.key, entry.key), []).append(entry)
+    rows += map(_row, groups.values())
+    for slot in SLOTS:
+        found = [entry for entry in entries().values() if entry.kind == "baseline" and entry.slot == slot]
+        if found:
+            rows.append(f"| {_titles(found)} | {_names(found)} | {SLOTS[slot].what} of others, as baselines | – |")
+    return rows
+
+
+def _row(found: list[Entry]) -> str:
+    """Methods that share a claim; the one that it has its name from comes first."""
+    found = sorted(found, key=lambda entry: entry.claim is not None)
+    does = f"{found[0].summary.removesuffix('.')} ({short_citation(found[0])})"
+    return f"| {_titles(found)} | {_names(found)} | {does} | {_told(found)} |"
+
+
+def _titles(found: list[Entry]) -> str:
+    return ", ".join(entry.title.partition(" (")[0] for entry in found)
+
+
+def _names(found: list[Entry]) -> str:
+    return ", ".join(f"`{entry.id}`" for entry in found)
+
+
+def _told(found: list[Entry]) -> str:
+    methods = [entry.key for entry in found if entry.key in CLAIMS]
+    return _verdict(methods) if methods else "–"
+
+
+def short_citation(entry: Entry) -> str:
+    """Returns who wrote the paper, in short, and when: ``Chen et al., 2023``."""
+    authors = entry.authors.split(", ")
+    who = authors[0] if len(authors) == 1 else " & ".join(authors) if len(authors) == 2 else f"{authors[0]} et al."
+    return f"{who}, {entry.year}"
 
 
 def _verdict(methods: list[str]) -> str:
@@ -56,7 +90,7 @@ def main() -> None:
     if len(sys.argv) > 1:
         adopt(Path(sys.argv[1]))
     path = ROOT / "README.md"
-    path.write_text(with_verdicts(path.read_text(encoding="utf-8")), encoding="utf-8")
+    path.write_text(with_methods(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """The results that ship, and what is generated from them."""
 
 import importlib.util
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from trimtab.catalog import entries
 from trimtab.claims import CLAIMS, result
 from trimtab.claims.analysis import judge, overall
 from trimtab.claims.fingerprint import is_stale
@@ -51,7 +53,7 @@ def test_results_that_ship_are_not_stale_and_follow_from_their_numbers(method):
 
 def test_the_readme_has_the_verdicts_that_ship(verdicts):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert verdicts.with_verdicts(readme) == readme, "run `python docs/verdicts.py`"
+    assert verdicts.with_methods(readme) == readme, "run `python docs/verdicts.py`"
 
 
 def test_what_is_said_of_their_cost_is_what_they_cost():
@@ -100,16 +102,15 @@ def test_a_damaged_result_says_so(shipped, tmp_path):
         committed("toy")
 
 
-def test_verdicts_are_written_into_the_table_and_nowhere_else(verdicts, shipped):
-    readme = (
-        "# A\n<!-- verdicts -->\n| | name | verdict |\n|---|---|---|\n| Toy | `toy` | not run yet |\n"
-        "| SGD | `sgd` | x |\n<!-- /verdicts -->\nmore\n"
-    )
-    written = verdicts.with_verdicts(readme)
-    told = "**confirmed**: a tuned rate is better"
-    assert written == readme.replace("not run yet", told).replace("| x |", "| – |")
+def test_the_table_is_written_between_its_marks_and_nowhere_else(verdicts, shipped):
+    written = verdicts.with_methods("# A\n<!-- verdicts -->\nanything\n<!-- /verdicts -->\nmore\n")
+    before, heading, _, *rows, after, more = written.splitlines()[1:]
+    assert (before, after, more) == ("<!-- verdicts -->", "<!-- /verdicts -->", "more")
+    assert [cell.strip() for cell in heading.split("|")[1:3]] == ["method", "name"]
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[2])]
+    assert sorted(named) == sorted(entry.id for entry in entries().values())
     with pytest.raises(ValueError, match="no table"):
-        verdicts.with_verdicts("# A\n")
+        verdicts.with_methods("# A\n")
 
 
 def test_results_are_adopted(verdicts, shipped, tmp_path, monkeypatch):

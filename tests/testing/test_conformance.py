@@ -4,33 +4,19 @@ from typing import ClassVar
 
 import torch
 
-from trimtab.optim import AdaBelief, AdaHessian, DiffGrad, EXAdam, Lamb, Lars, Lion
+from trimtab.catalog.entries import of_slot
+from trimtab.optim import AdaBelief, AdaHessian, Lamb
 from trimtab.primitives.wrapping import lent_gradients
 from trimtab.testing import OptimizerConformance
 
+# What these are shown is not what they need, or they have settings to be tried: their suites are below, and in their
+# own test files.
+APART = ("adagradnorm", "adahessian", "clipped_adam", "sso")
 
-class TestLion(OptimizerConformance):
-    optimizer = Lion
-
-
-class TestAdaBelief(OptimizerConformance):
-    optimizer = AdaBelief
-
-
-class TestEXAdam(OptimizerConformance):
-    optimizer = EXAdam
-
-
-class TestDiffGrad(OptimizerConformance):
-    optimizer = DiffGrad
-
-
-class TestLamb(OptimizerConformance):
-    optimizer = Lamb
-
-
-class TestLars(OptimizerConformance):
-    optimizer = Lars
+for entry in of_slot("optimizer").values():
+    if entry.kind == "method" and entry.key not in APART:
+        name = f"Test{entry.public[1]}"
+        globals()[name] = type(name, (OptimizerConformance,), {"optimizer": entry.load()})
 
 
 class GraphedAdaHessian(AdaHessian):

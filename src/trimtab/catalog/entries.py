@@ -31,7 +31,7 @@ class Entry:
         signal: what it watches.
         when: where it is worth a try.
         when_not: where it is not.
-        object: where the class is, as ``module:name``.
+        object: where the class is, as ``module:name``; the family exports it.
         extra: the part of ``trimtab[...]`` that brings the package which it is from, if it is not required.
         needs: the module that tells whether that package is installed, where importing the class does not.
         session: where a controller for sessions is, as ``module:name``; ``object`` is the one for a loop of one's own.
@@ -46,6 +46,7 @@ class Entry:
         settings: values that it is built with unless told otherwise.
         step: what stands in a loop of one's own instead of ``loss.backward()`` or ``optimizer.step()``, where these
             will not do.
+        claim: the module in ``claims`` that tries it, where that has another name; methods may share one.
         aliases: other names.
         keywords: what else a search should find it by.
     """
@@ -74,6 +75,7 @@ class Entry:
     tunables: str | None = None
     settings: dict[str, Value] = field(default_factory=dict)
     step: str | None = None
+    claim: str | None = None
     aliases: tuple[str, ...] = ()
     keywords: tuple[str, ...] = ()
 
@@ -101,6 +103,13 @@ class Entry:
         """Imports the ranges of its settings."""
         found = getattr(self.load(), "tunables", {}) if self.tunables is None else _import(self.tunables)
         return cast(Tunables, found)
+
+    @property
+    def public(self) -> tuple[str, str]:
+        """From which module users import it, and its name: a family exports what the catalogue has of it."""
+        module, _, name = self.object.rpartition(":")
+        family = f"trimtab.{self.family}"
+        return (family, name) if module.startswith(f"{family}.") else (module, name)
 
     @property
     def loadable(self) -> bool:

@@ -234,7 +234,7 @@ class Expression:
             if node.entry.kind == "controller":
                 lines += node.usage(settings, total_steps).splitlines()
                 continue
-            module, _, name = node.entry.object.partition(":")
+            module, name = node.entry.public
             if not module.startswith("torch."):
                 lines.append(f"from {module} import {name}")
             arguments = "".join(f", {key}={_literal(value)}" for key, value in node._own(settings).items())

@@ -26,7 +26,7 @@ class Sampler(Call):
 
     def code(self, tuned: Settings, total_steps: int | None = None) -> str:
         """Returns the lines that use it."""
-        module, _, name = self.entry.object.rpartition(":")
+        module, name = self.entry.public
         trials = "..." if total_steps is None else str(total_steps)
         return (
             f"import optuna\nfrom {module} import {name}\n\n"

@@ -3,25 +3,22 @@
 Nothing is imported here but names, so that a list of the claims does not wait for torch.
 """
 
+from importlib import resources
+
+from trimtab.catalog.entries import Entry, entries
+
+_MODULES = {file.name.removesuffix(".py") for file in resources.files(__name__).iterdir()}
+
+
+def _module(entry: Entry) -> str | None:
+    """The module of a method's claim: of the method's own name unless its entry says another one."""
+    name = entry.claim or entry.key
+    if name not in _MODULES:
+        return None
+    return f"{__name__}.{name}:CLAIM"
+
+
 CLAIMS: dict[str, str] = {
-    "lion": "trimtab.claims.lion:CLAIM",
-    "adabelief": "trimtab.claims.adabelief:CLAIM",
-    "exadam": "trimtab.claims.exadam:CLAIM",
-    "diffgrad": "trimtab.claims.diffgrad:CLAIM",
-    "lamb": "trimtab.claims.lamb:CLAIM",
-    "adahessian": "trimtab.claims.adahessian:CLAIM",
-    "adadagrad": "trimtab.claims.adadagrad:CLAIM",
-    "adagradnorm": "trimtab.claims.adadagrad:CLAIM",
-    "agvm": "trimtab.claims.agvm:CLAIM",
-    "lars": "trimtab.claims.lamb:CLAIM",
-    "clip": "trimtab.claims.clip:CLAIM",
-    "clipped_adam": "trimtab.claims.clip:CLAIM",
-    "sso": "trimtab.claims.sso:CLAIM",
-    "autolrs": "trimtab.claims.autolrs:CLAIM",
-    "galore": "trimtab.claims.q_galore:CLAIM",
-    "q_galore": "trimtab.claims.q_galore:CLAIM",
-    "rmt_scaling": "trimtab.claims.rmt_scaling:CLAIM",
-    "linear": "trimtab.claims.refined:CLAIM",
-    "refined": "trimtab.claims.refined:CLAIM",
+    entry.key: where for entry in entries().values() if entry.kind != "baseline" and (where := _module(entry))
 }
 """A method of the catalogue, and where its claim is: ``module:name``. Several methods may share one."""

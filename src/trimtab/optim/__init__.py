@@ -1,59 +1,62 @@
 """Methods that adapt the update: each is a ``torch.optim.Optimizer``."""
 
-from trimtab.optim.adabelief import AdaBelief
-from trimtab.optim.adagrad_norm import AdaGradNorm
-from trimtab.optim.adahessian.adahessian import AdaHessian
-from trimtab.optim.agvm.agvm import AGVM
-from trimtab.optim.agvm.modules import module_parameter_groups
-from trimtab.optim.conversion.conversion import convert_state_dict
-from trimtab.optim.coordinate_clipping.clipped_adam import ClippedAdam
-from trimtab.optim.coordinate_clipping.coordinate_clipping import CoordinateClip, clip_coordinates_
-from trimtab.optim.coordinate_clipping.pseudo_updates import PseudoUpdates
-from trimtab.optim.coordinate_clipping.sharpness import (
-    directional_sharpness,
-    gradient_correlation,
-    line_landscape,
-    local_decrease,
-)
-from trimtab.optim.diffgrad import DiffGrad
-from trimtab.optim.exadam import EXAdam
-from trimtab.optim.galore.galore import GaLore
-from trimtab.optim.galore.projected_layers import galore_parameter_groups, quantize_linears
-from trimtab.optim.groups import parameter_groups
-from trimtab.optim.lamb import Lamb
-from trimtab.optim.lars import Lars
-from trimtab.optim.lion import Lion
-from trimtab.optim.q_galore import QGaLore
-from trimtab.optim.sso.armijo import ArmijoGradientDescent
-from trimtab.optim.sso.sso import SSO
-from trimtab.optim.sso.target_loss import LineSearch
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AGVM",
-    "SSO",
-    "AdaBelief",
-    "AdaGradNorm",
-    "AdaHessian",
-    "ArmijoGradientDescent",
-    "ClippedAdam",
-    "CoordinateClip",
-    "DiffGrad",
-    "EXAdam",
-    "GaLore",
-    "Lamb",
-    "Lars",
-    "LineSearch",
-    "Lion",
-    "PseudoUpdates",
-    "QGaLore",
-    "clip_coordinates_",
-    "convert_state_dict",
-    "directional_sharpness",
-    "galore_parameter_groups",
-    "gradient_correlation",
-    "line_landscape",
-    "local_decrease",
-    "module_parameter_groups",
-    "parameter_groups",
-    "quantize_linears",
-]
+from trimtab import exports
+
+if TYPE_CHECKING:
+    from trimtab.optim.adabelief import AdaBelief as AdaBelief
+    from trimtab.optim.adagrad_norm import AdaGradNorm as AdaGradNorm
+    from trimtab.optim.adahessian.adahessian import AdaHessian as AdaHessian
+    from trimtab.optim.agvm.agvm import AGVM as AGVM
+    from trimtab.optim.agvm.modules import module_parameter_groups as module_parameter_groups
+    from trimtab.optim.conversion.conversion import convert_state_dict as convert_state_dict
+    from trimtab.optim.coordinate_clipping.clipped_adam import ClippedAdam as ClippedAdam
+    from trimtab.optim.coordinate_clipping.coordinate_clipping import CoordinateClip as CoordinateClip
+    from trimtab.optim.coordinate_clipping.coordinate_clipping import clip_coordinates_ as clip_coordinates_
+    from trimtab.optim.coordinate_clipping.pseudo_updates import PseudoUpdates as PseudoUpdates
+    from trimtab.optim.coordinate_clipping.sharpness import directional_sharpness as directional_sharpness
+    from trimtab.optim.coordinate_clipping.sharpness import gradient_correlation as gradient_correlation
+    from trimtab.optim.coordinate_clipping.sharpness import line_landscape as line_landscape
+    from trimtab.optim.coordinate_clipping.sharpness import local_decrease as local_decrease
+    from trimtab.optim.diffgrad import DiffGrad as DiffGrad
+    from trimtab.optim.exadam import EXAdam as EXAdam
+    from trimtab.optim.galore.galore import GaLore as GaLore
+    from trimtab.optim.galore.projected_layers import galore_parameter_groups as galore_parameter_groups
+    from trimtab.optim.galore.projected_layers import quantize_linears as quantize_linears
+    from trimtab.optim.groups import parameter_groups as parameter_groups
+    from trimtab.optim.lamb import Lamb as Lamb
+    from trimtab.optim.lars import Lars as Lars
+    from trimtab.optim.lion import Lion as Lion
+    from trimtab.optim.q_galore import QGaLore as QGaLore
+    from trimtab.optim.sso.armijo import ArmijoGradientDescent as ArmijoGradientDescent
+    from trimtab.optim.sso.sso import SSO as SSO
+    from trimtab.optim.sso.target_loss import LineSearch as LineSearch
+
+_HELPERS = {
+    "ArmijoGradientDescent": "trimtab.optim.sso.armijo",
+    "LineSearch": "trimtab.optim.sso.target_loss",
+    "PseudoUpdates": "trimtab.optim.coordinate_clipping.pseudo_updates",
+    "clip_coordinates_": "trimtab.optim.coordinate_clipping.coordinate_clipping",
+    "convert_state_dict": "trimtab.optim.conversion.conversion",
+    "directional_sharpness": "trimtab.optim.coordinate_clipping.sharpness",
+    "galore_parameter_groups": "trimtab.optim.galore.projected_layers",
+    "gradient_correlation": "trimtab.optim.coordinate_clipping.sharpness",
+    "line_landscape": "trimtab.optim.coordinate_clipping.sharpness",
+    "local_decrease": "trimtab.optim.coordinate_clipping.sharpness",
+    "module_parameter_groups": "trimtab.optim.agvm.modules",
+    "parameter_groups": "trimtab.optim.groups",
+    "quantize_linears": "trimtab.optim.galore.projected_layers",
+}
+"""What the family exports beside the classes of its catalogue, and where it is."""
+
+__all__ = exports.names("optim", _HELPERS)  # noqa: PLE0605  # what the catalogue has
+
+if not TYPE_CHECKING:  # names are checked by the imports above
+
+    def __getattr__(name: str) -> object:
+        return exports.load("optim", _HELPERS, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
