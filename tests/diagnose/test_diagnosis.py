@@ -247,6 +247,11 @@ def test_it_runs_once():
     [
         ({"candidates": "sgd,loin"}, r"did you mean lion\?\n  sgd,loin\n      \^"),
         ({"candidates": "adahessian"}, "the candidate adahessian cannot be diagnosed: .*AdaHessian steps from more"),
+        (
+            {"candidates": "adamw+cosine"},
+            r"the candidate adamw\+cosine cannot be diagnosed: .* built a CosineDecay, exp",
+        ),
+        ({"along": "adamw+cosine"}, r"the candidate adamw\+cosine cannot be diagnosed"),
         ({"candidates": "sgd,sso"}, "the candidate sso cannot be diagnosed"),
         ({"candidates": "sgd,agvm(sgd)"}, r"the candidate agvm\(sgd\) cannot be diagnosed"),
         ({"along": "adahessian"}, "the candidate adahessian cannot be diagnosed"),

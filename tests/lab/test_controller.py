@@ -123,5 +123,7 @@ def test_what_is_no_optimizer_is_refused():
         Noting(3, "near", [])
     with pytest.raises(TypeError, match="give Noting an instance"):
         Noting(torch.optim.SGD, "near", [])
+    with pytest.raises(InputError, match=r"controllers=.* made \[3\], expected a list"):
+        Session(Toy(), sgd, controllers=lambda _: [3], seed=0)
     with pytest.raises(InputError, match=r"made a int, expected a torch\.optim\.Optimizer"):
         Session(Toy(), lambda _: 3, seed=0)

@@ -212,13 +212,14 @@ CALLS = {
     "session:Session": Call(
         started,
         {"task": Toy(), "optimizer": sgd, "seed": 0},
-        {"task": never, "optimizer": never, "seed": whole(0), "budget": optional(whole()),
-         "device": unclear},
+        {"task": never, "optimizer": never, "controllers": optional(never), "seed": whole(0),
+         "budget": optional(whole()), "device": unclear},
     ),
     "session:Session.next_batch": Call(session().next_batch, {}, {"size": optional(whole(1, 64))}),
     "session:Session.closure": Call(
         gradients, {}, {"create_graph": flag, "rows": unclear}
     ),
+    "session:Session.snapshot": Call(session().snapshot, {}, {"aside": optional(never)}),
     "session:Session.evaluate": Call(
         session().evaluate, {}, {"split": lambda value: isinstance(value, str) and value in SPLITS}
     ),

@@ -95,6 +95,8 @@ class Session:
         if not isinstance(task, Task):
             raise InputError(f"task={task!r}: a trimtab.Task is needed")
         check_callable("optimizer", optimizer)
+        if controllers is not None:
+            check_callable("controllers", controllers)
         check_whole("seed", seed, least=0)
         self.task = task
         self.device = usable_device(device)
@@ -109,11 +111,10 @@ class Session:
         self.seconds = 0.0
         self._computed: Callable[[], Tensor] | None = None
         self.controllers: tuple[Any, ...] = getattr(made, "controllers", ())
+        self.controllers += () if controllers is None else _beside(controllers, self)
         for controller in self.controllers:
-            controller.begin(self)
-        if controllers is not None:
-            check_callable("controllers", controllers)
-            self.controllers += tuple(controllers(self))
+            if isinstance(controller, SessionController):
+                controller.begin(self)
 
     def _build_model(self, seed: int) -> nn.Module:
         with OwnedRandomness(seed, self.device).lent():
@@ -272,7 +273,12 @@ class Session:
 
         Args:
             aside: a controller that goes back without forgetting what it saw: :meth:`restore` leaves it alone.
+
+        Raises:
+            InputError: ``aside`` is none of the session's controllers.
         """
+        if aside is not None and not any(each is aside for each in self.controllers):
+            raise InputError(f"aside={aside!r} must be one of the session's controllers, {self.controllers}")
         return {
             "model": {name: tensor.detach().clone() for name, tensor in self._model_tensors().items()},
             "training": [module.training for module in self.model.modules()],
@@ -356,6 +362,18 @@ def _built(
     if not isinstance(made, Optimizer | SessionController):
         raise InputError(f"optimizer={optimizer!r} made a {type(made).__name__}, expected a torch.optim.Optimizer")
     return made
+
+
+def _beside(controllers: Callable[[Session], Sequence[Controller]], session: Session) -> tuple[Controller, ...]:
+    try:
+        made = controllers(session)
+    except TypeError as error:
+        raise InputError(f"controllers={controllers!r} makes none of a session: {error}") from error
+    if not (isinstance(made, Sequence) and all(isinstance(each, Controller | SessionController) for each in made)):
+        raise InputError(
+            f"controllers={controllers!r} made {made!r}, expected a list of trimtab.lab.controller.Controller"
+        )
+    return tuple(made)
 
 
 def _count(rows: Int[Tensor, " rows"] | slice | Sequence[int], samples: int) -> int:

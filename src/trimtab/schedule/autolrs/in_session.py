@@ -89,7 +89,6 @@ class SearchedRate(CatalogueController):
             published_forecast=published_forecast,
             seed=seed,
         )
-
         self.controller: AutoLRS | None = None
 
     @property
