@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.browser import browser  # noqa: F401 - a fixture
-from tests.new_process import go_on
+from tests.new_process import go_on, preload
 from tests.postgres import postgres  # noqa: F401 - a fixture
 from trimtab.testing import OptimizerConformance, saving
 
@@ -52,6 +52,7 @@ def _one_thread():
 
 @pytest.fixture(autouse=True, scope="session")
 def _new_processes_need_not_import_torch():
+    preload()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(saving, "go_on_in_a_new_process", go_on)
         yield

@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import plain_loop
 import pytest
 
-from tests.new_process import as_a_program
+from tests.new_process import as_a_program, ranks
 from trimtab.lab.loading import load_task, task_fingerprint
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -42,9 +43,19 @@ def run(directory, *arguments):
     return output.splitlines()
 
 
-def sharded(directory, name):
+def with_torchrun(directory, *arguments):
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    return run(directory, *torchrun, EXAMPLES / "fsdp2_torchrun.py", "--optimizer", name)
+    return run(directory, *torchrun, *arguments)
+
+
+def as_with_torchrun(directory, script, *arguments):
+    """The same without waiting until three processes have imported torch."""
+    with ThreadPoolExecutor(2) as pool:
+        programs = [
+            pool.submit(as_a_program, script, *arguments, directory=directory, environment=rank) for rank in ranks()
+        ]
+    first, _ = [program.result() for program in programs]
+    return first
 
 
 def test_plain_loop(tmp_path):
@@ -111,9 +122,12 @@ def test_lightning_module(tmp_path):
     assert lines[-1] == SAME
 
 
-@pytest.mark.parametrize(("name", "tensors"), [("adamw", 32), ("lion", 16), ("lamb", 24)])
-def test_fsdp2_torchrun(tmp_path, name, tensors):
-    equal, losses = sharded(tmp_path, name)[-2:]
+@pytest.mark.parametrize(
+    ("name", "tensors", "start"),
+    [("adamw", 32, as_with_torchrun), ("lion", 16, as_with_torchrun), ("lamb", 24, with_torchrun)],
+)
+def test_fsdp2_torchrun(tmp_path, name, tensors, start):
+    equal, losses = start(tmp_path, EXAMPLES / "fsdp2_torchrun.py", "--optimizer", name)[-2:]
     assert equal == f"one process loads the {tensors} tensors of two bit for bit: True"
     words = losses.split()
     assert words[:2] == [f"{name}:", "loss"]

@@ -1,6 +1,5 @@
-"""What two processes do in the tests of sharding: run by ``torch.distributed.run``, writes what it found to a file."""
+"""What two processes do in the tests of sharding; writes what it found to a file."""
 
-import sys
 from pathlib import Path
 
 import torch
@@ -208,7 +207,3 @@ def main(directory: Path) -> None:
     }
     torch.save(found, directory / f"found{rank}.pt")
     dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

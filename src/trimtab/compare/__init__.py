@@ -8,7 +8,10 @@ DEFAULT_TRIALS = 16
 DEFAULT_DIAGNOSED = "sgd,clip(sgd),adamw,lion"
 """Whose directions are diagnosed where nothing else is said: what is sharp, what is less so, and what is not."""
 
-WORKERS_OF_TASKS = (*NEEDED, *LIKELY, "trimtab.compare.work")
+LIKELY_OF_TASKS = (*LIKELY, "trimtab.catalog.candidates")
+"""What a worker that runs candidates on tasks will import if this process has."""
+
+WORKERS_OF_TASKS = (*NEEDED, *LIKELY_OF_TASKS, "trimtab.compare.work")
 """What workers import that run candidates on tasks, of which scikit-learn holds the best known."""
 
 WORKERS_OF_COMMANDS = ("trimtab.compare.work", "trimtab.lab.commands.problem")
