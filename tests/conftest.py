@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import gc
+from collections import Counter
 
 import hypothesis
 import pytest
@@ -25,6 +26,9 @@ LONG = (
 )
 """Files that take longest, which begin first."""
 
+SLOWEST = 10
+"""How many files the summary names, with what they took."""
+
 
 def pytest_collection_finish():
     # what has been imported stays, and looking for garbage in it was nearly a quarter of the tests' processor time
@@ -38,6 +42,18 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.stem not in LONG)  # whoever begins with one of these last ends alone
+
+
+def pytest_terminal_summary(terminalreporter):
+    seconds = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if hasattr(report, "duration"):
+                seconds[report.nodeid.partition("::")[0]] += report.duration
+    if len(seconds) > 1:
+        terminalreporter.section(f"slowest files of {sum(seconds.values()):.0f} s in all processes")
+        for file, taken in seconds.most_common(SLOWEST):
+            terminalreporter.line(f"{taken:7.1f} s  {file}")
 
 
 def pytest_configure(config):

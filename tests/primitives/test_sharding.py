@@ -23,8 +23,10 @@ def found(directory):
     return [torch.load(directory / f"found{rank}.pt", weights_only=True) for rank in range(2)]
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("rule", two_processes.RULES)
+@pytest.mark.parametrize(
+    ("rule", "compiled"),
+    [*((rule, False) for rule in two_processes.RULES), *((rule, True) for rule in sorted(two_processes.COMPILED))],
+)
 def test_sharded_is_unsharded_to_rounding(found, rule, compiled):
     difference, (sharded, whole) = found[0]["differences"][f"{rule}, {compiled}"]
     # Only the gradients' sums, and norms, are added up in another order; a sign does not show that.
