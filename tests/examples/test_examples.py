@@ -9,8 +9,10 @@ from pathlib import Path
 
 import plain_loop
 import pytest
+from typer.testing import CliRunner
 
 from tests.new_process import as_a_program, ranks
+from trimtab.cli import app
 from trimtab.lab.loading import load_task, task_fingerprint
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -152,10 +154,21 @@ def test_own_rule(tmp_path):
     assert [line.endswith("torch.bfloat16") for line in variants] == [False, False, True, False]
 
 
-def compared(directory, name):
+def by_itself(directory, *arguments):
+    run(directory, "-m", "trimtab", *arguments)
+
+
+def in_this_process(directory, *arguments):
+    """The same without another import of the example's libraries, which takes longer than all that it does."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"HF_HUB_OFFLINE": "1"})
+    assert done.exit_code == 0, done.output
+
+
+def compared(directory, name, start):
     """Runs a small comparison of an example's task by the command line; returns what it wrote."""
     command = ["compare", EXAMPLES / f"{name}.py:task", "--candidates", "adamw,lion", "--steps", 12]
-    run(directory, "-m", "trimtab", *command, "--trials", 1, "--seeds", 2, "--jobs", 1, "--out", directory / "out")
+    command += ["--trials", 1, "--seeds", 2, "--jobs", 1, "--out", directory / "out"]
+    start(directory, *command)
     results = json.loads((directory / "out" / "results.json").read_text())
     assert [trial["status"] for trial in results["trials"]] == ["complete"] * 6
     copy = directory / "mine.py"
@@ -166,12 +179,12 @@ def compared(directory, name):
 
 
 def test_huggingface_task(tmp_path):
-    task = compared(tmp_path, "huggingface_task")
+    task = compared(tmp_path, "huggingface_task", by_itself)
     assert (task["name"], task["metric"]) == ("texts", "accuracy")
 
 
 def test_lightning_task(tmp_path):
-    task = compared(tmp_path, "lightning_task")
+    task = compared(tmp_path, "lightning_task", in_this_process)
     assert (task["name"], task["metric"]) == ("Digits", "val_acc")
 
 
