@@ -71,8 +71,6 @@ def test_a_comparison_is_that_of_its_runs_and_goes_on_where_it_was(here):
 
 
 def test_with_a_budget_the_first_runs_are_trials_of_the_plan(here):
-    # runs that wait fill the time as well as those that compute
-    (here / "train.py").write_text(f"import time\ntime.sleep(0.2)\n{SCRIPT}")
     sizes, recorder = [], Recorder()
     made = comparison(trials=None, seeds=None, budget="12s")
     assert made.estimate() is None

@@ -190,15 +190,16 @@ def test_a_worker_may_load_batches_in_processes_of_its_own():
 
 
 PROGRAM = """
-from trimtab import CommandProblem, Comparison
-problem = CommandProblem("echo {{optimizer}} {{seed}} loss={{lr}}", metric="loss", tune=["lr=0.1..1"])
-result = Comparison(problem, "sgd,adamw", {out!r}, trials=1, seeds=2, jobs=1).run()
+from trimtab.compare.comparison import Comparison
+result = Comparison({task!r}, "sgd,adamw", {out!r}, trials=1, seeds=2, steps=2, jobs=1).run()
 print([candidate.rank for candidate in result.candidates])
 """
 
 
 def ran(command, program, tmp_path):
-    text = PROGRAM.format(out=str(tmp_path / "out"))
+    task = tmp_path / "task.py"
+    name = write_template(task)
+    text = PROGRAM.format(task=f"{task}:{name}", out=str(tmp_path / "out"))
     if program:
         program.write_text(text)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
