@@ -1,13 +1,19 @@
 """What all tests share."""
 
 import gc
+import os
+from collections import Counter
+
+# before numpy is imported, here and in every process that is started: on a busy machine the threads of its linear
+# algebra mostly wait for each other, which took six times the processor time of a small regression
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import pytest
 import torch
 
 from tests.browser import browser  # noqa: F401 - a fixture
-from tests.new_process import go_on
+from tests.new_process import go_on, preload
 from tests.postgres import postgres  # noqa: F401 - a fixture
 from trimtab.testing import OptimizerConformance, saving
 
@@ -25,6 +31,9 @@ LONG = (
 )
 """Files that take longest, which begin first."""
 
+SLOWEST = 10
+"""How many files the summary names, with what they took."""
+
 
 def pytest_collection_finish():
     # what has been imported stays, and looking for garbage in it was nearly a quarter of the tests' processor time
@@ -40,6 +49,18 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.stem not in LONG)  # whoever begins with one of these last ends alone
 
 
+def pytest_terminal_summary(terminalreporter):
+    seconds = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if hasattr(report, "duration"):
+                seconds[report.nodeid.partition("::")[0]] += report.duration
+    if len(seconds) > 1:
+        terminalreporter.section(f"slowest files of {sum(seconds.values()):.0f} s in all processes")
+        for file, taken in seconds.most_common(SLOWEST):
+            terminalreporter.line(f"{taken:7.1f} s  {file}")
+
+
 def pytest_configure(config):
     OptimizerConformance.device = config.getoption("--device")
 
@@ -52,6 +73,7 @@ def _one_thread():
 
 @pytest.fixture(autouse=True, scope="session")
 def _new_processes_need_not_import_torch():
+    preload()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(saving, "go_on_in_a_new_process", go_on)
         yield

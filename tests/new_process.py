@@ -3,21 +3,62 @@
 import multiprocessing
 import os
 import runpy
+import socket
 import sys
 import tempfile
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 
 import torch
 
+from trimtab.compare import WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
 from trimtab.lab.work import NEEDED
+from trimtab.study import starting
 from trimtab.study.starting import worker_context
 from trimtab.testing import resume, saving
 from trimtab.testing.support import require
 
+PRELOADED = (
+    *WORKERS_OF_TASKS,
+    *WORKERS_OF_COMMANDS,
+    "trimtab.claims.work",
+    "pytest",  # the program that workers of these tests import
+    "torch._inductor.compile_fx",
+    "torch.distributed.checkpoint.state_dict",
+    "torch.distributed.fsdp",
+)
+"""What one test or another needs in its processes: with all of it at once, what they are forked from stays the same."""
+
 AS_A_PROGRAM = saving.go_on_in_a_new_process
 """What the suite does for those who use it: a program of its own, which imports torch by itself."""
+
+
+def preload():
+    """Has the process that others are forked from import all that they will ask for, when it is started."""
+    starting._imported.update(PRELOADED)
+
+
+def in_two_processes(function, *arguments):
+    """Calls a function in two processes that find each other as those of ``torchrun`` do."""
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(in_a_new_process, _as_rank, rank, function, arguments) for rank in ranks()]
+    return [run.result() for run in runs]
+
+
+def ranks():
+    """Returns the variables that ``torchrun`` gives to each of two processes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+
+
+def _as_rank(environment, function, arguments):
+    os.environ |= environment
+    return function(*arguments)
 
 
 def in_a_new_process(function, *arguments, seconds=240, daemon=True):
@@ -40,12 +81,13 @@ def in_a_new_process(function, *arguments, seconds=240, daemon=True):
     return found
 
 
-def as_a_program(script, *arguments, directory):
+def as_a_program(script, *arguments, directory, environment=None):
     """Runs a script as ``python script arguments`` would, in a directory of its own; returns the lines it printed."""
+    variables = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **(environment or {})}
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         files = [DupFd(file.fileno()) for file in (output, errors)]
         try:
-            in_a_new_process(_run, script, arguments, directory, files, daemon=False)
+            in_a_new_process(_run, script, arguments, directory, variables, files, daemon=False)
         except AssertionError as error:
             errors.seek(0)
             raise AssertionError(f"{error}\n{errors.read()}") from None
@@ -53,12 +95,12 @@ def as_a_program(script, *arguments, directory):
         return output.read().splitlines()
 
 
-def _run(script, arguments, directory, files):
+def _run(script, arguments, directory, variables, files):
     for number, file in enumerate(files, start=1):
         os.dup2(file.detach(), number)
     multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     os.chdir(directory)
-    os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    os.environ |= variables
     sys.argv = [str(script), *arguments]
     sys.path[0] = str(Path(script).parent)
     runpy.run_path(str(script), run_name="__main__")

@@ -14,8 +14,7 @@ import pytest
 from tests.compare.test_command_comparison import comparison as command_comparison
 from tests.compare.test_command_comparison import losses
 from tests.compare.test_comparison import comparison
-from tests.lab.toy import LoggedWork, MisbehavingWork, hash_of
-from tests.study.test_running import MANIFEST, fixed, log_of, points, what
+from tests.study.work import MANIFEST, LoggedWork, MisbehavingWork, fixed, hash_of, log_of, points, what
 from trimtab.compare.template import write_template
 from trimtab.lab.measures import TEST_LOSS
 from trimtab.study import running as study
@@ -161,8 +160,7 @@ def test_commands_are_the_commands_on_local_workers(cluster, tmp_path, monkeypat
 UNDER_CONTROL_C = """
 import signal, sys
 from pathlib import Path
-from tests.study.test_running import MANIFEST, fixed, points
-from tests.lab.toy import LoggedWork
+from tests.study.work import MANIFEST, LoggedWork, fixed, points
 from trimtab.study.ray_executor import RayExecutor
 from trimtab.study.store import Store
 from trimtab.study.running import run_study

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from trimtab.claims import CLAIMS, result
 from trimtab.claims.runner import verify
-from trimtab.cli import app
+from trimtab.claims.work import ClaimWork
+from trimtab.cli import app, verifying
 
 
 def run(*arguments):
@@ -30,6 +31,15 @@ def test_verify_says_what_is_claimed_and_what_came_of_it(register, tmp_path):
     found = json.loads((tmp_path / "toy.json").read_text())
     assert f"+{found['findings'][0]['mean']:.1f}" in text
     assert f"{found['trials']} trials" in text
+
+
+def test_verify_prepares_what_its_workers_import(register, monkeypatch):
+    register("CONFIRMED")
+    prepared = []
+    monkeypatch.setattr(verifying, "prepare_workers", prepared.append)
+    assert run("verify", "unknown")[0] == 2
+    (modules,) = prepared
+    assert set(ClaimWork("tests.claims.toy:CONFIRMED").modules) <= set(modules)
 
 
 def test_verify_all_goes_on_where_it_was(register, tmp_path):

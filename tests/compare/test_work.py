@@ -2,7 +2,9 @@
 
 import pytest
 
+from trimtab import Comparison
 from trimtab.catalog.candidates import parse_candidates
+from trimtab.compare import WORKERS_OF_TASKS
 from trimtab.compare.work import Work
 from trimtab.lab.problem import Workplace
 from trimtab.study.errors import UnfitWorkerError
@@ -14,3 +16,9 @@ def test_a_machine_without_the_tasks_file_is_named_and_no_trial_has_failed(tmp_p
     work = Work({"task": f"{tmp_path / 'task.py'}:Task"}, {"adamw": adamw}, {"task": 10}, Workplace(tmp_path))
     with pytest.raises(UnfitWorkerError, match=r"where a trial was to run: there is no file .*task\.py"):
         work(Point("task", "tune", "adamw", 0, {"lr": 0.1}, seed=0), lambda cost, loss: False)
+
+
+def test_workers_of_tasks_find_the_catalogue_imported_and_the_command_line_prepares_the_same(tmp_path):
+    modules = set(Comparison("digits", "adamw", tmp_path).work().modules)
+    assert "trimtab.catalog.candidates" in modules
+    assert modules <= set(WORKERS_OF_TASKS)

@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import plain_loop
 import pytest
+from typer.testing import CliRunner
 
-from tests.new_process import as_a_program
+from tests.new_process import as_a_program, ranks
+from trimtab.cli import app
 from trimtab.lab.loading import load_task, task_fingerprint
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -42,9 +45,19 @@ def run(directory, *arguments):
     return output.splitlines()
 
 
-def sharded(directory, name):
+def with_torchrun(directory, *arguments):
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    return run(directory, *torchrun, EXAMPLES / "fsdp2_torchrun.py", "--optimizer", name)
+    return run(directory, *torchrun, *arguments)
+
+
+def as_with_torchrun(directory, script, *arguments):
+    """The same without waiting until three processes have imported torch."""
+    with ThreadPoolExecutor(2) as pool:
+        programs = [
+            pool.submit(as_a_program, script, *arguments, directory=directory, environment=rank) for rank in ranks()
+        ]
+    first, _ = [program.result() for program in programs]
+    return first
 
 
 def test_plain_loop(tmp_path):
@@ -111,9 +124,12 @@ def test_lightning_module(tmp_path):
     assert lines[-1] == SAME
 
 
-@pytest.mark.parametrize(("name", "tensors"), [("adamw", 32), ("lion", 16), ("lamb", 24)])
-def test_fsdp2_torchrun(tmp_path, name, tensors):
-    equal, losses = sharded(tmp_path, name)[-2:]
+@pytest.mark.parametrize(
+    ("name", "tensors", "start"),
+    [("adamw", 32, as_with_torchrun), ("lion", 16, as_with_torchrun), ("lamb", 24, with_torchrun)],
+)
+def test_fsdp2_torchrun(tmp_path, name, tensors, start):
+    equal, losses = start(tmp_path, EXAMPLES / "fsdp2_torchrun.py", "--optimizer", name)[-2:]
     assert equal == f"one process loads the {tensors} tensors of two bit for bit: True"
     words = losses.split()
     assert words[:2] == [f"{name}:", "loss"]
@@ -138,10 +154,21 @@ def test_own_rule(tmp_path):
     assert [line.endswith("torch.bfloat16") for line in variants] == [False, False, True, False]
 
 
-def compared(directory, name):
+def by_itself(directory, *arguments):
+    run(directory, "-m", "trimtab", *arguments)
+
+
+def in_this_process(directory, *arguments):
+    """The same without another import of the example's libraries, which takes longer than all that it does."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"HF_HUB_OFFLINE": "1"})
+    assert done.exit_code == 0, done.output
+
+
+def compared(directory, name, start):
     """Runs a small comparison of an example's task by the command line; returns what it wrote."""
     command = ["compare", EXAMPLES / f"{name}.py:task", "--candidates", "adamw,lion", "--steps", 12]
-    run(directory, "-m", "trimtab", *command, "--trials", 1, "--seeds", 2, "--jobs", 1, "--out", directory / "out")
+    command += ["--trials", 1, "--seeds", 2, "--jobs", 1, "--out", directory / "out"]
+    start(directory, *command)
     results = json.loads((directory / "out" / "results.json").read_text())
     assert [trial["status"] for trial in results["trials"]] == ["complete"] * 6
     copy = directory / "mine.py"
@@ -152,12 +179,12 @@ def compared(directory, name):
 
 
 def test_huggingface_task(tmp_path):
-    task = compared(tmp_path, "huggingface_task")
+    task = compared(tmp_path, "huggingface_task", by_itself)
     assert (task["name"], task["metric"]) == ("texts", "accuracy")
 
 
 def test_lightning_task(tmp_path):
-    task = compared(tmp_path, "lightning_task")
+    task = compared(tmp_path, "lightning_task", in_this_process)
     assert (task["name"], task["metric"]) == ("Digits", "val_acc")
 
 

@@ -26,7 +26,8 @@ from tests.fuzzing import (
     public_objects,
     unclear,
 )
-from tests.lab.toy import LoggedWork, Toy, session, sgd
+from tests.lab.toy import Toy, session, sgd
+from tests.study.work import LoggedWork
 from trimtab.lab.commands.file_metric import file_metric
 from trimtab.lab.commands.output_metric import output_metric
 from trimtab.lab.commands.problem import CommandProblem

@@ -1,9 +1,5 @@
 """A small task with everything that can go wrong with exactness: dropout, batch statistics, augmentation."""
 
-import os
-import time
-from pathlib import Path
-
 import torch
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
@@ -11,8 +7,6 @@ from torch.utils.data import Dataset, TensorDataset
 from trimtab import Metric, Session, Task
 from trimtab.lab.trial import run_trial
 from trimtab.lab.work import TrainingWork
-from trimtab.study.errors import UnfitWorkerError
-from trimtab.study.outcome import CurvePoint, Outcome
 
 
 class Jittered(Dataset):
@@ -69,47 +63,3 @@ class TrainWork(TrainingWork):
             return session(point.seed, optimizer=lambda m: torch.optim.SGD(m.parameters(), lr=point.settings["lr"]))
 
         return run_trial(make, evaluations=4, test=point.final, report=report)
-
-
-class LoggedWork:
-    """Notes each start in a file, sleeps, and returns a value that depends on the point alone."""
-
-    modules = ("torch",)  # of this file
-
-    def __init__(self, log: Path, seconds: float = 0.02):
-        self.log, self.seconds = log, seconds
-
-    def __call__(self, point, report):
-        with self.log.open("a") as file:
-            file.write(f"start {point.key} {os.getpid()}\n")
-        time.sleep(self.seconds)
-        with self.log.open("a") as file:
-            file.write(f"end {point.key} {os.getpid()}\n")
-        loss = (hash_of(point.key) % 1000) / 1000
-        return Outcome("complete", loss=loss, metric=0.5, cost=7, curve=(CurvePoint(7, 0.5, loss, 0.5),))
-
-
-def hash_of(text):
-    import zlib
-
-    return zlib.crc32(text.encode())
-
-
-class MisbehavingWork:
-    """Does what the point's settings say."""
-
-    modules = ("torch",)  # of this file
-
-    def __call__(self, point, report):
-        what = point.settings["what"]
-        if what == "raise":
-            raise RuntimeError("deliberate")
-        if what == "unfit":
-            raise UnfitWorkerError("there is no task here")
-        if what == "die":
-            os._exit(3)
-        if what == "ask":
-            stopped = report(10, 99.0)
-            return Outcome("pruned" if stopped else "complete", loss=None if stopped else 99.0)
-        report(10, 0.5)
-        return Outcome("complete", loss=0.5)

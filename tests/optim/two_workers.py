@@ -1,8 +1,6 @@
-"""What two workers of data-parallel training do with AGVM: run by ``torch.distributed.run``."""
+"""What two workers of data-parallel training do with AGVM."""
 
 import contextlib
-import sys
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -46,7 +44,7 @@ def alone():
     return found(model, optimizer)
 
 
-def main():
+def main(directory):
     dist.init_process_group("gloo")
     rank = dist.get_rank()
     model = network()
@@ -59,9 +57,5 @@ def main():
             loss(parallel, step, slice(4 * rank, 4 * rank + 4)).backward()
         optimizer.exchange()
         optimizer.step()
-    torch.save(found(model, optimizer), Path(sys.argv[1]) / f"found{rank}.pt")
+    torch.save(found(model, optimizer), directory / f"found{rank}.pt")
     dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main()

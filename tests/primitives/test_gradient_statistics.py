@@ -1,13 +1,11 @@
 import math
-import subprocess
-import sys
 from functools import reduce
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from tests.new_process import in_two_processes
 from tests.primitives import two_workers_statistics as workers
 from trimtab.primitives.gradient_statistics import (
     GradientStatistics,
@@ -16,7 +14,6 @@ from trimtab.primitives.gradient_statistics import (
     of_means,
 )
 
-ROOT = Path(__file__).parents[2]
 BY_HAND = ((1.0, 0.0), (3.0, 0.0), (1.0, 2.0), (3.0, 2.0))
 
 
@@ -178,10 +175,7 @@ def test_nothing_is_summed_over_processes_that_are_not_there():
 
 
 def test_two_processes_have_the_statistics_of_the_whole(tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["-m", "tests.primitives.two_workers_statistics", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
+    in_two_processes(workers.main, tmp_path)
     found = [torch.load(tmp_path / f"found{rank}.pt", weights_only=True) for rank in range(2)]
     for chunk in (None, 3):
         alone = workers.described(workers.alone(chunk))

@@ -1,28 +1,20 @@
 """Two processes that share parameters must get where one gets that has them all."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 import torch.distributed.checkpoint as checkpoint
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 
+from tests.new_process import in_two_processes
 from tests.primitives import two_processes
 from trimtab.optim import Lamb
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
     """Runs the two processes once; every test looks at another part of what they found."""
     where = tmp_path_factory.mktemp("two")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["-m", "tests.primitives.two_processes", str(where)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
+    in_two_processes(two_processes.main, where)
     return where
 
 
@@ -31,8 +23,10 @@ def found(directory):
     return [torch.load(directory / f"found{rank}.pt", weights_only=True) for rank in range(2)]
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("rule", two_processes.RULES)
+@pytest.mark.parametrize(
+    ("rule", "compiled"),
+    [*((rule, False) for rule in two_processes.RULES), *((rule, True) for rule in sorted(two_processes.COMPILED))],
+)
 def test_sharded_is_unsharded_to_rounding(found, rule, compiled):
     difference, (sharded, whole) = found[0]["differences"][f"{rule}, {compiled}"]
     # Only the gradients' sums, and norms, are added up in another order; a sign does not show that.

@@ -1,7 +1,4 @@
-"""What two workers of data-parallel training find out about their gradients: run by ``torch.distributed.run``."""
-
-import sys
-from pathlib import Path
+"""What two workers of data-parallel training find out about their gradients."""
 
 import torch
 import torch.distributed as dist
@@ -88,7 +85,3 @@ def main(directory):
     found |= {"refused": refusal(), "norm": difference_of_divided_parameters(rank)}
     torch.save(found, directory / f"found{rank}.pt")
     dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from tests.study.test_running import MANIFEST, points
+from tests.study.work import MANIFEST, points
 from trimtab.study.activity import look
 from trimtab.study.database import Database, lock_file
 from trimtab.study.errors import CorruptStoreError, NoStudyError, StoreInUseError

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.toy import LoggedWork
 from tests.postgres import CONTROL_VARIABLE
-from tests.study.test_running import MANIFEST, RANGES, log_of, points
+from tests.study.work import MANIFEST, RANGES, LoggedWork, log_of, points
 from trimtab.study.executor import LocalExecutor
 from trimtab.study.lease import Limits
 from trimtab.study.point import Point

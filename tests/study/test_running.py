@@ -14,7 +14,19 @@ import optuna
 import pytest
 import sqlalchemy
 
-from tests.lab.toy import LoggedWork, MisbehavingWork, TrainWork, hash_of
+from tests.lab.toy import TrainWork
+from tests.study.work import (
+    MANIFEST,
+    OTHER_MANIFEST,
+    RANGES,
+    LoggedWork,
+    MisbehavingWork,
+    fixed,
+    hash_of,
+    log_of,
+    points,
+    what,
+)
 from trimtab.lab.measures import TEST_LOSS
 from trimtab.study import running as study
 from trimtab.study.errors import CorruptStoreError, InputError, StoreInUseError, StudyMismatchError, UnfitWorkerError
@@ -23,23 +35,6 @@ from trimtab.study.outcome import CurvePoint, Outcome
 from trimtab.study.point import Point
 from trimtab.study.running import run_study
 from trimtab.study.store import Store, read_store
-from trimtab.study.tunable import Choice, LogUniform
-
-MANIFEST = {"task": "toy", "budget": 3}
-RANGES = {"lr": LogUniform(1e-3, 1.0)}
-
-
-def points(count, candidate="a"):
-    return [Point("toy", "tune", candidate, i, {"lr": 0.001 * (i + 1)}, seed=0, tunables=RANGES) for i in range(count)]
-
-
-def fixed(*wanted):
-    return lambda outcomes: list(wanted)
-
-
-def log_of(path):
-    lines = [line.split() for line in path.read_text().splitlines()]
-    return Counter(key for what, key, _ in lines if what == "start"), Counter(key for w, key, _ in lines if w == "end")
 
 
 class Recorder:
@@ -107,9 +102,6 @@ def test_the_directory_of_another_study_is_refused_and_kept(tmp_path):
         Store(tmp_path, {**MANIFEST, "budget": 4})
     with Store(tmp_path, MANIFEST) as store:
         assert len(store.outcomes()) == 1
-
-
-OTHER_MANIFEST = {**MANIFEST, "budget": 4}
 
 
 def test_a_study_without_an_outcome_gives_way_to_another(tmp_path):
@@ -279,8 +271,7 @@ def test_workers_killed_at_random_lose_nothing(tmp_path):
 RUN = """
 import sys
 from pathlib import Path
-from tests.study.test_running import MANIFEST, fixed, points
-from tests.lab.toy import LoggedWork
+from tests.study.work import MANIFEST, LoggedWork, fixed, points
 from trimtab.study.executor import LocalExecutor
 from trimtab.study.store import Store
 from trimtab.study.running import run_study
@@ -349,11 +340,6 @@ def test_an_outcome_is_recorded_before_another_trial_starts(tmp_path):
     with Journal(tmp_path, MANIFEST) as store, LocalExecutor(LoggedWork(tmp_path / "log"), jobs=1) as executor:
         run_study(fixed(*points(4)), store, executor)
     assert store.lines == [f"{what} {p.key}" for p in points(4) for what in ("claim", "finish")]
-
-
-def what(*names):
-    choice = Choice(("raise", "unfit", "die", "ask", "work"))
-    return [Point("toy", "tune", "a", i, {"what": name}, 0, tunables={"what": choice}) for i, name in enumerate(names)]
 
 
 def test_a_trial_that_raises_or_kills_its_worker_is_recorded_and_the_study_goes_on(tmp_path, monkeypatch):

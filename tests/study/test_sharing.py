@@ -9,8 +9,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from tests.lab.toy import LoggedWork, MisbehavingWork, hash_of
-from tests.study.test_running import MANIFEST, OTHER_MANIFEST, fixed, points
+from tests.study.work import MANIFEST, OTHER_MANIFEST, LoggedWork, MisbehavingWork, fixed, hash_of, points, what
 from trimtab.study.database import parse_url
 from trimtab.study.errors import (
     InputError,
@@ -420,8 +419,6 @@ def test_a_database_that_stays_away_ends_the_study(postgres, tmp_path):
 
 
 def test_a_pruner_sees_the_trials_of_all(postgres):
-    from tests.study.test_running import what
-
     pruner = optuna.pruners.ThresholdPruner(upper=10.0)
     with Store(postgres.url, MANIFEST) as store, LocalExecutor(MisbehavingWork(), jobs=1, answers=True) as executor:
         outcomes = run_study(fixed(*what("work", "ask")), store, executor, pruner=pruner)

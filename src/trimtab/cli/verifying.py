@@ -8,6 +8,7 @@ from rich.console import Console
 
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors, say_loading, stoppable
+from trimtab.lab.work import LIKELY, NEEDED
 from trimtab.study.errors import InputError
 from trimtab.study.starting import prepare_workers
 
@@ -36,7 +37,7 @@ def verify(
         if all_claims == bool(methods):
             raise InputError(f"name methods or give --all; there are claims for {', '.join(CLAIMS)}")
         say_loading()
-        prepare_workers("trimtab.claims.work")
+        prepare_workers((*NEEDED, *LIKELY, "trimtab.claims.work"))
         from trimtab.claims.loading import load_reference
         from trimtab.claims.runner import NotJudged
         from trimtab.claims.runner import verify as try_claims

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.catalog.slots import Given, candidates_for
+from trimtab.compare import LIKELY_OF_TASKS
 from trimtab.compare.agreement import annotation, manifest
 from trimtab.compare.budget import Budget, Numbers, parse_duration
 from trimtab.compare.changes import manifest_change
@@ -25,7 +26,6 @@ from trimtab.compare.stored import load_any
 from trimtab.compare.work import Work
 from trimtab.lab.devices import as_the_only_one
 from trimtab.lab.problem import Problem, SteppedProblem, Workplace
-from trimtab.lab.work import LIKELY
 from trimtab.study.checks import LONGEST_FILE_NAME
 from trimtab.study.database import Location
 from trimtab.study.errors import Faults, InputError, NoStudyError
@@ -153,7 +153,7 @@ class Comparison:
     def work(self) -> Work:
         """Returns what a worker does with a point."""
         modules = dict.fromkeys(module for part in self.parts.values() for module in part.problem.modules)
-        likely = [name for name in LIKELY if name in sys.modules and "torch" in modules]
+        likely = [name for name in LIKELY_OF_TASKS if name in sys.modules and "torch" in modules]
         return Work(
             self._sources,
             {candidate.label: candidate for candidate in self.first.plan.candidates},

@@ -1,22 +1,18 @@
 import copy
 import math
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 import trimtab
-from tests.optim import two_workers
+from tests.new_process import in_two_processes
+from tests.optim.agvm import two_workers
 from trimtab.catalog.parsing import parse_expression
 from trimtab.optim import AGVM, AdaBelief, CoordinateClip, Lamb, Lion, module_parameter_groups
 from trimtab.optim.agvm.halves_variance import rate, variance
 from trimtab.study.errors import InputError
 from trimtab.testing import OptimizerConformance
-
-ROOT = Path(__file__).parents[3]
 
 
 def parameters(*sizes):
@@ -511,10 +507,7 @@ class TestBetweenComparisons(OptimizerConformance):
 
 
 def test_under_ddp_the_halves_are_those_of_the_processes(tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["-m", "tests.optim.two_workers", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
+    in_two_processes(two_workers.main, tmp_path)
     found = [torch.load(tmp_path / f"found{rank}.pt", weights_only=True) for rank in range(2)]
     alone = two_workers.alone()
     for both in found:

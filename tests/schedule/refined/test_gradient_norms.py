@@ -3,19 +3,15 @@
 import copy
 import json
 import math
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 import trimtab
+from tests.new_process import in_two_processes
 from tests.schedule.refined import two_processes_norms
 from trimtab.schedule import GradientNormRecorder
-
-ROOT = Path(__file__).parents[3]
 
 
 def network(dtype=torch.float32):
@@ -348,10 +344,7 @@ def test_bad_input_is_named(arguments, error, message):
 
 
 def test_parameters_that_processes_share_are_measured_whole(tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["-m", "tests.schedule.refined.two_processes_norms", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
+    in_two_processes(two_processes_norms.main, tmp_path)
     found = [torch.load(tmp_path / f"found{rank}.pt", weights_only=True) for rank in range(2)]
     assert found[0] == found[1]
     assert found[0].keys() == {*two_processes_norms.NORMS, "mixed"}

@@ -1,6 +1,5 @@
-"""What two processes record that share parameters: run by ``torch.distributed.run``, writes its norms to a file."""
+"""What two processes record that share parameters; writes its norms to a file."""
 
-import sys
 from pathlib import Path
 
 import torch
@@ -37,7 +36,3 @@ def main(directory: Path) -> None:
     found["mixed"] = (recorded(partly_sharded_model(), "l2"), recorded(model(), "l2"))
     torch.save(found, directory / f"found{rank}.pt")
     dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
