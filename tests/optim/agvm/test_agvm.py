@@ -7,7 +7,7 @@ from torch import nn
 
 import trimtab
 from tests.new_process import in_two_processes
-from tests.optim.agvm import two_workers
+from tests.optim import two_workers
 from trimtab.catalog.parsing import parse_expression
 from trimtab.optim import AGVM, AdaBelief, CoordinateClip, Lamb, Lion, module_parameter_groups
 from trimtab.optim.agvm.halves_variance import rate, variance
