@@ -91,7 +91,7 @@ Made = TypeVar("Made", bound=Call)
 
 
 def read_calls(
-    text: str, slot: str, make: Callable[[Entry, tuple[tuple[str, Value], ...]], Made], tune: Sequence[str]
+    text: str, slot: str, make: Callable[[Entry, tuple[tuple[str, Value], ...]], Made], tune: Sequence[str] = ()
 ) -> tuple[Made, ...]:
     """Reads candidates separated by commas.
 

@@ -64,9 +64,9 @@ def _make(kind: type[BaseSampler], settings: Mapping[str, Value], seed: int) -> 
         return kind(seed=seed, **settings)  # type: ignore[call-arg]  # looked at by Sampler.check
 
 
-def read_samplers(text: str, tune: Sequence[str]) -> tuple[Sampler, ...]:
+def read_samplers(text: str) -> tuple[Sampler, ...]:
     """Reads samplers separated by commas; see :func:`~trimtab.catalog.calls.read_calls`."""
-    return read_calls(text, SLOT, Sampler, tune)
+    return read_calls(text, SLOT, Sampler)
 
 
 def samplers_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Sampler, ...]:

@@ -47,7 +47,9 @@ def input_errors() -> Iterator[None]:
         yield
     except (InputError, StoreLostError, UnwritableError) as error:
         for message in messages_of(error) if isinstance(error, InputError) else [str(error)]:
-            Console(stderr=True).print(f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+            Console(emoji=False, stderr=True).print(
+                f"error: {message}", style="red", markup=False, highlight=False, soft_wrap=True
+            )
         raise typer.Exit(2 if isinstance(error, InputError) else 3) from None
 
 
@@ -119,4 +121,4 @@ def _signals_raise() -> Iterator[list[int]]:
 def say_loading() -> None:
     """Importing torch takes seconds; say so where somebody is watching."""
     if sys.stderr.isatty():
-        Console(stderr=True).print("loading torch ...", style="dim", end="\r")
+        Console(emoji=False, stderr=True).print("loading torch ...", style="dim", end="\r")

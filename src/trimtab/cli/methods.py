@@ -64,12 +64,12 @@ def list_entries(
         for each in dict.fromkeys(entry.slot for entry in found):
             _print_slot(each, [entry for entry in found if entry.slot == each])
         if not found:
-            Console().print("nothing in the catalogue; candidates are your own")
+            Console(emoji=False).print("nothing in the catalogue; candidates are your own")
 
 
 def _print_slot(slot: str | None, found: Sequence[Entry]) -> None:
     """Prints what fills a slot, and on what it can be compared."""
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     console.print(f"\n{'compared by their claims' if slot is None else SLOTS[slot].what}", style="bold")
     _print_entries(found, as_json=False)
     if slot is not None:
@@ -80,7 +80,7 @@ def _print_slot(slot: str | None, found: Sequence[Entry]) -> None:
 def _print_problems(slot: str | None, *, as_json: bool) -> None:
     found = PROBLEMS if slot is None else of_slot(slot)
     if not found and not as_json:
-        Console().print("none ships; problems are your own")
+        Console(emoji=False).print("none ships; problems are your own")
         return
     if as_json:
         _print_json([{"name": name, "slot": each.slot, "summary": each.summary} for name, each in found.items()])
@@ -91,7 +91,7 @@ def _print_problems(slot: str | None, *, as_json: bool) -> None:
     table.add_column("what it is")
     for name, each in found.items():
         table.add_row(name, SLOTS[each.slot].what, each.summary)
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 @app.command("search")
@@ -105,7 +105,9 @@ def search_entries(
             raise InputError("search for what? Words that describe a method are needed, such as: large batch")
     found = search(" ".join(query))
     if not found:
-        Console(stderr=True).print(f"nothing found for {' '.join(query)!r}; `trimtab list` shows everything")
+        Console(emoji=False, stderr=True).print(
+            f"nothing found for {' '.join(query)!r}; `trimtab list` shows everything"
+        )
         if as_json:
             _print_json([])
         raise typer.Exit(1)
@@ -121,7 +123,7 @@ def _print_entries(found: Sequence[Entry], *, as_json: bool) -> None:
         table.add_column(column, no_wrap=column != "what it does")
     for entry in found:
         table.add_row(entry.id, entry.kind, entry.family, entry.summary)
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 def _print_json(found: object) -> None:
@@ -155,7 +157,7 @@ def show(
         table.add_row("tuned", "\n".join(f"{key}: {text}" for key, text in ranges.items()) or "nothing")
         if verdict is not None:
             table.add_row("verdict", verdict)
-        console = Console(highlight=False)
+        console = Console(emoji=False, highlight=False)
         console.print(table)
         console.print("\nuse", style="bold")
         console.print(Text(code), soft_wrap=True)  # a wrapped line cannot be pasted
@@ -183,7 +185,7 @@ def _show_problem(reference: str, *, as_json: bool) -> None:
         ("what fits", f"{', '.join(found.fits)}; path/to/file.py:Class"),
     ):
         table.add_row(key, Text(value))
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     console.print(table)
     console.print("\nuse", style="bold")
     console.print(Text(found.use), soft_wrap=True)
@@ -234,6 +236,6 @@ def _write_template(path: Path, slot: str) -> None:
 
         name = write_template(path, slot)
         few = ",".join(SLOTS[slot].default.split(",")[1:3])
-        Console().print(
+        Console(emoji=False).print(
             f"wrote {path}; try it with\n  trimtab compare {path}:{name} --candidates {few} --dry-run", markup=False
         )
