@@ -99,7 +99,7 @@ class DrawsAnew(Sound):
 class ReadsGlobally(Sound):
     def draw(self, study):
         with restored_numpy():
-            return float(np.random.random())
+            return float(np.random.random())  # noqa: NPY002
 
 
 class WritesGlobally(Sound):
@@ -189,11 +189,11 @@ class RecommendsAndWrites(Sound):
 
 @contextlib.contextmanager
 def restored_numpy():
-    state = np.random.get_state()
+    state = np.random.get_state()  # noqa: NPY002
     try:
         yield
     finally:
-        np.random.set_state(state)
+        np.random.set_state(state)  # noqa: NPY002
 
 
 OPTUNAS = {

@@ -180,13 +180,12 @@ class SamplerChecks(Excepting):
         """A sampler that was copied or pickled in the middle goes on alike."""
         study = self.study()
         self.course(study)
-        sampler = study.sampler
-        twin = self.study(copy.deepcopy(sampler) if way == "deepcopy" else pickle.loads(pickle.dumps(sampler)))
+        twin = self.study(_COPIES[way](study.sampler))
         twin.add_trials(study.trials)
         same(self.course(study, 4), self.course(twin, 4), f"a {way} in the middle")
 
     def test_recommend(self) -> None:
-        """``recommend(study)``, where there is one, names settings of the space, always the same, and changes nothing."""
+        """``recommend(study)``, where there is one, names settings of the space, always the same, and changes none."""
         study = self.study()
         recommend = getattr(study.sampler, "recommend", None)
         if recommend is None:
@@ -205,9 +204,9 @@ class SamplerChecks(Excepting):
 class SamplerConformance(SamplerChecks, BasicSamplerTestCase, RelativeSamplerTestCase):
     """What Optuna and a comparison expect of a sampler: derive from it, name the sampler, and let pytest collect it.
 
-    Runs Optuna's own ``BasicSamplerTestCase`` and ``RelativeSamplerTestCase``, whose checks of sampling settings together
-    are skipped where the sampler does not, and what :class:`SamplerChecks` adds. Several objectives are left to Optuna's
-    own classes: a comparison has one.
+    Runs Optuna's own ``BasicSamplerTestCase`` and ``RelativeSamplerTestCase``, whose checks of sampling settings
+    together are skipped where the sampler does not, and what :class:`SamplerChecks` adds. Several objectives are left
+    to Optuna's own classes: a comparison has one.
 
     Attributes:
         sampler: a class, function or ``functools.partial`` that is called as ``sampler(seed=seed, **settings)``.
@@ -242,6 +241,12 @@ class SamplerConformance(SamplerChecks, BasicSamplerTestCase, RelativeSamplerTes
         number = study.ask().number
         if not study.sampler.sample_relative(study, study.trials[number], space):
             pytest.skip("it does not sample settings together after one evaluation")
+
+
+_COPIES: Final[Mapping[str, Callable[[BaseSampler], BaseSampler]]] = {
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda sampler: pickle.loads(pickle.dumps(sampler)),  # noqa: S301  # of our own
+}
 
 
 def same(courses: list[dict[str, Any]], others: list[dict[str, Any]], why: str) -> None:
