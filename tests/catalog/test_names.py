@@ -7,7 +7,6 @@ from importlib import resources
 import pytest
 from typer.testing import CliRunner
 
-
 from trimtab.catalog.entries import entries, find, of_slot
 from trimtab.cli import app
 from trimtab.study.errors import InputError

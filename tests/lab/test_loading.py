@@ -1,7 +1,7 @@
 import pytest
 
 from trimtab.compare.template import write_template
-from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
+from trimtab.lab.loading import absolute_reference, fingerprint, load_task
 from trimtab.lab.task import check_task
 from trimtab.study.errors import InputError
 
@@ -112,7 +112,7 @@ def test_the_only_task_of_a_file_needs_no_name(tmp_path, text, name):
     for reference in (str(file), f"{file}:"):
         assert type(load_task(reference)).__name__ in ("Mine", "Real", "Toy")
         assert absolute_reference(reference) == f"{file}:{name}"
-        assert task_fingerprint(reference) == task_fingerprint(f"{file}:{name}")
+        assert fingerprint(reference) == fingerprint(f"{file}:{name}")
 
 
 def test_without_a_name_a_file_has_to_have_one_task(file, tmp_path):
@@ -140,11 +140,11 @@ def test_a_file_without_its_ending_is_offered(file, monkeypatch):
 
 
 def test_the_fingerprint_changes_with_the_file(file):
-    before = task_fingerprint(f"{file}:Mine")
-    assert before == task_fingerprint(f"{file}:Mine")
+    before = fingerprint(f"{file}:Mine")
+    assert before == fingerprint(f"{file}:Mine")
     file.write_text(GOOD + "# changed\n")
-    assert task_fingerprint(f"{file}:Mine") != before
-    assert task_fingerprint("digits") == "digits"
+    assert fingerprint(f"{file}:Mine") != before
+    assert fingerprint("digits") == "digits"
 
 
 def test_a_file_that_is_edited_is_another_module(tmp_path):
@@ -184,21 +184,21 @@ def test_what_stands_in_brackets_is_handed_over_and_part_of_the_name(sized):
     assert (task.steps, task.kind, task.name) == (7, "odd", "toy(7, kind=odd)")
     assert load_task(f"{sized}:Sized").name == "toy"
     assert load_task(absolute_reference(f"{sized}:Sized( 7 ,kind=odd)")).name == "toy(7, kind=odd)"
-    prints = {task_fingerprint(f"{sized}:Sized{brackets}") for brackets in ("", "(7)", "(8)")}
+    prints = {fingerprint(f"{sized}:Sized{brackets}") for brackets in ("", "(7)", "(8)")}
     assert len(prints) == 3
 
 
 def test_files_that_are_named_in_brackets_belong_to_the_problem(sized, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     reference = f"{sized}:Sized(kind=sized.py:made)"
-    before = task_fingerprint(reference)
+    before = fingerprint(reference)
     assert absolute_reference(reference) == f"{sized}:Sized(kind={sized}:made)"
     other = tmp_path / "other.py"
     other.write_text("x = 1\n")
-    first = task_fingerprint(f"{sized}:Sized(kind=other.py)")
+    first = fingerprint(f"{sized}:Sized(kind=other.py)")
     other.write_text("x = 2\n")
-    assert task_fingerprint(f"{sized}:Sized(kind=other.py)") != first
-    assert task_fingerprint(reference) == before
+    assert fingerprint(f"{sized}:Sized(kind=other.py)") != first
+    assert fingerprint(reference) == before
 
 
 @pytest.mark.parametrize(
