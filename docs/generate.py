@@ -7,11 +7,13 @@ import mkdocs_gen_files
 import plotly.graph_objects as go
 
 from trimtab.catalog import Entry, entries
-from trimtab.catalog.expressions import example
+from trimtab.catalog.candidates import Candidate
+from trimtab.catalog.slots import example
 from trimtab.claims import CLAIMS
 from trimtab.claims.claim import Claim
 from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import ClaimResult, committed
+from trimtab.lab.shipped import PROBLEMS
 from trimtab.report.claims import verdict_section
 from trimtab.report.document import embed_json, plotly_js
 from trimtab.report.figures.claim import claim_panel
@@ -31,12 +33,13 @@ SUMMARY = """\
     * [The next run's schedule](refine.md)
     * [Another batch size](scale.md)
     * [A rule of your own](tutorial-rule.md)
-    * [Test your own optimizer](testing.md)
+    * [Test your own optimizer or sampler](testing.md)
 * Compare
     * [On your own task](own-task.md)
     * [With a Trainer or a Lightning module](adapters.md)
     * [With any script](any-script.md)
     * [Over several tasks](several-tasks.md)
+    * [Samplers on a black box](samplers.md)
     * [On many machines](machines.md)
     * [In a notebook](notebook.md)
     * [How a comparison is made](comparison.md)
@@ -65,32 +68,41 @@ SUMMARY = """\
     * [Controllers in loops](reference/controllers.md)
 """
 
-FAMILIES = {"optim": "Optimizers", "schedule": "Schedules and controllers"}
+FAMILIES = {"optim": "Optimizers", "schedule": "Schedules and controllers", "search": "Black-box search"}
 """The titles of the catalogue's families; one that has none ends the build."""
+
+
+EXAMPLES = {"optimizer": ("digits", "adamw", "sgd"), "sampler": ("branin", "random", "tpe")}
+"""By slot: a problem that ships, whom methods are compared with on their pages, and whom that one is compared with."""
+
+DOCUMENTATION = {
+    "torch": ("PyTorch's", "https://docs.pytorch.org/docs/stable/generated/{module}.{name}.html"),
+    "optuna": (
+        "Optuna's",
+        "https://optuna.readthedocs.io/en/stable/reference/samplers/generated/{module}.{name}.html",
+    ),
+}
+"""Whose documentation of baselines is where, by package."""
 
 
 def method_page(entry: Entry) -> str:
     """Writes a method's page from its entry and its docstring."""
     module, name = entry.public
-    tunables = "\n".join(f"| `{key}` | {tunable} |" for key, tunable in entry.load_tunables().items())
-    tunables = tunables or "| none of its own | |"
-    stretched = " and ".join(
-        f"that of `{key}` is multiplied by {factor:g}" for key, factor in getattr(entry.load(), "rescales", {}).items()
-    )
-    stretched = f"Of the optimizer's ranges, {stretched}." if stretched else ""
-    fixed = ", ".join(f"`{key}={value!r}`" for key, value in entry.settings.items())
     link = f" [arXiv:{entry.arxiv}](https://arxiv.org/abs/{entry.arxiv})" if entry.arxiv else ""
     if module.startswith("trimtab"):
         reference = f"## Reference\n\n::: {_public_path(entry)}\n"
-    elif entry.extra:
+    elif module.partition(".")[0] not in DOCUMENTATION:
         package = module.partition(".")[0]
         reference = (
             f"This is `{module}.{name}` of the package [{package}](https://pypi.org/project/{package}/): "
             f"`pip install 'trimtab[{entry.extra}]'`.\n"
         )
     else:
-        url = f"https://docs.pytorch.org/docs/stable/generated/{module}.{name}.html"
-        reference = f"This is `{module}.{name}`; [its documentation]({url}) is PyTorch's.\n"
+        owner, url = DOCUMENTATION[module.partition(".")[0]]
+        link_to = url.format(module=module, name=name)
+        reference = f"This is `{module}.{name}`; [its documentation]({link_to}) is {owner}.\n"
+        if entry.extra:
+            reference += f"It needs `pip install 'trimtab[{entry.extra}]'`.\n"
     if entry.session is not None and module.startswith("trimtab"):
         reference += f"\n## In a comparison\n\n::: {entry.session.replace(':', '.')}\n"
     return f"""\
@@ -112,32 +124,45 @@ def method_page(entry: Entry) -> str:
 {_use(entry)}
 ```
 
-{_cost(entry)}In a comparison: `trimtab compare digits --candidates {_against_adamw(entry)}`.
+{_cost(entry)}In a comparison: `{_comparison(entry)}`.
 
-## What is tuned
-
-| setting | range |
-|---|---|
-{tunables}
-
-{f"Fixed unless you say otherwise: {fixed}." if fixed else ""}{stretched}
-
-{_verdict(entry)}
+{_tuned(entry)}{_verdict(entry)}
 
 {reference}"""
 
 
+def _tuned(entry: Entry) -> str:
+    """What is tuned of it, of whom anything is."""
+    if not PROBLEMS[EXAMPLES[entry.slot][0]].load().tuned:
+        return ""
+    tunables = "\n".join(f"| `{key}` | {tunable} |" for key, tunable in entry.load_tunables().items())
+    stretched = " and ".join(
+        f"that of `{key}` is multiplied by {factor:g}" for key, factor in getattr(entry.load(), "rescales", {}).items()
+    )
+    fixed = ", ".join(f"`{key}={value!r}`" for key, value in entry.settings.items())
+    parts = [
+        "## What is tuned",
+        f"| setting | range |\n|---|---|\n{tunables or '| none of its own | |'}",
+        (f"Fixed unless you say otherwise: {fixed}." if fixed else "")
+        + (f"Of the optimizer's ranges, {stretched}." if stretched else ""),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n\n"
+
+
 def _use(entry: Entry) -> str:
     """The lines that use it."""
+    candidate = example(entry)
+    if not isinstance(candidate, Candidate):
+        return candidate.code({})
+    expression = candidate.expression
     if entry.kind == "controller":
-        expression = example(entry)
         lines = expression.usage(expression.settings({})).splitlines()
         imports = [line for line in lines if line.startswith(("import ", "from "))]
         made = f'optimizer = trimtab.create("{entry.inner}", model, lr=1e-3)'
         return "\n".join(["import trimtab", *imports, "", made, *lines[len(imports) :]])
-    tunable = example(entry).tunables.get("lr")
+    tunable = expression.tunables.get("lr")
     rate = "" if tunable is None else f", lr={tunable.at(0.5):.1g}"
-    return f'import trimtab\n\noptimizer = trimtab.create("{example(entry).label}", model{rate})'
+    return f'import trimtab\n\noptimizer = trimtab.create("{expression.label}", model{rate})'
 
 
 def _verdict(entry: Entry) -> str:
@@ -174,8 +199,11 @@ def _cost(entry: Entry) -> str:
     )
 
 
-def _against_adamw(entry: Entry) -> str:
-    return f"adamw,{example(entry).label if entry.id != 'adamw' else 'sgd'}"
+def _comparison(entry: Entry) -> str:
+    """A command line that compares it with another."""
+    problem, reference, instead = EXAMPLES[entry.slot]
+    other = example(entry).label if entry.id != reference else instead
+    return f"trimtab compare {problem} --candidates {reference},{other}"
 
 
 def _public_path(entry: Entry) -> str:
@@ -200,7 +228,7 @@ def index_page() -> str:
     ]
     for title, found in by_family().items():
         rows = [
-            f"| [{entry.title}]({entry.id}.md) | `{entry.id}` | {entry.kind} | {entry.summary} |" for entry in found
+            f"| [{entry.title}]({entry.key}.md) | `{entry.id}` | {entry.kind} | {entry.summary} |" for entry in found
         ]
         parts += [f"## {title}", "\n".join(["| method | name | kind | what it does |", "|---|---|---|---|", *rows])]
     return "\n\n".join(parts) + "\n"
@@ -211,7 +239,7 @@ def table_of_contents() -> str:
     lines = []
     for title, found in by_family().items():
         lines.append(f"    * {title}")
-        lines += [f"        * [{entry.title}](methods/{entry.id}.md)" for entry in found]
+        lines += [f"        * [{entry.title}](methods/{entry.key}.md)" for entry in found]
     return SUMMARY.format(methods="\n".join(lines))
 
 
@@ -222,7 +250,7 @@ def main() -> None:
     with mkdocs_gen_files.open("assets/plotly.min.js", "w") as file:
         file.write(plotly_js())
     for entry in entries().values():
-        with mkdocs_gen_files.open(f"methods/{entry.id}.md", "w") as file:
+        with mkdocs_gen_files.open(f"methods/{entry.key}.md", "w") as file:
             file.write(method_page(entry))
     with mkdocs_gen_files.open("SUMMARY.md", "w") as file:
         file.write(table_of_contents())

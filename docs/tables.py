@@ -1,6 +1,5 @@
 """Fills the tables of pages that follow from the code, from measurements and from verdicts, when the site is built."""
 
-import importlib
 import inspect
 import json
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from trimtab.catalog.signatures import settings_of
 from trimtab.claims import CLAIMS
 from trimtab.claims.loading import load_reference
 from trimtab.claims.result import committed
-from trimtab.lab.tasks import SHIPPED
+from trimtab.lab.shipped import of_slot
 from trimtab.report.numbers import duration, significant
 from trimtab.report.which import which_optimizer
 from trimtab.study.errors import InputError
@@ -61,7 +60,7 @@ def ownership() -> str:
             tuned = "; ".join(f"`{entry.id}.{name}`: {tunable}" for name, tunable in entry.load_tunables().items())
             stretched = ", ".join(f"`{name}` × {factor:g}" for name, factor in wrapper.rescales.items())
             owned = ", ".join(f"`{name}`" for name in wrapper.owns)
-            cells = (f"[`{entry.id}`](methods/{entry.id}.md)", own, tuned or "–", owned or "–", stretched or "–")
+            cells = (f"[`{entry.id}`](methods/{entry.key}.md)", own, tuned or "–", owned or "–", stretched or "–")
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -159,11 +158,10 @@ def _in_short(tasks: list[dict[str, Any]]) -> str:
 
 
 def tasks() -> str:
-    """The tasks that ship, in the first words of their classes."""
+    """The training tasks that ship, in the first words of their classes."""
     rows = ["| task | what it is | metric and target | a run |", "|---|---|---|---|"]
-    for name, reference in SHIPPED.items():
-        module, _, attribute = reference.partition(":")
-        task = getattr(importlib.import_module(module), attribute)
+    for name, shipped in of_slot("optimizer").items():
+        task = shipped.load()
         headline = inspect.getdoc(task).partition("\n\n")[0].replace("\n", " ")
         run = f"{task.steps} steps of {task.batch_size}"
         rows.append(f"| `{name}` | {headline} | {task.metric.name}, {task.metric.target:g} | {run} |")

@@ -12,7 +12,12 @@ class Mine(RandomSampler):
     And more about it.
     """
 
-    tunables = {"width": Uniform(0.5, 2.0), "rate": LogUniform(1e-4, 1e-1), "mode": Choice(("a", "b")), "n": Choice((1, 2))}
+    tunables = {
+        "width": Uniform(0.5, 2.0),
+        "rate": LogUniform(1e-4, 1e-1),
+        "mode": Choice(("a", "b")),
+        "n": Choice((1, 2)),
+    }
 
     def __init__(self, seed=None, width=1.0):
         super().__init__(seed)

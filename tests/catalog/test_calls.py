@@ -47,7 +47,7 @@ def test_all_that_is_wrong_is_said_at_once():
 
 
 def test_ranges_are_for_classes_of_ones_own():
-    with pytest.raises(InputError, match="--tune 'width=1..2' is for nobody: those of the catalogue have ranges"):
+    with pytest.raises(InputError, match=r"--tune 'width=1\.\.2' is for nobody: those of the catalogue have ranges"):
         read("tpe", ["width=1..2"])
 
 

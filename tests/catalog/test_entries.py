@@ -7,16 +7,17 @@ import torch
 
 from trimtab.catalog import entries, families, find, search
 from trimtab.catalog.create import create
-from trimtab.catalog.entries import KINDS
+from trimtab.catalog.entries import KINDS, of_slot
 from trimtab.catalog.expressions import example
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import LogUniform
 
 ALL = list(entries().values())
+HOSTS = ("torch.optim:", "optuna.samplers:")
 
 
-@pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.id)
-def test_every_entry_can_be_imported_and_built_from_its_settings(entry):
+@pytest.mark.parametrize("entry", of_slot("optimizer").values(), ids=lambda entry: entry.id)
+def test_every_optimizer_can_be_imported_and_built_from_its_settings(entry):
     model = torch.nn.Linear(2, 2)
     expression = example(entry)
     settings = {name: tunable.at(0.5) for name, tunable in expression.tunables.items()}
@@ -36,7 +37,7 @@ def test_every_entry_says_what_a_reader_needs(entry):
     assert entry.summary.endswith(".")
     assert str(entry.year) in entry.citation
     assert entry.kind in KINDS
-    assert (entry.kind == "baseline") == (entry.object.startswith("torch.optim:") or entry.extra is not None)
+    assert (entry.kind == "baseline") == (entry.object.startswith(HOSTS) or entry.extra is not None)
     if entry.family == "optim":
         assert (entry.kind == "baseline") == (entry.situation is None)
 
@@ -56,9 +57,9 @@ def test_methods_come_first_then_wrappers_and_controllers():
         "adabelief", "adagradnorm", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
         "agvm", "clip", "galore", "q_galore",
         "adadagrad", "autolrs", "cosine", "linear", "refined", "rmt_scaling",
-        "adagrad", "adam", "adamw", "nadam", "prodigy", "radam", "schedulefree", "sgd",
+        "adagrad", "adam", "adamw", "cmaes", "gp", "nadam", "prodigy", "radam", "random", "schedulefree", "sgd", "tpe",
     ]  # fmt: skip
-    assert families() == ["optim", "schedule"]
+    assert families() == ["optim", "schedule", "search"]
 
 
 def test_a_peer_that_is_not_installed_says_what_installs_it(monkeypatch):
@@ -113,8 +114,10 @@ ALIASES = {
     "autolrs": {"automatic learning-rate schedule"},
     "clip": {"coordinate_clipping", "coordinate clipping"},
     "clipped_adam": {"clipped adam", "adam-clip"},
+    "cmaes": {"cma-es", "cma"},
     "cosine": {"cosine decay", "cosine annealing"},
     "exadam": {"extended adam"},
+    "gp": {"gaussian process"},
     "galore": {"gradient low-rank projection"},
     "linear": {"linear decay", "linear schedule"},
     "lion": {"evolved sign momentum"},

@@ -62,5 +62,5 @@ def test_ones_own_is_described(tmp_path, name, takes):
 
 
 def test_what_is_no_problem_is_refused():
-    with pytest.raises(InputError, match="unknown problem 'brannin'; did you mean branin?"):
+    with pytest.raises(InputError, match=r"unknown problem 'brannin'; did you mean branin\?"):
         describe("brannin")

@@ -1,7 +1,8 @@
 import pytest
 
+from trimtab.catalog.slots import SLOTS
 from trimtab.compare.template import write_template
-from trimtab.lab.loading import load_task
+from trimtab.lab.loading import load_problem, load_task
 from trimtab.lab.task import check_task
 from trimtab.study.errors import InputError
 
@@ -36,3 +37,18 @@ def test_files_that_cannot_be_written_are_named(tmp_path, name, message):
     with pytest.raises(InputError, match=message):
         write_template(tmp_path / name)
     assert (tmp_path / "there.py").read_text() == "mine"
+
+
+@pytest.mark.parametrize("slot", [slot for slot, each in SLOTS.items() if each.template])
+def test_the_template_of_each_slot_is_a_good_problem(tmp_path, slot):
+    file = tmp_path / "problem.py"
+    reference = f"{file}:{write_template(file, slot)}"
+    assert f"trimtab compare {file.name}" in file.read_text()
+    problem = load_problem(reference)
+    assert (problem.slot, problem.name.partition("-")[0]) == (slot, "my")
+    problem.check(reference)
+
+
+def test_a_slot_without_a_template_is_named(tmp_path):
+    with pytest.raises(InputError, match="slot='command': there are templates of problems for optimizer, sampler"):
+        write_template(tmp_path / "problem.py", "command")

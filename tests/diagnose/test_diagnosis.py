@@ -13,7 +13,7 @@ from tests.lab.toy import Toy
 from trimtab import Metric, Session, Task
 from trimtab.catalog.candidates import parse_candidates
 from trimtab.diagnose.diagnosis import Diagnosis, measured_steps, measurement
-from trimtab.lab.tasks import SHIPPED
+from trimtab.lab.shipped import PROBLEMS, Shipped
 from trimtab.optim.coordinate_clipping.pseudo_updates import PseudoUpdates
 from trimtab.primitives.local_model import LocalModel, local_models
 from trimtab.study.errors import InputError
@@ -91,7 +91,8 @@ class Exploding(Toy):
 @pytest.fixture(autouse=True)
 def _tasks(monkeypatch):
     for task in (Toy, Bowl, Fused, Opaque, Exploding):
-        monkeypatch.setitem(SHIPPED, task.__name__.lower(), f"{task.__module__}:{task.__name__}")
+        place = f"{task.__module__}:{task.__name__}"
+        monkeypatch.setitem(PROBLEMS, task.__name__.lower(), Shipped("optimizer", place, "A toy."))
 
 
 def diagnosis(task="toy", candidates=CANDIDATES, **options):

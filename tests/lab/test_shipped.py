@@ -1,6 +1,5 @@
 """The problems that ship: each is there, of its slot, and a list of them imports nothing heavy."""
 
-import importlib
 import subprocess
 import sys
 
@@ -14,8 +13,7 @@ from trimtab.lab.shipped import PROBLEMS, of_slot
 
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_each_is_a_problem_of_its_slot(name):
-    module, _, attribute = PROBLEMS[name].object.partition(":")
-    problem = getattr(importlib.import_module(module), attribute)
+    problem = PROBLEMS[name].load()
     assert issubclass(problem, Problem)
     assert (problem.name, problem.slot) == (name, PROBLEMS[name].slot)
     assert problem.slot in SLOTS

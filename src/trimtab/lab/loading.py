@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import importlib
 import importlib.util
 import inspect
 import sys
@@ -65,8 +64,7 @@ def parameters(reference: str) -> tuple[inspect.Parameter, ...]:
 def _named(asked: Reference) -> tuple[Any, str]:
     """Returns what a reference names, and how messages call it."""
     if asked.place in PROBLEMS:
-        module, _, name = PROBLEMS[asked.place].object.partition(":")
-        return getattr(importlib.import_module(module), name), asked.place
+        return PROBLEMS[asked.place].load(), asked.place
     path, name, module_object = _located(asked.place)
     return getattr(module_object, name), f"{path.name}:{name}" if asked.place.endswith(".py") else asked.place
 

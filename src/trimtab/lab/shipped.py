@@ -3,7 +3,12 @@
 Nothing is imported here but names, so that a list of them does not wait for torch.
 """
 
+import importlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trimtab.lab.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,12 @@ class Shipped:
     slot: str
     object: str
     summary: str
+
+    def load(self) -> "type[Problem]":
+        """Imports its class."""
+        module, _, name = self.object.partition(":")
+        found: type[Problem] = getattr(importlib.import_module(module), name)
+        return found
 
 
 PROBLEMS: dict[str, Shipped] = {

@@ -208,7 +208,8 @@ def print_dry_run(console: Console, comparison: Comparison) -> None:
         )
         kind = "trial" if plan.trials else "run"
         console.print(
-            f"{plan.task}: {count(plan.total_trials, kind)}{length}, {seeds}; {_at_most(part, plan, comparison.options.workers)}",
+            f"{plan.task}: {count(plan.total_trials, kind)}{length}, {seeds}; "
+            f"{_at_most(part, plan, comparison.options.workers)}",
             markup=False,
             highlight=False,
         )

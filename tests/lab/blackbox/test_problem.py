@@ -70,9 +70,9 @@ def test_a_seed_makes_the_course_and_another_makes_another(name):
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_the_nth_evaluation_has_the_same_noise_for_every_sampler():
     noises = []
-    for name in SAMPLERS:
+    for sampler in SAMPLERS.values():
         Bowl.seen.clear()
-        course(SAMPLERS[name], 5)
+        course(sampler, 5)
         noises.append(list(Bowl.seen))
     assert len(set(noises[0])) == 6
     assert all(noise == noises[0] for noise in noises)

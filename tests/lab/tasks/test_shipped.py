@@ -9,8 +9,8 @@ import torch
 
 from trimtab import Session
 from trimtab.lab.loading import load_task
+from trimtab.lab.shipped import of_slot
 from trimtab.lab.task import check_task, take_rows
-from trimtab.lab.tasks import SHIPPED
 
 # learning rate, and what is left of the validation loss after 60 steps (of the part that can be lost)
 FITS = {
@@ -22,7 +22,7 @@ FITS = {
     "diabetes": (1e-2, 0.75),
 }
 
-everywhere = pytest.mark.parametrize("name", SHIPPED)
+everywhere = pytest.mark.parametrize("name", of_slot("optimizer"))
 
 
 def weights(task, seed):
