@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from trimtab.testing import OptimizerConformance
+from trimtab.testing.samplers import SamplerChecks
 
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 
@@ -14,3 +15,10 @@ def test_the_page_names_every_check():
     named = re.findall(r"`(\w+)`", table)
     there = [name for name, _ in inspect.getmembers(OptimizerConformance, inspect.isfunction)]
     assert sorted(named) == sorted(name.removeprefix("test_") for name in there if name.startswith("test_"))
+
+
+def test_the_page_names_every_check_of_samplers():
+    table = PAGE.read_text(encoding="utf-8").partition("## Samplers")[2].partition("| about |")[2]
+    named = set(re.findall(r"`(\w+)`", table.partition("Exceptions are")[0]))
+    checks = {name.removeprefix("test_") for name in vars(SamplerChecks) if name.startswith("test_")}
+    assert named == checks
