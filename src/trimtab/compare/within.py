@@ -77,4 +77,4 @@ def within(problem: Problem, candidate: Filling) -> Filling:
     both = [name for name in problem.tunables if name in candidate.tunables]
     if both:
         raise InputError(f"{candidate.label} has a setting {both[0]!r}, and so has {problem.name}: rename one of them")
-    return Within(candidate, problem.tunables) if problem.tunables else candidate
+    return Within(candidate, dict(problem.tunables)) if problem.tunables else candidate

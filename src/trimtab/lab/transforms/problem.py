@@ -253,7 +253,6 @@ _BEFORE = Measure(
     BEFORE,
     "loss before fine-tuning",
     explanation="Validation loss of the network when it first met the target, before it was trained any further.",
-    brief="before",
     axis="validation loss before fine-tuning",
 )
 _RUN_SECONDS = Measure(

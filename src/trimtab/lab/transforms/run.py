@@ -84,6 +84,7 @@ class Transformation:
         self.curve: list[CurvePoint] = []
         self.measures: dict[str, float] = {}
         self._losses: list[float] = []
+        self._looks = 1
         self._tuning_seconds = 0.0
 
     def transform(self, build: Transform) -> nn.Module:
@@ -146,22 +147,21 @@ class Transformation:
         self._tuning_seconds += seconds
 
     def _begins(self, model: nn.Module) -> None:
-        at_target = BEFORE not in self.measures and not self._requirement.missed(model)
-        if self.curve and not at_target:
+        if BEFORE in self.measures or self._requirement.missed(model):
             return
         now = self._evaluate(model)
-        if not self.curve:
-            self.curve.append(CurvePoint(0, None, now.loss, now.metric))
-        if at_target:
-            self.measures[BEFORE] = now.loss
+        self.measures[BEFORE] = now.loss
+        self.curve.append(CurvePoint(self.finetune.meter.used, self._mean_loss(), now.loss, now.metric))
 
     def _stepped(self, model: nn.Module, loss: float) -> None:
         self._losses.append(loss)
         meter = self.finetune.meter
-        if meter.used * EVALUATIONS < meter.budget * len(self.curve) and not meter.exhausted:
+        if meter.used * EVALUATIONS < meter.budget * self._looks and not meter.exhausted:
             return
+        self._looks += 1
         now = self._evaluate(model)
-        self.curve.append(CurvePoint(meter.used, self._mean_loss(), now.loss, now.metric))
+        if not self._requirement.missed(model):  # a network on its way there is nothing that could be had instead
+            self.curve.append(CurvePoint(meter.used, self._mean_loss(), now.loss, now.metric))
         if self._report(meter.used, now.loss) and not meter.exhausted:
             raise GivenUp
 
