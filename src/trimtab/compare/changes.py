@@ -6,7 +6,14 @@ from typing import Any
 
 from trimtab.study.database import FILE_NAME, Location, shown
 
-_NAMES = {"metric": "the metric", "pruning": "--pruner", "timeout": "--timeout", "task": "the task", "kind": "the kind"}
+_NAMES = {
+    "tunables": "what the problem has tuned",
+    "metric": "the metric",
+    "pruning": "--pruner",
+    "timeout": "--timeout",
+    "task": "the task",
+    "kind": "the kind",
+}
 
 
 def manifest_change(key: str, there: Any, here: Any) -> str:
