@@ -54,14 +54,14 @@ def prepared(
         make: makes it: plain values and tensors that ``torch.load(..., weights_only=True)`` accepts.
 
     Raises:
-        UnfitWorkerError: it cannot be written here.
+        UnfitWorkerError: it cannot be kept here.
     """
     path = directory_of(place, name, definition) / f"{seed}.pt"
     found = _read(path)
     if found is not None:
         return found
     lock = FileLock(path.with_suffix(".lock"))
-    with _writing(path):
+    with _disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     try:
@@ -72,11 +72,11 @@ def prepared(
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _disk(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, UnwritableError) as error:
-        raise UnfitWorkerError(f"{path}, which all candidates need, cannot be written: {error}") from error
+        raise UnfitWorkerError(f"{path}, which all candidates need, cannot be kept: {error}") from error
 
 
 def directory_of(place: Workplace, name: str, definition: Mapping[str, Any]) -> Path:
@@ -94,17 +94,18 @@ def _made(path: Path, make: Callable[[], Any]) -> Artefact:
     buffer = io.BytesIO()
     torch.save({"content": artefact.content, "seconds": artefact.seconds}, buffer)
     content = buffer.getvalue()
-    with _writing(path):
+    with _disk(path):
         write_atomically(path, hashlib.sha256(content).hexdigest().encode() + content)
     return artefact
 
 
 def _read(path: Path) -> Artefact | None:
     """Returns what a file holds; ``None`` if it is missing or damaged."""
-    try:
-        whole = path.read_bytes()
-    except FileNotFoundError:
-        return None
+    with _disk(path):
+        try:
+            whole = path.read_bytes()
+        except FileNotFoundError:
+            return None
     if hashlib.sha256(whole[_HASH:]).hexdigest().encode() != whole[:_HASH]:
         return None
     found = torch.load(io.BytesIO(whole[_HASH:]), weights_only=True)

@@ -203,7 +203,9 @@ class TransformConformance(Excepting):
             try:
                 self.apply(finetune=finetune)
             except ValueError as error:
-                require(not finetune.too_many, f"it asked for {finetune.too_many} steps where {steps} were given: {error}")
+                require(
+                    not finetune.too_many, f"it asked for {finetune.too_many} steps where {steps} were given: {error}"
+                )
                 raise
 
     def test_model_unchanged(self) -> None:
@@ -228,7 +230,9 @@ class TransformConformance(Excepting):
             for tensor in self.apply(model, target=self.targets[0]).state_dict().values():
                 tensor.fill_(3)
         for name, tensor in before.items():
-            require(torch.equal(model.state_dict()[name], tensor), f"{name} is shared by the model and what was returned")
+            require(
+                torch.equal(model.state_dict()[name], tensor), f"{name} is shared by the model and what was returned"
+            )
 
     def test_calibration_unchanged(self) -> None:
         """The calibration data are read, and not written to."""

@@ -65,7 +65,7 @@ class TransformProblem(Problem):
 
     slot = "transform"
     tried: ClassVar[bool] = True
-    tunables: Tunables = MappingProxyType({RATE: LogUniform(1e-4, 1e-2)})
+    tunables: Tunables = MappingProxyType({RATE: LogUniform(3e-5, 3e-2)})
     modules: ClassVar[Sequence[str]] = (*NEEDED, __name__)
     calibration_samples: int = 256
 
@@ -269,7 +269,6 @@ _OWN_SECONDS = Measure(
     OWN_SECONDS,
     "seconds of its own",
     over="median",
-    explanation="Median time that the candidate takes for itself, without fine-tuning.",
     price="time of its own",
     axis="seconds of its own, without fine-tuning",
 )

@@ -99,7 +99,7 @@ class Pruned(TransformProblem):
             ),
             paragraphs=(
                 (
-                    "Target",
+                    "Sparsity",
                     f"At least {100 * self.sparsity:g} % of the {count(weights, 'weight')} of convolutions and linear "
                     f"layers have to be zero in what a candidate returns, so that {kept:,} may stay; a run that misses "
                     "that has failed. Weights and bytes are counted from the tensors.",
