@@ -6,12 +6,14 @@ import json
 import mkdocs_gen_files
 import plotly.graph_objects as go
 
-from trimtab.catalog import Entry, entries
+from trimtab.catalog import Entry, entries, slots
+from trimtab.catalog.calls import Call
 from trimtab.catalog.expressions import example
 from trimtab.claims import CLAIMS
 from trimtab.claims.claim import Claim
 from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import ClaimResult, committed
+from trimtab.lab.shipped import of_slot
 from trimtab.report.claims import verdict_section
 from trimtab.report.document import embed_json, plotly_js
 from trimtab.report.figures.claim import claim_panel
@@ -36,6 +38,7 @@ SUMMARY = """\
     * [On your own task](own-task.md)
     * [With a Trainer or a Lightning module](adapters.md)
     * [With any script](any-script.md)
+    * [Ways to prune a network](transforms.md)
     * [Over several tasks](several-tasks.md)
     * [On many machines](machines.md)
     * [In a notebook](notebook.md)
@@ -57,6 +60,7 @@ SUMMARY = """\
     * [Tasks and sessions](reference/lab.md)
     * [Studies and statistics](reference/study.md)
     * [Comparisons](reference/compare.md)
+    * [Compression](reference/compress.md)
     * [The update rule's contract](reference/rules.md)
     * [Surrogates and line searches](reference/surrogates.md)
     * [Curvature and sharpness](reference/curvature.md)
@@ -65,8 +69,19 @@ SUMMARY = """\
     * [Controllers in loops](reference/controllers.md)
 """
 
-FAMILIES = {"optim": "Optimizers", "schedule": "Schedules and controllers"}
+FAMILIES = {
+    "optim": "Optimizers",
+    "schedule": "Schedules and controllers",
+    "search": "Samplers",
+    "compress": "Compression",
+}
 """The titles of the catalogue's families; one that has none ends the build."""
+
+DOCUMENTATION = {
+    "torch": ("PyTorch", "https://docs.pytorch.org/docs/stable/generated"),
+    "optuna": ("Optuna", "https://optuna.readthedocs.io/en/stable/reference/samplers/generated"),
+}
+"""Whose documentation of a package's classes is where."""
 
 
 def method_page(entry: Entry) -> str:
@@ -89,8 +104,10 @@ def method_page(entry: Entry) -> str:
             f"`pip install 'trimtab[{entry.extra}]'`.\n"
         )
     else:
-        url = f"https://docs.pytorch.org/docs/stable/generated/{module}.{name}.html"
-        reference = f"This is `{module}.{name}`; [its documentation]({url}) is PyTorch's.\n"
+        package = module.partition(".")[0]
+        owner, place = DOCUMENTATION[package]
+        url = f"{place}/{module}.{name}.html"
+        reference = f"This is `{module}.{name}`; [its documentation]({url}) is {owner}'s.\n"
     if entry.session is not None and module.startswith("trimtab"):
         reference += f"\n## In a comparison\n\n::: {entry.session.replace(':', '.')}\n"
     return f"""\
@@ -112,7 +129,7 @@ def method_page(entry: Entry) -> str:
 {_use(entry)}
 ```
 
-{_cost(entry)}In a comparison: `trimtab compare digits --candidates {_against_adamw(entry)}`.
+{_cost(entry)}In a comparison: `{_comparison(entry)}`.
 
 ## What is tuned
 
@@ -129,6 +146,9 @@ def method_page(entry: Entry) -> str:
 
 def _use(entry: Entry) -> str:
     """The lines that use it."""
+    filling = slots.example(entry)
+    if isinstance(filling, Call):
+        return filling.code({})
     if entry.kind == "controller":
         expression = example(entry)
         lines = expression.usage(expression.settings({})).splitlines()
@@ -174,8 +194,13 @@ def _cost(entry: Entry) -> str:
     )
 
 
-def _against_adamw(entry: Entry) -> str:
-    return f"adamw,{example(entry).label if entry.id != 'adamw' else 'sgd'}"
+def _comparison(entry: Entry) -> str:
+    """The command line that compares it with something."""
+    if isinstance(slots.example(entry), Call):
+        problem, slot = next(iter(of_slot(entry.slot))), slots.SLOTS[entry.slot]
+        other = next(name for name in slot.default.split(",") if name != entry.id)
+        return f"trimtab compare {problem} --candidates {other},{entry.id}"
+    return f"trimtab compare digits --candidates adamw,{example(entry).label if entry.id != 'adamw' else 'sgd'}"
 
 
 def _public_path(entry: Entry) -> str:
@@ -196,11 +221,12 @@ def index_page() -> str:
     parts = [
         "# Methods by family",
         "What `trimtab list` prints. A *method* is ours, after a paper; a *wrapper* is one that goes around any "
-        "optimizer, a *controller* one that stands beside it and sets its pace; a *baseline* is the host's own.",
+        "optimizer, a *controller* one that stands beside it and sets its pace; a *baseline* is the host's own, or "
+        "what methods are to be measured by.",
     ]
     for title, found in by_family().items():
         rows = [
-            f"| [{entry.title}]({entry.id}.md) | `{entry.id}` | {entry.kind} | {entry.summary} |" for entry in found
+            f"| [{entry.title}]({entry.key}.md) | `{entry.id}` | {entry.kind} | {entry.summary} |" for entry in found
         ]
         parts += [f"## {title}", "\n".join(["| method | name | kind | what it does |", "|---|---|---|---|", *rows])]
     return "\n\n".join(parts) + "\n"
@@ -211,7 +237,7 @@ def table_of_contents() -> str:
     lines = []
     for title, found in by_family().items():
         lines.append(f"    * {title}")
-        lines += [f"        * [{entry.title}](methods/{entry.id}.md)" for entry in found]
+        lines += [f"        * [{entry.title}](methods/{entry.key}.md)" for entry in found]
     return SUMMARY.format(methods="\n".join(lines))
 
 
@@ -222,7 +248,7 @@ def main() -> None:
     with mkdocs_gen_files.open("assets/plotly.min.js", "w") as file:
         file.write(plotly_js())
     for entry in entries().values():
-        with mkdocs_gen_files.open(f"methods/{entry.id}.md", "w") as file:
+        with mkdocs_gen_files.open(f"methods/{entry.key}.md", "w") as file:
             file.write(method_page(entry))
     with mkdocs_gen_files.open("SUMMARY.md", "w") as file:
         file.write(table_of_contents())

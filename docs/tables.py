@@ -16,7 +16,7 @@ from trimtab.catalog.signatures import settings_of
 from trimtab.claims import CLAIMS
 from trimtab.claims.loading import load_reference
 from trimtab.claims.result import committed
-from trimtab.lab.tasks import SHIPPED
+from trimtab.lab.shipped import of_slot
 from trimtab.report.numbers import duration, significant
 from trimtab.report.which import which_optimizer
 from trimtab.study.errors import InputError
@@ -161,8 +161,8 @@ def _in_short(tasks: list[dict[str, Any]]) -> str:
 def tasks() -> str:
     """The tasks that ship, in the first words of their classes."""
     rows = ["| task | what it is | metric and target | a run |", "|---|---|---|---|"]
-    for name, reference in SHIPPED.items():
-        module, _, attribute = reference.partition(":")
+    for name, shipped in of_slot("optimizer").items():
+        module, _, attribute = shipped.object.partition(":")
         task = getattr(importlib.import_module(module), attribute)
         headline = inspect.getdoc(task).partition("\n\n")[0].replace("\n", " ")
         run = f"{task.steps} steps of {task.batch_size}"

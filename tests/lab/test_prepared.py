@@ -149,5 +149,5 @@ def test_where_nothing_can_be_written_no_trial_is_to_blame(tmp_path):
 
 def test_nothing_but_values_and_tensors_is_read(place):
     get(place, lambda: {"problem": Workplace(place.directory)})
-    with pytest.raises(Exception, match="weights_only|Weights only"):
+    with pytest.raises(Exception, match=r"weights_only|Weights only"):
         get(place, lambda: None)

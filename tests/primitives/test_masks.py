@@ -15,7 +15,8 @@ from trimtab.primitives.masks import Mask, count_to_prune, prunable_weights, rem
     ("sparsity", "total", "count"),
     [
         (0.0, 10, 0), (0.07, 100, 7), (0.9, 80784, 72706), (0.95, 80784, 76745), (0.5, 3, 2), (1e-9, 10, 1),
-        (0.1 + 0.2, 10, 3), (1 - 0.8**3, 1000, 488), (0.999999, 10, 10), (0.29, 100, 29), (0.57, 100_000_000, 57_000_000),
+        (0.1 + 0.2, 10, 3), (1 - 0.8**3, 1000, 488), (0.999999, 10, 10), (0.29, 100, 29),
+        (0.57, 100_000_000, 57_000_000),
     ],
 )  # fmt: skip
 def test_the_number_that_was_meant_is_rounded_up(sparsity, total, count):

@@ -49,8 +49,8 @@ class TransformCall(Call):
         made = isinstance(found, type)
         if made and "__call__" not in {name for kind in found.__mro__[:-1] for name in vars(kind)}:
             raise InputError(f"{self.entry.id} has no __call__; its instances have to be called as {_SHAPE}")
-        called = [name for name in parameter_names(found) if not made][3:]
-        known = parameter_names(found) if made else [n for n in called if n not in ("finetune", "generator")]
+        given = {"finetune", "generator", *([] if made else list(inspect.signature(found).parameters)[:3])}
+        known = [name for name in parameter_names(found) if made or name not in given]
         check_settings(self, known)
         try:
             build = self.build({})

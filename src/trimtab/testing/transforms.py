@@ -280,7 +280,7 @@ class TransformConformance(Excepting):
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
     def test_outputs(self, dtype: torch.dtype) -> None:
-        """What is returned answers as the model does: in shape, type and device, with finite numbers, twice the same."""
+        """What is returned answers in the model's shape, type and device, with finite numbers, twice the same."""
         expected = self.outputs(self.model(dtype), dtype)
         artefact = self.apply(self.model(dtype), self.calibration(dtype))
         found = self.outputs(artefact, dtype)
