@@ -36,3 +36,20 @@ def test_files_that_cannot_be_written_are_named(tmp_path, name, message):
     with pytest.raises(InputError, match=message):
         write_template(tmp_path / name)
     assert (tmp_path / "there.py").read_text() == "mine"
+
+
+def test_the_template_of_a_transform_is_a_good_problem_with_a_candidate(tmp_path):
+    from trimtab.catalog.slots import candidates_for
+    from trimtab.lab.loading import load_problem
+    from trimtab.lab.problem import Workplace
+
+    file = tmp_path / "prune.py"
+    reference = f"{file}:{write_template(file, 'transform')}(sparsity=0.75)"
+    problem = load_problem(reference)
+    problem.check(reference)
+    assert (problem.name, problem.target, problem.budget(None)) == ("my-problem(sparsity=0.75)", 0.75, 50 * 32)
+    for candidate in candidates_for([problem], f"uniform,{file}:my_pruning(first=0.25)"):
+        problem.attempt(
+            candidate.build({}), seed=0, budget=64, place=Workplace(tmp_path / "trials"), settings={"finetune_lr": 0.01}
+        )
+    assert f'trimtab compare "{file.name}:MyProblem(sparsity=0.8)"' in file.read_text()

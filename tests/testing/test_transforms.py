@@ -168,7 +168,7 @@ class DrawsFromTorch(Sound):
 
 class DrawsFromNumPy(Sound):
     def scores(self, layer, generator):
-        return torch.tensor(np.random.permutation(layer.weight.numel()))
+        return torch.tensor(np.random.permutation(layer.weight.numel()))  # noqa: NPY002
 
 
 class DrawsFromPython(Sound):

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from trimtab.testing.exceptions import require
 from trimtab.testing.resume import follow
 from trimtab.testing.support import (
     Suite,
     give,
     gradients,
     parameters,
-    require,
     require_close,
     require_moved,
     require_same,

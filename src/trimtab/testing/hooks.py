@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.optim import optimizer as base
 
+from trimtab.testing.exceptions import require
 from trimtab.testing.resume import follow
-from trimtab.testing.support import Suite, give, gradients, parameters, require, require_same
+from trimtab.testing.support import Suite, give, gradients, parameters, require_same
 
 
 class HookChecks(Suite):

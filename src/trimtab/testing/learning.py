@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from trimtab.testing.support import Suite, give, parameters, require, require_moved, require_same, values
+from trimtab.testing.exceptions import require
+from trimtab.testing.support import Suite, give, parameters, require_moved, require_same, values
 
 
 class LearningChecks(Suite):

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from trimtab.testing.exceptions import require
 from trimtab.testing.resume import follow
 from trimtab.testing.saving import SavingChecks, through_a_file
-from trimtab.testing.support import gradients, parameters, require, require_moved, require_same, values
+from trimtab.testing.support import gradients, parameters, require_moved, require_same, values
 
 
 class LoadingChecks(SavingChecks):

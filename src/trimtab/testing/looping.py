@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 
+from trimtab.testing.exceptions import require
 from trimtab.testing.resume import follow
-from trimtab.testing.support import Suite, gradients, parameters, require, require_same, values
+from trimtab.testing.support import Suite, gradients, parameters, require_same, values
 
 Backward: TypeAlias = Callable[[int], None]
 """Adds the gradients of one micro-batch, which it is given the number of."""

@@ -17,17 +17,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from trimtab.testing import resume
+from trimtab.testing.exceptions import require
 from trimtab.testing.resume import follow
-from trimtab.testing.support import (
-    Gradients,
-    Suite,
-    gradients,
-    parameters,
-    require,
-    require_moved,
-    require_same,
-    values,
-)
+from trimtab.testing.support import Gradients, Suite, gradients, parameters, require_moved, require_same, values
 from trimtab.testing.training import plain, same
 
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import ExponentialLR
 
+from trimtab.testing.exceptions import require
 from trimtab.testing.resume import follow
-from trimtab.testing.support import Suite, give, gradients, parameters, require, require_same, values
+from trimtab.testing.support import Suite, give, gradients, parameters, require_same, values
 
 NAN: Final = math.nan
 BAD: Final[list[tuple[str, Any]]] = [

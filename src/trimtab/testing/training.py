@@ -11,8 +11,9 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer, lr_scheduler, swa_utils
 
+from trimtab.testing.exceptions import require
 from trimtab.testing.resume import follow
-from trimtab.testing.support import Suite, give, gradients, parameters, require, require_same, values
+from trimtab.testing.support import Suite, give, gradients, parameters, require_same, values
 
 STEPS = 6
 

@@ -254,7 +254,7 @@ class TransformConformance(Excepting):
 
     def test_global_random_state(self) -> None:
         """The global generators of Python, NumPy and torch are neither drawn from nor changed."""
-        found = []
+        found: list[Mapping[str, Tensor]] = []
         states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002  # theirs is meant
         try:
             for seed in (1, 2):
@@ -269,7 +269,7 @@ class TransformConformance(Excepting):
             random.setstate(states[0])
             np.random.set_state(states[1])  # noqa: NPY002
             torch.set_rng_state(states[2])
-        _require_same(*found, "with another state of the global generators")
+        _require_same(found[0], found[1], "with another state of the global generators")
 
     def test_grad_mode(self) -> None:
         """Whether gradients are enabled is left as it was."""
@@ -337,9 +337,8 @@ def _require_same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], when: 
 
 
 def _global_state() -> dict[str, Any]:
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002
     return {
         "Python": random.getstate(),
-        "NumPy": (name, keys.tolist(), *rest),
+        "NumPy": str(np.random.get_state(legacy=False)),  # noqa: NPY002
         "torch": torch.get_rng_state().tolist(),
     }
