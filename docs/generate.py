@@ -38,6 +38,7 @@ SUMMARY = """\
     * [On your own task](own-task.md)
     * [With a Trainer or a Lightning module](adapters.md)
     * [With any script](any-script.md)
+    * [Ways to prune a network](transforms.md)
     * [Over several tasks](several-tasks.md)
     * [Samplers on a black box](samplers.md)
     * [On many machines](machines.md)
@@ -60,6 +61,7 @@ SUMMARY = """\
     * [Tasks and sessions](reference/lab.md)
     * [Studies and statistics](reference/study.md)
     * [Comparisons](reference/compare.md)
+    * [Compression](reference/compress.md)
     * [The update rule's contract](reference/rules.md)
     * [Surrogates and line searches](reference/surrogates.md)
     * [Curvature and sharpness](reference/curvature.md)
@@ -68,11 +70,19 @@ SUMMARY = """\
     * [Controllers in loops](reference/controllers.md)
 """
 
-FAMILIES = {"optim": "Optimizers", "schedule": "Schedules and controllers", "search": "Black-box search"}
+FAMILIES = {
+    "optim": "Optimizers",
+    "schedule": "Schedules and controllers",
+    "search": "Black-box search",
+    "compress": "Compression",
+}
 """The titles of the catalogue's families; one that has none ends the build."""
 
-
-EXAMPLES = {"optimizer": ("digits", "adamw", "sgd"), "sampler": ("branin", "random", "tpe")}
+EXAMPLES = {
+    "optimizer": ("digits", "adamw", "sgd"),
+    "sampler": ("branin", "random", "tpe"),
+    "transform": ("pruned-digits", "magnitude", "lamp"),
+}
 """By slot: a problem that ships, whom methods are compared with on their pages, and whom that one is compared with."""
 
 DOCUMENTATION = {
@@ -224,7 +234,8 @@ def index_page() -> str:
     parts = [
         "# Methods by family",
         "What `trimtab list` prints. A *method* is ours, after a paper; a *wrapper* is one that goes around any "
-        "optimizer, a *controller* one that stands beside it and sets its pace; a *baseline* is the host's own.",
+        "optimizer, a *controller* one that stands beside it and sets its pace; a *baseline* is the host's own, or "
+        "what methods are to be measured by.",
     ]
     for title, found in by_family().items():
         rows = [

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trimtab import optim, report, schedule
+    from trimtab import compress, optim, report, schedule
     from trimtab.catalog.create import create
     from trimtab.compare.comparison import Comparison
     from trimtab.compare.frames import read
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trimtab.lab.problem import Problem
     from trimtab.lab.session import Session
     from trimtab.lab.task import Task
+    from trimtab.lab.transforms.pruned import Pruned
     from trimtab.study.metric import Evaluation, Metric
 
 __version__ = "0.1.0"
@@ -27,9 +28,11 @@ __all__ = [
     "Metric",
     "Options",
     "Problem",
+    "Pruned",
     "Session",
     "Task",
     "TrainerTask",
+    "compress",
     "create",
     "optim",
     "read",
@@ -40,6 +43,7 @@ __all__ = [
 _HOMES = {
     "BlackBox": "trimtab.lab.blackbox.problem",
     "CommandProblem": "trimtab.lab.commands.problem",
+    "compress": "trimtab.compress",
     "create": "trimtab.catalog.create",
     "Comparison": "trimtab.compare.comparison",
     "Evaluation": "trimtab.study.metric",
@@ -48,6 +52,7 @@ _HOMES = {
     "optim": "trimtab.optim",
     "Options": "trimtab.compare.options",
     "Problem": "trimtab.lab.problem",
+    "Pruned": "trimtab.lab.transforms.pruned",
     "read": "trimtab.compare.frames",
     "report": "trimtab.report",
     "schedule": "trimtab.schedule",

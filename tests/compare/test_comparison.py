@@ -362,6 +362,6 @@ def test_the_first_step_is_tried_with_the_length_that_was_asked_for(tmp_path):
     options = {"trials": 1, "seeds": 1, "jobs": 1}
     with pytest.raises(InputError, match=r"100 steps, is too short: it needs 161 steps \(--steps\)"):
         Comparison("breast-cancer", "adamw+autolrs", tmp_path, **options).run()
-    with pytest.raises(InputError, match=r"adamw\+autolrs cannot take a step on breast-cancer: .*161 steps"):
+    with pytest.raises(InputError, match=r"adamw\+autolrs cannot run on breast-cancer: .*161 steps"):
         Comparison("breast-cancer", "sgd,adamw+autolrs", tmp_path, **options).estimate()
     assert Comparison("breast-cancer", "adamw+autolrs", tmp_path, steps=200, **options).estimate().trials == 1

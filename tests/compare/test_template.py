@@ -52,3 +52,20 @@ def test_the_template_of_each_slot_is_a_good_problem(tmp_path, slot):
 def test_a_slot_without_a_template_is_named(tmp_path):
     with pytest.raises(InputError, match="slot='command': there are templates of problems for optimizer, sampler"):
         write_template(tmp_path / "problem.py", "command")
+
+
+def test_the_template_of_a_transform_is_a_good_problem_with_a_candidate(tmp_path):
+    from trimtab.catalog.slots import candidates_for
+    from trimtab.lab.loading import load_problem
+    from trimtab.lab.problem import Workplace
+    from trimtab.study.point import Point
+
+    file = tmp_path / "prune.py"
+    reference = f"{file}:{write_template(file, 'transform')}(sparsity=0.75)"
+    problem = load_problem(reference)
+    problem.check(reference)
+    assert (problem.name, problem.target, problem.budget(None)) == ("my-problem(sparsity=0.75)", 0.75, 50 * 32)
+    for candidate in candidates_for([problem], f"uniform,{file}:my_pruning(first=0.25)"):
+        point = Point(problem.name, "check", candidate.label, 0, {"finetune_lr": 0.01}, 0)
+        problem.attempt(candidate.build({}), point, budget=64, place=Workplace(tmp_path / "trials"))
+    assert f'trimtab compare "{file.name}:MyProblem(sparsity=0.8)"' in file.read_text()

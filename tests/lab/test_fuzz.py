@@ -129,11 +129,11 @@ def store(location=None, manifest=None, limits=None, words=None):
         Store(Path(directory) if location is None else location, manifest or {}, limits, words).close()
 
 
-def write(path, text):
+def write(path, content):
     if isinstance(path, str):  # whatever is tried, it stays in the scratch directory
         path = f"{Scratch.path}/written/{path.replace('..', '_').lstrip('/')}"
     with contextlib.suppress(UnwritableError):
-        write_atomically(path, text)
+        write_atomically(path, content)
 
 
 def checked_task(**attributes):
@@ -207,8 +207,8 @@ CALLS = {
     "database:parse_url": Call(parse_url, {}, {"text": unclear}),
     "files:write_atomically": Call(
         write,
-        {"path": "file", "text": "text"},
-        {"path": unclear, "text": lambda value: isinstance(value, str)},
+        {"path": "file", "content": "text"},
+        {"path": unclear, "content": lambda value: isinstance(value, str | bytes)},
     ),
     "session:Session": Call(
         started,

@@ -45,3 +45,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
 
 def test_lone_surrogates_are_written_as_escapes(tmp_path):
     assert write_atomically(tmp_path / "file", "a\udcffb").read_text(encoding="utf-8") == "a\\udcffb"
+
+
+def test_bytes_are_written_as_they_are(tmp_path):
+    assert write_atomically(tmp_path / "file", b"\x00\xff").read_bytes() == b"\x00\xff"

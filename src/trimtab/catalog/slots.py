@@ -105,6 +105,24 @@ def _sampler(entry: Entry) -> Filling:
     return Sampler(entry)
 
 
+def _transforms(_problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:
+    from trimtab.catalog.transforms import read_transforms
+
+    return read_transforms(in_one_string(given), tune)
+
+
+def _transform(entry: Entry) -> Filling:
+    from trimtab.catalog.transforms import TransformCall
+
+    return TransformCall(entry)
+
+
+def _transforms_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Filling, ...]:
+    from trimtab.catalog.transforms import transforms_again
+
+    return transforms_again(labels, definitions)
+
+
 def _optimizer(entry: Entry) -> Filling:
     from trimtab.catalog.candidates import Candidate
     from trimtab.catalog.expressions import example
@@ -153,5 +171,13 @@ SLOTS: Mapping[str, Slot] = {
         "optimizers", _optimizers, _optimizers_again, _optimizer, default=DEFAULT_OPTIMIZERS, template="MyTask"
     ),
     "sampler": Slot("samplers", _samplers, _samplers_again, _sampler, default="random,tpe,gp", template="MyProblem"),
+    "transform": Slot(
+        "transforms",
+        _transforms,
+        _transforms_again,
+        _transform,
+        default="uniform,magnitude,lamp",
+        template="MyProblem",
+    ),
     "command": Slot("commands", _commands, _commands_again),
 }

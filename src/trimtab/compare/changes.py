@@ -8,7 +8,14 @@ from trimtab.study.database import FILE_NAME, Location, shown
 from trimtab.study.facts import Unit
 from trimtab.study.phrases import count
 
-_NAMES = {"metric": "the metric", "pruning": "--pruner", "timeout": "--timeout", "task": "the task", "kind": "the kind"}
+_NAMES = {
+    "tunables": "what the problem has tuned",
+    "metric": "the metric",
+    "pruning": "--pruner",
+    "timeout": "--timeout",
+    "task": "the task",
+    "kind": "the kind",
+}
 
 
 def manifest_change(key: str, there: Any, here: Any, cost: Unit) -> str:

@@ -173,7 +173,7 @@ class Comparison:
             planned: is told which numbers were chosen to fit the budget, when they are.
 
         Raises:
-            InputError: a candidate cannot take a step, or the budget is too short.
+            InputError: a candidate cannot run, or the budget is too short.
             StudyMismatchError: the store holds another study, or another problem of the same name.
             CorruptStoreError: it cannot be read.
             StoreInUseError: another process is running it in the same directory.
@@ -215,12 +215,12 @@ class Comparison:
             planned(replace(numbers, trials=plan.trials, seeds=numbers.seeds if self.several else plan.seeds))
 
     def _check(self, executor: Executor, outcomes: Outcomes) -> None:
-        """Has each candidate that is new take a step, where runs go in steps."""
+        """Has each candidate that is new do as little as shows whether it can run, where a problem knows how."""
         points = [
             first_point(part, candidate, "check")
             for part in self.parts.values()
             for candidate in part.plan.candidates
-            if isinstance(part.problem, SteppedProblem) and part.plan.first_points(candidate)[0].key not in outcomes
+            if part.problem.tried and part.plan.first_points(candidate)[0].key not in outcomes
         ]
         run_checks(executor, points)
 
@@ -256,7 +256,7 @@ class Comparison:
         candidate has run.
 
         Raises:
-            InputError: a candidate cannot take a step, or the budget is too short.
+            InputError: a candidate cannot run, or the budget is too short.
         """
         outcomes: Outcomes = {}
         with contextlib.suppress(NoStudyError):
@@ -268,6 +268,9 @@ class Comparison:
                     part.adopt(there.get(name, {}))
         if not all(isinstance(part.problem, SteppedProblem) for part in self.parts.values()):
             if not each_has_run(list(self.parts.values()), outcomes):
+                if any(part.problem.tried for part in self.parts.values()):
+                    with self.options.make_executor(self.work(), answers=False) as executor:
+                        self._check(executor, outcomes)
                 return None
             known = {name: known_prices(part, outcomes) for name, part in self.parts.items()}
             return self._numbers(known, self.options.workers)

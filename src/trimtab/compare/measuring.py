@@ -89,7 +89,7 @@ def _timed(call: Callable[[], object]) -> float:
 
 
 def run_checks(executor: Executor, points: Sequence[Point]) -> None:
-    """Has candidates begin a run and take a step, each with the first settings that it will be tried with.
+    """Has candidates tried, each with the first settings that it will run with.
 
     Raises:
         InputError: some of them cannot; the message names all of these.
@@ -98,7 +98,7 @@ def run_checks(executor: Executor, points: Sequence[Point]) -> None:
     for point, outcome in _ended(executor, points).values():
         with faults:
             if outcome.status != "complete":
-                raise InputError(f"{point.candidate} cannot take a step on {point.problem}: {outcome.error}")
+                raise InputError(f"{point.candidate} cannot run on {point.problem}: {outcome.error}")
     faults.raise_any()
 
 

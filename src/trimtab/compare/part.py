@@ -11,6 +11,7 @@ from trimtab.compare.changes import definition_changes, remedies
 from trimtab.compare.options import Options
 from trimtab.compare.plan import Plan
 from trimtab.compare.within import within
+from trimtab.compare.within import written as brought
 from trimtab.lab.devices import as_the_only_one, described
 from trimtab.lab.problem import Filling, Problem
 from trimtab.study.database import Location, shown
@@ -53,12 +54,12 @@ class Part:
         self.plan = Plan(
             task=problem.name.replace("/", "-"),
             task_fingerprint=fingerprint,
-            candidates=tuple(within(problem, candidate) for candidate in candidates),
+            candidates=tuple(within(problem.name, problem.tunables, candidate) for candidate in candidates),
             trials=counts.trials,
             seeds=counts.seeds,
             budget=problem.budget(options.steps),
             pruning=options.pruner,
-            definition={**problem.definition(), "device": as_the_only_one(options.device)},
+            definition={**problem.definition(), **brought(problem.tunables), "device": as_the_only_one(options.device)},
         )
         self._kept, self._options = kept, options
 

@@ -10,6 +10,7 @@ from trimtab.compare.measuring import run_measurements
 from trimtab.compare.part import Part
 from trimtab.compare.plan import TUNING_SEED
 from trimtab.compare.prices import Price
+from trimtab.lab.measures import PREPARATION_SECONDS
 from trimtab.lab.problem import Filling
 from trimtab.study.errors import InputError
 from trimtab.study.executor import Executor, LocalExecutor
@@ -82,18 +83,20 @@ def _smallest(part: Part, known: Container[str], executor: Executor, places: int
 
 
 def known_prices(part: Part, outcomes: Outcomes) -> list[Price]:
-    """What the tuning trials took that have an outcome; a run that failed early says less than one that did not."""
+    """What the tuning trials took that have an outcome; a run that failed early says less than one that did not.
+
+    What a problem prepares for a seed is made once for all candidates: each final run has its share of that.
+    """
     prices = []
     for candidate in part.plan.candidates:
         points = part.plan.first_points(candidate)
         found = [outcomes[point.key] for point in points if point.key in outcomes]
         whole = [outcome.seconds for outcome in found if outcome.status == "complete"]
         seconds = statistics.mean(whole or [outcome.seconds for outcome in found])
-        prices.append(
-            Price(
-                candidate.label, bool(candidate.tunables), seconds, seconds, done=len(found) if part.plan.trials else 0
-            )
-        )
+        prepared = [outcome.measures.get(PREPARATION_SECONDS, 0.0) for outcome in found]
+        final = seconds + statistics.mean(prepared) / len(part.plan.candidates)
+        done = len(found) if part.plan.trials else 0
+        prices.append(Price(candidate.label, bool(candidate.tunables), seconds, final, done=done))
     return prices
 
 

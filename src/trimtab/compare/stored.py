@@ -13,6 +13,7 @@ from trimtab.compare.over_tasks.analysis import analyse_over_tasks
 from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import ComparisonResult
+from trimtab.compare.within import read, within
 from trimtab.lab.problem import Filling
 from trimtab.study.beside import beside
 from trimtab.study.checks import check_path
@@ -69,7 +70,7 @@ def stored_plan(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> Plan:
     return Plan(
         task=manifest["task"],
         task_fingerprint=manifest["task_fingerprint"],
-        candidates=_stored_candidates(notes),
+        candidates=tuple(within(manifest["task"], read(manifest), each) for each in _stored_candidates(notes)),
         trials=_trials(manifest, notes),
         seeds=notes["seeds"],
         budget=manifest["budget"],

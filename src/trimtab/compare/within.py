@@ -1,11 +1,15 @@
 """A candidate within a problem that brings settings of its own, which are tuned for every candidate alike."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trimtab.lab.problem import Build, Filling, Problem
+from trimtab.catalog.ranges import parse_range, range_text
+from trimtab.lab.problem import Build, Filling
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import Settings, Tunables, Value
+
+TUNABLES = "tunables"
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,28 @@ class Within:
         return {name: value for name, value in tuned.items() if name not in self.brought}
 
 
-def within(problem: Problem, candidate: Filling) -> Filling:
+def within(problem: str, brought: Tunables, candidate: Filling) -> Filling:
     """Returns a candidate as it is tuned within a problem.
+
+    Args:
+        problem: name of the problem.
+        brought: its tunables.
+        candidate: the candidate.
 
     Raises:
         InputError: both have a setting of the same name.
     """
-    both = [name for name in problem.tunables if name in candidate.tunables]
+    both = [name for name in brought if name in candidate.tunables]
     if both:
-        raise InputError(f"{candidate.label} has a setting {both[0]!r}, and so has {problem.name}: rename one of them")
-    return Within(candidate, problem.tunables) if problem.tunables else candidate
+        raise InputError(f"{candidate.label} has a setting {both[0]!r}, and so has {problem}: rename one of them")
+    return Within(candidate, dict(brought)) if brought else candidate
+
+
+def written(brought: Tunables) -> dict[str, Any]:
+    """Returns a problem's tunables as an entry of a plan's definition, of which :func:`read` is the inverse."""
+    return {TUNABLES: {name: range_text(range_) for name, range_ in brought.items()}} if brought else {}
+
+
+def read(definition: Mapping[str, Any]) -> Tunables:
+    """Returns the problem's tunables of a plan's definition."""
+    return {name: parse_range(text) for name, text in definition.get(TUNABLES, {}).items()}

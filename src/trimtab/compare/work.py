@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from trimtab.lab.problem import Filling, Problem, SteppedProblem, Workplace
-from trimtab.lab.run import Run
 from trimtab.lab.work import NEEDED, begin_training
 from trimtab.study.errors import InputError, UnfitWorkerError
 from trimtab.study.outcome import Outcome
@@ -45,16 +44,13 @@ class Work:
         """
         problem, budget = self._problem(point.problem), self.budgets[point.problem]
         build = self.candidates[point.candidate].build(point.settings)
-        if isinstance(problem, SteppedProblem) and point.phase in ("check", "measure"):
-
-            def start() -> Run:
-                return problem.start(build, seed=point.seed, budget=budget, place=self.place)
-
-            if point.phase == "check":
-                return _checked(start)
+        if point.phase == "check":
+            return _checked(lambda: problem.attempt(build, point, budget=budget, place=self.place))
+        if point.phase == "measure" and isinstance(problem, SteppedProblem):
             from trimtab.compare.measuring import measure
 
-            return measure(start)
+            stepped = problem
+            return measure(lambda: stepped.start(build, seed=point.seed, budget=budget, place=self.place))
         return problem.trial(build, point, budget=budget, report=report, place=self.place)
 
     def _problem(self, name: str) -> Problem:
@@ -62,9 +58,11 @@ class Work:
         return _loaded(found) if isinstance(found, str) else found
 
 
-def _checked(start: Callable[[], Run]) -> Outcome:
+def _checked(attempt: Callable[[], None]) -> Outcome:
     try:
-        start().step()
+        attempt()
+    except UnfitWorkerError:
+        raise
     except Exception as error:
         return Outcome("failed", error=f"{type(error).__name__}: {error}")
     return Outcome("complete")

@@ -9,6 +9,9 @@ STEPS, STEP_SECONDS = "steps", "step seconds"
 STATE_BYTES = "state bytes"
 """Memory that the optimizer keeps between steps."""
 
+PREPARATION_SECONDS = "preparation seconds"
+"""Wall-clock seconds that it took to make what a problem brings, by whoever made it; no part of a trial's own."""
+
 MEASURED = (TEST_LOSS, TEST_METRIC, STEPS, STEP_SECONDS, STATE_BYTES)
 
 LEARNING_RATE, BATCH_SIZE = "learning rate", "batch size"

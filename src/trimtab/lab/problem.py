@@ -101,6 +101,7 @@ class Problem(ABC):
         timeout: seconds after which a run has failed; ``None`` for never.
         tunables: of what the problem itself brings, tuned for every candidate alike.
         tuned: whether candidates are tuned; where they are not, each runs with fresh seeds alone.
+        tried: whether :meth:`attempt` can tell soon that a candidate cannot run.
         described: whether :meth:`definition` says all that there is to it, so that an object will do, without a file.
         modules: what workers import sooner or later.
     """
@@ -112,6 +113,7 @@ class Problem(ABC):
     timeout: float | None = None
     tunables: Tunables = MappingProxyType({})
     tuned: ClassVar[bool] = True
+    tried: ClassVar[bool] = False
     described: ClassVar[bool] = False
     modules: ClassVar[Sequence[str]] = NEEDED
 
@@ -151,6 +153,15 @@ class Problem(ABC):
     def trial(self, build: Build, point: Point, *, budget: int | None, report: Reporter, place: Workplace) -> Outcome:
         """Runs one trial from its beginning to its outcome."""
 
+    def attempt(  # noqa: B027  # where nothing can be told, nothing is done
+        self, build: Build, point: Point, *, budget: int | None, place: Workplace
+    ) -> None:
+        """Has a candidate do as little as shows whether it can run, before anything is kept of it.
+
+        Raises:
+            Exception: it cannot; whatever it raises.
+        """
+
     @property
     def test_share(self) -> float:
         """How long an evaluation on test data takes, times one on validation data."""
@@ -174,6 +185,11 @@ class SteppedProblem(Problem):
     """
 
     tested: bool = True
+    tried: ClassVar[bool] = True
+
+    def attempt(self, build: Build, point: Point, *, budget: int | None, place: Workplace) -> None:
+        """Takes a step."""
+        self.start(build, seed=point.seed, budget=budget, place=place).step()
 
     @property
     @abstractmethod

@@ -78,6 +78,16 @@ PROBLEMS: dict[str, Shipped] = {
         "trimtab.lab.blackbox.tuned_svc:TunedSVC",
         "Which settings of a support vector classifier tell digits apart? Kernel, penalty, width and degree; noisy.",
     ),
+    "pruned-digits": Shipped(
+        "transform",
+        "trimtab.lab.transforms.pruned_digits:PrunedDigits",
+        "Which tenth of 80,784 weights tells digits apart? pruned-digits(sparsity=0.95) leaves less.",
+    ),
+    "pruned": Shipped(
+        "transform",
+        "trimtab.lab.transforms.pruned:Pruned",
+        "Which weights does the network of a task need? pruned(task.py:Mine, sparsity=0.95), of any task.",
+    ),
 }
 """A problem's name, and what there is to know of it."""
 

@@ -6,7 +6,7 @@ from typing import Any
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval
 from trimtab.report import numbers, trials, words
 from trimtab.report.document import render
-from trimtab.report.figures import figures_of, has_traces
+from trimtab.report.figures import figures_of, has_traces, scatter_names
 from trimtab.report.figures.style import VERDICTS, series, series_role, verdict_name, verdict_role
 from trimtab.report.objective import better, brief, shown_interval
 from trimtab.study.files import write_atomically
@@ -42,6 +42,7 @@ def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
         "version": result.environment.get("trimtab"),
         "overview": overview,
         "has_traces": has_traces(result),
+        "scatters": list(scatter_names(result)),
         "quoted": [measure for measure in measures if measure.over == "mean"],
         "prices": [measure for measure in measures if measure.over != "mean"],
         "objective": {"brief": brief(result), "better": better(result)},
@@ -58,8 +59,8 @@ def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
         "glossary": words.glossary(result),
         "columns_explained": words.columns(result),
         "trials_explained": words.trials(result),
-        "captions": words.captions(result),
-        "descriptions": words.descriptions(result),
+        "captions": {**words.captions(result), **words.scatter_captions(scatter_names(result))},
+        "descriptions": {**words.descriptions(result), **words.scatter_descriptions(scatter_names(result))},
         "trials": table,
         "columns": table["columns"],
     }

@@ -1,10 +1,12 @@
 """The comparison in words: what was done, what the numbers mean, what the figures show."""
 
 import re
+from collections.abc import Mapping
 
 from trimtab.compare.result import CandidateResult, ComparisonResult, Protocol
 from trimtab.report.numbers import significant
 from trimtab.report.objective import better, costs, shown_interval
+from trimtab.study.facts import Scatter
 from trimtab.study.metric import Metric
 from trimtab.study.phrases import count, listed
 from trimtab.study.statistics import ALPHA
@@ -225,6 +227,20 @@ def descriptions(result: ComparisonResult) -> dict[str, str]:
         "learning-rate": f"Scatter plot of the {objective} of all tuning trials against {_rate(result)}. The "
         "table of trials below holds the same numbers.",
         "cost": f"Scatter plot of final {objective} against {prices}. The ranking table holds the same numbers.",
+    }
+
+
+def scatter_captions(scatters: Mapping[str, Scatter]) -> dict[str, tuple[str, str]]:
+    """Returns heading and caption of figures of a problem's own."""
+    return {name: (each.heading, each.caption) for name, each in scatters.items()}
+
+
+def scatter_descriptions(scatters: Mapping[str, Scatter]) -> dict[str, str]:
+    """Returns for each of them what it shows, for those who cannot see it."""
+    return {
+        name: f"Scatter plot of {each.y.heading} against {each.x.heading}, a dot a final run. The table of trials "
+        "below holds the same numbers."
+        for name, each in scatters.items()
     }
 
 

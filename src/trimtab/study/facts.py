@@ -18,6 +18,8 @@ Over: TypeAlias = Literal["mean", "median", "largest"]
 SECONDS = "seconds"
 """What every trial that came to its end has as a measure: its wall-clock seconds."""
 
+OBJECTIVE = "objective"
+"""What every final run that came to its end has as a measure in figures: where it ended."""
 
 TESTED_ONCE = "The test data were touched once, at the end of these runs, and chose nothing."
 
@@ -90,6 +92,23 @@ class Watched:
 
 
 @dataclass(frozen=True)
+class Scatter:
+    """A figure of a problem's own: one measure against another, a dot a final run.
+
+    Args:
+        heading: of the figure.
+        caption: what to see in it, in a sentence or two.
+        x: along the horizontal axis.
+        y: along the vertical axis.
+    """
+
+    heading: str
+    caption: str
+    x: Measure
+    y: Measure
+
+
+@dataclass(frozen=True)
 class Facts:
     """What a reader has to know of a problem.
 
@@ -107,6 +126,7 @@ class Facts:
         rate_words: what that setting is, with its article; by default its name.
         measures: what is measured of runs, in the order of columns.
         watched: quantities whose changes over a run are kept.
+        scatters: figures of its own.
         sizes: name and value of what it is about, for those who want to know at a glance.
         paragraphs: what a paragraph on it is about, and the paragraph.
         length: how long a run is, as the end of a sentence about a run.
@@ -123,6 +143,7 @@ class Facts:
     rate_words: str = ""
     measures: tuple[Measure, ...] = ()
     watched: tuple[Watched, ...] = ()
+    scatters: tuple[Scatter, ...] = ()
     sizes: tuple[tuple[str, str], ...] = ()
     paragraphs: tuple[tuple[str, str], ...] = ()
     length: str = ""
@@ -156,9 +177,14 @@ class Facts:
             "cost": Unit(**values["cost"]),
             "measures": tuple(Measure(**each) for each in values["measures"]),
             "watched": tuple(Watched(**each) for each in values["watched"]),
+            "scatters": tuple(_scatter(each) for each in values.get("scatters", ())),
         }
         pairs = {name: tuple((a, b) for a, b in values[name]) for name in ("sizes", "paragraphs")}
         return cls(**{**values, **made, **pairs})
+
+
+def _scatter(values: Mapping[str, Any]) -> Scatter:
+    return Scatter(**{**values, "x": Measure(**values["x"]), "y": Measure(**values["y"])})
 
 
 def _metric(values: Mapping[str, Any]) -> Metric:

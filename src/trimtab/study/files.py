@@ -8,26 +8,26 @@ from trimtab.study.checks import check_path
 from trimtab.study.errors import InputError, UnwritableError
 
 
-def write_atomically(path: str | Path, text: str) -> Path:
-    """Writes a text file in one go: whatever happens, the path holds the old content or the new.
+def write_atomically(path: str | Path, content: str | bytes) -> Path:
+    """Writes a file in one go: whatever happens, the path holds the old content or the new.
 
     Args:
         path: of the file; its directory is made if it is missing.
-        text: its content. Lone surrogates, which tracebacks may hold, are written as escapes.
+        content: of it. Lone surrogates in a text, which tracebacks may hold, are written as escapes.
 
     Returns:
         The path.
 
     Raises:
         UnwritableError: the operating system refuses.
-        InputError: what is given is no path, or no text.
+        InputError: what is given is no path, or neither text nor bytes.
     """
     check_path("path", path)
-    if not isinstance(text, str):
-        raise InputError(f"text={text!r}: a text is needed")
+    if not isinstance(content, str | bytes):
+        raise InputError(f"content={content!r}: a text or bytes are needed")
     path = Path(path)
     try:
-        _write(path, text)
+        _write(path, content.encode("utf-8", errors="backslashreplace") if isinstance(content, str) else content)
     except OSError as error:
         raise UnwritableError(
             f"{path} cannot be written ({error.strerror or error}); the results themselves are kept, and the same "
@@ -36,12 +36,12 @@ def write_atomically(path: str | Path, text: str) -> Path:
     return path
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(text.encode("utf-8", errors="backslashreplace"))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())  # or a power failure could leave the new name with no content
         temporary.replace(path)

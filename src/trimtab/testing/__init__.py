@@ -1,4 +1,4 @@
-"""Checks that an optimizer keeps the contract of ``torch.optim``, or a sampler that of Optuna, to be run on one's own.
+"""Checks that an optimizer, a sampler or a transform keeps the contract of what it stands in; for one's own.
 
 Needs pytest; knows nothing of the other parts of this library.
 """
@@ -6,11 +6,12 @@ Needs pytest; knows nothing of the other parts of this library.
 from typing import TYPE_CHECKING, Any
 
 from trimtab.testing.conformance import OptimizerConformance
+from trimtab.testing.transforms import TransformConformance
 
 if TYPE_CHECKING:
     from trimtab.testing.samplers import SamplerConformance
 
-__all__ = ["OptimizerConformance", "SamplerConformance"]
+__all__ = ["OptimizerConformance", "SamplerConformance", "TransformConformance"]
 
 
 def __getattr__(name: str) -> Any:  # whoever tests an optimizer need not import Optuna

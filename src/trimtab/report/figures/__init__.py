@@ -9,6 +9,7 @@ from trimtab.report.figures.cost import cost
 from trimtab.report.figures.curves import learning_curves
 from trimtab.report.figures.learning_rate import learning_rate
 from trimtab.report.figures.ranking import differences, ranking
+from trimtab.report.figures.scatter import scatter, scatter_names
 from trimtab.report.figures.traces import has_traces, traces
 
 FIGURES: dict[str, Callable[[ComparisonResult], go.Figure]] = {
@@ -29,6 +30,7 @@ __all__ = [
     "learning_curves",
     "learning_rate",
     "ranking",
+    "scatter_names",
     "traces",
 ]
 
@@ -37,4 +39,5 @@ def figures_of(result: ComparisonResult) -> dict[str, go.Figure]:
     """Draws the figures of a report: those that have something to show for its problem."""
     left_out = set() if result.problem.rate else {"learning-rate"}
     drawn = {name: draw(result) for name, draw in FIGURES.items() if name not in left_out}
-    return drawn | {"traces": traces(result)} if has_traces(result) else drawn
+    drawn |= {"traces": traces(result)} if has_traces(result) else {}
+    return drawn | {name: scatter(result, each) for name, each in scatter_names(result).items()}

@@ -1,0 +1,72 @@
+"""Candidates for trained networks that have to meet a target: functions, and classes that are called like one."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+
+from trimtab.catalog.calls import Call, check_settings, parameter_names, read_calls, restored_calls
+from trimtab.lab.transforms.candidate import Transform
+from trimtab.study.errors import InputError
+from trimtab.study.tunable import Settings
+
+SLOT = "transform"
+
+_SHAPE = "(model, calibration, target, *, finetune, generator)"
+
+
+class TransformCall(Call):
+    """A function that is called with the settings in brackets, or a class that is built with them and then called."""
+
+    def build(self, tuned: Settings) -> Transform:
+        """Returns what is called with a network."""
+        found: Any = self.entry.load()
+        settings = self.settings(tuned)
+        return cast(Transform, found(**settings) if isinstance(found, type) else partial(found, **settings))
+
+    def code(self, tuned: Settings, total_steps: int | None = None) -> str:
+        """Returns the lines that use it, around fine-tuning of one's own."""
+        module, _, name = self.entry.object.rpartition(":")
+        is_class = name[:1].isupper()  # a study is shown without what its candidates were imported from
+        steps = "" if total_steps is None else f": {total_steps} steps here"
+        written = self.arguments(tuned)
+        call = f"{name}({written.removeprefix(', ')})" if is_class else name
+        more = "" if is_class else written
+        return (
+            f"import torch\nfrom {module} import {name}\n\n\n"
+            f"def finetune(model, steps=None):\n    ...  # a loop of your own{steps}\n\n\n"
+            "generator = torch.Generator().manual_seed(0)\n"
+            f"smaller = {call}(model, calibration, target, finetune=finetune, generator=generator{more})"
+        )
+
+    def check(self) -> None:
+        """Looks at what it takes, and builds it once.
+
+        Raises:
+            InputError: it is not called like a transform, or has no such setting.
+        """
+        found: Any = self.entry.load()
+        made = isinstance(found, type)
+        if made and "__call__" not in {name for kind in found.__mro__[:-1] for name in vars(kind)}:
+            raise InputError(f"{self.entry.id} has no __call__; its instances have to be called as {_SHAPE}")
+        given = {"finetune", "generator", *([] if made else list(inspect.signature(found).parameters)[:3])}
+        known = [name for name in parameter_names(found) if made or name not in given]
+        check_settings(self, known)
+        try:
+            build = self.build({})
+        except Exception as error:
+            raise InputError(f"{self.label} cannot be built: {type(error).__name__}: {error}") from error
+        try:
+            inspect.signature(build).bind(None, None, None, finetune=None, generator=None)
+        except TypeError as error:
+            raise InputError(f"{self.entry.id} has to be called as {_SHAPE}: {error}") from error
+
+
+def read_transforms(text: str, tune: Sequence[str]) -> tuple[TransformCall, ...]:
+    """Reads transforms separated by commas; see :func:`~trimtab.catalog.calls.read_calls`."""
+    return read_calls(text, SLOT, TransformCall, tune)
+
+
+def transforms_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[TransformCall, ...]:
+    """Makes transforms again of labels and definitions."""
+    return restored_calls(labels, definitions, SLOT, TransformCall)

@@ -1,0 +1,1 @@
+"""Trained networks that are to be made smaller: what transforms are compared on."""

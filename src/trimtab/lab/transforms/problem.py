@@ -1,0 +1,281 @@
+"""A trained network and a target: which transform meets it and loses least?
+
+A candidate gets the network, some training data and the target, may train the network further within the run's budget,
+and returns what is to be stored. What counts is measured of that, and no report of a candidate's is believed.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol, cast
+
+import torch
+from torch import nn
+
+from trimtab.lab.measures import PREPARATION_SECONDS, STEPS, TEST_LOSS, TEST_METRIC
+from trimtab.lab.prepared import Artefact, prepared
+from trimtab.lab.problem import Filling, Problem, Workplace, own_settings
+from trimtab.lab.session import Session
+from trimtab.lab.task import Task, check_task, samples_in
+from trimtab.lab.transforms.candidate import Transform
+from trimtab.lab.transforms.run import BEFORE, OWN_SECONDS, Transformation, run_transform
+from trimtab.lab.work import NEEDED
+from trimtab.study.checks import check_number, check_whole
+from trimtab.study.errors import DivergedError, InputError
+from trimtab.study.facts import OBJECTIVE, SECONDS, TESTED_ONCE, Facts, Measure, Scatter, Unit
+from trimtab.study.metric import Metric
+from trimtab.study.outcome import Outcome
+from trimtab.study.phrases import count
+from trimtab.study.point import Point
+from trimtab.study.trial import Reporter
+from trimtab.study.tunable import LogUniform, Settings, Tunables
+
+RATE = "finetune_lr"
+
+
+class Requirement(Protocol):
+    """What has to come of one trained network."""
+
+    def measured(self, artefact: nn.Module) -> Mapping[str, float]:
+        """Returns what is measured of an artefact, by name."""
+        ...
+
+    def missed(self, artefact: nn.Module) -> str:
+        """Returns by how much an artefact misses the target, in a sentence; empty if it does not."""
+        ...
+
+
+class TransformProblem(Problem):
+    """A task's trained network, and a target for what becomes of it.
+
+    The network is trained with AdamW, once a seed, and every candidate gets the same. Fine-tuning is the problem's:
+    AdamW again, whose learning rate is tuned for every candidate alike.
+
+    Args:
+        task: what was learned.
+        target: what has to be met, as candidates are told it.
+        train_steps: of the network; the task's own by default.
+        train_lr: learning rate of the network's training.
+        finetune_steps: that a run may take; half of ``train_steps`` by default.
+
+    Attributes:
+        calibration_samples: of the training data, that candidates may look at.
+    """
+
+    slot = "transform"
+    tried: ClassVar[bool] = True
+    tunables: Tunables = MappingProxyType({RATE: LogUniform(3e-5, 3e-2)})
+    modules: ClassVar[Sequence[str]] = (*NEEDED, __name__)
+    calibration_samples: int = 256
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        target: float,
+        train_steps: int | None = None,
+        train_lr: float = 1e-3,
+        finetune_steps: int | None = None,
+    ) -> None:
+        for name, steps in (("train_steps", train_steps), ("finetune_steps", finetune_steps)):
+            if steps is not None:
+                check_whole(name, steps)
+        check_number("train_lr", train_lr)
+        if train_lr <= 0:
+            raise InputError(f"train_lr={train_lr}: a learning rate is > 0")
+        self.task, self.target, self.metric, self.seeds = task, target, task.metric, task.seeds
+        self.train_steps = task.steps if train_steps is None else train_steps
+        self.train_lr = train_lr
+        self.finetune_steps = max(1, self.train_steps // 2) if finetune_steps is None else finetune_steps
+
+    @abstractmethod
+    def requirement(self, network: nn.Module) -> Requirement:
+        """Returns what has to come of a trained network.
+
+        Raises:
+            ValueError: nothing can.
+        """
+
+    @abstractmethod
+    def target_facts(self) -> Facts:
+        """Returns facts with the name, the measures and paragraphs that are about the target."""
+
+    def identity(self) -> str:
+        """Returns what the network is trained on; problems in which it is the same share their networks."""
+        return self.name
+
+    @property
+    def training_samples(self) -> int:
+        """How many there are."""
+        return samples_in(self.task.train)
+
+    def budget(self, steps: int | None) -> int:
+        """Returns the sample-gradients of so many steps of fine-tuning."""
+        if steps is not None:
+            check_whole("steps", steps)
+        return (self.finetune_steps if steps is None else steps) * self.task.batch_size
+
+    def check(self, place: str) -> None:
+        """Looks at the task's parts, and whether its network can meet a target."""
+        check_task(self.task, place)
+        check_whole(f"{place}.calibration_samples", self.calibration_samples)
+        try:
+            self.requirement(self._untrained(0))
+        except ValueError as error:
+            raise InputError(f"{place}: {error}") from error
+
+    def attempt(self, build: Transform, point: Point, *, budget: int | None, place: Workplace) -> None:
+        """Runs the candidate with fine-tuning that does nothing, and looks whether the target is met."""
+        settings, network = own_settings(self, point.settings), self._prepared(point.seed, place)
+        self._run(network, point.seed, place, budget=budget, settings=settings, dry=True).transform(build)
+
+    def trial(
+        self, build: Transform, point: Point, *, budget: int | None, report: Reporter, place: Workplace
+    ) -> Outcome:
+        """Runs one trial; what is prepared is not part of its time."""
+        artefact = self._prepared(point.seed, place)
+        settings = own_settings(self, point.settings)
+        return run_transform(
+            lambda: self._run(artefact, point.seed, place, budget=budget, settings=settings, report=report),
+            build,
+            test=point.final,
+            known={PREPARATION_SECONDS: artefact.seconds},
+        )
+
+    def _run(
+        self,
+        artefact: Artefact,
+        seed: int,
+        place: Workplace,
+        *,
+        budget: int | None,
+        settings: Settings,
+        report: Reporter | None = None,
+        dry: bool = False,
+    ) -> Transformation:
+        network = self._untrained(seed)
+        network.load_state_dict(artefact.content)
+        return Transformation(
+            self,
+            network.to(place.device).eval(),
+            seed=seed,
+            budget=self.budget(None) if budget is None else budget,
+            lr=cast(float, settings.get(RATE, self.train_lr)),
+            report=report or (lambda _cost, _loss: False),
+            dry=dry,
+        )
+
+    def _untrained(self, seed: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.task.model(torch.Generator().manual_seed(seed))
+
+    def _prepared(self, seed: int, place: Workplace) -> Artefact:
+        definition = {
+            "task": self.identity(),
+            "shapes": {name: list(value.shape) for name, value in self._untrained(0).state_dict().items()},
+            "steps": self.train_steps,
+            "lr": self.train_lr,
+            "batch": self.task.batch_size,
+        }
+        return prepared(place, self.task.name, definition, seed, lambda: self._trained(seed, place))
+
+    def _trained(self, seed: int, place: Workplace) -> dict[str, Any]:
+        """Trains the network and returns its state."""
+        session = Session(
+            self.task,
+            lambda model: torch.optim.AdamW(model.parameters(), lr=self.train_lr),
+            seed=seed,
+            budget=self.train_steps * self.task.batch_size,
+            device=place.device,
+        )
+        try:
+            while not session.meter.exhausted:
+                session.step()
+        except DivergedError as error:
+            raise InputError(
+                f"the network of {self.name} cannot be trained with seed {seed} and train_lr={self.train_lr}: {error}"
+            ) from error
+        return {name: value.detach().cpu() for name, value in session.model.state_dict().items()}
+
+    def facts(self, reference: str, _candidates: Sequence[Filling], budget: int | None, /) -> Facts:
+        """Returns what a reader has to know."""
+        about, task = self.target_facts(), self.task
+        given = (self.budget(None) if budget is None else budget) // task.batch_size
+        full_name = self.name if self.name == reference else f"{self.name} ({reference})"
+        trained = (
+            f"{full_name}: the network of {task.name}, trained with AdamW for {count(self.train_steps, 'step')} on "
+            f"{count(task.batch_size, 'sample')} at a learning rate of {self.train_lr:g}. That happens once a seed, "
+            "before any candidate begins, and is charged to none; with the same seed all get the same network."
+        )
+        rules = (
+            f"A candidate may look at {count(min(self.calibration_samples, self.training_samples), 'training sample')} "
+            f"and train the network further for {count(given, 'step')} with AdamW, whose learning rate is tuned for "
+            "each. What it computes beside that costs time alone."
+        )
+        return replace(
+            about,
+            name=self.name,
+            reference=reference,
+            quoted=replace(task.metric, name=f"validation {task.metric.name}"),
+            step_cost=task.batch_size,
+            rate=RATE,
+            rate_words="the learning rate of fine-tuning",
+            measures=(
+                Measure(TEST_LOSS, "test loss"),
+                Measure(
+                    TEST_METRIC,
+                    f"test {task.metric.name}",
+                    explanation="On data that had no part in any choice, by final runs.",
+                ),
+                _BEFORE,
+                *about.measures,
+                Measure(STEPS, "steps", form="whole", over="median"),
+                _RUN_SECONDS,
+                _OWN_SECONDS,
+            ),
+            sizes=(("steps of fine-tuning", f"{given:,} × {task.batch_size:,} samples"), *about.sizes),
+            paragraphs=(("Problem", trained), ("Rules", rules), *about.paragraphs),
+            scatters=(_BEFORE_AND_AFTER, *about.scatters),
+            length=(
+                f" and a budget of {count(given * task.batch_size, 'sample-gradient')}, which is "
+                f"{count(given, 'step')} of fine-tuning on {count(task.batch_size, 'sample')}"
+            ),
+            ending=TESTED_ONCE,
+        )
+
+
+OBJECTIVE_METRIC = Metric("validation loss", "min")
+COST = Unit("sample-gradient", "A sample-gradient is the gradient of one sample's loss; only fine-tuning costs any.")
+
+_BEFORE = Measure(
+    BEFORE,
+    "loss before fine-tuning",
+    explanation="Validation loss of the network when it first met the target, before it was trained any further.",
+    axis="validation loss before fine-tuning",
+)
+_RUN_SECONDS = Measure(
+    SECONDS,
+    "seconds a run",
+    over="median",
+    explanation="Median time of a run with its evaluations, the training of the network left out; workers shared the "
+    "machine.",
+    brief="s/run",
+    price="time",
+    axis="seconds a run",
+)
+_OWN_SECONDS = Measure(
+    OWN_SECONDS,
+    "seconds of its own",
+    over="median",
+    price="time of its own",
+    axis="seconds of its own, without fine-tuning",
+)
+_BEFORE_AND_AFTER = Scatter(
+    "Before and after",
+    "Each dot is a final run: where it was when the target was first met, and where fine-tuning took it. Low and level "
+    "means that fine-tuning evens out what the transform does; a rising band, that the transform decides.",
+    x=_BEFORE,
+    y=Measure(OBJECTIVE, "validation loss", axis="validation loss at the end"),
+)

@@ -1,0 +1,152 @@
+"""A trained network that may keep only a share of its weights."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from trimtab.lab.task import Task
+from trimtab.lab.transforms.problem import COST, OBJECTIVE_METRIC, TransformProblem
+from trimtab.lab.transforms.stored import kept_weights, stored_bytes
+from trimtab.primitives.masks import count_to_prune, prunable_weights
+from trimtab.study.errors import InputError
+from trimtab.study.facts import Facts, Measure
+from trimtab.study.phrases import count
+
+SPARSITY, STORED = "sparsity", "stored bytes"
+
+
+class Pruned(TransformProblem):
+    """A task's network, of whose weights a share has to be zero.
+
+    The weights of convolutions and linear layers count, biases and normalisation do not. What is stored is counted from
+    the artefact's tensors, each dense or as a bitmap and its values, whichever is smaller.
+
+    Args:
+        task: what was learned: a task, the name of one that ships, or ``path/to/file.py:name``.
+        sparsity: share of the weights that has to be zero, in [0, 1).
+        train_steps: of the network; the task's own by default.
+        train_lr: learning rate of the network's training.
+        finetune_steps: that a run may take; half of ``train_steps`` by default.
+    """
+
+    def __init__(
+        self,
+        task: str | Task = "digits",
+        sparsity: float = 0.9,
+        *,
+        train_steps: int | None = None,
+        train_lr: float = 1e-3,
+        finetune_steps: int | None = None,
+    ) -> None:
+        from trimtab.lab.loading import fingerprint, load_task
+
+        try:
+            count_to_prune(sparsity, 1)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        found = load_task(task) if isinstance(task, str) else task
+        if not isinstance(found, Task):
+            raise InputError(f"task={task!r}: a trimtab.Task is needed, or what names one")
+        self._fingerprint = fingerprint(task) if isinstance(task, str) else ""
+        self.sparsity = float(sparsity)
+        super().__init__(
+            found, target=self.sparsity, train_steps=train_steps, train_lr=train_lr, finetune_steps=finetune_steps
+        )
+        more = {"train_steps": train_steps, "train_lr": train_lr, "finetune_steps": finetune_steps}
+        usual = inspect.signature(Pruned).parameters
+        told = "".join(f", {name}={value!r}" for name, value in more.items() if value != usual[name].default)
+        if not hasattr(type(self), "name"):
+            self.name = f"pruned({found.name}, sparsity={self.sparsity:g}{told})"
+
+    def identity(self) -> str:
+        """Returns what names the task and changes with its file; of an object, also the problem's name."""
+        if self._fingerprint:
+            return self._fingerprint
+        kind = type(self.task)
+        file = inspect.getsourcefile(kind)
+        from trimtab.lab.loading import file_hash
+
+        return f"{self.name}: {kind.__qualname__}@{'' if file is None else file_hash(Path(file))}"
+
+    def requirement(self, network: nn.Module) -> "SparsityRequirement":
+        """Returns how many weights of a network have to go."""
+        weights = prunable_weights(network)
+        others = {name: value.shape for name, value in network.state_dict().items() if name not in weights}
+        return SparsityRequirement(self.sparsity, sum(weight.numel() for weight in weights.values()), others)
+
+    def target_facts(self) -> Facts:
+        """Returns what a reader has to know of the target."""
+        network = self._untrained(0)
+        weights = sum(weight.numel() for weight in prunable_weights(network).values())
+        kept = weights - count_to_prune(self.sparsity, weights)
+        return Facts(
+            self.name,
+            self.name,
+            OBJECTIVE_METRIC,
+            COST,
+            measures=(
+                _STORED,
+                Measure(SPARSITY, "sparsity"),
+            ),
+            sizes=(
+                ("weights", f"{weights:,}"),
+                ("weights that may stay", f"{kept:,}"),
+                ("bytes of the whole network", f"{stored_bytes(network):,}"),
+            ),
+            paragraphs=(
+                (
+                    "Sparsity",
+                    f"At least {100 * self.sparsity:g} % of the {count(weights, 'weight')} of convolutions and linear "
+                    f"layers have to be zero in what a candidate returns, so that {kept:,} may stay; a run that misses "
+                    "that has failed. Weights and bytes are counted from the tensors.",
+                ),
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class SparsityRequirement:
+    """How many weights of a network have to go.
+
+    Args:
+        sparsity: share of them.
+        weights: how many there are.
+        others: name and shape of everything else that the network stores.
+    """
+
+    sparsity: float
+    weights: int
+    others: Mapping[str, torch.Size]
+
+    def measured(self, artefact: nn.Module) -> dict[str, float]:
+        """Returns sparsity and stored bytes."""
+        kept = kept_weights(artefact, self.others)
+        return {SPARSITY: 1 - kept / self.weights, STORED: stored_bytes(artefact)}
+
+    def missed(self, artefact: nn.Module) -> str:
+        """Returns how many weights are too many, in a sentence; empty if none are."""
+        kept = kept_weights(artefact, self.others)
+        allowed = self.weights - count_to_prune(self.sparsity, self.weights)
+        if kept <= allowed:
+            return ""
+        return (
+            f"the target was missed: {kept:,} of {self.weights:,} weights are not zero, {kept - allowed:,} more than "
+            f"the {allowed:,} that a sparsity of {self.sparsity:g} leaves"
+        )
+
+
+_STORED = Measure(
+    STORED,
+    "stored",
+    form="bytes",
+    over="median",
+    unit="size",
+    explanation="Size of the state dictionary, each tensor dense or as a bitmap and its values that are not zero.",
+    brief="stored",
+    price="size",
+    axis="bytes that are stored",
+)

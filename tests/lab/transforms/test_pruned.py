@@ -1,0 +1,164 @@
+"""Problems of pruning: over any task, by name, by file or as an object."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.lab.toy import Toy
+from tests.lab.transforms.own import Mine
+from tests.lab.transforms.problems import SmallPruned, halve
+from trimtab.lab.loading import load_problem
+from trimtab.lab.problem import Workplace
+from trimtab.lab.transforms.pruned import Pruned
+from trimtab.lab.transforms.pruned_digits import LargeDigits, PrunedDigits
+from trimtab.primitives.masks import prunable_weights
+from trimtab.study.errors import InputError
+from trimtab.study.facts import Facts
+from trimtab.study.point import Point
+
+FILE = Path(__file__).with_name("own.py")
+
+
+def never(_cost, _loss):
+    return False
+
+
+@pytest.mark.parametrize(
+    ("reference", "name", "task", "sparsity"),
+    [
+        ("pruned", "pruned(digits, sparsity=0.9)", "digits", 0.9),
+        ("pruned(breast-cancer, sparsity=0.5)", "pruned(breast-cancer, sparsity=0.5)", "breast-cancer", 0.5),
+        (f"pruned({FILE}:Mine, sparsity=0.95)", "pruned(mine, sparsity=0.95)", "mine", 0.95),
+        (f"pruned({FILE}:Mine(width=3))", "pruned(mine(width=3), sparsity=0.9)", "mine(width=3)", 0.9),
+        (
+            "pruned(diabetes, 0.5, train_steps=7, finetune_steps=2)",
+            "pruned(diabetes, sparsity=0.5, train_steps=7, finetune_steps=2)",
+            "diabetes",
+            0.5,
+        ),
+        ("pruned-digits", "pruned-digits", "large-digits", 0.9),
+        ("pruned-digits(sparsity=0.95)", "pruned-digits(sparsity=0.95)", "large-digits", 0.95),
+    ],
+)
+def test_a_problem_is_named_after_its_task(reference, name, task, sparsity):
+    problem = load_problem(reference)
+    assert (problem.name, problem.task.name, problem.target) == (name, task, sparsity)
+    problem.check(reference)
+
+
+def test_the_digits_network_is_the_one_that_was_described():
+    weights = prunable_weights(PrunedDigits()._untrained(0))
+    assert [weight.numel() for weight in weights.values()] == [144, 4608, 9216, 65536, 1280]
+    assert sum(weight.numel() for weight in weights.values()) == 80784
+    problem = PrunedDigits(0.95)
+    assert problem.budget(None) == 100 * 64
+    assert problem.budget(7) == 7 * 64
+    assert (problem.train_steps, problem.train_lr, problem.calibration_samples) == (600, 1e-3, 256)
+    assert [len(part) for part in (problem.task.train, problem.task.validation, problem.task.test)] == [1000, 400, 397]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sparsity": 1.0}, "sparsity=1.0: a share of the weights is needed"),
+        ({"sparsity": "0.5"}, "sparsity='0.5'"),
+        ({"task": 3}, "task=3: a trimtab.Task is needed"),
+        ({"task": "branin"}, "branin is no training task"),
+        ({"task": "digitz"}, "did you mean digits"),
+        ({"train_steps": 0}, "train_steps=0"),
+        ({"train_lr": -1.0}, "train_lr=-1.0: a learning rate is > 0"),
+        ({"finetune_steps": 1.5}, "finetune_steps=1.5"),
+    ],
+)
+def test_what_cannot_be_is_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        Pruned(**arguments)
+
+
+def test_a_network_without_weights_to_prune_is_refused():
+    class Bare(Toy):
+        def model(self, generator):
+            return torch.nn.Sequential(torch.nn.BatchNorm1d(6), torch.nn.Softmax(1))
+
+        def outputs(self, model, batch):
+            return model(batch[0])[:, :3]
+
+    with pytest.raises(InputError, match="here: Sequential has no convolution"):
+        Pruned(Bare(), 0.5).check("here")
+
+
+def test_networks_are_shared_where_they_are_the_same():
+    def identity(problem):
+        problem.name += ""
+        return problem.identity()
+
+    assert PrunedDigits(0.9).identity() == PrunedDigits(0.95).identity()
+    assert Pruned("digits", 0.9).identity() == Pruned("digits", 0.5).identity() == "digits"
+    one, other = (Pruned(f"{FILE}:Mine", sparsity).identity() for sparsity in (0.5, 0.9))
+    assert one == other
+    assert one != Pruned(f"{FILE}:Mine(width=3)").identity()
+    # of an object, the file says too little
+    assert Pruned(Mine(3), 0.5).identity() != Pruned(Mine(3), 0.9).identity()
+    assert "Mine@" in Pruned(Mine(3), 0.5).identity()
+
+
+def test_the_network_is_trained_by_its_recipe_and_follows_the_seed(tmp_path):
+    place = Workplace(tmp_path / "trials")
+    problem = SmallPruned(train_steps=30, train_lr=0.01)
+    artefact = problem._prepared(3, place)
+    again = SmallPruned(train_steps=30, train_lr=0.01)._prepared(3, Workplace(tmp_path / "other" / "trials"))
+    assert all(torch.equal(value, again.content[name]) for name, value in artefact.content.items())
+    other = problem._prepared(4, place)
+    assert not torch.equal(other.content["0.weight"], artefact.content["0.weight"])
+    slower = SmallPruned(train_steps=30, train_lr=0.001)._prepared(3, place)
+    assert not torch.equal(slower.content["0.weight"], artefact.content["0.weight"])
+    model = problem._untrained(3)
+    before = problem.task.evaluate(model).loss
+    model.load_state_dict(artefact.content)
+    assert problem.task.evaluate(model).loss < 0.95 * before
+
+
+def test_a_network_that_cannot_be_trained_is_nobody_s_fault(tmp_path):
+    with pytest.raises(
+        InputError, match=r"the network of small-pruned cannot be trained with seed 0 and train_lr=1e\+30"
+    ):
+        SmallPruned(train_steps=30, train_lr=1e30)._prepared(0, Workplace(tmp_path / "trials"))
+
+
+def test_a_candidate_is_tried_without_training(tmp_path):
+    place = Workplace(tmp_path / "trials")
+    point = Point("small-pruned", "check", "halve", 0, {"finetune_lr": 0.01}, 0)
+    how = {"point": point, "budget": None, "place": place}
+    SmallPruned().attempt(halve, **how)
+    with pytest.raises(RuntimeError, match="the target was missed: 144 of 144 weights are not zero"):
+        SmallPruned().attempt(lambda model, *_, **__: model, **how)
+    with pytest.raises(InputError, match="steps=21: of the 20 steps"):
+        SmallPruned().attempt(lambda model, *_, finetune, **__: finetune(model, 21), **how)
+
+
+def test_facts_say_what_a_reader_has_to_know():
+    facts = PrunedDigits(0.95).facts("pruned-digits(sparsity=0.95)", (), 640)
+    assert (facts.objective.name, facts.objective.direction) == ("validation loss", "min")
+    assert facts.quoted.name == "validation accuracy"
+    assert (facts.rate, facts.rate_title, facts.step_cost) == ("finetune_lr", "learning rate of fine-tuning", 64)
+    assert dict(facts.sizes) == {
+        "steps of fine-tuning": "10 × 64 samples",
+        "weights": "80,784",
+        "weights that may stay": "4,039",
+        "bytes of the whole network": "324,008",
+    }
+    assert [measure.heading for measure in facts.measures if measure.in_ranking] == [
+        "test accuracy", "loss before fine-tuning", "stored", "seconds a run"
+    ]  # fmt: skip
+    assert [measure.price for measure in facts.measures if measure.price] == ["size", "time", "time of its own"]
+    assert "At least 95 % of the 80,784 weights" in dict(facts.paragraphs)["Sparsity"]
+    assert facts.length.endswith("a budget of 640 sample-gradients, which is 10 steps of fine-tuning on 64 samples")
+    assert [scatter.x.name for scatter in facts.scatters] == ["loss before fine-tuning"]
+    assert Facts.from_dict(facts.to_dict()) == facts
+
+
+def test_large_digits_is_a_task_like_any_other():
+    assert LargeDigits().label_smoothing == 0
+    with pytest.raises(InputError, match=r"small-pruned is no|sparsity=2"):
+        SmallPruned(2)
