@@ -12,7 +12,7 @@ from torch import nn
 
 from trimtab.compress import lamp_pruning, magnitude_pruning, uniform_pruning
 from trimtab.testing import TransformConformance
-from trimtab.testing.transforms import descend
+from trimtab.testing.trained import descend
 
 
 class TestUniform(TransformConformance):
