@@ -8,7 +8,7 @@ import pytest
 from trimtab import exports
 from trimtab.catalog import entries
 
-FAMILIES = ("optim", "schedule")
+FAMILIES = ("compress", "optim", "schedule")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -107,7 +107,9 @@ def own_entry(reference: str, slot: str, tunes: Sequence[Tune] = ()) -> OwnEntry
         file, content = str(path), file_hash(path)
         found = _named(import_file(path), name, reference)
     else:
-        found = _named(_module(place, reference), name, reference)
+        module = _module(place, reference)
+        found, source = _named(module, name, reference), Path(getattr(module, "__file__", None) or "")
+        content = file_hash(source) if source.suffix == ".py" else ""
     if not callable(found):
         raise InputError(f"{reference} is a {type(found).__name__}; a class or a function is expected")
     own = _ranges(reference, getattr(found, "tunables", {}))

@@ -1,17 +1,35 @@
 """Smaller networks: which weights a trained network can do without."""
 
-from trimtab.compress.allocation import Allocation, prune
-from trimtab.compress.lamp import lamp_counts, lamp_pruning
-from trimtab.compress.magnitude import global_counts, magnitude_pruning
-from trimtab.compress.uniform import uniform_counts, uniform_pruning
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Allocation",
-    "global_counts",
-    "lamp_counts",
-    "lamp_pruning",
-    "magnitude_pruning",
-    "prune",
-    "uniform_counts",
-    "uniform_pruning",
-]
+from trimtab import exports
+
+if TYPE_CHECKING:
+    from trimtab.compress.allocation import Allocation as Allocation
+    from trimtab.compress.allocation import prune as prune
+    from trimtab.compress.lamp import lamp_counts as lamp_counts
+    from trimtab.compress.lamp import lamp_pruning as lamp_pruning
+    from trimtab.compress.magnitude import global_counts as global_counts
+    from trimtab.compress.magnitude import magnitude_pruning as magnitude_pruning
+    from trimtab.compress.uniform import uniform_counts as uniform_counts
+    from trimtab.compress.uniform import uniform_pruning as uniform_pruning
+
+_HELPERS = {
+    "Allocation": "trimtab.compress.allocation",
+    "global_counts": "trimtab.compress.magnitude",
+    "lamp_counts": "trimtab.compress.lamp",
+    "prune": "trimtab.compress.allocation",
+    "uniform_counts": "trimtab.compress.uniform",
+}
+"""What the family exports beside what its catalogue has, and where it is."""
+
+__all__ = exports.names("compress", _HELPERS)  # noqa: PLE0605  # what the catalogue has
+
+if not TYPE_CHECKING:  # names are checked by the imports above
+
+    def __getattr__(name: str) -> object:
+        return exports.load("compress", _HELPERS, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
