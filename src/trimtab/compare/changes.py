@@ -8,13 +8,19 @@ from trimtab.study.database import FILE_NAME, Location, shown
 from trimtab.study.facts import Unit
 from trimtab.study.phrases import count
 
-_NAMES = {"metric": "the metric", "pruning": "--pruner", "timeout": "--timeout", "task": "the task", "kind": "the kind"}
+_NAMES = {
+    "metric": "the metric",
+    "pruning": "--pruner",
+    "timeout": "--timeout",
+    "task": "the problem",
+    "kind": "the kind",
+}
 
 
 def manifest_change(key: str, there: Any, here: Any, cost: Unit) -> str:
     """Returns in words how an entry of a plan's manifest differs; budgets are counted in units of cost."""
     if key == "task_fingerprint":
-        return "the file of the task has changed since" if there and here else "the task is another one"
+        return "the file of the problem has changed since" if there and here else "the problem is another one"
     if key == "budget":
         return f"a run has {_amount(there, cost)} there, {_amount(here, cost)} here: --steps, or the problem's own"
     if key == "maximize":
