@@ -49,7 +49,8 @@ def as_then(result):
     if "problems" in result:
         result["schema"] = result["schema"].replace("problems", "tasks")
         result["conclusion"] = [re.sub(r"\bproblem(s?)\b", r"task\1", each) for each in result["conclusion"]]
-        return {**result, "tasks": {name: as_then(each) for name, each in result.pop("problems").items()}}
+        result["tasks"] = {name: as_then(each) for name, each in result.pop("problems").items()}
+        return result
     result["task"] = facts_of_then(result.pop("problem"), result["protocol"])
     result["conclusion"] = [re.sub("(lowers?) validation", r"\1 the validation", each) for each in result["conclusion"]]
     for candidate in result["candidates"]:
