@@ -1,10 +1,14 @@
 """Which candidates fit which problems."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.lab.toy import Toy
 from trimtab import CommandProblem, Comparison
-from trimtab.catalog.slots import DEFAULT_OPTIMIZERS, SLOTS, candidates_for
+from trimtab.catalog.entries import of_slot
+from trimtab.catalog.slots import DEFAULT_OPTIMIZERS, SLOTS, candidates_for, example, restored
+from trimtab.lab.loading import load_problem
 from trimtab.study.errors import InputError
 
 COMMAND = "python train.py --opt {optimizer} --lr {lr} --seed {seed}"
@@ -32,3 +36,24 @@ def test_what_was_written_down_becomes_candidates_again():
 def test_a_task_has_to_be_given_by_its_place():
     with pytest.raises(InputError, match="workers load it by themselves, so that its place is needed"):
         Comparison(Toy(), "adamw")
+
+
+@pytest.mark.parametrize(("problem", "label"), [("branin", "tpe(n_startup_trials=3)"), ("diabetes", "lion(lr=0.1)")])
+def test_candidates_of_every_slot_come_back_from_their_labels(problem, label):
+    loaded = load_problem(problem)
+    (made,) = candidates_for([loaded], label)
+    assert [each.label for each in restored(loaded.slot, [label], {})] == [made.label] == [label]
+
+
+@pytest.mark.parametrize("slot", [slot for slot, each in SLOTS.items() if each.default])
+def test_who_is_compared_by_default_fits_and_can_be_shown(slot):
+    fitting = of_slot(slot)
+    assert set(SLOTS[slot].default.split(",")) <= set(fitting)
+    for name in SLOTS[slot].default.split(","):
+        assert example(fitting[name]).label == name
+
+
+def test_what_fills_no_slot_is_not_shown_as_a_candidate():
+    entry = replace(of_slot("sampler")["tpe"], slot=None, key="alone")
+    with pytest.raises(InputError, match="alone fills no slot; trimtab verify alone runs its claim"):
+        example(entry)

@@ -47,6 +47,26 @@ def test_a_run_is_its_model_its_steps_and_its_evaluations(paced, diverges):
     assert found == {"run": 5 + 4 + (EVALUATIONS + 1) * 10, "evaluation": 10, "first": 95, "steps": 5}
 
 
+def test_who_takes_longer_the_more_it_has_seen_is_measured_by_its_last_steps(paced, monkeypatch):
+    def step(run):
+        paced.now += 1 if run.meter.used < 50 else 3
+        run.meter.used += 10
+
+    def learns():
+        made = paced()
+        made.meter.budget = 300
+        return made
+
+    monkeypatch.setattr(paced, "step", step)
+    monkeypatch.setattr(measuring, "MEASURED_STEPS", 10)
+    found = measure(learns).measures
+    # of 30 steps the first, which tells how long a run takes to begin, is known; then come four of one second and six
+    # of three, the last five of which tell how long the other twenty take
+    assert found["steps"] == 10
+    begun = 5 + 1 - (4 + 6 * 3) / 10
+    assert found["run"] == begun + (4 + 6 * 3) + 20 * 3 + (EVALUATIONS + 1) * 10
+
+
 def test_a_real_session_is_measured(monkeypatch):
     monkeypatch.setattr(measuring, "MEASURED_SECONDS", 0.01)
     outcome = measure(lambda: session(budget=70))

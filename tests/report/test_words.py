@@ -63,7 +63,8 @@ def test_facts_and_trouble(result):
     facts = dict(words.facts(result))
 
     assert facts["steps a run"] == "200 × 64 samples"
-    assert facts["metric"] == "validation accuracy, higher is better"
+    assert facts["ranked by"] == "validation loss, lower is better"
+    assert facts["not ranked by"] == "validation accuracy, higher is better"
     sgd = next(c for c in result.candidates if c.label == "sgd")
     assert words.trouble(sgd, 22) == "1 diverged, 1 failed of 22 trials"
     assert words.trouble(dataclasses.replace(sgd, trouble={}), 22) == ""

@@ -91,7 +91,7 @@ Made = TypeVar("Made", bound=Call)
 
 
 def read_calls(
-    text: str, slot: str, make: Callable[[Entry, tuple[tuple[str, Value], ...]], Made], tune: Sequence[str]
+    text: str, slot: str, make: Callable[[Entry, tuple[tuple[str, Value], ...]], Made], tune: Sequence[str] = ()
 ) -> tuple[Made, ...]:
     """Reads candidates separated by commas.
 
@@ -164,13 +164,19 @@ def check_settings(call: Call, known: Sequence[str]) -> None:
         InputError: one has not; the message offers the nearest.
     """
     for name, _ in call.fixed:
-        if name not in known:
+        if name not in known and ANY not in known:
             near = closest(name, known)
             meant = f"did you mean {' or '.join(near)}? It has" if near else "it has"
             raise InputError(f"{call.entry.id} has no setting {name!r}; {meant} {', '.join(known) or 'none'}")
 
 
+ANY = "**"
+"""Stands among names of settings where any other name will do."""
+
+
 def parameter_names(function: Any) -> list[str]:
-    """Returns the names of what a class or function can be called with by name."""
+    """Returns the names of what a class or function can be called with by name, and :data:`ANY` if it takes any."""
+    parameters = inspect.signature(function).parameters.values()
     kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [each.name for each in inspect.signature(function).parameters.values() if each.kind in kinds]
+    names = [each.name for each in parameters if each.kind in kinds]
+    return [*names, *(ANY for each in parameters if each.kind is inspect.Parameter.VAR_KEYWORD)]

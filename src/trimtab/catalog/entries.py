@@ -3,12 +3,13 @@
 import functools
 import importlib
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from importlib import resources
 from typing import Any, Literal, cast
 
 from trimtab.study.errors import InputError
-from trimtab.study.suggestions import nearest
+from trimtab.study.suggestions import FEW, nearest
 from trimtab.study.tunable import Tunables, Value
 
 KINDS = ("method", "wrapper", "controller", "baseline")
@@ -190,7 +191,7 @@ def find(name: str, slot: str | None = None) -> Entry:
             raise InputError(f"{name!r} means several: {meant}")
     others = [entry for entry in entries().values() if slot is not None and wanted in entry.names]
     if others:
-        raise InputError(f"{name} {_misfit(others[0])}; here fits {', '.join(entry.id for entry in fitting)}")
+        raise InputError(f"{name} {_misfit(others[0])}; here fits {_fitting(fitting, cast(str, slot))}")
     known = [alias for entry in fitting for alias in (entry.id, *entry.aliases) if alias.isidentifier()]
     everything = "`trimtab list` shows all, `trimtab search WORDS` finds them by what they do"
     raise InputError(f"unknown method {name!r}; {nearest(wanted, known, everything)}")
@@ -202,6 +203,16 @@ def _misfit(entry: Entry) -> str:
         return f"fills no slot, and is compared by its claim: trimtab verify {entry.key}"
     article = "an" if entry.slot[0] in "aeiou" else "a"
     return f"is {article} {entry.slot}"
+
+
+def _fitting(found: Sequence[Entry], slot: str) -> str:
+    """Which entries fit a slot; of many, those that are compared where nobody is named."""
+    from trimtab.catalog.slots import SLOTS
+
+    *names, last = sorted(entry.id for entry in found)
+    if len(names) < FEW:
+        return f"{', '.join(names)} or {last}" if names else last
+    return f"{SLOTS[slot].default.replace(',', ', ')} or another that `trimtab list --slot {slot}` shows"
 
 
 def search(query: str) -> list[Entry]:

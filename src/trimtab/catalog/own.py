@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Any
 from trimtab.catalog.entries import Entry
 from trimtab.catalog.ranges import Tune, parse_range, range_text
 from trimtab.lab.loading import file_hash, import_file
-from trimtab.study.errors import InputError
+from trimtab.study.errors import InputError, UnfitWorkerError
 from trimtab.study.suggestions import nearest
-from trimtab.study.tunable import Tunables
+from trimtab.study.tunable import Choice, Tunables, Uniform
 
 OWN = "own"
 """The family of what is in no catalogue."""
@@ -44,10 +45,19 @@ class OwnEntry(Entry):
         return not self.shown_only
 
     def load(self) -> Any:
-        """Imports the class or function."""
+        """Imports the class or function.
+
+        Raises:
+            InputError: it cannot be imported.
+            UnfitWorkerError: its file is not what it was when the comparison was planned.
+        """
         name = self.object.rpartition(":")[2]
         if self.file:
-            return _named(import_file(Path(self.file)), name, self.id)
+            path = Path(self.file)
+            if not path.is_file() or file_hash(path) != self.hash:
+                what = "has changed since the comparison began" if path.is_file() else "is not there"
+                raise UnfitWorkerError(f"on {socket.gethostname()}, where a trial was to run: {self.file} {what}")
+            return _named(import_file(path), name, self.id)
         return _named(_module(self.object.rpartition(":")[0], self.id), name, self.id)
 
     def load_tunables(self) -> Tunables:
@@ -100,14 +110,28 @@ def own_entry(reference: str, slot: str, tunes: Sequence[Tune] = ()) -> OwnEntry
         found = _named(_module(place, reference), name, reference)
     if not callable(found):
         raise InputError(f"{reference} is a {type(found).__name__}; a class or a function is expected")
-    tunables = getattr(found, "tunables", {})
-    own = {key: range_text(range_) for key, range_ in tunables.items()} if isinstance(tunables, Mapping) else {}
+    own = _ranges(reference, getattr(found, "tunables", {}))
     told = {tune.setting: tune.range for tune in tunes if tune.candidate is None}
     told |= {tune.setting: tune.range for tune in tunes if tune.candidate == reference}
     words = (inspect.getdoc(found) or "").strip().splitlines()
     title = getattr(found, "__name__", name)
     summary = words[0] if words else f"{title}, of {Path(place).name}."
     return _made(reference, slot, title=title, summary=summary, file=file, hash=content, ranges=own | told)
+
+
+def _ranges(reference: str, tunables: Any) -> dict[str, str]:
+    """Writes down what a class says can be tuned of it."""
+    if not isinstance(tunables, Mapping):
+        raise InputError(f"{reference}: its tunables are {tunables!r}; expected a mapping of names to ranges")
+    found = {}
+    for name, tunable in tunables.items():
+        if not isinstance(tunable, Uniform | Choice) or parse_range(range_text(tunable)) != tunable:
+            raise InputError(
+                f"{reference}: {name!r} of its tunables is {tunable!r}; expected a Uniform, a LogUniform, or a Choice "
+                "of numbers and words"
+            )
+        found[name] = range_text(tunable)
+    return found
 
 
 def _made(reference: str, slot: str, **more: Any) -> OwnEntry:

@@ -1,11 +1,12 @@
 """What there is to know of a problem that ships, or of one's own."""
 
 import inspect
+import shlex
 from dataclasses import dataclass
 
 from trimtab.catalog.entries import of_slot
 from trimtab.catalog.slots import SLOTS
-from trimtab.lab.loading import load_problem
+from trimtab.lab.loading import load_problem, parameters
 from trimtab.lab.references import parse_reference
 from trimtab.lab.shipped import PROBLEMS
 
@@ -50,20 +51,19 @@ def describe(reference: str) -> Description:
     facts = problem.facts(reference, (), budget)
     shipped = PROBLEMS.get(parse_reference(reference).place)
     better = "higher" if facts.objective.direction == "max" else "lower"
-    signature = inspect.signature(type(problem)).parameters.values()
     slot, fits = SLOTS[problem.slot], of_slot(problem.slot)
     candidates = f" --candidates {slot.default}" if slot.default else ""
     return Description(
         name=problem.name,
         slot=problem.slot,
-        summary=shipped.summary if shipped else (inspect.getdoc(type(problem)) or "").partition("\n")[0],
+        summary=shipped.summary if shipped else inspect.cleandoc(type(problem).__doc__ or "").partition("\n")[0],
         metric=f"{facts.objective.name}, {better} is better",
         cost=facts.cost.many if budget is None else f"{budget:,} {facts.cost.many}",
         seeds=problem.seeds,
-        takes=tuple(str(each).partition(":")[0] + _default(each) for each in signature),
+        takes=tuple(each.name + _default(each) for each in parameters(reference)),
         sizes=facts.sizes,
         fits=tuple(fits),
-        use=f"trimtab compare {reference if '(' not in reference else repr(reference)}{candidates}",
+        use=f"trimtab compare {shlex.quote(reference)}{candidates}",
     )
 
 

@@ -8,11 +8,10 @@ from typing import Any
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
-from trimtab.catalog.calls import Call, check_settings, parameter_names, read_calls, restored_calls
-from trimtab.catalog.entries import Entry
+from trimtab.catalog.calls import ANY, Call, check_settings, parameter_names, read_calls, restored_calls
 from trimtab.lab.blackbox.problem import MakeSampler
 from trimtab.study.errors import InputError
-from trimtab.study.tunable import Settings, Value
+from trimtab.study.tunable import Settings, Tunables, Value
 
 SLOT = "sampler"
 
@@ -20,16 +19,21 @@ SLOT = "sampler"
 class Sampler(Call):
     """A class of samplers, built with ``seed=`` and the settings in brackets."""
 
+    @property
+    def tunables(self) -> Tunables:
+        """Nothing: settings in brackets make another candidate."""
+        return {}
+
     def build(self, tuned: Settings) -> MakeSampler:
         """Returns what makes the sampler of a seed."""
-        return partial(_make, self.entry, self.settings(tuned))
+        return partial(_make, self.entry.load(), self.settings(tuned))
 
     def code(self, tuned: Settings, total_steps: int | None = None) -> str:
         """Returns the lines that use it."""
         module, name = self.entry.public
         trials = "..." if total_steps is None else str(total_steps)
         return (
-            f"import optuna\nfrom {module} import {name}\n\n"
+            f"import optuna\nfrom {module} import {name.partition('.')[0]}\n\n"
             f"study = optuna.create_study(sampler={name}(seed=0{self.arguments(tuned)}))\n"
             f"study.optimize(objective, n_trials={trials})"
         )
@@ -44,8 +48,10 @@ class Sampler(Call):
         if not (isinstance(found, type) and issubclass(found, BaseSampler)):
             raise InputError(f"{self.entry.id} is no optuna.samplers.BaseSampler")
         known = parameter_names(found)
-        if "seed" not in known:
+        if "seed" not in known and ANY not in known:
             raise InputError(f"{self.entry.id} takes no seed=, from which all its randomness has to come")
+        if "seed" in dict(self.fixed):
+            raise InputError(f"{self.label}: the comparison gives each run a seed of its own; leave out seed=")
         check_settings(self, [name for name in known if name != "seed"])
         try:
             self.build({})(0)
@@ -53,15 +59,14 @@ class Sampler(Call):
             raise InputError(f"{self.label} cannot be built: {type(error).__name__}: {error}") from error
 
 
-def _make(entry: Entry, settings: Mapping[str, Value], seed: int) -> BaseSampler:
+def _make(kind: type[BaseSampler], settings: Mapping[str, Value], seed: int) -> BaseSampler:
     with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):  # whoever names it has chosen it
-        sampler: BaseSampler = entry.load()(seed=seed, **settings)
-    return sampler
+        return kind(seed=seed, **settings)  # type: ignore[call-arg]  # looked at by Sampler.check
 
 
-def read_samplers(text: str, tune: Sequence[str]) -> tuple[Sampler, ...]:
+def read_samplers(text: str) -> tuple[Sampler, ...]:
     """Reads samplers separated by commas; see :func:`~trimtab.catalog.calls.read_calls`."""
-    return read_calls(text, SLOT, Sampler, tune)
+    return read_calls(text, SLOT, Sampler)
 
 
 def samplers_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Sampler, ...]:

@@ -93,10 +93,10 @@ def in_one_string(given: Given) -> str:
     return ",".join(given)
 
 
-def _samplers(_problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:
+def _samplers(_problem: Problem | None, given: Given, _tune: Sequence[str]) -> tuple[Filling, ...]:
     from trimtab.catalog.samplers import read_samplers
 
-    return read_samplers(in_one_string(given), tune)
+    return read_samplers(in_one_string(given))  # ranges are refused where nothing is tuned, whoever takes part
 
 
 def _sampler(entry: Entry) -> Filling:

@@ -121,4 +121,4 @@ def _signals_raise() -> Iterator[list[int]]:
 def say_loading() -> None:
     """Importing torch takes seconds; say so where somebody is watching."""
     if sys.stderr.isatty():
-        Console(stderr=True).print("loading torch ...", style="dim", end="\r")
+        Console(emoji=False, stderr=True).print("loading torch ...", style="dim", end="\r")

@@ -138,7 +138,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
     """Tune candidates on problems, or a command, with equal budgets, and compare them on fresh seeds."""
-    with input_errors(), stoppable(Console(stderr=as_json)):
+    with input_errors(), stoppable(Console(emoji=False, stderr=as_json)):
         say_loading()
         if not dry_run and executor == "local" and device == "cpu":
             prepare_workers(WORKERS_OF_COMMANDS if command or candidate else WORKERS_OF_TASKS)
@@ -185,7 +185,7 @@ def _run(comparison: "Comparison", *, dry_run: bool, as_json: bool) -> None:
     from trimtab.report.export import to_json
     from trimtab.study.database import shown
 
-    console = Console(stderr=as_json)
+    console = Console(emoji=False, stderr=as_json)
     drawing.print_few_seeds(console, comparison)
     if dry_run:
         drawing.print_dry_run(console, comparison)
@@ -220,4 +220,4 @@ def report(
         from trimtab.report import write_all
 
         result = load_any(directory, store)
-        drawing.print_summary(Console(), result, write_all(result, directory))
+        drawing.print_summary(Console(emoji=False), result, write_all(result, directory))

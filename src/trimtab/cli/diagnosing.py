@@ -42,7 +42,7 @@ def diagnose(
     out: Annotated[Path | None, typer.Option(help="Where results go. (default: runs/TASK-diagnosis)")] = None,
 ) -> None:
     """Measure how sharp optimizers' directions are, at the same parameters along one trajectory."""
-    console = Console()
+    console = Console(emoji=False)
     with input_errors(), stoppable(console):
         say_loading()
         from trimtab.diagnose.diagnosis import Diagnosis

@@ -49,6 +49,10 @@ def list_entries(
         if what is not Listed.METHODS:
             if family is not None:
                 raise InputError(f"--family {family}: {what.value} have none")
+            if what is Listed.TASKS and slot not in (None, "optimizer"):
+                raise InputError(
+                    f"--slot {slot}: tasks leave the optimizer open; `trimtab list problems` has the others"
+                )
             _print_problems("optimizer" if what is Listed.TASKS else slot, as_json=as_json)
             return
         if family is not None and family not in families():
@@ -59,11 +63,13 @@ def list_entries(
             return
         for each in dict.fromkeys(entry.slot for entry in found):
             _print_slot(each, [entry for entry in found if entry.slot == each])
+        if not found:
+            Console(emoji=False).print("nothing in the catalogue; candidates are your own")
 
 
 def _print_slot(slot: str | None, found: Sequence[Entry]) -> None:
     """Prints what fills a slot, and on what it can be compared."""
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     console.print(f"\n{'compared by their claims' if slot is None else SLOTS[slot].what}", style="bold")
     _print_entries(found, as_json=False)
     if slot is not None:
@@ -73,6 +79,9 @@ def _print_slot(slot: str | None, found: Sequence[Entry]) -> None:
 
 def _print_problems(slot: str | None, *, as_json: bool) -> None:
     found = PROBLEMS if slot is None else of_slot(slot)
+    if not found and not as_json:
+        Console(emoji=False).print("none ships; problems are your own")
+        return
     if as_json:
         _print_json([{"name": name, "slot": each.slot, "summary": each.summary} for name, each in found.items()])
         return
@@ -82,7 +91,7 @@ def _print_problems(slot: str | None, *, as_json: bool) -> None:
     table.add_column("what it is")
     for name, each in found.items():
         table.add_row(name, SLOTS[each.slot].what, each.summary)
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 @app.command("search")
@@ -112,7 +121,7 @@ def _print_entries(found: Sequence[Entry], *, as_json: bool) -> None:
         table.add_column(column, no_wrap=column != "what it does")
     for entry in found:
         table.add_row(entry.id, entry.kind, entry.family, entry.summary)
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 def _print_json(found: object) -> None:
@@ -133,7 +142,7 @@ def show(
         candidate = example(entry)
         tuned = {name: tunable.at(0.5) for name, tunable in candidate.tunables.items()}
         ranges = {key: str(tunable) for key, tunable in candidate.tunables.items()}
-        code, verdict = candidate.code(tuned), _verdict(entry.id) if entry.id in CLAIMS else None
+        code, verdict = candidate.code(tuned), _verdict(entry.key) if entry.key in CLAIMS else None
         if as_json:
             more = {"citation": entry.citation, "tuned": ranges, "use": code, "verdict": verdict}
             _print_json({**asdict(entry), **more})
@@ -143,10 +152,10 @@ def show(
         table.add_column()
         for key in ("title", "kind", "family", "summary", "adapts", "signal", "when", "when_not", "citation"):
             table.add_row(key.replace("_", " "), str(getattr(entry, key)))
-        table.add_row("tuned", "\n".join(f"{key}: {text}" for key, text in ranges.items()))
+        table.add_row("tuned", "\n".join(f"{key}: {text}" for key, text in ranges.items()) or "nothing")
         if verdict is not None:
             table.add_row("verdict", verdict)
-        console = Console(highlight=False)
+        console = Console(emoji=False, highlight=False)
         console.print(table)
         console.print("\nuse", style="bold")
         console.print(Text(code), soft_wrap=True)  # a wrapped line cannot be pasted
@@ -174,7 +183,7 @@ def _show_problem(reference: str, *, as_json: bool) -> None:
         ("what fits", f"{', '.join(found.fits)}; path/to/file.py:Class"),
     ):
         table.add_row(key, Text(value))
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     console.print(table)
     console.print("\nuse", style="bold")
     console.print(Text(found.use), soft_wrap=True)
@@ -207,10 +216,13 @@ def new_task(
     _write_template(path, "optimizer")
 
 
+_TEMPLATES = [name for name, slot in SLOTS.items() if slot.template]
+
+
 @app.command("new-problem")
 def new_problem(
     path: Annotated[Path, typer.Argument(help="File to write.", metavar="FILE")] = Path("problem.py"),
-    slot: Annotated[str, typer.Option(help="What is left open: optimizer, sampler, transform.")] = "optimizer",
+    slot: Annotated[str, typer.Option(help=f"What is left open: {', '.join(_TEMPLATES)}.")] = "optimizer",
 ) -> None:
     """Write a commented problem to start from; it runs as it is."""
     _write_template(path, slot)

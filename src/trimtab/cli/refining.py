@@ -40,4 +40,4 @@ def refine(
         from trimtab.schedule.refined.refinement import refine_run
 
         made = refine_run(run, column=column, norm=norm, smoothing=smoothing, cap=cap, total_steps=steps)
-        print_refinement(Console(), made, *write_refinement(made, run, out))
+        print_refinement(Console(emoji=False), made, *write_refinement(made, run, out))

@@ -33,7 +33,7 @@ def scale(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
     """Say what learning rate, momentum and damping another batch size asks for, by the curvature of a task."""
-    console = Console(stderr=as_json)
+    console = Console(emoji=False, stderr=as_json)
     with input_errors(), stoppable(console):
         say_loading()
         from trimtab.report.scaling import print_scaling, to_json, write_scaling

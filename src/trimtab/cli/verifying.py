@@ -31,7 +31,7 @@ def verify(
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("runs/claims"),
 ) -> None:
     """Try a method's central claim: a small experiment of 4 to 30 processor minutes, with a verdict."""
-    console = Console()
+    console = Console(emoji=False)
     complete = True
     with input_errors(), stoppable(console, str(out)):
         if all_claims == bool(methods):

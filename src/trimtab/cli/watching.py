@@ -29,7 +29,7 @@ def status(
         from trimtab.report.status_text import print_status
         from trimtab.study.status import to_dict
 
-        console = Console()
+        console = Console(emoji=False)
         for found in _looks(directory, store, watch=watch):
             if as_json:
                 typer.echo(json.dumps(to_dict(found), indent=None if watch else 2, allow_nan=False))

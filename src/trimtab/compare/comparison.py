@@ -298,8 +298,8 @@ _OF_CANDIDATES: tuple[tuple[str, Any], ...] = (("tune", ()), ("reference", None)
 def _refuse_tuning(problems: Sequence[Problem], options: Options) -> None:
     """Refuses what is for tuning where nothing is tuned."""
     for problem in problems:
-        for name in ("trials", "pruner"):
-            if not problem.tuned and getattr(options, name) is not None:
+        for name in ("trials", "pruner", "tune"):
+            if not problem.tuned and getattr(options, name):
                 raise InputError(
                     f"{name}={getattr(options, name)!r}: nothing is tuned on {problem.name}; settings in brackets make "
                     "another candidate, and --seeds says how often each runs"

@@ -36,24 +36,32 @@ def measure(make_run: Callable[[], Run]) -> Outcome:
     _, beginning = _begun(make_run)
     run_, later = _begun(make_run)
     evaluation = sum(_timed(run_.evaluate) for _ in range(3)) / 3
-    gradients = steps = 0
-    seconds, over = 0.0, False
-    while seconds < MEASURED_SECONDS or steps < MEASURED_STEPS:
+    taken = list[tuple[float, int]]()
+    seconds, over, ended = 0.0, False, False
+    while seconds < MEASURED_SECONDS or len(taken) < MEASURED_STEPS:
         if over or run_.meter.exhausted:
             run_, _ = _begun(make_run)
+            ended = True
         used = run_.meter.used
         start = time.perf_counter()
         over = not _step(run_)
-        seconds += time.perf_counter() - start
-        gradients += run_.meter.used - used
-        steps += 1
-    whole = run_.meter.budget * seconds / gradients
+        taken.append((time.perf_counter() - start, run_.meter.used - used))
+        seconds += taken[-1][0]
+    steps = len(taken)
+    whole = run_.meter.budget * _seconds_each(taken)
+    if not ended:  # who learns from what it has seen may take longer for each step: the rest is as the last ones were
+        whole = seconds + (run_.meter.budget - sum(cost for _, cost in taken)) * _seconds_each(taken[steps // 2 :])
     run = max(0.0, later - seconds / steps - evaluation) + whole + (EVALUATIONS + 1) * evaluation
     return Outcome(
         "complete",
         seconds=seconds,
         measures={"run": run, "evaluation": evaluation, "first": max(0.0, beginning - later), "steps": steps},
     )
+
+
+def _seconds_each(taken: Sequence[tuple[float, int]]) -> float:
+    """Returns the seconds of a unit of cost in steps, of which each has its seconds and its cost."""
+    return sum(seconds for seconds, _ in taken) / sum(cost for _, cost in taken)
 
 
 def _begun(make_run: Callable[[], Run]) -> tuple[Run, float]:

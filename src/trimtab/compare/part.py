@@ -81,13 +81,15 @@ class Part:
         if self.budget is not None:
             wanted, time = self.budget.trials, written(self.budget.seconds)
         if wanted not in (None, trials) or (time is not None and time != time_there):
-            there = f"trials: {trials} there" + (f", planned for --budget {time_there}" if time_there else "")
-            here = f"{'as many as fit' if wanted is None else wanted} here" + (f", for --budget {time}" if time else "")
+            # where nothing is tuned, seeds are what was chosen
+            kind, count = ("trials", trials) if trials else ("seeds", notes["seeds"])
+            there = f"{kind}: {count} there" + (f", planned for --budget {time_there}" if time_there else "")
+            here = f"{wanted or 'as many as fit'} here" + (f", for --budget {time}" if time else "")
             thing = "output directory" if self._options.store is None else "database"
+            go_on = f"{f'--trials {trials} ' if trials else ''}--seeds {notes['seeds']}"
             raise StudyMismatchError(
-                f"{shown(self.location)} holds the results of another study ({there}, {here}). Go on with --trials "
-                f"{trials} --seeds {notes['seeds']}, or with more seeds; or choose another {thing}, or remove this one "
-                "to start again."
+                f"{shown(self.location)} holds the results of another study ({there}, {here}). Go on with {go_on}, or "
+                f"with more seeds; or choose another {thing}, or remove this one to start again."
             )
         if self.budget is not None and not self.chosen:
             self.choose(Numbers(trials, notes["seeds"] if self.budget.seeds is None else self.budget.seeds, 0.0))

@@ -48,14 +48,27 @@ def load_problem(reference: str) -> Problem:
     Raises:
         InputError: there is no such problem, its file does not import, or it cannot be made.
     """
-    found = parse_reference(reference)
-    if found.place in PROBLEMS:
-        module, _, name = PROBLEMS[found.place].object.partition(":")
-        return _make(getattr(importlib.import_module(module), name), found, found.place)
-    path, name, module_object = _located(found.place)
-    return _make(
-        getattr(module_object, name), found, f"{path.name}:{name}" if found.place.endswith(".py") else found.place
-    )
+    asked = parse_reference(reference)
+    return _make(*_named(asked), asked)
+
+
+def parameters(reference: str) -> tuple[inspect.Parameter, ...]:
+    """Returns what may stand in a reference's brackets.
+
+    Raises:
+        InputError: there is no such problem.
+    """
+    found, _ = _named(parse_reference(reference))
+    return () if isinstance(found, Problem) else tuple(inspect.signature(found).parameters.values())
+
+
+def _named(asked: Reference) -> tuple[Any, str]:
+    """Returns what a reference names, and how messages call it."""
+    if asked.place in PROBLEMS:
+        module, _, name = PROBLEMS[asked.place].object.partition(":")
+        return getattr(importlib.import_module(module), name), asked.place
+    path, name, module_object = _located(asked.place)
+    return getattr(module_object, name), f"{path.name}:{name}" if asked.place.endswith(".py") else asked.place
 
 
 def fingerprint(reference: str) -> str:
@@ -212,7 +225,7 @@ def _is_problem(value: object, module: ModuleType) -> bool:
     return isinstance(value, Problem)
 
 
-def _make(found: object, asked: Reference, reference: str) -> Problem:
+def _make(found: object, reference: str, asked: Reference) -> Problem:
     if isinstance(found, Problem):
         if asked.brackets:
             raise InputError(f"{reference} is made already, and takes no settings: {asked.brackets}")

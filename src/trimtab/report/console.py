@@ -203,9 +203,13 @@ def print_dry_run(console: Console, comparison: Comparison) -> None:
     console.print()
     for plan, part in zip(plans, comparison.parts.values(), strict=True):
         length = "" if plan.budget is None else f" of {count(plan.budget, part.facts.cost.one)}"
+        seeds = (
+            f"final runs on {count(plan.seeds, 'fresh seed')}" if plan.trials else count(plan.seeds, "seed") + " each"
+        )
+        kind = "trial" if plan.trials else "run"
         console.print(
-            f"{plan.problem}: {count(plan.total_trials, 'trial')}{length}, final runs on "
-            f"{count(plan.seeds, 'fresh seed')}; {_at_most(part, plan, comparison.options.workers)}",
+            f"{plan.problem}: {count(plan.total_trials, kind)}{length}, {seeds}; "
+            f"{_at_most(part, plan, comparison.options.workers)}",
             markup=False,
             highlight=False,
         )

@@ -116,7 +116,7 @@
 
   function matches(row, place, words) {
     for (const [name, index] of [["candidate", CANDIDATE], ["phase", PHASE], ["status", STATUS]]) {
-      if (filters[name].value && row[index] !== filters[name].value) return false;
+      if (filters[name]?.value && row[index] !== filters[name].value) return false;
     }
     return words.every((word) => haystack[place].includes(word));
   }

@@ -5,6 +5,7 @@ import re
 from trimtab.compare.result import CandidateResult, ComparisonResult, Protocol
 from trimtab.report.numbers import significant
 from trimtab.report.objective import better, costs, shown_interval
+from trimtab.study.metric import Metric
 from trimtab.study.phrases import count, listed
 from trimtab.study.statistics import ALPHA
 
@@ -12,12 +13,12 @@ from trimtab.study.statistics import ALPHA
 def facts(result: ComparisonResult) -> list[tuple[str, str]]:
     """Returns the few facts that a reader wants first, name and value."""
     problem, protocol = result.problem, result.protocol
-    metric = problem.quoted or problem.objective
     return [
         ("candidates", f"{len(result.candidates)}"),
         *_counts(protocol),
         *problem.sizes,
-        ("metric", f"{metric.name}, {'higher' if metric.direction == 'max' else 'lower'} is better"),
+        ("ranked by", _sided(problem.objective)),
+        *([] if problem.quoted is None else [("not ranked by", _sided(problem.quoted))]),
         ("reference", result.reference),
     ]
 
@@ -26,6 +27,10 @@ def _counts(made: Protocol) -> list[tuple[str, str]]:
     if not made.trials:
         return [("seeds", f"{made.seeds}")]
     return [("settings tried for each", f"{made.trials}"), ("fresh seeds, after tuning", f"{made.seeds}")]
+
+
+def _sided(metric: Metric) -> str:
+    return f"{metric.name}, {'higher' if metric.direction == 'max' else 'lower'} is better"
 
 
 def protocol(result: ComparisonResult) -> list[tuple[str, str]]:

@@ -10,33 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from trimtab.testing.exceptions import Excepting, require
 from trimtab.testing.resume import follow
 
 Gradients = list[list[Tensor | None]]
 
 
-class Suite:
+class Suite(Excepting):
     """The part of the suite that third parties fill in, and the helpers of its checks."""
 
     optimizer: ClassVar[Callable[..., Optimizer]]
     settings: ClassVar[Mapping[str, Any]] = {}
-    exceptions: ClassVar[Mapping[str, str]] = {}
     shapes: ClassVar[Sequence[tuple[int, ...]]] = ((3, 4), (5,), (2, 3))
     device: ClassVar[str] = "cpu"
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        checks = {name.removeprefix("test_") for name in dir(cls) if name.startswith("test_")}
-        unknown = sorted(name for name in cls.exceptions if name.partition("[")[0] not in checks)
-        if unknown:
-            raise TypeError(f"{cls.__name__}.exceptions names no check: {', '.join(unknown)}")
-
-    @pytest.fixture(autouse=True)
-    def _expect_exceptions(self, request: pytest.FixtureRequest) -> None:
-        # Strict: an exception that is no longer needed is itself a failure, so the list cannot grow stale.
-        names = {request.node.name.removeprefix("test_"), request.node.originalname.removeprefix("test_")}
-        for name in names & self.exceptions.keys():
-            request.node.add_marker(pytest.mark.xfail(reason=self.exceptions[name], strict=True))
 
     @pytest.fixture(autouse=True)
     def _on_device(self) -> Iterator[None]:
@@ -120,16 +106,6 @@ def give(params: Sequence[Tensor], step: int = 0) -> list[Tensor]:
 def values(params: Iterable[Tensor]) -> list[Tensor]:
     """Returns copies of the parameters' values."""
     return [param.detach().clone() for param in params]
-
-
-def require(condition: object, message: str) -> None:
-    """Fails the check with a message; unlike ``assert``, also under ``python -O`` and without pytest's rewriting.
-
-    Raises:
-        AssertionError: the condition does not hold.
-    """
-    if not condition:
-        raise AssertionError(message)
 
 
 def require_same(actual: Iterable[Tensor], expected: Iterable[Tensor], message: str) -> None:

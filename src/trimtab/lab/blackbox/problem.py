@@ -4,19 +4,21 @@ A candidate is an Optuna sampler. What a run is worth is the true value of the s
 that the sampler itself names by ``recommend(study)`` where it has that, and else the best that were observed.
 """
 
+import numbers
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 
+from trimtab.lab.measures import TEST_METRIC
 from trimtab.lab.meter import CostMeter
 from trimtab.lab.problem import Filling, SteppedProblem, Workplace
-from trimtab.study.checks import check_name, check_whole
+from trimtab.study.checks import MANY, check_name, check_whole
 from trimtab.study.errors import DivergedError, InputError
 from trimtab.study.facts import TESTED_ONCE, Facts, Measure, Unit
 from trimtab.study.metric import Evaluation, Metric, Split
@@ -24,6 +26,9 @@ from trimtab.study.outcome import is_measured
 
 Params: TypeAlias = Mapping[str, Any]
 """Settings by name."""
+
+Distribution: TypeAlias = FloatDistribution | IntDistribution | CategoricalDistribution
+"""What a setting is drawn from."""
 
 MakeSampler: TypeAlias = Callable[[int], BaseSampler]
 """What a candidate fills the slot with: makes a sampler of a seed."""
@@ -54,7 +59,7 @@ class BlackBox(SteppedProblem):
     tuned: ClassVar = False
     modules: ClassVar[Sequence[str]] = ("trimtab.compare.work", "optuna", __name__)
 
-    space: ClassVar[Mapping[str, BaseDistribution]]
+    space: ClassVar[Mapping[str, Distribution]]
     evaluations: int = 40
     tested: bool = False
     summary: str = ""
@@ -108,11 +113,15 @@ class BlackBox(SteppedProblem):
         if not isinstance(self.metric, Metric):
             raise InputError(f"{place}.metric: expected a trimtab.Metric, got {self.metric!r}")
         check_whole(f"{place}.evaluations", self.evaluations)
+        check_whole(f"{place}.seeds", self.seeds, most=MANY)
         if not isinstance(self.space, Mapping) or not self.space:
             raise InputError(f"{place}.space={self.space!r}: at least one setting with its distribution is needed")
         for name, distribution in self.space.items():
-            if not isinstance(name, str) or not isinstance(distribution, BaseDistribution):
-                raise InputError(f"{place}.space: {name!r} needs one of Optuna's distributions, not {distribution!r}")
+            if not isinstance(name, str) or not isinstance(distribution, Distribution):
+                raise InputError(
+                    f"{place}.space: {name!r} needs one of optuna.distributions' FloatDistribution, IntDistribution "
+                    f"and CategoricalDistribution, not {distribution!r}"
+                )
         parts: dict[str, Callable[[], object]] = {
             "observe": lambda: self.observe(middle(self.space), np.random.default_rng(0)),
             "truth": lambda: self.truth(middle(self.space), "validation"),
@@ -122,15 +131,18 @@ class BlackBox(SteppedProblem):
                 value = call()
             except Exception as error:
                 raise InputError(f"{place}.{what} raised {type(error).__name__}: {error}") from error
-            if not isinstance(value, float | int) or not is_measured(value):
-                raise InputError(f"{place}.{what} returned {value!r} for the middle of the space; a number is needed")
+            number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            if not number or not is_measured(float(cast(float, value))):
+                raise InputError(
+                    f"{place}.{what} returned {value!r} for the middle of the space; a finite number is needed"
+                )
 
     def facts(self, reference: str, _candidates: Sequence[Filling], budget: int | None, /) -> Facts:
         """Returns what a reader has to know."""
         evaluations = self.budget(budget)
         full_name = self.name if self.name == reference else f"{self.name} ({reference})"
         told = f" {self.summary}" if self.summary else ""
-        tests = (Measure("test metric", f"test {self.metric.name}", explanation="On data that no search has seen."),)
+        tests = (Measure(TEST_METRIC, f"test {self.metric.name}", explanation="On data that no search has seen."),)
         return Facts(
             name=self.name,
             reference=reference,
@@ -179,8 +191,7 @@ class Search:
     def __init__(self, problem: BlackBox, build: MakeSampler, *, seed: int, budget: int) -> None:
         sampler_seed, noise = np.random.SeedSequence(seed).spawn(2)
         self._problem = problem
-        self._noise = np.random.default_rng(noise)
-
+        self._noise = noise
         self._sign = -1 if problem.metric.direction == "max" else 1
         sampler = build(int(sampler_seed.generate_state(1)[0]))
         if not isinstance(sampler, BaseSampler):
@@ -198,7 +209,9 @@ class Search:
         start = time.perf_counter()
         trial = self._study.ask(dict(self._problem.space))
         asked = time.perf_counter()
-        value = float(self._problem.observe(trial.params, self._noise))
+        # a generator for each evaluation: how much one draws may depend on the settings
+        noise = np.random.default_rng(self._noise.spawn(1)[0])
+        value = float(self._problem.observe(trial.params, noise))
         self.meter.charge(1)
         self.steps += 1
         if not is_measured(value):
@@ -229,20 +242,14 @@ class Search:
         return {}
 
 
-def middle(space: Mapping[str, BaseDistribution]) -> dict[str, Any]:
-    """Returns the middle of a space: of ranges on their own scale, of choices the first one.
-
-    Raises:
-        InputError: a distribution is none of Optuna's three.
-    """
-    return {name: _middle(name, distribution) for name, distribution in space.items()}
+def middle(space: Mapping[str, Distribution]) -> dict[str, Any]:
+    """Returns the middle of a space: of ranges on their own scale, of choices the first one."""
+    return {name: _middle(distribution) for name, distribution in space.items()}
 
 
-def _middle(name: str, distribution: BaseDistribution) -> Any:
+def _middle(distribution: Distribution) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[0]
-    if not isinstance(distribution, FloatDistribution | IntDistribution):
-        raise InputError(f"{name}: {distribution!r} is none of Optuna's float, int and categorical distributions")
     low, high = distribution.low, distribution.high
     value = float(np.sqrt(low * high) if distribution.log else (low + high) / 2)
     if distribution.step and not distribution.log:
@@ -251,10 +258,8 @@ def _middle(name: str, distribution: BaseDistribution) -> Any:
     return round(value) if isinstance(distribution, IntDistribution) else value
 
 
-def _written(distribution: BaseDistribution) -> str:
+def _written(distribution: Distribution) -> str:
     if isinstance(distribution, CategoricalDistribution):
         return f"in {{{', '.join(map(str, distribution.choices))}}}"
-    if isinstance(distribution, FloatDistribution | IntDistribution):
-        scale = ", on a logarithmic scale" if distribution.log else ""
-        return f"in [{distribution.low:g}, {distribution.high:g}]{scale}"
-    return ""
+    scale = ", on a logarithmic scale" if distribution.log else ""
+    return f"in [{distribution.low:g}, {distribution.high:g}]{scale}"

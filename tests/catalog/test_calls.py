@@ -1,0 +1,56 @@
+"""Names and classes with settings in brackets: read, refused, and made again."""
+
+import re
+
+import pytest
+
+from trimtab.catalog.calls import read_calls, restored_calls
+from trimtab.catalog.samplers import Sampler
+from trimtab.study.errors import InputError
+
+
+def read(text, tune=()):
+    return read_calls(text, "sampler", Sampler, tune)
+
+
+def test_candidates_are_names_with_settings():
+    tpe, again, random = read("tpe( n_startup_trials=5 ), TPE, Random")
+    assert (tpe.label, again.label, random.label) == ("tpe(n_startup_trials=5)", "tpe", "random")
+    assert tpe.settings({}) == {"n_startup_trials": 5}
+    assert (tpe.title, tpe.kind) == ("Tree-structured Parzen estimator", "baseline")
+    assert tpe.definition() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no candidates were given; name some, separated by commas"),
+        ("tpe,", "unknown method '?'"),
+        ("tpe,tpe", "the candidate tpe was given twice"),
+        ("tpe(5)", "tpe(5): settings need names, as in tpe(name=value)"),
+        ("tpe(gama=5)", "tpe has no setting 'gama'; did you mean gamma? It has "),
+        ("random(width=5)", "random has no setting 'width'; it has none"),
+        ("tpee", "unknown method 'tpee'; did you mean tpe?"),
+        ("lion", "lion is an optimizer; here fits cmaes, gp, random or tpe"),
+    ],
+)
+def test_what_cannot_be_read_is_named(text, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        read(text)
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    with pytest.raises(InputError) as caught:
+        read("lion,tpe(x=1),gpp")
+    for part in ("lion is an optimizer", "no setting 'x'", "unknown method 'gpp'"):
+        assert part in str(caught.value)
+
+
+def test_ranges_are_for_classes_of_ones_own():
+    with pytest.raises(InputError, match="--tune 'width=1..2' is for nobody: those of the catalogue have ranges"):
+        read("tpe", ["width=1..2"])
+
+
+def test_labels_make_the_same_again():
+    first = read("tpe(n_startup_trials=5),gp")
+    assert restored_calls([each.label for each in first], {}, "sampler", Sampler) == first

@@ -1,0 +1,229 @@
+"""A search: whose randomness it is, what is recommended, what is measured, and which problems cannot be."""
+
+import itertools
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import CmaEsSampler, GPSampler, RandomSampler, TPESampler
+
+from trimtab import BlackBox, Metric
+from trimtab.lab.blackbox import problem as module
+from trimtab.lab.blackbox.problem import SUGGESTION, Search, middle
+from trimtab.lab.problem import Workplace
+from trimtab.study.errors import DivergedError, InputError
+from trimtab.study.point import Point
+
+
+class Bowl(BlackBox):
+    """A bowl with noise."""
+
+    name = "bowl"
+    metric = Metric("height", "min")
+    space: ClassVar = {"x": FloatDistribution(-1, 1), "n": IntDistribution(1, 5)}
+    evaluations = 8
+    seen: ClassVar[list] = []
+
+    def observe(self, params, generator):
+        noise = generator.normal(size=params["n"])[0]  # how much is drawn depends on the settings
+        self.seen.append(float(noise))
+        return self.truth(params, "validation") + 0.01 * noise
+
+    def truth(self, params, split):
+        return (params["x"] - 0.3) ** 2 + params["n"]
+
+
+class Hill(Bowl):
+    metric = Metric("height", "max")
+
+    def observe(self, params, generator):
+        return self.truth(params, "validation")
+
+    def truth(self, params, split):
+        return -super().truth(params, split)
+
+
+SAMPLERS = {
+    "random": lambda seed: RandomSampler(seed=seed),
+    "tpe": lambda seed: TPESampler(seed=seed, n_startup_trials=2),
+    "gp": lambda seed: GPSampler(seed=seed, n_startup_trials=4),
+    "cmaes": lambda seed: CmaEsSampler(seed=seed),
+}
+
+
+def course(build, seed=0, problem=None, count=6):
+    search = Search(problem or Bowl(), build, seed=seed, budget=count)
+    found = [search.step() for _ in range(count)]
+    return search, found, [trial.params for trial in search._study.trials]
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_seed_makes_the_course_and_another_makes_another(name):
+    _, first, params = course(SAMPLERS[name], 3)
+    _, again, same = course(SAMPLERS[name], 3)
+    assert (first, params) == (again, same)
+    assert course(SAMPLERS[name], 4, count=2)[2] != params[:2]
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_the_nth_evaluation_has_the_same_noise_for_every_sampler():
+    noises = []
+    for name in SAMPLERS:
+        Bowl.seen.clear()
+        course(SAMPLERS[name], 5)
+        noises.append(list(Bowl.seen))
+    assert len(set(noises[0])) == 6
+    assert all(noise == noises[0] for noise in noises)
+    Bowl.seen.clear()
+    course(SAMPLERS["random"], 6)
+    assert Bowl.seen != noises[0]
+
+
+class Recommends(RandomSampler):
+    def recommend(self, study):
+        return {"x": 0.3, "n": len(study.trials)}
+
+
+def test_what_a_sampler_recommends_counts_and_else_the_best_observed():
+    search, _, _ = course(lambda seed: Recommends(seed=seed), count=2)
+    assert search.recommended() == {"x": 0.3, "n": 2}
+    assert search.evaluate().metric == 2.0
+    search, losses, params = course(SAMPLERS["random"])
+    best = params[int(np.argmin(losses))]
+    assert search.recommended() == best
+    assert search.evaluate() == module.Evaluation(Bowl().truth(best, ""), Bowl().truth(best, ""))
+
+
+def test_before_anything_was_observed_the_middle_counts():
+    search = Search(Bowl(), SAMPLERS["random"], seed=0, budget=4)
+    assert search.recommended() == {"x": 0.0, "n": 3}
+    assert search.evaluate().metric == pytest.approx(3.09)
+    assert search.measures() == {}
+
+
+def test_where_more_is_better_losses_are_its_negatives_and_the_most_is_found():
+    search, losses, params = course(SAMPLERS["random"], problem=Hill())
+    values = [Hill().truth(each, "") for each in params]
+    assert losses == [-value for value in values]
+    assert search.recommended() == params[int(np.argmax(values))]
+    assert search.evaluate() == module.Evaluation(-max(values), max(values))
+
+
+def test_time_is_the_samplers_and_not_the_evaluations(monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr(module.time, "perf_counter", lambda: float(next(clock)))
+
+    class Slow(Bowl):
+        def observe(self, params, generator):
+            for _ in range(100):
+                next(clock)
+            return 1.0
+
+    search, _, _ = course(SAMPLERS["random"], problem=Slow(), count=3)
+    assert search.measures() == {SUGGESTION: 2.0}  # one to ask, one to be told
+
+
+def test_a_value_that_is_not_finite_ends_the_run():
+    class Breaks(Bowl):
+        def observe(self, params, generator):
+            return float("nan")
+
+    with pytest.raises(DivergedError):
+        Search(Breaks(), SAMPLERS["random"], seed=0, budget=4).step()
+
+
+def test_what_is_no_sampler_is_refused():
+    with pytest.raises(InputError, match=r"3 is no optuna\.samplers\.BaseSampler"):
+        Search(Bowl(), lambda seed: 3, seed=0, budget=4)
+
+
+def test_a_trial_is_a_search_to_its_end():
+    point = Point("bowl", "final", "random", 0, {}, 1000)
+    outcome = Bowl().trial(SAMPLERS["random"], point, budget=5, report=lambda *_: False, place=Workplace(None))
+    assert (outcome.status, outcome.cost) == ("complete", 5)
+    assert [each.cost for each in outcome.curve] == [0, 1, 2, 3, 4, 5]
+    assert set(outcome.measures) == {SUGGESTION}
+    assert outcome.loss == outcome.metric
+
+
+@pytest.mark.parametrize(
+    ("distribution", "value"),
+    [
+        (FloatDistribution(-5, 10), 2.5),
+        (FloatDistribution(1e-4, 1, log=True), 1e-2),
+        (FloatDistribution(0, 0.75, step=0.25), 0.5),
+        (FloatDistribution(2, 2), 2.0),
+        (IntDistribution(1, 9), 5),
+        (IntDistribution(2, 8, step=3), 5),
+        (IntDistribution(1, 256, log=True), 16),
+        (CategoricalDistribution(["low", "high"]), "low"),
+    ],
+)
+def test_the_middle_of_a_range_is_on_its_scale_and_its_steps(distribution, value):
+    found = middle({"x": distribution})["x"]
+    assert found == pytest.approx(value) if isinstance(value, float) else found == value
+    assert type(found) is type(value)
+    assert distribution._contains(distribution.to_internal_repr(found))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"metric": "height"}, r"here\.metric: expected a trimtab\.Metric, got 'height'"),
+        ({"space": {}}, r"here\.space=\{\}: at least one setting with its distribution is needed"),
+        ({"space": [1]}, r"here\.space=\[1\]: at least one setting"),
+        ({"space": {"x": (0, 1)}}, r"here\.space: 'x' needs one of optuna\.distributions' .* not \(0, 1\)"),
+        ({"evaluations": 0}, r"here\.evaluations"),
+        ({"seeds": 0}, r"here\.seeds"),
+        ({"name": ""}, r"here\.name"),
+        ({"observe": lambda p, g: None}, r"here\.observe returned None for the middle of the space; a finite number"),
+        ({"observe": lambda p, g: True}, r"here\.observe returned True for the middle"),
+        ({"observe": lambda p, g: float("inf")}, r"here\.observe returned inf for the middle"),
+        ({"observe": lambda p, g: p["y"]}, r"here\.observe raised KeyError: 'y'"),
+        ({"observe": lambda p, g: 1, "truth": lambda p, s: "good"}, r"here\.truth returned 'good' for the middle"),
+    ],
+)
+def test_problems_that_cannot_be_are_refused(change, message):
+    problem = Bowl()
+    for name, value in change.items():
+        setattr(problem, name, value)
+    with pytest.raises(InputError, match=message):
+        problem.check("here")
+
+
+@pytest.mark.parametrize("name", ["name", "metric", "space"])
+def test_what_is_missing_is_named(name):
+    lacking = {key: value for key, value in vars(Bowl).items() if key in ("name", "metric", "space") and key != name}
+    problem = type("Lacking", (BlackBox,), {**lacking, "observe": Bowl.observe, "truth": Bowl.truth})()
+    with pytest.raises(InputError, match=f"here: the problem has no '{name}'; set it in the class body"):
+        problem.check("here")
+
+
+def test_numbers_of_numpy_are_numbers():
+    problem = Bowl()
+    problem.observe = lambda params, generator: np.float32(1.5)
+    problem.check("here")
+
+
+def test_what_is_observed_is_the_truth_unless_told_otherwise():
+    class Exact(BlackBox):
+        def observe(self, params, generator):
+            return params["x"] + generator.integers(10)
+
+    assert Exact().truth({"x": 1.0}, "validation") == Exact().truth({"x": 1.0}, "test")
+
+
+def test_facts_are_in_words_of_evaluations():
+    facts = Bowl().facts("file.py:Bowl", (), 12)
+    assert (facts.cost.many, facts.step_cost, facts.rate, facts.length) == (
+        "evaluations",
+        1,
+        None,
+        " of 12 evaluations",
+    )
+    assert facts.sizes == (("evaluations a run", "12"), ("settings to find", "2"))
+    assert facts.paragraphs[0] == ("Problem", "bowl (file.py:Bowl): x in [-1, 1], n in [1, 5].")
+    assert [(m.brief, m.form) for m in facts.measures] == [("ms/eval.", "milliseconds")]
+    assert facts.ending == ""

@@ -1,0 +1,47 @@
+"""The problems that ship: each is there, of its slot, and a list of them imports nothing heavy."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from trimtab.catalog.slots import SLOTS
+from trimtab.lab.loading import load_problem
+from trimtab.lab.problem import Problem
+from trimtab.lab.shipped import PROBLEMS, of_slot
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_each_is_a_problem_of_its_slot(name):
+    module, _, attribute = PROBLEMS[name].object.partition(":")
+    problem = getattr(importlib.import_module(module), attribute)
+    assert issubclass(problem, Problem)
+    assert (problem.name, problem.slot) == (name, PROBLEMS[name].slot)
+    assert problem.slot in SLOTS
+    assert PROBLEMS[name].summary.endswith(".")
+
+
+def test_problems_are_told_apart_by_slot():
+    assert list(of_slot("sampler")) == ["branin", "hartmann6", "tuned-svc"]
+    assert {name for slot in SLOTS for name in of_slot(slot)} == set(PROBLEMS)
+
+
+@pytest.mark.parametrize("name", of_slot("sampler"))
+def test_black_boxes_pass_their_own_check(name):
+    load_problem(name).check(name)
+
+
+def test_a_list_of_them_imports_neither_torch_nor_optuna():
+    program = "import sys, trimtab.lab.shipped; print([n for n in ('torch', 'optuna', 'sklearn') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_searching_does_not_import_torch():
+    program = (
+        "import sys; from trimtab.lab.loading import load_problem; "
+        "load_problem('branin').check('branin'); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
