@@ -10,7 +10,7 @@ from trimtab.compare import comparison as module
 from trimtab.compare.budget import Budget
 from trimtab.compare.prices import Price
 from trimtab.compare.stored import load_any
-from trimtab.compare.template import CLASS_NAME, write_template
+from trimtab.compare.template import write_template
 from trimtab.lab.measures import TEST_LOSS
 from trimtab.study.errors import CorruptStoreError, InputError, StudyMismatchError
 
@@ -126,12 +126,12 @@ def test_another_study_is_refused_and_nothing_is_lost(finished, task, change, me
 def test_an_edited_task_is_another_study(task, tmp_path):
     file = tmp_path / "mine.py"
     write_template(file)
-    comparison(f"{file}:{CLASS_NAME}", tmp_path / "out", "sgd", trials=1, seeds=1).run()
+    comparison(f"{file}:MyTask", tmp_path / "out", "sgd", trials=1, seeds=1).run()
     file.write_text(file.read_text() + "# edited\n")
     with pytest.raises(
         StudyMismatchError, match=r"the file of the problem has changed since\..*remove .*study\.db to start again"
     ):
-        comparison(f"{file}:{CLASS_NAME}", tmp_path / "out", "sgd", trials=1, seeds=1).run()
+        comparison(f"{file}:MyTask", tmp_path / "out", "sgd", trials=1, seeds=1).run()
 
 
 def test_a_corrupt_store_is_named(finished, task, tmp_path):
@@ -148,7 +148,7 @@ def test_a_candidate_that_diverges_is_shown_and_the_others_are_ranked(task, tmp_
     plain, steep = 'reduction="none")', 'reduction="none") * (1e400 if outputs.abs().max() > 6 else 1)'
     assert plain in file.read_text()
     file.write_text(file.read_text().replace(plain, steep))
-    result = comparison(f"{file}:{CLASS_NAME}", tmp_path / "out", "adamw(lr=0.001),sgd(lr=1.0)").run()
+    result = comparison(f"{file}:MyTask", tmp_path / "out", "adamw(lr=0.001),sgd(lr=1.0)").run()
     statuses = {trial.status for trial in result.trials if trial.candidate == "sgd(lr=1.0)"}
     assert statuses == {"diverged"}
     assert all(trial.error for trial in result.trials if trial.status == "diverged")

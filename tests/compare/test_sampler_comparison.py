@@ -72,8 +72,8 @@ def test_the_report_has_the_words_of_evaluations(finished):
     ]
     told = dict(protocol(result))
     assert told["Runs"] == (
-        "Nothing was tuned: each of 3 candidates ran with 3 seeds (seeds 1000 to 1002, the same for all), each run of 6 "
-        "evaluations."
+        "Nothing was tuned: each of 3 candidates ran with 3 seeds (seeds 1000 to 1002, the same for all), each run of "
+        "6 evaluations."
     )
     assert "Cost to target counts evaluations until this is seen: regret <= 0.05" in told["Target"]
     assert trials(result) == "Every run of every candidate, on 3 seeds."

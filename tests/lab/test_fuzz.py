@@ -33,7 +33,7 @@ from trimtab.lab.commands.output_metric import output_metric
 from trimtab.lab.commands.problem import CommandProblem
 from trimtab.lab.commands.template import Command, Template
 from trimtab.lab.devices import as_the_only_one, described, usable_device, visibilities
-from trimtab.lab.loading import absolute_reference, load_task, task_fingerprint
+from trimtab.lab.loading import absolute_reference, fingerprint, load_task
 from trimtab.lab.meter import CostMeter
 from trimtab.lab.references import parse_reference
 from trimtab.lab.session import Session
@@ -202,7 +202,7 @@ CALLS = {
     "meter:CostMeter.charge": Call(CostMeter(1).charge, {}, {"samples": whole(0)}),
     "loading:load_task": Call(load_task, {}, {"reference": unclear}),
     "references:parse_reference": Call(parse_reference, {}, {"text": unclear}),
-    "loading:task_fingerprint": Call(task_fingerprint, {}, {"reference": unclear}),
+    "loading:fingerprint": Call(fingerprint, {}, {"reference": unclear}),
     "loading:absolute_reference": Call(absolute_reference, {}, {"reference": unclear}),
     "database:parse_url": Call(parse_url, {}, {"text": unclear}),
     "files:write_atomically": Call(

@@ -11,7 +11,7 @@ from trimtab.compare.budget import Budget
 from trimtab.compare.comparison import directory_name
 from trimtab.compare.prices import Price
 from trimtab.compare.stored import load_any
-from trimtab.compare.template import CLASS_NAME, write_template
+from trimtab.compare.template import write_template
 from trimtab.lab.measures import TEST_LOSS
 from trimtab.study.beside import Beside
 from trimtab.study.errors import InputError, StudyMismatchError
@@ -29,7 +29,7 @@ def written(path, name, seeds):
     text = re.sub(r'name = ".*"', f'name = "{name}"', path.read_text())
     text, found = re.subn(r"^    seeds = \d+", f"    seeds = {seeds}", text, flags=re.MULTILINE)
     path.write_text(text if found else text.replace("    steps =", f"    seeds = {seeds}\n    steps ="))
-    return f"{path}:{CLASS_NAME}"
+    return f"{path}:MyTask"
 
 
 def over(problems, out, candidates="adamw,lion", **more):
