@@ -36,7 +36,7 @@ SUMMARY = """\
     * [On your own task](own-task.md)
     * [With a Trainer or a Lightning module](adapters.md)
     * [With any script](any-script.md)
-    * [Over several tasks](several-problems.md)
+    * [Over several problems](several-problems.md)
     * [On many machines](machines.md)
     * [In a notebook](notebook.md)
     * [How a comparison is made](comparison.md)
