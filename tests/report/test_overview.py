@@ -1,16 +1,19 @@
 """The page over several problems: complete, escaped, with the way to each problem's page."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from tests.report import synthetic
 from tests.report.synthetic import HOSTILE
 from tests.report.test_page import Reader, data
+from trimtab.report import words_over_problems as words
 from trimtab.report import write_all
 from trimtab.report.figures.over_problems import FIGURES_OVER_PROBLEMS
 from trimtab.report.overview import render_overview
 from trimtab.report.page import render_page
+from trimtab.study.facts import Unit
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +42,8 @@ def test_everything_is_said(page, over_problems):
     assert page.words.index(over_problems.conclusion[0]) < page.words.index(over_problems.conclusion[1])
     assert "score 1 for who is the fastest on every problem" in page.words
     assert "× the lowest cost Sample-gradients until the problem's target" in page.words
-    for words in ("AlgoPerf", "sample-gradients", "No interval", "Scores are of 3 problems", "Dolan and Moré"):
-        assert words in page.words
+    for name in ("AlgoPerf", "sample-gradients", "No interval", "Scores are of 3 problems", "Dolan and Moré"):
+        assert name in page.words
 
 
 def test_it_leads_to_the_pages_of_the_problems_and_loads_nothing(page):
@@ -71,6 +74,29 @@ def test_a_problem_that_does_not_count_is_shown_and_says_why():
     nothing = Reader(render_overview(synthetic.over_problems(("digits",), ["digits"])))
     assert "None" not in nothing.words
     assert "Nothing can be said over the problems yet" in nothing.words
+
+
+def test_where_nothing_is_tuned_no_tuning_is_told_of():
+    tuned = synthetic.over_problems(("digits", "diabetes"))
+    found = {
+        name: replace(
+            each, protocol=replace(each.protocol, trials=0), problem=replace(each.problem, cost=Unit("evaluation"))
+        )
+        for name, each in tuned.problems.items()
+    }
+    result = replace(tuned, problems=found)
+    assert ("settings tried for each", "12 on each problem") in words.facts(tuned)
+    assert ("fresh seeds, after tuning", "5 to 10") in words.facts(tuned)
+    assert ("seeds", "5 to 10") in words.facts(result)
+    assert "settings tried for each" not in dict(words.facts(result))
+    told, method = dict(words.method(tuned)), dict(words.method(result))
+    assert told["Each problem"].startswith(
+        "Candidates were tuned and run on fresh seeds on each problem by itself, with"
+    )
+    assert method["Each problem"].startswith("Candidates ran with several seeds on each problem by itself. Its page")
+    assert method["Cost"].startswith("The evaluations after which")
+    assert "where this takes fresh seeds of the setting that was best at the end" in told["Not AlgoPerf"]
+    assert "it takes the fastest of five tuning runs, where nothing is tuned here" in method["Not AlgoPerf"]
 
 
 def test_pages_of_problems_lead_back(result):
