@@ -39,7 +39,7 @@ SUMMARY = """\
     * [With a Trainer or a Lightning module](adapters.md)
     * [With any script](any-script.md)
     * [Ways to prune a network](transforms.md)
-    * [Over several tasks](several-tasks.md)
+    * [Over several problems](several-problems.md)
     * [Samplers on a black box](samplers.md)
     * [On many machines](machines.md)
     * [In a notebook](notebook.md)

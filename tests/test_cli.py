@@ -78,20 +78,20 @@ def test_the_report_is_drawn_anew_from_the_store(finished):
     assert (out / "report.html").stat().st_size > 1_000_000
 
 
-def test_several_tasks_have_a_page_each_and_one_over_all(task, tmp_path):
+def test_several_problems_have_a_page_each_and_one_over_all(task, tmp_path):
     other = tmp_path / "other.py"
     other.write_text(Path(task.partition(".py:")[0] + ".py").read_text().replace('"my-task"', '"other"'))
     options = ["--candidates", "adamw,lion", "--out", tmp_path / "out", *SMALL]
     done = run("compare", task, f"{other}:MyTask", *options)
     assert done.exit_code == 0, done.output
-    assert "over 2 tasks" in words(done.output)
+    assert "over 2 problems" in words(done.output)
     pages = ["report.html", "my-task/report.html", "other/report.html"]
     for page in pages:
         (tmp_path / "out" / page).unlink()
     assert run("report", tmp_path / "out").exit_code == 0
     assert all((tmp_path / "out" / page).is_file() for page in pages)
     values = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert list(values["tasks"]) == ["my-task", "other"]
+    assert list(values["problems"]) == ["my-task", "other"]
     assert len(values["profiles"]) == 2
 
     status = json.loads(run("status", tmp_path / "out", "--json").output)["studies"][0]
@@ -178,8 +178,8 @@ def test_a_diagnosis_whose_trajectory_diverges_is_exit_code_one(task, tmp_path):
         (["diagnose", "digits", "--along", "agvm(sgd)"], "the candidate agvm(sgd) cannot be diagnosed"),
         (["diagnose", "digits", "--batches", "1000"], "batches=1000: at most"),
         (["diagnose", "digits", "--points", "0"], "points=0"),
-        (["diagnose", "digts"], "unknown task 'digts'"),
-        (["compare", "digts"], "unknown task 'digts'"),
+        (["diagnose", "digts"], "unknown problem 'digts'"),
+        (["compare", "digts"], "unknown problem 'digts'"),
         (["compare", "digits", "--candidates", "loin"], "unknown method 'loin'; did you mean lion"),
         (["compare", "digits", "--candidates", "lion(lr=-5)"], "lr=-5 must lie in"),
         (["compare", "digits", "--seeds", "0"], "seeds=0"),
@@ -195,7 +195,7 @@ def test_a_diagnosis_whose_trajectory_diverges_is_exit_code_one(task, tmp_path):
         (["verify", "adamw", "lionn"], "error: no claim for 'lionn'; did you mean lion"),
         (["compare", "digits", "--candidates", ""], "no candidates were given"),
         (["compare", "digits", "--trials", "0", "--seeds", "0"], "error: seeds=0"),
-        (["compare", "diigts", "--candidates", "loin"], "error: unknown task 'diigts'; did you mean digits"),
+        (["compare", "diigts", "--candidates", "loin"], "error: unknown problem 'diigts'; did you mean digits"),
         (["compare", "diigts", "--candidates", "loin"], "unknown method 'loin'; did you mean lion"),
         (["new-task", "task"], "has to end in .py: task.py"),
         (["refine", "."], ". is a directory; the file of a run's norms is meant"),
@@ -304,7 +304,7 @@ def test_the_tasks_that_ship_are_listed():
 
 @pytest.mark.parametrize(
     ("command", "shown"),
-    [("report", "DIR"), ("status", "DIR"), ("show", "NAME"), ("search", "WORD"), ("compare", "TASK"),
+    [("report", "DIR"), ("status", "DIR"), ("show", "NAME"), ("search", "WORD"), ("compare", "PROBLEM"),
      ("verify", "METHOD"), ("diagnose", "TASK"), ("scale", "TASK"), ("refine", "RUN"), ("new-task", "FILE"),
      ("list", "WHAT")],
 )  # fmt: skip
@@ -481,10 +481,12 @@ def test_help_names_the_exit_codes():
     assert "1 the trajectory diverged" in words(run("diagnose", "--help").output)
 
 
-def test_completion_offers_tasks_and_candidates():
-    from trimtab.cli.completing import complete_candidates, complete_tasks
+def test_completion_offers_problems_and_candidates():
+    from trimtab.cli.completing import complete_candidates, complete_problems, complete_tasks
 
-    assert complete_tasks("di") == ["digits", "digit-scenes", "diabetes"]
+    assert complete_problems("br") == ["breast-cancer", "branin"]
+    assert complete_tasks("br") == ["breast-cancer"]
+    assert complete_problems("di") == complete_tasks("di") == ["digits", "digit-scenes", "diabetes"]
     assert complete_candidates("adamw,lio") == ["adamw,lion"]
 
 
@@ -575,11 +577,11 @@ def test_a_dry_run_shows_the_first_commands(command, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["compare"], "name a task"),
+        (["compare"], "name a problem"),
         (["compare", "digits", "--tune", "lr=1..2"], "--tune belongs to a comparison with --command"),
         (["compare", "digits", "--metric-file", "x"], "--metric-file belongs to"),
-        (["compare", "digits", "--command", "echo {seed}"], "TASK cannot be given together with --command"),
-        (["compare", "--command", "echo {seed}", "--steps", "3"], "--steps is for tasks"),
+        (["compare", "digits", "--command", "echo {seed}"], "PROBLEM cannot be given together with --command"),
+        (["compare", "--command", "echo {seed}", "--steps", "3"], "--steps cannot be given together with --command"),
         (["compare", "--command", "echo {seed", "--candidates", "a", "--metric", "x"], "this brace opens"),
         (["compare", "--candidate", "a", "--metric", "x"], "--candidate 'a': expected a name, an equals sign"),
     ],

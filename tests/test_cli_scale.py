@@ -29,7 +29,7 @@ def test_json_on_standard_output_is_nothing_but_json(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("arguments", "message"), [
     (["digits", "--from-batch", "64", "--to-batch", "4096"], "to_batch=4096 exceeds the 1000 training samples"),
     (["digits", "--from-batch", "0", "--to-batch", "64"], "from_batch=0"),
-    (["digts", "--to-batch", "64"], "unknown task 'digts'"),
+    (["digts", "--to-batch", "64"], "unknown problem 'digts'"),
     (["digits", "--to-batch", "64", "--optimizer", "lion"], "optimizer='lion' must be sgd or adamw"),
     (["digits", "--to-batch", "64", "--lr", "-1"], "lr=-1.0"),
     (["digits"], "--to-batch"),

@@ -222,7 +222,7 @@ def test_the_docs_quote_what_is_said():
         "Run more seeds: with two, no difference from adamw was shown, and hardly any could be.",
         "No advice: adamw is not ranked, and no difference was shown between the others.",
         "Use a or b: no other was shown to be better, but adamw is not ranked.",
-        "Keep adamw, or try lion: it helps on 1 of 3 tasks, and hurts on none.",
+        "Keep adamw, or try lion: it helps on 1 of 3 problems, and hurts on none.",
     }
     text = (Path(__file__).parents[2] / "docs" / "comparison.md").read_text(encoding="utf-8")
     table = text.split("## The first sentence")[1].split("## Other columns")[0]

@@ -17,8 +17,8 @@ BEFORE = {
 @pytest.mark.parametrize(
     ("key", "there", "here", "words"),
     [
-        ("task_fingerprint", "aa", "bb", "the file of the task has changed since"),
-        ("task_fingerprint", "", "bb", "the task is another one"),
+        ("task_fingerprint", "aa", "bb", "the file of the problem has changed since"),
+        ("task_fingerprint", "", "bb", "the problem is another one"),
         (
             "budget",
             1920,

@@ -129,7 +129,7 @@ def test_an_edited_task_is_another_study(task, tmp_path):
     comparison(f"{file}:MyTask", tmp_path / "out", "sgd", trials=1, seeds=1).run()
     file.write_text(file.read_text() + "# edited\n")
     with pytest.raises(
-        StudyMismatchError, match=r"the file of the task has changed since\..*remove .*study\.db to start again"
+        StudyMismatchError, match=r"the file of the problem has changed since\..*remove .*study\.db to start again"
     ):
         comparison(f"{file}:MyTask", tmp_path / "out", "sgd", trials=1, seeds=1).run()
 
@@ -304,7 +304,7 @@ def test_measuring_leaves_no_trial_behind(task, tmp_path, monkeypatch):
         ({"steps": 0}, "steps=0"),
         ({"budget": "20m"}, "nothing to choose"),
         ({"budget": "20"}, "--budget 20m is the time for the whole comparison"),
-        ({"task": "digts"}, "unknown task 'digts'"),
+        ({"task": "digts"}, "unknown problem 'digts'"),
     ],
 )
 def test_bad_input_is_named_before_anything_is_written(task, tmp_path, change, message):

@@ -111,13 +111,15 @@ def test_a_place_without_a_study_is_named(tmp_path):
         read(f"sqlite:///{tmp_path}/study.db")
 
 
-def test_of_several_tasks_one_is_named(monkeypatch):
-    several = synthetic.over_tasks(("digits", "diabetes"))
+def test_of_several_problems_one_is_named(monkeypatch):
+    several = synthetic.over_problems(("digits", "diabetes"))
     monkeypatch.setattr(module, "load_any", lambda *place: several)
-    assert len(read("runs/two", "diabetes").trials()) == len(several.tasks["diabetes"].trials)
-    with pytest.raises(InputError, match="task=None: runs/two holds the tasks digits, diabetes; name one of them"):
+    assert len(read("runs/two", "diabetes").trials()) == len(several.problems["diabetes"].trials)
+    with pytest.raises(
+        InputError, match="problem=None: runs/two holds the problems digits, diabetes; name one of them"
+    ):
         read("runs/two")
-    monkeypatch.setattr(module, "load_any", lambda *place: several.tasks["digits"])
-    assert read("runs/one").result == read("runs/one", "digits").result == several.tasks["digits"]
-    with pytest.raises(InputError, match="holds the tasks digits; name one"):
+    monkeypatch.setattr(module, "load_any", lambda *place: several.problems["digits"])
+    assert read("runs/one").result == read("runs/one", "digits").result == several.problems["digits"]
+    with pytest.raises(InputError, match="holds the problems digits; name one"):
         read("runs/one", "mnist")

@@ -89,21 +89,21 @@ def comparison(**given):
     return made
 
 
-def read_task(place="nowhere", task=None):
-    """There is nothing to be read; what is wrong with the name of a task is said before that."""
+def read_problem(place="nowhere", problem=None):
+    """There is nothing to be read; what is wrong with the name of a problem is said before that."""
     try:
-        read(place, task)
+        read(place, problem)
     except NoStudyError:
-        if not (task is None or plain_text(task)):
+        if not (problem is None or plain_text(problem)):
             raise
-        raise InputError(f"place={place!r}, task={task!r}: nothing is there") from None
+        raise InputError(f"place={place!r}, problem={problem!r}: nothing is there") from None
 
 
-def no_tasks(value):
+def no_problems(value):
     return isinstance(value, list | tuple | dict | set | range) and not value
 
 
-def over_tasks(**given):
+def over_problems(**given):
     made = Comparison(**{"problems": ["digits", "breast-cancer"], "candidates": "sgd(lr=0.1)", "trials": 1, **given})
     assert made.points({})
     return made
@@ -116,11 +116,11 @@ BUILT = {
 
 CALLS = {
     "budget:parse_duration": Call(parse_duration, {}, {"text": unclear}),
-    "frames:read": Call(read_task, {}, {"place": unclear, "task": never}),
+    "frames:read": Call(read_problem, {}, {"place": unclear, "problem": never}),
     "building:build_comparison": Call(
         build_comparison,
         BUILT,
-        {"problems": no_tasks, "candidates": unclear, "command": unclear, "own_commands": unclear,
+        {"problems": no_problems, "candidates": unclear, "command": unclear, "own_commands": unclear,
          "takeover": seconds(0.1, 1e6), "patience": seconds(0, float("inf"))},
     ),
     "catalog.candidates:parse_candidates": Call(parse_candidates, {}, {"text": unclear}),
@@ -146,8 +146,8 @@ CALLS = {
     ),
     "plan:Plan": Call(
         Plan,
-        {"task": "toy", "task_fingerprint": "", "candidates": ADAMW, "trials": 1, "seeds": 1},
-        {"task": unclear, "task_fingerprint": plain_text, "candidates": never, "trials": whole(1, MANY),
+        {"problem": "toy", "fingerprint": "", "candidates": ADAMW, "trials": 1, "seeds": 1},
+        {"problem": unclear, "fingerprint": plain_text, "candidates": never, "trials": whole(1, MANY),
          "seeds": whole(1, MANY), "budget": optional(whole()), "pruning": optional(plain_text), "definition": unclear},
     ),
     "options:Options": Call(
@@ -166,20 +166,21 @@ LEFT_OUT = {
         "result:Interval", "result:Pair", "result:CandidateResult", "result:TrialResult",
         "result:Protocol", "result:ComparisonResult", "budget:Budget", "prices:Price", "budget:Numbers",
         "deadline:Deadline", "deadline:Smallest",
-        "frames:Frames", "over_tasks.result:CandidateProfile", "over_tasks.result:ResultOverTasks",
+        "frames:Frames", "over_problems.result:CandidateProfile", "over_problems.result:ResultOverProblems",
         "target:Target", "diagnose.result:Measurement",
         "diagnose.result:DiagnosisResult", "bounds:Ranges", "cautions:Standing", "advice:Advice",
     },
     "called by trimtab alone, with objects of its own": {
         "analysis:analyse", "cautions:few_seeds", "cautions:late_rise", "cautions:warning", "conclusion:conclude",
-        "advice:advise", "over_tasks.advice:advise", "pairs:between", "pairs:compared_pairs", "pairs:ranks",
+        "advice:advise", "over_problems.advice:advise", "pairs:between", "pairs:compared_pairs", "pairs:ranks",
         "plan:check_label", "options:chosen_reference", "stored:stored_result", "stored:stored_plan",
         "stored:analyse_stored", "budget:written", "budget:starting_numbers", "prices:predicted_seconds",
         "fitting:fitting", "shortfall:too_short", "shortfall:least_too_long", "shortfall:shown",
         "changes:manifest_change", "changes:manifest_changes", "changes:definition_changes", "changes:remedies",
         "comparison:directory_name", "measuring:measure", "measuring:run_measurements", "measuring:run_checks",
-        "over_tasks.analysis:analyse_over_tasks", "over_tasks.conclusion:conclude", "diagnose.diagnosis:measurement",
-        "diagnose.diagnosis:measured_steps", "agreement:manifest", "agreement:annotation", "posing:posed_problems",
+        "over_problems.analysis:analyse_over_problems", "over_problems.conclusion:conclude",
+        "diagnose.diagnosis:measurement", "diagnose.diagnosis:measured_steps",
+        "agreement:manifest", "agreement:annotation", "posing:posed_problems",
         "pricing:first_point", "pricing:measured_prices", "pricing:piloted_prices", "pricing:known_prices",
         "pricing:each_has_run", "catalog.slots:Slot", "catalog.slots:slot_of", "catalog.slots:candidates_for",
         "catalog.slots:restored", "catalog.slots:in_one_string", "catalog.candidates:Candidate",

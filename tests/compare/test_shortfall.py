@@ -65,7 +65,7 @@ def test_the_reference_is_never_left_out_and_one_other_stays():
     assert "all candidates but" not in refused(budget(100), prices(20.0, 1.0, 1.0), 1, "c0")
 
 
-def test_a_candidate_on_several_tasks_is_left_out_on_all_of_them():
+def test_a_candidate_on_several_problems_is_left_out_on_all_of_them():
     cost = prices(2.0, 3.0, 1.0) + prices(1.0, 6.0, 1.0)
     text = refused(budget(100), cost, 1, "c0")
     assert "by candidate: c0 27s, c1 1m21s, c2 18s" in text

@@ -16,7 +16,7 @@ NOTES = {"candidates": ["adamw", "lion"], "seeds": 3, "reference": "adamw", "env
 
 def test_the_plan_is_made_of_what_was_written_down():
     plan = stored_plan(MANIFEST, {**NOTES, "trials": 4})
-    assert (plan.task, plan.trials, plan.seeds, plan.budget) == ("toy", 4, 3, 100)
+    assert (plan.problem, plan.trials, plan.seeds, plan.budget) == ("toy", 4, 3, 100)
     assert list(plan.labels()) == ["adamw", "lion"]
 
 
@@ -32,9 +32,9 @@ def test_a_store_from_before_there_were_budgets_can_be_read():
     [
         ({}, "the comparison in old was stopped before it began"),
         ({**NOTES, "trials": None}, "the comparison in old is not planned yet"),
-        ({"tasks": {"one": {}, "two": {}}}, r"old holds a comparison over several tasks \(one, two\), not of one"),
+        ({"tasks": {"one": {}, "two": {}}}, r"old holds a comparison over several problems \(one, two\), not of one"),
     ],
 )
-def test_what_is_no_comparison_of_one_task_yet_is_said(notes, message):
+def test_what_is_no_comparison_of_one_problem_yet_is_said(notes, message):
     with pytest.raises(StudyMismatchError, match=message):
         stored_result(StoredStudy(MANIFEST, notes, {}), Path("old"))

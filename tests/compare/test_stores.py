@@ -46,8 +46,11 @@ def as_then(result):
     """The result in the words of then: names of fields and conclusions, and nothing that was not written."""
     assert result.pop("beside") is None
     result["schema_version"] -= 1
-    if "tasks" in result:
-        return {**result, "tasks": {name: as_then(each) for name, each in result["tasks"].items()}}
+    if "problems" in result:
+        result["schema"] = result["schema"].replace("problems", "tasks")
+        result["conclusion"] = [re.sub(r"\bproblem(s?)\b", r"task\1", each) for each in result["conclusion"]]
+        result["tasks"] = {name: as_then(each) for name, each in result.pop("problems").items()}
+        return result
     result["task"] = facts_of_then(result.pop("problem"), result["protocol"])
     result["conclusion"] = [re.sub("(lowers?) validation", r"\1 the validation", each) for each in result["conclusion"]]
     for candidate in result["candidates"]:

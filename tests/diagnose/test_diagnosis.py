@@ -264,7 +264,7 @@ def test_it_runs_once():
         ({"points": 0}, "points=0"),
         ({"batches": 7}, "batches=7: at most 6 batches of 10 fit into the task's 64 samples"),
         ({"seed": -1}, "seed=-1"),
-        ({"task": "tyo"}, "unknown task 'tyo'"),
+        ({"task": "tyo"}, "unknown problem 'tyo'"),
     ],
 )
 def test_bad_input_is_named(options, message):

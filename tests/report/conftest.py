@@ -11,9 +11,9 @@ def result():
 
 
 @pytest.fixture(scope="session")
-def over_tasks():
+def over_problems():
     """Three tasks, of which one's target is never reached and one's name is markup."""
-    return synthetic.over_tasks()
+    return synthetic.over_problems()
 
 
 @pytest.fixture(scope="session")

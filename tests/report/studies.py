@@ -14,12 +14,12 @@ class Clock:
         return self.now
 
 
-def tuning(label, count=4, task="digits"):
-    return [Point(task, "tune", label, i, {}, 0) for i in range(count)]
+def tuning(label, count=4, problem="digits"):
+    return [Point(problem, "tune", label, i, {}, 0) for i in range(count)]
 
 
-def finals(label, count=3, task="digits"):
-    return [Point(task, "final", label, i, {}, 1000 + i) for i in range(count)]
+def finals(label, count=3, problem="digits"):
+    return [Point(problem, "final", label, i, {}, 1000 + i) for i in range(count)]
 
 
 def complete(loss=0.5, seconds=10.0):

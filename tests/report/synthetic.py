@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trimtab.compare.conclusion import conclude
-from trimtab.compare.over_tasks.analysis import analyse_over_tasks
+from trimtab.compare.over_problems.analysis import analyse_over_problems
 from trimtab.compare.pairs import between, compared_pairs
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, Protocol, TrialResult
 from trimtab.lab.measures import STATE_BYTES, STEP_SECONDS, STEPS, TEST_LOSS, TEST_METRIC
@@ -110,18 +110,18 @@ COSTS = {
     "diabetes": {"adabelief": 1600, "lion": 640, "nadam": 640, "adamw": 640, "sgd": None, BROKEN: None},
     HOSTILE: dict.fromkeys(shape.label for shape in SHAPES),
 }
-"""Cost to the target, by task; nobody reaches the last one's."""
+"""Cost to the target, by problem; nobody reaches the last one's."""
 
 
-def over_tasks(tasks=tuple(COSTS), unfinished=()):
-    """Builds a comparison over tasks, the last of which has markup for a name."""
+def over_problems(problems=tuple(COSTS), unfinished=()):
+    """Builds a comparison over problems, the last of which has markup for a name."""
     results = {}
-    for name in tasks:
+    for name in problems:
         result = comparison(seeds=5 if name == "diabetes" else 10)
         candidates = tuple(dataclasses.replace(c, cost_to_target=COSTS[name][c.label]) for c in result.candidates)
         problem = dataclasses.replace(result.problem, name=name)
         results[name] = dataclasses.replace(result, problem=problem, candidates=candidates)
-    return analyse_over_tasks(results, unfinished, "adamw")
+    return analyse_over_problems(results, unfinished, "adamw")
 
 
 def lonely():
@@ -168,7 +168,7 @@ def unfinished():
 
 
 def facts(name="digits"):
-    """Returns what a reader has to know of the task of all this."""
+    """Returns what a reader has to know of the problem of all this."""
     samples = {"train": 1077, "validation": 360, "test": 360}
     metric = Metric("accuracy", "max", 0.97)
     return training_facts(name, name, metric, samples=samples, parameters=133_898, batch_size=BATCH, budget=BUDGET)

@@ -42,13 +42,13 @@ def test_the_ranking_fits_eighty_columns(result):
     assert BROKEN.replace(" ", "") in "".join(line[5:20].replace(" ", "") for line in lines[6:])
 
 
-def test_several_tasks_have_their_rankings_the_scores_and_the_places_of_all_reports(over_tasks):
+def test_several_problems_have_their_rankings_the_scores_and_the_places_of_all_reports(over_problems):
     paths = ReportPaths(Path("o/report.html"), Path("o/results.json"), None, {"digits": PATHS, "diabetes": PATHS})
 
-    text = shown(lambda console: print_summary(console, over_tasks, paths))
+    text = shown(lambda console: print_summary(console, over_problems, paths))
 
     assert max(map(len, text.splitlines())) <= 80
-    for sentence in over_tasks.conclusion:
+    for sentence in over_problems.conclusion:
         assert sentence in " ".join(text.split())
     lines = [line.split() for line in text.splitlines()]
     assert ["lion", "0.56", "2.00", "×", "1.00", "×", "never"] in lines
@@ -57,10 +57,10 @@ def test_several_tasks_have_their_rankings_the_scores_and_the_places_of_all_repo
     assert ["report", "o/report.html"] in lines
 
 
-def test_what_is_kept_and_left_out_is_said_before_the_ranking(result, over_tasks):
+def test_what_is_kept_and_left_out_is_said_before_the_ranking(result, over_problems):
     words = "Kept, and not shown here: sgd and 2 more seeds. Name them as well and give --seeds 4 to have all of it."
     paths = ReportPaths(Path("o/report.html"), Path("o/results.json"), None, {"digits": PATHS})
-    for found in (result, over_tasks):
+    for found in (result, over_problems):
         more = dataclasses.replace(found, beside=Beside((), ("sgd",), 2, 4))
         text = " ".join(shown(lambda console, more=more: print_summary(console, more, paths)).split())
         assert words in text
@@ -130,7 +130,7 @@ def with_errors(result, *errors):
     return dataclasses.replace(result, trials=trials)
 
 
-def test_where_every_trial_failed_the_last_line_is_the_reason(result, over_tasks):
+def test_where_every_trial_failed_the_last_line_is_the_reason(result, over_problems):
     one = with_errors(result, "Traceback:\nFileNotFoundError: no [data] in /d")
     text = shown(lambda console: print_summary(console, one, PATHS))
     assert text.splitlines()[-1] == "FileNotFoundError: no [data] in /d"
@@ -140,9 +140,9 @@ def test_where_every_trial_failed_the_last_line_is_the_reason(result, over_tasks
     lines = shown(lambda console: print_summary(console, some, PATHS)).splitlines()
     assert (lines[-1], "OSError: full" in lines) == ("KeyError: 'x'", True)
 
-    tasks = {name: with_errors(task, "KeyError: 'y'") for name, task in over_tasks.tasks.items()}
+    problems = {name: with_errors(found, "KeyError: 'y'") for name, found in over_problems.problems.items()}
     paths = ReportPaths(Path("o/report.html"), Path("o/results.json"), None, {"digits": PATHS})
-    several = dataclasses.replace(over_tasks, tasks=tasks)
+    several = dataclasses.replace(over_problems, problems=problems)
     assert shown(lambda console: print_summary(console, several, paths)).splitlines()[-1] == "KeyError: 'y'"
 
 

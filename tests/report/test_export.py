@@ -31,18 +31,18 @@ def test_json_has_a_line_a_trial(result):
     assert json.loads(lines[0].rstrip(","))["key"] == result.trials[0].key
 
 
-def test_json_over_several_tasks_holds_all_of_each(over_tasks, tmp_path):
-    path = write_json(over_tasks, tmp_path / "results.json")
+def test_json_over_several_problems_holds_all_of_each(over_problems, tmp_path):
+    path = write_json(over_problems, tmp_path / "results.json")
 
     values = json.loads(path.read_text(encoding="utf-8"), parse_constant=reject)
 
-    assert values.pop("schema") == "trimtab.comparison-over-tasks"
+    assert values.pop("schema") == "trimtab.comparison-over-problems"
     assert values.pop("schema_version") == SCHEMA_VERSION
-    for name, task in over_tasks.tasks.items():
-        assert values["tasks"][name] == json.loads(to_json(task))
-        del values["tasks"][name]["schema"], values["tasks"][name]["schema_version"]
-    assert values == json.loads(json.dumps(over_tasks.to_dict(), allow_nan=False))
-    assert len([line for line in to_json(over_tasks).splitlines() if '"key": ' in line]) == 2 * 132 + 102
+    for name, found in over_problems.problems.items():
+        assert values["problems"][name] == json.loads(to_json(found))
+        del values["problems"][name]["schema"], values["problems"][name]["schema_version"]
+    assert values == json.loads(json.dumps(over_problems.to_dict(), allow_nan=False))
+    assert len([line for line in to_json(over_problems).splitlines() if '"key": ' in line]) == 2 * 132 + 102
 
 
 @pytest.mark.parametrize("name", ["lonely", "unfinished"])

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from playwright.sync_api import expect
 
-from tests.report.synthetic import HOSTILE, SHAPES, TRACEBACK, comparison, many_trials, over_tasks
+from tests.report.synthetic import HOSTILE, SHAPES, TRACEBACK, comparison, many_trials, over_problems
 from tests.report.test_diagnosis import RESULT
 from trimtab.lab.commands.problem import command_facts
 from trimtab.report import write_all
@@ -277,8 +277,8 @@ _INK = """element => {
 """Where an element's text is, which may be more than its box or less."""
 
 
-def test_on_a_phone_two_tasks_are_seen_without_scrolling_sideways(browser, tmp_path):
-    write_all(over_tasks(("digits", "diabetes")), tmp_path)
+def test_on_a_phone_two_problems_are_seen_without_scrolling_sideways(browser, tmp_path):
+    write_all(over_problems(("digits", "diabetes")), tmp_path)
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.goto((tmp_path / "report.html").as_uri())
     box = page.locator("#ranking .scroll").bounding_box()
@@ -361,18 +361,18 @@ def test_a_diagnosis_is_drawn_and_its_scale_changes(browser, tmp_path):
     opened.page.close()
 
 
-def test_the_page_over_tasks_leads_to_each_task_and_back(browser, tmp_path):
-    write_all(over_tasks(("digits", "diabetes")), tmp_path)
+def test_the_page_over_problems_leads_to_each_problem_and_back(browser, tmp_path):
+    write_all(over_problems(("digits", "diabetes")), tmp_path)
     opened = Opened(browser, tmp_path / "report.html", figures=2)
     heading = opened.page.locator("h1")
-    expect(heading).to_have_text("What helps over 2 tasks?")
+    expect(heading).to_have_text("What helps over 2 problems?")
     assert opened.page.locator("#figure-profiles .scatterlayer .trace").count() == 6
     assert opened.overflow() == 0
 
     opened.page.locator(".ranking").get_by_role("link", name="diabetes").click()
     expect(heading).to_have_text("What helps on diabetes?")
-    opened.page.get_by_role("link", name="All tasks").click()
-    expect(heading).to_have_text("What helps over 2 tasks?")
+    opened.page.get_by_role("link", name="All problems").click()
+    expect(heading).to_have_text("What helps over 2 problems?")
     opened.page.set_viewport_size({"width": 390, "height": 844})
     opened.wait_until_it_fits()
     assert opened.troubles == []

@@ -125,19 +125,19 @@ def test_trials_of_other_processes_are_workers_too(clock):
     assert ledger.remaining().seconds == pytest.approx(300, rel=0.2)
 
 
-def test_candidates_of_two_tasks_are_apart(clock):
+def test_candidates_of_two_problems_are_apart(clock):
     ledger = Ledger(lambda: 2, clock=clock)
-    ledger.plan(tuning("a") + tuning("a", task="mnist"), {})
+    ledger.plan(tuning("a") + tuning("a", problem="mnist"), {})
     assert ledger.total == 2 * (4 + 2)
     assert set(ledger.groups) == {("digits", "a"), ("mnist", "a")}
 
 
-def test_tasks_may_have_numbers_of_seeds_of_their_own_and_have_no_best_in_common(clock):
+def test_problems_may_have_numbers_of_seeds_of_their_own_and_have_no_best_in_common(clock):
     ledger = Ledger(lambda: {"digits": 2, "mnist": 5}, clock=clock)
-    points = tuning("a") + tuning("a", task="mnist")
+    points = tuning("a") + tuning("a", problem="mnist")
     ledger.plan(points, {})
     assert ledger.total == 4 + 2 + 4 + 5
-    assert [ledger.seeds_of(task) for task in ("digits", "mnist")] == [2, 5]
+    assert [ledger.seeds_of(problem) for problem in ("digits", "mnist")] == [2, 5]
     ledger.finish(points[0], complete())
     assert ledger.best is None
 

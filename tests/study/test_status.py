@@ -170,8 +170,8 @@ def test_an_empty_store_has_nothing_planned_and_no_table(seen):
     assert "to be planned for 1m" in shown(seen(annotation=notes))
 
 
-def test_several_tasks_are_counted_each_by_itself(seen):
-    one, two, gone = tuning("adamw"), tuning("adamw", task="mnist"), tuning("adamw", task="gone")
+def test_several_problems_are_counted_each_by_itself(seen):
+    one, two, gone = tuning("adamw"), tuning("adamw", problem="mnist"), tuning("adamw", problem="gone")
     notes = {"candidates": ["adamw"], "compared": ["digits", "mnist"], "seeds": {"digits": 2, "mnist": 5}}
     found = seen(
         manifest={"kind": "several"},
@@ -180,7 +180,7 @@ def test_several_tasks_are_counted_each_by_itself(seen):
         running=(),
         waiting=(*two, *gone),
     )
-    assert [(c.task, c.tuned, c.tuning, c.finals) for c in found.candidates] == [
+    assert [(c.problem, c.tuned, c.tuning, c.finals) for c in found.candidates] == [
         ("digits", 4, 4, 2),
         ("mnist", 0, 4, 5),
     ]
@@ -236,7 +236,7 @@ def test_a_study_that_is_being_made(monkeypatch, tmp_path):
 def test_claims_are_studies_in_directories(tmp_path):
     for name in ("lion", "lamb"):
         with Store(tmp_path / name, {"claim": name, "protocol": "x"}) as store:
-            store.add(tuning("adamw", 2, task=name))
+            store.add(tuning("adamw", 2, problem=name))
     found = statuses(tmp_path)
     assert [(each.name, each.kind, each.state) for each in found] == [
         ("lamb", "claim", "stopped"),

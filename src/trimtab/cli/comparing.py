@@ -8,7 +8,7 @@ from rich.console import Console
 
 from trimtab.catalog.slots import DEFAULT_OPTIMIZERS
 from trimtab.cli.application import app, input_errors, say_loading, stoppable
-from trimtab.cli.completing import complete_candidates, complete_tasks
+from trimtab.cli.completing import complete_candidates, complete_problems
 from trimtab.compare import DEFAULT_TRIALS, WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
 from trimtab.study.starting import prepare_workers
 
@@ -29,12 +29,12 @@ MACHINES = "Use other machines"
 
 @app.command(epilog=EXIT_CODES)
 def compare(
-    tasks: Annotated[
+    problems: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Tasks that ship, or path/to/task.py:name. Several are compared each by itself, and over all.",
-            metavar="TASK",
-            autocompletion=complete_tasks,
+            help="Problems that ship, or path/to/file.py:name. Several are compared each by itself, and over all.",
+            metavar="PROBLEM",
+            autocompletion=complete_problems,
         ),
     ] = None,
     candidates: Annotated[
@@ -55,10 +55,12 @@ def compare(
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(help="Fresh seeds of the final runs. (default: the task's; 5 for a command; or what fits)"),
+        typer.Option(help="Fresh seeds of the final runs. (default: the problem's; 5 for a command; or what fits)"),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Length of a run in steps. (default: the task's)")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where results go. (default: runs/TASK, or runs/TASK+TASK)")] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of a run in steps. (default: the problem's)")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where results go. (default: runs/PROBLEM, or runs/PROBLEM+PROBLEM)")
+    ] = None,
     jobs: Annotated[int | None, typer.Option(help="Worker processes. (default: one a core, or a CUDA device)")] = None,
     device: Annotated[
         str, typer.Option(help="Where runs are: cpu, cuda (shared out among the workers), cuda:1, mps.")
@@ -135,7 +137,7 @@ def compare(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would run, and for how long.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
-    """Tune candidates on tasks, or a command, with equal budgets, and compare them on fresh seeds."""
+    """Tune candidates on problems, or a command, with equal budgets, and compare them on fresh seeds."""
     with input_errors(), stoppable(Console(emoji=False, stderr=as_json)):
         say_loading()
         if not dry_run and executor == "local" and device == "cpu":
@@ -143,7 +145,7 @@ def compare(
         from trimtab.compare.building import build_comparison
 
         comparison = build_comparison(
-            tasks or [],
+            problems or [],
             candidates,
             command=command,
             own_commands=candidate or [],

@@ -1,4 +1,4 @@
-"""The main job: which of these methods helps on a task, with evidence."""
+"""The main job: which of these methods helps on a problem, with evidence."""
 
 from trimtab.lab.work import LIKELY, NEEDED
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from trimtab.compare.comparison import Comparison
 
 SEVERAL = "comparison over several tasks"
-"""The kind of a study over several problems, by which stores are told apart."""
+"""The kind of a study over several problems, by which stores are told apart; it says what trimtab 0.1 called them."""
 
 
 def manifest(comparison: "Comparison") -> dict[str, Any]:
@@ -40,9 +40,9 @@ def annotation(comparison: "Comparison", known: Mapping[str, Any], numbers: Numb
         if numbers is not None:
             part.choose(numbers)
         return part.annotation(known)
-    tasks: dict[str, Any] = dict(known.get("tasks", {}))
+    problems: dict[str, Any] = dict(known.get("tasks", {}))
     for name, part in comparison.parts.items():
-        there, own = tasks.get(name, {}), part.plan.manifest()
+        there, own = problems.get(name, {}), part.plan.manifest()
         if changes := manifest_changes(there.get("manifest", own), own, part.facts.cost):
             raise StudyMismatchError(
                 f"{shown(comparison.location)} holds trials on {name} as it was before, and new ones could not be "
@@ -51,7 +51,7 @@ def annotation(comparison: "Comparison", known: Mapping[str, Any], numbers: Numb
         part.adopt(there)
         if numbers is not None:
             part.choose(numbers)
-        tasks[name] = {**part.annotation(there), "manifest": own}
+        problems[name] = {**part.annotation(there), "manifest": own}
     first = comparison.first.plan
     return {
         "compared": list(comparison.parts),
@@ -59,7 +59,7 @@ def annotation(comparison: "Comparison", known: Mapping[str, Any], numbers: Numb
         "trials": first.trials if comparison.chosen else None,
         "seeds": comparison.seeds,
         "jobs": comparison.options.at_once,
-        "time": tasks[first.task]["time"],
+        "time": problems[first.problem]["time"],
         "reference": comparison.reference,
-        "tasks": tasks,
+        "tasks": problems,  # as trimtab 0.1 called them
     }

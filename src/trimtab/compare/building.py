@@ -42,10 +42,13 @@ def build_comparison(
     if command is None and not own_commands:
         _refuse(for_commands, "belongs to a comparison with --command")
         if not problems:
-            raise InputError("name a task (digits, path/to/task.py:name), or give a --command")
+            raise InputError("name a problem (digits, branin, path/to/file.py:name), or give a --command")
         return Comparison(problems[0] if len(problems) == 1 else list(problems), candidates, **given)
-    _refuse({"TASK": list(problems)}, "cannot be given together with --command")
-    _refuse({"steps": options.get("steps")}, "is for tasks; write the length of a run into the command")
+    _refuse({"PROBLEM": list(problems)}, "cannot be given together with --command")
+    _refuse(
+        {"steps": options.get("steps")},
+        "cannot be given together with --command; write the length of a run into the command",
+    )
     faults = Faults()
     with faults:
         problem = CommandProblem(command, **for_commands)

@@ -13,7 +13,7 @@ _NAMES = {
     "metric": "the metric",
     "pruning": "--pruner",
     "timeout": "--timeout",
-    "task": "the task",
+    "task": "the problem",
     "kind": "the kind",
 }
 
@@ -21,7 +21,7 @@ _NAMES = {
 def manifest_change(key: str, there: Any, here: Any, cost: Unit) -> str:
     """Returns in words how an entry of a plan's manifest differs; budgets are counted in units of cost."""
     if key == "task_fingerprint":
-        return "the file of the task has changed since" if there and here else "the task is another one"
+        return "the file of the problem has changed since" if there and here else "the problem is another one"
     if key == "budget":
         return f"a run has {_amount(there, cost)} there, {_amount(here, cost)} here: --steps, or the problem's own"
     if key == "maximize":

@@ -17,7 +17,7 @@ from trimtab.compare.changes import manifest_change
 from trimtab.compare.fitting import fitting
 from trimtab.compare.measuring import run_checks
 from trimtab.compare.options import PRUNERS, Options, chosen_reference
-from trimtab.compare.over_tasks.result import AnyResult
+from trimtab.compare.over_problems.result import AnyResult
 from trimtab.compare.part import Part
 from trimtab.compare.posing import Posed, posed_problems
 from trimtab.compare.prices import Price, predicted_seconds
@@ -42,7 +42,7 @@ class Comparison:
     Making one checks everything that can be checked without running anything.
 
     Args:
-        problems: one problem: the name of a task that ships, ``path/to/task.py:name``, or a
+        problems: one problem: the name of one that ships, ``path/to/file.py:name``, or a
             :class:`~trimtab.lab.commands.problem.CommandProblem`. A list of problems is one study with one store and
             one set of workers: each is compared by itself, and what is said over all of them are performance profiles.
             Candidates, seeds and problems may be added later to the same directory.
@@ -262,7 +262,7 @@ class Comparison:
         with contextlib.suppress(NoStudyError):
             stored = read_store(self.location)
             outcomes = stored.outcomes
-            there = stored.annotation.get("tasks", {}) if self.several else {self.first.plan.task: stored.annotation}
+            there = stored.annotation.get("tasks", {}) if self.several else {self.first.plan.problem: stored.annotation}
             for name, part in self.parts.items():
                 if outcomes and not part.chosen:  # what was planned without an outcome binds nobody
                     part.adopt(there.get(name, {}))

@@ -16,7 +16,7 @@ def fitting(budget: Budget, prices: Sequence[Price], workers: int, reference: st
 
     Args:
         budget: the time.
-        prices: of the candidates, on one task or on several.
+        prices: of the candidates, on one problem or on several.
         workers: runs at once.
         reference: label of a candidate that cannot be left out, for the message.
 

@@ -34,7 +34,7 @@ _CORRECTED = ("simultaneous_low", "simultaneous_high", "p_value", "simultaneous_
 """What of a pair takes into account how many were tested."""
 
 
-def read(place: str | Path, task: str | None = None) -> "Frames":
+def read(place: str | Path, problem: str | None = None) -> "Frames":
     """Reads a comparison, finished or running, to look at it with pandas.
 
     What is there at this moment is read, once; read it again to see what has come since. Nothing is changed, and a
@@ -42,24 +42,24 @@ def read(place: str | Path, task: str | None = None) -> "Frames":
 
     Args:
         place: its directory, or the SQLAlchemy URL of its store.
-        task: of a comparison over several tasks, which one's tables are wanted.
+        problem: of a comparison over several, which one's tables are wanted.
 
     Raises:
-        InputError: pandas is not installed, there is no comparison that can be read, or it does not have that task.
+        InputError: pandas is not installed, there is no comparison that can be read, or it does not have that problem.
     """
     if find_spec("pandas") is None:
         raise InputError("tables for notebooks need pandas: pip install 'trimtab[pandas]'")
     check_path("place", place)
-    if task is not None:
-        check_text("task", task)
+    if problem is not None:
+        check_text("problem", problem)
     text = str(place)
     result = load_any(".", text) if "://" in text else load_any(text)
-    tasks = {result.problem.name: result} if isinstance(result, ComparisonResult) else result.tasks
-    if task is None and len(tasks) == 1:
-        (task,) = tasks
-    if task not in tasks:
-        raise InputError(f"task={task!r}: {text} holds the tasks {', '.join(tasks)}; name one of them")
-    return Frames(tasks[task])
+    found = {result.problem.name: result} if isinstance(result, ComparisonResult) else result.problems
+    if problem is None and len(found) == 1:
+        (problem,) = found
+    if problem not in found:
+        raise InputError(f"problem={problem!r}: {text} holds the problems {', '.join(found)}; name one of them")
+    return Frames(found[problem])
 
 
 class Frames:
@@ -70,7 +70,7 @@ class Frames:
     names, with underscores; which there are is the problem's affair, and those of a task are named below.
 
     Args:
-        result: what a comparison of one task found.
+        result: what a comparison on one problem found.
     """
 
     def __init__(self, result: ComparisonResult) -> None:

@@ -52,8 +52,8 @@ class Part:
         self.problem, self.reference, self.budget, self.location = problem, reference, budget, location
         self.chosen = budget is None
         self.plan = Plan(
-            task=problem.name.replace("/", "-"),
-            task_fingerprint=fingerprint,
+            problem=problem.name.replace("/", "-"),
+            fingerprint=fingerprint,
             candidates=tuple(within(problem.name, problem.tunables, candidate) for candidate in candidates),
             trials=counts.trials,
             seeds=counts.seeds,

@@ -35,12 +35,12 @@ class Plan:
     """What is compared, and how.
 
     Args:
-        task: name of the task.
-        task_fingerprint: changes when the task does; empty where each candidate's definition says that.
+        problem: name of the problem.
+        fingerprint: changes when the file of the problem does; empty where each candidate's definition says that.
         candidates: what is compared.
         trials: points tried for each candidate; 0 where nothing is tuned.
         seeds: fresh seeds.
-        budget: sample-gradients of a run; ``None`` where a run is as long as it is.
+        budget: what a run may cost, in the problem's own units; ``None`` where a run is as long as it is.
         pruning: name of the pruner for tuning trials, or ``None``.
         definition: what else may not change, by name.
 
@@ -48,8 +48,8 @@ class Plan:
         InputError: a number is not positive, or something else cannot be.
     """
 
-    task: str
-    task_fingerprint: str
+    problem: str
+    fingerprint: str
     candidates: tuple[Filling, ...]
     trials: int
     seeds: int
@@ -58,8 +58,8 @@ class Plan:
     definition: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_name("task", self.task)
-        check_text("task_fingerprint", self.task_fingerprint)
+        check_name("problem", self.problem)
+        check_text("fingerprint", self.fingerprint)
         faults = Faults()
         with faults:
             check_whole("trials", self.trials, least=0, most=MANY)
@@ -84,8 +84,8 @@ class Plan:
         only after some of them were run.
         """
         return {
-            "task": self.task,
-            "task_fingerprint": self.task_fingerprint,
+            "task": self.problem,  # as trimtab 0.1 called it in its stores
+            "task_fingerprint": self.fingerprint,
             "budget": self.budget,
             "pruning": self.pruning,
             "evaluations": EVALUATIONS,
@@ -108,7 +108,7 @@ class Plan:
         tunables = candidate.tunables
         settings = quasi_random_settings(tunables, self.trials, TUNING_SEED)
         label = candidate.label
-        return [Point(self.task, "tune", label, i, each, TUNING_SEED, tunables) for i, each in enumerate(settings)]
+        return [Point(self.problem, "tune", label, i, each, TUNING_SEED, tunables) for i, each in enumerate(settings)]
 
     def best(self, candidate: Filling, outcomes: Outcomes) -> Point | None:
         """Returns the tuning trial with the lowest validation loss, or ``None`` if some are missing or all failed."""
@@ -125,7 +125,7 @@ class Plan:
             return []
         tunables = candidate.tunables if self.trials else {}
         return [
-            Point(self.task, "final", candidate.label, i, settings, FIRST_FINAL_SEED + i, tunables)
+            Point(self.problem, "final", candidate.label, i, settings, FIRST_FINAL_SEED + i, tunables)
             for i in range(self.seeds)
         ]
 

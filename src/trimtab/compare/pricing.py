@@ -22,7 +22,7 @@ from trimtab.study.store import Store
 def first_point(part: Part, candidate: Filling, phase: Phase) -> Point:
     """Returns a point that tries the first settings of a candidate's tuning for something else."""
     settings = part.plan.first_points(candidate)[0].settings
-    return Point(part.plan.task, phase, candidate.label, 0, settings, TUNING_SEED)
+    return Point(part.plan.problem, phase, candidate.label, 0, settings, TUNING_SEED)
 
 
 def measured_prices(part: Part, executor: Executor, known: Container[str] = ()) -> list[Price]:

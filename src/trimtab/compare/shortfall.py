@@ -21,7 +21,7 @@ def too_short(budget: Budget, prices: Sequence[Price], fewest: Numbers, workers:
 
     Args:
         budget: the time.
-        prices: of the candidates, on one task or on several.
+        prices: of the candidates, on one problem or on several.
         fewest: trials and seeds, and how long they take.
         workers: runs at once.
         reference: label of the candidate that cannot be left out.

@@ -9,8 +9,8 @@ from trimtab.catalog.slots import restored
 from trimtab.compare.agreement import SEVERAL
 from trimtab.compare.analysis import analyse
 from trimtab.compare.notes import stored_facts
-from trimtab.compare.over_tasks.analysis import analyse_over_tasks
-from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
+from trimtab.compare.over_problems.analysis import analyse_over_problems
+from trimtab.compare.over_problems.result import AnyResult, ResultOverProblems
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import ComparisonResult
 from trimtab.compare.within import read, within
@@ -47,29 +47,29 @@ def stored_result(stored: StoredStudy, location: Location) -> ComparisonResult:
     """Analyses what was read from a store.
 
     Raises:
-        StudyMismatchError: nothing of a comparison is in it, or one over several tasks.
+        StudyMismatchError: nothing of a comparison is in it, or one over several problems.
     """
     notes = stored.annotation
     if not notes:
         raise StudyMismatchError(f"the comparison in {shown(location)} was stopped before it began; run it again")
     if "tasks" in notes:
         raise StudyMismatchError(
-            f"{shown(location)} holds a comparison over several tasks ({', '.join(notes['tasks'])}), not of one"
+            f"{shown(location)} holds a comparison over several problems ({', '.join(notes['tasks'])}), not of one"
         )
     if _trials(stored.manifest, notes) is None:
         raise StudyMismatchError(
             f"the comparison in {shown(location)} is not planned yet: that follows when each candidate has been tried"
         )
     plan = stored_plan(stored.manifest, notes)
-    more = beside(stored.outcomes, plan.labels(), {plan.task: plan.seeds})
+    more = beside(stored.outcomes, plan.labels(), {plan.problem: plan.seeds})
     return replace(analyse_stored(plan, stored.outcomes, notes), beside=more)
 
 
 def stored_plan(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> Plan:
     """Returns the plan that a store's manifest and annotation describe."""
     return Plan(
-        task=manifest["task"],
-        task_fingerprint=manifest["task_fingerprint"],
+        problem=manifest["task"],
+        fingerprint=manifest["task_fingerprint"],
         candidates=tuple(within(manifest["task"], read(manifest), each) for each in _stored_candidates(notes)),
         trials=_trials(manifest, notes),
         seeds=notes["seeds"],
@@ -94,10 +94,10 @@ def _stored_candidates(notes: Mapping[str, Any]) -> tuple[Filling, ...]:
     return restored(slot_of(notes), notes["candidates"], notes.get("definitions", {}))
 
 
-def _over_several(stored: StoredStudy, location: Location) -> ResultOverTasks:
+def _over_several(stored: StoredStudy, location: Location) -> ResultOverProblems:
     if not stored.annotation:
         raise StudyMismatchError(f"the comparison in {shown(location)} was stopped before it began; run it again")
-    tasks, unfinished, seeds = {}, [], {}
+    problems, unfinished, seeds = {}, [], {}
     for name in stored.annotation["compared"]:
         notes = stored.annotation["tasks"][name]
         if notes["trials"] is None:
@@ -106,8 +106,8 @@ def _over_several(stored: StoredStudy, location: Location) -> ResultOverTasks:
                 "tried"
             )
         plan = stored_plan(notes["manifest"], notes)
-        tasks[name], seeds[name] = analyse_stored(plan, stored.outcomes, notes), plan.seeds
+        problems[name], seeds[name] = analyse_stored(plan, stored.outcomes, notes), plan.seeds
         if any(point.key not in stored.outcomes for point in plan.points(stored.outcomes)):
             unfinished.append(name)
-    result = analyse_over_tasks(tasks, unfinished, stored.annotation["reference"])
+    result = analyse_over_problems(problems, unfinished, stored.annotation["reference"])
     return replace(result, beside=beside(stored.outcomes, stored.annotation["candidates"], seeds))

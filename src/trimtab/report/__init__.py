@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trimtab.compare.over_tasks.result import AnyResult
+from trimtab.compare.over_problems.result import AnyResult
 from trimtab.compare.result import ComparisonResult
 
 
@@ -14,20 +14,20 @@ class ReportPaths:
     Args:
         page: the page to open.
         json: everything, for other programs.
-        csv: a row a trial; ``None`` over several tasks, each of which has its own.
-        tasks: the reports of the tasks by name, where there are several.
+        csv: a row a trial; ``None`` over several problems, each of which has its own.
+        problems: the reports of the problems by name, where there are several.
     """
 
     page: Path
     json: Path
     csv: Path | None
-    tasks: dict[str, "ReportPaths"] = field(default_factory=dict)
+    problems: dict[str, "ReportPaths"] = field(default_factory=dict)
 
 
 def write_all(result: AnyResult, directory: str | Path) -> ReportPaths:
     """Writes ``report.html``, ``results.json`` and ``results.csv`` into a directory, each in one go.
 
-    Of several tasks, each has these in a directory of its own, and the page over all of them leads there.
+    Of several problems, each has these in a directory of its own, and the page over all of them leads there.
 
     Args:
         result: the comparison.
@@ -38,15 +38,16 @@ def write_all(result: AnyResult, directory: str | Path) -> ReportPaths:
 
     directory = Path(directory)
     if isinstance(result, ComparisonResult):
-        return _write_task(result, directory, overview=None)
-    tasks = {
-        name: _write_task(task, directory / name, overview="../report.html") for name, task in result.tasks.items()
+        return _write_problem(result, directory, overview=None)
+    problems = {
+        name: _write_problem(found, directory / name, overview="../report.html")
+        for name, found in result.problems.items()
     }
     page = write_overview(result, directory / "report.html")
-    return ReportPaths(page, write_json(result, directory / "results.json"), None, tasks)
+    return ReportPaths(page, write_json(result, directory / "results.json"), None, problems)
 
 
-def _write_task(result: ComparisonResult, directory: Path, *, overview: str | None) -> ReportPaths:
+def _write_problem(result: ComparisonResult, directory: Path, *, overview: str | None) -> ReportPaths:
     from trimtab.report.export import write_csv, write_json
     from trimtab.report.page import write_page
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from trimtab.compare.budget import Numbers
 from trimtab.compare.cautions import few_seeds
 from trimtab.compare.comparison import Comparison
-from trimtab.compare.over_tasks.result import AnyResult, ResultOverTasks
+from trimtab.compare.over_problems.result import AnyResult, ResultOverProblems
 from trimtab.compare.part import Part
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import CandidateResult, ComparisonResult, TrialResult
@@ -88,7 +88,7 @@ def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> No
 
     Before them, what the store holds that the ranking leaves out.
 
-    Of several tasks, their rankings, scores over all of them, and where the reports are.
+    Of several problems, their rankings, scores over all of them, and where the reports are.
     """
     console.print()
     if result.beside is not None:
@@ -97,25 +97,25 @@ def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> No
         console.print(Text(words, style="yellow"))
         console.print()
     if isinstance(result, ComparisonResult):
-        _print_task(console, result)
+        _print_problem(console, result)
         _print_paths(console, {"report": paths.page, "all data": paths.json, "trials": paths.csv})
         _print_failures(console, result.trials)
         return
-    for name, task in result.tasks.items():
+    for name, found in result.problems.items():
         console.print(Text(name, style="bold"))
-        console.print(ranking_table(task))
+        console.print(ranking_table(found))
         console.print()
     console.print(scores_table(result))
     console.print()
     for sentence in result.conclusion:
         console.print(Text(sentence))
     _print_paths(console, {"report": paths.page, "all data": paths.json})
-    _print_paths(console, {name: each.page for name, each in paths.tasks.items()})
-    _print_failures(console, [trial for task in result.tasks.values() for trial in task.trials])
+    _print_paths(console, {name: each.page for name, each in paths.problems.items()})
+    _print_failures(console, [trial for found in result.problems.values() for trial in found.trials])
 
 
-def scores_table(result: ResultOverTasks) -> Table:
-    """Returns the candidates' scores over the tasks, with their costs over the lowest on each."""
+def scores_table(result: ResultOverProblems) -> Table:
+    """Returns the candidates' scores over the problems, with their costs over the lowest on each."""
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     table.add_column("candidate", overflow="fold", min_width=8)
     table.add_column("score", justify="right", no_wrap=True)
@@ -131,7 +131,7 @@ def scores_table(result: ResultOverTasks) -> Table:
     return table
 
 
-def _print_task(console: Console, result: ComparisonResult) -> None:
+def _print_problem(console: Console, result: ComparisonResult) -> None:
     console.print(ranking_table(result))
     for c in result.candidates:
         if c.note and c.rank is not None:  # why others have no rank is part of the conclusion
@@ -208,7 +208,7 @@ def print_dry_run(console: Console, comparison: Comparison) -> None:
         )
         kind = "trial" if plan.trials else "run"
         console.print(
-            f"{plan.task}: {count(plan.total_trials, kind)}{length}, {seeds}; "
+            f"{plan.problem}: {count(plan.total_trials, kind)}{length}, {seeds}; "
             f"{_at_most(part, plan, comparison.options.workers)}",
             markup=False,
             highlight=False,

@@ -7,11 +7,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from trimtab.compare.over_tasks.result import AnyResult
+from trimtab.compare.over_problems.result import AnyResult
 from trimtab.compare.result import ComparisonResult, TrialResult, column_name, measure_names
 from trimtab.study.files import write_atomically
 
-SCHEMA, SCHEMA_OVER_TASKS = "trimtab.comparison", "trimtab.comparison-over-tasks"
+SCHEMA, SCHEMA_OVER_PROBLEMS = "trimtab.comparison", "trimtab.comparison-over-problems"
 SCHEMA_VERSION = 2
 """Grows when a field is renamed, removed or changes its meaning; not when one is added."""
 
@@ -22,20 +22,22 @@ _FLAT_FIELDS = tuple(field.name for field in fields(TrialResult) if field.name n
 def to_json(result: AnyResult) -> str:
     """Returns a comparison as strict JSON, with each trial on a line of its own.
 
-    One over several tasks holds all that there is of each task, by its name.
+    One over several problems holds all that there is of each, by its name.
 
     Raises:
         ValueError: a number is not finite.
     """
     if isinstance(result, ComparisonResult):
-        return _task_json(result)
-    values: dict[str, Any] = {"schema": SCHEMA_OVER_TASKS, "schema_version": SCHEMA_VERSION, **result.to_dict()}
-    del values["tasks"]
-    tasks = ",\n".join(f"{json.dumps(name)}: {_task_json(task).rstrip()}" for name, task in result.tasks.items())
-    return f'{_head(values)},\n  "tasks": {{\n{tasks}\n  }}\n}}\n'
+        return _problem_json(result)
+    values: dict[str, Any] = {"schema": SCHEMA_OVER_PROBLEMS, "schema_version": SCHEMA_VERSION, **result.to_dict()}
+    del values["problems"]
+    problems = ",\n".join(
+        f"{json.dumps(name)}: {_problem_json(found).rstrip()}" for name, found in result.problems.items()
+    )
+    return f'{_head(values)},\n  "problems": {{\n{problems}\n  }}\n}}\n'
 
 
-def _task_json(result: ComparisonResult) -> str:
+def _problem_json(result: ComparisonResult) -> str:
     values: dict[str, Any] = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **result.to_dict()}
     trials = values.pop("trials")
     # indenting the curves as well would spread a comparison over a hundred thousand lines

@@ -49,7 +49,7 @@ def whole(value: float | None) -> str:
 
 
 def cost_to_target(value: float | None) -> str:
-    """Returns what it cost to reach a target; nothing if it was met before any training."""
+    """Returns what it cost to reach a target; nothing if it was met before anything was spent."""
     return "met at the start" if value == 0 else whole(value)
 
 

@@ -1,20 +1,20 @@
-"""The page over several tasks: scores, profiles, and the way to the page of each task."""
+"""The page over several problems: scores, profiles, and the way to the page of each problem."""
 
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from trimtab.compare.over_tasks.result import CandidateProfile, ResultOverTasks
-from trimtab.report import words_over_tasks as words
+from trimtab.compare.over_problems.result import CandidateProfile, ResultOverProblems
+from trimtab.report import words_over_problems as words
 from trimtab.report.document import render
-from trimtab.report.figures.over_tasks import FIGURES_OVER_TASKS
+from trimtab.report.figures.over_problems import FIGURES_OVER_PROBLEMS
 from trimtab.report.figures.style import VERDICTS, series_role, verdict_name, verdict_role
 from trimtab.report.numbers import significant
 from trimtab.study.files import write_atomically
 
 
-def write_overview(result: ResultOverTasks, path: str | Path) -> Path:
-    """Writes the page over all tasks to one file, which leads to those of the tasks in directories beside it.
+def write_overview(result: ResultOverProblems, path: str | Path) -> Path:
+    """Writes the page over all problems to one file, which leads to those of the problems in directories beside it.
 
     Args:
         result: the comparison.
@@ -26,21 +26,21 @@ def write_overview(result: ResultOverTasks, path: str | Path) -> Path:
     return write_atomically(path, render_overview(result))
 
 
-def render_overview(result: ResultOverTasks) -> str:
-    """Returns the page over all tasks as HTML."""
-    drawn = {name: draw(result) for name, draw in FIGURES_OVER_TASKS.items()}
+def render_overview(result: ResultOverProblems) -> str:
+    """Returns the page over all problems as HTML."""
+    drawn = {name: draw(result) for name, draw in FIGURES_OVER_PROBLEMS.items()}
     return render("overview.html.jinja", drawn, _context(result), scripts=[])
 
 
-def _context(result: ResultOverTasks) -> dict[str, Any]:
+def _context(result: ResultOverProblems) -> dict[str, Any]:
     rows = [_row(result, profile, place) for place, profile in enumerate(result.profiles)]
     used = {cell["role"] for row in rows for cell in row["cells"]}
     return {
         "result": result,
-        "version": next(iter(result.tasks.values())).environment.get("trimtab"),
+        "version": next(iter(result.problems.values())).environment.get("trimtab"),
         "rows": rows,
         "roles": [(role, verdict_name(role)) for role in VERDICTS if role in used],
-        "links": {name: f"{quote(name)}/report.html" for name in result.tasks},
+        "links": {name: f"{quote(name)}/report.html" for name in result.problems},
         "facts": words.facts(result),
         "method": words.method(result),
         "columns": words.columns(result),
@@ -50,20 +50,20 @@ def _context(result: ResultOverTasks) -> dict[str, Any]:
     }
 
 
-def _row(result: ResultOverTasks, profile: CandidateProfile, place: int) -> dict[str, Any]:
+def _row(result: ResultOverProblems, profile: CandidateProfile, place: int) -> dict[str, Any]:
     return {
         "label": profile.label,
         "score": "–" if profile.score is None else f"{profile.score:.2f}",
         "series": series_role(place),
-        "cells": [_cell(result, profile, name) for name in result.tasks],
+        "cells": [_cell(result, profile, name) for name in result.problems],
     }
 
 
-def _cell(result: ResultOverTasks, profile: CandidateProfile, name: str) -> dict[str, Any]:
-    """What a candidate did on a task."""
-    task = result.tasks[name]
-    candidate = next(each for each in task.candidates if each.label == profile.label)
-    role = verdict_role(candidate, task.reference)
+def _cell(result: ResultOverProblems, profile: CandidateProfile, name: str) -> dict[str, Any]:
+    """What a candidate did on a problem."""
+    found = result.problems[name]
+    candidate = next(each for each in found.candidates if each.label == profile.label)
+    role = verdict_role(candidate, found.reference)
     if name in result.left_out:
         cost = "does not count"
     elif (ratio := profile.ratios[name]) is None:

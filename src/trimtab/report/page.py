@@ -18,7 +18,7 @@ def write_page(result: ComparisonResult, path: str | Path, *, overview: str | No
     Args:
         result: the comparison.
         path: of the HTML file; its directory is made if it is missing.
-        overview: where the page over all tasks lies, relative to this one, if there is one.
+        overview: where the page over all problems lies, relative to this one, if there is one.
 
     Returns:
         The path.

@@ -61,7 +61,7 @@ class ProgressBars:
 
     Args:
         console: where to.
-        seeds: returns how many final runs each candidate gets, or task to that number; while that is ``None``, the
+        seeds: returns how many final runs each candidate gets, or problem to that number; while that is ``None``, the
             total grows when the first candidate is tuned.
         sign: what a loss is multiplied with to be shown.
         workers: how many trials run at once here, if that is known.
@@ -137,11 +137,11 @@ class ProgressBars:
         if self._overall is None:
             self._overall = bars.add_task("all trials", total=max(1, ledger.total), overall=True)
         bars.update(self._overall, completed=ledger.done, total=max(1, ledger.total))
-        several_tasks = len({task for task, _ in ledger.groups}) > 1
+        several_problems = len({problem for problem, _ in ledger.groups}) > 1
         room = max(3, self._console.height - 3)
         for key, group in ledger.groups.items():
             if key not in self._tasks:
-                label = ": ".join(key) if several_tasks else key[1]
+                label = ": ".join(key) if several_problems else key[1]
                 self._tasks[key] = bars.add_task(label, total=max(1, group.planned.total()))
             phase = group.phase
             done, total = group.done[phase], group.planned[phase]

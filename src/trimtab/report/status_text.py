@@ -82,7 +82,7 @@ def _pace(per_minute: float) -> str:
 
 
 def _candidates(candidates: tuple[CandidateStatus, ...]) -> Table:
-    several = len({candidate.task for candidate in candidates}) > 1
+    several = len({candidate.problem for candidate in candidates}) > 1
     troubles = {
         "diverged": [c.diverged for c in candidates],
         "failed": [c.trouble - c.diverged for c in candidates],
@@ -90,7 +90,7 @@ def _candidates(candidates: tuple[CandidateStatus, ...]) -> Table:
     troubles = {name: counts for name, counts in troubles.items() if any(counts)}
     table = Table(box=None, pad_edge=False, header_style="bold")
     if several:
-        table.add_column("task", overflow="fold")
+        table.add_column("problem", overflow="fold")
     table.add_column("candidate", overflow="fold", min_width=10)
     for name in ("tuned", "final", "best so far", *troubles):
         table.add_column(name, justify="right", no_wrap=True)
@@ -102,7 +102,7 @@ def _candidates(candidates: tuple[CandidateStatus, ...]) -> Table:
             numbers.significant(c.best),
             *(str(counts[place] or "") for counts in troubles.values()),
         ]
-        table.add_row(*([Text(c.task)] if several else []), *row)
+        table.add_row(*([Text(c.problem)] if several else []), *row)
     return table
 
 

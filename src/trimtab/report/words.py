@@ -72,9 +72,9 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
 
 
 def _met(result: ComparisonResult) -> str:
-    """What a target is worth that is met before there was any training."""
+    """What a target is worth that is met before anything was spent."""
     met = [c.label for c in result.candidates if c.cost_to_target == 0]
-    return f" {listed(met)} met it before any training: a target that is harder to meet says more." if met else ""
+    return f" {listed(met)} met it before anything was spent: a target that is harder to meet says more." if met else ""
 
 
 def _statistics(result: ComparisonResult) -> str:

@@ -16,7 +16,7 @@ FRESH = 1.0
 """Seconds for which an estimate is counted down rather than made anew, unless a trial ends."""
 
 Seeds: TypeAlias = int | Mapping[str, int] | None
-"""Final runs of each candidate: everywhere, or by task; ``None`` where that is not known."""
+"""Final runs of each candidate: everywhere, or by problem; ``None`` where that is not known."""
 
 _RECENT = 600.0
 """Seconds, at least, over which the share of other processes in the work is measured."""
@@ -73,7 +73,7 @@ class Group:
 
 
 def key_of(point: Point) -> Key:
-    """Returns the task and the candidate."""
+    """Returns the problem and the candidate."""
     return point.problem, point.candidate
 
 
@@ -81,8 +81,8 @@ class Ledger:
     """Counts what is done and estimates what is left.
 
     Args:
-        seeds: returns the number of final runs of each candidate, or task to that number, as far as they are not known
-            to the design yet; ``None`` takes the number of the first candidate that is tuned.
+        seeds: returns the number of final runs of each candidate, or problem to that number, as far as they are not
+            known to the design yet; ``None`` takes the number of the first candidate that is tuned.
         clock: returns seconds.
         workers: how many trials run at once here; as many as usually do by default.
     """
@@ -145,16 +145,16 @@ class Ledger:
 
     @property
     def seeds(self) -> Seeds:
-        """Final runs of each candidate, or by task, if that is known."""
+        """Final runs of each candidate, or by problem, if that is known."""
         known = self._seeds()
         if known is None:
             known = max((group.planned["final"] for group in self.groups.values()), default=0) or None
         return known
 
-    def seeds_of(self, task: str) -> int | None:
-        """Returns the number of final runs of each candidate on a task, if that is known."""
+    def seeds_of(self, problem: str) -> int | None:
+        """Returns the number of final runs of each candidate on a problem, if that is known."""
         seeds = self.seeds
-        return seeds.get(task) if isinstance(seeds, Mapping) else seeds
+        return seeds.get(problem) if isinstance(seeds, Mapping) else seeds
 
     @property
     def done(self) -> int:
@@ -165,14 +165,14 @@ class Ledger:
     def total(self) -> int:
         """How many trials there will be, as far as can be told."""
         return sum(
-            group.planned.total() + group.unplanned(self.seeds_of(task) or 0)
-            for (task, _), group in self.groups.items()
+            group.planned.total() + group.unplanned(self.seeds_of(problem) or 0)
+            for (problem, _), group in self.groups.items()
         )
 
     @property
     def best(self) -> tuple[str, float] | None:
-        """The candidate with the lowest tuning loss so far, and the loss; none over several tasks."""
-        if len({task for task, _ in self.groups}) > 1:
+        """The candidate with the lowest tuning loss so far, and the loss; none over several problems."""
+        if len({problem for problem, _ in self.groups}) > 1:
             return None
         known = [(group.best, label) for (_, label), group in self.groups.items() if group.best is not None]
         return min(known)[::-1] if known else None

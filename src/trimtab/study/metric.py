@@ -11,7 +11,7 @@ Split: TypeAlias = Literal["train", "validation", "test"]
 
 @dataclass(frozen=True)
 class Metric:
-    """The number that people quote for a task.
+    """The number that people quote for a problem.
 
     Args:
         name: what it is called, e.g. ``"accuracy"``.
@@ -50,7 +50,7 @@ class Evaluation:
 
     Args:
         loss: mean of the per-sample losses.
-        metric: the task's metric.
+        metric: the problem's metric.
     """
 
     loss: float

@@ -35,7 +35,7 @@ _JOBS = 20_000
 
 
 Key: TypeAlias = tuple[str, str]
-"""What is tuned by itself: a candidate on a task."""
+"""What is tuned by itself: a candidate on a problem."""
 
 Kind: TypeAlias = tuple[Key, str]
 """A candidate and a phase."""

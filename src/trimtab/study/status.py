@@ -30,7 +30,7 @@ class CandidateStatus:
     """How far a candidate is.
 
     Args:
-        task: name of the task, command or claim.
+        problem: name of the problem or claim.
         label: its name.
         tuned: tuning trials that have an outcome.
         tuning: tuning trials in all.
@@ -41,7 +41,7 @@ class CandidateStatus:
         diverged: how many of them diverged.
     """
 
-    task: str
+    problem: str
     label: str
     tuned: int
     tuning: int
@@ -103,10 +103,10 @@ class StudyStatus:
     """How a study stands.
 
     Args:
-        name: of the task, command or claim.
+        name: of the problem or claim.
         kind: ``comparison`` or ``claim``; empty while that is not known.
         slot: what candidates of a comparison fill: ``optimizer``, ``command``, ...
-        reference: what a task is called on the command line, or the commands.
+        reference: how the command line names the problem, or the commands.
         store: where its outcomes are.
         state: ``starting`` (its store is being made), ``planning`` (numbers for a budget are being chosen),
             ``running``, ``empty`` (no process is at work, and nothing is planned or recorded), ``stopped`` (no process
@@ -223,13 +223,13 @@ def _state(activity: Activity, ledger: Ledger, *, done: bool) -> State:
 
 def _ledger(activity: Activity, seeds: Seeds, at_once: int, now: datetime) -> Ledger:
     """A ledger of what takes part and is reported; earlier comparisons may have left more in the store."""
-    labels, tasks = activity.annotation.get("candidates"), activity.annotation.get("compared")
+    labels, problems = activity.annotation.get("candidates"), activity.annotation.get("compared")
 
     def counts(point: Point) -> bool:
-        task, label = key_of(point)
-        most = seeds.get(task) if isinstance(seeds, Mapping) else seeds
+        problem, label = key_of(point)
+        most = seeds.get(problem) if isinstance(seeds, Mapping) else seeds
         more = point.phase == "final" and most is not None and point.index >= most
-        return (labels is None or label in labels) and (tasks is None or task in tasks) and not more
+        return (labels is None or label in labels) and (problems is None or problem in problems) and not more
 
     running = {each.point.key: each for each in activity.running}
     points = [
@@ -257,9 +257,9 @@ def _beside(activity: Activity, seeds: Seeds) -> Beside | None:
     labels = activity.annotation.get("candidates")
     if labels is None or seeds is None:  # of a claim, or not planned yet
         return None
-    task = activity.manifest.get("task", "")
-    by_task = seeds if isinstance(seeds, Mapping) else {task: seeds}
-    return beside([each.point.key for each in activity.ended], labels, by_task)
+    problem = activity.manifest.get("task", "")
+    by_problem = seeds if isinstance(seeds, Mapping) else {problem: seeds}
+    return beside([each.point.key for each in activity.ended], labels, by_problem)
 
 
 def _turn(point: Point) -> tuple[bool, int]:
@@ -270,17 +270,17 @@ def _turn(point: Point) -> tuple[bool, int]:
 def _candidates(ledger: Ledger, notes: Mapping[str, Any]) -> tuple[CandidateStatus, ...]:
     return tuple(
         CandidateStatus(
-            task,
+            problem,
             label,
             group.done["tune"],
             group.planned["tune"],
             group.done["final"],
-            None if (seeds := ledger.seeds_of(task)) is None else group.planned["final"] + group.unplanned(seeds),
-            None if group.best is None else sign_of(notes, task) * group.best,
+            None if (seeds := ledger.seeds_of(problem)) is None else group.planned["final"] + group.unplanned(seeds),
+            None if group.best is None else sign_of(notes, problem) * group.best,
             group.diverged + group.failed,
             group.diverged,
         )
-        for (task, label), group in ledger.groups.items()
+        for (problem, label), group in ledger.groups.items()
     )
 
 

@@ -1,6 +1,6 @@
-"""What to do after a comparison over several tasks, in one sentence that is no stronger than what was shown.
+"""What to do after a comparison over several problems, in one sentence that is no stronger than what was shown.
 
-It counts the verdicts of the tasks; scores are no test, and have no part in it.
+It counts the verdicts of the problems; scores are no test, and have no part in it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from trimtab.study.phrases import NAMED, either, listed
 
 @dataclass(frozen=True)
 class _Record:
-    """The tasks where a candidate helps, where it hurts, and where its seeds differ widely."""
+    """The problems where a candidate helps, where it hurts, and where its seeds differ widely."""
 
     label: str
     helps: tuple[str, ...]
@@ -21,32 +21,32 @@ class _Record:
     erratic: tuple[str, ...]
 
 
-def advise(tasks: Mapping[str, ComparisonResult], reference: str) -> str:
+def advise(problems: Mapping[str, ComparisonResult], reference: str) -> str:
     """Says what to do.
 
     Args:
-        tasks: what each task showed; all have the same candidates.
+        problems: what each problem showed; all have the same candidates.
         reference: label of the candidate that verdicts compare with.
     """
-    records = [_record(tasks, c.label) for c in next(iter(tasks.values())).candidates if c.label != reference]
+    records = [_record(problems, c.label) for c in next(iter(problems.values())).candidates if c.label != reference]
     if not records:
         return f"No advice: {reference} is the only candidate; add others to compare it with."
-    most = max(result.protocol.seeds for result in tasks.values())
+    most = max(result.protocol.seeds for result in problems.values())
     if most == 1:
         return "Run more seeds before you choose: with one, no difference can be shown."
-    silent = [name for name, result in tasks.items() if not any(c.verdict for c in result.candidates)]
-    if len(silent) == len(tasks):
-        return f"No advice: nothing could be tested against {reference} on any task."
+    silent = [name for name, result in problems.items() if not any(c.verdict for c in result.candidates)]
+    if len(silent) == len(problems):
+        return f"No advice: nothing could be tested against {reference} on any problem."
     if any(record.helps for record in records):
-        return _use(records, len(tasks), reference)
+        return _use(records, len(problems), reference)
     if most <= FEW_SEEDS and not any(record.hurts for record in records):
         return f"Run more seeds: with two, no difference from {reference} was shown, and hardly any could be."
-    silent += [name for name, result in tasks.items() if name not in silent and _of(result, reference).erratic]
-    return _keep(records, list(tasks), silent, reference)
+    silent += [name for name, result in problems.items() if name not in silent and _of(result, reference).erratic]
+    return _keep(records, list(problems), silent, reference)
 
 
-def _record(tasks: Mapping[str, ComparisonResult], label: str) -> _Record:
-    found = {name: _of(result, label) for name, result in tasks.items()}
+def _record(problems: Mapping[str, ComparisonResult], label: str) -> _Record:
+    found = {name: _of(result, label) for name, result in problems.items()}
     return _Record(
         label,
         tuple(name for name, result in found.items() if result.verdict == "helps"),
@@ -59,34 +59,35 @@ def _of(result: ComparisonResult, label: str) -> CandidateResult:
     return next(candidate for candidate in result.candidates if candidate.label == label)
 
 
-def _use(records: Sequence[_Record], tasks: int, reference: str) -> str:
+def _use(records: Sequence[_Record], problems: int, reference: str) -> str:
     """Some help somewhere: those that help most often, and of them those that hurt least often."""
     most = max(len(record.helps) for record in records)
     least = min(len(record.hurts) for record in records if len(record.helps) == most)
     best = [record for record in records if (len(record.helps), len(record.hurts)) == (most, least)]
     steady = [record.label for record in best if not set(record.erratic) & set(record.helps)]
-    helps = f"helps on {_places(most, tasks)}"
+    helps = f"helps on {_places(most, problems)}"
     if not steady:
         where = listed([name for name in best[0].helps if name in best[0].erratic])
         look = f"Look at the runs of {best[0].label} on {where} before you use it"
         return f"{look}: it {helps}, but its seeds differ widely."
     each = "it" if len(steady) == 1 else "each"
-    if most == tasks:
+    if most == problems:
         return f"Use {either(steady)} instead of {reference}: {each} {helps}."
     if not least:
         return f"Keep {reference}, or try {either(steady)}: {each} {helps}, and hurts on none."
-    return f"Choose by the task: {either(steady)} {helps}, and hurts on {least}."
+    return f"Choose by the problem: {either(steady)} {helps}, and hurts on {least}."
 
 
-def _keep(records: Sequence[_Record], tasks: Sequence[str], silent: Sequence[str], reference: str) -> str:
+def _keep(records: Sequence[_Record], problems: Sequence[str], silent: Sequence[str], reference: str) -> str:
     """Nothing helps anywhere."""
-    told = [name for name in tasks if name not in silent]
+    told = [name for name in problems if name not in silent]
     if not told:
         return (
             f"Look at the runs of {reference} before you keep it: its seeds differ so much that little can be shown "
             "against it."
         )
-    where = {1: "on the only task", 2: "on either of 2 tasks"}.get(len(tasks), f"on any of {len(tasks)} tasks")
+    few = {1: "on the only problem", 2: "on either of 2 problems"}
+    where = few.get(len(problems), f"on any of {len(problems)} problems")
     if silent:
         where = f"on {listed(told)} (little can be shown on {listed(silent)})"
     worse = [record for record in records if record.hurts]
@@ -95,18 +96,18 @@ def _keep(records: Sequence[_Record], tasks: Sequence[str], silent: Sequence[str
         return f"{keep}."
     if len(worse) == 1:
         number = len(worse[0].hurts)
-        times = "it" if len(tasks) == 1 else "all of them" if number == len(tasks) else f"{number} of them"
+        times = "it" if len(problems) == 1 else "all of them" if number == len(problems) else f"{number} of them"
         return f"{keep}, and {worse[0].label} is worse on {times}."
     who = listed([record.label for record in worse])
     if len(worse) >= NAMED:
         who = f"{'all' if len(worse) == len(records) else f'{len(worse)} of'} {len(records)} others"
-    return f"{keep}, and {who} are worse {'there' if len(tasks) == 1 else 'on some'}."
+    return f"{keep}, and {who} are worse {'there' if len(problems) == 1 else 'on some'}."
 
 
-def _places(number: int, tasks: int) -> str:
-    """On how many of the tasks something was shown."""
-    if tasks == 1:
-        return "the only task"
-    if number == tasks:
-        return "both tasks" if tasks == 2 else f"all {tasks} tasks"
-    return f"{number} of {tasks} tasks"
+def _places(number: int, problems: int) -> str:
+    """On how many of the problems something was shown."""
+    if problems == 1:
+        return "the only problem"
+    if number == problems:
+        return "both problems" if problems == 2 else f"all {problems} problems"
+    return f"{number} of {problems} problems"

@@ -1,10 +1,10 @@
-"""The figures of a comparison over several tasks."""
+"""The figures of a comparison over several problems."""
 
 from collections.abc import Callable, Sequence
 
 import plotly.graph_objects as go
 
-from trimtab.compare.over_tasks.result import CandidateProfile, ResultOverTasks
+from trimtab.compare.over_problems.result import CandidateProfile, ResultOverProblems
 from trimtab.report.figures.style import (
     colour,
     dash,
@@ -23,12 +23,12 @@ _APART = 0.007
 """How far lines that coincide are set apart, as a share of the figure's height."""
 
 _TICKS = (1, 1.5, 2, 3, 4, 6, 10, 20, 50, 100, 200, 500, 1000)
-_NOTHING = "No task counts yet."
+_NOTHING = "No problem counts yet."
 
 
-def profiles(result: ResultOverTasks) -> go.Figure:
-    """Draws the performance profiles: the share of tasks on which a candidate is within a factor of the fastest."""
-    figure = frame(460, "factor to the lowest cost of all candidates", "share of tasks within that factor")
+def profiles(result: ResultOverProblems) -> go.Figure:
+    """Draws the performance profiles: the share of problems on which a candidate is within a factor of the fastest."""
+    figure = frame(460, "factor to the lowest cost of all candidates", "share of problems within that factor")
     if not result.counted:
         return empty(figure, _NOTHING)
     middle = (len(result.profiles) - 1) / 2
@@ -55,17 +55,18 @@ def _steps(profile: CandidateProfile) -> tuple[Sequence[float], Sequence[float]]
     return profile.taus, profile.shares
 
 
-def _within(tau: float, share: float, tasks: int) -> str:
-    return f"within {significant(tau, 3)} × on {round(share * tasks)} of {count(tasks, 'task')}"
+def _within(tau: float, share: float, problems: int) -> str:
+    return f"within {significant(tau, 3)} × on {round(share * problems)} of {count(problems, 'problem')}"
 
 
-def _shares(tasks: int) -> list[float]:
+def _shares(problems: int) -> list[float]:
     """Every share that there can be, as long as they can be told apart."""
-    return [place / tasks for place in range(tasks + 1)] if tasks <= 10 else [place / 5 for place in range(6)]
+    parts = problems if problems <= 10 else 5
+    return [place / parts for place in range(parts + 1)]
 
 
-def ratios(result: ResultOverTasks) -> go.Figure:
-    """Draws each candidate's cost on each task, over the lowest; those that never get there are at the right edge."""
+def ratios(result: ResultOverProblems) -> go.Figure:
+    """Draws each candidate's cost on each problem, over the lowest; who never gets there is at the right edge."""
     known = [ratio for profile in result.profiles for ratio in profile.ratios.values() if ratio is not None]
     each = max(44, 12 + 9 * len(result.profiles))
     figure = frame(130 + each * max(1, len(result.counted)), "cost to the target, over the lowest")
@@ -93,7 +94,7 @@ def ratios(result: ResultOverTasks) -> go.Figure:
 
 
 def _add_ratios(
-    figure: go.Figure, result: ResultOverTasks, profile: CandidateProfile, index: int, never: float
+    figure: go.Figure, result: ResultOverProblems, profile: CandidateProfile, index: int, never: float
 ) -> None:
     room = 0.8 / len(result.profiles)
     shift = room * (index + 0.5) - 0.4
@@ -111,12 +112,13 @@ def _add_ratios(
     )
 
 
-def _cost(result: ResultOverTasks, profile: CandidateProfile, name: str) -> str:
+def _cost(result: ResultOverProblems, profile: CandidateProfile, name: str) -> str:
     cost, ratio = profile.costs[name], profile.ratios[name]
     if cost is None or ratio is None:
         return f"{plain(name)}: most runs do not reach the target"
-    return f"{plain(name)}: {cost:,.0f} {result.tasks[name].problem.cost.many}, {significant(ratio, 3)} × the lowest"
+    unit = result.problems[name].problem.cost.many
+    return f"{plain(name)}: {cost:,.0f} {unit}, {significant(ratio, 3)} × the lowest"
 
 
-FIGURES_OVER_TASKS: dict[str, Callable[[ResultOverTasks], go.Figure]] = {"profiles": profiles, "ratios": ratios}
+FIGURES_OVER_PROBLEMS: dict[str, Callable[[ResultOverProblems], go.Figure]] = {"profiles": profiles, "ratios": ratios}
 """Name to figure, in the order in which the page shows them."""

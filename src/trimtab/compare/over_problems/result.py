@@ -1,4 +1,4 @@
-"""What a comparison over several tasks found, as plain values."""
+"""What a comparison over several problems found, as plain values."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
@@ -9,16 +9,16 @@ from trimtab.study.beside import Beside
 
 @dataclass(frozen=True)
 class CandidateProfile:
-    """How close a candidate comes to the fastest one, over the tasks that count.
+    """How close a candidate comes to the fastest one, over the problems that count.
 
     Args:
         label: the candidate.
-        score: integral of its performance profile, between 0 and 1; ``None`` where no task counts.
-        costs: task to the median of the sample-gradients at which its final runs reach the target, runs that never do
-            counting as later than any; ``None`` if that is most of them.
-        ratios: task to its cost over the lowest of all candidates; ``None`` where it does not reach the target.
+        score: integral of its performance profile, between 0 and 1; ``None`` where no problem counts.
+        costs: problem to the median cost at which its final runs reach the target, runs that never do counting as
+            later than any; ``None`` if that is most of them.
+        ratios: problem to its cost over the lowest of all candidates; ``None`` where it does not reach the target.
         taus: where its profile rises, from 1 to the end of the integral, both included.
-        shares: share of the tasks on which the ratio is at most so large, from each of ``taus`` on.
+        shares: share of the problems on which the ratio is at most so large, from each of ``taus`` on.
     """
 
     label: str
@@ -30,13 +30,13 @@ class CandidateProfile:
 
 
 @dataclass(frozen=True)
-class ResultOverTasks:
-    """Everything that a comparison over several tasks found.
+class ResultOverProblems:
+    """Everything that a comparison over several problems found.
 
     Args:
-        tasks: what each showed by itself, under the name by which its trials are kept.
+        problems: what each showed by itself, under the name by which its trials are kept.
         reference: label of the candidate that verdicts compare with.
-        counted: names of the tasks that profiles are made of.
+        counted: names of the problems that profiles are made of.
         left_out: names of the others, and why.
         tau_max: ratio at which profiles and their integral end.
         profiles: highest score first.
@@ -44,7 +44,7 @@ class ResultOverTasks:
         beside: what the store holds that takes no part; ``None`` if there is nothing.
     """
 
-    tasks: dict[str, ComparisonResult]
+    problems: dict[str, ComparisonResult]
     reference: str
     counted: tuple[str, ...]
     left_out: dict[str, str]
@@ -55,13 +55,13 @@ class ResultOverTasks:
 
     @property
     def ranked(self) -> bool:
-        """Whether every candidate was ranked on every task."""
-        return all(task.ranked for task in self.tasks.values())
+        """Whether every candidate was ranked on every problem."""
+        return all(found.ranked for found in self.problems.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values that JSON can hold; every number in them is finite."""
         return asdict(self)
 
 
-AnyResult: TypeAlias = ComparisonResult | ResultOverTasks
-"""What a comparison found, on one task or over several."""
+AnyResult: TypeAlias = ComparisonResult | ResultOverProblems
+"""What a comparison found, on one problem or over several."""

@@ -1,1 +1,0 @@
-"""The same candidates on several tasks: one study, and what it says over all of them."""

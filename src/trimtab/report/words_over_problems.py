@@ -1,0 +1,136 @@
+"""A comparison over several problems in words: what was done, what the numbers mean, what the figures show."""
+
+from trimtab.compare.over_problems.result import ResultOverProblems
+from trimtab.lab.problem import EVALUATIONS
+from trimtab.study.phrases import count
+
+
+def unit(result: ResultOverProblems) -> str:
+    """What costs are counted in: problems of one slot have one."""
+    return next(iter(result.problems.values())).problem.cost.many
+
+
+def facts(result: ResultOverProblems) -> list[tuple[str, str]]:
+    """Returns the few facts that a reader wants first, name and value."""
+    made = [found.protocol for found in result.problems.values()]
+    seeds = sorted({protocol.seeds for protocol in made})
+    numbers = " to ".join(map(str, seeds[:: max(1, len(seeds) - 1)]))
+    return [
+        ("problems", f"{len(result.problems)}"),
+        ("candidates", f"{len(result.profiles)}"),
+        *([("settings tried for each", f"{made[0].trials} on each problem")] if _tuned(result) else []),
+        ("fresh seeds, after tuning" if _tuned(result) else "seeds", numbers),
+        ("trials", f"{sum(len(found.trials) for found in result.problems.values()):,}"),
+        ("problems that count", f"{len(result.counted)}"),
+        ("reference", result.reference),
+    ]
+
+
+def _tuned(result: ResultOverProblems) -> bool:
+    """Whether settings were tried: problems of one slot are alike in that."""
+    return any(found.protocol.trials for found in result.problems.values())
+
+
+def method(result: ResultOverProblems) -> list[tuple[str, str]]:
+    """Returns how the overview was made: what a paragraph is about, and the paragraph."""
+    tuned = _tuned(result)
+    ran = "were tuned and run on fresh seeds" if tuned else "ran with several seeds"
+    own = ", with settings of their own there" if tuned else ""
+    taken = "this takes fresh seeds of the setting that was best at the end" if tuned else "nothing is tuned here"
+    return [
+        ("Each problem", f"Candidates {ran} on each problem by itself{own}. Its page says how, and what was shown."),
+        (
+            "Cost",
+            f"The {unit(result)} after which a final run is first seen at the target of its problem, in the median "
+            "over seeds. A run that never gets there counts as later than any, so that the median is infinite where "
+            f"most do not. A run is looked at {EVALUATIONS} times: costs of one such interval apart may be equal.",
+        ),
+        (
+            "Profile",
+            "A candidate's cost on a problem, over the lowest that any candidate has there, is its factor. Its profile "
+            "is the share of problems on which the factor is at most so large (Dolan and Moré, 2002).",
+        ),
+        (
+            "Score",
+            f"The mean height of the profile between the factors 1 and {result.tau_max:g}, as AlgoPerf scores training "
+            "algorithms (Dahl et al., 2023): 1 for a candidate that is the fastest on every problem, 0 for one that "
+            f"nowhere needs less than {result.tau_max:g} times the cost of the fastest. A problem whose target nobody "
+            "reaches counts for nobody.",
+        ),
+        (
+            "Not AlgoPerf",
+            f"AlgoPerf counts seconds on fixed hardware, where this counts {unit(result)}; its targets come from "
+            "well-tuned runs of four baselines, where these are the problems' own, or the median at which the "
+            f"reference ends; it takes the fastest of five tuning runs, where {taken}; and it has eight large "
+            "workloads. Scores of the two cannot be compared.",
+        ),
+    ]
+
+
+def columns(result: ResultOverProblems) -> list[tuple[str, str]]:
+    """Returns what stands below the table: what its columns hold."""
+    return [
+        (
+            "score",
+            f"1 for who is the fastest on every problem, 0 for who nowhere comes within {result.tau_max:g} times the "
+            f"fastest, over {count(len(result.counted), 'problem')}. It describes, and is no test.",
+        ),
+        (
+            "× the lowest cost",
+            f"{unit(result).capitalize()} until the problem's target, over those of the fastest candidate there.",
+        ),
+        (
+            "rank, helps, hurts",
+            "By where that problem's runs end. A cost is how soon the target was reached: they may disagree.",
+        ),
+    ]
+
+
+def reading(result: ResultOverProblems) -> list[tuple[str, str]]:
+    """Returns what to be wary of, term and explanation."""
+    return [
+        (
+            "No interval",
+            f"Scores are of {count(len(result.counted), 'problem')}. Problems are not drawn at random from anything, "
+            "and so few of them give no interval that means something. A difference of scores is a description and "
+            "not a finding.",
+        ),
+        (
+            "Who takes part",
+            "Factors are to the fastest of these candidates. With another one beside them all scores may change, and "
+            "so may their order.",
+        ),
+        (
+            "Verdict",
+            f"Against {result.reference} on one problem, by the paired t test over its seeds, corrected for the pairs "
+            "of that problem. Over several problems, some verdict is wrong by luck more often than 5 % of the time.",
+        ),
+        ("Targets", " ".join(f"{name}: {found.target}." for name, found in result.problems.items())),
+    ]
+
+
+def captions(result: ResultOverProblems) -> dict[str, tuple[str, str]]:
+    """Returns for each figure its heading and its caption."""
+    return {
+        "profiles": (
+            "Performance profiles",
+            f"How many of {count(len(result.counted), 'problem')} a candidate solves within a factor of the lowest "
+            "cost. Higher is better; the score, beside the name, is the mean height. Lines that coincide are set "
+            "apart a little.",
+        ),
+        "ratios": (
+            "Problem by problem",
+            "Cost to the target of each problem, over the lowest. Further left is better; hollow marks did not reach "
+            f"the target, and there is no credit right of {result.tau_max:g} ×.",
+        ),
+    }
+
+
+def descriptions(result: ResultOverProblems) -> dict[str, str]:
+    """Returns for each figure what it shows, for those who cannot see it."""
+    scores = "; ".join(f"{p.label} {p.score:.2f}" for p in result.profiles if p.score is not None)
+    return {
+        "profiles": f"Step plot of performance profiles. Scores, highest first: {scores or 'there are none yet'}.",
+        "ratios": "Dot plot of each candidate's cost on each problem over the lowest. The table above holds the same "
+        "numbers.",
+    }
