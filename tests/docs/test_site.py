@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from trimtab.catalog import entries
-from trimtab.lab.tasks import SHIPPED
+from trimtab.lab.shipped import of_slot
 
 ROOT = Path(__file__).parents[2]
 ASK = Path(__file__).with_name("site.js").read_text(encoding="utf-8")
@@ -100,7 +100,7 @@ def test_the_home_page_shows_a_report_and_all_tasks(site, tab):
     assert picture.evaluate("image => image.complete && image.naturalWidth") == 1280
     assert "ranks six optimizers" in picture.get_attribute("alt")
     names = tab.locator("article table td:first-child code").all_text_contents()
-    assert names == list(SHIPPED)
+    assert names == list(of_slot("optimizer"))
 
 
 def test_methods_are_found_by_their_family(site, tab):
