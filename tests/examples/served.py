@@ -73,5 +73,5 @@ def _run(connection):
 if __name__ == "__main__":
     with socket.socket(socket.AF_UNIX) as asking:
         asking.connect(sys.argv[1])
-        socket.send_fds(asking, [json.dumps([os.getcwd(), *sys.argv[2:]]).encode()], [1, 2])
+        socket.send_fds(asking, [json.dumps([str(Path.cwd()), *sys.argv[2:]]).encode()], [1, 2])
         sys.exit(int(asking.recv(8) or 1))
