@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from tests.new_process import as_a_program, ranks
 from trimtab.cli import app
-from trimtab.lab.loading import load_task, task_fingerprint
+from trimtab.lab.loading import fingerprint, load_task
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SAME = "resumed run equals the unbroken one bit for bit: True"
@@ -167,7 +167,7 @@ def compared(directory, name):
     assert [trial["status"] for trial in results["trials"]] == ["complete"] * 6
     copy = directory / "mine.py"
     copy.write_text((EXAMPLES / f"{name}.py").read_text().replace("=200", "=201"))
-    assert task_fingerprint(f"{copy}:task") != task_fingerprint(f"{EXAMPLES / name}.py:task")
+    assert fingerprint(f"{copy}:task") != fingerprint(f"{EXAMPLES / name}.py:task")
     assert load_task(f"{copy}:task").steps == 201
     return results["task"]
 
