@@ -154,15 +154,21 @@ def test_own_rule(tmp_path):
     assert [line.endswith("torch.bfloat16") for line in variants] == [False, False, True, False]
 
 
-def compared(directory, name):
-    """Runs a small comparison of an example's task by the command line; returns what it wrote.
+def by_itself(directory, *arguments):
+    run(directory, "-m", "trimtab", *arguments)
 
-    In this process: to import the example's libraries in another one would take longer than all that it does.
-    """
+
+def in_this_process(directory, *arguments):
+    """The same without another import of the example's libraries, which takes longer than all that it does."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"HF_HUB_OFFLINE": "1"})
+    assert done.exit_code == 0, done.output
+
+
+def compared(directory, name, start):
+    """Runs a small comparison of an example's task by the command line; returns what it wrote."""
     command = ["compare", EXAMPLES / f"{name}.py:task", "--candidates", "adamw,lion", "--steps", 12]
     command += ["--trials", 1, "--seeds", 2, "--jobs", 1, "--out", directory / "out"]
-    done = CliRunner().invoke(app, [str(argument) for argument in command], env={"HF_HUB_OFFLINE": "1"})
-    assert done.exit_code == 0, done.output
+    start(directory, *command)
     results = json.loads((directory / "out" / "results.json").read_text())
     assert [trial["status"] for trial in results["trials"]] == ["complete"] * 6
     copy = directory / "mine.py"
@@ -173,12 +179,12 @@ def compared(directory, name):
 
 
 def test_huggingface_task(tmp_path):
-    task = compared(tmp_path, "huggingface_task")
+    task = compared(tmp_path, "huggingface_task", by_itself)
     assert (task["name"], task["metric"]) == ("texts", "accuracy")
 
 
 def test_lightning_task(tmp_path):
-    task = compared(tmp_path, "lightning_task")
+    task = compared(tmp_path, "lightning_task", in_this_process)
     assert (task["name"], task["metric"]) == ("Digits", "val_acc")
 
 
