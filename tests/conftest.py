@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import functools
 import gc
 import os
 from collections import Counter
@@ -11,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import hypothesis
 import pytest
 import torch
+import typer.testing
 
 from tests.browser import browser  # noqa: F401 - a fixture
 from tests.new_process import go_on, preload
@@ -76,6 +78,14 @@ def _new_processes_need_not_import_torch():
     preload()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(saving, "go_on_in_a_new_process", go_on)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _commands_are_built_once():
+    # as in a program; the runner would build all commands anew for each line, which took more than half of a dry run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", functools.cache(typer.testing._get_command))
         yield
 
 

@@ -295,10 +295,10 @@ def test_the_version_is_printed():
 
 def test_the_tasks_that_ship_are_listed():
     text = words(run("list", "tasks").output)
-    tasks = of_slot("optimizer")
-    assert all(f"{name} optimizers {task.summary}" in text for name, task in tasks.items())
-    assert {task["name"] for task in json.loads(run("list", "tasks", "--json").output)} == tasks.keys()
-    assert ", ".join(tasks) in words(run("list").output)
+    shipped = {name: problem.summary for name, problem in of_slot("optimizer").items()}
+    assert all(f"{name} optimizers {summary}" in text for name, summary in shipped.items())
+    assert {task["name"]: task["summary"] for task in json.loads(run("list", "tasks", "--json").output)} == shipped
+    assert ", ".join(shipped) in words(run("list").output)
     assert "tasks have none" in words(run("list", "tasks", "--family", "optim").stderr)
 
 
@@ -363,8 +363,13 @@ main()
 
 
 def test_control_c_says_how_to_go_on_and_the_same_command_does(task, tmp_path):
+    file, head = tmp_path / "slow.py", "def model(self, generator: torch.Generator) -> nn.Module:\n"
+    text = Path(task.removesuffix(":MyTask")).read_text()  # runs that wait take time and no processor
+    file.write_text(text.replace(head, f"{head}        __import__('time').sleep(1)\n"))
+    assert file.read_text() != text
+    task = f"{file}:MyTask"
     arguments = ["compare", task, "--candidates", "adamw,lion", "--out", str(tmp_path / "out")]
-    arguments += ["--trials", "4", "--seeds", "2", "--steps", "200"]
+    arguments += ["--trials", "2", "--seeds", "2", "--steps", "2"]
     command = [sys.executable, "-c", LISTENING, *arguments]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -375,7 +380,7 @@ def test_control_c_says_how_to_go_on_and_the_same_command_does(task, tmp_path):
     finished = 0
     deadline = time.monotonic() + 120
     while finished == 0 and time.monotonic() < deadline:
-        time.sleep(0.3)
+        time.sleep(0.1)
         try:
             finished = len(read_store(tmp_path / "out").outcomes)
         except InputError:
@@ -387,11 +392,11 @@ def test_control_c_says_how_to_go_on_and_the_same_command_does(task, tmp_path):
     assert f"trimtab compare {task}" in words(output).replace("\n", "")
     assert "Traceback" not in output
     kept = read_store(tmp_path / "out").outcomes
-    assert 0 < len(kept) < 12
+    assert 0 < len(kept) < 8
     done = run(*arguments)
     assert done.exit_code == 0, done.output
     assert read_store(tmp_path / "out").outcomes.items() >= kept.items()
-    assert len(read_store(tmp_path / "out").outcomes) == 12
+    assert len(read_store(tmp_path / "out").outcomes) == 8
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="it looks into processes through /proc")

@@ -22,9 +22,11 @@ LIGHT, DARK = "rgb(22, 33, 42)", "rgb(232, 237, 240)"
 class Opened:
     """A page that is drawn, with what went wrong and what was asked for on the way."""
 
-    def __init__(self, browser, path, figures=FIGURES):
+    def __init__(self, page, path, figures=FIGURES):
         self.troubles, self.requests = [], []
-        self.page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+        self.page = page
+        self.page.set_viewport_size({"width": 1280, "height": 900})
+        self.page.emulate_media(color_scheme="light")
         self.page.on("console", lambda message: self.troubles.append(message.text))
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.troubles.append(dialog.message), dialog.dismiss()))
@@ -55,9 +57,24 @@ class Opened:
 
 @pytest.fixture(scope="module")
 def opened(browser, result, tmp_path_factory):
-    opened = Opened(browser, write_page(result, tmp_path_factory.mktemp("page") / "report.html"))
-    yield opened
-    opened.page.close()
+    page = browser.new_page()
+    yield Opened(page, write_page(result, tmp_path_factory.mktemp("page") / "report.html"))
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def tab(browser):
+    """A page for one report after another: a new one would have the browser compile what draws them again."""
+    tab = browser.new_page()
+    yield tab
+    tab.close()
+
+
+@pytest.fixture
+def phone(tab):
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.emulate_media(color_scheme="light")
+    return tab
 
 
 @pytest.fixture(autouse=True)
@@ -242,8 +259,8 @@ def of_a_command():
     ],
     ids=["plain", "long label", "command", "giant losses", "wide intervals", "sixteen candidates"],
 )
-def test_on_a_phone_the_ranking_is_seen_without_scrolling_sideways(browser, make, tmp_path):
-    page = browser.new_page(viewport={"width": 390, "height": 844})
+def test_on_a_phone_the_ranking_is_seen_without_scrolling_sideways(phone, make, tmp_path):
+    page = phone
     page.goto(write_page(make(), tmp_path / "report.html").as_uri())
     box = page.locator("#ranking .scroll").bounding_box()
     assert box["x"] >= 0
@@ -265,7 +282,6 @@ def test_on_a_phone_the_ranking_is_seen_without_scrolling_sideways(browser, make
         assert seen["right"] <= box["x"] + box["width"]
         assert seen["right"] - seen["left"] > 20  # words, and no columns of letters
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
-    page.close()
 
 
 _INK = """element => {
@@ -277,16 +293,15 @@ _INK = """element => {
 """Where an element's text is, which may be more than its box or less."""
 
 
-def test_on_a_phone_two_problems_are_seen_without_scrolling_sideways(browser, tmp_path):
+def test_on_a_phone_two_problems_are_seen_without_scrolling_sideways(phone, tmp_path):
     write_all(over_problems(("digits", "diabetes")), tmp_path)
-    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page = phone
     page.goto((tmp_path / "report.html").as_uri())
     box = page.locator("#ranking .scroll").bounding_box()
     for row in page.locator(".ranking tbody tr").all():
         for cell in row.locator(".name, .mean, .verdict, .range").all():
             seen = cell.evaluate(_INK)
             assert box["x"] <= seen["left"] < seen["right"] <= box["x"] + box["width"]
-    page.close()
 
 
 def test_the_ranking_fits_a_sheet_of_paper(browser, result, tmp_path):
@@ -325,30 +340,28 @@ def test_the_conclusion_begins_with_what_to_do_in_the_largest_letters(opened, re
 
 
 @pytest.mark.parametrize("name", ["lonely", "unfinished"])
-def test_what_is_nearly_empty_is_drawn_too(browser, name, request, tmp_path):
-    opened = Opened(browser, write_page(request.getfixturevalue(name), tmp_path / "report.html"))
+def test_what_is_nearly_empty_is_drawn_too(tab, name, request, tmp_path):
+    opened = Opened(tab, write_page(request.getfixturevalue(name), tmp_path / "report.html"))
 
     assert opened.troubles == []
     assert opened.overflow() == 0
-    opened.page.close()
 
 
-def test_a_refined_schedule_is_drawn_with_nothing_but_its_page(browser, tmp_path):
+def test_a_refined_schedule_is_drawn_with_nothing_but_its_page(tab, tmp_path):
     run = tmp_path / "a<b>&.csv"
     run.write_text("\n".join(str(1 + 9 / (1 + step)) for step in range(200)))
     _, page = write_refinement(refine_run(run), run, None)
-    opened = Opened(browser, page, figures=2)
+    opened = Opened(tab, page, figures=2)
     assert opened.page.locator(".js-plotly-plot").count() == 2
     assert opened.page.locator("#figure-schedules .scatterlayer .js-line").count() == 2
     assert opened.page.locator("h1 em").text_content() == "a<b>&.csv"
     assert opened.overflow() == 0
     assert opened.troubles == []
     assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
-    opened.page.close()
 
 
-def test_a_diagnosis_is_drawn_and_its_scale_changes(browser, tmp_path):
-    opened = Opened(browser, write_diagnosis(RESULT, tmp_path).page, figures=1)
+def test_a_diagnosis_is_drawn_and_its_scale_changes(tab, tmp_path):
+    opened = Opened(tab, write_diagnosis(RESULT, tmp_path).page, figures=1)
     expect(opened.page.locator("h1")).to_have_text("How sharp is the way on toy?")
     assert opened.page.locator("#figure-sharpness .scatterlayer .trace").count() == 3
     drawn = opened.page.locator("#figure-sharpness .point").count()
@@ -358,12 +371,11 @@ def test_a_diagnosis_is_drawn_and_its_scale_changes(browser, tmp_path):
     opened.page.set_viewport_size({"width": 390, "height": 844})
     opened.wait_until_it_fits()
     assert opened.troubles == []
-    opened.page.close()
 
 
-def test_the_page_over_problems_leads_to_each_problem_and_back(browser, tmp_path):
+def test_the_page_over_problems_leads_to_each_problem_and_back(tab, tmp_path):
     write_all(over_problems(("digits", "diabetes")), tmp_path)
-    opened = Opened(browser, tmp_path / "report.html", figures=2)
+    opened = Opened(tab, tmp_path / "report.html", figures=2)
     heading = opened.page.locator("h1")
     expect(heading).to_have_text("What helps over 2 problems?")
     assert opened.page.locator("#figure-profiles .scatterlayer .trace").count() == 6
@@ -376,11 +388,10 @@ def test_the_page_over_problems_leads_to_each_problem_and_back(browser, tmp_path
     opened.page.set_viewport_size({"width": 390, "height": 844})
     opened.wait_until_it_fits()
     assert opened.troubles == []
-    opened.page.close()
 
 
-def test_five_thousand_trials_are_drawn_without_an_element_each_and_labels_stay_text(browser, large_page):
-    opened = Opened(browser, large_page)
+def test_five_thousand_trials_are_drawn_without_an_element_each_and_labels_stay_text(tab, large_page):
+    opened = Opened(tab, large_page)
 
     assert opened.rows().count() == 100
     opened.page.locator("[data-sort='4']").click()
@@ -394,4 +405,3 @@ def test_five_thousand_trials_are_drawn_without_an_element_each_and_labels_stay_
     assert "onerror=alert(1)" in " ".join(opened.page.locator("#figure-ranking .ytick text").all_text_contents())
     assert opened.page.locator("b, img").count() == 0
     assert opened.troubles == []
-    opened.page.close()

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from trimtab.compare.comparison import Comparison
-from trimtab.compare.template import write_template
+from tests.study.comparing import compare_commands
 from trimtab.lab.work import TrainingWork
 from trimtab.study.errors import InputError
 from trimtab.study.executor import Finished, LocalExecutor
@@ -190,16 +189,13 @@ def test_a_worker_may_load_batches_in_processes_of_its_own():
 
 
 PROGRAM = """
-from trimtab.compare.comparison import Comparison
-result = Comparison({task!r}, "sgd,adamw", {out!r}, trials=1, seeds=2, steps=2, jobs=1).run()
-print([candidate.rank for candidate in result.candidates])
+from tests.study.comparing import compare_commands
+print([candidate.rank for candidate in compare_commands({out!r}).candidates])
 """
 
 
 def ran(command, program, tmp_path):
-    task = tmp_path / "task.py"
-    name = write_template(task)
-    text = PROGRAM.format(task=f"{task}:{name}", out=str(tmp_path / "out"))
+    text = PROGRAM.format(out=str(tmp_path / "out"))
     if program:
         program.write_text(text)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -230,13 +226,7 @@ def test_a_script_that_does_its_work_when_it_is_imported_is_told_so(tmp_path):
 
 
 def test_a_process_that_may_have_no_children_says_so(tmp_path):
-    task = tmp_path / "task.py"
-    name = write_template(task)
     refusal = pytest.raises(InputError, match=r"^SpawnPoolWorker-\d+ is a daemonic process, .* may start no workers")
     with multiprocessing.get_context("spawn").Pool(1) as pool, refusal:
-        pool.apply(compare, (f"{task}:{name}", tmp_path / "out"))
+        pool.apply(compare_commands, (tmp_path / "out",))
     assert not (tmp_path / "out").exists()
-
-
-def compare(task, out):
-    Comparison(task, "sgd", out, trials=1, seeds=2, steps=2, jobs=1).run()

@@ -76,6 +76,7 @@ class Comparison:
         more |= {} if out is None else {"out": out}
         self.several = not isinstance(problems, str | Problem)
         faults = Faults()
+        chosen = Options()  # until those that were given are looked at
         with faults:
             chosen = _options(options, more)
         posed: list[Posed] = []

@@ -117,7 +117,8 @@ class LoopChecks(Suite):
                 for param, grad in zip(params, expected, strict=True):
                     found = param.grad
                     same = found is None if grad is None else found is not None and torch.equal(found, grad)
-                    require(same, f"{when} the step a gradient is {found} instead of {grad}")
+                    if not same:  # tensors take longer to be written than to be compared
+                        require(False, f"{when} the step a gradient is {found} instead of {grad}")
                 if when == "before":
                     optimizer.step()
             follow(other, plainly, [expected])
