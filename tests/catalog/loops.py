@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import trimtab
-from trimtab.catalog import entries
+from trimtab.catalog.entries import of_slot
 from trimtab.optim import AGVM, SSO, ArmijoGradientDescent, CoordinateClip
 from trimtab.primitives.sample_gradients import gradient_statistics
 from trimtab.schedule import (
@@ -180,6 +180,6 @@ AROUND = {"galore": "galore(adamw)", "q_galore": "q_galore(adamw)", "clip": "cli
 
 def names():
     """Returns every optimizer of the catalogue, wrappers around one, some compositions, and controllers beside one."""
-    found = [AROUND.get(entry.id, entry.id) for entry in entries().values() if entry.kind != "controller"]
+    found = [AROUND.get(entry.id, entry.id) for entry in of_slot("optimizer").values() if entry.kind != "controller"]
     more = ["agvm(sgd)", "agvm(clip(lamb))", "adahessian(every=2)", *OUTSIDE_OF_EXPRESSIONS]
     return [*found, *more, *(f"sgd beside {each}" for each in BESIDE)]

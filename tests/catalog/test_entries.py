@@ -13,7 +13,7 @@ from trimtab.study.errors import InputError
 from trimtab.study.tunable import LogUniform
 
 ALL = list(entries().values())
-HOSTS = ("torch.optim:", "optuna.samplers:")
+HOSTS = ("torch.optim:", "optuna.samplers:", "trimtab.compress.")  # where no package has what ours are compared with
 
 
 @pytest.mark.parametrize("entry", of_slot("optimizer").values(), ids=lambda entry: entry.id)
@@ -57,7 +57,8 @@ def test_methods_come_first_then_wrappers_and_controllers():
         "adabelief", "adagradnorm", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
         "agvm", "clip", "galore", "q_galore",
         "adadagrad", "autolrs", "cosine", "linear", "refined", "rmt_scaling",
-        "adagrad", "adam", "adamw", "cmaes", "gp", "nadam", "prodigy", "radam", "random", "schedulefree", "sgd", "tpe",
+        "adagrad", "adam", "adamw", "cmaes", "gp", "lamp", "magnitude", "nadam", "prodigy", "radam", "random",
+        "schedulefree", "sgd", "tpe", "uniform",
     ]  # fmt: skip
     assert families() == ["optim", "schedule", "search"]
 
@@ -118,6 +119,9 @@ ALIASES = {
     "cosine": {"cosine decay", "cosine annealing"},
     "exadam": {"extended adam"},
     "gp": {"gaussian process"},
+    "lamp": {"layer-adaptive magnitude pruning"},
+    "magnitude": {"global magnitude", "gmp"},
+    "uniform": {"uniform pruning"},
     "galore": {"gradient low-rank projection"},
     "linear": {"linear decay", "linear schedule"},
     "lion": {"evolved sign momentum"},

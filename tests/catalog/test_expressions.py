@@ -21,7 +21,7 @@ class Faster(CoordinateClip):
 @pytest.fixture
 def faster(monkeypatch):
     """The entry of clipping, with the class above."""
-    monkeypatch.setattr("trimtab.optim.CoordinateClip", Faster)
+    monkeypatch.setattr("trimtab.optim.coordinate_clipping.coordinate_clipping.CoordinateClip", Faster)
 
 
 def test_a_wrapper_goes_around_an_optimizer():

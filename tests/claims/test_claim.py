@@ -24,13 +24,13 @@ def test_a_trial_is_the_problems_own(tmp_path):
     final = tried(TUNED_ARM, tmp_path, lr=0.01)
     assert (final.loss, final.cost) == (session.evaluate().loss, 80)
     assert final.measures["test loss"] == session.evaluate("test").loss
-    assert (len(final.curve), final.measures["steps"]) == (1 + 3, 10.0)
+    assert (len(final.curve), final.measures["steps seen"]) == (1 + 3, 10.0)
 
 
 def test_tuning_runs_are_evaluated_at_their_end_alone_and_see_no_test_data(tmp_path):
     tuning = tried(TUNED_ARM, tmp_path, "tune", lr=0.01)
     assert [point.cost for point in tuning.curve] == [0, 80]
-    assert not {"test loss", "test metric", "steps"} & set(tuning.measures)
+    assert not {"test loss", "test metric", "steps seen"} & set(tuning.measures)
     assert tuning.loss == tried(TUNED_ARM, tmp_path, lr=0.01).loss
 
 

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from typer.testing import CliRunner
 
@@ -13,6 +14,7 @@ from trimtab.claims import CLAIMS, result
 from trimtab.claims.runner import verify
 from trimtab.claims.work import ClaimWork
 from trimtab.cli import app, verifying
+from trimtab.lab.problem import Workplace
 
 
 def run(*arguments):
@@ -39,7 +41,7 @@ def test_verify_prepares_what_its_workers_import(register, monkeypatch):
     monkeypatch.setattr(verifying, "prepare_workers", prepared.append)
     assert run("verify", "unknown")[0] == 2
     (modules,) = prepared
-    assert set(ClaimWork("tests.claims.toy:CONFIRMED").modules) <= set(modules)
+    assert set(ClaimWork("tests.claims.toy:CONFIRMED", Workplace(Path())).modules) <= set(modules)
 
 
 def test_verify_all_goes_on_where_it_was(register, tmp_path):

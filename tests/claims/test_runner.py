@@ -65,7 +65,7 @@ def test_a_true_effect_is_confirmed_with_numbers_of_fresh_seeds(confirmed):
     assert finding.mean == pytest.approx(means[0] - means[1], rel=1e-6)
     assert result.trials == len(tuned.tried) * 2 + 6 + 6
     assert result.processor_seconds > 0
-    assert tuned.probed == {"steps": (10.0,) * 6}
+    assert tuned.probed == {"steps seen": (10.0,) * 6}
     assert [cost for cost, _ in tuned.curve] == [0, 32, 56, 80]
 
 
@@ -246,6 +246,6 @@ def test_killed_and_started_again_it_goes_on(confirmed, register, tmp_path):
 
 def test_a_comparison_may_use_what_a_probe_measured(confirmed):
     _, result = confirmed
-    comparison = Statement("steps beyond nine", "steps", ("tuned",), lambda steps: steps - 9, 0.5, "steps")
+    comparison = Statement("steps beyond nine", "steps seen", ("tuned",), lambda steps: steps - 9, 0.5, "steps")
     (finding,) = judge([comparison], result.arms)
     assert (finding.mean, finding.seeds) == (1.0, 6)

@@ -59,7 +59,7 @@ def refuse(model, settings, run):
 
 
 def steps_taken(session):
-    return {"steps": float(session.steps)}
+    return {"steps seen": float(session.steps)}
 
 
 TUNED = {"lr": (0.001, 0.003, 0.01)}
@@ -115,7 +115,7 @@ class Guessing:
         return Evaluation(self.best, self.best)
 
     def measures(self):
-        return {"guesses": float(self.steps), "state bytes": 8.0, "updates": 0.0}
+        return {"guesses": float(self.steps), "state bytes": 8.0, "steps": 0.0}
 
     def watched(self):
         return {}

@@ -43,7 +43,8 @@ def test_files_that_cannot_be_written_are_named(tmp_path, name, message):
 def test_the_template_of_each_slot_is_a_good_problem(tmp_path, slot):
     file = tmp_path / "problem.py"
     reference = f"{file}:{write_template(file, slot)}"
-    assert f"trimtab compare {file.name}" in file.read_text()
+    assert "trimtab compare " in file.read_text()
+    assert f"{file.name}:" in file.read_text()
     problem = load_problem(reference)
     assert (problem.slot, problem.name.partition("-")[0]) == (slot, "my")
     problem.check(reference)

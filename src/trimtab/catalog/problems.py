@@ -18,6 +18,7 @@ class Description:
     Args:
         name: of it.
         slot: what of it is left open.
+        candidates: what fills it.
         summary: what it is, in a line.
         metric: what counts, and which side is better.
         cost: what a run's budget counts, and how much of it a run has.
@@ -30,6 +31,7 @@ class Description:
 
     name: str
     slot: str
+    candidates: str
     summary: str
     metric: str
     cost: str
@@ -52,10 +54,11 @@ def describe(reference: str) -> Description:
     shipped = PROBLEMS.get(parse_reference(reference).place)
     better = "higher" if facts.objective.direction == "max" else "lower"
     slot, fits = SLOTS[problem.slot], of_slot(problem.slot)
-    candidates = f" --candidates {slot.default}" if slot.default else ""
+    compared = f" --candidates {slot.default}" if slot.default else ""
     return Description(
         name=problem.name,
         slot=problem.slot,
+        candidates=slot.what,
         summary=shipped.summary if shipped else inspect.cleandoc(type(problem).__doc__ or "").partition("\n")[0],
         metric=f"{facts.objective.name}, {better} is better",
         cost=facts.cost.many if budget is None else f"{budget:,} {facts.cost.many}",
@@ -63,7 +66,7 @@ def describe(reference: str) -> Description:
         takes=tuple(each.name + _default(each) for each in parameters(reference)),
         sizes=facts.sizes,
         fits=tuple(fits),
-        use=f"trimtab compare {shlex.quote(reference)}{candidates}",
+        use=f"trimtab compare {shlex.quote(reference)}{compared}",
     )
 
 

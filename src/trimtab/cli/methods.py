@@ -15,17 +15,17 @@ from rich.text import Text
 
 from trimtab.catalog import entries, families, find, search
 from trimtab.catalog.entries import Entry
-from trimtab.catalog.slots import SLOTS, example
+from trimtab.catalog.slots import SLOTS, Listed, example, listed, problems_that_ship
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors
-from trimtab.lab.shipped import PROBLEMS, of_slot
+from trimtab.lab.shipped import PROBLEMS
 from trimtab.study.errors import InputError
 from trimtab.study.suggestions import nearest
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
-class Listed(StrEnum):
+class What(StrEnum):
     """What there is to list."""
 
     METHODS = "methods"
@@ -36,8 +36,8 @@ class Listed(StrEnum):
 @app.command("list")
 def list_entries(
     what: Annotated[
-        Listed, typer.Argument(help="methods, problems that ship, or training tasks among them.", metavar="WHAT")
-    ] = Listed.METHODS,
+        What, typer.Argument(help="methods, problems that ship, or training tasks among them.", metavar="WHAT")
+    ] = What.METHODS,
     family: Annotated[str | None, typer.Option(help="Only this family.", autocompletion=families)] = None,
     slot: Annotated[str | None, typer.Option(help="Only what fills this slot, or leaves it open.")] = None,
     as_json: AsJSON = False,
@@ -46,51 +46,51 @@ def list_entries(
     with input_errors():
         if slot is not None and slot not in SLOTS:
             raise InputError(f"unknown slot {slot!r}; {nearest(slot, SLOTS)}")
-        if what is not Listed.METHODS:
+        if what is not What.METHODS:
             if family is not None:
                 raise InputError(f"--family {family}: {what.value} have none")
-            if what is Listed.TASKS and slot not in (None, "optimizer"):
+            if what is What.TASKS and slot not in (None, "optimizer"):
                 raise InputError(
                     f"--slot {slot}: tasks leave the optimizer open; `trimtab list problems` has the others"
                 )
-            _print_problems("optimizer" if what is Listed.TASKS else slot, as_json=as_json)
+            _print_problems("optimizer" if what is What.TASKS else slot, as_json=as_json)
             return
         if family is not None and family not in families():
             raise InputError(f"unknown family {family!r}; {nearest(family, families())}")
-        found = [e for e in entries().values() if family in (None, e.family) and slot in (None, e.slot)]
+        found = listed(family, slot)
         if as_json:
-            _print_entries(found, as_json=True)
+            _print_entries([entry for each in found for entry in each.entries], as_json=True)
             return
-        for each in dict.fromkeys(entry.slot for entry in found):
-            _print_slot(each, [entry for entry in found if entry.slot == each])
+        for each in found:
+            _print_listed(each)
         if not found:
             Console(emoji=False).print("nothing in the catalogue; candidates are your own")
 
 
-def _print_slot(slot: str | None, found: Sequence[Entry]) -> None:
+def _print_listed(found: Listed) -> None:
     """Prints what fills a slot, and on what it can be compared."""
     console = Console(emoji=False, highlight=False)
-    console.print(f"\n{'compared by their claims' if slot is None else SLOTS[slot].what}", style="bold")
-    _print_entries(found, as_json=False)
-    if slot is not None:
-        problems = ", ".join(of_slot(slot))
+    console.print(f"\n{found.what}", style="bold")
+    _print_entries(found.entries, as_json=False)
+    if found.problems:
+        problems = ", ".join(found.problems)
         console.print(f"compared on: {problems} (`trimtab list problems` says what they are)")
 
 
 def _print_problems(slot: str | None, *, as_json: bool) -> None:
-    found = PROBLEMS if slot is None else of_slot(slot)
+    found = problems_that_ship(slot)
     if not found and not as_json:
         Console(emoji=False).print("none ships; problems are your own")
         return
     if as_json:
-        _print_json([{"name": name, "slot": each.slot, "summary": each.summary} for name, each in found.items()])
+        _print_json([{"name": name, **each} for name, each in found.items()])
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("problem", no_wrap=True)
     table.add_column("candidates", no_wrap=True)
     table.add_column("what it is")
     for name, each in found.items():
-        table.add_row(name, SLOTS[each.slot].what, each.summary)
+        table.add_row(name, each["candidates"], each["summary"])
     Console(emoji=False).print(table)
 
 
@@ -174,7 +174,7 @@ def _show_problem(reference: str, *, as_json: bool) -> None:
     for key, value in (
         ("problem", found.name),
         ("what it is", found.summary),
-        ("candidates", SLOTS[found.slot].what),
+        ("candidates", found.candidates),
         ("what counts", found.metric),
         ("a run has", found.cost),
         ("fresh seeds", str(found.seeds)),
