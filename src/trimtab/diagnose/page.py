@@ -168,9 +168,9 @@ def _method(result: DiagnosisResult) -> tuple[Words, ...]:
         ),
         (
             Marked("Measurement.", "strong"),
-            " Products with the Hessian of the training loss, by a second backward pass, in the mean over fixed batches "
-            "that are the same for all points and candidates. Dropout is off and batch normalisation uses its running "
-            "statistics. The trajectory is the same, bit for bit, as without measuring.",
+            " Products with the Hessian of the training loss, by a second backward pass, in the mean over fixed "
+            "batches that are the same for all points and candidates. Dropout is off and batch normalisation uses its "
+            "running statistics. The trajectory is the same, bit for bit, as without measuring.",
         ),
         (Marked("Settings.", "strong"), f" Those that were not fixed are the middle of their ranges. {settings}."),
         (Marked("Source.", "strong"), " Pan and Li (2023), arXiv:2306.00204."),
