@@ -13,7 +13,7 @@ from tests.lab.toy import Toy
 from trimtab import Metric, Session, Task
 from trimtab.catalog.candidates import parse_candidates
 from trimtab.diagnose.diagnosis import Diagnosis, measured_steps, measurement
-from trimtab.lab.tasks import SHIPPED
+from trimtab.lab.shipped import PROBLEMS, Shipped
 from trimtab.optim.coordinate_clipping.pseudo_updates import PseudoUpdates
 from trimtab.primitives.local_model import LocalModel, local_models
 from trimtab.study.errors import InputError
@@ -91,7 +91,8 @@ class Exploding(Toy):
 @pytest.fixture(autouse=True)
 def _tasks(monkeypatch):
     for task in (Toy, Bowl, Fused, Opaque, Exploding):
-        monkeypatch.setitem(SHIPPED, task.__name__.lower(), f"{task.__module__}:{task.__name__}")
+        shipped = Shipped("optimizer", f"{task.__module__}:{task.__name__}", "")
+        monkeypatch.setitem(PROBLEMS, task.__name__.lower(), shipped)
 
 
 def diagnosis(task="toy", candidates=CANDIDATES, **options):
@@ -258,7 +259,7 @@ def test_it_runs_once():
         ({"points": 0}, "points=0"),
         ({"batches": 7}, "batches=7: at most 6 batches of 10 fit into the task's 64 samples"),
         ({"seed": -1}, "seed=-1"),
-        ({"task": "tyo"}, "unknown task 'tyo'"),
+        ({"task": "tyo"}, "unknown problem 'tyo'"),
     ],
 )
 def test_bad_input_is_named(options, message):

@@ -44,7 +44,7 @@ def refine(
         schedule = schedule_path(run, out)
         page = refinement_page(made, schedule)
         paths = {
-            "schedule": write_schedule(made, schedule),
-            "page": write_sections(page, schedule.with_suffix(".html")),
+            "wrote": write_schedule(made, schedule),
+            "and": write_sections(page, schedule.with_suffix(".html")),
         }
-        print_sections(Console(), page, paths)
+        print_sections(Console(emoji=False), page, paths)
