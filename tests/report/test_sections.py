@@ -201,6 +201,7 @@ def test_the_terminal_shows_tables_sentences_code_and_files_in_80_columns(tmp_pa
     assert words[0].startswith("step name value 1 row")
     assert words[0].endswith(f"plain 0.25 2 plain 0.125 {hostile('warning')}")  # a step is said once
     assert words[1:4] == [f"{hostile('conclusion')} Then 5 % of it.", "caution", hostile("code")]
+    assert f"page     {tmp_path / 'a.html'}" in blocks[4].splitlines()  # however long it is
     assert words[4] == f"page {tmp_path / 'a.html'} numbers {tmp_path / 'a.json'}"
 
 

@@ -68,22 +68,24 @@ def print_sections(console: Console, page: Page, paths: Mapping[str, Path]) -> N
         paths: what is in a file, and the file.
     """
     tables = [terminal_table(part) for part in page.parts if isinstance(part, Table)]
-    links = {name: Text(str(path), style=f"link {path.resolve().as_uri()}") for name, path in paths.items()}
-    wrapping: list[list[TerminalTable | Text]] = [
+    blocks: list[list[TerminalTable | Text]] = [
         [*tables, *(Text(sentence, style="yellow") for sentence in page.warnings)],
         [Text(sentence) for sentence in page.conclusion],
         [Text(sentence, style="dim") for sentence in page.cautions],
+        [Text(part.text, no_wrap=True, overflow="ignore") for part in page.parts if isinstance(part, Code)],
+        [_link(name, path) for name, path in paths.items()],
     ]
-    whole: list[list[TerminalTable | Text]] = [
-        [Text(part.text) for part in page.parts if isinstance(part, Code)],
-        [Text(f"{name:<9}").append(link) for name, link in links.items()],
-    ]
-    blocks = [(block, soft) for kind, soft in ((wrapping, False), (whole, True)) for block in kind if block]
-    for place, (block, soft) in enumerate(blocks):
+    for place, block in enumerate(filter(None, blocks)):
         if place:
             console.print()
         for piece in block:
-            console.print(piece, soft_wrap=soft)
+            # what is to be copied stays in one line, however narrow the window
+            console.print(piece, soft_wrap=isinstance(piece, Text) and bool(piece.no_wrap))
+
+
+def _link(name: str, path: Path) -> Text:
+    text = Text(f"{name:<9}", no_wrap=True, overflow="ignore")
+    return text.append(str(path), style=f"link {path.resolve().as_uri()}")
 
 
 def terminal_table(table: Table) -> TerminalTable:

@@ -30,6 +30,8 @@ _NAME, _TITLE = 40, 60
 """Characters of a name in the legend, and of an axis's title, after which they go on in another line."""
 _SHORT = 26
 """So long are names of which four stand in a row."""
+_RIGHT = 28
+"""Margin in which half of a number below the end of the axis has room; without, plotly would leave it out."""
 _MODES = {"line": "lines", "points": "markers", "both": "lines+markers"}
 
 
@@ -46,7 +48,7 @@ def lines(data: Figure) -> go.Figure:
     if data.x.logarithmic and (room := around_one(places)) is not None:
         figure.update_xaxes(type="linear", range=room)
     figure.update_yaxes(**_axis(data.y, [y for line in shown for y in line.y if y is not None]))
-    figure.update_layout(hovermode="closest")
+    figure.update_layout(hovermode="closest", margin_r=_RIGHT)
     narrow(figure, {} if data.x.logarithmic else {"xaxis.nticks": 5})
     name_all(figure, columns=4 if max(len(line.name) for line in shown) <= _SHORT else 2)
     if data.or_linear:
