@@ -8,23 +8,6 @@ from trimtab.report.numbers import Digits
 
 
 @pytest.mark.parametrize(
-    ("value", "digits", "text"),
-    [
-        (None, 4, "–"),
-        (0, 4, "0"),
-        (0.0123456, 3, "0.0123"),
-        (0.98, 3, "0.980"),
-        (12345.6, 3, "12346"),
-        (1.5e-7, 2, "1.5e-07"),
-        (-3.14159, 3, "-3.14"),
-        (float("inf"), 3, "inf"),
-    ],
-)
-def test_significant(value, digits, text):
-    assert numbers.significant(value, digits) == text
-
-
-@pytest.mark.parametrize(
     ("value", "text"), [(None, "–"), (0, "0 B"), (999, "999 B"), (1000, "1 kB"), (2_141_704, "2.14 MB")]
 )
 def test_bytes(value, text):
@@ -112,12 +95,8 @@ def test_signed(value, text):
     assert numbers.signed(value, Digits(3)) == text
 
 
-def test_settings_and_whole_numbers():
-    assert numbers.settings_text({"lr": 0.00123456, "betas": (0.9, 0.99), "nesterov": True}) == (
-        "lr = 0.00123, betas = (0.9, 0.99), nesterov = True"
-    )
+def test_times_costs_and_troubles():
     assert numbers.milliseconds(0.00124) == "1.24"
-    assert numbers.whole(10240.0) == "10,240"
     assert [numbers.cost_to_target(cost) for cost in (10240.0, 0.0, None)] == ["10,240", "met at the start", "–"]
     assert [numbers.troubles(*counts) for counts in ((2, 1), (0, 1), (1000, 0), (0, 0))] == [
         "2 diverged, 1 failed", "1 failed", "1,000 diverged", "",

@@ -5,13 +5,14 @@ import dataclasses
 import pytest
 from playwright.sync_api import expect
 
+from tests.diagnose.test_page import RESULT
 from tests.report.synthetic import HOSTILE, SHAPES, TRACEBACK, comparison, many_trials, over_problems
-from tests.report.test_diagnosis import RESULT
+from trimtab.diagnose.page import diagnosis_page
 from trimtab.lab.commands.problem import command_facts
 from trimtab.report import write_all
-from trimtab.report.diagnosis import write_diagnosis
 from trimtab.report.page import write_page
-from trimtab.report.refinement import write_refinement
+from trimtab.report.sections import write_sections
+from trimtab.schedule.refined.page import refinement_page
 from trimtab.schedule.refined.refinement import refine_run
 from trimtab.study.metric import Metric
 
@@ -350,8 +351,8 @@ def test_what_is_nearly_empty_is_drawn_too(tab, name, request, tmp_path):
 def test_a_refined_schedule_is_drawn_with_nothing_but_its_page(tab, tmp_path):
     run = tmp_path / "a<b>&.csv"
     run.write_text("\n".join(str(1 + 9 / (1 + step)) for step in range(200)))
-    _, page = write_refinement(refine_run(run), run, None)
-    opened = Opened(tab, page, figures=2)
+    page = refinement_page(refine_run(run), tmp_path / "next.json")
+    opened = Opened(tab, write_sections(page, tmp_path / "next.html"), figures=2)
     assert opened.page.locator(".js-plotly-plot").count() == 2
     assert opened.page.locator("#figure-schedules .scatterlayer .js-line").count() == 2
     assert opened.page.locator("h1 em").text_content() == "a<b>&.csv"
@@ -360,8 +361,8 @@ def test_a_refined_schedule_is_drawn_with_nothing_but_its_page(tab, tmp_path):
     assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
-def test_a_diagnosis_is_drawn_and_its_scale_changes(tab, tmp_path):
-    opened = Opened(tab, write_diagnosis(RESULT, tmp_path).page, figures=1)
+def test_a_diagnosis_is_drawn_and_its_scale_changes(browser, tmp_path):
+    opened = Opened(tab, write_sections(diagnosis_page(RESULT), tmp_path / "diagnosis.html"), figures=1)
     expect(opened.page.locator("h1")).to_have_text("How sharp is the way on toy?")
     assert opened.page.locator("#figure-sharpness .scatterlayer .trace").count() == 3
     drawn = opened.page.locator("#figure-sharpness .point").count()

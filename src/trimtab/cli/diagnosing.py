@@ -46,12 +46,19 @@ def diagnose(
     with input_errors(), stoppable(console):
         say_loading()
         from trimtab.diagnose.diagnosis import Diagnosis
-        from trimtab.report import diagnosis as drawing
+        from trimtab.diagnose.page import FILE, diagnosis_page
+        from trimtab.report.sections import print_sections, write_sections
+        from trimtab.report.step_bar import StepBar
 
         diagnosis = Diagnosis(task, candidates, along=along, steps=steps, points=points, batches=batches, seed=seed)
-        with drawing.DiagnosisBar(console) as bar:
+        with StepBar(console) as bar:
             result = diagnosis.run(bar)
-        paths = drawing.write_diagnosis(result, diagnosis.default_out() if out is None else out)
-        drawing.print_diagnosis(console, result, paths)
+        page, place = diagnosis_page(result), diagnosis.default_out() if out is None else out
+        paths = {
+            "page:": write_sections(page, (place / FILE).with_suffix(".html")),
+            "numbers:": result.write_json(place / FILE),
+        }
+        console.print()
+        print_sections(console, page, paths)
     if not result.complete:
         raise typer.Exit(1)

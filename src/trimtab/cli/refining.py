@@ -36,8 +36,15 @@ def refine(
     """Turn the gradient norms of a run into the learning-rate schedule of the next one."""
     with input_errors():
         say_loading()
-        from trimtab.report.refinement import print_refinement, write_refinement
-        from trimtab.schedule.refined.refinement import refine_run
+        from trimtab.report.sections import print_sections, write_sections
+        from trimtab.schedule.refined.page import refinement_page
+        from trimtab.schedule.refined.refinement import refine_run, schedule_path, write_schedule
 
         made = refine_run(run, column=column, norm=norm, smoothing=smoothing, cap=cap, total_steps=steps)
-        print_refinement(Console(emoji=False), made, *write_refinement(made, run, out))
+        schedule = schedule_path(run, out)
+        page = refinement_page(made, schedule)
+        paths = {
+            "wrote": write_schedule(made, schedule),
+            "and": write_sections(page, schedule.with_suffix(".html")),
+        }
+        print_sections(Console(emoji=False), page, paths)

@@ -36,8 +36,10 @@ def scale(
     console = Console(emoji=False, stderr=as_json)
     with input_errors(), stoppable(console):
         say_loading()
-        from trimtab.report.scaling import print_scaling, to_json, write_scaling
+        from trimtab.report.sections import print_sections, write_sections
+        from trimtab.schedule.rmt_scaling.page import FILE, scaling_page, to_json
         from trimtab.schedule.rmt_scaling.scaling_advice import advise
+        from trimtab.study.files import write_atomically
 
         chosen: Any = optimizer
         advice = advise(
@@ -50,7 +52,12 @@ def scale(
             seed=seed,
             curvature_batch=curvature_batch,
         )
-        paths = write_scaling(advice, Path("runs") / f"scale-{advice.task.replace('/', '-')}" if out is None else out)
-        print_scaling(console, advice, paths)
+        place = Path("runs") / f"scale-{advice.task.replace('/', '-')}" if out is None else out
+        page, text = scaling_page(advice), to_json(advice)
+        paths = {
+            "page": write_sections(page, (place / FILE).with_suffix(".html")),
+            "all data": write_atomically(place / FILE, text),
+        }
+        print_sections(console, page, paths)
     if as_json:
-        typer.echo(to_json(advice))
+        typer.echo(text)

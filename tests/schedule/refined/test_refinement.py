@@ -9,7 +9,7 @@ from torch import nn
 
 from trimtab.schedule import GradientNormRecorder, RefinedLR, read_schedule, refine_schedule
 from trimtab.schedule.refined.recorded_run import read_run
-from trimtab.schedule.refined.refinement import refine_run, write_schedule
+from trimtab.schedule.refined.refinement import refine_run, schedule_path, write_schedule
 from trimtab.study.errors import InputError
 
 
@@ -193,3 +193,15 @@ def test_a_schedule_that_cannot_be_read_says_so(tmp_path, text, message):
         path.write_text(text)
     with pytest.raises(InputError, match=message):
         read_schedule(path)
+
+
+@pytest.mark.parametrize("name", ["next.html", "next", "run.csv"])
+def test_a_place_that_cannot_be_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match=r"must end in \.json"):
+        schedule_path(tmp_path / "run.csv", tmp_path / name)
+
+
+def test_the_run_is_not_overwritten(tmp_path):
+    with pytest.raises(InputError, match="another file than"):
+        schedule_path(tmp_path / "run.json", tmp_path / "sub" / ".." / "run.json")
+    assert schedule_path(tmp_path / "run.csv", None) == tmp_path / "run.schedule.json"

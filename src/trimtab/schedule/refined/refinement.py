@@ -103,6 +103,23 @@ def _smooth(run: RecordedRun, smoothing: float) -> Numbers:
     return values
 
 
+def schedule_path(run: str | Path, out: str | Path | None) -> Path:
+    """Returns where the schedule of a run is to lie as JSON.
+
+    Args:
+        run: the file that it is made from.
+        out: what was asked for; beside the run by default.
+
+    Raises:
+        InputError: ``out`` does not end in ``.json``, or is the run's own file.
+    """
+    run = Path(run)
+    schedule = run.with_name(f"{run.stem}.schedule.json") if out is None else Path(out)
+    if schedule.suffix != ".json" or schedule.resolve() == run.resolve():
+        raise InputError(f"out={str(schedule)!r} must end in .json, and be another file than {run}")
+    return schedule
+
+
 def write_schedule(made: Refinement, path: str | Path) -> Path:
     """Writes a schedule as JSON, for :func:`read_schedule` and for other programs.
 

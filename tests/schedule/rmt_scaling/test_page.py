@@ -1,4 +1,4 @@
-"""Advice on a page, in JSON and in the terminal."""
+"""What a reader is told about another batch size: sentences, table, figure, JSON."""
 
 import io
 import json
@@ -9,10 +9,9 @@ import pytest
 from rich.console import Console
 
 from tests.report.test_page import Reader
-from trimtab.report.figures.scaling import largest_rates
-from trimtab.report.scaling import print_scaling, render_scaling, write_scaling
-from trimtab.report.words_on_scaling import cautions, conclusion
+from trimtab.report.sections import print_sections, render_sections
 from trimtab.schedule.rmt_scaling.noise_model import MarchenkoPastur, Wigner
+from trimtab.schedule.rmt_scaling.page import cautions, conclusion, largest_rates, scaling_page, to_json
 from trimtab.schedule.rmt_scaling.scaling_advice import Law, ScalingAdvice
 
 SIZES = tuple(2**k for k in range(11))
@@ -36,7 +35,7 @@ def advice():
 
 
 def test_the_page_says_it_all_and_loads_nothing(advice):
-    page = Reader(render_scaling(advice))
+    page = Reader(render_sections(scaling_page(advice)))
     assert "multiply the learning rate by 3.00: from 0.05 to 0.15" in page.words
     assert "<digits>" in page.words
     for tag, attributes in page.elements:
@@ -47,24 +46,24 @@ def test_the_page_says_it_all_and_loads_nothing(advice):
 
 def test_the_figure_shows_laws_knee_and_sizes(advice):
     figure = largest_rates(advice)
-    names = [trace.name for trace in figure.data]
+    names = [line.name for line in figure.lines]
     assert names == [
         "Marchenko-Pastur, Gauss-Newton matrix", "Wigner, Hessian", "in proportion to the batch", "knee: 38 samples",
         "from and to",
     ]  # fmt: skip
-    assert list(figure.data[0].y) == list(advice.laws[0].rates)
-    assert list(figure.data[4].x) == [16, 512]
-    low, high = (10**end for end in figure.layout.yaxis.range)
+    assert list(figure.lines[0].y) == list(advice.laws[0].rates)
+    assert list(figure.lines[4].x) == [16, 512]
+    low, high = figure.y.ends
     assert low < min(advice.laws[0].rates) < max(advice.laws[0].rates) < high
-    start, end = figure.data[2].y
-    assert end / start == pytest.approx(figure.data[2].x[1] / figure.data[2].x[0])
+    start, end = figure.lines[2].y
+    assert end / start == pytest.approx(figure.lines[2].x[1] / figure.lines[2].x[0])
 
 
 def test_a_knee_outside_of_the_data_is_not_drawn(advice):
     shown = replace(advice, laws=(replace(advice.laws[0], knee=0.3), advice.laws[1]), to_batch=16)
     figure = largest_rates(shown)
-    assert not any("knee" in trace.name for trace in figure.data)
-    assert list(figure.data[-1].x) == [16]
+    assert not any("knee" in line.name for line in figure.lines)
+    assert list(figure.lines[-1].x) == [16]
 
 
 @pytest.mark.parametrize(("change", "words"), [
@@ -91,25 +90,25 @@ def test_what_is_cautioned(advice):
     assert "is lost in the noise of the smaller batch" in " ".join(cautions(lost))
 
 
-def test_both_files_are_written_and_the_json_is_strict(advice, tmp_path):
-    paths = write_scaling(advice, tmp_path / "new")
-    values = json.loads(paths.json.read_text(), parse_constant=pytest.fail)
+def test_the_json_is_strict_and_has_the_sentences(advice):
+    values = json.loads(to_json(advice), parse_constant=pytest.fail)
     assert (values["schema"], values["factor"], values["laws"][0]["name"]) == (
         "trimtab.scaling",
         3.0,
         "Marchenko-Pastur",
     )
     assert values["conclusion"] == conclusion(advice)
-    assert paths.page.stat().st_size > 1_000_000
     with pytest.raises(ValueError, match="JSON"):
-        write_scaling(replace(advice, noise=math.nan), tmp_path)
+        to_json(replace(advice, noise=math.nan))
 
 
 def test_the_terminal_has_the_numbers_and_the_paths(advice, tmp_path):
     output = io.StringIO()
-    print_scaling(Console(file=output, width=80), advice, write_scaling(advice, tmp_path))
+    paths = {"page": tmp_path / "scaling.html"}
+    print_sections(Console(file=output, width=80), scaling_page(advice), paths)
     text = " ".join(output.getvalue().split())
     assert "batch 16 batch 512" in text
     assert "learning rate 0.05 0.15" in text
+    assert all(" ".join(sentence.split()) in text for sentence in (*conclusion(advice), *cautions(advice)))
     assert "scaling.html" in text
     assert max(map(len, output.getvalue().splitlines()[:12])) <= 80

@@ -1,7 +1,56 @@
 """Advice on another batch size in words: what to do, which regime holds and why, how sure that is."""
 
-from trimtab.report.numbers import MISSING, setting, significant
-from trimtab.schedule.rmt_scaling.scaling_advice import RULES, ScalingAdvice
+import json
+
+from trimtab.schedule.rmt_scaling.rmt_scaling import EXPONENTS
+from trimtab.schedule.rmt_scaling.scaling_advice import RULES, Law, ScalingAdvice
+from trimtab.study.numbers import MISSING, setting, significant
+from trimtab.study.pages import Axis, Column, Figure, Line, Marked, Page, Paragraphs, Row, Section, Table
+
+SCHEMA = "trimtab.scaling"
+SCHEMA_VERSION = 1
+"""Grows when a field is renamed, removed or changes its meaning; not when one is added."""
+
+FILE = "scaling.json"
+"""Name of the file that holds the numbers."""
+
+_MATRICES = {"ggn": "Gauss-Newton matrix", "hessian": "Hessian"}
+_HOVER = "{x} samples: {y}"
+_SOURCE = (
+    "Granziol, Zohren and Roberts, ",
+    Marked("Learning Rates as a Function of Batch Size: A Random Matrix Theory Approach to Neural Network Training"),
+    ", 2020, arXiv:2006.09092.",
+)
+
+
+def scaling_page(advice: ScalingAdvice) -> Page:
+    """Returns what a reader is shown of advice."""
+    return Page(
+        title=f"{advice.task}: from {advice.from_batch} to {advice.to_batch} samples a batch",
+        brand="scaling",
+        heading=(f"A batch of {advice.to_batch:,} on ", Marked(advice.task)),
+        conclusion=tuple(conclusion(advice)),
+        facts=_facts(advice),
+        sections=(
+            Section("settings", "Settings", "Settings", (_settings(advice),)),
+            Section("figures", "Rate against batch size", "Figure", (largest_rates(advice),)),
+            Section("method", "What it rests on", "Method", (Paragraphs((*cautions(advice), _SOURCE)),)),
+        ),
+        data_file=FILE,
+        cautions=tuple(cautions(advice)),
+    )
+
+
+def to_json(advice: ScalingAdvice) -> str:
+    """Returns advice as strict JSON, the reasons in words included."""
+    values = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        **advice.to_dict(),
+        "conclusion": conclusion(advice),
+        "cautions": cautions(advice),
+    }
+    return json.dumps(values, indent=2, allow_nan=False) + "\n"
 
 
 def conclusion(advice: ScalingAdvice) -> list[str]:
@@ -14,32 +63,87 @@ def cautions(advice: ScalingAdvice) -> list[str]:
     return [each for each in (_wigner(advice), _rate_is_large(advice), _adaptive(advice), _when(advice)) if each]
 
 
-def rows(advice: ScalingAdvice) -> list[tuple[str, str, str]]:
-    """Returns quantities, each at the one and at the other batch size."""
+def _settings(advice: ScalingAdvice) -> Table:
+    """Quantities, each at the one and at the other batch size."""
     begin, end = advice.from_batch, advice.to_batch
+    columns = (
+        Column("quantity", text=True, brief=advice.task),
+        Column(f"at {begin:,} samples", brief=f"batch {begin:,}"),
+        Column(f"at {end:,} samples", brief=f"batch {end:,}", strong=True),
+    )
     bounds = tuple(significant(rate, 3) for rate in advice.largest_lr)
-    return [
+    rows = (
         ("learning rate", _rate(advice.given_lr), _rate(advice.lr)),
         ("its factor", "1", significant(advice.factor, 3)),
         ("heavy-ball momentum", MISSING, significant(advice.momentum, 3)),
         ("damping, factor", "1", significant(advice.damping, 3)),
         ("largest stable rate, plain SGD", bounds[0], bounds[1]),
         ("largest curvature of a batch", significant(advice.largest(begin), 3), significant(advice.largest(end), 3)),
-    ]
+    )
+    return Table(columns, tuple(Row(cells) for cells in rows))
 
 
-def facts(advice: ScalingAdvice) -> list[tuple[str, str]]:
-    """Returns the few facts that a reader wants first, name and value."""
-    return [
+def _facts(advice: ScalingAdvice) -> tuple[tuple[str, str], ...]:
+    return (
         ("optimizer", advice.optimizer),
         ("batch", f"{advice.from_batch:,} → {advice.to_batch:,} samples"),
-        ("knee", f"{_samples(advice.knee)}"),
+        ("knee", _samples(advice.knee)),
         ("training data", f"{advice.samples:,} samples"),
         ("parameters", f"{advice.parameters:,}"),
         ("measured after", f"{advice.steps:,} steps"),
         ("measured on", f"{advice.curvature_batch:,} samples"),
         ("largest curvature", significant(advice.laws[0].eigenvalue, 3)),
-    ]
+    )
+
+
+def largest_rates(advice: ScalingAdvice) -> Figure:
+    """Shows how the largest stable rate goes with the batch size: both laws, the power law, the knee, both sizes."""
+    adaptive = RULES[advice.optimizer] == "adaptive"
+    rates = [rate for law in advice.laws for rate in law.rates]
+    room = (max(rates) / min(rates)) ** 0.06 if max(rates) > min(rates) else 1.6
+    ends = min(rates) / room, max(rates) * room
+    laws = (_law(advice, law, index) for index, law in enumerate(advice.laws))
+    return Figure(
+        "rates",
+        heading="The largest stable learning rate",
+        caption=(
+            "Left of the knee, the noise of a batch's curvature limits the rate; right of it, the curvature of all the "
+            "data does. Both scales are logarithmic, so that a power of the batch size is a straight line."
+        ),
+        description=" ".join(conclusion(advice)[:2]),
+        x=Axis("samples a batch", logarithmic=True, whole=True),
+        y=Axis(
+            "how the rate scales: 2 / root of the curvature" if adaptive else "largest stable rate of plain SGD",
+            logarithmic=True,
+            ends=ends,
+        ),
+        lines=(*laws, _power(advice), *_knee(advice, ends), _sizes(advice)),
+    )
+
+
+def _law(advice: ScalingAdvice, law: Law, index: int) -> Line:
+    name = f"{law.name}, {_MATRICES[law.matrix]}"
+    return Line(name, advice.batch_sizes, law.rates, index, dash="dash" if index else "solid", hover=_HOVER)
+
+
+def _power(advice: ScalingAdvice) -> Line:
+    """The power law through the smallest batch's rate, as far as the largest rate."""
+    law, power = advice.laws[0], EXPONENTS[RULES[advice.optimizer]]
+    ends = (1.0, min((law.rates[-1] / law.rates[0]) ** (1 / power), float(advice.samples)))
+    name = "in proportion to the batch" if power == 1 else "with the root of the batch"
+    return Line(name, ends, tuple(law.rates[0] * end**power for end in ends), "muted", dash="dot")
+
+
+def _knee(advice: ScalingAdvice, ends: tuple[float, float]) -> tuple[Line, ...]:
+    if not 1 <= advice.knee <= advice.samples:
+        return ()
+    return (Line(f"knee: {significant(advice.knee, 2)} samples", (advice.knee, advice.knee), ends, "ink", dash="dash"),)
+
+
+def _sizes(advice: ScalingAdvice) -> Line:
+    sizes = tuple(dict.fromkeys((advice.from_batch, advice.to_batch)))
+    rates = tuple(advice.laws[0].rates[advice.batch_sizes.index(size)] for size in sizes)
+    return Line("from and to", sizes, rates, 0, marks="points", hover=_HOVER)
 
 
 def _samples(number: float) -> str:

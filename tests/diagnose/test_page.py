@@ -1,24 +1,16 @@
-"""A diagnosis, drawn: the figure, the page, the terminal."""
+"""What a reader is told of a diagnosis: sentences, table, figure."""
 
 import dataclasses
 import io
-import json
 
 import pytest
 from rich.console import Console
 
 from tests.report.synthetic import HOSTILE
 from tests.report.test_page import Reader, data
+from trimtab.diagnose.page import conclusion, diagnosis_page, sharpness
 from trimtab.diagnose.result import DiagnosisResult, Measurement
-from trimtab.report.diagnosis import (
-    DiagnosisBar,
-    DiagnosisPaths,
-    conclusion,
-    print_diagnosis,
-    render_diagnosis,
-    write_diagnosis,
-)
-from trimtab.report.figures.diagnosis import sharpness
+from trimtab.report.sections import print_sections, render_sections
 
 RESULT = DiagnosisResult(
     task="toy",
@@ -45,29 +37,26 @@ RESULT = DiagnosisResult(
 
 @pytest.fixture(scope="module")
 def page():
-    return Reader(render_diagnosis(RESULT))
+    return Reader(render_sections(diagnosis_page(RESULT)))
 
 
 def test_a_line_for_each_candidate_with_everything_on_hovering():
-    figure = sharpness(RESULT)
-    sgd, clip, other = figure.data
-    assert (list(sgd.x), list(sgd.y)) == ([1, 1000], [-0.57, 18.3])
-    assert list(other.x) == [1000]
-    assert clip.text[1] == "step 1,000<br>sharpness 4.66<br>correlation -1.50<br>best decrease 0.241"
-    assert other.text[0].endswith("the loss rises along it")
-    assert "<b>" not in other.name
-    assert len({(trace.line.color, trace.marker.symbol) for trace in figure.data}) == 3
+    sgd, clip, other = sharpness(RESULT).lines
+    assert (sgd.x, sgd.y) == ((1, 1000), (-0.57, 18.3))
+    assert other.x == (1000,)
+    assert clip.hover[1] == "step 1,000\nsharpness 4.66\ncorrelation -1.50\nbest decrease 0.241"
+    assert other.hover[0].endswith("\nthe loss rises along it")
+    assert [line.colour for line in (sgd, clip, other)] == [0, 1, 2]
 
 
 def test_the_axis_is_logarithmic_where_most_are_positive():
-    assert sharpness(RESULT).layout.yaxis.type == "log"
-    assert [option["label"] for option in sharpness(RESULT).layout.meta["controls"][0]["options"]] == [
-        "logarithmic", "linear",
-    ]  # fmt: skip
+    assert sharpness(RESULT).y.logarithmic
+    assert sharpness(RESULT).or_linear
     one = dataclasses.replace(RESULT, measurements=RESULT.measurements[:1])
-    assert sharpness(one).layout.yaxis.type is None
-    nothing = dataclasses.replace(RESULT, measurements=RESULT.measurements[2:3])
-    assert "Nothing was measured" in sharpness(nothing).layout.annotations[0].text
+    assert not sharpness(one).y.logarithmic
+    assert not sharpness(one).or_linear
+    nothing = sharpness(dataclasses.replace(RESULT, measurements=RESULT.measurements[2:3]))
+    assert (nothing.lines, nothing.empty) == ((), "Nothing was measured.")
 
 
 def test_the_page_has_all_numbers_and_says_what_is_missing(page):
@@ -104,36 +93,15 @@ def test_the_order_at_the_last_step_is_said_and_where_it_ended():
     assert "not finite at step 1,200" in conclusion(dataclasses.replace(RESULT, diverged=1200))[-1]
 
 
-def test_both_files_are_written(tmp_path):
-    paths = write_diagnosis(RESULT, tmp_path / "out")
-    assert paths == DiagnosisPaths(tmp_path / "out" / "diagnosis.html", tmp_path / "out" / "diagnosis.json")
-    assert json.loads(paths.json.read_text())["measurements"][1]["sharpness"] == 0.25
-
-
 def test_the_terminal_shows_all_numbers_within_80_columns(tmp_path):
     output = io.StringIO()
-    print_diagnosis(Console(file=output, width=80), RESULT, DiagnosisPaths(tmp_path / "a.html", tmp_path / "a.json"))
+    print_sections(Console(file=output, width=80), diagnosis_page(RESULT), {"page:": tmp_path / "a.html"})
     lines = output.getvalue().splitlines()
     assert max(len(line) for line in lines if str(tmp_path) not in line) <= 80
     text = " ".join(output.getvalue().split())
     assert "1 sgd -0.570 -1.50 –" in text
+    assert "step candidate sharpness correlation best decrease 1" in text
+    assert f"clip(sgd) 0.250 -0.500 0.500 {HOSTILE[:9]}" in text  # a step is named once
     assert "1,000 sgd 18.3 -2.00 0.109" in text
     assert "sgd: no positive curvature, so no best step, at step 1" in text
     assert "a.html" in text
-
-
-def test_without_a_terminal_a_line_says_what_was_measured_or_that_time_passes():
-    output, now = io.StringIO(), [0.0]
-    with DiagnosisBar(Console(file=output), clock=lambda: now[0]) as bar:
-        bar(1, 300, RESULT.measurements[:3])
-        bar(2, 300, ())
-        now[0] = 61.0
-        bar(3, 300, ())
-    assert output.getvalue().splitlines() == ["step 1/300, measured", "step 3/300"]
-
-
-def test_in_a_terminal_there_is_a_bar():
-    output = io.StringIO()
-    with DiagnosisBar(Console(file=output, force_terminal=True, width=80, legacy_windows=False)) as bar:
-        bar(150, 300, ())
-    assert "150/300" in output.getvalue()

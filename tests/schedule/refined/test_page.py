@@ -1,4 +1,4 @@
-"""A refined schedule on its page and in the terminal."""
+"""What a reader is told of a refined schedule: sentences, figures, lines to copy."""
 
 import io
 
@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from trimtab.report.figures.refinement import norms, schedules
-from trimtab.report.refinement import conclusion, print_refinement, render_refinement, write_refinement
+from trimtab.report.sections import print_sections, render_sections
+from trimtab.schedule.refined.page import conclusion, norms, refinement_page, schedules
 from trimtab.schedule.refined.polynomial import polynomial
 from trimtab.schedule.refined.refinement import refine_run
-from trimtab.study.errors import InputError
 
 
 @pytest.fixture
@@ -22,10 +21,10 @@ def run(tmp_path):
 
 def test_figures_show_the_norms_and_both_schedules(run):
     made = refine_run(run)
-    recorded, median = norms(made).data
+    recorded, median = norms(made).lines
     np.testing.assert_allclose(recorded.y, made.run.norms)
     np.testing.assert_allclose(median.y, made.smooth)
-    refined, linear = schedules(made).data
+    refined, linear = schedules(made).lines
     np.testing.assert_allclose(refined.y, made.schedule)
     np.testing.assert_allclose(linear.y, 1 - np.arange(400) / 399)
 
@@ -34,15 +33,15 @@ def test_long_runs_are_drawn_with_as_many_points_as_can_be_seen(tmp_path):
     path = tmp_path / "run.csv"
     path.write_text("\n".join(["1.0"] * 10_000))
     made = refine_run(path)
-    for trace in (*norms(made).data, *schedules(made).data):
-        assert len(trace.x) == 2000
-        assert (trace.x[0], trace.x[-1]) == (0, 9999)
+    for line in (*norms(made).lines, *schedules(made).lines):
+        assert len(line.x) == 2000
+        assert (line.x[0], line.x[-1]) == (0, 9999)
 
 
 def test_what_has_no_logarithm_is_left_out(tmp_path):
     path = tmp_path / "run.csv"
     path.write_text("2\n1\ninf\n0\n1\n1")
-    recorded, median = norms(refine_run(path, smoothing=0.0)).data
+    recorded, median = norms(refine_run(path, smoothing=0.0)).lines
     assert list(recorded.y) == [2, 1, None, None, 1, 1]
     assert list(median.y) == [2, 1, None, 1, 1, 1]
 
@@ -68,7 +67,7 @@ def test_a_peak_at_the_very_end_is_remarked_on(run):
 
 
 def test_the_page_needs_nothing_but_itself_and_shows_what_it_was_made_from(run):
-    text = render_refinement(refine_run(run, cap=0.9), run.with_name("next<b>.json"))
+    text = render_sections(refinement_page(refine_run(run, cap=0.9), run.with_name("next<b>.json")))
     assert "The next run after <em>run.csv</em>" in text
     assert "next&lt;b&gt;.json" in text
     assert "quantile 0.9" in text
@@ -77,28 +76,14 @@ def test_the_page_needs_nothing_but_itself_and_shows_what_it_was_made_from(run):
     assert 'data-figure="norms"' in text
 
 
-def test_it_is_printed(run, tmp_path):
+def test_it_is_printed(run):
     run.write_text("2\n1\ninf\n1\n1\n")
     made = refine_run(run, smoothing=0.0)
     output = io.StringIO()
-    print_refinement(Console(file=output, width=200), made, *write_refinement(made, run, None))
+    schedule = run.with_name("run.schedule.json")
+    print_sections(Console(file=output, width=200), refinement_page(made, schedule), {"schedule": schedule})
     text = output.getvalue()
     assert "peaks at 25% of the run" in text
     assert "note: 1 of 5 norms are infinite, and are left out" in text
     assert "read_schedule('run.schedule.json')" in text
-    assert {path.name for path in tmp_path.iterdir()} == {"run.csv", "run.schedule.json", "run.schedule.html"}
-
-
-@pytest.mark.parametrize("name", ["next.html", "next", "run.csv"])
-def test_a_place_that_cannot_be_is_refused_before_anything_is_written(run, tmp_path, name):
-    with pytest.raises(InputError, match=r"must end in \.json"):
-        write_refinement(refine_run(run), run, tmp_path / name)
-    assert list(tmp_path.iterdir()) == [run]
-
-
-def test_the_run_is_not_overwritten(tmp_path):
-    run = tmp_path / "run.json"
-    run.write_text('{"norm": 2}\n{"norm": 1}\n')
-    with pytest.raises(InputError, match="another file than"):
-        write_refinement(refine_run(run), run, run)
-    assert run.read_text().startswith('{"norm": 2}')
+    assert f"schedule {schedule}" in text
