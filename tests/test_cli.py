@@ -334,7 +334,7 @@ def test_the_code_that_show_prints_can_be_pasted(name):
     printed = CliRunner().invoke(app, ["show", name], env={"COLUMNS": "60"}).output
     code = printed.partition("\nuse\n")[2]
     assert code.strip() == json.loads(run("show", name, "--json").output)["use"]
-    assert "optimizer" in code
+    assert ("optimizer" in code) == (entries()[name].slot == "optimizer")
     compile(code, name, "exec")
 
 
@@ -583,7 +583,7 @@ def test_a_dry_run_shows_the_first_commands(command, tmp_path):
     ("arguments", "message"),
     [
         (["compare"], "name a problem"),
-        (["compare", "digits", "--tune", "lr=1..2"], "--tune belongs to a comparison with --command"),
+        (["compare", "digits", "--tune", "lr=1..2"], "is for nobody"),
         (["compare", "digits", "--metric-file", "x"], "--metric-file belongs to"),
         (["compare", "digits", "--command", "echo {seed}"], "PROBLEM cannot be given together with --command"),
         (["compare", "--command", "echo {seed}", "--steps", "3"], "--steps cannot be given together with --command"),

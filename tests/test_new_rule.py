@@ -99,7 +99,7 @@ model(torch.ones(2)).backward()
 optimizer.step()
 print(json.dumps({
     "class": type(optimizer) is optim.PlainSigns and "PlainSigns" in optim.__all__,
-    "step": (before - model.weight.detach()).tolist(),
+    "step": (before - model.weight.detach()).round(decimals=6).tolist(),
     "claim": CLAIMS["plainsigns"],
     "public": find("plainsigns").public,
     "tuned": list(parse_candidates("clip(plainsigns)")[0].tunables),

@@ -60,7 +60,7 @@ def test_methods_come_first_then_wrappers_and_controllers():
         "adagrad", "adam", "adamw", "cmaes", "gp", "lamp", "magnitude", "nadam", "prodigy", "radam", "random",
         "schedulefree", "sgd", "tpe", "uniform",
     ]  # fmt: skip
-    assert families() == ["optim", "schedule", "search"]
+    assert families() == ["compress", "optim", "schedule", "search"]
 
 
 def test_a_peer_that_is_not_installed_says_what_installs_it(monkeypatch):

@@ -13,7 +13,7 @@ from trimtab.study.errors import InputError
 
 TWICE = """
 [uniform_search]
-id = "uniform"
+id = "level"
 title = "Uniform search"
 kind = "baseline"
 slot = "sampler"
@@ -30,7 +30,7 @@ authors = "Nobody"
 year = 2000
 
 [uniform_descent]
-id = "uniform"
+id = "level"
 title = "Uniform descent"
 kind = "baseline"
 slot = "optimizer"
@@ -79,15 +79,15 @@ def twice(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("twice")
 def test_a_name_that_stands_twice_is_told_apart_by_the_slot():
-    assert find("uniform", "sampler").key == "uniform_search"
-    assert find("Uniform", "optimizer").key == "uniform_descent"
+    assert find("level", "sampler").key == "uniform_search"
+    assert find("Level", "optimizer").key == "uniform_descent"
     assert find("even", "sampler").key == "uniform_search"
     assert find("uniform_descent").key == "uniform_descent"
-    assert of_slot("sampler")["uniform"].title == "Uniform search"
+    assert of_slot("sampler")["level"].title == "Uniform search"
 
 
 @pytest.mark.usefixtures("twice")
-@pytest.mark.parametrize("name", ["uniform", "even"])
+@pytest.mark.parametrize("name", ["level", "even"])
 def test_without_a_slot_both_keys_are_named(name):
     meant = rf"'{name}' means several: uniform_descent \(Uniform descent\) or uniform_search \(Uniform search\)"
     with pytest.raises(InputError, match=meant):

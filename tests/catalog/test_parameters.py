@@ -8,12 +8,12 @@ from torch import nn
 
 from tests.lab.toy import Toy
 from trimtab import Session, create
-from trimtab.catalog import entries
 from trimtab.catalog.compositions import COMPOSITIONS
+from trimtab.catalog.entries import of_slot
 from trimtab.catalog.expressions import example
 from trimtab.catalog.parsing import parse_expression
 
-ALONE = [example(entry).label for entry in entries().values()]
+ALONE = [example(entry).label for entry in of_slot("optimizer").values()]
 EVERYTHING = sorted({*ALONE, *(composition.expression for composition in COMPOSITIONS)})
 CREATED = [text for text in EVERYTHING if "+" not in text]
 

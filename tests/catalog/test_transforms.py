@@ -40,7 +40,7 @@ def test_a_class_is_built_and_then_called():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("lion", "lion is an optimizer; here fits lamp, magnitude, uniform"),
+        ("lion", "lion is an optimizer; here fits lamp, magnitude or uniform"),
         ("lamb", "unknown method|lamb is an optimizer"),
         ("lamp(rounds=3)", "lamp has no setting 'rounds'; it has none"),
         ("lamp(finetune=3)", "lamp has no setting 'finetune'"),

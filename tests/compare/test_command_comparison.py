@@ -61,7 +61,7 @@ def test_a_comparison_is_that_of_its_runs_and_goes_on_where_it_was(here):
         assert trial.loss == trial.metric == float(printed.rpartition("=")[2])
         assert [point.cost for point in trial.curve] == [1, 2, 3, 4]
     assert load_any("out") == result
-    assert (result.problem.objective, result.problem.sign) == ("val_loss", 1)
+    assert (result.problem.objective.name, result.problem.sign) == ("val_loss", 1)
     again = Recorder()
     assert comparison().run(again).candidates == result.candidates
     assert again.keys == []

@@ -168,6 +168,7 @@ LEFT_OUT = {
         "deadline:Deadline", "deadline:Smallest",
         "frames:Frames", "over_problems.result:CandidateProfile", "over_problems.result:ResultOverProblems",
         "target:Target", "diagnose.result:Measurement",
+        "within:Within", "catalog.slots:Listed",
         "diagnose.result:DiagnosisResult", "bounds:Ranges", "cautions:Standing", "advice:Advice",
     },
     "called by trimtab alone, with objects of its own": {
@@ -186,6 +187,10 @@ LEFT_OUT = {
         "catalog.slots:restored", "catalog.slots:in_one_string", "catalog.candidates:Candidate",
         "catalog.commands:Filled", "catalog.commands:CommandCandidate", "catalog.commands:command_candidates",
         "catalog.commands:check_targets", "catalog.ranges:readable_tunes",
+        "bounds:on_one_side", "notes:stored_facts", "result:measure_names", "result:column_name", "within:within",
+        "within:written", "within:read", "catalog.candidates:candidates_again", "catalog.slots:example",
+        "catalog.slots:listed", "catalog.slots:problems_that_ship", "diagnose.page:diagnosis_page",
+        "diagnose.page:conclusion", "diagnose.page:sharpness",
         "catalog.command_candidates:commands_of", "catalog.command_candidates:candidates_of", "catalog.ranges:Tune",
     },
 }  # fmt: skip

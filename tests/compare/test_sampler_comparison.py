@@ -67,7 +67,7 @@ def test_the_report_has_the_words_of_evaluations(finished):
         ("seeds", "3"),
         ("evaluations a run", "6"),
         ("settings to find", "2"),
-        ("metric", "regret, lower is better"),
+        ("ranked by", "regret, lower is better"),
         ("reference", "random"),
     ]
     told = dict(protocol(result))
@@ -139,7 +139,7 @@ def test_an_edited_file_of_ones_own_is_another_sampler(tmp_path):
     file.write_text(SOURCE)
     first = comparison(out, candidates=f"random,{file}:Mine", seeds=1).run()
     file.write_text(SOURCE + "# edited\n")
-    with pytest.raises(StudyMismatchError, match=re.escape(f"{file}:Mine: its file has changed since")):
+    with pytest.raises(StudyMismatchError, match=re.escape(f"{file}:Mine: {file}:Mine has changed since")):
         comparison(out, candidates=f"random,{file}:Mine", seeds=1).run()
     file.write_text(SOURCE)
     assert comparison(out, candidates=f"random,{file}:Mine", seeds=1).run().candidates == first.candidates

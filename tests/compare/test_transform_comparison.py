@@ -29,8 +29,8 @@ def done(tmp_path_factory):
 
 def test_each_target_is_a_problem_and_the_problem_s_rate_is_tuned(done):
     _, result = done
-    assert list(result.tasks) == ["small-pruned(sparsity=0.5)", "small-pruned(sparsity=0.9)"]
-    for sparsity, task in zip((0.5, 0.9), result.tasks.values(), strict=True):
+    assert list(result.problems) == ["small-pruned(sparsity=0.5)", "small-pruned(sparsity=0.9)"]
+    for sparsity, task in zip((0.5, 0.9), result.problems.values(), strict=True):
         assert [trial.status for trial in task.trials] == ["complete"] * 15
         assert all(candidate.rank is not None for candidate in task.candidates)
         assert all(trial.settings.keys() == {"finetune_lr"} for trial in task.trials)
@@ -42,30 +42,33 @@ def test_each_target_is_a_problem_and_the_problem_s_rate_is_tuned(done):
 
 def test_with_one_seed_all_begin_with_the_same_network(done):
     _, result = done
-    for trial in result.tasks["small-pruned(sparsity=0.5)"].trials:
-        others = [each for each in result.tasks["small-pruned(sparsity=0.5)"].trials if each.seed == trial.seed]
+    for trial in result.problems["small-pruned(sparsity=0.5)"].trials:
+        others = [each for each in result.problems["small-pruned(sparsity=0.5)"].trials if each.seed == trial.seed]
         assert len({each.measures[PREPARATION_SECONDS] for each in others}) == 1
 
 
 def test_it_can_be_read_again_without_running_anything(done):
     out, result = done
     again = load_any(out)
-    assert again.tasks["small-pruned(sparsity=0.9)"].candidates == result.tasks["small-pruned(sparsity=0.9)"].candidates
-    assert again.tasks["small-pruned(sparsity=0.9)"].trials == result.tasks["small-pruned(sparsity=0.9)"].trials
+    assert (
+        again.problems["small-pruned(sparsity=0.9)"].candidates
+        == result.problems["small-pruned(sparsity=0.9)"].candidates
+    )
+    assert again.problems["small-pruned(sparsity=0.9)"].trials == result.problems["small-pruned(sparsity=0.9)"].trials
 
 
 def test_more_seeds_go_on_with_what_is_there(done):
     out, result = done
-    keys = {trial.key for task in result.tasks.values() for trial in task.trials}
+    keys = {trial.key for task in result.problems.values() for trial in task.trials}
     more = comparison(out, seeds=4).run()
-    assert len({trial.key for task in more.tasks.values() for trial in task.trials} - keys) == 6
-    before = {trial.key: trial for task in result.tasks.values() for trial in task.trials}
-    assert all(before[t.key] == t for task in more.tasks.values() for t in task.trials if t.key in before)
+    assert len({trial.key for task in more.problems.values() for trial in task.trials} - keys) == 6
+    before = {trial.key: trial for task in result.problems.values() for trial in task.trials}
+    assert all(before[t.key] == t for task in more.problems.values() for t in task.trials if t.key in before)
 
 
 def test_the_report_has_the_problem_s_words_and_figure(done):
     _, result = done
-    page = render_page(result.tasks["small-pruned(sparsity=0.9)"])
+    page = render_page(result.problems["small-pruned(sparsity=0.9)"])
     for words in (
         "Before and after", 'data-figure="scatter-1"', "loss before fine-tuning", "finetune_lr decades", "stored",
         "At least 90\xa0% of the 144 weights", "How much the learning rate of fine-tuning matters", "seconds a run",
@@ -88,7 +91,7 @@ def test_a_setting_that_problem_and_candidate_share_is_refused(tmp_path):
 
 
 def test_optimizers_do_not_fit(tmp_path):
-    with pytest.raises(InputError, match="lion is an optimizer; here fits lamp, magnitude, uniform"):
+    with pytest.raises(InputError, match="lion is an optimizer; here fits lamp, magnitude or uniform"):
         comparison(tmp_path, candidates="lion")
     with pytest.raises(InputError, match=r"digits by optimizers and .*small-pruned.* by transforms cannot be compared"):
         Comparison(["digits", f"{OWN}:Problem"], None, tmp_path)

@@ -175,17 +175,17 @@ def compared(directory, name, start):
     copy.write_text((EXAMPLES / f"{name}.py").read_text().replace("=200", "=201"))
     assert fingerprint(f"{copy}:task") != fingerprint(f"{EXAMPLES / name}.py:task")
     assert load_task(f"{copy}:task").steps == 201
-    return results["task"]
+    return results["problem"]
 
 
 def test_huggingface_task(tmp_path):
     task = compared(tmp_path, "huggingface_task", by_itself)
-    assert (task["name"], task["metric"]) == ("texts", "accuracy")
+    assert (task["name"], task["quoted"]["name"]) == ("texts", "validation accuracy")
 
 
 def test_lightning_task(tmp_path):
     task = compared(tmp_path, "lightning_task", in_this_process)
-    assert (task["name"], task["metric"]) == ("Digits", "val_acc")
+    assert (task["name"], task["quoted"]["name"]) == ("Digits", "validation val_acc")
 
 
 def test_no_example_is_left_out():

@@ -28,16 +28,19 @@ from tests.fuzzing import (
 )
 from tests.lab.toy import Toy, session, sgd
 from tests.study.work import LoggedWork
+from trimtab.lab.blackbox.functions import Branin, Hartmann6
 from trimtab.lab.commands.file_metric import file_metric
 from trimtab.lab.commands.output_metric import output_metric
 from trimtab.lab.commands.problem import CommandProblem
 from trimtab.lab.commands.template import Command, Template
 from trimtab.lab.devices import as_the_only_one, described, usable_device, visibilities
-from trimtab.lab.loading import absolute_reference, fingerprint, load_task
+from trimtab.lab.loading import absolute_reference, fingerprint, load_problem, load_task
 from trimtab.lab.meter import CostMeter
 from trimtab.lab.references import parse_reference
 from trimtab.lab.session import Session
 from trimtab.lab.task import check_task
+from trimtab.lab.transforms.pruned import Pruned
+from trimtab.lab.transforms.pruned_digits import PrunedDigits
 from trimtab.lab.trial import run_trial
 from trimtab.study.activity import look
 from trimtab.study.checks import MANY, MANY_WORKERS
@@ -201,6 +204,15 @@ CALLS = {
     "meter:CostMeter": Call(CostMeter, {"budget": 1}, {"budget": whole(), "used": whole(0)}),
     "meter:CostMeter.charge": Call(CostMeter(1).charge, {}, {"samples": whole(0)}),
     "loading:load_task": Call(load_task, {}, {"reference": unclear}),
+    "loading:load_problem": Call(load_problem, {}, {"reference": unclear}),
+    "blackbox.functions:Branin": Call(Branin, {}, {"noise": unclear}),
+    "blackbox.functions:Hartmann6": Call(Hartmann6, {}, {"noise": unclear}),
+    "transforms.pruned_digits:PrunedDigits": Call(PrunedDigits, {}, {"sparsity": unclear}),
+    "transforms.pruned:Pruned": Call(
+        Pruned,
+        {"task": "digits"},
+        {"sparsity": unclear, "train_steps": unclear, "train_lr": unclear, "finetune_steps": unclear},
+    ),
     "references:parse_reference": Call(parse_reference, {}, {"text": unclear}),
     "loading:fingerprint": Call(fingerprint, {}, {"reference": unclear}),
     "loading:absolute_reference": Call(absolute_reference, {}, {"reference": unclear}),
@@ -349,6 +361,12 @@ LEFT_OUT = {
         "performance_profile:PerformanceProfile", "schedule:Job", "replay:Replay",
         "traces:TraceRecorder", "stream:BatchStream", "averaged:ready_to_train",
         "averaged:evaluated_weights",
+        "blackbox.problem:Search", "blackbox.tuned_svc:TunedSVC", "prepared:Artefact", "shipped:Shipped",
+        "transforms.candidate:Calibration", "transforms.fine_tuning:FineTuning",
+        "transforms.fine_tuning:DryFineTuning", "transforms.pruned:SparsityRequirement",
+        "transforms.pruned_digits:LargeDigits", "transforms.run:GivenUp", "transforms.run:Transformation",
+        "facts:Scatter", "pages:Marked", "pages:Paragraphs", "pages:Terms", "pages:Code", "pages:Column",
+        "pages:Row", "pages:Table", "pages:Axis", "pages:Line", "pages:Figure", "pages:Section", "pages:Page",
     },
     "called by trimtab alone, with objects of its own": {
         "errors:Faults", "session:steps_on_session", "errors:messages_of", "kept_buffers:kept_buffers",
@@ -370,6 +388,13 @@ LEFT_OUT = {
         "commands.splitting:split_outside_brackets", "commands.splitting:partition_outside_brackets",
         "commands.template:pointing", "commands.problem:trial_name", "commands.problem:rate_of",
         "statistics.paired:estimate", "statistics.power:critical", "outcome:is_measured",
+        "blackbox.problem:middle", "commands.problem:command_facts", "loading:parameters", "loading:file_hash",
+        "loading:import_file", "prepared:prepared", "prepared:directory_of", "problem:own_settings",
+        "shipped:of_slot", "training_facts:training_facts", "transforms.run:run_transform",
+        "transforms.stored:stored_tensors", "transforms.stored:stored_bytes", "transforms.stored:tensor_bytes",
+        "transforms.stored:nonzeros", "transforms.stored:kept_weights", "facts:brief", "notes:slot_of",
+        "notes:reference_of", "notes:sign_of", "numbers:significant", "numbers:setting", "numbers:settings_text",
+        "numbers:whole", "phrases:count",
         "task:take_rows", "task:select", "task:to_device", "task:map_tensors", "task:samples_in",
     },
 }  # fmt: skip

@@ -361,7 +361,7 @@ def test_a_refined_schedule_is_drawn_with_nothing_but_its_page(tab, tmp_path):
     assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
-def test_a_diagnosis_is_drawn_and_its_scale_changes(browser, tmp_path):
+def test_a_diagnosis_is_drawn_and_its_scale_changes(tab, tmp_path):
     opened = Opened(tab, write_sections(diagnosis_page(RESULT), tmp_path / "diagnosis.html"), figures=1)
     expect(opened.page.locator("h1")).to_have_text("How sharp is the way on toy?")
     assert opened.page.locator("#figure-sharpness .scatterlayer .trace").count() == 3

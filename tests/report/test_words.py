@@ -55,7 +55,7 @@ def test_a_target_that_is_met_at_the_start_is_told(result):
     sgd, *others = result.candidates
     met = dataclasses.replace(result, candidates=(dataclasses.replace(sgd, cost_to_target=0.0), *others))
     assert dict(words.protocol(met))["Target"] == (
-        f"{target} {sgd.label} met it before any training: a target that is harder to meet says more."
+        f"{target} {sgd.label} met it before anything was spent: a target that is harder to meet says more."
     )
 
 

@@ -64,8 +64,8 @@ class Ranges:
             *(p.metric for p in points),
             *_known(o for each in found for o in (each.metric, each.measures.get(TEST_METRIC))),
         ]
-        objective = of_metric(facts.objective, [facts.sign * loss for loss in losses])
-        metric = objective if facts.quoted is None else of_metric(facts.quoted, metrics)
+        objective = _of_metric(facts.objective, [facts.sign * loss for loss in losses])
+        metric = objective if facts.quoted is None else _of_metric(facts.quoted, metrics)
         low, high = objective
         span = None if low is None or high is None else high - low
         if facts.sign < 0:
@@ -73,7 +73,7 @@ class Ranges:
         return cls(objective, metric, span)
 
 
-def of_metric(metric: Metric, values: list[float]) -> Bounds:
+def _of_metric(metric: Metric, values: list[float]) -> Bounds:
     """What a metric can be, of which there are values."""
     if metric.bounds is not None:
         return _holding(metric.bounds, values)

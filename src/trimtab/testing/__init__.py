@@ -20,3 +20,7 @@ def __getattr__(name: str) -> Any:  # whoever tests an optimizer need not import
     from trimtab.testing.samplers import SamplerConformance
 
     return SamplerConformance
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
