@@ -75,12 +75,12 @@ SHARED = {
 }  # fmt: skip
 
 
-def template_in(path):
+def template_in(path="mine.py", slot="optimizer"):
     if isinstance(path, str):  # whatever is tried, it stays in a directory of its own
         with tempfile.TemporaryDirectory() as directory:
-            write_template(f"{directory}/{path.replace('..', '_').lstrip('/')}")
+            write_template(f"{directory}/{path.replace('..', '_').lstrip('/')}", slot)
     else:
-        write_template(path)
+        write_template(path, slot)
 
 
 def comparison(**given):
@@ -157,7 +157,7 @@ CALLS = {
          "seeds": optional(whole(1, MANY)), "steps": optional(whole()), "budget": unclear, "tune": unclear},
     ),
     "stored:load_any": Call(load_any, {"out": "nowhere"}, {"out": never, "store": never}),
-    "template:write_template": Call(template_in, {}, {"path": unclear}),
+    "template:write_template": Call(template_in, {}, {"path": unclear, "slot": unclear}),
 }  # fmt: skip
 
 LEFT_OUT = {

@@ -4,7 +4,7 @@ from importlib import resources
 from pathlib import Path
 
 from trimtab.catalog.slots import SLOTS
-from trimtab.study.checks import check_path
+from trimtab.study.checks import check_path, check_text
 from trimtab.study.errors import InputError
 
 
@@ -15,6 +15,7 @@ def write_template(path: str | Path, slot: str = "optimizer") -> str:
         InputError: there is no template of the slot, the file exists, is not to be a Python file, or its directory does
             not exist.
     """
+    check_text("slot", slot)
     templates = {name: each.template for name, each in SLOTS.items() if each.template}
     if slot not in templates:
         raise InputError(f"slot={slot!r}: there are templates of problems for {', '.join(templates)}")

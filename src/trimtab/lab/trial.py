@@ -44,6 +44,8 @@ def run_trial(
     check_callable("make_run", make_run)
     check_whole("evaluations", evaluations)
     check_flag("test", test)
+    if watch is not None:
+        check_flag("watch", watch)
     start, processor_start = time.perf_counter(), time.process_time()
     curve: list[CurvePoint] = []
     measures: dict[str, float] = {}
