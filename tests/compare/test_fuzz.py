@@ -123,7 +123,9 @@ CALLS = {
         {"problems": no_problems, "candidates": unclear, "command": unclear, "own_commands": unclear,
          "takeover": seconds(0.1, 1e6), "patience": seconds(0, float("inf"))},
     ),
-    "catalog.candidates:parse_candidates": Call(parse_candidates, {}, {"text": unclear}),
+    "catalog.candidates:parse_candidates": Call(
+        parse_candidates, {"text": "adamw"}, {"text": unclear, "tune": unclear}
+    ),
     "catalog.command_candidates:named_commands": Call(
         named_commands, {"names": "a", "own": []}, {"names": unclear, "own": unclear}
     ),
