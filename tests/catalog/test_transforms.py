@@ -7,7 +7,7 @@ import torch
 
 from trimtab.catalog.slots import SLOTS, candidates_for, restored
 from trimtab.catalog.transforms import read_transforms
-from trimtab.compress import lamp_pruning
+from trimtab.compress import LampPruning
 from trimtab.lab.loading import load_problem
 from trimtab.study.errors import InputError
 
@@ -18,7 +18,7 @@ def test_the_usual_candidates():
     found = candidates_for([load_problem("pruned-digits")], None)
     assert [candidate.label for candidate in found] == ["uniform", "magnitude", "lamp"]
     assert [candidate.kind for candidate in found] == ["baseline"] * 3
-    assert found[2].build({}).func is lamp_pruning
+    assert type(found[2].build({})) is LampPruning
     assert found[2].title == "LAMP"
 
 

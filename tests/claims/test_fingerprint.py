@@ -48,12 +48,14 @@ MATTERS = [
     ("import Claim", "import Claim, seeds"),
     ("FACTOR = 2.0", "FACTOR = 3.0"),
     ("baseline - method", "method - baseline"),
+    ("doubled(method, baseline):", "doubled(method, baseline=1.0):"),
     ("It is better.", "It is much better."),
     ("improvement=doubled", "improvement=doubled, claimed=0.02"),
     ("arms=toy.CONFIRMED.arms", "arms=toy.CONFIRMED.arms[::-1]"),
 ]
 DOES_NOT = [
     ("A claim.", "Another text."),
+    ("doubled(method, baseline):", "doubled(method: float, baseline: float) -> float:"),
     ("Returns twice the improvement.", "Twice the improvement."),
     ("# it is doubled", "# it is twice as large"),
     ("The paper's words.", "Other words."),

@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from tests.compress.layers import network, weights
-from trimtab.compress import lamp_pruning, magnitude_pruning, uniform_pruning
+from trimtab.compress import LampPruning, MagnitudePruning, UniformPruning
 
-ALL = (uniform_pruning, magnitude_pruning, lamp_pruning)
+ALL = (UniformPruning(), MagnitudePruning(), LampPruning())
 
 
 def never(model, steps=None):
@@ -30,9 +30,9 @@ def test_without_sparsity_the_network_is_trained_as_it_is(transform):
 @pytest.mark.parametrize(
     ("transform", "left"),
     [
-        (uniform_pruning, [[0, -3], [0, 0, 4]]),
-        (magnitude_pruning, [[0, -3], [0, 0, 4]]),
-        (lamp_pruning, [[0, -3], [0, 0, 4]]),
+        (UniformPruning(), [[0, -3], [0, 0, 4]]),
+        (MagnitudePruning(), [[0, -3], [0, 0, 4]]),
+        (LampPruning(), [[0, -3], [0, 0, 4]]),
     ],
 )
 def test_what_is_left(transform, left):
@@ -41,11 +41,11 @@ def test_what_is_left(transform, left):
 
 def test_uniform_and_global_differ_where_layers_do():
     model = network([1.0, 2.0], [3.0, 4.0])
-    assert weights(uniform_pruning(model, (), 0.5, finetune=never, generator=None)) == [[0, 2], [0, 4]]
-    assert weights(magnitude_pruning(model, (), 0.5, finetune=never, generator=None)) == [[0, 0], [3, 4]]
+    assert weights(UniformPruning()(model, (), 0.5, finetune=never, generator=None)) == [[0, 2], [0, 4]]
+    assert weights(MagnitudePruning()(model, (), 0.5, finetune=never, generator=None)) == [[0, 0], [3, 4]]
     model = network([1.0, 2.0], [3.0, 3.0, 4.0, 4.0])  # scores of 1/5 and 1, and of 9/50, 9/41, 16/32 and 1
-    assert weights(lamp_pruning(model, (), 0.5, finetune=never, generator=None)) == [[0, 2], [0, 0, 4, 4]]
-    assert weights(magnitude_pruning(model, (), 0.5, finetune=never, generator=None)) == [[0, 0], [0, 3, 4, 4]]
+    assert weights(LampPruning()(model, (), 0.5, finetune=never, generator=None)) == [[0, 2], [0, 0, 4, 4]]
+    assert weights(MagnitudePruning()(model, (), 0.5, finetune=never, generator=None)) == [[0, 0], [0, 3, 4, 4]]
 
 
 def test_masks_hold_while_it_is_trained_and_are_gone_in_the_end():
@@ -59,7 +59,7 @@ def test_masks_hold_while_it_is_trained_and_are_gone_in_the_end():
 
     model = network([1.0, -3.0], [2.0, -2.0, 4.0])
     before = copy.deepcopy(model.state_dict())
-    found = lamp_pruning(model, (), 0.6, finetune=finetune, generator=None)
+    found = LampPruning()(model, (), 0.6, finetune=finetune, generator=None)
     assert [layer.count(0) for layer in weights(found)] == [1, 2]
     assert weights(found)[0][1] == pytest.approx(1 - 4 * 0.8**3)
     assert list(found.state_dict()) == ["0.weight", "1.weight"]

@@ -10,21 +10,21 @@ import pytest
 import torch
 from torch import nn
 
-from trimtab.compress import lamp_pruning, magnitude_pruning, uniform_pruning
+from trimtab.compress import LampPruning, MagnitudePruning, UniformPruning
 from trimtab.testing import TransformConformance
 from trimtab.testing.trained import descend
 
 
 class TestUniform(TransformConformance):
-    transform = uniform_pruning
+    transform = UniformPruning()
 
 
 class TestMagnitude(TransformConformance):
-    transform = magnitude_pruning
+    transform = MagnitudePruning()
 
 
 class TestLamp(TransformConformance):
-    transform = lamp_pruning
+    transform = LampPruning()
 
 
 class Sound:

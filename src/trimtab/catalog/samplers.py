@@ -1,7 +1,7 @@
 """Candidates for black boxes: Optuna samplers, the host's, ours and anybody's."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -59,9 +59,9 @@ class Sampler(Call):
             raise InputError(f"{self.label} cannot be built: {type(error).__name__}: {error}") from error
 
 
-def _make(kind: type[BaseSampler], settings: Mapping[str, Value], seed: int) -> BaseSampler:
+def _make(kind: Callable[..., BaseSampler], settings: Mapping[str, Value], seed: int) -> BaseSampler:
     with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):  # whoever names it has chosen it
-        return kind(seed=seed, **settings)  # type: ignore[call-arg]  # looked at by Sampler.check
+        return kind(seed=seed, **settings)
 
 
 def read_samplers(text: str) -> tuple[Sampler, ...]:

@@ -26,7 +26,7 @@ class TransformCall(Call):
 
     def code(self, tuned: Settings, total_steps: int | None = None) -> str:
         """Returns the lines that use it, around fine-tuning of one's own."""
-        module, _, name = self.entry.object.rpartition(":")
+        module, name = self.entry.public
         is_class = name[:1].isupper()  # a study is shown without what its candidates were imported from
         steps = "" if total_steps is None else f": {total_steps} steps here"
         written = self.arguments(tuned)

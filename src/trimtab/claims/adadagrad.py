@@ -103,7 +103,7 @@ class Watched(PacedOptimizer):
     hyperparameters: ClassVar = {}
     usage = ""
 
-    def __init__(self, optimizer: Optimizer) -> None:
+    def __init__(self, optimizer: Optimizer | AdaptiveBatch) -> None:
         super().__init__(optimizer)
         self.squared_norms: list[tuple[int, float]] = []
 
@@ -147,9 +147,9 @@ def adagrad(model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
     return Adagrad(model.parameters(), lr=settings["lr"])
 
 
-def adadagrad(test: Any, model: nn.Module, settings: Chosen, run: Run) -> Optimizer:
+def adadagrad(test: Any, model: nn.Module, settings: Chosen, run: Run) -> AdaptiveBatch:
     """Builds Adagrad with a batch that a test sets."""
-    return AdaptiveBatch(adagrad(model, settings, run), test=test, eta=ETA, theta=THETA, nu=NU)  # type: ignore[return-value]
+    return AdaptiveBatch(adagrad(model, settings, run), test=test, eta=ETA, theta=THETA, nu=NU)
 
 
 def by_hand(model: nn.Module, settings: Chosen, run: Run) -> Optimizer:
@@ -164,7 +164,7 @@ def adagradnorm(model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
 
 def adadagradnorm(model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
     """Builds AdaGrad-Norm with a batch that the norm test sets, watched."""
-    return Watched(AdaptiveBatch(AdaGradNorm(model.parameters(), lr=settings["lr"]), eta=ETA))  # type: ignore[arg-type]
+    return Watched(AdaptiveBatch(AdaGradNorm(model.parameters(), lr=settings["lr"]), eta=ETA))
 
 
 RATES = {"lr": numbered(0.003, 3, 6)}

@@ -107,9 +107,9 @@ def step_decay(make: Made, model: nn.Module, settings: Chosen, run: Run) -> Opti
 
 def searched(
     make: Made, bounds: tuple[float, float], kind: type[SearchedRate], model: nn.Module, _: Chosen, run: Run
-) -> Optimizer:
+) -> SearchedRate:
     """Searches the rate in the run."""
-    return kind(make(model, bounds[0]), *bounds, candidates=CANDIDATES, seed=run.seed)  # type: ignore[return-value]
+    return kind(make(model, bounds[0]), *bounds, candidates=CANDIDATES, seed=run.seed)
 
 
 def steps_kept(session: Session) -> Mapping[str, float]:

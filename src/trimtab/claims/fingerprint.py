@@ -1,7 +1,8 @@
 """What makes a claim's result stale: the text of its experiment, and that of its methods' code.
 
-Only what is done counts. Comments, docstrings, layout and what a claim says in prose do not, and neither does where in
-trimtab something lies: a module that is moved, split or renamed leaves every result as it is.
+Only what is done counts. Comments, docstrings, layout and what a claim says in prose do not, nor do the types of what
+its functions take and return, nor where in trimtab something lies: a module that is moved, split or renamed leaves
+every result as it is.
 """
 
 import ast
@@ -132,7 +133,7 @@ def _definitions(tree: ast.Module) -> Iterator[str]:
 
 def _bare(tree: ast.Module) -> str:
     """Returns a module's text, and before it the names of what it imports of ours."""
-    bare = _Bare()
+    bare = _Untyped()
     text = ast.unparse(bare.visit(tree))
     return "\n".join([*sorted(bare.names), text])
 
@@ -176,3 +177,15 @@ class _Bare(ast.NodeTransformer):
         if isinstance(node.func, ast.Name) and node.func.id == Claim.__name__:
             node.keywords = [keyword for keyword in node.keywords if keyword.arg not in prose_fields()]
         return self.generic_visit(node)
+
+
+class _Untyped(_Bare):
+    """Takes out as well what functions are said to take and to return."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node

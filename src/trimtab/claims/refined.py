@@ -145,10 +145,10 @@ def fixed(problem: str, schedule: str, model: nn.Module, settings: Chosen, run: 
     return scheduled(posed.build(model, settings), factor(SHAPES[schedule], run.steps, posed.warm_up))
 
 
-def refined(problem: str, model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
+def refined(problem: str, model: nn.Module, settings: Chosen, _: Run) -> Refined:
     """Builds a problem's optimizer with a schedule for which half of the budget pays."""
     posed = PROBLEMS[problem]
-    return Refined(posed.build(model, settings), warmup=posed.warm_up)  # type: ignore[return-value]
+    return Refined(posed.build(model, settings), warmup=posed.warm_up)
 
 
 def _arm(problem: str, schedule: str, build: Builder, share: float = 1.0) -> Arm:

@@ -176,9 +176,9 @@ def final_loss(session: Session) -> Mapping[str, float]:
     return {LOSS: session.evaluate("train").loss}
 
 
-def learned(model: nn.Module, _: Chosen, run: Run) -> Optimizer:
+def learned(model: nn.Module, _: Chosen, run: Run) -> LearnedByLanczos:
     """Builds SGD whose rate and momentum are learned, a refresh every fifth epoch."""
-    return LearnedByLanczos(SGD(model.parameters(), lr=0.01, momentum=0.9), every=100, seed=run.seed)  # type: ignore[return-value]
+    return LearnedByLanczos(SGD(model.parameters(), lr=0.01, momentum=0.9), every=100, seed=run.seed)
 
 
 def tuned(model: nn.Module, settings: Chosen, _: Run) -> Optimizer:

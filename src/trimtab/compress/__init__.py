@@ -7,12 +7,12 @@ from trimtab import exports
 if TYPE_CHECKING:
     from trimtab.compress.allocation import Allocation as Allocation
     from trimtab.compress.allocation import prune as prune
+    from trimtab.compress.lamp import LampPruning as LampPruning
     from trimtab.compress.lamp import lamp_counts as lamp_counts
-    from trimtab.compress.lamp import lamp_pruning as lamp_pruning
+    from trimtab.compress.magnitude import MagnitudePruning as MagnitudePruning
     from trimtab.compress.magnitude import global_counts as global_counts
-    from trimtab.compress.magnitude import magnitude_pruning as magnitude_pruning
+    from trimtab.compress.uniform import UniformPruning as UniformPruning
     from trimtab.compress.uniform import uniform_counts as uniform_counts
-    from trimtab.compress.uniform import uniform_pruning as uniform_pruning
 
 _HELPERS = {
     "Allocation": "trimtab.compress.allocation",
@@ -23,7 +23,7 @@ _HELPERS = {
 }
 """What the family exports beside what its catalogue has, and where it is."""
 
-__all__ = exports.names("compress", _HELPERS)  # noqa: PLE0605  # what the catalogue has
+__all__ = list(exports.names("compress", _HELPERS))
 
 if not TYPE_CHECKING:  # names are checked by the imports above
 

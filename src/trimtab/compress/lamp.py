@@ -5,8 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from trimtab.compress.allocation import Allocation, of_smallest
-from trimtab.compress.one_shot import one_shot
-from trimtab.lab.transforms.candidate import Calibration, FineTune
+from trimtab.compress.one_shot import OneShotPruning
 from trimtab.primitives.masks import count_to_prune, prunable_weights
 
 
@@ -47,27 +46,9 @@ def lamp_counts(model: nn.Module, sparsity: float) -> Allocation:
     return of_smallest(scores, count_to_prune(sparsity, sum(each.numel() for each in scores.values())))
 
 
-def lamp_pruning(
-    model: nn.Module,
-    calibration: Calibration,  # noqa: ARG001  # the weights alone decide
-    target: float,
-    *,
-    finetune: FineTune,
-    generator: torch.Generator,  # noqa: ARG001  # nothing is random
-) -> nn.Module:
-    """Prunes the weights with the smallest LAMP scores, and trains what is left.
+class LampPruning(OneShotPruning):
+    """Takes the weights with the smallest LAMP scores of the whole network."""
 
-    Args:
-        model: the network, which stays as it is.
-        calibration: not used.
-        target: share of the weights that has to go, in [0, 1).
-        finetune: called once with the pruned network, to train it further.
-        generator: not used.
-
-    Returns:
-        The pruned network, with zeros for what is gone.
-
-    Raises:
-        ValueError: ``target`` is no such share, or there is nothing that could be pruned.
-    """
-    return one_shot(model, target, lamp_counts, finetune)
+    def counts(self, model: nn.Module, sparsity: float) -> Allocation:
+        """See :func:`lamp_counts`."""
+        return lamp_counts(model, sparsity)

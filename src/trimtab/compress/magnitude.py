@@ -1,11 +1,9 @@
 """Global magnitude pruning: the smallest weights of the whole network go."""
 
-import torch
 from torch import nn
 
 from trimtab.compress.allocation import Allocation, of_smallest
-from trimtab.compress.one_shot import one_shot
-from trimtab.lab.transforms.candidate import Calibration, FineTune
+from trimtab.compress.one_shot import OneShotPruning
 from trimtab.primitives.masks import count_to_prune, prunable_weights
 
 
@@ -25,27 +23,9 @@ def global_counts(model: nn.Module, sparsity: float) -> Allocation:
     return of_smallest(magnitudes, count_to_prune(sparsity, sum(each.numel() for each in magnitudes.values())))
 
 
-def magnitude_pruning(
-    model: nn.Module,
-    calibration: Calibration,  # noqa: ARG001  # the weights alone decide
-    target: float,
-    *,
-    finetune: FineTune,
-    generator: torch.Generator,  # noqa: ARG001  # nothing is random
-) -> nn.Module:
-    """Prunes the smallest weights of the whole network, and trains what is left.
+class MagnitudePruning(OneShotPruning):
+    """Takes the smallest weights of the whole network."""
 
-    Args:
-        model: the network, which stays as it is.
-        calibration: not used.
-        target: share of the weights that has to go, in [0, 1).
-        finetune: called once with the pruned network, to train it further.
-        generator: not used.
-
-    Returns:
-        The pruned network, with zeros for what is gone.
-
-    Raises:
-        ValueError: ``target`` is no such share, or there is nothing that could be pruned.
-    """
-    return one_shot(model, target, global_counts, finetune)
+    def counts(self, model: nn.Module, sparsity: float) -> Allocation:
+        """See :func:`global_counts`."""
+        return global_counts(model, sparsity)

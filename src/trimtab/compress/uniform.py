@@ -1,11 +1,9 @@
 """Uniform pruning: every layer loses the same share of its weights."""
 
-import torch
 from torch import nn
 
 from trimtab.compress.allocation import Allocation
-from trimtab.compress.one_shot import one_shot
-from trimtab.lab.transforms.candidate import Calibration, FineTune
+from trimtab.compress.one_shot import OneShotPruning
 from trimtab.primitives.masks import count_to_prune, prunable_weights
 
 
@@ -32,27 +30,9 @@ def uniform_counts(model: nn.Module, sparsity: float) -> Allocation:
     return Allocation(tuple(sizes), tuple(sizes.values()), counts)
 
 
-def uniform_pruning(
-    model: nn.Module,
-    calibration: Calibration,  # noqa: ARG001  # the weights alone decide
-    target: float,
-    *,
-    finetune: FineTune,
-    generator: torch.Generator,  # noqa: ARG001  # nothing is random
-) -> nn.Module:
-    """Prunes the same share of every layer, its smallest weights, and trains what is left.
+class UniformPruning(OneShotPruning):
+    """Takes the same share of every layer, its smallest weights."""
 
-    Args:
-        model: the network, which stays as it is.
-        calibration: not used.
-        target: share of the weights that has to go, in [0, 1).
-        finetune: called once with the pruned network, to train it further.
-        generator: not used.
-
-    Returns:
-        The pruned network, with zeros for what is gone.
-
-    Raises:
-        ValueError: ``target`` is no such share, or there is nothing that could be pruned.
-    """
-    return one_shot(model, target, uniform_counts, finetune)
+    def counts(self, model: nn.Module, sparsity: float) -> Allocation:
+        """See :func:`uniform_counts`."""
+        return uniform_counts(model, sparsity)

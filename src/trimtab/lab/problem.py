@@ -193,8 +193,8 @@ class SteppedProblem(Problem):
 
     @property
     @abstractmethod
-    def steps(self) -> int:  # noqa: D102  # an attribute, see above
-        ...
+    def steps(self) -> int:
+        """An attribute, as said above; a property here, so that problems may compute it."""
 
     @abstractmethod
     def start(self, build: Build, *, seed: int, budget: int | None, place: Workplace) -> Run:

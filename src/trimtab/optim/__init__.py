@@ -50,7 +50,7 @@ _HELPERS = {
 }
 """What the family exports beside the classes of its catalogue, and where it is."""
 
-__all__ = exports.names("optim", _HELPERS)  # noqa: PLE0605  # what the catalogue has
+__all__ = list(exports.names("optim", _HELPERS))
 
 if not TYPE_CHECKING:  # names are checked by the imports above
 

@@ -77,7 +77,7 @@ _HELPERS = {
 }
 """What the family exports beside the classes of its catalogue, and where it is."""
 
-__all__ = exports.names("schedule", _HELPERS)  # noqa: PLE0605  # what the catalogue has
+__all__ = list(exports.names("schedule", _HELPERS))
 
 if not TYPE_CHECKING:  # names are checked by the imports above
 

@@ -4,15 +4,12 @@ import copy
 import inspect
 import math
 import pickle
-import random
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Literal
 
-import numpy as np
 import optuna
 import pytest
-import torch
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
@@ -21,6 +18,7 @@ from optuna.testing.pytest_samplers import BasicSamplerTestCase, RelativeSampler
 from optuna.trial import TrialState
 
 from trimtab.testing.exceptions import Excepting, require
+from trimtab.testing.global_randomness import under_two_states
 
 Params = Mapping[str, Any]
 
@@ -119,22 +117,8 @@ class SamplerChecks(Excepting):
 
     def test_global_random_state(self) -> None:
         """The global generators of Python, NumPy and torch are neither drawn from nor changed."""
-        courses = []
-        states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002  # theirs is meant
-        try:
-            for seed in (1, 2):
-                random.seed(seed)
-                np.random.seed(seed)  # noqa: NPY002
-                torch.manual_seed(seed)
-                before = _global_state()
-                courses.append(self.course(self.study()))
-                for name, state in _global_state().items():
-                    require(state == before[name], f"the global generator of {name} was changed")
-        finally:
-            random.setstate(states[0])
-            np.random.set_state(states[1])  # noqa: NPY002
-            torch.set_rng_state(states[2])
-        same(courses[0], courses[1], "another state of the global generators")
+        one, other = under_two_states(lambda: self.course(self.study()))
+        same(one, other, "another state of the global generators")
 
     @pytest.mark.parametrize("kind", [*KINDS, "all"])
     def test_within_range(self, kind: str) -> None:
@@ -200,7 +184,9 @@ class SamplerChecks(Excepting):
         same([first], [second], "recommend(study) a second time")
         require(study.trials == before, "recommend(study) changed the study's trials")
         asked = self.study()
-        often = self.course(asked, after=lambda: getattr(asked.sampler, "recommend")(asked))  # noqa: B009  # for mypy
+        named: Any = getattr(asked.sampler, "recommend", None)
+        require(callable(named), "recommend(study) is there once and not again")
+        often = self.course(asked, after=lambda: named(asked))
         same(course, often, "recommend(study) after each")
 
 
@@ -248,7 +234,7 @@ class SamplerConformance(SamplerChecks, BasicSamplerTestCase, RelativeSamplerTes
 
 _COPIES: Final[Mapping[str, Callable[[BaseSampler], BaseSampler]]] = {
     "deepcopy": copy.deepcopy,
-    "pickle": lambda sampler: pickle.loads(pickle.dumps(sampler)),  # noqa: S301  # of our own
+    "pickle": lambda sampler: pickle.loads(pickle.dumps(sampler)),  # noqa: S301  # made on the spot
 }
 
 
@@ -278,11 +264,3 @@ def within(params: Params, space: Mapping[str, BaseDistribution]) -> None:
             if kind.step:
                 steps = (setting - kind.low) / kind.step
                 require(math.isclose(steps, round(steps), abs_tol=1e-9), text)
-
-
-def _global_state() -> dict[str, Any]:
-    return {
-        "Python": random.getstate(),
-        "NumPy": str(np.random.get_state(legacy=False)),  # noqa: NPY002
-        "torch": torch.get_rng_state().tolist(),
-    }

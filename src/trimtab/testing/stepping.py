@@ -1,15 +1,14 @@
 """Checks of a step: what it calls, what it reads and what it leaves alone."""
 
-import random
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from trimtab.testing.exceptions import require
+from trimtab.testing.global_randomness import global_states, require_untouched
 from trimtab.testing.resume import follow
 from trimtab.testing.support import (
     Suite,
@@ -125,18 +124,13 @@ class StepChecks(Suite):
 
     def test_global_random_state(self) -> None:
         """Building, stepping, saving and loading leave the global random generators as they were."""
-
-        def states() -> tuple[Any, ...]:
-            return torch.get_rng_state().tolist(), random.getstate(), str(np.random.get_state(legacy=False))  # noqa: NPY002 - the legacy state is the global one
-
         params = parameters(self.shapes)
-        before = states()
+        before = global_states()
         optimizer = self.make(params)
         follow(optimizer, params, gradients(params, 2))
         optimizer.load_state_dict(optimizer.state_dict())
         follow(optimizer, params, gradients(params, 2, 2))
-        for name, old, new in zip(("torch", "random", "NumPy"), before, states(), strict=True):
-            require(old == new, f"the global random state of {name} was changed")
+        require_untouched(before)
 
     def test_zero_lr(self) -> None:
         """A step with ``lr = 0`` and zero gradients makes the state and leaves parameters, for checkpointing."""

@@ -4,17 +4,16 @@ import copy
 import inspect
 import io
 import math
-import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from trimtab.testing.exceptions import Excepting, require
+from trimtab.testing.global_randomness import under_two_states
 from trimtab.testing.trained import STEPS, Data, FineTuning, descend
 
 
@@ -37,7 +36,7 @@ class TransformConformance(Excepting):
 
     Examples:
         >>> class TestLamp(TransformConformance):
-        ...     transform = trimtab.compress.lamp_pruning
+        ...     transform = trimtab.compress.LampPruning()
     """
 
     transform: ClassVar[Callable[..., Any]]
@@ -195,22 +194,8 @@ class TransformConformance(Excepting):
 
     def test_global_random_state(self) -> None:
         """The global generators of Python, NumPy and torch are neither drawn from nor changed."""
-        found: list[Mapping[str, Tensor]] = []
-        states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002  # theirs is meant
-        try:
-            for seed in (1, 2):
-                random.seed(seed)
-                np.random.seed(seed)  # noqa: NPY002
-                torch.manual_seed(seed)
-                before = _global_state()
-                found.append(self.apply().state_dict())
-                for name, state in _global_state().items():
-                    require(state == before[name], f"the global generator of {name} was changed")
-        finally:
-            random.setstate(states[0])
-            np.random.set_state(states[1])  # noqa: NPY002
-            torch.set_rng_state(states[2])
-        _require_same(found[0], found[1], "with another state of the global generators")
+        one, other = under_two_states(lambda: self.apply().state_dict())
+        _require_same(one, other, "with another state of the global generators")
 
     def test_grad_mode(self) -> None:
         """Whether gradients are enabled is left as it was."""
@@ -275,11 +260,3 @@ def _require_same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], when: 
     require(one.keys() == other.keys(), f"other tensors were returned {when}")
     for name, tensor in one.items():
         require(torch.equal(tensor, other[name]), f"{name} is another one {when}")
-
-
-def _global_state() -> dict[str, Any]:
-    return {
-        "Python": random.getstate(),
-        "NumPy": str(np.random.get_state(legacy=False)),  # noqa: NPY002
-        "torch": torch.get_rng_state().tolist(),
-    }

@@ -52,7 +52,7 @@ class TunedSVC(BlackBox):
         rows = generator.permutation(TRAIN)
         return self._error(params, rows[:FOLDED], rows[FOLDED:])
 
-    def truth(self, params: Params, split: Split) -> float:
+    def truth(self, params: Params, split: Split, /) -> float:
         """Returns the error on a split, of a model of all training images."""
         ends = {"train": (0, TRAIN), "validation": (TRAIN, TRAIN + VALIDATION), "test": (TRAIN + VALIDATION, None)}
         return self._error(params, slice(0, TRAIN), slice(*ends[split]))
