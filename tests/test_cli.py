@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 from rich.console import Console
 from typer.testing import CliRunner
@@ -426,6 +427,22 @@ def listening():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_waits_for_torch_to_be_imported(number, code, listening, monkeypatch):
+    monkeypatch.setattr(torch.__spec__, "_initializing", True, raising=False)
+    seen = []
+
+    def work():
+        os.kill(os.getpid(), number)
+        seen.append("torch is being imported")  # and nothing is raised in it
+        monkeypatch.setattr(torch.__spec__, "_initializing", False)
+        time.sleep(30)
+
+    with pytest.raises(typer.Exit) as raised, stoppable(Console(file=io.StringIO())):
+        work()
+    assert (seen, raised.value.exit_code) == (["torch is being imported"], code)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -163,6 +163,26 @@ def test_workers_outlive_the_process_that_they_were_forked_from_and_are_replaced
     assert first["parent"] != second["parent"]
 
 
+def test_a_start_that_nobody_answers_is_tried_again(monkeypatch):
+    """As where the process that workers are forked from was killed, and is not dead yet."""
+    monkeypatch.setattr("trimtab.study.executor._DYING", 0.0)
+    start, refused = LocalExecutor._start_once, [ConnectionRefusedError, EOFError]
+
+    def refusing(executor, visible):
+        if refused:
+            raise refused.pop()
+        return start(executor, visible)
+
+    monkeypatch.setattr(LocalExecutor, "_start_once", refusing)
+    with LocalExecutor(Training(what_is_there), jobs=1, threads=1) as executor:
+        while not executor.free:
+            executor.wait()
+        assert finished(executor, Point("toy", "tune", "a", 0, {}, seed=0))["threads"] == 1
+    refused[:] = [ConnectionRefusedError] * 100
+    with pytest.raises(ConnectionRefusedError), LocalExecutor(Training(what_is_there), jobs=1, threads=1):
+        pass
+
+
 def finished(executor, point):
     executor.submit(point)
     while True:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from trimtab.catalog.entries import Entry, find
 from trimtab.catalog.own import REFERENCE, OwnEntry, own_entry
-from trimtab.catalog.ranges import parse_tunes
+from trimtab.catalog.ranges import Tune, parse_tunes
 from trimtab.lab.commands.splitting import split_outside_brackets
 from trimtab.lab.problem import Build
 from trimtab.lab.references import Reference, parse_reference
@@ -119,7 +119,7 @@ def read_calls(
                 raise InputError(f"the candidate {candidate.label} was given twice")
             found[candidate.label] = candidate
     with faults:
-        check_tuned(tunes, [candidate.entry for candidate in found.values()], slot)
+        check_tuned(tunes, [candidate.entry for candidate in found.values()])
     faults.raise_any()
     if not found:
         raise InputError("no candidates were given; name some, separated by commas")
@@ -141,7 +141,7 @@ def restored_calls(
     return tuple(found)
 
 
-def check_tuned(tunes: Sequence[Any], entries: Sequence[Entry], slot: str) -> None:
+def check_tuned(tunes: Sequence[Tune], entries: Sequence[Entry]) -> None:
     """Checks that ranges are for classes of one's own that take part.
 
     Raises:
@@ -150,10 +150,10 @@ def check_tuned(tunes: Sequence[Any], entries: Sequence[Entry], slot: str) -> No
     own = [entry.id for entry in entries if isinstance(entry, OwnEntry)]
     for tune in tunes:
         if not own or tune.candidate not in (None, *own):
-            theirs = f"here {' and '.join(own)}" if own else f"none takes part as {slot}"
+            theirs = f"here {' and '.join(own)}" if own else "of which none takes part"
             raise InputError(
-                f"--tune {tune.text!r} is for nobody: those of the catalogue have ranges of their own; it is for "
-                f"candidates such as path/to/file.py:Class, {theirs}"
+                f"--tune {tune.text!r} is for nobody: those of the catalogue have ranges of their own; it is for classes "
+                f"of your own, path/to/file.py:Class, {theirs}"
             )
 
 

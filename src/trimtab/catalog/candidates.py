@@ -92,7 +92,7 @@ def parse_candidates(text: str, tune: Sequence[str] = ()) -> list[Candidate]:
         return own.setdefault(reference, own_entry(reference, SLOT, tunes))
 
     candidates = [Candidate(expression) for expression in parse_expressions(text, own=make)]
-    check_tuned(tunes, list(own.values()), SLOT)
+    check_tuned(tunes, list(own.values()))
     for candidate in candidates:
         _check_ranges(candidate)
     if not candidates:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -89,18 +89,24 @@ def _signals_raise() -> Iterator[list[int]]:
     """Makes SIGINT and SIGTERM raise an exception, and yields a list of those that have.
 
     Python drops what is raised in a destructor or in the callback of a weak reference, where a signal may well arrive;
-    such a signal is sent again. One that was ignored when the program started, as in a background job, stays ignored.
+    such a signal is sent again. So is one that arrives while torch is imported, whose start-up in C++ ends the program
+    at whatever is raised in it. One that was ignored when the program started, as in a background job, stays ignored.
     """
     received: list[int] = []
 
-    def stop(number: int, _frame: FrameType | None) -> NoReturn:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if getattr(getattr(sys.modules.get("torch"), "__spec__", None), "_initializing", False):
+            send_later(number)
+            return
         received.append(number)
         raise _Stop(number)
 
+    def send_later(number: int) -> None:
+        threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+
     def send_again(dropped: "sys.UnraisableHookArgs") -> None:
         if isinstance(dropped.exc_value, _Stop):
-            # a little later, from elsewhere: what is raised in here would be dropped, too
-            threading.Timer(0.05, os.kill, (os.getpid(), dropped.exc_value.number)).start()
+            send_later(dropped.exc_value.number)  # from elsewhere: what is raised in here would be dropped, too
         else:
             hook(dropped)
 

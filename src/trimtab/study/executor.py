@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -26,6 +27,10 @@ from trimtab.study.trial import Work, attempt, begin, modules_of
 
 Visibility: TypeAlias = Mapping[str, str]
 """Variables of the environment that show a process its device and no other."""
+
+
+_STARTS, _DYING = 20, 0.25
+"""How often a worker is tried to be started, and seconds between: a process that was killed takes a while to die."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,14 @@ class LocalExecutor:
         self._workers = []
 
     def _start(self, visible: Visibility) -> "_Worker":
+        """Starts a worker; the process that workers are forked from may be dying just now, and is replaced then."""
+        for _ in range(_STARTS - 1):
+            with contextlib.suppress(ConnectionError, EOFError):
+                return self._start_once(visible)
+            time.sleep(_DYING)
+        return self._start_once(visible)
+
+    def _start_once(self, visible: Visibility) -> "_Worker":
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=_serve,
