@@ -152,8 +152,8 @@ def check_tuned(tunes: Sequence[Tune], entries: Sequence[Entry]) -> None:
         if not own or tune.candidate not in (None, *own):
             theirs = f"here {' and '.join(own)}" if own else "of which none takes part"
             raise InputError(
-                f"--tune {tune.text!r} is for nobody: those of the catalogue have ranges of their own; it is for classes "
-                f"of your own, path/to/file.py:Class, {theirs}"
+                f"--tune {tune.text!r} is for nobody: those of the catalogue have ranges of their own; it is for "
+                f"classes of your own, path/to/file.py:Class, {theirs}"
             )
 
 
