@@ -78,7 +78,7 @@ class BlackBox(SteppedProblem):
             generator: the source of all noise.
         """
 
-    def truth(self, params: Params, _split: Split, /) -> float:
+    def truth(self, params: Params, split: Split, /) -> float:  # noqa: ARG002  # no split here
         """Returns what settings are worth; what is observed without noise unless overridden.
 
         Args:
