@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from pathlib import Path
 
 import mkdocs_gen_files
 import plotly.graph_objects as go
@@ -93,6 +94,12 @@ DOCUMENTATION = {
     ),
 }
 """Whose documentation of baselines is where, by package."""
+
+
+MEASURED = {
+    row["name"] for row in json.loads(Path(__file__).with_name("family.json").read_text(encoding="utf-8"))["rows"]
+}
+"""Of whose steps the cost is in the table."""
 
 
 def method_page(entry: Entry) -> str:
@@ -201,12 +208,11 @@ def _figure(figure: go.Figure) -> str:
 
 
 def _cost(entry: Entry) -> str:
-    """Where the cost of a step was measured."""
-    return (
-        "What a step costs, measured: [all in one table](../family.md), [how fast](../speed.md).\n\n"
-        if entry.object.startswith("trimtab")
-        else ""
-    )
+    """Where the cost of a step was measured, if it was."""
+    table = ", [all in one table](../family.md)" if entry.id in MEASURED else ""
+    if not table and entry.kind != "controller":
+        return ""
+    return f"What a step costs, measured: [how fast](../speed.md){table}.\n\n"
 
 
 def _comparison(entry: Entry) -> str:

@@ -30,7 +30,7 @@ from tests.study.work import (
 from trimtab.lab.measures import TEST_LOSS
 from trimtab.study import running as study
 from trimtab.study.errors import CorruptStoreError, InputError, StoreInUseError, StudyMismatchError, UnfitWorkerError
-from trimtab.study.executor import LocalExecutor
+from trimtab.study.executor import LocalExecutor, threads_per_worker
 from trimtab.study.outcome import CurvePoint, Outcome
 from trimtab.study.point import Point
 from trimtab.study.running import run_study
@@ -388,3 +388,18 @@ def test_trials_on_workers_equal_trials_in_this_process(tmp_path):
 def test_executors_refuse_nonsense(arguments):
     with pytest.raises(InputError, match="=0: at least one"):
         LocalExecutor(TrainWork(), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "variable", "threads"),
+    [
+        *((1, None, 6), (4, None, 1), (9, None, 1), (3, "", 2), (1, "many", 6)),
+        *((1, "2", 2), (1, " 4,2", 4), (2, "4", 3), (1, "0", 1)),
+    ],
+)
+def test_cores_are_shared_out_as_far_as_openmp_may_have_them(monkeypatch, jobs, variable, threads):
+    monkeypatch.setattr("trimtab.study.executor.usable_cores", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    assert threads_per_worker(jobs) == LocalExecutor(TrainWork(), jobs=jobs).threads == threads

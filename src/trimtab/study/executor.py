@@ -8,6 +8,7 @@ import contextlib
 import multiprocessing
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -286,9 +287,14 @@ def usable_cores() -> int:
 
 
 def threads_per_worker(jobs: int) -> int:
-    """Returns how many threads each of ``jobs`` workers may have so that they do not fight for the cores."""
+    """Returns how many threads each of ``jobs`` workers may have so that they do not fight for the cores.
+
+    No more than ``OMP_NUM_THREADS`` allows, where that is set: on cores that others use too, threads that share small
+    tensors spend most of their time waiting for each other.
+    """
     check_whole("jobs", jobs)
-    return max(1, usable_cores() // jobs)
+    allowed = re.match(r"\s*(\d+)", os.environ.get("OMP_NUM_THREADS", ""))
+    return max(1, min(usable_cores() // jobs, int(allowed[1]) if allowed else MANY_WORKERS))
 
 
 def _serve(connection: "Connection[Any, Any]", work: Work, conditions: _Conditions, answers: bool) -> None:
