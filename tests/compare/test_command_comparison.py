@@ -70,7 +70,9 @@ def test_a_comparison_is_that_of_its_runs_and_goes_on_where_it_was(here):
     assert len(more.keys) == 2 * 1 + (2 + 3)
 
 
-def test_with_a_budget_the_first_runs_are_trials_of_the_plan(here):
+def test_with_a_budget_the_first_runs_are_trials_of_the_plan(here, monkeypatch):
+    monkeypatch.setattr("trimtab.compare.fitting.MOST_TRIALS", 8)  # there is time for a hundred
+    monkeypatch.setattr("trimtab.compare.fitting.MOST_SEEDS", 6)
     sizes, recorder = [], Recorder()
     made = comparison(trials=None, seeds=None, budget="12s")
     assert made.estimate() is None

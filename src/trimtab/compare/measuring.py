@@ -14,7 +14,7 @@ from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
 
 MEASURED_SECONDS = 2.0
-"""How long each candidate is measured, at least."""
+"""How long steps of each candidate are measured, at least, with what it takes to begin anew where a run is over."""
 
 MEASURED_STEPS = 5
 """How many steps of it are measured, at least."""
@@ -38,7 +38,8 @@ def measure(make_run: Callable[[], Run]) -> Outcome:
     evaluation = sum(_timed(run_.evaluate) for _ in range(3)) / 3
     taken = list[tuple[float, int]]()
     seconds, over, ended = 0.0, False, False
-    while seconds < MEASURED_SECONDS or len(taken) < MEASURED_STEPS:
+    enough = time.perf_counter() + MEASURED_SECONDS
+    while time.perf_counter() < enough or len(taken) < MEASURED_STEPS:
         if over or run_.meter.exhausted:
             run_, _ = _begun(make_run)
             ended = True

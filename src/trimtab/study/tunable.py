@@ -4,6 +4,7 @@ A method declares ``tunables`` beside its class: a mapping from the name of a se
 range knows how to turn a number in [0, 1) into a value, so that one low-discrepancy sequence serves every method.
 """
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -172,7 +173,12 @@ def quasi_random_settings(tunables: Tunables, count: int, seed: int) -> list[dic
         raise InputError(f"tunables={tunables!r}: names and their ranges are needed")
     if not tunables:
         return [{}]
+    cube = _halton(len(tunables), count, seed)
+    return [{name: t.at(u) for (name, t), u in zip(tunables.items(), row, strict=True)} for row in cube]
+
+
+@functools.lru_cache(maxsize=64)  # a plan asks for the same points after every trial, each time for milliseconds
+def _halton(dimensions: int, count: int, seed: int) -> list[list[float]]:
     from scipy.stats import qmc
 
-    cube = qmc.Halton(len(tunables), scramble=True, rng=seed).random(count)
-    return [{name: t.at(float(u)) for (name, t), u in zip(tunables.items(), row, strict=True)} for row in cube]
+    return qmc.Halton(dimensions, scramble=True, rng=seed).random(count).tolist()
