@@ -8,6 +8,8 @@ from collections import Counter
 # before numpy is imported, here and in every process that is started: on a busy machine the threads of its linear
 # algebra mostly wait for each other, which took six times the processor time of a small regression
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# where bytecode may not be kept, each of the hundreds of processes that tests start compiles what it imports anew
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import hypothesis
 import pytest

@@ -1,5 +1,6 @@
 """Worker processes begin as if each had been started by itself."""
 
+import gc
 import math
 import multiprocessing.forkserver
 import os
@@ -35,6 +36,7 @@ def what_is_there(point, report):
         "doubles": torch.get_default_dtype() == torch.float64,
         "parent": os.getppid(),
         "torch": shared.is_file() and "libtorch" in shared.read_text(),
+        "collected": any(each is torch for each in gc.get_objects()),
     }
     return Outcome("complete", 0.0, measures={name: float(value) for name, value in found.items()})
 
@@ -96,6 +98,8 @@ def test_torch_is_imported_once_for_all_workers():
     one, other = seen(2)
     assert one["parent"] == other["parent"] != os.getpid()
     assert one["torch"] == other["torch"] == 1
+    # no worker looks for garbage in what it shares, which would copy it
+    assert one["collected"] == other["collected"] == 0
 
 
 PLAIN_THEN_TRAINING = """

@@ -64,7 +64,7 @@ def _importing(modules: Sequence[str]) -> threading.Thread:
     if not _imported.issuperset(modules) and not multiprocessing.active_children():
         _end()
         _imported.update(modules)
-    context.set_forkserver_preload(sorted(_imported))
+    context.set_forkserver_preload([*sorted(_imported), "trimtab.study.imported_for_good"])
     thread = threading.Thread(target=_run_nothing, args=(context,), daemon=True)
     with interrupts_blocked():  # for the thread, and for the process that it starts
         thread.start()
