@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 import torch
 import typer.testing
+from optuna.storages._rdb.storage import _VersionManager
 
 from tests.browser import browser  # noqa: F401 - a fixture
 from tests.new_process import go_on, preload
@@ -88,6 +89,21 @@ def _commands_are_built_once():
     # as in a program; the runner would build all commands anew for each line, which took more than half of a dry run
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(typer.testing, "_get_command", functools.cache(typer.testing._get_command))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _optuna_reads_its_migrations_once():
+    # it imports all of them up to three times for each new store, two thirds of what making one takes
+    make, made = _VersionManager._create_alembic_script, []
+
+    def once(manager):
+        if not made:
+            made.append(make(manager))
+        return made[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_VersionManager, "_create_alembic_script", once)
         yield
 
 

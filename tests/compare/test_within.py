@@ -16,7 +16,7 @@ def test_settings_are_told_apart():
     assert isinstance(candidate, Within)
     assert dict(candidate.tunables) == RATE
     assert candidate.settings({"finetune_lr": 0.01}) == {"finetune_lr": 0.01}
-    assert candidate.build({"finetune_lr": 0.01}).keywords == {}
+    assert vars(candidate.build({"finetune_lr": 0.01})) == {}
     assert "finetune_lr" not in candidate.code({"finetune_lr": 0.01}, 3)
     assert (candidate.label, candidate.title, candidate.definition()) == ("lamp", "LAMP", {})
 

@@ -44,9 +44,22 @@ if __name__ == "__main__":
 """
 
 
+def here(log):
+    return log.with_name(f"{log.name}-here")
+
+
+class Together(LoggedWork):
+    """Ends no trial before all machines have begun one: the first might be done before the last is there."""
+
+    def __call__(self, point, report):
+        here(self.log).touch()
+        wait_until((self.log.parent / "all-here").exists)
+        return super().__call__(point, report)
+
+
 def share(url, log):
     limits = Limits(takeover=TAKEOVER, patience=60.0)
-    with Store(url, MANIFEST, limits) as store, LocalExecutor(LoggedWork(log, 0.25), jobs=1) as executor:
+    with Store(url, MANIFEST, limits) as store, LocalExecutor(Together(log, 0.25), jobs=1) as executor:
         run_study(design, store, executor)
 
 
@@ -106,6 +119,15 @@ def machines(postgres, tmp_path):
         machine.kill()
 
 
+def begin(machines, directory):
+    """Lets trials end when each machine has begun one."""
+    for machine in machines.values():
+        wait_until(here(machine.log).exists)
+    (directory / "all-here").touch()
+    for machine in machines.values():
+        machine.wait_for_starts(1)
+
+
 def audit(postgres):
     """Has the database count how often an outcome is written, whoever does it."""
     wait_until(lambda: postgres.rows("SELECT 1 FROM pg_tables WHERE tablename = 'trimtab_leases'"))
@@ -138,8 +160,7 @@ def test_machines_that_are_killed_and_cut_off_lose_nothing_and_record_nothing_tw
 ):
     a, b, c = machines.values()
     audit(postgres)
-    for machine in machines.values():
-        machine.wait_for_starts(1)
+    begin(machines, tmp_path)
     a.signal(signal.SIGKILL)
     b.signal(signal.SIGSTOP)  # its worker goes on, and finishes what it had; nobody hears of it
     postgres.terminate_connections()
@@ -169,8 +190,7 @@ def control(what):
 def test_machines_outlive_a_stop_of_the_server(alone, postgres, machines, undisturbed, tmp_path):
     audit(postgres)
     machines.pop("c").kill()
-    for machine in machines.values():
-        machine.wait_for_starts(1)
+    begin(machines, tmp_path)
     control("stop")
     try:
         time.sleep(1.5 * TAKEOVER)

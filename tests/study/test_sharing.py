@@ -387,9 +387,16 @@ def test_trials_go_on_while_the_database_is_away(postgres, tmp_path, caplog):
         def started(self, point):
             if point == wanted[2]:
                 postgres.refuse_connections()
-                threading.Timer(1.5, lambda: postgres.refuse_connections(False)).start()
+                threading.Thread(target=back).start()
 
         def finished(self, point, outcome): ...
+
+    def back():
+        deadline = time.monotonic() + 60
+        while "no contact" not in caplog.text and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1.0)
+        postgres.refuse_connections(False)
 
     limits = Limits(takeover=0.5)
     with (
