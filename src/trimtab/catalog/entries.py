@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any, Literal, cast
 
 from trimtab.study.errors import InputError
-from trimtab.study.suggestions import FEW, nearest
+from trimtab.study.suggestions import FEW, closest, nearest
 from trimtab.study.tunable import Tunables, Value
 
 KINDS = ("method", "wrapper", "controller", "baseline")
@@ -192,15 +192,19 @@ def find(name: str, slot: str | None = None) -> Entry:
     others = [entry for entry in entries().values() if slot is not None and wanted in entry.names]
     if others:
         raise InputError(f"{name} {_misfit(others[0])}; here fits {_fitting(fitting, cast(str, slot))}")
-    known = [alias for entry in fitting for alias in (entry.id, *entry.aliases) if alias.isidentifier()]
+    ids = [entry.id for entry in fitting]
+    known = [*ids, *(alias for entry in fitting for alias in entry.aliases if alias.isidentifier())]
     everything = "`trimtab list` shows all, `trimtab search WORDS` finds them by what they do"
-    raise InputError(f"unknown method {name!r}; {nearest(wanted, known, everything)}")
+    listed = known if closest(wanted, known) else ids  # an alias may be what was meant, but says nothing in a list
+    raise InputError(f"unknown method {name!r}; {nearest(wanted, listed, everything)}")
 
 
 def _misfit(entry: Entry) -> str:
     """Why an entry does not fit where it was named."""
     if entry.slot is None:
         return f"fills no slot, and is compared by its claim: trimtab verify {entry.key}"
+    if entry.around:
+        return f"{'stands beside' if entry.kind == 'controller' else 'goes around'} an optimizer"
     article = "an" if entry.slot[0] in "aeiou" else "a"
     return f"is {article} {entry.slot}"
 
