@@ -45,7 +45,9 @@ class Candidate:
 
     @property
     def kind(self) -> str:
-        """``baseline`` if all of it is the host's own, else ``method``."""
+        """``own`` if something of it is in no catalogue, ``baseline`` if all is the host's own, else ``method``."""
+        if any(node.entry.family == OWN for node in self.expression.nodes()):
+            return OWN
         return "baseline" if self.expression.entry.kind == "baseline" else "method"
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-from trimtab.catalog.entries import Entry, entries
+from trimtab.catalog.entries import Entry, Weighted, best_first, entries
 from trimtab.lab.problem import Filling, Problem
 from trimtab.lab.references import parse_reference
 from trimtab.lab.shipped import PROBLEMS, of_slot
@@ -30,6 +30,7 @@ class Slot:
         example: makes a candidate of an entry, to be shown.
         default: who is compared where nobody is named; empty if somebody has to be.
         template: name of the problem in the file that people start from; empty if there is none.
+        own: how a candidate of one's own is written.
     """
 
     what: str
@@ -38,6 +39,7 @@ class Slot:
     example: Callable[[Entry], Filling] | None = None
     default: str = ""
     template: str = ""
+    own: str = "path/to/file.py:Class"
 
 
 def slot_of(problems: Sequence[Problem]) -> Slot:
@@ -120,6 +122,18 @@ def example(entry: Entry) -> Filling:
     if make is None:
         raise InputError(f"{entry.key} fills no slot; trimtab verify {entry.key} runs its claim")
     return make(entry)
+
+
+def with_settings(entry: Entry, text: str) -> Filling:
+    """Returns a candidate of an entry, to be shown, as it is written with settings in brackets.
+
+    Raises:
+        InputError: it fills no slot, or has no such settings.
+    """
+    if entry.slot is None:
+        return example(entry)  # which says so
+    (made,) = SLOTS[entry.slot].read(None, text, ())
+    return made
 
 
 def in_one_string(given: Given) -> str:
@@ -215,8 +229,9 @@ SLOTS: Mapping[str, Slot] = {
         _transform,
         default="uniform,magnitude,lamp",
         template="MyProblem",
+        own="path/to/file.py:function or path/to/file.py:Class",
     ),
-    "command": Slot("commands", _commands, _commands_again),
+    "command": Slot("commands", _commands, _commands_again, own="any name"),
 }
 
 
@@ -261,3 +276,13 @@ def problems_that_ship(slot: str | None = None) -> dict[str, dict[str, str]]:
         name: {"slot": each.slot, "candidates": SLOTS[each.slot].what, "summary": each.summary}
         for name, each in found.items()
     }
+
+
+def search_problems(query: str) -> dict[str, dict[str, str]]:
+    """Finds problems that ship by their names, their candidates and what they are, the best match first."""
+    found = problems_that_ship()
+
+    def texts(name: str) -> Weighted:
+        return [(8, name), (1, f"{found[name]['candidates']} {found[name]['summary']}")]
+
+    return {name: found[name] for name in best_first(query, found, texts)}

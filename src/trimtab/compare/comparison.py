@@ -263,15 +263,9 @@ class Comparison:
 
         Raises:
             InputError: a candidate cannot run, or the budget is too short.
+            StudyMismatchError: the store holds another study, or another problem of the same name.
         """
-        outcomes: Outcomes = {}
-        with contextlib.suppress(NoStudyError):
-            stored = read_store(self.location)
-            outcomes = stored.outcomes
-            there = stored.annotation.get("tasks", {}) if self.several else {self.first.plan.problem: stored.annotation}
-            for name, part in self.parts.items():
-                if outcomes and not part.chosen:  # what was planned without an outcome binds nobody
-                    part.adopt(there.get(name, {}))
+        outcomes = self._stored_outcomes()
         if not all(isinstance(part.problem, SteppedProblem) for part in self.parts.values()):
             if not each_has_run(list(self.parts.values()), outcomes):
                 if any(part.problem.tried for part in self.parts.values()):
@@ -289,6 +283,21 @@ class Comparison:
             prices = {name: measured_prices(part, executor) for name, part in self.parts.items()}
             numbers = self._numbers(prices, self._places(executor))
         return replace(numbers, seconds=numbers.seconds + (ready if self.budget is None else self.budget.spent))
+
+    def _stored_outcomes(self) -> Outcomes:
+        """Reads what the store holds, and takes over the numbers that were chosen, as a run does but writing nothing.
+
+        Raises:
+            StudyMismatchError: a run would be refused.
+        """
+        outcomes: Outcomes = {}
+        with contextlib.suppress(NoStudyError):
+            stored = read_store(self.location)
+            stored.check(manifest(self), self._change)
+            outcomes = stored.outcomes
+            if outcomes:  # what was planned without an outcome binds nobody
+                annotation(self, stored.annotation, None)
+        return outcomes
 
     def previews(self) -> list[str]:
         """Returns each candidate's first trial as a line to paste, of problems that have such lines."""
