@@ -85,8 +85,8 @@ def _statistics(result: ComparisonResult) -> str:
         f"Candidates are compared on the differences in final {result.problem.objective.name}, seed by seed, with the "
         f"paired t test: {count(len(result.pairs), 'pair')}, p-values corrected by Holm's method, level "
         f"{100 * ALPHA:g} %. A difference that is the same with every seed looks certain to that test; it counts as no "
-        f"more than {result.protocol.seeds} coins that fall alike (p is at least {least:.2g}). Scores are rounded, as an "
-        "accuracy is to whole samples: the spread that rounding hides is added to that of the differences."
+        f"more than {result.protocol.seeds} coins that fall alike (p is at least {least:.2g}). Scores are rounded, as "
+        "accuracies are to whole samples: the spread that rounding hides is added to that of the differences."
     )
 
 

@@ -326,6 +326,7 @@ def _refusal(
     recorded: bool,
 ) -> str:
     differing = sorted(key for key in {*there, *here} if there.get(key) != here.get(key))
+    differing = ["kind"] if "kind" in differing else differing  # of another kind, everything is another
     changes = "; ".join(words(key, there.get(key), here.get(key)) for key in differing)
     place, thing = (name, "database") if shared else (Path(name).parent, "output directory")
     remove = "use a new one" if shared else f"remove {name}"
