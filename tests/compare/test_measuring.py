@@ -4,7 +4,7 @@ import pytest
 
 from tests.lab.toy import session
 from trimtab.compare import measuring
-from trimtab.compare.measuring import measure, run_measurements
+from trimtab.compare.measuring import measure, run_checks, run_measurements
 from trimtab.lab.problem import EVALUATIONS
 from trimtab.study.errors import DivergedError, InputError
 from trimtab.study.executor import Died, Finished
