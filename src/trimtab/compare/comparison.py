@@ -80,7 +80,7 @@ class Comparison:
         chosen = Options()  # until those that were given are looked at
         with faults:
             chosen = _options(options, more)
-        given = problems if self.several else [problems]
+        given = [problems] if isinstance(problems, str | Problem) else problems
         posed: list[Posed] = []
         with faults:
             posed = posed_problems(given, faults)
