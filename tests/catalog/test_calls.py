@@ -70,4 +70,4 @@ def test_a_file_alone_is_not_enough(tmp_path):
     for text in (f"{file}", f"{file}(width=2)"):
         with pytest.raises(InputError, match=rf"^name the class: {re.escape(str(file))}:Mine$"):
             read(text)
-    assert read(f"{file}:Mine")[0].kind == "own"
+    assert read(f"{file}:Mine")[0].kind == "your own"

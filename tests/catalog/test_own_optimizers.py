@@ -206,4 +206,4 @@ def test_where_no_ranges_can_be_typed_none_are_asked_for(file):
 
 def test_its_kind_is_that_it_is_somebodys_own(file):
     found = parse_candidates("my_opt.py:Signs(lr=1.0),clip(my_opt.py:Signs(lr=1.0)),adamw,clip(adamw)")
-    assert [each.kind for each in found] == ["own", "own", "baseline", "method"]
+    assert [each.kind for each in found] == ["your own", "your own", "baseline", "method"]

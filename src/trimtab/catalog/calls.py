@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from trimtab.catalog.entries import Entry, entries, find
-from trimtab.catalog.own import FILE, OWN, REFERENCE, OwnEntry, own_entry
+from trimtab.catalog.own import FILE, OWN, OWN_KIND, REFERENCE, OwnEntry, own_entry
 from trimtab.catalog.ranges import Tune, parse_tunes
 from trimtab.lab.commands.splitting import split_outside_brackets
 from trimtab.lab.problem import Build
@@ -44,8 +44,8 @@ class Call(ABC):
 
     @property
     def kind(self) -> str:
-        """``method`` or ``baseline``, or ``own`` if it is in no catalogue."""
-        return OWN if self.entry.family == OWN else self.entry.kind
+        """``method`` or ``baseline``, or ``your own`` if it is in no catalogue."""
+        return OWN_KIND if self.entry.family == OWN else self.entry.kind
 
     @property
     def summary(self) -> str:

@@ -14,7 +14,7 @@ from torch import nn
 from trimtab.catalog.calls import check_tuned
 from trimtab.catalog.entries import Entry
 from trimtab.catalog.expressions import Expression
-from trimtab.catalog.own import OWN, OwnEntry, own_entry
+from trimtab.catalog.own import OWN, OWN_KIND, OwnEntry, own_entry
 from trimtab.catalog.parsing import SLOT, parse_expressions
 from trimtab.catalog.ranges import parse_tunes
 from trimtab.catalog.signatures import settings_of
@@ -45,9 +45,9 @@ class Candidate:
 
     @property
     def kind(self) -> str:
-        """``own`` if something of it is in no catalogue, ``baseline`` if all is the host's own, else ``method``."""
+        """``your own`` if something of it is in no catalogue, ``baseline`` if it is the host's, else ``method``."""
         if any(node.entry.family == OWN for node in self.expression.nodes()):
-            return OWN
+            return OWN_KIND
         return "baseline" if self.expression.entry.kind == "baseline" else "method"
 
     @property

@@ -21,6 +21,9 @@ from trimtab.study.tunable import Choice, Tunables, Uniform
 OWN = "own"
 """The family of what is in no catalogue."""
 
+OWN_KIND = "your own"
+"""The kind of a candidate of it, as it is printed."""
+
 REFERENCE = re.compile(r"[^\s,()+=:'\"]+:[A-Za-z_]\w*(?:\.\w+)*")
 """A module or a file, a colon and a name."""
 
