@@ -71,3 +71,12 @@ def test_a_file_alone_is_not_enough(tmp_path):
         with pytest.raises(InputError, match=rf"^name the class: {re.escape(str(file))}:Mine$"):
             read(text)
     assert read(f"{file}:Mine")[0].kind == "your own"
+
+
+def test_ranges_are_not_said_to_be_for_nobody_where_somebody_could_not_be_read(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("from optuna.samplers import RandomSampler\nclass Mine(RandomSampler): pass\n")
+    with pytest.raises(InputError) as caught:
+        read(f"random,{file}:Mine(widht=2)", ["seed=1,2"])
+    assert "has no setting 'widht'" in str(caught.value)
+    assert "for nobody" not in str(caught.value)

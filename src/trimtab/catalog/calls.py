@@ -117,9 +117,8 @@ def read_calls(
             if candidate.label in found:
                 raise InputError(f"the candidate {candidate.label} was given twice")
             found[candidate.label] = candidate
-    with faults:
-        check_tuned(tunes, [candidate.entry for candidate in found.values()])
-    faults.raise_any()
+    faults.raise_any()  # whose ranges they are is known only when all candidates are
+    check_tuned(tunes, [candidate.entry for candidate in found.values()])
     if not found:
         raise InputError("no candidates were given; name some, separated by commas")
     return tuple(found.values())
