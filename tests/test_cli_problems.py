@@ -48,6 +48,10 @@ def test_a_slot_that_nothing_of_ours_fills_says_so():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["list", "problem"], "error: there is no list of 'problem'; did you mean problems?"),
+        (["list", "--slot", "foo"], "unknown slot 'foo'; known are optimizer, sampler, transform"),
+        (["show", "brainin"], "unknown method or problem 'brainin'; did you mean branin?"),
+        (["scale", "branin", "--to-batch", "8"], "branin is a problem for samplers; this needs a training task"),
         (["list", "--slot", "samplers"], "unknown slot 'samplers'; did you mean sampler?"),
         (["list", "tasks", "--slot", "sampler"], "--slot sampler: tasks leave the optimizer open"),
         (["list", "problems", "--family", "optim"], "--family optim: problems have none"),
@@ -69,8 +73,12 @@ def test_a_problem_is_shown_as_a_method_is():
     assert re.search(r"what counts +regret, lower is better", output)
     assert re.search(r"a run has +40 evaluations", output)
     assert re.search(r"in brackets +noise=0\.0", output)
+    assert re.search(r"target +regret <= 0\.05", output)
+    assert output.count("40") == 1
+    assert "path/to/file.py:function or path/to/file.py:Class" in run("show", "pruned-digits").output
     assert "trimtab compare 'branin(noise=1.0)' --candidates random,tpe,gp" in output
     assert json.loads(run("show", "branin", "--json").output)["fits"] == ["cmaes", "gp", "random", "tpe"]
+    assert "TPESampler(seed=0, n_startup_trials=5)" in run("show", "tpe(n_startup_trials=5)").output
     sampler = run("show", "tpe").output
     assert "Tree-structured Parzen estimator" in sampler
     assert re.search(r"tuned +nothing", sampler)
@@ -94,3 +102,46 @@ def test_a_template_of_a_black_box_runs_as_it_is(tmp_path, monkeypatch):
     assert re.search(r"rank candidate +error +against random +ms/eval\.", result.output)
     assert "n_trials=4" in result.output
     assert "learning rate" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("problems", "candidates", "messages"),
+    [
+        (["brannin"], "random,tpe", ["unknown problem 'brannin'; did you mean branin?"]),
+        (["branin(nois=1)"], "random,tpe", ["got an unexpected keyword argument 'nois'"]),
+        (["branin", "branin"], "random,tpe", ["branin is a second problem with the name branin"]),
+        (["pruned(nowhere.py:Mine, sparsity=0.95)"], "lamp", ["there is no file nowhere.py"]),
+        (["branin(noise=-1)"], "random,tpee", ["noise=-1: a standard deviation", "unknown method 'tpee'"]),
+    ],
+)
+def test_what_is_wrong_with_a_problem_is_not_blamed_on_candidates(problems, candidates, messages):
+    result = run("compare", *problems, "--candidates", candidates)
+    assert result.exit_code == 2
+    said = result.output.strip().split("error: ")[1:]
+    assert len(said) == len(messages)
+    assert all(message in each for message, each in zip(messages, said, strict=True))
+
+
+def test_a_dry_run_says_what_the_run_would_be_refused_for_and_writes_nothing(tmp_path):
+    asked = ("compare", "branin", "--candidates", "random", "--seeds", 2, "--out", tmp_path)
+    assert run(*asked, "--steps", 3).exit_code == 0
+    before = (tmp_path / "study.db").read_bytes()
+    dry, real = run(*asked, "--dry-run"), run(*asked)
+    assert "a run has 3 evaluations there, 40 evaluations here" in dry.output
+    assert (dry.exit_code, real.exit_code, dry.output) == (2, 2, real.output)
+    several = run("compare", "branin", "hartmann6", *asked[2:], "--dry-run")
+    assert "it is of one problem there, a comparison over several problems here. Choose" in several.output
+    assert run(*asked, "--steps", 3, "--dry-run").exit_code == 0
+    assert (tmp_path / "study.db").read_bytes() == before
+
+
+def test_problems_are_found_as_methods_are():
+    output = run("search", "noisy objective").output
+    assert re.search(r"agvm .*\n\nproblems\n.*tuned-svc +samplers ", output, re.DOTALL)
+    assert json.loads(run("search", "branin", "--json").output)[0]["kind"] == "problem"
+
+
+def test_help_says_who_is_compared_on_what():
+    text = " ".join(re.sub(r"[│╭╮╰╯─]", " ", run("compare", "--help").output).split())
+    assert "samplers random,tpe,gp; transforms uniform,magnitude,lamp" in text
+    assert text.index("--tune") < text.index("Compare on a command of yours")

@@ -32,6 +32,14 @@ def test_candidates_are_names_with_settings():
         ("random(width=5)", "random has no setting 'width'; it has none"),
         ("tpee", "unknown method 'tpee'; did you mean tpe?"),
         ("lion", "lion is an optimizer; here fits cmaes, gp, random or tpe"),
+        ("clip", "clip goes around an optimizer; here fits cmaes, gp, random or tpe"),
+        ("xyz", "unknown method 'xyz'; known are cmaes, gp, random, tpe"),
+        (
+            "clip(random)",
+            "clip(random): clip goes around optimizers; samplers are not put together: name each by itself",
+        ),
+        ("random+clip", "random+clip: samplers are not put together: name each by itself"),
+        ("nowhere.py", "there is no file nowhere.py"),
     ],
 )
 def test_what_cannot_be_read_is_named(text, message):
@@ -54,3 +62,21 @@ def test_ranges_are_for_classes_of_ones_own():
 def test_labels_make_the_same_again():
     first = read("tpe(n_startup_trials=5),gp")
     assert restored_calls([each.label for each in first], {}, "sampler", Sampler) == first
+
+
+def test_a_file_alone_is_not_enough(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("from optuna.samplers import RandomSampler\nclass Mine(RandomSampler): pass\n")
+    for text in (f"{file}", f"{file}(width=2)"):
+        with pytest.raises(InputError, match=rf"^name the class: {re.escape(str(file))}:Mine$"):
+            read(text)
+    assert read(f"{file}:Mine")[0].kind == "your own"
+
+
+def test_ranges_are_not_said_to_be_for_nobody_where_somebody_could_not_be_read(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("from optuna.samplers import RandomSampler\nclass Mine(RandomSampler): pass\n")
+    with pytest.raises(InputError) as caught:
+        read(f"random,{file}:Mine(widht=2)", ["seed=1,2"])
+    assert "has no setting 'widht'" in str(caught.value)
+    assert "for nobody" not in str(caught.value)

@@ -28,6 +28,21 @@ class Signs(torch.optim.Optimizer):
             for p in group["params"]:
                 p.sub_(p.grad.sign(), alpha=group["lr"])
 
+class NoDefault(Signs):
+    def __init__(self, params, lr):
+        if isinstance(lr, str):
+            raise TypeError("a number, please")
+        super().__init__(params, lr)
+
+class Mode(Signs):
+    def __init__(self, params, lr=0.5, mode="fast", nesterov=False):
+        super().__init__(params, lr)
+
+class Empty: pass
+
+class Alike:
+    def __init__(self, params, lr=1.0): pass
+
 def not_one(params, lr=1.0):
     return 3
 
@@ -94,7 +109,13 @@ REFUSED = {
     "my_opt.py:Signs": "has no tunables, so that nobody knows what to try: give ranges",
     "my_opt.py:Sgns(lr=1.0)": "there is no 'Sgns' in it; did you mean Signs",
     "my_opt.py:Signs(gamma=1.0)": "has no setting 'gamma'; it has lr, beta",
-    "my_opt.py:not_one(lr=1.0)": "cannot be built",
+    "my_opt.py:not_one(lr=1.0)": "my_opt.py:not_one is no torch.optim.Optimizer",
+    "my_opt.py:Empty": "my_opt.py:Empty is no torch.optim.Optimizer",
+    "my_opt.py:Alike(lr=1.0)": "my_opt.py:Alike is no torch.optim.Optimizer",
+    "clip(my_opt.py:Alike(lr=1.0))": "my_opt.py:Alike is no torch.optim.Optimizer",
+    "adamw,my_opt.py": "name the class or function: my_opt.py:Signs, my_opt.py:NoDefault or one of 4 others",
+    "clip(my_opt.py)": "name the class or function: my_opt.py:Signs",
+    "nowhere.py": "there is no file nowhere.py",
     "my_opt.py:number(lr=1.0)": "is a int; a class or a function is expected",
     "other.py:Signs(lr=1.0)": "there is no file other.py",
     "my_opt:Signs(lr=1.0),nopack.x:X(lr=1)": "there is no module 'nopack.x' that can be imported here",
@@ -141,3 +162,48 @@ def test_another_file_is_another_definition(file):
     assert before.definition() != after.definition()
     assert set(before.definition()["files"]) == {"my_opt.py:Signs"}
     assert parse_candidates("adamw")[0].definition() == {}
+
+
+def test_what_is_no_optimizer_is_not_made_by_name_either(file):
+    with pytest.raises(InputError, match=r"my_opt\.py:Empty is no torch\.optim\.Optimizer"):
+        create("my_opt.py:Empty", nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        (
+            "Signs",
+            "lr=abc",
+            "'abc' is no number, and lr of my_opt.py:Signs is one, 0.5 by default; a range is written lr=",
+        ),
+        ("Signs", "my_opt.py:Signs.lr=0.1,abc", "'abc' is no number"),
+        ("Mode", "nesterov=True,False", "'True' is no number, and nesterov of my_opt.py:Mode is one, False by default"),
+        (
+            "NoDefault",
+            "lr=abc",
+            "a number, please (tried with the text lr='abc'; a range is written lr=1e-4..1e-1:log)",
+        ),
+    ],
+)
+def test_a_word_is_no_number(file, name, text, words):
+    with pytest.raises(InputError) as raised:
+        parse_candidates(f"my_opt.py:{name}", [text])
+    assert words in str(raised.value)
+
+
+def test_a_word_may_be_what_a_setting_takes(file):
+    (candidate,) = parse_candidates("my_opt.py:Mode", ["mode=fast,slow"])
+    assert candidate.tunables["mode"].values == ("fast", "slow")
+
+
+def test_where_no_ranges_can_be_typed_none_are_asked_for(file):
+    with pytest.raises(InputError) as raised:
+        parse_candidates("my_opt.py:Signs", None)
+    assert "--tune" not in str(raised.value)
+    assert "fix its settings in brackets: my_opt.py:Signs(lr=0.001)" in str(raised.value)
+
+
+def test_its_kind_is_that_it_is_somebodys_own(file):
+    found = parse_candidates("my_opt.py:Signs(lr=1.0),clip(my_opt.py:Signs(lr=1.0)),adamw,clip(adamw)")
+    assert [each.kind for each in found] == ["your own", "your own", "baseline", "method"]

@@ -37,6 +37,8 @@ def test_a_black_box_is_described():
     assert (found.name, found.slot, found.metric) == ("branin(noise=0.5)", "sampler", "regret, lower is better")
     assert (found.cost, found.seeds, found.takes) == ("40 evaluations", 10, ("noise=0.0",))
     assert found.fits == ("cmaes", "gp", "random", "tpe")
+    assert (found.target, found.own) == ("regret <= 0.05", "path/to/file.py:Class")
+    assert found.sizes == (("settings to find", "2"),)  # how many evaluations it has is its cost
     assert found.use == "trimtab compare 'branin(noise=0.5)' --candidates random,tpe,gp"
     assert found.summary.startswith("Where is Branin's function least?")
 
@@ -47,6 +49,7 @@ def test_a_task_is_described():
     assert found.cost.endswith(" sample-gradients")
     assert "lion" in found.fits
     assert "tpe" not in found.fits
+    assert found.target == "validation R² >= 0.4"
 
 
 @pytest.mark.parametrize(

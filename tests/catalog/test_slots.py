@@ -7,7 +7,17 @@ import pytest
 from tests.lab.toy import Toy
 from trimtab import CommandProblem, Comparison
 from trimtab.catalog.entries import of_slot
-from trimtab.catalog.slots import DEFAULT_OPTIMIZERS, SLOTS, candidates_for, example, restored
+from trimtab.catalog.slots import (
+    DEFAULT_OPTIMIZERS,
+    SLOTS,
+    candidates_for,
+    check_candidates,
+    example,
+    restored,
+    search_problems,
+    slot_named,
+    with_settings,
+)
 from trimtab.lab.loading import load_problem
 from trimtab.study.errors import InputError
 
@@ -57,3 +67,39 @@ def test_what_fills_no_slot_is_not_shown_as_a_candidate():
     entry = replace(of_slot("sampler")["tpe"], slot=None, key="alone")
     with pytest.raises(InputError, match="alone fills no slot; trimtab verify alone runs its claim"):
         example(entry)
+
+
+@pytest.mark.parametrize(
+    ("references", "slot"),
+    [
+        (["branin(nois=1)"], "sampler"),
+        (["pruned(nowhere.py:Mine)", "pruned-digits"], "transform"),
+        (["brannin", "digits"], "optimizer"),
+        (["brannin"], None),
+        (["digits", "branin"], None),
+        (["branin(", "mine.py:Mine"], None),
+        ([], None),
+    ],
+)
+def test_the_slot_of_what_ships_is_known_whatever_is_in_its_brackets(references, slot):
+    assert slot_named(references) is (None if slot is None else SLOTS[slot])
+
+
+def test_candidates_are_looked_at_only_where_the_slot_is_known():
+    check_candidates(["brannin"], "no such candidate")
+    check_candidates(["branin(nois=1)"], "random,tpe")
+    with pytest.raises(InputError, match=r"unknown method 'tpee'; did you mean tpe\?"):
+        check_candidates(["branin(nois=1)"], "random,tpee")
+
+
+def test_a_candidate_is_shown_with_its_settings():
+    assert with_settings(of_slot("sampler")["tpe"], "tpe(n_startup_trials=5)").label == "tpe(n_startup_trials=5)"
+    with pytest.raises(InputError, match="lamp has no setting 'x'"):
+        with_settings(of_slot("transform")["lamp"], "lamp(x=1)")
+
+
+def test_problems_are_found_by_their_names_and_by_what_they_are():
+    assert list(search_problems("branin")) == ["branin"]
+    assert "tuned-svc" in search_problems("noisy objective")
+    assert set(search_problems("samplers")) == {"branin", "hartmann6", "tuned-svc"}
+    assert search_problems("zzz") == {}

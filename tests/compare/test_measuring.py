@@ -4,7 +4,7 @@ import pytest
 
 from tests.lab.toy import session
 from trimtab.compare import measuring
-from trimtab.compare.measuring import measure, run_measurements
+from trimtab.compare.measuring import measure, run_checks, run_measurements
 from trimtab.lab.problem import EVALUATIONS
 from trimtab.study.errors import DivergedError, InputError
 from trimtab.study.executor import Died, Finished
@@ -118,3 +118,14 @@ def test_a_candidate_that_fails_is_named():
     failed = [lambda p: Finished(p, Outcome("failed", error="Traceback ...\nValueError: no such thing\n"))]
     with pytest.raises(InputError, match="b cannot be measured: ValueError: no such thing"):
         run_measurements(Workers({"b": failed}), [point("a"), point("b")])
+
+
+def test_who_cannot_run_is_told_which_text_was_tried():
+    tried = Point("toy", "check", "a", 0, {"lr": "abc", "mode": "fast"}, 0)
+    fails = Workers({"a": [lambda p: Finished(p, Outcome("failed", error="TypeError: bad operand"))]})
+    with pytest.raises(InputError) as raised:
+        run_checks(fails, [tried], typed=["lr"])
+    assert str(raised.value) == (
+        "a cannot run on toy: TypeError: bad operand (tried with the text lr='abc'; a range is written "
+        "lr=1e-4..1e-1:log)"
+    )

@@ -21,7 +21,7 @@ def test_the_plan_is_made_of_what_was_written_down():
 
 
 def test_a_store_from_before_there_were_budgets_can_be_read():
-    stored = StoredStudy({**MANIFEST, "trials": 4}, NOTES, {})
+    stored = StoredStudy({**MANIFEST, "trials": 4}, NOTES, {}, "study.db", shared=False)
     result = stored_result(stored, Path("old"))
     assert result.protocol.trials == 4
     assert [candidate.label for candidate in result.candidates] == ["adamw", "lion"]
@@ -37,4 +37,4 @@ def test_a_store_from_before_there_were_budgets_can_be_read():
 )
 def test_what_is_no_comparison_of_one_problem_yet_is_said(notes, message):
     with pytest.raises(StudyMismatchError, match=message):
-        stored_result(StoredStudy(MANIFEST, notes, {}), Path("old"))
+        stored_result(StoredStudy(MANIFEST, notes, {}, "study.db", shared=False), Path("old"))

@@ -259,6 +259,10 @@ def test_it_runs_once():
         ({"along": "sgd,lion"}, "one expression is expected"),
         ({"along": ""}, "one expression is expected"),
         ({"candidates": "sgd,sgd"}, "given twice"),
+        (
+            {"candidates": "torch.optim:Rprop"},
+            r"give ranges in the class.* in brackets: torch\.optim:Rprop\(lr=0\.001\)",
+        ),
         ({"candidates": "sgd(momentum=-1.0)"}, r"sgd\(momentum=-1.0\) cannot be built: Invalid momentum"),
         ({"steps": 0}, "steps=0"),
         ({"points": 0}, "points=0"),

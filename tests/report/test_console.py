@@ -190,3 +190,19 @@ def test_so_few_seeds_come_with_a_warning(seeds, said):
     assert text == "" if said is None else said in text
     Made.chosen = False
     assert shown(lambda console: print_few_seeds(console, Made)) == ""
+
+
+def test_why_trials_of_a_candidate_failed_is_said_in_a_line(result, over_problems):
+    error = "Traceback\n  somewhere\nRuntimeError: boom " + "o" * 200
+    first = next(i for i, trial in enumerate(result.trials) if trial.candidate == "lion")
+    trials = list(result.trials)
+    trials[first] = dataclasses.replace(trials[first], status="failed", error=error)
+    found = dataclasses.replace(result, trials=tuple(trials))
+    line = "lion: its first error was RuntimeError: boom oooo"
+    text = " ".join(shown(lambda console: print_summary(console, found, PATHS)).split())
+    assert line in text
+    assert "o" * 200 not in text.replace(" ", "")
+    assert line not in " ".join(shown(lambda console: print_summary(console, result, PATHS)).split())
+    several = dataclasses.replace(over_problems, problems={**over_problems.problems, "digits": found})
+    paths = ReportPaths(Path("o/report.html"), Path("o/results.json"), None, {"digits": PATHS})
+    assert line in " ".join(shown(lambda console: print_summary(console, several, paths)).split())

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from tests.report.synthetic import comparison
-from trimtab.report.failures import failures
+from trimtab.report.failures import failures, first_errors
 
 
 def trials(*errors, status="failed"):
@@ -45,3 +45,10 @@ def test_without_words_the_status_is_all(error):
 def test_of_a_long_text_the_end_is_shown():
     (failure,) = failures(trials("\n".join(f"line {i}" for i in range(40))))
     assert failure.words.splitlines() == ["...", *(f"line {i}" for i in range(25, 40))]
+
+
+def test_the_first_error_of_each_candidate_is_a_line():
+    first, second = trials("Traceback\n  line 3\nKeyError: 'x'\n", "OSError: full")
+    again = dataclasses.replace(first, error="KeyError: 'y'")
+    diverged = dataclasses.replace(second, candidate="c2", status="diverged", error="the loss was nan")
+    assert first_errors([first, again, second, diverged]) == {"c0": "KeyError: 'x'", "c1": "OSError: full"}

@@ -152,3 +152,12 @@ def test_a_trial_that_is_started_again_is_counted_once(clock):
     ledger.plan([point], {point.key: complete()})
 
     assert (ledger.done, ledger.total) == (1, 1)
+
+
+def test_where_nothing_is_tuned_the_best_is_of_the_final_runs():
+    ledger = Ledger()
+    points = finals("random", 2)
+    ledger.plan(points, {})
+    for point, loss in zip(points, (0.5, 0.25), strict=True):
+        ledger.record(point, complete(loss))
+    assert ledger.best == ("random", 0.25)

@@ -257,3 +257,18 @@ def test_where_there_is_no_study(tmp_path):
         statuses(tmp_path / "nowhere")
     with pytest.raises(NoStudyError, match="there is no study"):
         statuses(tmp_path)
+
+
+def test_where_nothing_is_tuned_there_is_no_column_of_it(seen):
+    a = finals("random")
+    found = seen(
+        annotation=NOTES | {"candidates": ["random"], "trials": 0},
+        ended=tuple(ended(point, 10, 0.5 - 0.1 * i) for i, point in enumerate(a)),
+        running=(),
+        waiting=(),
+    )
+    file = io.StringIO()
+    print_status(Console(file=file, width=80), found, NOW)
+    assert "best so far random, 0.3" in file.getvalue()
+    assert "candidate   final  best so far" in file.getvalue()
+    assert "tuned" not in file.getvalue()

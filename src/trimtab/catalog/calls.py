@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from trimtab.catalog.entries import Entry, find
-from trimtab.catalog.own import REFERENCE, OwnEntry, own_entry
+from trimtab.catalog.entries import Entry, entries, find
+from trimtab.catalog.own import FILE, OWN, OWN_KIND, REFERENCE, OwnEntry, own_entry
 from trimtab.catalog.ranges import Tune, parse_tunes
 from trimtab.lab.commands.splitting import split_outside_brackets
 from trimtab.lab.problem import Build
@@ -44,8 +44,8 @@ class Call(ABC):
 
     @property
     def kind(self) -> str:
-        """``method`` or ``baseline``."""
-        return self.entry.kind
+        """``method`` or ``baseline``, or ``your own`` if it is in no catalogue."""
+        return OWN_KIND if self.entry.family == OWN else self.entry.kind
 
     @property
     def summary(self) -> str:
@@ -109,21 +109,33 @@ def read_calls(
     for part in split_outside_brackets(text, ",") if text.strip() else []:
         with faults:
             call = parse_reference(part.strip() or "?")
-            if call.arguments:
-                raise InputError(f"{part.strip()}: settings need names, as in {call.place}(name=value)")
-            own = REFERENCE.fullmatch(call.place) is not None
+            _check_single(call, part.strip(), slot)
+            own = (REFERENCE.fullmatch(call.place) or FILE.fullmatch(call.place)) is not None
             entry = own_entry(call.place, slot, tunes) if own else find(call.place, slot)
             candidate = make(entry, call.settings)
             candidate.check()
             if candidate.label in found:
                 raise InputError(f"the candidate {candidate.label} was given twice")
             found[candidate.label] = candidate
-    with faults:
-        check_tuned(tunes, [candidate.entry for candidate in found.values()])
-    faults.raise_any()
+    faults.raise_any()  # whose ranges they are is known only when all candidates are
+    check_tuned(tunes, [candidate.entry for candidate in found.values()])
     if not found:
         raise InputError("no candidates were given; name some, separated by commas")
     return tuple(found.values())
+
+
+def _check_single(call: Reference, text: str, slot: str) -> None:
+    """Refuses what is put together as only optimizers are, and settings without names."""
+    from trimtab.catalog.slots import SLOTS
+
+    wrappers = [entry.id for entry in entries().values() if entry.around and entry.slot != slot]
+    single = f"{SLOTS[slot].what} are not put together: name each by itself"
+    if call.arguments and call.place in wrappers:
+        raise InputError(f"{text}: {call.place} goes around optimizers; {single}")
+    if "+" in call.place:
+        raise InputError(f"{text}: {single}")
+    if call.arguments:
+        raise InputError(f"{text}: settings need names, as in {call.place}(name=value)")
 
 
 def restored_calls(

@@ -14,9 +14,10 @@ from torch import nn
 from trimtab.catalog.calls import check_tuned
 from trimtab.catalog.entries import Entry
 from trimtab.catalog.expressions import Expression
-from trimtab.catalog.own import OWN, OwnEntry, own_entry
+from trimtab.catalog.own import OWN, OWN_KIND, OwnEntry, own_entry
 from trimtab.catalog.parsing import SLOT, parse_expressions
 from trimtab.catalog.ranges import parse_tunes
+from trimtab.catalog.signatures import settings_of
 from trimtab.lab.controller import SessionController
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import Settings, Tunables, Value
@@ -44,7 +45,9 @@ class Candidate:
 
     @property
     def kind(self) -> str:
-        """``baseline`` if all of it is the host's own, else ``method``."""
+        """``your own`` if something of it is in no catalogue, ``baseline`` if it is the host's, else ``method``."""
+        if any(node.entry.family == OWN for node in self.expression.nodes()):
+            return OWN_KIND
         return "baseline" if self.expression.entry.kind == "baseline" else "method"
 
     @property
@@ -74,18 +77,18 @@ class Candidate:
         return self.expression.code(tuned, total_steps)
 
 
-def parse_candidates(text: str, tune: Sequence[str] = ()) -> list[Candidate]:
+def parse_candidates(text: str, tune: Sequence[str] | None = ()) -> list[Candidate]:
     """Reads candidates separated by commas.
 
     Args:
         text: the candidates.
-        tune: ranges for classes of one's own.
+        tune: ranges for classes of one's own; ``None`` where none can be given.
 
     Raises:
         InputError: the text is not of that form, a name or setting is unknown, a value is outside its range, or a
             candidate stands there twice.
     """
-    tunes = parse_tunes(tune)
+    tunes = parse_tunes(tune or ())
     own: dict[str, Entry] = {}
 
     def make(reference: str) -> Entry:
@@ -94,7 +97,7 @@ def parse_candidates(text: str, tune: Sequence[str] = ()) -> list[Candidate]:
     candidates = [Candidate(expression) for expression in parse_expressions(text, own=make)]
     check_tuned(tunes, list(own.values()))
     for candidate in candidates:
-        _check_ranges(candidate)
+        _check_ranges(candidate, typed=tune is not None)
     if not candidates:
         raise InputError("no candidates were given; an example is sgd,adamw,lion")
     known: dict[object, str] = {}
@@ -107,14 +110,21 @@ def parse_candidates(text: str, tune: Sequence[str] = ()) -> list[Candidate]:
     return candidates
 
 
-def _check_ranges(candidate: Candidate) -> None:
-    """Checks that a class of one's own is tuned, or that somebody has said with which settings it is to run."""
+def _check_ranges(candidate: Candidate, *, typed: bool) -> None:
+    """Checks that a class of one's own is tuned, or that somebody has said with which settings it is to run.
+
+    Args:
+        candidate: to be looked at.
+        typed: whether ranges can be typed.
+    """
     innermost = next(candidate.expression.nodes())
     if innermost.entry.family == OWN and not innermost.entry.load_tunables() and not innermost.fixed:
         name = innermost.entry.id
+        setting = next(iter(settings_of(innermost.entry)), "lr")
+        ranges = f"give ranges, as in --tune {name}.{setting}=1e-4..1e-1:log, or" if typed else "give ranges"
         raise InputError(
-            f"{name} has no tunables, so that nobody knows what to try: give ranges, as in --tune "
-            f"{name}.lr=1e-4..1e-1:log, or in the class, tunables = {{...}}, or fix its settings: {name}(lr=0.001)"
+            f"{name} has no tunables, so that nobody knows what to try: {ranges} in the class, tunables = {{...}}, "
+            f"or fix its settings in brackets: {name}({setting}=0.001)"
         )
 
 

@@ -3,14 +3,19 @@
 import functools
 import importlib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from importlib import resources
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from trimtab.study.errors import InputError
-from trimtab.study.suggestions import FEW, nearest
+from trimtab.study.suggestions import FEW, closest, nearest
 from trimtab.study.tunable import Tunables, Value
+
+Thing = TypeVar("Thing")
+
+Weighted: TypeAlias = Sequence[tuple[int, str]]
+"""Texts, and how much a match in each of them counts."""
 
 KINDS = ("method", "wrapper", "controller", "baseline")
 
@@ -170,12 +175,13 @@ def families() -> list[str]:
     return sorted({entry.family for entry in entries().values()})
 
 
-def find(name: str, slot: str | None = None) -> Entry:
+def find(name: str, slot: str | None = None, problems: Iterable[str] = ()) -> Entry:
     """Returns the entry with a key, an id or an alias, whatever its case.
 
     Args:
         name: of it.
         slot: which it has to fill; any by default.
+        problems: names that may be meant as well, and are offered.
 
     Raises:
         InputError: there is none, or several; the message offers the nearest names, or says what fits the slot.
@@ -192,15 +198,20 @@ def find(name: str, slot: str | None = None) -> Entry:
     others = [entry for entry in entries().values() if slot is not None and wanted in entry.names]
     if others:
         raise InputError(f"{name} {_misfit(others[0])}; here fits {_fitting(fitting, cast(str, slot))}")
-    known = [alias for entry in fitting for alias in (entry.id, *entry.aliases) if alias.isidentifier()]
+    ids = [entry.id for entry in fitting]
+    known = [*ids, *problems, *(alias for entry in fitting for alias in entry.aliases if alias.isidentifier())]
     everything = "`trimtab list` shows all, `trimtab search WORDS` finds them by what they do"
-    raise InputError(f"unknown method {name!r}; {nearest(wanted, known, everything)}")
+    listed = known if closest(wanted, known) else ids  # an alias may be what was meant, but says nothing in a list
+    what = "method or problem" if problems else "method"
+    raise InputError(f"unknown {what} {name!r}; {nearest(wanted, listed, everything)}")
 
 
 def _misfit(entry: Entry) -> str:
     """Why an entry does not fit where it was named."""
     if entry.slot is None:
         return f"fills no slot, and is compared by its claim: trimtab verify {entry.key}"
+    if entry.around:
+        return f"{'stands beside' if entry.kind == 'controller' else 'goes around'} an optimizer"
     article = "an" if entry.slot[0] in "aeiou" else "a"
     return f"is {article} {entry.slot}"
 
@@ -221,16 +232,30 @@ def search(query: str) -> list[Entry]:
     An entry that matches more words is the better one; of those with equally many, a match in the names counts more
     than one in the keywords, and that more than one in the prose.
     """
+    return best_first(query, entries().values(), _texts)
+
+
+def best_first(query: str, things: Iterable[Thing], texts: Callable[[Thing], Weighted]) -> list[Thing]:
+    """Finds things in whose texts a word of the query begins some word, the best match first.
+
+    Args:
+        query: the words.
+        things: among which is looked.
+        texts: returns the texts of one, and how much a match in each counts.
+    """
     words = query.lower().split()
-    scored = [(_score(entry, words), entry) for entry in entries().values()]
-    return [entry for score, entry in sorted(scored, key=lambda pair: pair[0], reverse=True) if score[0]]
+    scored = [(_score(texts(thing), words), thing) for thing in things]
+    return [thing for score, thing in sorted(scored, key=lambda pair: pair[0], reverse=True) if score[0]]
 
 
-def _score(entry: Entry, words: list[str]) -> tuple[int, int]:
-    """How many words match, and how well."""
+def _texts(entry: Entry) -> Weighted:
     names = " ".join((entry.id, entry.title, *entry.aliases))
     prose = " ".join((entry.summary, entry.adapts, entry.signal, entry.when, entry.paper, entry.authors, entry.family))
-    weighted = [(8, names), (4, " ".join(entry.keywords)), (1, prose)]
+    return [(8, names), (4, " ".join(entry.keywords)), (1, prose)]
+
+
+def _score(weighted: Weighted, words: list[str]) -> tuple[int, int]:
+    """How many words match, and how well."""
     best = [
         max((weight for weight, text in weighted if any(w.startswith(word) for w in text.lower().split())), default=0)
         for word in words

@@ -16,6 +16,7 @@ from torch import nn
 from trimtab.catalog.entries import Entry, find
 from trimtab.catalog.own import OWN
 from trimtab.catalog.parameters import forget_names, parameters_of
+from trimtab.catalog.ranges import texts_tried
 from trimtab.catalog.signatures import settings_of, unlike_default
 from trimtab.lab.controller import SessionController
 from trimtab.study.checks import check_number
@@ -44,6 +45,8 @@ class Expression:
 
     def __post_init__(self) -> None:
         name = self.entry.id
+        if self.entry.family == OWN and self.entry.loadable:
+            _check_own(self.entry)
         if self.entry.around:
             if self.inner is None:
                 inside = self.entry.inner or "adamw"
@@ -107,19 +110,16 @@ class Expression:
                 if isinstance(ranges.get(name), Uniform):
                     check_number(name, value)
         faults.raise_any()
-        if fixed or any(node.entry.family == OWN for node in self.nodes()):
+        own = [node for node in self.nodes() if node.entry.family == OWN]
+        if fixed or own:
+            tried = {name: each.at(0.5) for name, each in self.tunables.items()}
             try:
-                self._check_optimizer(
-                    self.build(_roomy(fixed.values()), {name: each.at(0.5) for name, each in self.tunables.items()})
-                )
+                self.build(_roomy(fixed.values()), tried)
             except Exception as error:  # a class has words for bad values, but hardly for another kind of value
                 reason = "" if isinstance(error, ValueError) else self._unlike_defaults()
                 reason = reason or (str(error) if isinstance(error, TypeError | ValueError) else repr(error))
-                raise InputError(f"{self.label} cannot be built: {reason}{self._unless_told()}") from error
-
-    def _check_optimizer(self, built: object) -> None:
-        if self.entry.kind != "controller" and not isinstance(built, torch.optim.Optimizer):
-            raise TypeError(f"it makes a {type(built).__name__}, and no torch.optim.Optimizer")
+                words = texts_tried({name: value for name, value in tried.items() if own and "." not in name})
+                raise InputError(f"{self.label} cannot be built: {reason}{words}{self._unless_told()}") from error
 
     def _unlike_defaults(self) -> str:
         """Which fixed settings are of another kind than their defaults."""
@@ -327,6 +327,12 @@ class Expression:
 def example(entry: Entry) -> Expression:
     """Returns an expression for an entry: by itself, or, for a wrapper, around AdamW or what else it needs."""
     return Expression(entry, inner=Expression(find(entry.inner)) if entry.around else None)
+
+
+def _check_own(entry: Entry) -> None:
+    found: object = entry.load()
+    if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
+        raise InputError(f"{entry.id} is no torch.optim.Optimizer")
 
 
 def _roomy(fixed: Iterable[Value]) -> nn.Module:

@@ -10,17 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.catalog.entries import Entry
-from trimtab.catalog.ranges import Tune, parse_range, range_text
+from trimtab.catalog.ranges import Tune, parse_range, range_text, text_values
+from trimtab.catalog.signatures import default_of
 from trimtab.lab.loading import file_hash, import_file
 from trimtab.study.errors import InputError, UnfitWorkerError
+from trimtab.study.phrases import either
 from trimtab.study.suggestions import nearest
 from trimtab.study.tunable import Choice, Tunables, Uniform
 
 OWN = "own"
 """The family of what is in no catalogue."""
 
+OWN_KIND = "your own"
+"""The kind of a candidate of it, as it is printed."""
+
 REFERENCE = re.compile(r"[^\s,()+=:'\"]+:[A-Za-z_]\w*(?:\.\w+)*")
 """A module or a file, a colon and a name."""
+
+FILE = re.compile(r"[^\s,()+=:'\"]+\.py")
+"""A file without a name, which is not enough."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,8 @@ def own_entry(reference: str, slot: str, tunes: Sequence[Tune] = ()) -> OwnEntry
     Raises:
         InputError: it cannot be imported, or is no class or function.
     """
+    if FILE.fullmatch(reference):
+        raise InputError(_unnamed(reference))
     place, _, name = reference.rpartition(":")
     file, content = "", ""
     if place.endswith(".py"):
@@ -113,12 +123,26 @@ def own_entry(reference: str, slot: str, tunes: Sequence[Tune] = ()) -> OwnEntry
     if not callable(found):
         raise InputError(f"{reference} is a {type(found).__name__}; a class or a function is expected")
     own = _ranges(reference, getattr(found, "tunables", {}))
-    told = {tune.setting: tune.range for tune in tunes if tune.candidate is None}
-    told |= {tune.setting: tune.range for tune in tunes if tune.candidate == reference}
+    meant = {tune.setting: tune for tune in tunes if tune.candidate is None}
+    meant |= {tune.setting: tune for tune in tunes if tune.candidate == reference}
+    for tune in meant.values():
+        _check_no_words(reference, found, tune)
+    told = {setting: tune.range for setting, tune in meant.items()}
     words = (inspect.getdoc(found) or "").strip().splitlines()
     title = getattr(found, "__name__", name)
     summary = words[0] if words else f"{title}, of {Path(place).name}."
     return _made(reference, slot, title=title, summary=summary, file=file, hash=content, ranges=own | told)
+
+
+def _check_no_words(reference: str, found: Any, tune: Tune) -> None:
+    """Refuses words for a setting whose default is a number."""
+    words, default = text_values(parse_range(tune.range)), default_of(found, tune.setting)
+    if words and isinstance(default, int | float):
+        form = "0,1" if isinstance(default, bool) else "1e-4..1e-1:log"
+        raise InputError(
+            f"--tune {tune.text!r}: {words[0]!r} is no number, and {tune.setting} of {reference} is one, "
+            f"{default!r} by default; a range is written {tune.setting}={form}"
+        )
 
 
 def _ranges(reference: str, tunables: Any) -> dict[str, str]:
@@ -134,6 +158,19 @@ def _ranges(reference: str, tunables: Any) -> dict[str, str]:
             )
         found[name] = range_text(tunable)
     return found
+
+
+def _unnamed(file: str) -> str:
+    """What to say of a file without a name: which names are in it."""
+    path = Path(file).expanduser().resolve()
+    if not path.is_file():
+        return f"there is no file {file}"
+    module = import_file(path)
+    own = {name: each for name, each in vars(module).items() if getattr(each, "__module__", None) == module.__name__}
+    if not own:
+        return f"{file} has no class or function of its own"
+    what = "class" if all(isinstance(each, type) for each in own.values()) else "class or function"
+    return f"name the {what}: {either([f'{file}:{name}' for name in own])}"
 
 
 def _made(reference: str, slot: str, **more: Any) -> OwnEntry:

@@ -9,13 +9,15 @@ from typing import Any, TypeAlias, TypeVar
 
 from trimtab.catalog.entries import Entry, find
 from trimtab.catalog.expressions import Expression
-from trimtab.catalog.own import REFERENCE, own_entry
+from trimtab.catalog.own import FILE, REFERENCE, own_entry
 from trimtab.study.checks import check_number, check_text
 from trimtab.study.errors import Faults, InputError
 
 Made = TypeVar("Made")
 
 SLOT = "optimizer"
+
+_NAMED = re.compile(rf"{REFERENCE.pattern}|{FILE.pattern}(?![\w'\"])")
 
 FORM = "expected a name, with settings adamw(lr=0.001), or around another clip(adamw, fraction=0.1)"
 
@@ -73,7 +75,10 @@ def parse_expression(text: str) -> Expression:
 
 
 def _masked(text: str) -> tuple[str, dict[str, str]]:
-    """The text with a name of the same length in the place of each reference, which Python could not read."""
+    """The text with a name of the same length in the place of each reference, which Python could not read.
+
+    A file without the name of a class is one, too: whoever makes entries says what it lacks.
+    """
     places: dict[str, str] = {}
 
     def name(found: re.Match[str]) -> str:
@@ -81,7 +86,7 @@ def _masked(text: str) -> tuple[str, dict[str, str]]:
         places[made] = found.group()
         return made
 
-    return REFERENCE.sub(name, text), places
+    return _NAMED.sub(name, text), places
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,14 @@ class Description:
         candidates: what fills it.
         summary: what it is, in a line.
         metric: what counts, and which side is better.
+        target: what runs are timed until, which decides scores over several problems; empty where that is where the
+            reference ends.
         cost: what a run's budget counts, and how much of it a run has.
         seeds: fresh seeds of the final runs.
         takes: what may stand in brackets.
-        sizes: name and value.
-        fits: names of the catalogue that fit, beside anybody's own classes.
+        sizes: name and value, but for what its cost says.
+        fits: names of the catalogue that fit.
+        own: how a candidate of one's own is written.
         use: the command line that compares on it.
     """
 
@@ -34,11 +37,13 @@ class Description:
     candidates: str
     summary: str
     metric: str
+    target: str
     cost: str
     seeds: int
     takes: tuple[str, ...]
     sizes: tuple[tuple[str, str], ...]
     fits: tuple[str, ...]
+    own: str
     use: str
 
 
@@ -61,11 +66,13 @@ def describe(reference: str) -> Description:
         candidates=slot.what,
         summary=shipped.summary if shipped else inspect.cleandoc(type(problem).__doc__ or "").partition("\n")[0],
         metric=f"{facts.objective.name}, {better} is better",
+        target=facts.solved.goal,
         cost=facts.cost.many if budget is None else f"{budget:,} {facts.cost.many}",
         seeds=problem.seeds,
         takes=tuple(each.name + _default(each) for each in parameters(reference)),
-        sizes=facts.sizes,
+        sizes=tuple((name, value) for name, value in facts.sizes if name != f"{facts.cost.many} a run"),
         fits=tuple(fits),
+        own=slot.own,
         use=f"trimtab compare {shlex.quote(reference)}{compared}",
     )
 

@@ -1,7 +1,7 @@
 """Ranges as they are typed: ``lr=1e-4..1e-1:log``, ``batch=16,32,64``, ``lion.lr=1e-5..1e-2:log``, ``decay=0.1``."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trimtab.lab.commands.splitting import partition_outside_brackets
@@ -108,6 +108,18 @@ def _value(text: str) -> Value:
     if text == "0" or re.fullmatch(r"-?[1-9]\d*", text):
         return int(text)
     return float(text) if _NUMBER.fullmatch(text) and re.search(r"[.eE]", text) else text
+
+
+def text_values(tunable: Tunable) -> list[str]:
+    """Returns those values of a range that are texts, as what is written like no number is."""
+    return [value for value in tunable.values if isinstance(value, str)] if isinstance(tunable, Choice) else []
+
+
+def texts_tried(settings: Mapping[str, Value]) -> str:
+    """Returns what to say beside a failure where texts were tried that may have been meant as ranges."""
+    found = {name: value for name, value in settings.items() if isinstance(value, str)}
+    words = " and ".join(f"{name}={value!r}" for name, value in found.items())
+    return f" (tried with the text {words}; a range is written {next(iter(found))}=1e-4..1e-1:log)" if found else ""
 
 
 def range_text(tunable: Tunable) -> str:

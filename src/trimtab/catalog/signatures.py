@@ -1,6 +1,7 @@
 """What the class of an entry can be built with."""
 
 import inspect
+from collections.abc import Callable
 from typing import get_args
 
 from trimtab.catalog.entries import Entry
@@ -10,8 +11,8 @@ from trimtab.study.tunable import Value
 def settings_of(entry: Entry) -> list[str]:
     """Returns the names of the settings that an optimizer's class takes after the parameters."""
     names: list[str] = []
-    _, *rest = inspect.signature(entry.load()).parameters.values()  # the first is what it is for: parameters, mostly
-    for parameter in rest:
+    parameters = list(inspect.signature(entry.load()).parameters.values())
+    for parameter in parameters[1:]:  # the first is what it is for: parameters, mostly
         if parameter.kind is parameter.VAR_KEYWORD:  # annotated as Unpack of a TypedDict
             names += [name for options in get_args(parameter.annotation) for name in options.__annotations__]
         else:
@@ -30,11 +31,14 @@ def unlike_default(entry: Entry, name: str, value: Value) -> object:
     Returns:
         ``None`` if the value is of the default's kind, or if there is no default that would tell.
     """
-    parameter = inspect.signature(entry.load()).parameters.get(name)
-    if parameter is None or parameter.default is None or parameter.default is parameter.empty:
-        return None
-    default: object = parameter.default
-    return default if _kind(value) != _kind(default) else None
+    default = default_of(entry.load(), name)
+    return default if default is not None and _kind(value) != _kind(default) else None
+
+
+def default_of(function: Callable[..., object], name: str) -> object:
+    """Returns what a setting of a class or function is unless told otherwise; ``None`` if that is not known."""
+    parameter = inspect.signature(function).parameters.get(name)
+    return None if parameter is None or parameter.default is parameter.empty else parameter.default
 
 
 def _kind(value: object) -> object:

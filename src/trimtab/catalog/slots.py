@@ -1,11 +1,13 @@
 """Which candidates fit a problem: the one place that asks which slot it has."""
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-from trimtab.catalog.entries import Entry, entries
+from trimtab.catalog.entries import Entry, Weighted, best_first, entries
 from trimtab.lab.problem import Filling, Problem
+from trimtab.lab.references import parse_reference
 from trimtab.lab.shipped import PROBLEMS, of_slot
 from trimtab.study.checks import check_texts
 from trimtab.study.errors import InputError
@@ -28,6 +30,7 @@ class Slot:
         example: makes a candidate of an entry, to be shown.
         default: who is compared where nobody is named; empty if somebody has to be.
         template: name of the problem in the file that people start from; empty if there is none.
+        own: how a candidate of one's own is written.
     """
 
     what: str
@@ -36,6 +39,7 @@ class Slot:
     example: Callable[[Entry], Filling] | None = None
     default: str = ""
     template: str = ""
+    own: str = "path/to/file.py:Class"
 
 
 def slot_of(problems: Sequence[Problem]) -> Slot:
@@ -44,8 +48,6 @@ def slot_of(problems: Sequence[Problem]) -> Slot:
     Raises:
         InputError: they have different ones.
     """
-    if not problems:  # none could be loaded; what candidates there are is looked at all the same
-        return SLOTS["optimizer"]
     names = {problem.slot: problem.name for problem in problems}
     if len(names) > 1:
         found = " and ".join(f"{name} by {SLOTS[slot].what}" for slot, name in names.items())
@@ -53,20 +55,56 @@ def slot_of(problems: Sequence[Problem]) -> Slot:
     return SLOTS[problems[0].slot]
 
 
+def slot_named(references: Iterable[object]) -> Slot | None:
+    """Returns the slot of the problems that ship among these, whatever is wrong with their brackets.
+
+    Args:
+        references: as the command line names problems; others tell nothing.
+
+    Returns:
+        ``None`` if none of them ships, or they have different slots.
+    """
+    found = set()
+    for reference in references:
+        with contextlib.suppress(InputError):
+            shipped = PROBLEMS.get(parse_reference(reference).place) if isinstance(reference, str) else None
+            found |= set() if shipped is None else {shipped.slot}
+    return SLOTS[found.pop()] if len(found) == 1 else None
+
+
 def candidates_for(problems: Sequence[Problem], given: Given | None, tune: Sequence[str] = ()) -> tuple[Filling, ...]:
     """Returns candidates that fit problems.
 
     Args:
-        problems: of one slot.
+        problems: at least one, of one slot.
         given: who is to be compared; the slot's usual ones by default.
         tune: ranges as they are typed.
 
     Raises:
         InputError: problems have different slots, or candidates cannot be.
     """
+    return _candidates(slot_of(problems), problems[0], given, tune)
+
+
+def check_candidates(references: Iterable[object], given: Given | None, tune: Sequence[str] = ()) -> None:
+    """Looks at candidates where no problem could be made, if it is known all the same what would fit.
+
+    Args:
+        references: as the command line names the problems.
+        given: as for :func:`candidates_for`.
+        tune: as for :func:`candidates_for`.
+
+    Raises:
+        InputError: candidates cannot be.
+    """
+    slot = slot_named(references)
+    if slot is not None:
+        _candidates(slot, None, given, tune)
+
+
+def _candidates(slot: Slot, problem: Problem | None, given: Given | None, tune: Sequence[str]) -> tuple[Filling, ...]:
     check_texts("tune", tune)
-    slot = slot_of(problems)
-    return slot.read(problems[0] if problems else None, slot.default if given is None else given, tune)
+    return slot.read(problem, slot.default if given is None else given, tune)
 
 
 def restored(slot: str, labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Filling, ...]:
@@ -84,6 +122,18 @@ def example(entry: Entry) -> Filling:
     if make is None:
         raise InputError(f"{entry.key} fills no slot; trimtab verify {entry.key} runs its claim")
     return make(entry)
+
+
+def with_settings(entry: Entry, text: str) -> Filling:
+    """Returns a candidate of an entry, to be shown, as it is written with settings in brackets.
+
+    Raises:
+        InputError: it fills no slot, or has no such settings.
+    """
+    if entry.slot is None:
+        return example(entry)  # which says so
+    (made,) = SLOTS[entry.slot].read(None, text, ())
+    return made
 
 
 def in_one_string(given: Given) -> str:
@@ -179,8 +229,9 @@ SLOTS: Mapping[str, Slot] = {
         _transform,
         default="uniform,magnitude,lamp",
         template="MyProblem",
+        own="path/to/file.py:function or path/to/file.py:Class",
     ),
-    "command": Slot("commands", _commands, _commands_again),
+    "command": Slot("commands", _commands, _commands_again, own="any name"),
 }
 
 
@@ -225,3 +276,13 @@ def problems_that_ship(slot: str | None = None) -> dict[str, dict[str, str]]:
         name: {"slot": each.slot, "candidates": SLOTS[each.slot].what, "summary": each.summary}
         for name, each in found.items()
     }
+
+
+def search_problems(query: str) -> dict[str, dict[str, str]]:
+    """Finds problems that ship by their names, their candidates and what they are, the best match first."""
+    found = problems_that_ship()
+
+    def texts(name: str) -> Weighted:
+        return [(8, name), (1, f"{found[name]['candidates']} {found[name]['summary']}")]
+
+    return {name: found[name] for name in best_first(query, found, texts)}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from trimtab.catalog.slots import DEFAULT_OPTIMIZERS
+from trimtab.catalog.slots import SLOTS
 from trimtab.cli.application import app, input_errors, say_loading, stoppable
 from trimtab.cli.completing import complete_candidates, complete_problems
 from trimtab.compare import DEFAULT_TRIALS, WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
@@ -23,6 +23,7 @@ stayed away; 130 stopped by Ctrl-C, 143 by SIGTERM (after these three, the same 
 """
 
 
+_USUAL = "; ".join(f"{slot.what} {slot.default}" for slot in SLOTS.values() if slot.default)
 COMMANDS = "Compare on a command of yours"
 MACHINES = "Use other machines"
 
@@ -41,7 +42,7 @@ def compare(
         str | None,
         typer.Option(
             help="Names separated by commas; settings in brackets are fixed: lion,adamw(weight_decay=0.1). "
-            f"(default: {DEFAULT_OPTIMIZERS})",
+            f"(default: the usual ones of what the problem leaves open: {_USUAL})",
             autocompletion=complete_candidates,
         ),
     ] = None,
@@ -109,8 +110,8 @@ def compare(
     tune: Annotated[
         list[str] | None,
         typer.Option(
-            help="A range: lr=1e-4..1e-1:log, batch=16,32, or for one candidate lion.lr=1e-5..1e-2:log. Repeatable.",
-            rich_help_panel=COMMANDS,
+            help="A range of a command's place, or of a setting of your own class: lr=1e-4..1e-1:log, batch=16,32, or "
+            "for one candidate lion.lr=1e-5..1e-2:log, my_opt.py:Mine.lr=0.1,0.2. Repeatable.",
         ),
     ] = None,
     metric: Annotated[

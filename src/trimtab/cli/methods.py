@@ -2,9 +2,8 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,45 +14,51 @@ from rich.text import Text
 
 from trimtab.catalog import entries, families, find, search
 from trimtab.catalog.entries import Entry
-from trimtab.catalog.slots import SLOTS, Listed, example, listed, problems_that_ship
+from trimtab.catalog.slots import SLOTS, Listed, example, listed, problems_that_ship, search_problems, with_settings
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors
-from trimtab.lab.shipped import PROBLEMS
+from trimtab.lab.shipped import PROBLEMS, of_slot
 from trimtab.study.errors import InputError
 from trimtab.study.suggestions import nearest
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
-class What(StrEnum):
-    """What there is to list."""
+WHAT = ("methods", "problems", "tasks")
+"""What there is to list."""
 
-    METHODS = "methods"
-    PROBLEMS = "problems"
-    TASKS = "tasks"
+
+_LISTED_SLOTS = [name for name in SLOTS if of_slot(name)]
 
 
 @app.command("list")
 def list_entries(
     what: Annotated[
-        What, typer.Argument(help="methods, problems that ship, or training tasks among them.", metavar="WHAT")
-    ] = What.METHODS,
+        str,
+        typer.Argument(
+            help="methods, problems that ship, or training tasks among them.",
+            metavar="WHAT",
+            autocompletion=lambda: list(WHAT),
+        ),
+    ] = "methods",
     family: Annotated[str | None, typer.Option(help="Only this family.", autocompletion=families)] = None,
     slot: Annotated[str | None, typer.Option(help="Only what fills this slot, or leaves it open.")] = None,
     as_json: AsJSON = False,
 ) -> None:
     """List methods and baselines by the slot that they fill, or the problems that ship."""
     with input_errors():
+        if what not in WHAT:
+            raise InputError(f"there is no list of {what!r}; {nearest(what, WHAT)}")
         if slot is not None and slot not in SLOTS:
-            raise InputError(f"unknown slot {slot!r}; {nearest(slot, SLOTS)}")
-        if what is not What.METHODS:
+            raise InputError(f"unknown slot {slot!r}; {nearest(slot, _LISTED_SLOTS)}")
+        if what != "methods":
             if family is not None:
-                raise InputError(f"--family {family}: {what.value} have none")
-            if what is What.TASKS and slot not in (None, "optimizer"):
+                raise InputError(f"--family {family}: {what} have none")
+            if what == "tasks" and slot not in (None, "optimizer"):
                 raise InputError(
                     f"--slot {slot}: tasks leave the optimizer open; `trimtab list problems` has the others"
                 )
-            _print_problems("optimizer" if what is What.TASKS else slot, as_json=as_json)
+            _print_problems(problems_that_ship("optimizer" if what == "tasks" else slot), as_json=as_json)
             return
         if family is not None and family not in families():
             raise InputError(f"unknown family {family!r}; {nearest(family, families())}")
@@ -77,8 +82,7 @@ def _print_listed(found: Listed) -> None:
         console.print(f"compared on: {problems} (`trimtab list problems` says what they are)")
 
 
-def _print_problems(slot: str | None, *, as_json: bool) -> None:
-    found = problems_that_ship(slot)
+def _print_problems(found: Mapping[str, Mapping[str, str]], *, as_json: bool) -> None:
     if not found and not as_json:
         Console(emoji=False).print("none ships; problems are your own")
         return
@@ -99,17 +103,25 @@ def search_entries(
     query: Annotated[list[str], typer.Argument(help='Words, e.g. "large batch".', metavar="WORD")],
     as_json: AsJSON = False,
 ) -> None:
-    """Find methods by what they do."""
+    """Find methods by what they do, and problems by what they are."""
     if not " ".join(query).strip():
         with input_errors():
             raise InputError("search for what? Words that describe a method are needed, such as: large batch")
-    found = search(" ".join(query))
-    if not found:
+    found, problems = search(" ".join(query)), search_problems(" ".join(query))
+    if not found and not problems:
         Console(stderr=True).print(Text(f"nothing found for {' '.join(query)!r}; `trimtab list` shows everything"))
         if as_json:
             _print_json([])
         raise typer.Exit(1)
-    _print_entries(found, as_json=as_json)
+    if as_json:
+        rows = [{"id": name, "kind": "problem", **each} for name, each in problems.items()]
+        _print_json([*map(asdict, found), *rows])
+        return
+    if found:
+        _print_entries(found, as_json=False)
+    if problems:
+        typer.echo("\nproblems" if found else "problems")
+        _print_problems(problems, as_json=False)
 
 
 def _print_entries(found: Sequence[Entry], *, as_json: bool) -> None:
@@ -139,7 +151,7 @@ def show(
             _show_problem(name, as_json=as_json)
             return
         entry = _shown(name)
-        candidate = example(entry)
+        candidate = with_settings(entry, name) if "(" in name else example(entry)
         tuned = {name: tunable.at(0.5) for name, tunable in candidate.tunables.items()}
         ranges = {key: str(tunable) for key, tunable in candidate.tunables.items()}
         code, verdict = candidate.code(tuned), _verdict(entry.key) if entry.key in CLAIMS else None
@@ -176,11 +188,12 @@ def _show_problem(reference: str, *, as_json: bool) -> None:
         ("what it is", found.summary),
         ("candidates", found.candidates),
         ("what counts", found.metric),
+        ("target", found.target or "none of its own: where the reference ends"),
         ("a run has", found.cost),
         ("fresh seeds", str(found.seeds)),
         *found.sizes,
         ("in brackets", ", ".join(found.takes) or "nothing"),
-        ("what fits", f"{', '.join(found.fits)}; path/to/file.py:Class"),
+        ("what fits", "; ".join(filter(None, (", ".join(found.fits), found.own)))),
     ):
         table.add_row(key, Text(value))
     console = Console(emoji=False, highlight=False)
@@ -194,7 +207,7 @@ def _shown(name: str) -> Entry:
     parts = [part for part in re.split(r"\W+", name) if part in entries()]
     if len(parts) > 1:
         raise InputError(f"{name!r} is put together: show {' or '.join(parts)}")
-    return find(name)
+    return find(name.partition("(")[0], problems=PROBLEMS)
 
 
 def _verdict(method: str) -> str:

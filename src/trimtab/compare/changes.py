@@ -14,8 +14,8 @@ _NAMES = {
     "pruning": "--pruner",
     "timeout": "--timeout",
     "task": "the problem",
-    "kind": "the kind",
 }
+_KINDS = ("a comparison over several problems", "of one problem")
 
 
 def manifest_change(key: str, there: Any, here: Any, cost: Unit) -> str:
@@ -24,6 +24,8 @@ def manifest_change(key: str, there: Any, here: Any, cost: Unit) -> str:
         return "the file of the problem has changed since" if there and here else "the problem is another one"
     if key == "budget":
         return f"a run has {_amount(there, cost)} there, {_amount(here, cost)} here: --steps, or the problem's own"
+    if key == "kind":
+        return f"it is {_KINDS[there is None]} there, {_KINDS[here is None]} here"
     if key == "maximize":
         return f"{'more' if there else 'less'} of the metric is better there, {'more' if here else 'less'} here"
     return f"{_NAMES.get(key, key)} is {_written(there)} there, {_written(here)} here"

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trimtab.catalog.slots import Given, candidates_for
+from trimtab.catalog.ranges import parse_tunes
+from trimtab.catalog.slots import Given, candidates_for, check_candidates
 from trimtab.compare import LIKELY_OF_TASKS
 from trimtab.compare.agreement import annotation, manifest
 from trimtab.compare.budget import Budget, Numbers, parse_duration
@@ -79,14 +80,18 @@ class Comparison:
         chosen = Options()  # until those that were given are looked at
         with faults:
             chosen = _options(options, more)
+        given = [problems] if isinstance(problems, str | Problem) else problems
         posed: list[Posed] = []
         with faults:
-            posed = posed_problems([problems] if isinstance(problems, str | Problem) else problems)
+            posed = posed_problems(given, faults)
+        # looked at whatever is wrong with other options
+        tune, wanted = (more.get(name, getattr(options, name, default)) for name, default in _OF_CANDIDATES)
         with faults:
-            # looked at whatever is wrong with other options
-            tune, wanted = (more.get(name, getattr(options, name, default)) for name, default in _OF_CANDIDATES)
-            found = candidates_for([each.problem for each in posed], candidates, tune)
-            self.reference = chosen_reference([each.label for each in found], wanted)
+            if posed:
+                found = candidates_for([each.problem for each in posed], candidates, tune)
+                self.reference = chosen_reference([each.label for each in found], wanted)
+            elif isinstance(given, Sequence):
+                check_candidates(given, candidates, tune)
         with faults:
             _refuse_tuning([each.problem for each in posed], chosen)
         faults.raise_any()
@@ -223,7 +228,7 @@ class Comparison:
             for candidate in part.plan.candidates
             if part.problem.tried and part.plan.first_points(candidate)[0].key not in outcomes
         ]
-        run_checks(executor, points)
+        run_checks(executor, points, typed=[tune.setting for tune in parse_tunes(self.options.tune)])
 
     def _change(self, key: str, there: Any, here: Any) -> str:
         return manifest_change(key, there, here, self.first.facts.cost)
@@ -258,15 +263,9 @@ class Comparison:
 
         Raises:
             InputError: a candidate cannot run, or the budget is too short.
+            StudyMismatchError: the store holds another study, or another problem of the same name.
         """
-        outcomes: Outcomes = {}
-        with contextlib.suppress(NoStudyError):
-            stored = read_store(self.location)
-            outcomes = stored.outcomes
-            there = stored.annotation.get("tasks", {}) if self.several else {self.first.plan.problem: stored.annotation}
-            for name, part in self.parts.items():
-                if outcomes and not part.chosen:  # what was planned without an outcome binds nobody
-                    part.adopt(there.get(name, {}))
+        outcomes = self._stored_outcomes()
         if not all(isinstance(part.problem, SteppedProblem) for part in self.parts.values()):
             if not each_has_run(list(self.parts.values()), outcomes):
                 if any(part.problem.tried for part in self.parts.values()):
@@ -284,6 +283,21 @@ class Comparison:
             prices = {name: measured_prices(part, executor) for name, part in self.parts.items()}
             numbers = self._numbers(prices, self._places(executor))
         return replace(numbers, seconds=numbers.seconds + (ready if self.budget is None else self.budget.spent))
+
+    def _stored_outcomes(self) -> Outcomes:
+        """Reads what the store holds, and takes over the numbers that were chosen, as a run does but writing nothing.
+
+        Raises:
+            StudyMismatchError: a run would be refused.
+        """
+        outcomes: Outcomes = {}
+        with contextlib.suppress(NoStudyError):
+            stored = read_store(self.location)
+            stored.check(manifest(self), self._change)
+            outcomes = stored.outcomes
+            if outcomes:  # what was planned without an outcome binds nobody
+                annotation(self, stored.annotation, None)
+        return outcomes
 
     def previews(self) -> list[str]:
         """Returns each candidate's first trial as a line to paste, of problems that have such lines."""

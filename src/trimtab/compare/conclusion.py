@@ -109,8 +109,8 @@ def _equal(ranked: Sequence[CandidateResult], seeds: int) -> list[str]:
     if not found:
         return []
     return [
-        f"The difference of {listed(found)} is equal with all {seeds} seeds, which shows no more than {seeds} equal "
-        "signs: scores with more digits, or more seeds, say more."
+        f"The difference of {listed(found)} is equal with all {seeds} seeds, which shows no more than {seeds} coins "
+        "that fall alike: scores with more digits, or more seeds, say more."
     ]
 
 

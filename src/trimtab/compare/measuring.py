@@ -3,9 +3,10 @@
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import cast
 
+from trimtab.catalog.ranges import texts_tried
 from trimtab.lab.problem import EVALUATIONS
 from trimtab.lab.run import Run
 from trimtab.study.errors import DivergedError, Faults, InputError
@@ -89,8 +90,13 @@ def _timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def run_checks(executor: Executor, points: Sequence[Point]) -> None:
+def run_checks(executor: Executor, points: Sequence[Point], typed: Collection[str] = ()) -> None:
     """Has candidates tried, each with the first settings that it will run with.
+
+    Args:
+        executor: that runs them.
+        points: of the candidates.
+        typed: names of the settings whose values somebody has typed, perhaps not as they were meant.
 
     Raises:
         InputError: some of them cannot; the message names all of these.
@@ -99,7 +105,8 @@ def run_checks(executor: Executor, points: Sequence[Point]) -> None:
     for point, outcome in _ended(executor, points).values():
         with faults:
             if outcome.status != "complete":
-                raise InputError(f"{point.candidate} cannot run on {point.problem}: {outcome.error}")
+                words = texts_tried({name: value for name, value in point.settings.items() if name in typed})
+                raise InputError(f"{point.candidate} cannot run on {point.problem}: {outcome.error}{words}")
     faults.raise_any()
 
 

@@ -30,15 +30,15 @@ class Posed:
         return self.problem.name.replace("/", "-")
 
 
-def posed_problems(given: Sequence[str | Problem]) -> list[Posed]:
-    """Loads and checks problems.
+def posed_problems(given: Sequence[str | Problem], faults: Faults) -> list[Posed]:
+    """Loads and checks problems, and gathers what is wrong with those that cannot be, so that the rest is looked at.
 
     Raises:
-        InputError: there are none, one cannot be, or two have the same name.
+        InputError: it is no list, or there are none.
     """
     if not isinstance(given, list | tuple) or not given:
         raise InputError(f"problems={given!r}: at least one problem is needed")
-    faults, found = Faults(), list[Posed]()
+    found = list[Posed]()
     for each in given:
         with faults:
             posed = _posed(each)
@@ -47,7 +47,6 @@ def posed_problems(given: Sequence[str | Problem]) -> list[Posed]:
                     f"{each} is a second problem with the name {posed.name}; results are kept under that name"
                 )
             found.append(posed)
-    faults.raise_any()
     return found
 
 

@@ -98,7 +98,7 @@ class CandidateResult:
     Args:
         label: the expression that names it.
         title: its full name.
-        kind: ``method``, ``baseline`` or ``command``.
+        kind: ``method``, ``baseline``, ``command``, or ``your own`` for somebody's own class.
         summary: what it does, in a line.
         settings: the best settings found, with those that were fixed.
         rank: one plus the number of candidates that are significantly better; ``None`` when it could not be ranked.

@@ -26,7 +26,7 @@ class Target:
         self.words = "none: the reference has no complete runs"
         solved, objective = facts.solved, facts.objective
         if solved.target is not None:
-            self.words = f"{solved.name} {'>=' if solved.direction == 'max' else '<='} {solved.target:g}"
+            self.words = solved.goal
         elif reference_losses:
             self._end = standard_statistics.median_high(reference_losses)
             sign = "<=" if facts.sign > 0 else ">="

@@ -87,7 +87,9 @@ class Diagnosis:
         check_whole("seed", seed, least=0)
         faults = Faults()
         with faults:
-            self.candidates = parse_candidates(candidates if isinstance(candidates, str) else ",".join(candidates))
+            self.candidates = parse_candidates(
+                candidates if isinstance(candidates, str) else ",".join(candidates), None
+            )
         with faults:
             given = None if along is None else Candidate(parse_expression(along))
         with faults:

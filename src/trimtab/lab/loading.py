@@ -31,7 +31,7 @@ def load_task(reference: str) -> "Task":
 
     found = load_problem(reference)
     if not isinstance(found, Task):
-        raise InputError(f"{reference} is no training task: it leaves its {found.slot} open")
+        raise InputError(f"{reference} is a problem for {found.slot}s; this needs a training task, such as digits")
     return found
 
 

@@ -16,7 +16,7 @@ from trimtab.compare.part import Part
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import CandidateResult, ComparisonResult, TrialResult
 from trimtab.report import ReportPaths, numbers
-from trimtab.report.failures import failures
+from trimtab.report.failures import failures, first_errors
 from trimtab.report.objective import brief, shown_interval
 from trimtab.report.progress import ProgressBars
 from trimtab.report.words import wrapped
@@ -36,6 +36,7 @@ __all__ = [
 _SHOWN_CODE = 3
 _SHOWN_REASONS = 3
 _LABEL_WIDTH = 15
+_ERROR_WIDTH = 160
 _STYLES = {"helps": "bold cyan", "hurts": "bold yellow", "no difference shown": "dim"}
 
 
@@ -104,6 +105,7 @@ def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> No
     for name, found in result.problems.items():
         console.print(Text(name, style="bold"))
         console.print(ranking_table(found))
+        _print_first_errors(console, found)
         console.print()
     console.print(scores_table(result))
     console.print()
@@ -139,6 +141,7 @@ def _print_problem(console: Console, result: ComparisonResult) -> None:
     console.print()
     for sentence in result.conclusion:
         console.print(Text(sentence))
+    _print_first_errors(console, result)
     _print_code(console, result)
 
 
@@ -161,6 +164,14 @@ def _print_failures(console: Console, trials: Sequence[TrialResult]) -> None:
         example = f"This is how {failure.first.candidate} ended with seed {failure.first.seed}:"
         console.print(Text(f"\n{who} {failure.status}. {example}", style="bold"))
         console.print(Text(failure.words), soft_wrap=True)
+
+
+def _print_first_errors(console: Console, result: ComparisonResult) -> None:
+    """Prints why trials of a candidate failed: how the first of them ended, in a line."""
+    if failures(result.trials):  # all of them, and why is printed at the end
+        return
+    for label, error in first_errors(result.trials).items():
+        console.print(Text(f"{label}: its first error was {_cut(error, _ERROR_WIDTH)}", style="yellow"))
 
 
 def _print_code(console: Console, result: ComparisonResult) -> None:

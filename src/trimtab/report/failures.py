@@ -41,6 +41,15 @@ def failures(trials: Sequence[TrialResult]) -> list[Failure]:
     return [Failure(count, first[reason].status, first[reason]) for reason, count in counts.most_common()]
 
 
+def first_errors(trials: Sequence[TrialResult]) -> dict[str, str]:
+    """Returns the last line of what the first failed trial of each candidate left behind, where one failed."""
+    found: dict[str, str] = {}
+    for trial in trials:
+        if trial.status == "failed" and (lines := (trial.error or "").strip().splitlines()):
+            found.setdefault(trial.candidate, lines[-1].strip())
+    return found
+
+
 def _reason(trial: TrialResult) -> tuple[str, str, str]:
     """What trials share that ended alike: candidates, settings and seeds in their words differ."""
     lines = (trial.error or "").replace(trial.candidate, "").strip().splitlines() or [""]

@@ -92,12 +92,13 @@ def _candidates(candidates: tuple[CandidateStatus, ...]) -> Table:
     if several:
         table.add_column("problem", overflow="fold")
     table.add_column("candidate", overflow="fold", min_width=10)
-    for name in ("tuned", "final", "best so far", *troubles):
+    tuned = any(c.tuning for c in candidates)
+    for name in (*(["tuned"] if tuned else []), "final", "best so far", *troubles):
         table.add_column(name, justify="right", no_wrap=True)
     for place, c in enumerate(candidates):
         row: list[str | Text] = [
             Text(c.label),
-            f"{c.tuned}/{c.tuning}",
+            *([f"{c.tuned}/{c.tuning}"] if tuned else []),
             f"{c.final}/{numbers.MISSING if c.finals is None else c.finals}",
             numbers.significant(c.best),
             *(str(counts[place] or "") for counts in troubles.values()),

@@ -80,11 +80,13 @@ def _met(result: ComparisonResult) -> str:
 def _statistics(result: ComparisonResult) -> str:
     if not result.pairs:
         return "No two candidates could be tested against each other."
+    least = 2.0 ** (1 - result.protocol.seeds)
     return (
         f"Candidates are compared on the differences in final {result.problem.objective.name}, seed by seed, with the "
         f"paired t test: {count(len(result.pairs), 'pair')}, p-values corrected by Holm's method, level "
-        f"{100 * ALPHA:g} %. Differences that are all equal count as no more than equal signs, and the rounding of "
-        "scores is allowed for."
+        f"{100 * ALPHA:g} %. A difference that is the same with every seed looks certain to that test; it counts as no "
+        f"more than {result.protocol.seeds} coins that fall alike (p is at least {least:.2g}). Scores are rounded, as "
+        "accuracies are to whole samples: the spread that rounding hides is added to that of the differences."
     )
 
 

@@ -29,7 +29,7 @@ class Group:
     Args:
         planned: known trials by phase.
         done: those that have an outcome.
-        best: lowest tuning loss so far.
+        best: lowest tuning loss so far; where nothing is tuned, lowest loss of the final runs.
         diverged: how many trials diverged.
         failed: how many trials failed.
         durations: of the trials that are done.
@@ -57,7 +57,7 @@ class Group:
         self.done[phase] += 1
         self.diverged += outcome.status == "diverged"
         self.failed += outcome.status == "failed"
-        if outcome.loss is not None and phase == "tune":
+        if outcome.loss is not None and (phase == "tune" or not self.planned["tune"]):
             self.best = outcome.loss if self.best is None else min(self.best, outcome.loss)
         if phase == "final":
             self.durations.final.append(outcome.seconds)
@@ -171,7 +171,7 @@ class Ledger:
 
     @property
     def best(self) -> tuple[str, float] | None:
-        """The candidate with the lowest tuning loss so far, and the loss; none over several problems."""
+        """The candidate whose best is the lowest, and that loss; none over several problems."""
         if len({problem for problem, _ in self.groups}) > 1:
             return None
         known = [(group.best, label) for (_, label), group in self.groups.items() if group.best is not None]

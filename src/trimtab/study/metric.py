@@ -37,6 +37,12 @@ class Metric:
         if self.bounds is not None:
             check_bounds("bounds", self.bounds)
 
+    @property
+    def goal(self) -> str:
+        """The target in words, as ``regret <= 0.05``; empty without one."""
+        sign = ">=" if self.direction == "max" else "<="
+        return "" if self.target is None else f"{self.name} {sign} {self.target:g}"
+
     def reached(self, value: float) -> bool:
         """Tells whether ``value`` is as good as the target."""
         if self.target is None:

@@ -36,7 +36,8 @@ class CandidateStatus:
         tuning: tuning trials in all.
         final: final runs that have an outcome.
         finals: final runs in all; ``None`` while their number is not known.
-        best: lowest tuning loss, as the number that candidates are compared by.
+        best: lowest tuning loss, or lowest final loss where nothing is tuned, as the number that candidates are
+            compared by.
         trouble: how many trials failed or diverged.
         diverged: how many of them diverged.
     """
@@ -122,7 +123,7 @@ class StudyStatus:
             ended then.
         at_once: how many trials run at once, or did when it stopped.
         remaining: about how long it takes from now, or from when it goes on.
-        best: the candidate with the best tuning trial, and its number.
+        best: the candidate with the best tuning trial, or final run where nothing is tuned, and its number.
         report: the page, if there is one.
         report_is_old: whether trials have ended since it was drawn.
         beside: what the store holds that takes no part in the comparison, and is not counted; ``None`` if there is

@@ -160,7 +160,9 @@ class Store:
             return
         self._mark = known.get("mark")
         if known["manifest"] != manifest:
-            raise StudyMismatchError(self._refusal(known["manifest"], manifest, recorded=recorded))
+            raise StudyMismatchError(
+                _refusal(self.name, known["manifest"], manifest, self._words, shared=self.shared, recorded=recorded)
+            )
 
     def _holds_outcomes(self) -> bool:
         """Whether there is an outcome, or a trial that is not of our making."""
@@ -179,14 +181,6 @@ class Store:
         self._mark = secrets.token_hex(8)
         for name, value in (("manifest", manifest), ("annotation", {}), ("mark", self._mark)):
             self._storage.set_study_user_attr(self._manifest_study, name, value)
-
-    def _refusal(self, there: Mapping[str, Any], here: Mapping[str, Any], *, recorded: bool) -> str:
-        differing = sorted(key for key in {*there, *here} if there.get(key) != here.get(key))
-        changes = "; ".join(self._words(key, there.get(key), here.get(key)) for key in differing)
-        place, thing = (self.name, "database") if self.shared else (Path(self.name).parent, "output directory")
-        remove = "use a new one" if self.shared else f"remove {self.name}"
-        what = "holds the results of another study" if recorded else "is where a process works on another study"
-        return f"{place} {what}: {changes}. Choose another {thing}, or {remove} to start again."
 
     def _check_mark(self) -> None:
         """Checks that nobody has begun anew since, who took this process for dead."""
@@ -322,6 +316,24 @@ class Store:
             return pruner.prune(self._studies[point.group], self._storage.get_trial(trial))
 
 
+def _refusal(
+    name: str,
+    there: Mapping[str, Any],
+    here: Mapping[str, Any],
+    words: Callable[[str, Any, Any], str],
+    *,
+    shared: bool,
+    recorded: bool,
+) -> str:
+    differing = sorted(key for key in {*there, *here} if there.get(key) != here.get(key))
+    differing = ["kind"] if "kind" in differing else differing  # of another kind, everything is another
+    changes = "; ".join(words(key, there.get(key), here.get(key)) for key in differing)
+    place, thing = (name, "database") if shared else (Path(name).parent, "output directory")
+    remove = "use a new one" if shared else f"remove {name}"
+    what = "holds the results of another study" if recorded else "is where a process works on another study"
+    return f"{place} {what}: {changes}. Choose another {thing}, or {remove} to start again."
+
+
 def _both(key: str, there: Any, here: Any) -> str:
     return f"{key}: {there!r} there, {here!r} here"
 
@@ -344,11 +356,31 @@ class StoredStudy:
         manifest: what makes the study this study.
         annotation: what was written beside it.
         outcomes: key to outcome, of what is finished.
+        name: of the store, as it may be printed.
+        shared: whether several processes may work on it.
     """
 
     manifest: dict[str, Any]
     annotation: dict[str, Any]
     outcomes: dict[str, Outcome]
+    name: str
+    shared: bool
+
+    def check(self, manifest: Mapping[str, Any], words: Callable[[str, Any, Any], str]) -> None:
+        """Checks that a study can go on here; one without an outcome binds nobody.
+
+        Args:
+            manifest: of the study.
+            words: as :class:`Store` takes them.
+
+        Raises:
+            StudyMismatchError: the store holds another study; the message says what differs.
+        """
+        plain = _plain(manifest)
+        if self.outcomes and self.manifest != plain:
+            raise StudyMismatchError(
+                _refusal(self.name, self.manifest, plain, words, shared=self.shared, recorded=True)
+            )
 
 
 def read_store(location: Location) -> StoredStudy:
@@ -372,6 +404,7 @@ def read_store(location: Location) -> StoredStudy:
                 for trial in database.storage.get_all_trials(study._study_id, deepcopy=False)
                 if trial.state.is_finished()
             }
-            return StoredStudy(attributes["manifest"], attributes.get("annotation", {}), outcomes)
+            annotation = attributes.get("annotation", {})
+            return StoredStudy(attributes["manifest"], annotation, outcomes, database.name, database.shared)
     finally:
         database.close()

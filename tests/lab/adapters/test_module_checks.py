@@ -87,6 +87,8 @@ def automatic():
 def test_manual_optimisation_is_refused_unless_one_loss_will_do():
     with pytest.raises(InputError, match=r"Manual optimises by itself(.|\n)*automatic_optimization=True(.|\n)*losses="):
         made(Manual)
+    with pytest.raises(InputError, match=r'trimtab compare --candidates \.\.\. --command "python train\.py'):
+        made(Manual)
     with pytest.raises(InputError, match=r"Give LightningTask\(losses=\.\.\.\)"):
         made(automatic)
     check_task(made(automatic, losses=sample_losses), "here")

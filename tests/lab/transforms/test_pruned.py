@@ -64,7 +64,7 @@ def test_the_digits_network_is_the_one_that_was_described():
         ({"sparsity": 1.0}, "sparsity=1.0: a share of the weights is needed"),
         ({"sparsity": "0.5"}, "sparsity='0.5'"),
         ({"task": 3}, "task=3: a trimtab.Task is needed"),
-        ({"task": "branin"}, "branin is no training task"),
+        ({"task": "branin"}, "branin is a problem for samplers; this needs a training task, such as digits"),
         ({"task": "digitz"}, "did you mean digits"),
         ({"train_steps": 0}, "train_steps=0"),
         ({"train_lr": -1.0}, "train_lr=-1.0: a learning rate is > 0"),

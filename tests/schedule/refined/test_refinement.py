@@ -75,7 +75,7 @@ def test_of_a_directory_the_files_that_hold_norms_are_offered(tmp_path):
     ("text", "message"),
     [
         ("", "is empty"),
-        ("a,b\n1,2\n", "has the columns a, b: say which one holds the norms"),
+        ("a,b\n1,2\n", r"has the columns a, b: say with --column \(column= in Python\) which one holds the norms"),
         ("1,2\n3,4\n", "has the columns 1, 2"),
         ("norm,grad_norm\n1,2\n", "has the columns norm, grad_norm"),
         ("norm\n", "has a heading and nothing below it"),

@@ -48,8 +48,8 @@ def check_hooks(found: Any, kind: type) -> None:
         raise InputError(
             f"{name} optimises by itself (automatic_optimization=False), which cannot be compared as a task. If one "
             "optimizer and one loss will do, set automatic_optimization=True in the function that makes it, and give "
-            "LightningTask(losses=...); else compare the script that trains it: trimtab compare --candidates ... -- "
-            "python train.py"
+            "LightningTask(losses=...); else compare the script that trains it: trimtab compare --candidates ... "
+            '--command "python train.py ..."'
         )
     hooks = [hook for hook in HOOKS if hasattr(kind, hook) and overrides(found, hook, kind)]
     if hooks:

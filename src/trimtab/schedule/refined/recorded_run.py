@@ -159,7 +159,8 @@ def _column(path: Path, rows: Sequence[_Row], column: str | None) -> list[float]
     if column is None:
         known = [name for name in COLUMNS if name in names] or (names if len(names) == 1 else [])
         if len(known) != 1:
-            raise InputError(f"{path} has the columns {', '.join(names)}: say which one holds the norms")
+            which = "say with --column (column= in Python) which one holds the norms"
+            raise InputError(f"{path} has the columns {', '.join(names)}: {which}")
         column = known[0]
     if column not in names:
         raise InputError(f"{path} has no column {column!r}; it has {', '.join(names)}")
