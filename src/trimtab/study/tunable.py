@@ -176,3 +176,8 @@ def quasi_random_settings(tunables: Tunables, count: int, seed: int) -> list[dic
 
     cube = qmc.Halton(len(tunables), scramble=True, rng=seed).random(count)
     return [{name: t.at(float(u)) for (name, t), u in zip(tunables.items(), row, strict=True)} for row in cube]
+
+
+def as_code(value: Value) -> str:
+    """Writes a setting's value as code; three significant digits are more than tuning resolves."""
+    return f"{value:.3g}" if isinstance(value, float) else repr(value)

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -32,6 +33,8 @@ class Pruned(TransformProblem):
         train_lr: learning rate of the network's training.
         finetune_steps: that a run may take; half of ``train_steps`` by default.
     """
+
+    target_words: ClassVar[str] = "sparsity: the share of the weights that has to be zero"
 
     def __init__(
         self,
