@@ -67,7 +67,8 @@ class Store:
         manifest: what makes this study this study. Plain values. A store that holds outcomes of another one, or at
             which a process is at work on another one, is refused.
         limits: how long processes wait for each other.
-        words: tells how an entry of the manifest differs: from its key, what it is there, and what it is here.
+        words: tells how manifests differ: from the one that is there, the one that is asked for, and the annotation that
+            is there.
 
     Raises:
         InputError: the location cannot be one.
@@ -82,7 +83,7 @@ class Store:
         location: Location,
         manifest: Mapping[str, Any],
         limits: Limits | None = None,
-        words: Callable[[str, Any, Any], str] | None = None,
+        words: Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]], str] | None = None,
     ) -> None:
         if limits is not None and not isinstance(limits, Limits):
             raise InputError(f"limits={limits!r}: Limits are needed")
@@ -160,7 +161,8 @@ class Store:
             return
         self._mark = known.get("mark")
         if known["manifest"] != manifest:
-            raise StudyMismatchError(self._refusal(known["manifest"], manifest, recorded=recorded))
+            changes = self._words(known["manifest"], manifest, known.get("annotation", {}))
+            raise StudyMismatchError(self._refusal(changes, recorded=recorded))
 
     def _holds_outcomes(self) -> bool:
         """Whether there is an outcome, or a trial that is not of our making."""
@@ -180,9 +182,7 @@ class Store:
         for name, value in (("manifest", manifest), ("annotation", {}), ("mark", self._mark)):
             self._storage.set_study_user_attr(self._manifest_study, name, value)
 
-    def _refusal(self, there: Mapping[str, Any], here: Mapping[str, Any], *, recorded: bool) -> str:
-        differing = sorted(key for key in {*there, *here} if there.get(key) != here.get(key))
-        changes = "; ".join(self._words(key, there.get(key), here.get(key)) for key in differing)
+    def _refusal(self, changes: str, *, recorded: bool) -> str:
         place, thing = (self.name, "database") if self.shared else (Path(self.name).parent, "output directory")
         remove = "use a new one" if self.shared else f"remove {self.name}"
         what = "holds the results of another study" if recorded else "is where a process works on another study"
@@ -322,8 +322,9 @@ class Store:
             return pruner.prune(self._studies[point.group], self._storage.get_trial(trial))
 
 
-def _both(key: str, there: Any, here: Any) -> str:
-    return f"{key}: {there!r} there, {here!r} here"
+def _both(there: Mapping[str, Any], here: Mapping[str, Any], _annotation: Mapping[str, Any]) -> str:
+    differing = sorted(key for key in {*there, *here} if there.get(key) != here.get(key))
+    return "; ".join(f"{key}: {there.get(key)!r} there, {here.get(key)!r} here" for key in differing)
 
 
 def _plain(manifest: Mapping[str, Any]) -> dict[str, Any]:
