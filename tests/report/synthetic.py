@@ -113,12 +113,12 @@ COSTS = {
 """Cost to the target, by problem; nobody reaches the last one's."""
 
 
-def over_problems(problems=tuple(COSTS), unfinished=()):
-    """Builds a comparison over problems, the last of which has markup for a name."""
+def over_problems(problems=tuple(COSTS), unfinished=(), *, never=False):
+    """Builds a comparison over problems, the last of which has markup for a name; perhaps nobody reaches a target."""
     results = {}
     for name in problems:
         result = comparison(seeds=5 if name == "diabetes" else 10)
-        candidates = tuple(dataclasses.replace(c, cost_to_target=COSTS[name][c.label]) for c in result.candidates)
+        candidates = tuple(dataclasses.replace(c, cost_to_target=None if never else COSTS[name][c.label]) for c in result.candidates)
         problem = dataclasses.replace(result.problem, name=name)
         results[name] = dataclasses.replace(result, problem=problem, candidates=candidates)
     return analyse_over_problems(results, unfinished, "adamw")
