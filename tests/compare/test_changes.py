@@ -18,8 +18,12 @@ BEFORE = {
     [
         ("task_fingerprint", "aa", "bb", "the file of the problem has changed since"),
         ("task_fingerprint", "", "bb", "the problem is another one"),
-        ("tunables", {}, {"lr": "3e-05..0.03:log", "first": "0.3..0.9"},
-         "what the problem has tuned is none there, lr=3e-05..0.03:log first=0.3..0.9 here"),
+        (
+            "tunables",
+            {},
+            {"lr": "3e-05..0.03:log", "first": "0.3..0.9"},
+            "what the problem has tuned is none there, lr=3e-05..0.03:log first=0.3..0.9 here",
+        ),
         (
             "budget",
             1920,
@@ -41,7 +45,11 @@ def test_an_entry_of_the_manifest(key, there, here, words):
         ({}, {"slot": "sampler"}, "another problem, task.py:Mine with samplers, and not task.py:Mine with optimizers"),
         ({}, {"reference": "problem.py:Mine"}, "another problem, problem.py:Mine, and not task.py:Mine"),
         ({"task": "branin"}, {"reference": "branin"}, "another problem, branin, and not task.py:Mine"),
-        ({"task": "b", "kind": "several"}, {"tasks": {"a": {}, "b": {}}}, "another problem, a and b, and not task.py:Mine"),
+        (
+            {"task": "b", "kind": "several"},
+            {"tasks": {"a": {}, "b": {}}},
+            "another problem, a and b, and not task.py:Mine",
+        ),
         ({}, {"reference": "task.py:Mine(width=3)"}, None),
     ],
 )

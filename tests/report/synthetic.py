@@ -121,7 +121,9 @@ def over_problems(problems=tuple(COSTS), unfinished=(), *, never=False):
     results = {}
     for name in problems:
         result = comparison(seeds=5 if name == "diabetes" else 10)
-        candidates = tuple(dataclasses.replace(c, cost_to_target=None if never else COSTS[name][c.label]) for c in result.candidates)
+        candidates = tuple(
+            dataclasses.replace(c, cost_to_target=None if never else COSTS[name][c.label]) for c in result.candidates
+        )
         problem = dataclasses.replace(result.problem, name=name)
         results[name] = dataclasses.replace(result, problem=problem, candidates=candidates)
     return analyse_over_problems(results, unfinished, "adamw")

@@ -1,6 +1,7 @@
 """What the terminal shows: the plan, the ranking, and where the report is. Everything fits 80 columns."""
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,7 @@ __all__ = [
 _SHOWN_CODE = 3
 _SHOWN_REASONS = 3
 _LABEL_WIDTH = 15
+_NARROW_LABEL = 10
 _LONGEST_LABEL = 24
 _WIDTH = 80
 _WIDE = Console(width=1000, file=io.StringIO())
@@ -48,9 +50,12 @@ _STYLES = {"helps": "bold cyan", "hurts": "bold yellow", "no difference shown": 
 def ranking_table(result: ComparisonResult) -> Table:
     """Returns the ranking, best first: where candidates end, the verdict, and the price as far as there is room."""
     prices = [measure for measure in result.problem.measures if measure.brief]
-    longest = max(len(line) for c in result.candidates for line in wrapped(c.label, _LONGEST_LABEL))
+    widest = max(len(line) for c in result.candidates for line in wrapped(c.label, _LONGEST_LABEL))
+    # as narrow as the words of a label allow
+    least = max(len(word) for c in result.candidates for word in re.findall(r"[^(,_:/\s]+.?", c.label))
+    least = min(max(least, _NARROW_LABEL), _LABEL_WIDTH)
     for shown in range(len(prices), -1, -1):
-        for width in range(max(longest, _LABEL_WIDTH), _LABEL_WIDTH - 1, -1):
+        for width in range(max(widest, least), least - 1, -1):
             table = _ranking_table(result, prices[:shown], width)
             if _WIDE.measure(table).maximum <= _WIDTH:
                 return table
