@@ -80,7 +80,7 @@ def test_the_report_has_the_problem_s_words_and_figure(done):
 
 
 def test_lines_to_paste_name_all_that_was_found_and_run(done):
-    """Fine-tuning's optimizer, its rate and steps, and the target: the problem's, without which the rest says little."""
+    """Fine-tuning's optimizer, its rate and steps, and the target, without which the rest says little."""
     _, result = done
     for sparsity, found in zip((0.5, 0.9), result.problems.values(), strict=True):
         for candidate in found.candidates:

@@ -49,7 +49,7 @@ class Remaining:
         seconds: the middle of the estimate.
         low: in nine cases of ten it takes longer.
         high: in nine cases of ten it does not take so long.
-        least: what it takes at least, where nothing is known yet of how long some candidate's trials are; else ``None``.
+        least: what it takes at least, where nothing is known yet of some candidate's trials; else ``None``.
     """
 
     seconds: float

@@ -115,8 +115,8 @@ def test_whose_seeds_differ_widely_is_not_recommended_blindly(problems, erratic,
         ("ab", "Check that settings reach the runs: all ended exactly like adamw with every seed."),
         (
             "b",
-            "Check that settings reach the runs on b: all ended exactly like adamw there. Nothing was shown to be better "
-            "on a.",
+            "Check that settings reach the runs on b: all ended exactly like adamw there. Nothing was shown to be "
+            "better on a.",
         ),
     ],
 )
