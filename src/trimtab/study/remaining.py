@@ -116,24 +116,19 @@ def estimate(
     Returns:
         ``None`` while not one trial has ended.
     """
-    lenders = [durations for durations in known.values() if durations.tuning or durations.final]
-    if not lenders:
+    if not any(durations.tuning or durations.final for durations in known.values()):
         return None
-    low, middle, high = _played(known, lenders, missing, workers, pace, seed)
+    low, middle, high = _played(known, missing, workers, pace, seed)
     priced = [trial for trial in missing if known.get(trial.candidate, Durations()).of(trial.phase)]
-    least = None if len(priced) == len(missing) else _played(known, lenders, priced, workers, pace, seed)[0]
+    least = None if len(priced) == len(missing) else _played(known, priced, workers, pace, seed)[0]
     return Remaining(middle, low, high, least)
 
 
 def _played(
-    known: Mapping[Key, Durations],
-    lenders: Sequence[Durations],
-    missing: Sequence[Missing],
-    workers: int,
-    pace: float,
-    seed: int,
+    known: Mapping[Key, Durations], missing: Sequence[Missing], workers: int, pace: float, seed: int
 ) -> tuple[float, float, float]:
     """Returns low end, middle and high end of how long it takes when it is played through."""
+    lenders = [durations for durations in known.values() if durations.tuning or durations.final]
     aged: defaultdict[Kind, list[float]] = defaultdict(list)
     for trial in missing:
         if trial.elapsed is not None:

@@ -67,8 +67,8 @@ class Store:
         manifest: what makes this study this study. Plain values. A store that holds outcomes of another one, or at
             which a process is at work on another one, is refused.
         limits: how long processes wait for each other.
-        words: tells how manifests differ: from the one that is there, the one that is asked for, and the annotation that
-            is there.
+        words: tells how manifests differ: from the one that is there, the one that is asked for, and the annotation
+            that is there.
 
     Raises:
         InputError: the location cannot be one.
