@@ -226,7 +226,7 @@ class Comparison:
         run_checks(executor, points)
 
     def _changes(self, there: Mapping[str, Any], here: Mapping[str, Any], noted: Mapping[str, Any]) -> str:
-        ours = {"tasks": {name: {} for name in self.parts}} if self.several else {}
+        ours: dict[str, Any] = {"tasks": {name: {} for name in self.parts}} if self.several else {}
         return "; ".join(manifest_changes(there, here, noted, {**self.first.identity(), **ours}))
 
     def _agree(self, store: Store, numbers: Numbers | None = None) -> None:
