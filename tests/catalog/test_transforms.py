@@ -58,11 +58,23 @@ def test_what_does_not_fit_is_refused(text, message):
 def test_lines_to_paste_run():
     (lamp,) = read_transforms("lamp", [])
     code = lamp.code({}, 300)
-    assert "a loop of your own: 300 steps here" in code
     model = torch.nn.Linear(4, 5)
-    names = {"model": model, "calibration": [], "target": 0.5}
+    names = {"model": model, "calibration": [], "target": 0.5, "finetune": lambda model, steps=None: None}
     exec(code, names)
     assert int((names["smaller"].weight == 0).sum()) == 10
+
+
+def test_lines_without_a_run_say_what_their_names_are():
+    (lamp,) = read_transforms("lamp", [])
+    for name in ("model", "calibration", "target", "finetune(model, steps=None)", "finetune.left"):
+        assert f"{name}: " in lamp.code({})
+
+
+def test_tuned_settings_are_rounded_in_lines_and_fixed_ones_stand_as_they_were_written():
+    (own,) = read_transforms(f"{OWN}:Untouched", [])
+    assert "Untouched(share=0.424)(" in own.code({"share": 0.424334901411617})
+    (fixed,) = read_transforms(f"{OWN}:Untouched(share=0.123456)", [])
+    assert "Untouched(share=0.123456)(" in fixed.code({})
 
 
 def test_lines_of_a_class_build_it_first():

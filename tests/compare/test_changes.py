@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from trimtab.compare.changes import definition_changes, manifest_change, manifest_changes, remedies
-from trimtab.study.facts import Unit
+from trimtab.compare.changes import definition_changes, manifest_changes, remedies
 
-COST = Unit("sample-gradient")
+NOTES = {"slot": "optimizer", "facts": {"reference": "task.py:Mine", "cost": {"one": "sample-gradient"}}}
 BEFORE = {
     "command": "run {lr}", "shell": False, "ranges": {"lr": "1..2"}, "fixed": {"batch": 16},
     "files": {"train.py": "aa", "b.yaml": "bb", "old.sh": "cc"},
@@ -19,6 +18,12 @@ BEFORE = {
     [
         ("task_fingerprint", "aa", "bb", "the file of the problem has changed since"),
         ("task_fingerprint", "", "bb", "the problem is another one"),
+        (
+            "tunables",
+            {},
+            {"lr": "3e-05..0.03:log", "first": "0.3..0.9"},
+            "what the problem has tuned is none there, lr=3e-05..0.03:log first=0.3..0.9 here",
+        ),
         (
             "budget",
             1920,
@@ -32,8 +37,34 @@ BEFORE = {
     ],
 )
 def test_an_entry_of_the_manifest(key, there, here, words):
-    assert manifest_change(key, there, here, COST) == words
-    assert manifest_changes({key: there, "task": 1}, {key: here, "task": 1}, COST) == [words]
+    assert manifest_changes({key: there, "task": 1}, {key: here, "task": 1}, NOTES, NOTES) == [words]
+
+
+@pytest.mark.parametrize(
+    ("there", "noted", "words"),
+    [
+        ({}, {"slot": "sampler"}, "another problem, task.py:Mine with samplers, and not task.py:Mine with optimizers"),
+        ({}, {"reference": "problem.py:Mine"}, "another problem, problem.py:Mine, and not task.py:Mine"),
+        ({"task": "branin"}, {"reference": "branin"}, "another problem, branin, and not task.py:Mine"),
+        (
+            {"task": "b", "kind": "several"},
+            {"tasks": {"a": {}, "b": {}}},
+            "another problem, a and b, and not task.py:Mine",
+        ),
+        ({}, {"reference": "task.py:Mine(width=3)"}, None),
+    ],
+)
+def test_of_another_problem_nothing_else_is_said(there, noted, words):
+    here = {"task": "my-task", "task_fingerprint": "aa", "budget": 1600}
+    facts = {"reference": noted.pop("reference", "task.py:Mine"), "cost": {"one": "evaluation"}}
+    found = manifest_changes(
+        {**here, "task_fingerprint": "bb", "budget": 30, **there}, here, {**NOTES, "facts": facts, **noted}, NOTES
+    )
+    changed = [
+        "the file of the problem has changed since",
+        "a run has 30 evaluations there, 1,600 sample-gradients here: --steps, or the problem's own",
+    ]
+    assert found == (changed if words is None else [words])
 
 
 @pytest.mark.parametrize(

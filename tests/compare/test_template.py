@@ -50,6 +50,15 @@ def test_the_template_of_each_slot_is_a_good_problem(tmp_path, slot):
     problem.check(reference)
 
 
+def test_templates_have_names_of_their_own_so_that_their_results_are_kept_apart(tmp_path):
+    names = {
+        slot: load_problem(f"{tmp_path / slot}.py:{write_template(tmp_path / f'{slot}.py', slot)}").name
+        for slot, each in SLOTS.items()
+        if each.template
+    }
+    assert names == {"optimizer": "my-task", "sampler": "my-search", "transform": "my-pruning"}
+
+
 def test_a_slot_without_a_template_is_named(tmp_path):
     with pytest.raises(InputError, match="slot='command': there are templates of problems for optimizer, sampler"):
         write_template(tmp_path / "problem.py", "command")
@@ -65,7 +74,7 @@ def test_the_template_of_a_transform_is_a_good_problem_with_a_candidate(tmp_path
     reference = f"{file}:{write_template(file, 'transform')}(sparsity=0.75)"
     problem = load_problem(reference)
     problem.check(reference)
-    assert (problem.name, problem.target, problem.budget(None)) == ("my-problem(sparsity=0.75)", 0.75, 50 * 32)
+    assert (problem.name, problem.target, problem.budget(None)) == ("my-pruning(sparsity=0.75)", 0.75, 50 * 32)
     for candidate in candidates_for([problem], f"uniform,{file}:my_pruning(first=0.25)"):
         point = Point(problem.name, "check", candidate.label, 0, {"finetune_lr": 0.01}, 0)
         problem.attempt(candidate.build({}), point, budget=64, place=Workplace(tmp_path / "trials"))

@@ -1,8 +1,10 @@
 """Comparing transforms, from the first trial to the report."""
 
+import itertools
 from pathlib import Path
 
 import pytest
+import torch
 
 from trimtab import Comparison
 from trimtab.compare.pricing import known_prices
@@ -75,6 +77,32 @@ def test_the_report_has_the_problem_s_words_and_figure(done):
         "validation loss before fine-tuning",
     ):  # fmt: skip
         assert words in page, words
+
+
+def test_lines_to_paste_name_all_that_was_found_and_run(done):
+    """Fine-tuning's optimizer, its rate and steps, and the target, without which the rest says little."""
+    _, result = done
+    for sparsity, found in zip((0.5, 0.9), result.problems.values(), strict=True):
+        for candidate in found.candidates:
+            rate = f"{candidate.settings['finetune_lr']:.3g}"
+            assert f"torch.optim.AdamW(model.parameters(), lr={rate})" in candidate.code
+            assert f"target = {sparsity}  # sparsity: the share of the weights" in candidate.code
+            assert "finetune.left = 5  # steps" in candidate.code
+            assert "# calibration: " in candidate.code
+        code = next(each.code for each in found.candidates if each.label == "lamp")
+        assert code.startswith("import torch\nfrom trimtab.compress import LampPruning\n\n# model: ")
+        model, seen = torch.nn.Sequential(torch.nn.Linear(4, 30), torch.nn.ReLU(), torch.nn.Linear(30, 2)), []
+
+        def loss_of(model, batch, seen=seen):
+            seen.append(model.training)
+            return model(batch).square().mean()
+
+        names = {"model": model, "calibration": [], "batches": itertools.repeat(torch.ones(3, 4)), "loss_of": loss_of}
+        exec(code, names)
+        zeros = sum(int((layer.weight == 0).sum()) for layer in (names["smaller"][0], names["smaller"][2]))
+        assert zeros == 180 * sparsity
+        assert seen == [True] * 5
+        assert not names["smaller"].training
 
 
 def test_a_missed_target_is_said_before_anything_is_kept(tmp_path):

@@ -301,11 +301,11 @@ CALLS = {
          "test": never, "batch_size": whole(1, 64), "steps": whole(), "seeds": whole(1, MANY)},
     ),
     "trial:run_trial": Call(
-        lambda make_run=lambda: session(budget=10), evaluations=1, test=False, watch=None: run_trial(
-            make_run, evaluations=evaluations, test=test, watch=watch, report=lambda cost, loss: True
+        lambda make_run=lambda: session(budget=10), evaluations=1, test=False, watch=None, start=True: run_trial(
+            make_run, evaluations=evaluations, test=test, watch=watch, start=start, report=lambda cost, loss: True
         ),
         {},
-        {"make_run": callable, "evaluations": whole(), "test": flag, "watch": optional(flag)},
+        {"make_run": callable, "evaluations": whole(), "test": flag, "watch": optional(flag), "start": flag},
     ),
     "tunable:Uniform": Call(Uniform, {"low": -1.0, "high": 1.0}, {"low": unclear, "high": unclear}),
     "tunable:Uniform.at": Call(Uniform(0.0, 1.0).at, {}, {"unit": unit}),

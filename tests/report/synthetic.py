@@ -13,6 +13,9 @@ from trimtab.compare.pairs import between, compared_pairs
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, Protocol, TrialResult
 from trimtab.lab.measures import STATE_BYTES, STEP_SECONDS, STEPS, TEST_LOSS, TEST_METRIC
 from trimtab.lab.training_facts import training_facts
+from trimtab.lab.transforms.pruned import STORED
+from trimtab.lab.transforms.pruned_digits import PrunedDigits
+from trimtab.lab.transforms.run import BEFORE
 from trimtab.study import statistics
 from trimtab.study.facts import SECONDS
 from trimtab.study.metric import Metric
@@ -113,15 +116,36 @@ COSTS = {
 """Cost to the target, by problem; nobody reaches the last one's."""
 
 
-def over_problems(problems=tuple(COSTS), unfinished=()):
-    """Builds a comparison over problems, the last of which has markup for a name."""
+def over_problems(problems=tuple(COSTS), unfinished=(), *, never=False):
+    """Builds a comparison over problems, the last of which has markup for a name; perhaps nobody reaches a target."""
     results = {}
     for name in problems:
         result = comparison(seeds=5 if name == "diabetes" else 10)
-        candidates = tuple(dataclasses.replace(c, cost_to_target=COSTS[name][c.label]) for c in result.candidates)
+        candidates = tuple(
+            dataclasses.replace(c, cost_to_target=None if never else COSTS[name][c.label]) for c in result.candidates
+        )
         problem = dataclasses.replace(result.problem, name=name)
         results[name] = dataclasses.replace(result, problem=problem, candidates=candidates)
     return analyse_over_problems(results, unfinished, "adamw")
+
+
+def pruned(labels=("lamp", "magnitude", "mine.py:my_pruning", "mine.py:my_pruning(first=0.8)")):
+    """Builds a comparison of transforms, of which all store the same; the last one's first final runs failed."""
+    shapes = [dataclasses.replace(shape, label=label) for shape, label in zip(SHAPES, labels, strict=False)]
+    whole = comparison(tuple(shapes), broken=(labels[-1],), reference=labels[0])
+    before = {TEST_LOSS: Interval(0.0742, 0.0531, 0.1049), BEFORE: Interval(0.57, 0.302, 1.071)}
+    candidates = tuple(
+        dataclasses.replace(
+            c,
+            settings={"finetune_lr": 0.00397},
+            measures={**c.measures, **before},
+            prices={STORED: 43_312.0, SECONDS: 7.88 + place},
+            cost_to_target=0,
+        )
+        for place, c in enumerate(whole.candidates)
+    )
+    problem = PrunedDigits().facts("pruned-digits", (), None)
+    return dataclasses.replace(whole, problem=problem, candidates=candidates)
 
 
 def lonely():

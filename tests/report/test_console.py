@@ -2,13 +2,15 @@
 
 import dataclasses
 import io
+import re
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from rich.console import Console
 
-from tests.report.synthetic import BROKEN, SHAPES, comparison
+from tests.report import synthetic
+from tests.report.synthetic import SHAPES, comparison
 from trimtab.catalog.candidates import parse_candidates
 from trimtab.compare.budget import Numbers
 from trimtab.compare.comparison import Comparison
@@ -39,7 +41,34 @@ def test_the_ranking_fits_eighty_columns(result):
     assert "no diff. shown" in text
     assert "(reference)" in text
     assert "hurts by 0.0320" in text
-    assert BROKEN.replace(" ", "") in "".join(line[5:20].replace(" ", "") for line in lines[6:])
+    label = [re.split(r"\s\s|\s\S+ ±", line[5:])[0] for line in lines[6:]]
+    assert label == ["radam(betas=(", "0.95, 0.999),", "weight_", "decay=0.01)"]
+
+
+def test_names_end_a_line_only_where_their_parts_do_and_the_least_needed_columns_make_room():
+    text = shown(lambda console: console.print(ranking_table(synthetic.pruned())))
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "against lamp" in lines[0]
+    assert [line.split(" ")[-1] for line in (lines[0], lines[1])] == ["s/run", "7.88"]
+    assert [line[5:16].strip() for line in lines[3:]] == [
+        "mine.py:my_",
+        "pruning",
+        "mine.py:my_",
+        "pruning(",
+        "first=0.8)",
+    ]
+    long = synthetic.pruned(("a_transform_with_a_long_name", "other.py:another_long_name(first=0.8)"))
+    lines = shown(lambda console: console.print(ranking_table(long))).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split()[-4:] == ["against", "a_transform…", "stored", "s/run"]
+    words = "".join(line[5:].split(" ")[0] for line in lines[1:])
+    assert words == "a_transform_with_a_long_nameother.py:another_long_name(first=0.8)"
+    assert all(line[5:].split(" ")[0][-1] in "_(:e)" for line in lines[1:])
+    wide = synthetic.pruned(("reference_candidate", "my.py:constellation(unstructured=0.8)"))
+    lines = shown(lambda console: console.print(ranking_table(wide))).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split()[-3:] == ["against", "reference_c…", "stored"]  # and no seconds a run
 
 
 def test_several_problems_have_their_rankings_the_scores_and_the_places_of_all_reports(over_problems):

@@ -8,7 +8,7 @@ import statistics
 import numpy as np
 import pytest
 
-from tests.report.synthetic import BROKEN, BUDGET, HOSTILE, SHAPES, comparison
+from tests.report.synthetic import BROKEN, BUDGET, HOSTILE, SHAPES, comparison, pruned
 from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE, STATE_BYTES, STEP_SECONDS
 from trimtab.report import figures
 from trimtab.report.figures.style import PALETTE, colour, plain, series_role, symbol
@@ -305,8 +305,20 @@ def test_long_labels_are_wrapped_where_calls_may_be():
         plain("radam(betas=(0.95, 0.999), weight_decay=0.01)", 19)
         == "radam(betas=(0.95,<br>0.999),<br>weight_decay=0.01)"
     )
+    assert plain("mine.py:my_pruning", 15) == "mine.py:my_<br>pruning"
+    assert plain("my_prune.py:two_rounds(first=0.8)", 15) == "my_prune.py:<br>two_rounds(<br>first=0.8)"
     assert plain("x" * 25, 10) == "<br>".join(["x" * 10, "x" * 10, "x" * 5])
     assert plain("", 10) == ""
+
+
+@pytest.mark.parametrize("draw", [figures.FIGURES["ranking"], figures.FIGURES["differences"]])
+def test_a_rank_stands_on_the_first_line_of_its_label(draw, result):
+    figure = draw(result)
+    narrow = figure.layout.meta["narrow"]
+    for texts in (figure.layout.yaxis.ticktext, narrow["layout"]["yaxis.ticktext"]):
+        ranks = [text.partition("   ") for text in texts]
+        assert [rank for rank, _, _ in ranks] == ["1", "1", "3", "3", "5", "–"]
+        assert all(label and not label.startswith("<br>") for _, _, label in ranks)
 
 
 def test_colours_can_be_told_apart_from_the_page_and_exchanged():
@@ -357,3 +369,13 @@ def test_the_pace_is_drawn_where_it_changed(result):
 def test_a_page_shows_the_pace_where_there_is_one(result):
     assert "What was set on the way" not in render_page(result)
     assert "What was set on the way" in render_page(paced(result))
+
+
+def test_what_quality_costs_opens_on_a_price_in_which_candidates_differ(result):
+    whole = pruned()
+    drawn = figures.cost(whole)
+    assert drawn.layout.xaxis.title.text == "seconds a run"
+    assert [trace.x[0] for trace in drawn.data] == pytest.approx([7.88, 8.88, 9.88, 10.88])
+    options = drawn.layout.meta["controls"][0]["options"]
+    assert [option["label"] for option in options][:2] == ["time", "size"]
+    assert figures.cost(result).layout.xaxis.title.text == "milliseconds a step"

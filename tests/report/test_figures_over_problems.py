@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from tests.report import synthetic
 from tests.report.synthetic import BROKEN, HOSTILE
 from trimtab.report.figures.over_problems import FIGURES_OVER_PROBLEMS, profiles, ratios
 from trimtab.report.figures.style import plain
@@ -54,10 +53,3 @@ def test_figures_are_strict_json_and_labels_are_text(draw, over_problems):
     assert "<img" not in text
     assert "\\u003cimg" not in text.lower()
     assert HOSTILE not in text
-
-
-@pytest.mark.parametrize("draw", FIGURES_OVER_PROBLEMS.values())
-def test_where_no_problem_counts_figures_say_so(draw):
-    figure = draw(synthetic.over_problems(("digits",), ["digits"]))
-    assert len(figure.data) == 0
-    assert figure.layout.annotations[0].text == "No problem counts yet."

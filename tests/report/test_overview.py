@@ -76,6 +76,22 @@ def test_a_problem_that_does_not_count_is_shown_and_says_why():
     assert "Nothing can be said over the problems yet" in nothing.words
 
 
+@pytest.mark.parametrize("unfinished", [[], ["digits", "diabetes"]])
+def test_where_nobody_reaches_a_target_that_is_said_and_nothing_is_drawn(unfinished):
+    result = synthetic.over_problems(("digits", "diabetes"), never=True, unfinished=unfinished)
+    page = Reader(render_overview(result))
+    assert not [a for _, a in page.elements if "data-figure" in a or a.get("href") == "#figures"]
+    assert "Performance profiles" not in page.words
+    assert ("targets reached by any candidate", f"0 of {2 - len(unfinished)}") in words.facts(result)
+    said = "No candidate reaches the target of any problem in most of its runs, so that all scores are 0."
+    assert page.words.count(said) == (0 if unfinished else 1)
+    assert "counts for nobody" not in page.words
+
+
+def test_what_some_candidate_reaches_is_counted(over_problems):
+    assert ("targets reached by any candidate", "2 of 3") in words.facts(over_problems)
+
+
 def test_where_nothing_is_tuned_no_tuning_is_told_of():
     tuned = synthetic.over_problems(("digits", "diabetes"))
     found = {

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.diagnose.test_page import RESULT
-from tests.report.synthetic import HOSTILE, SHAPES, TRACEBACK, comparison, many_trials, over_problems
+from tests.report.synthetic import HOSTILE, SHAPES, TRACEBACK, comparison, many_trials, over_problems, pruned
 from trimtab.diagnose.page import diagnosis_page
 from trimtab.lab.commands.problem import command_facts
 from trimtab.report import write_all
@@ -257,8 +257,9 @@ def of_a_command():
         lambda: comparison(unit=1e12),
         lambda: comparison(seeds=2, broken=()),
         lambda: many_trials(16, trials=6, last=LONG),
+        pruned,
     ],
-    ids=["plain", "long label", "command", "giant losses", "wide intervals", "sixteen candidates"],
+    ids=["plain", "long label", "command", "giant losses", "wide intervals", "sixteen candidates", "transforms"],
 )
 def test_on_a_phone_the_ranking_is_seen_without_scrolling_sideways(phone, make, tmp_path):
     page = phone
@@ -268,7 +269,7 @@ def test_on_a_phone_the_ranking_is_seen_without_scrolling_sideways(phone, make, 
     assert box["x"] + box["width"] <= 390
     assert page.locator("#ranking .scroll").evaluate("box => box.scrollLeft") == 0
     rows = page.locator(".ranking tbody tr:first-child").all()
-    assert len(rows) >= 6
+    assert len(rows) >= 4
     for row in rows:
         for column in (".rank", ".name", ".end .mean", ".end .range", ".verdict"):
             seen = row.locator(column).evaluate(_INK)
@@ -283,6 +284,29 @@ def test_on_a_phone_the_ranking_is_seen_without_scrolling_sideways(phone, make, 
         assert seen["right"] <= box["x"] + box["width"]
         assert seen["right"] - seen["left"] > 20  # words, and no columns of letters
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    assert page.locator(".ranking thead tr:last-child").bounding_box()["height"] < 100  # columns out of sight are wide
+    expect(page.locator("#ranking .aside")).to_have_text("More columns are to the right.")
+    expect(page.locator("#ranking .aside")).to_be_visible()
+
+
+def test_on_a_phone_a_failed_trial_says_why_without_scrolling_sideways(phone, tmp_path):
+    page = phone
+    page.goto(write_page(pruned(), tmp_path / "report.html").as_uri())
+    page.locator("[data-filter=status]").select_option("failed")
+    box = page.locator("#trials .scroll").bounding_box()
+    button = page.locator(".trials tbody button").last.bounding_box()
+    assert button["x"] + button["width"] <= box["x"] + box["width"]
+
+
+@pytest.mark.parametrize("make", [comparison, pruned], ids=["optimizers", "transforms"])
+def test_a_wide_window_shows_the_whole_ranking(browser, make, tmp_path):
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(write_page(make(), tmp_path / "report.html").as_uri())
+    scroll = page.locator("#ranking .scroll")
+    assert scroll.evaluate("box => box.scrollWidth - box.clientWidth") == 0
+    assert page.locator(".ranking thead tr:last-child").bounding_box()["height"] < 105
+    expect(page.locator("#ranking .aside")).to_be_hidden()
+    page.close()
 
 
 _INK = """element => {
@@ -305,10 +329,11 @@ def test_on_a_phone_two_problems_are_seen_without_scrolling_sideways(phone, tmp_
             assert box["x"] <= seen["left"] < seen["right"] <= box["x"] + box["width"]
 
 
-def test_the_ranking_fits_a_sheet_of_paper(browser, result, tmp_path):
+@pytest.mark.parametrize("make", [comparison, pruned], ids=["optimizers", "transforms"])
+def test_the_ranking_fits_a_sheet_of_paper(browser, make, tmp_path):
     page = browser.new_page(viewport={"width": 688, "height": 1000})  # A4 without its margins
     page.emulate_media(media="print")
-    page.goto(write_page(result, tmp_path / "report.html").as_uri())
+    page.goto(write_page(make(), tmp_path / "report.html").as_uri())
     box = page.locator(".ranking").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 688

@@ -44,7 +44,8 @@ def test_without_a_terminal_there_are_plain_lines_now_and_then(clock):
     lines = file.getvalue().splitlines()
     assert "\x1b" not in file.getvalue()
     assert lines[0] == "0/14 trials, measuring"
-    assert re.fullmatch(r"2/14 trials, about 2 min( \d s)? left; best so far adamw, 0\.5000", lines[1])
+    assert re.fullmatch(r"2/14 trials, at least 4\d s left; best so far adamw, 0\.5000", lines[1])
+    assert re.fullmatch(r"6/14 trials, about 1 min \d\d s left; best so far adamw, 0\.5000; 1 failed", lines[3])
     assert lines[-1] == "14/14 trials, done; best so far adamw, 0.5000; 1 failed"
     assert len(lines) <= 9
 
@@ -108,3 +109,27 @@ def test_a_wide_range_is_shown_with_both_ends():
     assert left_words(Remaining(300, 180, 600)) == "3 to 10 min left"
     assert left_words(Remaining(60, 30, 150)) == "30 s to 2 min left"
     assert left_words(Remaining(3, 1, 6)) == "about 3 s left"
+
+
+def test_no_time_is_told_while_some_of_it_has_no_price():
+    assert left_words(Remaining(100, 95, 110, least=40)) == "at least 40 s left"
+    assert left_words(Remaining(100, 95, 110, least=0.2)) == "time left not known yet"
+
+
+def test_a_cheap_candidate_does_not_stand_for_one_that_has_not_run(clock):
+    file = io.StringIO()
+    points = [*finals("cheap", 10), *finals("dear", 10)]
+    with ProgressBars(Console(file=file, width=80), lambda: 10, clock=clock) as bars:
+        bars.planned(points, {})
+        for point in points:
+            bars.started(point)
+            seconds = 1 if point.candidate == "cheap" else 60
+            clock.now += seconds
+            bars.finished(point, complete(seconds=seconds))
+
+    lines = [line.split(";")[0] for line in file.getvalue().splitlines()]
+    assert lines[0] == "0/20 trials, measuring"
+    for done, line in zip((2, 4, 6, 8), lines[1:5], strict=True):
+        assert re.fullmatch(rf"{done}/20 trials, at least [1-8] s left", line)
+    assert lines[5] == "10/20 trials, time left not known yet"
+    assert re.fullmatch(r"11/20 trials, 6 to 1\d min left", lines[6])

@@ -56,6 +56,15 @@ def test_an_unknown_candidate_widens_the_range():
     assert sure.high < 1.5 * sure.low
 
 
+def test_without_a_price_for_all_only_the_rest_is_promised():
+    known = {A: Durations([10.0] * 9, [10.0] * 9)}
+    assert estimate(known, waiting(A, 10), 1).least is None
+    left = estimate(known, [*waiting(A, 10), *waiting(B, 100)], 1)
+    assert left.least == pytest.approx(100, rel=0.2)
+    assert left.low > 5 * left.least
+    assert estimate(known, waiting(B, 100), 1).least == 0
+
+
 def test_a_candidate_that_has_run_long_is_not_taken_for_a_quick_one():
     known = {A: Durations([10.0] * 9, [10.0] * 9)}
     missing = [Missing(B, "tune", elapsed=500.0), *waiting(B, 9)]

@@ -249,7 +249,7 @@ def test_claims_are_studies_in_directories(tmp_path):
 def test_plain_values(seen):
     found = json.loads(json.dumps(to_dict([seen()]), allow_nan=False))
     assert (found["schema"], found["schema_version"]) == ("trimtab.status", 2)
-    assert found["studies"][0]["remaining"].keys() == {"seconds", "low", "high"}
+    assert found["studies"][0]["remaining"].keys() == {"seconds", "low", "high", "least"}
 
 
 def test_where_there_is_no_study(tmp_path):

@@ -22,7 +22,7 @@ from trimtab.lab.controller import SessionController
 from trimtab.study.checks import check_number
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.suggestions import closest
-from trimtab.study.tunable import Settings, Tunables, Uniform, Value
+from trimtab.study.tunable import Settings, Tunables, Uniform, Value, as_code
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ class Expression:
             module, name = node.entry.public
             if not module.startswith("torch."):
                 lines.append(f"from {module} import {name}")
-            arguments = "".join(f", {key}={_literal(value)}" for key, value in node._own(settings).items())
+            arguments = "".join(f", {key}={as_code(value)}" for key, value in node._own(settings).items())
             call = f"{'torch.optim.' if module == 'torch.optim' else ''}{name}({call}{arguments})"
             if node.entry.loadable and hasattr(node.entry.load(), "eval"):
                 lines.append("optimizer.train()  # and optimizer.eval() before the model is evaluated or saved")
@@ -254,7 +254,7 @@ class Expression:
             total_steps: length of a run, if it is known.
         """
         middle = {name: tunable.at(0.5) for name, tunable in self.entry.load_tunables().items()}
-        own = {key: _literal(value) for key, value in {**middle, **self._own(settings)}.items()}
+        own = {key: as_code(value) for key, value in {**middle, **self._own(settings)}.items()}
         lines: str = self.entry.load().usage_lines(own, total_steps)
         return lines
 
@@ -350,8 +350,3 @@ def _with_imports_first(lines: Iterable[str]) -> str:
     if any("torch." in line for line in body):
         imports.add("import torch")
     return "\n".join([*sorted(imports, reverse=True), "", *body])
-
-
-def _literal(value: Value) -> str:
-    """Writes a value as code; three significant digits are more than tuning resolves."""
-    return f"{value:.3g}" if isinstance(value, float) else repr(value)

@@ -8,11 +8,16 @@ from typing import Any, cast
 from trimtab.catalog.calls import Call, check_settings, parameter_names, read_calls, restored_calls
 from trimtab.lab.transforms.candidate import Transform
 from trimtab.study.errors import InputError
-from trimtab.study.tunable import Settings
+from trimtab.study.tunable import Settings, as_code
 
 SLOT = "transform"
 
 _SHAPE = "(model, calibration, target, *, finetune, generator)"
+
+_NAMES = """\
+# model: the trained network; calibration: batches of its training data; target: what has to be met, as the sparsity
+# finetune(model, steps=None): trains the model further in a loop of your own; finetune.left: steps that it has left
+"""
 
 
 class TransformCall(Call):
@@ -24,17 +29,20 @@ class TransformCall(Call):
         settings = self.settings(tuned)
         return cast(Transform, found(**settings) if isinstance(found, type) else partial(found, **settings))
 
+    def arguments(self, tuned: Settings) -> str:
+        """Returns its settings as they stand in code; what was tuned is rounded."""
+        rounded = {name: as_code(value) for name, value in tuned.items()}
+        return "".join(f", {name}={rounded.get(name, repr(value))}" for name, value in self.settings(tuned).items())
+
     def code(self, tuned: Settings, total_steps: int | None = None) -> str:
-        """Returns the lines that use it, around fine-tuning of one's own."""
+        """Returns the lines that use it; a run's problem says what the other names in them are."""
         module, name = self.entry.public
         is_class = name[:1].isupper()  # a study is shown without what its candidates were imported from
-        steps = "" if total_steps is None else f": {total_steps} steps here"
         written = self.arguments(tuned)
         call = f"{name}({written.removeprefix(', ')})" if is_class else name
         more = "" if is_class else written
         return (
-            f"import torch\nfrom {module} import {name}\n\n\n"
-            f"def finetune(model, steps=None):\n    ...  # a loop of your own{steps}\n\n\n"
+            f"import torch\nfrom {module} import {name}\n\n{_NAMES if total_steps is None else ''}"
             "generator = torch.Generator().manual_seed(0)\n"
             f"smaller = {call}(model, calibration, target, finetune=finetune, generator=generator{more})"
         )

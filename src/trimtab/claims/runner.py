@@ -1,6 +1,6 @@
 """Verifying claims: run what has no outcome yet, judge, write down."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +107,7 @@ def _run(reference: str, claim: Claim, out: Path, jobs: int, watch: Watch | None
     def points(outcomes: Outcomes) -> list[Point]:
         return design.points(claim, outcomes)
 
-    with Store(out / claim.id, {"claim": claim.id, "protocol": protocol, "methods": methods}, words=_change) as store:
+    with Store(out / claim.id, {"claim": claim.id, "protocol": protocol, "methods": methods}, words=_changes) as store:
         outcomes: Outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
         if any(point.key not in outcomes for point in points(outcomes)):
             store.annotate(lambda _: {"environment": environment()})
@@ -118,9 +118,10 @@ def _run(reference: str, claim: Claim, out: Path, jobs: int, watch: Watch | None
     return analyse(claim, outcomes, protocol_hash=protocol, environment=ran_on, methods=methods)
 
 
-def _change(key: str, there: Any, here: Any) -> str:
+def _changes(there: Mapping[str, Any], here: Mapping[str, Any], _annotation: Mapping[str, Any]) -> str:
     changed = {"protocol": "the claim's experiment has changed since", "methods": "its methods' code has changed since"}
-    return changed.get(key, f"{key}: {there} there, {here} here")
+    differing = [key for key in {**there, **here} if there.get(key) != here.get(key)]
+    return "; ".join(changed.get(key, f"{key}: {there.get(key)} there, {here.get(key)} here") for key in differing)
 
 
 def _watching(watch: Watch | None, claim: Claim) -> AbstractContextManager[Observer | None]:

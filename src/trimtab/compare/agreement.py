@@ -43,7 +43,7 @@ def annotation(comparison: "Comparison", known: Mapping[str, Any], numbers: Numb
     problems: dict[str, Any] = dict(known.get("tasks", {}))
     for name, part in comparison.parts.items():
         there, own = problems.get(name, {}), part.plan.manifest()
-        if changes := manifest_changes(there.get("manifest", own), own, part.facts.cost):
+        if changes := manifest_changes(there.get("manifest", own), own, there, part.identity()):
             raise StudyMismatchError(
                 f"{shown(comparison.location)} holds trials on {name} as it was before, and new ones could not be "
                 f"compared with them: {'; '.join(changes)}. {remedies(comparison.location)}."

@@ -20,7 +20,7 @@ from trimtab.study.facts import SECONDS, TRIAL_TIME, Facts
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Phase, Point
 from trimtab.study.running import Outcomes
-from trimtab.study.tunable import Settings
+from trimtab.study.tunable import Settings, as_code
 
 
 def analyse(
@@ -135,9 +135,19 @@ def _candidate_result(
         measures=_means(facts, runs, ranges),
         prices=_prices(facts, everything),
         trouble=dict(Counter(outcome.status for outcome in everything if outcome.status != "complete")),
-        code="" if chosen is None else candidate.code(tuned, _steps(plan, facts)),
+        code="" if chosen is None else _code(candidate, tuned, plan, facts),
         erratic=rank is not None and judged.standing.erratic(candidate.label),
     )
+
+
+def _code(candidate: Filling, tuned: Settings, plan: Plan, facts: Facts) -> str:
+    """The lines that use a candidate, on those that give what it takes from the problem; imports stay at the head."""
+    lines = candidate.code(tuned, _steps(plan, facts))
+    if not facts.lines:
+        return lines
+    head, _, rest = lines.partition("\n\n")
+    given = facts.lines.format_map({name: as_code(value) for name, value in tuned.items()})
+    return f"{head}\n\n{given}\n{rest}"
 
 
 def _steps(plan: Plan, facts: Facts) -> int | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.study.database import FILE_NAME, Location, shown
-from trimtab.study.facts import Unit
+from trimtab.study.notes import reference_of, slot_of
 from trimtab.study.phrases import count
 
 _NAMES = {
@@ -15,26 +15,72 @@ _NAMES = {
     "timeout": "--timeout",
     "task": "the problem",
 }
-_KINDS = ("a comparison over several problems", "of one problem")
 
 
-def manifest_change(key: str, there: Any, here: Any, cost: Unit) -> str:
-    """Returns in words how an entry of a plan's manifest differs; budgets are counted in units of cost."""
+def manifest_changes(
+    there: Mapping[str, Any], here: Mapping[str, Any], noted: Mapping[str, Any], ours: Mapping[str, Any]
+) -> list[str]:
+    """Returns how manifests differ, one thing after the other; empty if they do not.
+
+    Where they are of different problems, that alone is said: nothing else of them can be compared.
+
+    Args:
+        there: the manifest of the store.
+        here: the one that is asked for.
+        noted: the notes of the store, with the problem's facts.
+        ours: notes as they would be, at least with slot and facts.
+    """
+    keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
+    if keys and (other := _other_problem(there, here, noted, ours)):
+        return [other]
+    return [_change(key, there.get(key), here.get(key), _unit(noted), _unit(ours)) for key in keys]
+
+
+def _change(key: str, there: Any, here: Any, unit_there: str, unit_here: str) -> str:
+    """Returns in words how an entry of a plan's manifest differs."""
     if key == "task_fingerprint":
         return "the file of the problem has changed since" if there and here else "the problem is another one"
     if key == "budget":
-        return f"a run has {_amount(there, cost)} there, {_amount(here, cost)} here: --steps, or the problem's own"
-    if key == "kind":
-        return f"it is {_KINDS[there is None]} there, {_KINDS[here is None]} here"
+        amounts = f"{_amount(there, unit_there)} there, {_amount(here, unit_here)} here"
+        return f"a run has {amounts}: --steps, or the problem's own"
     if key == "maximize":
         return f"{'more' if there else 'less'} of the metric is better there, {'more' if here else 'less'} here"
     return f"{_NAMES.get(key, key)} is {_written(there)} there, {_written(here)} here"
 
 
-def manifest_changes(there: Mapping[str, Any], here: Mapping[str, Any], cost: Unit) -> list[str]:
-    """Returns how manifests differ, one thing after the other; empty if they do not."""
-    keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
-    return [manifest_change(key, there.get(key), here.get(key), cost) for key in keys]
+def _other_problem(
+    there: Mapping[str, Any], here: Mapping[str, Any], noted: Mapping[str, Any], ours: Mapping[str, Any]
+) -> str:
+    """Returns which problem each is, where they are different ones and not one that has changed; else nothing."""
+    slots, kinds, names = (
+        (slot_of(noted) or slot_of(ours), slot_of(ours)),
+        (there.get("kind"), here.get("kind")),
+        (there.get("task"), here.get("task")),
+    )
+    moved = there.get("task_fingerprint") != here.get("task_fingerprint") and _place(noted) != _place(ours)
+    if not (moved or any(before != now for before, now in (slots, kinds, names))):
+        return ""
+    before, now = _problem(there, noted), _problem(here, ours)
+    if before == now:
+        before, now = f"{before} with {slots[0]}s", f"{now} with {slots[1]}s"
+    return f"another problem, {before}, and not {now}"
+
+
+def _place(notes: Mapping[str, Any]) -> str:
+    """Where a problem is: its name, or its file and the name in it, without settings."""
+    return reference_of(notes).partition("(")[0]
+
+
+def _problem(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> str:
+    """How the problem of a manifest is named, or what there is instead of one."""
+    if "kind" in manifest:
+        return " and ".join(notes.get("tasks", {})) or str(manifest["kind"])
+    return reference_of(notes) or str(manifest.get("task", "a claim"))
+
+
+def _unit(notes: Mapping[str, Any]) -> str:
+    """What a run's budget counts; in trimtab 0.1 only training runs had one."""
+    return str(notes.get("facts", {}).get("cost", {}).get("one", "sample-gradient"))
 
 
 def definition_changes(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
@@ -65,11 +111,13 @@ def remedies(location: Location) -> str:
     return f"Undo that to go on; or choose another database with --store instead of {shown(location)}"
 
 
-def _amount(budget: int | None, cost: Unit) -> str:
-    return "no known length" if budget is None else count(budget, cost.one)
+def _amount(budget: int | None, unit: str) -> str:
+    return "no known length" if budget is None else count(budget, unit)
 
 
 def _written(value: Any) -> str:
+    if isinstance(value, Mapping):  # ranges, as --tune takes them
+        return " ".join(f"{name}={text}" for name, text in value.items()) or "none"
     return "none" if value is None else str(value)
 
 

@@ -14,7 +14,7 @@ from trimtab.catalog.slots import Given, candidates_for, check_candidates
 from trimtab.compare import LIKELY_OF_TASKS
 from trimtab.compare.agreement import annotation, manifest
 from trimtab.compare.budget import Budget, Numbers, parse_duration
-from trimtab.compare.changes import manifest_change
+from trimtab.compare.changes import manifest_changes
 from trimtab.compare.fitting import fitting
 from trimtab.compare.measuring import run_checks
 from trimtab.compare.options import PRUNERS, Options, chosen_reference
@@ -188,7 +188,7 @@ class Comparison:
         """
         refuse_without_workers()
         pruner = None if self.options.pruner is None else PRUNERS[self.options.pruner]()
-        with Store(self.location, manifest(self), self.options.limits, self._change) as store:
+        with Store(self.location, manifest(self), self.options.limits, self._changes) as store:
             self._agree(store)
             outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
             if not self.chosen or any(point.key not in outcomes for point in self.points(outcomes)):
@@ -230,8 +230,9 @@ class Comparison:
         ]
         run_checks(executor, points, typed=[tune.setting for tune in parse_tunes(self.options.tune)])
 
-    def _change(self, key: str, there: Any, here: Any) -> str:
-        return manifest_change(key, there, here, self.first.facts.cost)
+    def _changes(self, there: Mapping[str, Any], here: Mapping[str, Any], noted: Mapping[str, Any]) -> str:
+        ours: dict[str, Any] = {"tasks": {name: {} for name in self.parts}} if self.several else {}
+        return "; ".join(manifest_changes(there, here, noted, {**self.first.identity(), **ours}))
 
     def _agree(self, store: Store, numbers: Numbers | None = None) -> None:
         """Writes down what readers need, and takes over what others have chosen, or else chooses ``numbers``."""
@@ -293,7 +294,7 @@ class Comparison:
         outcomes: Outcomes = {}
         with contextlib.suppress(NoStudyError):
             stored = read_store(self.location)
-            stored.check(manifest(self), self._change)
+            stored.check(manifest(self), self._changes)
             outcomes = stored.outcomes
             if outcomes:  # what was planned without an outcome binds nobody
                 annotation(self, stored.annotation, None)

@@ -68,6 +68,10 @@ class Part:
         """What a reader has to know of the problem."""
         return self.problem.facts(self.reference, self.plan.candidates, self.plan.budget)
 
+    def identity(self) -> dict[str, Any]:
+        """Returns those of its notes that say which problem it is."""
+        return {"slot": self.problem.slot, "facts": self.facts.to_dict()}
+
     def adopt(self, notes: Mapping[str, Any]) -> None:
         """Takes over the numbers of trials and seeds that a store's notes say were chosen.
 
@@ -109,7 +113,7 @@ class Part:
         """
         time = None if self.budget is None else written(self.budget.seconds)
         return {
-            "slot": self.problem.slot,
+            **self.identity(),
             "candidates": list(self.plan.labels()),
             "definitions": self._definitions(known.get("definitions", {})),
             "trials": self.plan.trials if self.chosen else None,
@@ -118,7 +122,6 @@ class Part:
             "jobs": self._options.at_once,
             "reference": self._kept,
             "environment": {**environment(), "device": described(self._options.device)},
-            "facts": self.facts.to_dict(),
         }
 
     def _definitions(self, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,11 +95,14 @@ class Plan:
     def points(self, outcomes: Outcomes) -> list[Point]:
         """Returns every point that is known: all tuning trials, and the final runs of candidates that are tuned.
 
-        The candidates take turns in the tuning, so that something is known of each soon.
+        The candidates take turns in the tuning, or else in the final runs, so that something is known of each soon.
         """
         tuning = [point for candidate in self.candidates for point in self.tuning_points(candidate)]
         tuning.sort(key=lambda point: point.index)
-        return tuning + [point for candidate in self.candidates for point in self.final_points(candidate, outcomes)]
+        final = [point for candidate in self.candidates for point in self.final_points(candidate, outcomes)]
+        if not tuning:
+            final.sort(key=lambda point: point.index)
+        return tuning + final
 
     def tuning_points(self, candidate: Filling) -> list[Point]:
         """Returns a candidate's tuning trials; none where nothing is tuned."""

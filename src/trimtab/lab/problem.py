@@ -181,10 +181,12 @@ class SteppedProblem(Problem):
 
     Attributes:
         tested: whether final runs are evaluated on a test split in the end.
+        begun: whether a run has something to evaluate before its first step, as a network that is not trained yet.
         steps: length of a run in steps of its own, where nothing else is said.
     """
 
     tested: bool = True
+    begun: ClassVar[bool] = True
     tried: ClassVar[bool] = True
 
     def attempt(self, build: Build, point: Point, *, budget: int | None, place: Workplace) -> None:
@@ -231,6 +233,7 @@ class SteppedProblem(Problem):
             evaluations=evaluations,
             test=point.final and self.tested,
             watch=point.final,
+            start=self.begun,
             report=report,
             probe=probe,
         )

@@ -23,6 +23,7 @@ def run_trial(
     evaluations: int,
     test: bool,
     watch: bool | None = None,
+    start: bool = True,
     report: Reporter,
     probe: Callable[[AnyRun], Mapping[str, float]] | None = None,
 ) -> Outcome:
@@ -35,6 +36,8 @@ def run_trial(
         evaluations: how many times the validation split is evaluated after the start, evenly over the budget.
         test: whether the test split is evaluated at the end.
         watch: whether what the run lets be watched is kept; as ``test`` by default.
+        start: whether there is something to evaluate before the first step. Where there is not, the course begins with
+            an evaluation after that step.
         report: told about each evaluation.
         probe: called when the run is complete; what it measures, finite numbers by name, is kept.
 
@@ -44,9 +47,10 @@ def run_trial(
     check_callable("make_run", make_run)
     check_whole("evaluations", evaluations)
     check_flag("test", test)
+    check_flag("start", start)
     if watch is not None:
         check_flag("watch", watch)
-    start, processor_start = time.perf_counter(), time.process_time()
+    began, processor_began = time.perf_counter(), time.process_time()
     curve: list[CurvePoint] = []
     measures: dict[str, float] = {}
     run: AnyRun | None = None
@@ -58,13 +62,16 @@ def run_trial(
             measures=measures if run is None else {**run.measures(), **measures},
             curve=tuple(curve),
             error=error,
-            seconds=time.perf_counter() - start,
-            processor_seconds=time.process_time() - processor_start,
+            seconds=time.perf_counter() - began,
+            processor_seconds=time.process_time() - processor_began,
             **more,
         )
 
     try:
         run = make_run()
+        if start:
+            at_start = _finite_evaluation(run, "validation")
+            curve.append(CurvePoint(0, None, at_start.loss, at_start.metric))
         recorder = TraceRecorder(run) if (test if watch is None else watch) else None
         if _train(run, evaluations, curve, report, recorder):
             return outcome("pruned")
@@ -86,8 +93,6 @@ def _train(
 ) -> bool:
     """Runs to the end of the budget, filling ``curve``; returns whether the trial was given up."""
     budget = run.meter.budget
-    start = _finite_evaluation(run, "validation")
-    curve.append(CurvePoint(0, None, start.loss, start.metric))
     losses: list[float] = []
     while not run.meter.exhausted:
         losses.append(run.step())

@@ -1,5 +1,7 @@
 """What the terminal shows: the plan, the ranking, and where the report is. Everything fits 80 columns."""
 
+import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,7 @@ from trimtab.report.objective import brief, shown_interval
 from trimtab.report.progress import ProgressBars
 from trimtab.report.words import wrapped
 from trimtab.study import facts
+from trimtab.study.facts import Measure
 from trimtab.study.phrases import count
 
 __all__ = [
@@ -37,11 +40,30 @@ _SHOWN_CODE = 3
 _SHOWN_REASONS = 3
 _LABEL_WIDTH = 15
 _ERROR_WIDTH = 160
+_NARROW_LABEL = 10
+_LONGEST_LABEL = 24
+_WIDTH = 80
+_WIDE = Console(width=1000, file=io.StringIO())
+"""Measures what tables need."""
 _STYLES = {"helps": "bold cyan", "hurts": "bold yellow", "no difference shown": "dim"}
 
 
 def ranking_table(result: ComparisonResult) -> Table:
-    """Returns the ranking, best first: where candidates end, the verdict, and the price."""
+    """Returns the ranking, best first: where candidates end, the verdict, and the price as far as there is room."""
+    prices = [measure for measure in result.problem.measures if measure.brief]
+    widest = max(len(line) for c in result.candidates for line in wrapped(c.label, _LONGEST_LABEL))
+    # as narrow as the words of a label allow
+    least = max(len(word) for c in result.candidates for word in re.findall(r"[^(,_:/\s]+.?", c.label))
+    least = min(max(least, _NARROW_LABEL), _LABEL_WIDTH)
+    for shown in range(len(prices), -1, -1):
+        for width in range(max(widest, least), least - 1, -1):
+            table = _ranking_table(result, prices[:shown], width)
+            if _WIDE.measure(table).maximum <= _WIDTH:
+                return table
+    return table
+
+
+def _ranking_table(result: ComparisonResult, prices: Sequence[Measure], label_width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     table.add_column("rank", justify="right")
     table.add_column("candidate", overflow="fold", min_width=8)
@@ -49,8 +71,7 @@ def ranking_table(result: ComparisonResult) -> Table:
     table.add_column(Text(_cut(brief(result), 16)), justify="right", no_wrap=True)
     if quoted is not None:
         table.add_column(Text(_cut(facts.brief(quoted.name), 12)), justify="right", no_wrap=True)
-    table.add_column(Text(f"against {_cut(result.reference, 8)}"), no_wrap=True)
-    prices = [measure for measure in result.problem.measures if measure.brief]
+    table.add_column(Text(f"against {_cut(result.reference, 12)}"), no_wrap=True)
     for measure in prices:
         table.add_column(Text(measure.brief), justify="right", no_wrap=True)
     loss_digits = numbers.digits_of(c.loss for c in result.candidates)
@@ -59,7 +80,7 @@ def ranking_table(result: ComparisonResult) -> Table:
         metric = numbers.fixed(c.metric.mean, metric_digits) if c.metric else numbers.MISSING
         table.add_row(
             str(c.rank or "-"),
-            Text("\n".join(wrapped(c.label, _LABEL_WIDTH))),  # as text, because a plain string may hold markup
+            Text("\n".join(wrapped(c.label, label_width))),  # as text, because a plain string may hold markup
             numbers.plus_minus(shown_interval(result, c), loss_digits),
             *([] if quoted is None else [metric]),
             _verdict(c, result),
@@ -122,7 +143,7 @@ def scores_table(result: ResultOverProblems) -> Table:
     table.add_column("candidate", overflow="fold", min_width=8)
     table.add_column("score", justify="right", no_wrap=True)
     for name in result.counted:
-        table.add_column(Text(f"{name}, cost"), justify="right", overflow="fold")
+        table.add_column(Text("\n".join(wrapped(f"{name}, cost", _LABEL_WIDTH))), justify="right", overflow="fold")
     for profile in result.profiles:
         ratios = [profile.ratios[name] for name in result.counted]
         table.add_row(

@@ -78,8 +78,8 @@ def embed_json(values: Any) -> Markup:
 
 
 def breakable(text: str) -> Markup:
-    """Returns escaped text that may end a line after a bracket, a comma or an underscore: calls are long words."""
-    return Markup("<wbr>").join(re.split(r"(?<=[(,_])", text))
+    """Returns escaped text that may end a line within calls and paths, which are long words."""
+    return Markup("<wbr>").join(re.split(r"(?<=[(,_:/])", text))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def write_overview(result: ResultOverProblems, path: str | Path) -> Path:
 
 def render_overview(result: ResultOverProblems) -> str:
     """Returns the page over all problems as HTML."""
-    drawn = {name: draw(result) for name, draw in FIGURES_OVER_PROBLEMS.items()}
+    drawn = {name: draw(result) for name, draw in FIGURES_OVER_PROBLEMS.items()} if result.reached else {}
     return render("overview.html.jinja", drawn, _context(result), scripts=[])
 
 
@@ -46,6 +46,7 @@ def _context(result: ResultOverProblems) -> dict[str, Any]:
         "columns": words.columns(result),
         "reading": words.reading(result),
         "captions": words.captions(result),
+        "has_figures": bool(result.reached),
         "descriptions": words.descriptions(result),
     }
 

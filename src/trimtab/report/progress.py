@@ -43,11 +43,15 @@ def _left(ledger: Ledger) -> str:
     left = ledger.remaining()
     if left is None:
         return "measuring"
-    return left_words(left) if ledger.seeds is not None else f"over {numbers.duration(left.seconds)} left"
+    if ledger.seeds is None and left.least is None:
+        return f"over {numbers.duration(left.seconds)} left"
+    return left_words(left)
 
 
 def left_words(left: Remaining) -> str:
-    """Returns the time that is left: a range where it is wide."""
+    """Returns the time that is left: a range where it is wide, and the least where some of it has no known price."""
+    if left.least is not None:
+        return f"at least {numbers.duration(left.least)} left" if left.least >= 1 else "time left not known yet"
     if left.high > WIDE * left.low and left.high > 10:
         return f"{numbers.between(left.low, left.high)} left"
     return f"about {numbers.duration(left.seconds)} left"

@@ -60,7 +60,9 @@ def _progress(status: StudyStatus, now: datetime) -> str:
     more = "" if status.total_known else ", and final runs"
     parts = [f"{status.done}/{status.total} trials{more}"]
     left = status.remaining
-    if left is not None and status.state == "stopped":
+    if left is not None and left.least is not None:
+        parts.append(left_words(left))
+    elif left is not None and status.state == "stopped":
         parts.append(f"{left_words(left)} if it goes on with {status.at_once} at once")
     elif left is not None:
         end = now + timedelta(seconds=left.seconds)

@@ -21,7 +21,7 @@ def facts(result: ResultOverProblems) -> list[tuple[str, str]]:
         *([("settings tried for each", f"{made[0].trials} on each problem")] if _tuned(result) else []),
         ("fresh seeds, after tuning" if _tuned(result) else "seeds", numbers),
         ("trials", f"{sum(len(found.trials) for found in result.problems.values()):,}"),
-        ("problems that count", f"{len(result.counted)}"),
+        ("targets reached by any candidate", f"{len(result.reached)} of {len(result.counted)}"),
         ("reference", result.reference),
     ]
 
@@ -55,7 +55,7 @@ def method(result: ResultOverProblems) -> list[tuple[str, str]]:
             f"The mean height of the profile between the factors 1 and {result.tau_max:g}, as AlgoPerf scores training "
             "algorithms (Dahl et al., 2023): 1 for a candidate that is the fastest on every problem, 0 for one that "
             f"nowhere needs less than {result.tau_max:g} times the cost of the fastest. A problem whose target nobody "
-            "reaches counts for nobody.",
+            "reaches lowers all scores alike.",
         ),
         (
             "Not AlgoPerf",

@@ -131,6 +131,8 @@ class Facts:
         paragraphs: what a paragraph on it is about, and the paragraph.
         length: how long a run is, as the end of a sentence about a run.
         ending: what the end of final runs is for, a sentence.
+        lines: code for the names that a candidate's own lines take from the problem, where it gives any; a setting of
+            the problem's stands there in braces, as in ``str.format``.
     """
 
     name: str
@@ -148,6 +150,7 @@ class Facts:
     paragraphs: tuple[tuple[str, str], ...] = ()
     length: str = ""
     ending: str = ""
+    lines: str = ""
 
     @property
     def sign(self) -> int:

@@ -191,7 +191,9 @@ class Ledger:
         made, left = self._made
         if left is None:
             return None
-        return Remaining(*(max(0.0, seconds - (now - made)) for seconds in (left.seconds, left.low, left.high)))
+        since = now - made
+        seconds, low, high = (max(0.0, each - since) for each in (left.seconds, left.low, left.high))
+        return Remaining(seconds, low, high, None if left.least is None else max(0.0, left.least - since))
 
     def _remaining(self, now: float) -> Remaining | None:
         workers = self._workers or statistics.median_low(self._at_once or [len(self._running)])

@@ -5,7 +5,7 @@ from those of its own candidate, trials that failed early included, in the propo
 that runs gets one of those that are longer than it has run already. Final runs take as long as those that are known, or
 as tuning trials that came to their end. The order, the workers, and the tail in which not all of them have something to
 do are those of the study. A candidate of which nothing is known borrows the durations of another one, each time of
-another.
+another; since it may take a hundred times as long, what the others still take is told as well.
 
 What else the machine does changes its pace, and may change it back. So all of this is taken times a factor, each time
 another, between 1 and the pace of late: how long the last trials that came to their end took, compared with those of
@@ -49,11 +49,13 @@ class Remaining:
         seconds: the middle of the estimate.
         low: in nine cases of ten it takes longer.
         high: in nine cases of ten it does not take so long.
+        least: what it takes at least, where nothing is known yet of some candidate's trials; else ``None``.
     """
 
     seconds: float
     low: float
     high: float
+    least: float | None = None
 
 
 @dataclass
@@ -114,9 +116,19 @@ def estimate(
     Returns:
         ``None`` while not one trial has ended.
     """
-    lenders = [durations for durations in known.values() if durations.tuning or durations.final]
-    if not lenders:
+    if not any(durations.tuning or durations.final for durations in known.values()):
         return None
+    low, middle, high = _played(known, missing, workers, pace, seed)
+    priced = [trial for trial in missing if known.get(trial.candidate, Durations()).of(trial.phase)]
+    least = None if len(priced) == len(missing) else _played(known, priced, workers, pace, seed)[0]
+    return Remaining(middle, low, high, least)
+
+
+def _played(
+    known: Mapping[Key, Durations], missing: Sequence[Missing], workers: int, pace: float, seed: int
+) -> tuple[float, float, float]:
+    """Returns low end, middle and high end of how long it takes when it is played through."""
+    lenders = [durations for durations in known.values() if durations.tuning or durations.final]
     aged: defaultdict[Kind, list[float]] = defaultdict(list)
     for trial in missing:
         if trial.elapsed is not None:
@@ -126,7 +138,7 @@ def estimate(
     times = min(most, max(least, _JOBS // max(1, len(missing))))
     generator = random.Random(seed)  # noqa: S311 - nothing secret
     ends = sorted(rest.play(generator) for _ in range(times))
-    return Remaining(ends[times // 2], ends[times // 10], ends[-1 - times // 10])
+    return ends[times // 10], ends[times // 2], ends[-1 - times // 10]
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import optuna
 from optuna.pruners import BasePruner
@@ -51,6 +51,9 @@ from trimtab.study.point import Point
 MANIFEST = "trimtab"
 """The name of the study of Optuna's that holds what is known of the whole."""
 
+Words: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]], str]
+"""Tells how manifests differ: from the one that is there, the one that is asked for, and the annotation there."""
+
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 
 
@@ -67,7 +70,8 @@ class Store:
         manifest: what makes this study this study. Plain values. A store that holds outcomes of another one, or at
             which a process is at work on another one, is refused.
         limits: how long processes wait for each other.
-        words: tells how an entry of the manifest differs: from its key, what it is there, and what it is here.
+        words: tells how manifests differ: from the one that is there, the one that is asked for, and the annotation
+            that is there.
 
     Raises:
         InputError: the location cannot be one.
@@ -82,7 +86,7 @@ class Store:
         location: Location,
         manifest: Mapping[str, Any],
         limits: Limits | None = None,
-        words: Callable[[str, Any, Any], str] | None = None,
+        words: Words | None = None,
     ) -> None:
         if limits is not None and not isinstance(limits, Limits):
             raise InputError(f"limits={limits!r}: Limits are needed")
@@ -160,9 +164,8 @@ class Store:
             return
         self._mark = known.get("mark")
         if known["manifest"] != manifest:
-            raise StudyMismatchError(
-                _refusal(self.name, known["manifest"], manifest, self._words, shared=self.shared, recorded=recorded)
-            )
+            changes = self._words(known["manifest"], manifest, known.get("annotation", {}))
+            raise StudyMismatchError(_refusal(self.name, changes, shared=self.shared, recorded=recorded))
 
     def _holds_outcomes(self) -> bool:
         """Whether there is an outcome, or a trial that is not of our making."""
@@ -316,26 +319,16 @@ class Store:
             return pruner.prune(self._studies[point.group], self._storage.get_trial(trial))
 
 
-def _refusal(
-    name: str,
-    there: Mapping[str, Any],
-    here: Mapping[str, Any],
-    words: Callable[[str, Any, Any], str],
-    *,
-    shared: bool,
-    recorded: bool,
-) -> str:
-    differing = sorted(key for key in {*there, *here} if there.get(key) != here.get(key))
-    differing = ["kind"] if "kind" in differing else differing  # of another kind, everything is another
-    changes = "; ".join(words(key, there.get(key), here.get(key)) for key in differing)
+def _refusal(name: str, changes: str, *, shared: bool, recorded: bool) -> str:
     place, thing = (name, "database") if shared else (Path(name).parent, "output directory")
     remove = "use a new one" if shared else f"remove {name}"
     what = "holds the results of another study" if recorded else "is where a process works on another study"
     return f"{place} {what}: {changes}. Choose another {thing}, or {remove} to start again."
 
 
-def _both(key: str, there: Any, here: Any) -> str:
-    return f"{key}: {there!r} there, {here!r} here"
+def _both(there: Mapping[str, Any], here: Mapping[str, Any], _annotation: Mapping[str, Any]) -> str:
+    differing = sorted(key for key in {*there, *here} if there.get(key) != here.get(key))
+    return "; ".join(f"{key}: {there.get(key)!r} there, {here.get(key)!r} here" for key in differing)
 
 
 def _plain(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -366,7 +359,7 @@ class StoredStudy:
     name: str
     shared: bool
 
-    def check(self, manifest: Mapping[str, Any], words: Callable[[str, Any, Any], str]) -> None:
+    def check(self, manifest: Mapping[str, Any], words: Words) -> None:
         """Checks that a study can go on here; one without an outcome binds nobody.
 
         Args:
@@ -378,9 +371,8 @@ class StoredStudy:
         """
         plain = _plain(manifest)
         if self.outcomes and self.manifest != plain:
-            raise StudyMismatchError(
-                _refusal(self.name, self.manifest, plain, words, shared=self.shared, recorded=True)
-            )
+            changes = words(self.manifest, plain, self.annotation)
+            raise StudyMismatchError(_refusal(self.name, changes, shared=self.shared, recorded=True))
 
 
 def read_store(location: Location) -> StoredStudy:

@@ -182,3 +182,8 @@ def _halton(dimensions: int, count: int, seed: int) -> list[list[float]]:
     from scipy.stats import qmc
 
     return qmc.Halton(dimensions, scramble=True, rng=seed).random(count).tolist()
+
+
+def as_code(value: Value) -> str:
+    """Writes a setting's value as code; three significant digits are more than tuning resolves."""
+    return f"{value:.3g}" if isinstance(value, float) else repr(value)

@@ -76,8 +76,27 @@ def test_the_advice(problems, sentence):
         (
             ["==", "=="],
             [("b", "adamw")],
-            f"{KEEP} on a (little can be shown on b).",
+            "Look at the runs of adamw on b before you keep it: its seeds differ so much that little can be shown "
+            "against it there. Nothing was shown to be better on a.",
         ),
+        (
+            ["=-", "==", "=="],
+            [("b", "adamw")],
+            "Look at the runs of adamw on b before you keep it: its seeds differ so much that little can be shown "
+            "against it there. Nothing was shown to be better on a and c, and sgd is worse on a.",
+        ),
+        (
+            ["==", "=="],
+            [("a", "lion"), ("b", "lion"), ("b", "sgd")],
+            f"{KEEP} on either of 2 problems; the seeds of lion on a and b and sgd on b differ too widely for that.",
+        ),
+        (
+            ["===", "==="],
+            [("a", "lion"), ("b", "sgd"), ("b", "nadam")],
+            f"{KEEP} on either of 2 problems; the seeds of lion on a, sgd on b and nadam on b differ too widely for "
+            "that.",
+        ),
+        (["-=", "=="], [("a", "lion")], f"{KEEP} on either of 2 problems, and lion is worse on 1 of them."),
         (
             ["==", "=="],
             [("a", "adamw"), ("b", "adamw")],
@@ -88,6 +107,25 @@ def test_the_advice(problems, sentence):
 )
 def test_whose_seeds_differ_widely_is_not_recommended_blindly(problems, erratic, sentence):
     assert advise(over(*problems, erratic=erratic), "adamw") == sentence
+
+
+@pytest.mark.parametrize(
+    ("alike", "sentence"),
+    [
+        ("ab", "Check that settings reach the runs: all ended exactly like adamw with every seed."),
+        (
+            "b",
+            "Check that settings reach the runs on b: all ended exactly like adamw there. Nothing was shown to be "
+            "better on a.",
+        ),
+    ],
+)
+def test_runs_that_end_alike_are_no_ground_to_keep_anything(alike, sentence):
+    problems = over("==", "==")
+    for name in alike:
+        candidates = tuple(dataclasses.replace(c, final_losses=(1.0, 2.0)) for c in problems[name].candidates)
+        problems[name] = dataclasses.replace(problems[name], candidates=candidates)
+    assert advise(problems, "adamw") == sentence
 
 
 @pytest.mark.parametrize(

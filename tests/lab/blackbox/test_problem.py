@@ -143,9 +143,18 @@ def test_a_trial_is_a_search_to_its_end():
     point = Point("bowl", "final", "random", 0, {}, 1000)
     outcome = Bowl().trial(SAMPLERS["random"], point, budget=5, report=lambda *_: False, place=Workplace(None))
     assert (outcome.status, outcome.cost) == ("complete", 5)
-    assert [each.cost for each in outcome.curve] == [0, 1, 2, 3, 4, 5]
+    assert [each.cost for each in outcome.curve] == [1, 2, 3, 4, 5]
     assert set(outcome.measures) == {SUGGESTION}
     assert outcome.loss == outcome.metric
+
+
+def test_the_course_begins_with_the_first_evaluation_and_is_looked_at_twenty_times_after_it():
+    point = Point("hill", "final", "random", 0, {}, 1000)
+    outcome = Hill().trial(SAMPLERS["random"], point, budget=40, report=lambda *_: False, place=Workplace(None))
+    assert [each.cost for each in outcome.curve] == [1, *range(2, 41, 2)]
+    search = Search(Hill(), SAMPLERS["random"], seed=1000, budget=40)
+    assert outcome.curve[0].loss == search.step()  # what was observed, which is exact here
+    assert [each.loss for each in outcome.curve] == sorted((each.loss for each in outcome.curve), reverse=True)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,8 @@ def test_the_digits_network_is_the_one_that_was_described():
     [
         ({"sparsity": 1.0}, "sparsity=1.0: a share of the weights is needed"),
         ({"sparsity": "0.5"}, "sparsity='0.5'"),
+        ({"sparsity": 0}, "sparsity=0: nothing would have to be pruned; a target is above 0 and below 1"),
+        ({"sparsity": 0.0}, "sparsity=0.0: nothing would have to be pruned"),
         ({"task": 3}, "task=3: a trimtab.Task is needed"),
         ({"task": "branin"}, "branin is a problem for samplers; this needs a training task, such as digits"),
         ({"task": "digitz"}, "did you mean digits"),
@@ -74,6 +76,14 @@ def test_the_digits_network_is_the_one_that_was_described():
 def test_what_cannot_be_is_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         Pruned(**arguments)
+
+
+def test_a_sparsity_that_leaves_no_weight_is_refused_before_any_work():
+    place = "pruned-digits(sparsity=0.999999)"
+    message = r"sparsity=0\.999999 leaves none of the 80,784 weights of large-digits: it is at most 1 - 1/80784"
+    with pytest.raises(InputError, match=message):
+        load_problem(place).check(place)
+    PrunedDigits(1 - 1 / 80784).check("one weight is left")
 
 
 def test_a_network_without_weights_to_prune_is_refused():

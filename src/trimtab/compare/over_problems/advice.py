@@ -41,8 +41,7 @@ def advise(problems: Mapping[str, ComparisonResult], reference: str) -> str:
         return _use(records, len(problems), reference)
     if most <= FEW_SEEDS and not any(record.hurts for record in records):
         return f"Run more seeds: with two, no difference from {reference} was shown, and hardly any could be."
-    silent += [name for name, result in problems.items() if name not in silent and _of(result, reference).erratic]
-    return _keep(records, list(problems), silent, reference)
+    return _keep(records, problems, silent, reference)
 
 
 def _record(problems: Mapping[str, ComparisonResult], label: str) -> _Record:
@@ -78,30 +77,60 @@ def _use(records: Sequence[_Record], problems: int, reference: str) -> str:
     return f"Choose by the problem: {either(steady)} {helps}, and hurts on {least}."
 
 
-def _keep(records: Sequence[_Record], problems: Sequence[str], silent: Sequence[str], reference: str) -> str:
-    """Nothing helps anywhere."""
-    told = [name for name in problems if name not in silent]
-    if not told:
-        return (
-            f"Look at the runs of {reference} before you keep it: its seeds differ so much that little can be shown "
-            "against it."
-        )
+def _keep(
+    records: Sequence[_Record], problems: Mapping[str, ComparisonResult], silent: Sequence[str], reference: str
+) -> str:
+    """Nothing helps anywhere: with the cautions that the page of each problem has."""
+    alike = [name for name, result in problems.items() if _all_alike(result, reference)]
+    if len(alike) == len(problems):
+        return f"Check that settings reach the runs: all ended exactly like {reference} with every seed."
+    erratic = [name for name, result in problems.items() if name not in silent and _of(result, reference).erratic]
+    told = [name for name in problems if name not in (*silent, *alike, *erratic)]
+    if erratic:
+        differ = "its seeds differ so much that little can be shown against it"
+        if not told:
+            return f"Look at the runs of {reference} before you keep it: {differ}."
+        look = f"Look at the runs of {reference} on {listed(erratic)} before you keep it: {differ} there"
+        return f"{look}. Nothing was shown to be better on {listed(told)}{_worse(records)}."
+    if alike:
+        check = f"Check that settings reach the runs on {listed(alike)}: all ended exactly like {reference} there"
+        return f"{check}. Nothing was shown to be better on {listed(told or silent)}{_worse(records)}."
     few = {1: "on the only problem", 2: "on either of 2 problems"}
     where = few.get(len(problems), f"on any of {len(problems)} problems")
     if silent:
         where = f"on {listed(told)} (little can be shown on {listed(silent)})"
+    wide = [f"{record.label} on {listed(on)}" for record in records if (on := _open(record, problems))]
+    differ = f"; the seeds of {listed(wide)} differ too widely for that" if 0 < len(wide) <= NAMED else ""
+    if len(wide) > NAMED:
+        differ = f"; the seeds of {len(wide)} candidates differ too widely for that"
+    return f"Keep {reference}: nothing was shown to be better {where}{differ}{_worse(records, len(problems))}."
+
+
+def _all_alike(result: ComparisonResult, reference: str) -> bool:
+    """Whether nothing that was tested against the reference differs from it with any seed."""
+    ends = {c.final_losses for c in result.candidates if c.verdict is not None or c.label == reference}
+    return len(ends) == 1 and any(c.verdict is not None for c in result.candidates)
+
+
+def _open(record: _Record, problems: Mapping[str, ComparisonResult]) -> list[str]:
+    """Where nothing was shown of a candidate because its seeds differ widely."""
+    return [name for name in record.erratic if _of(problems[name], record.label).verdict == "no difference shown"]
+
+
+def _worse(records: Sequence[_Record], problems: int | None = None) -> str:
+    """Who is worse, and on which of so many problems, or where, as the end of a sentence; empty if nobody is."""
     worse = [record for record in records if record.hurts]
-    keep = f"Keep {reference}: nothing was shown to be better {where}"
     if not worse:
-        return f"{keep}."
+        return ""
     if len(worse) == 1:
         number = len(worse[0].hurts)
-        times = "it" if len(problems) == 1 else "all of them" if number == len(problems) else f"{number} of them"
-        return f"{keep}, and {worse[0].label} is worse on {times}."
+        times = "it" if problems == 1 else "all of them" if number == problems else f"{number} of them"
+        times = listed(worse[0].hurts) if problems is None else times
+        return f", and {worse[0].label} is worse on {times}"
     who = listed([record.label for record in worse])
     if len(worse) >= NAMED:
         who = f"{'all' if len(worse) == len(records) else f'{len(worse)} of'} {len(records)} others"
-    return f"{keep}, and {who} are worse {'there' if len(problems) == 1 else 'on some'}."
+    return f", and {who} are worse {'there' if problems == 1 else 'on some'}"
 
 
 def _places(number: int, problems: int) -> str:

@@ -39,7 +39,7 @@ def _scores(profiles: Sequence[CandidateProfile], counted: int) -> list[str]:
         return ["Nothing can be said over the problems yet: none of them counts."]
     highest = max(scores.values())
     if highest == 0:
-        return ["No candidate reaches the target of any problem: all scores are 0."]
+        return ["No candidate reaches the target of any problem in most of its runs, so that all scores are 0."]
     first = [label for label, score in scores.items() if score == highest]
     others = [f"{label} {score:.2f}" for label, score in scores.items() if score < highest]
     words = f"{listed(first)} {'comes' if len(first) == 1 else 'come'} closest to the fastest over {_problems(counted)}"

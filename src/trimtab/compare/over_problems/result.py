@@ -58,6 +58,11 @@ class ResultOverProblems:
         """Whether every candidate was ranked on every problem."""
         return all(found.ranked for found in self.problems.values())
 
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """Names of the problems that profiles are made of whose target some candidate reaches."""
+        return tuple(name for name in self.counted if any(p.ratios[name] is not None for p in self.profiles))
+
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values that JSON can hold; every number in them is finite."""
         return asdict(self)

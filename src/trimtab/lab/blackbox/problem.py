@@ -56,6 +56,7 @@ class BlackBox(SteppedProblem):
     """
 
     slot = "sampler"
+    begun: ClassVar = False  # nothing is recommended before anything was observed
     tuned: ClassVar = False
     modules: ClassVar[Sequence[str]] = ("trimtab.compare.work", "optuna", __name__)
 

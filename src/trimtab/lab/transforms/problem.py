@@ -61,6 +61,7 @@ class TransformProblem(Problem):
 
     Attributes:
         calibration_samples: of the training data, that candidates may look at.
+        target_words: what the target is, in a few words.
     """
 
     slot = "transform"
@@ -68,6 +69,7 @@ class TransformProblem(Problem):
     tunables: Tunables = MappingProxyType({RATE: LogUniform(3e-5, 3e-2)})
     modules: ClassVar[Sequence[str]] = (*NEEDED, __name__)
     calibration_samples: int = 256
+    target_words: ClassVar[str] = "what has to be met"
 
     def __init__(
         self,
@@ -199,6 +201,16 @@ class TransformProblem(Problem):
             ) from error
         return {name: value.detach().cpu() for name, value in session.model.state_dict().items()}
 
+    def _lines(self, steps: int) -> str:
+        return _LINES.format(
+            calibration=count(min(self.calibration_samples, self.training_samples), "sample"),
+            batch=count(self.task.batch_size, "sample"),
+            target=self.target,
+            what=self.target_words,
+            rate=RATE,
+            steps=steps,
+        )
+
     def facts(self, reference: str, _candidates: Sequence[Filling], budget: int | None, /) -> Facts:
         """Returns what a reader has to know."""
         about, task = self.target_facts(), self.task
@@ -243,8 +255,31 @@ class TransformProblem(Problem):
                 f"{count(given, 'step')} of fine-tuning on {count(task.batch_size, 'sample')}"
             ),
             ending=TESTED_ONCE,
+            lines=self._lines(given),
         )
 
+
+_LINES = """\
+# model: the trained network, in evaluation mode; loss_of(model, batch): your mean loss
+# calibration: {calibration} of the training data, in batches
+# batches: an iterator over all of them, {batch} at a time, without an end
+target = {target!r}  # {what}
+
+
+def finetune(model, steps=None):
+    optimizer = torch.optim.AdamW(model.parameters(), lr={{{rate}}})
+    model.train()
+    for _ in range(finetune.left if steps is None else steps):
+        optimizer.zero_grad()
+        loss_of(model, next(batches)).backward()
+        optimizer.step()
+        finetune.left -= 1
+    model.eval()
+
+
+finetune.left = {steps}  # steps
+"""
+"""What the lines of a candidate stand on; the learning rate stands there in braces."""
 
 OBJECTIVE_METRIC = Metric("validation loss", "min")
 COST = Unit("sample-gradient", "A sample-gradient is the gradient of one sample's loss; only fine-tuning costs any.")

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -27,11 +28,13 @@ class Pruned(TransformProblem):
 
     Args:
         task: what was learned: a task, the name of one that ships, or ``path/to/file.py:name``.
-        sparsity: share of the weights that has to be zero, in [0, 1).
+        sparsity: share of the weights that has to be zero, more than 0 and less than 1.
         train_steps: of the network; the task's own by default.
         train_lr: learning rate of the network's training.
         finetune_steps: that a run may take; half of ``train_steps`` by default.
     """
+
+    target_words: ClassVar[str] = "sparsity: the share of the weights that has to be zero"
 
     def __init__(
         self,
@@ -48,6 +51,8 @@ class Pruned(TransformProblem):
             count_to_prune(sparsity, 1)
         except ValueError as error:
             raise InputError(str(error)) from error
+        if not sparsity:
+            raise InputError(f"sparsity={sparsity!r}: nothing would have to be pruned; a target is above 0 and below 1")
         found = load_task(task) if isinstance(task, str) else task
         if not isinstance(found, Task):
             raise InputError(f"task={task!r}: a trimtab.Task is needed, or what names one")
@@ -73,10 +78,20 @@ class Pruned(TransformProblem):
         return f"{self.name}: {kind.__qualname__}@{'' if file is None else file_hash(Path(file))}"
 
     def requirement(self, network: nn.Module) -> "SparsityRequirement":
-        """Returns how many weights of a network have to go."""
+        """Returns how many weights of a network have to go.
+
+        Raises:
+            InputError: all of them.
+        """
         weights = prunable_weights(network)
+        total = sum(weight.numel() for weight in weights.values())
+        if count_to_prune(self.sparsity, total) == total:
+            raise InputError(
+                f"sparsity={self.sparsity!r} leaves none of the {count(total, 'weight')} of {self.task.name}: "
+                f"it is at most 1 - 1/{total}"
+            )
         others = {name: value.shape for name, value in network.state_dict().items() if name not in weights}
-        return SparsityRequirement(self.sparsity, sum(weight.numel() for weight in weights.values()), others)
+        return SparsityRequirement(self.sparsity, total, others)
 
     def target_facts(self) -> Facts:
         """Returns what a reader has to know of the target."""

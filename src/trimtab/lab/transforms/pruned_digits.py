@@ -35,7 +35,7 @@ class PrunedDigits(Pruned):
     """Which weights does a network that reads digits need? 80,784 weights, 1,000 images to train on.
 
     Args:
-        sparsity: share of the weights that has to be zero, in [0, 1).
+        sparsity: share of the weights that has to be zero, more than 0 and less than 1.
     """
 
     name = "pruned-digits"

@@ -22,6 +22,9 @@ from trimtab.report.figures.style import (
 )
 from trimtab.report.objective import brief, costs, shown_interval
 
+_SAME = 0.02
+"""Prices that differ by no more than this share stand on top of each other."""
+
 
 def cost(result: ComparisonResult) -> go.Figure:
     """Draws where candidates end, with 95 % intervals, against a price: time, memory or cost to the target.
@@ -30,6 +33,7 @@ def cost(result: ComparisonResult) -> go.Figure:
     """
     shown = [c for c in result.candidates if c.loss is not None]
     offered = [offer for offer in _offered(result, shown) if any(value is not None for value in offer[3])]
+    offered.sort(key=lambda offer: not _differ(offer[3]))  # where all have the same, nothing is seen
     figure = frame(460, offered[0][1] if offered else "", f"{plain(result.problem.objective.name)} at the end")
     if not offered:
         return empty(figure, "No final run has finished yet.")
@@ -59,6 +63,12 @@ def _offered(
         )
     until = f"{plain(costs(result))} until the target"
     return [*found, ("cost to target", until, ".3~s", [c.cost_to_target for c in shown])]
+
+
+def _differ(values: Sequence[float | None]) -> bool:
+    """Whether values can be told apart where they are drawn from zero on."""
+    known = [value for value in values if value is not None]
+    return max(known) - min(known) > _SAME * max(known)
 
 
 def _patch(name: str, title: str, form: str, values: list[float | None]) -> Patch:

@@ -8,7 +8,6 @@ from trimtab.compare.over_problems.result import CandidateProfile, ResultOverPro
 from trimtab.report.figures.style import (
     colour,
     dash,
-    empty,
     frame,
     name_all,
     narrow,
@@ -23,14 +22,11 @@ _APART = 0.007
 """How far lines that coincide are set apart, as a share of the figure's height."""
 
 _TICKS = (1, 1.5, 2, 3, 4, 6, 10, 20, 50, 100, 200, 500, 1000)
-_NOTHING = "No problem counts yet."
 
 
 def profiles(result: ResultOverProblems) -> go.Figure:
     """Draws the performance profiles: the share of problems on which a candidate is within a factor of the fastest."""
     figure = frame(460, "factor to the lowest cost of all candidates", "share of problems within that factor")
-    if not result.counted:
-        return empty(figure, _NOTHING)
     middle = (len(result.profiles) - 1) / 2
     for index, profile in enumerate(result.profiles):
         apart = _APART * (middle - index)
@@ -69,9 +65,7 @@ def ratios(result: ResultOverProblems) -> go.Figure:
     """Draws each candidate's cost on each problem, over the lowest; who never gets there is at the right edge."""
     known = [ratio for profile in result.profiles for ratio in profile.ratios.values() if ratio is not None]
     each = max(44, 12 + 9 * len(result.profiles))
-    figure = frame(130 + each * max(1, len(result.counted)), "cost to the target, over the lowest")
-    if not result.counted:
-        return empty(figure, _NOTHING)
+    figure = frame(130 + each * len(result.counted), "cost to the target, over the lowest")
     highest = max([result.tau_max, *known])
     never = 1.5 * highest
     missing = any(ratio is None for profile in result.profiles for ratio in profile.ratios.values())

@@ -27,6 +27,9 @@ from trimtab.report.objective import better, brief, shown, shown_interval
 _CLOSE = 4.0
 """A row that reaches so many times farther than the middle one leaves no room for the others."""
 
+_RANK = 4
+"""Characters of a rank before a label, on whose first line it stands."""
+
 
 def ranking(result: ComparisonResult) -> go.Figure:
     """Draws where each candidate ends: the mean over seeds with its 95 % interval, and each seed."""
@@ -127,9 +130,10 @@ def paired_differences(result: ComparisonResult) -> dict[str, list[float]]:
 def _rows(result: ComparisonResult, axis: str) -> go.Figure:
     """An empty figure with a row a candidate, best at the top, and what its axis shows in words."""
     title, tight_title = (plain(axis, width) for width in (60, 36))
-    labels = [f"{c.rank or '–'}   {c.label}" for c in result.candidates]
-    wide, tight = ([plain(label, width) for label in labels] for width in (30, 19))
-    rows = list(range(len(labels)))
+    wide, tight = (
+        [f"{c.rank or '–'}   {plain(c.label, width)}" for c in result.candidates] for width in (30 - _RANK, 19 - _RANK)
+    )
+    rows = list(range(len(result.candidates)))
     heights = [max(34, 12 + 17 * max(text.count("<br>") + 1 for text in texts)) * len(rows) for texts in (wide, tight)]
     figure = frame(heights[0] + 130, title)
     figure.update_yaxes(tickvals=rows, ticktext=wide, range=[len(rows) - 0.5, -0.5], showgrid=False, zeroline=False)
