@@ -130,7 +130,7 @@ def test_a_dry_run_says_what_the_run_would_be_refused_for_and_writes_nothing(tmp
     assert "a run has 3 evaluations there, 40 evaluations here" in dry.output
     assert (dry.exit_code, real.exit_code, dry.output) == (2, 2, real.output)
     several = run("compare", "branin", "hartmann6", *asked[2:], "--dry-run")
-    assert "it is of one problem there, a comparison over several problems here. Choose" in several.output
+    assert "another problem, branin, and not branin and hartmann6. Choose" in several.output
     assert run(*asked, "--steps", 3, "--dry-run").exit_code == 0
     assert (tmp_path / "study.db").read_bytes() == before
 

@@ -32,7 +32,6 @@ BEFORE = {
         ),
         ("maximize", True, False, "more of the metric is better there, less here"),
         ("pruning", None, "median", "--pruner is none there, median here"),
-        ("kind", "several", None, "it is a comparison over several problems there, of one problem here"),
         ("evaluations", 20, 10, "evaluations is 20 there, 10 here"),
     ],
 )

@@ -154,21 +154,15 @@ def test_own_rule(tmp_path):
     assert [line.endswith("torch.bfloat16") for line in variants] == [False, False, True, False]
 
 
-def by_itself(directory, *arguments):
-    run(directory, "-m", "trimtab", *arguments)
+def compared(directory, name):
+    """Runs a small comparison of an example's task by the command line; returns what it wrote.
 
-
-def in_this_process(directory, *arguments):
-    """The same without another import of the example's libraries, which takes longer than all that it does."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments], env={"HF_HUB_OFFLINE": "1"})
-    assert done.exit_code == 0, done.output
-
-
-def compared(directory, name, start):
-    """Runs a small comparison of an example's task by the command line; returns what it wrote."""
+    In this process, which has imported the example's libraries: that takes longer than all that is done with them.
+    """
     command = ["compare", EXAMPLES / f"{name}.py:task", "--candidates", "adamw,lion", "--steps", 12]
     command += ["--trials", 1, "--seeds", 2, "--jobs", 1, "--out", directory / "out"]
-    start(directory, *command)
+    done = CliRunner().invoke(app, [str(argument) for argument in command], env={"HF_HUB_OFFLINE": "1"})
+    assert done.exit_code == 0, done.output
     results = json.loads((directory / "out" / "results.json").read_text())
     assert [trial["status"] for trial in results["trials"]] == ["complete"] * 6
     copy = directory / "mine.py"
@@ -179,12 +173,12 @@ def compared(directory, name, start):
 
 
 def test_huggingface_task(tmp_path):
-    task = compared(tmp_path, "huggingface_task", by_itself)
+    task = compared(tmp_path, "huggingface_task")
     assert (task["name"], task["quoted"]["name"]) == ("texts", "validation accuracy")
 
 
 def test_lightning_task(tmp_path):
-    task = compared(tmp_path, "lightning_task", in_this_process)
+    task = compared(tmp_path, "lightning_task")
     assert (task["name"], task["quoted"]["name"]) == ("Digits", "validation val_acc")
 
 

@@ -54,7 +54,7 @@ def _other_problem(
     """Returns which problem each is, where they are different ones and not one that has changed; else nothing."""
     slots, kinds, names = (
         (slot_of(noted) or slot_of(ours), slot_of(ours)),
-        (there.get("kind"), here.get("kind")),
+        (bool(_several(noted)), bool(_several(ours))),
         (there.get("task"), here.get("task")),
     )
     moved = there.get("task_fingerprint") != here.get("task_fingerprint") and _place(noted) != _place(ours)
@@ -66,6 +66,11 @@ def _other_problem(
     return f"another problem, {before}, and not {now}"
 
 
+def _several(notes: Mapping[str, Any]) -> list[str]:
+    """Names of the problems, if there are several."""
+    return list(notes.get("tasks", {}))
+
+
 def _place(notes: Mapping[str, Any]) -> str:
     """Where a problem is: its name, or its file and the name in it, without settings."""
     return reference_of(notes).partition("(")[0]
@@ -73,9 +78,7 @@ def _place(notes: Mapping[str, Any]) -> str:
 
 def _problem(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> str:
     """How the problem of a manifest is named, or what there is instead of one."""
-    if "kind" in manifest:
-        return " and ".join(notes.get("tasks", {})) or str(manifest["kind"])
-    return reference_of(notes) or str(manifest.get("task", "a claim"))
+    return " and ".join(_several(notes)) or reference_of(notes) or str(manifest.get("task", "a claim"))
 
 
 def _unit(notes: Mapping[str, Any]) -> str:
