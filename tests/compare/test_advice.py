@@ -145,7 +145,7 @@ STATES = {
     ),
     "no difference at all": (
         [ADAMW, alike("lion", ADAMW)],
-        "Check that settings reach the runs: all ended exactly like adamw with every seed.",
+        "Check that what is compared reaches the runs: all ended exactly like adamw with every seed.",
     ),
     "no difference at all from one of two": (
         [ADAMW, alike("lion", ADAMW), candidate("sgd", 1, "same", 0.01, detectable=0.1)],

@@ -135,7 +135,7 @@ def _keep_for_want_of_better(kept: CandidateResult, others: Sequence[CandidateRe
     """No difference was shown: what would have been found says what that is worth."""
     different = [result for result in others if result.final_losses != kept.final_losses]
     if not different:
-        return f"Check that settings reach the runs: all ended exactly like {kept.label} with every seed."
+        return f"Check that what is compared reaches the runs: all ended exactly like {kept.label} with every seed."
     if seeds <= FEW_SEEDS:
         return f"Run more seeds: with two, no difference from {kept.label} was shown, and hardly any could be."
     wide = [result.label for result in different if result.erratic]

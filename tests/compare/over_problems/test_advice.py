@@ -112,11 +112,11 @@ def test_whose_seeds_differ_widely_is_not_recommended_blindly(problems, erratic,
 @pytest.mark.parametrize(
     ("alike", "sentence"),
     [
-        ("ab", "Check that settings reach the runs: all ended exactly like adamw with every seed."),
+        ("ab", "Check that what is compared reaches the runs: all ended exactly like adamw with every seed."),
         (
             "b",
-            "Check that settings reach the runs on b: all ended exactly like adamw there. Nothing was shown to be "
-            "better on a.",
+            "Check that what is compared reaches the runs on b: all ended exactly like adamw there. Nothing was shown "
+            "to be better on a.",
         ),
     ],
 )

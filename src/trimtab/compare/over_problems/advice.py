@@ -83,7 +83,7 @@ def _keep(
     """Nothing helps anywhere: with the cautions that the page of each problem has."""
     alike = [name for name, result in problems.items() if _all_alike(result, reference)]
     if len(alike) == len(problems):
-        return f"Check that settings reach the runs: all ended exactly like {reference} with every seed."
+        return f"Check that what is compared reaches the runs: all ended exactly like {reference} with every seed."
     erratic = [name for name, result in problems.items() if name not in silent and _of(result, reference).erratic]
     told = [name for name in problems if name not in (*silent, *alike, *erratic)]
     if erratic:
@@ -93,7 +93,9 @@ def _keep(
         look = f"Look at the runs of {reference} on {listed(erratic)} before you keep it: {differ} there"
         return f"{look}. Nothing was shown to be better on {listed(told)}{_worse(records)}."
     if alike:
-        check = f"Check that settings reach the runs on {listed(alike)}: all ended exactly like {reference} there"
+        check = (
+            f"Check that what is compared reaches the runs on {listed(alike)}: all ended exactly like {reference} there"
+        )
         return f"{check}. Nothing was shown to be better on {listed(told or silent)}{_worse(records)}."
     few = {1: "on the only problem", 2: "on either of 2 problems"}
     where = few.get(len(problems), f"on any of {len(problems)} problems")
