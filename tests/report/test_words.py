@@ -1,9 +1,15 @@
 """What is said about a comparison agrees with it."""
 
 import dataclasses
+import io
+import re
+
+from rich.console import Console
 
 from trimtab.lab.commands.problem import command_facts
 from trimtab.report import words
+from trimtab.report.console import ranking_table
+from trimtab.report.page import render_page
 from trimtab.study.metric import Metric
 
 
@@ -85,6 +91,21 @@ def test_columns_are_explained_below_the_table(result):
     )
     assert "powers of ten the good values of the learning rate span" in columns["lr decades"]
     assert list(columns)[-2:] == ["ms a step", "state"]
+
+
+def test_a_rank_that_says_little_has_a_question_mark(result):
+    first, *others = result.candidates
+    doubtful = dataclasses.replace(result, candidates=(dataclasses.replace(first, erratic=True), *others))
+    said = "A question mark: its seeds differ so much that its rank says little."
+    assert said in dict(words.columns(doubtful))["rank"]
+    assert said not in dict(words.columns(result))["rank"]
+    assert [doubtful.candidates[0].place, first.place] == ["1?", "1"]
+    assert dataclasses.replace(first, rank=None, erratic=True).place == "–"
+    ranking = re.search(r'<table class="ranking.*?</table>', render_page(doubtful), re.DOTALL)[0]
+    assert re.findall(r'class="rank">([^<]+)<', ranking)[0] == "1?"
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(ranking_table(doubtful))
+    assert f"  1? {first.label} " in console.export_text()
 
 
 def test_columns_of_a_command_speak_of_its_metric(result):

@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 from trimtab.study.beside import Beside
 from trimtab.study.facts import SECONDS, Facts
+from trimtab.study.numbers import MISSING
 from trimtab.study.outcome import CurvePoint, Status, Trace
 from trimtab.study.point import Phase
 from trimtab.study.statistics import ALPHA
@@ -141,6 +142,11 @@ class CandidateResult:
     trouble: dict[str, int]
     code: str
     erratic: bool = False
+
+    @property
+    def place(self) -> str:
+        """Its rank as it is shown: with a question mark where its seeds differ so much that it says little."""
+        return MISSING if self.rank is None else f"{self.rank}?" if self.erratic else str(self.rank)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def _ranking_table(result: ComparisonResult, prices: Sequence[Measure], label_wi
     for c in result.candidates:
         metric = numbers.fixed(c.metric.mean, metric_digits) if c.metric else numbers.MISSING
         table.add_row(
-            str(c.rank or "-"),
+            c.place,
             Text("\n".join(wrapped(c.label, label_width))),  # as text, because a plain string may hold markup
             numbers.plus_minus(shown_interval(result, c), loss_digits),
             *([] if quoted is None else [metric]),

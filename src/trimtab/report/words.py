@@ -125,11 +125,13 @@ def columns(result: ComparisonResult) -> list[tuple[str, str]]:
     quoted = (
         "" if problem.quoted is None else f" The {problem.quoted.name} decides nothing: the best may stand anywhere."
     )
+    erratic = any(candidate.erratic and candidate.rank is not None for candidate in result.candidates)
+    doubtful = " A question mark: its seeds differ so much that its rank says little." if erratic else ""
     found = [
         (
             "rank",
             f"First comes who is shown to have a {better(result)} {problem.objective.name}; who cannot be told apart "
-            f"shares a rank.{quoted}",
+            f"shares a rank.{doubtful}{quoted}",
         ),
         (
             "smallest detectable",

@@ -131,7 +131,7 @@ def _rows(result: ComparisonResult, axis: str) -> go.Figure:
     """An empty figure with a row a candidate, best at the top, and what its axis shows in words."""
     title, tight_title = (plain(axis, width) for width in (60, 36))
     wide, tight = (
-        [f"{c.rank or '–'}   {plain(c.label, width)}" for c in result.candidates] for width in (30 - _RANK, 19 - _RANK)
+        [f"{c.place:<2}  {plain(c.label, width)}" for c in result.candidates] for width in (30 - _RANK, 19 - _RANK)
     )
     rows = list(range(len(result.candidates)))
     heights = [max(34, 12 + 17 * max(text.count("<br>") + 1 for text in texts)) * len(rows) for texts in (wide, tight)]
