@@ -61,7 +61,7 @@ def _as_rank(environment, function, arguments):
     return function(*arguments)
 
 
-def in_a_new_process(function, *arguments, seconds=240, daemon=True):
+def in_a_new_process(function, *arguments, seconds=800, daemon=True):
     """Calls a function in a process that knows nothing of this one and can import it; returns what it returns."""
     context = worker_context(NEEDED)
     ours, theirs = context.Pipe(duplex=False)

@@ -9,6 +9,8 @@ from tests.new_process import in_two_processes
 from tests.primitives import two_processes
 from trimtab.optim import Lamb
 
+pytestmark = pytest.mark.timeout(900)  # 15 s of two cores' time, which on a busy machine were more than four minutes
+
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
