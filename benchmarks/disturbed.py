@@ -18,7 +18,8 @@ from trimtab.compare.stored import load_any
 from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
 from trimtab.study.errors import InputError
 from trimtab.study.lease import Limits
-from trimtab.study.store import Store, read_store
+from trimtab.study.store import Store
+from trimtab.study.stored_study import read_store
 
 TRIALS, SEEDS = 8, 6
 CANDIDATES = "adamw,lion"

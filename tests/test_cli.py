@@ -377,7 +377,7 @@ def test_control_c_says_how_to_go_on_and_the_same_command_does(task, tmp_path):
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
     from trimtab.study.errors import InputError
-    from trimtab.study.store import read_store
+    from trimtab.study.stored_study import read_store
 
     finished = 0
     deadline = time.monotonic() + 120

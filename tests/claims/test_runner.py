@@ -13,7 +13,7 @@ from trimtab.claims.claim import Statement
 from trimtab.claims.result import ClaimResult
 from trimtab.claims.runner import NotJudged, verify
 from trimtab.study.errors import InputError, StudyMismatchError
-from trimtab.study.store import read_store
+from trimtab.study.stored_study import read_store
 
 
 class Recorder:

@@ -17,7 +17,7 @@ from trimtab.compare.budget import Budget
 from trimtab.compare.deadline import Deadline
 from trimtab.compare.stored import load_any
 from trimtab.study.errors import InputError, StudyMismatchError
-from trimtab.study.store import read_store
+from trimtab.study.stored_study import read_store
 
 SCRIPT = """
 import argparse, math, random

@@ -4,7 +4,7 @@ import pytest
 
 from trimtab.compare.stored import stored_plan, stored_result
 from trimtab.study.errors import StudyMismatchError
-from trimtab.study.store import StoredStudy
+from trimtab.study.stored_study import StoredStudy
 
 MANIFEST = {"task": "toy", "task_fingerprint": "hash", "budget": 100, "pruning": None}
 FACTS = {

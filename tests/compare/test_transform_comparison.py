@@ -12,7 +12,7 @@ from trimtab.compare.stored import load_any
 from trimtab.lab.measures import PREPARATION_SECONDS
 from trimtab.report.page import render_page
 from trimtab.study.errors import InputError
-from trimtab.study.store import read_store
+from trimtab.study.stored_study import read_store
 
 OWN = Path(__file__).parents[1] / "lab" / "transforms" / "own.py"
 CANDIDATES = f"uniform,lamp,{OWN}:halve"

@@ -68,7 +68,8 @@ from trimtab.study.statistics import (
     risen_again,
     verdict,
 )
-from trimtab.study.store import Store, read_store
+from trimtab.study.store import Store
+from trimtab.study.stored_study import read_store
 from trimtab.study.tunable import Choice, LogUniform, Uniform, check_unit, quasi_random_settings
 
 
@@ -286,7 +287,7 @@ CALLS = {
     "store:Store": Call(store, {}, {"location": unclear, "manifest": unclear,
                                     "limits": optional(lambda value: isinstance(value, Limits)),
                                     "words": optional(callable)}),
-    "store:read_store": Call(read_store, {}, {"location": unclear}),
+    "stored_study:read_store": Call(read_store, {}, {"location": unclear}),
     "metric:Metric": Call(
         Metric,
         {"name": "accuracy", "direction": "max"},
@@ -350,7 +351,8 @@ LEFT_OUT = {
         "lease:Leases", "lease:Heart", "process:Ended", "process:Lines", "randomness:OwnedRandomness",
         "statistics.paired:PairedDifference", "statistics.paired:Estimate",
         "statistics.multiple:CorrectedDifference",
-        "store:StoredStudy", "point:Point", "outcome:CurvePoint", "outcome:Outcome",
+        "stored_study:StoredStudy", "manifest:refusal", "manifest:each_difference", "manifest:plain_manifest",
+        "point:Point", "outcome:CurvePoint", "outcome:Outcome",
         "commands.attempt:Attempt", "commands.output_metric:OutputMetric", "commands.file_metric:FileMetric",
         "work:TrainingWork", "beside:Beside", "references:Reference", "ledger:Group", "ledger:Ledger",
         "remaining:Remaining", "remaining:Durations",

@@ -16,7 +16,8 @@ from trimtab.study.executor import LocalExecutor
 from trimtab.study.lease import Limits
 from trimtab.study.point import Point
 from trimtab.study.running import run_study
-from trimtab.study.store import Store, read_store
+from trimtab.study.store import Store
+from trimtab.study.stored_study import read_store
 
 ROOT = Path(__file__).parents[2]
 TAKEOVER = 3.0

@@ -34,7 +34,8 @@ from trimtab.study.executor import LocalExecutor, threads_per_worker
 from trimtab.study.outcome import CurvePoint, Outcome
 from trimtab.study.point import Point
 from trimtab.study.running import run_study
-from trimtab.study.store import Store, read_store
+from trimtab.study.store import Store
+from trimtab.study.stored_study import read_store
 
 
 class Recorder:

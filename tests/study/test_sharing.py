@@ -24,7 +24,7 @@ from trimtab.study.lease import Limits
 from trimtab.study.outcome import Outcome
 from trimtab.study.running import run_study
 from trimtab.study.store import Store as PlainStore
-from trimtab.study.store import read_store
+from trimtab.study.stored_study import read_store
 
 QUICK = Limits(takeover=0.3)
 

@@ -21,7 +21,8 @@ from trimtab.study.executor import LocalExecutor, usable_cores
 from trimtab.study.files import write_atomically
 from trimtab.study.point import Point
 from trimtab.study.running import Observer, Outcomes, run_study
-from trimtab.study.store import Store, read_store
+from trimtab.study.store import Store
+from trimtab.study.stored_study import read_store
 
 DEFAULT_OUT = Path("runs/claims")
 

@@ -21,7 +21,7 @@ from trimtab.study.database import Location, shown
 from trimtab.study.errors import StudyMismatchError
 from trimtab.study.notes import slot_of
 from trimtab.study.running import Outcomes
-from trimtab.study.store import StoredStudy, read_store
+from trimtab.study.stored_study import StoredStudy, read_store
 
 
 def load_any(out: str | Path, store: str | None = None) -> AnyResult:

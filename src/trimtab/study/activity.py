@@ -19,10 +19,10 @@ from sqlalchemy import Row, func, select
 from trimtab.study.database import Database, Location, existing, lock_file, shown, sqlite_file
 from trimtab.study.errors import CorruptStoreError, NoStudyError
 from trimtab.study.lease import LEASES, OWNERS
+from trimtab.study.manifest import MANIFEST
 from trimtab.study.optuna_trial import outcome_of, point_of
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
-from trimtab.study.store import MANIFEST
 
 
 @dataclass(frozen=True)

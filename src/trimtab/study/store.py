@@ -26,13 +26,10 @@ The protocol, by which processes on several machines share a store:
 """
 
 import contextlib
-import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import optuna
 from optuna.pruners import BasePruner
@@ -41,18 +38,13 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, column, select, table
 
 from trimtab.study.checks import check_callable
-from trimtab.study.database import Database, Location, existing, shown
-from trimtab.study.errors import InputError, NoStudyError, StoreAwayError, StudyMismatchError
+from trimtab.study.database import Database, Location
+from trimtab.study.errors import InputError, StoreAwayError, StudyMismatchError
 from trimtab.study.lease import Heart, Leases, Limits
+from trimtab.study.manifest import MANIFEST, Words, each_difference, plain_manifest, refusal
 from trimtab.study.optuna_trial import outcome_of, point_of, waiting_trial
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
-
-MANIFEST = "trimtab"
-"""The name of the study of Optuna's that holds what is known of the whole."""
-
-Words: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]], str]
-"""Tells how manifests differ: from the one that is there, the one that is asked for, and the annotation there."""
 
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 
@@ -92,8 +84,8 @@ class Store:
             raise InputError(f"limits={limits!r}: Limits are needed")
         if words is not None:
             check_callable("words", words)
-        plain = _plain(manifest)
-        self._words = _both if words is None else words
+        plain = plain_manifest(manifest)
+        self._words = each_difference if words is None else words
         self.limits = Limits() if limits is None else limits
         self._database = Database(location, stall=self.limits.takeover)
         self._storage = self._database.storage
@@ -165,7 +157,7 @@ class Store:
         self._mark = known.get("mark")
         if known["manifest"] != manifest:
             changes = self._words(known["manifest"], manifest, known.get("annotation", {}))
-            raise StudyMismatchError(_refusal(self.name, changes, shared=self.shared, recorded=recorded))
+            raise StudyMismatchError(refusal(self.name, changes, shared=self.shared, recorded=recorded))
 
     def _holds_outcomes(self) -> bool:
         """Whether there is an outcome, or a trial that is not of our making."""
@@ -317,86 +309,3 @@ class Store:
             if point.group not in self._studies:  # opening one costs more than asking it
                 self._studies[point.group] = optuna.load_study(study_name=point.group, storage=self._storage)
             return pruner.prune(self._studies[point.group], self._storage.get_trial(trial))
-
-
-def _refusal(name: str, changes: str, *, shared: bool, recorded: bool) -> str:
-    place, thing = (name, "database") if shared else (Path(name).parent, "output directory")
-    remove = "use a new one" if shared else f"remove {name}"
-    what = "holds the results of another study" if recorded else "is where a process works on another study"
-    return f"{place} {what}: {changes}. Choose another {thing}, or {remove} to start again."
-
-
-def _both(there: Mapping[str, Any], here: Mapping[str, Any], _annotation: Mapping[str, Any]) -> str:
-    differing = sorted(key for key in {*there, *here} if there.get(key) != here.get(key))
-    return "; ".join(f"{key}: {there.get(key)!r} there, {here.get(key)!r} here" for key in differing)
-
-
-def _plain(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        plain = json.loads(json.dumps(manifest, allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"manifest={manifest!r}: plain values are needed ({error})") from error
-    if not isinstance(plain, dict):
-        raise InputError(f"manifest={manifest!r}: names and values are needed")
-    return plain
-
-
-@dataclass(frozen=True)
-class StoredStudy:
-    """What a store holds, read without owning it.
-
-    Args:
-        manifest: what makes the study this study.
-        annotation: what was written beside it.
-        outcomes: key to outcome, of what is finished.
-        name: of the store, as it may be printed.
-        shared: whether several processes may work on it.
-    """
-
-    manifest: dict[str, Any]
-    annotation: dict[str, Any]
-    outcomes: dict[str, Outcome]
-    name: str
-    shared: bool
-
-    def check(self, manifest: Mapping[str, Any], words: Words) -> None:
-        """Checks that a study can go on here; one without an outcome binds nobody.
-
-        Args:
-            manifest: of the study.
-            words: as :class:`Store` takes them.
-
-        Raises:
-            StudyMismatchError: the store holds another study; the message says what differs.
-        """
-        plain = _plain(manifest)
-        if self.outcomes and self.manifest != plain:
-            changes = words(self.manifest, plain, self.annotation)
-            raise StudyMismatchError(_refusal(self.name, changes, shared=self.shared, recorded=True))
-
-
-def read_store(location: Location) -> StoredStudy:
-    """Reads a study, which may be running.
-
-    Raises:
-        StudyMismatchError: there is no study in it.
-        CorruptStoreError: it cannot be read.
-        StoreUnreachableError: the server does not answer, or refuses us.
-    """
-    database = existing(location)
-    try:
-        with database.readable(), database.transaction():
-            studies = {study.study_name: study for study in database.storage.get_all_studies()}
-            attributes = studies.pop(MANIFEST).user_attrs if MANIFEST in studies else {}
-            if "manifest" not in attributes:
-                raise NoStudyError(f"there is no study in {shown(location)} yet")
-            outcomes = {
-                trial.user_attrs["key"]: outcome_of(trial)
-                for study in studies.values()
-                for trial in database.storage.get_all_trials(study._study_id, deepcopy=False)
-                if trial.state.is_finished()
-            }
-            annotation = attributes.get("annotation", {})
-            return StoredStudy(attributes["manifest"], annotation, outcomes, database.name, database.shared)
-    finally:
-        database.close()

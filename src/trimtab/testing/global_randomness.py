@@ -9,8 +9,6 @@ import torch
 
 from trimtab.testing.exceptions import require
 
-# NPY002 asks for generators in the place of NumPy's global state, which is what is looked at here
-
 Made = TypeVar("Made")
 
 
@@ -19,7 +17,7 @@ def global_states() -> dict[str, object]:
     return {
         "torch": torch.get_rng_state().tolist(),
         "random": random.getstate(),
-        "NumPy": str(np.random.get_state(legacy=False)),  # noqa: NPY002  # see above
+        "NumPy": str(np.random.get_state(legacy=False)),  # noqa: NPY002  # the global one is meant
     }
 
 
@@ -31,18 +29,18 @@ def require_untouched(before: dict[str, object]) -> None:
 
 def under_two_states(make: Callable[[], Made]) -> tuple[Made, Made]:
     """Makes something under two states of the global generators, which have to stay as they are, and puts them back."""
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002  # see above
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002  # the global one is meant
     made = []
     try:
         for seed in (1, 2):
             random.seed(seed)
-            np.random.seed(seed)  # noqa: NPY002  # see above
+            np.random.seed(seed)  # noqa: NPY002  # the global one is meant
             torch.manual_seed(seed)
             before = global_states()
             made.append(make())
             require_untouched(before)
     finally:
         random.setstate(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002  # see above
+        np.random.set_state(states[1])  # noqa: NPY002  # the global one is meant
         torch.set_rng_state(states[2])
     return made[0], made[1]

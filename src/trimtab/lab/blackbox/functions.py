@@ -42,7 +42,7 @@ class KnownFunction(BlackBox):
         """Returns the value, with noise."""
         return self.value(params) + (self.noise * float(generator.normal()) if self.noise else 0.0)
 
-    def truth(self, params: Params, split: Split, /) -> float:  # noqa: ARG002  # no split here
+    def truth(self, params: Params, split: Split, /) -> float:  # noqa: ARG002  # the same on each
         """Returns the regret."""
         return max(0.0, self.value(params) - self.least)
 

@@ -79,7 +79,7 @@ class BlackBox(SteppedProblem):
             generator: the source of all noise.
         """
 
-    def truth(self, params: Params, split: Split, /) -> float:  # noqa: ARG002  # no split here
+    def truth(self, params: Params, split: Split, /) -> float:  # noqa: ARG002  # the same on each
         """Returns what settings are worth; what is observed without noise unless overridden.
 
         Args:
