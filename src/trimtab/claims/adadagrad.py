@@ -1,12 +1,12 @@
 """AdAdaGrad gets the accuracy of small batches in a fraction of their steps (Lau, Liu & Kolar, 2024)."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Adagrad, Optimizer
 
 from trimtab.claims.claim import (
@@ -22,7 +22,7 @@ from trimtab.claims.claim import (
     numbered,
     seeds,
 )
-from trimtab.claims.paced import PacedOptimizer
+from trimtab.lab.problem import Workplace
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task
 from trimtab.lab.tasks.digits import Digits
@@ -54,19 +54,26 @@ class FlatDigits(Digits):
     Args:
         layers: makes the model.
         batch_size: of the first batch.
+        run: what a run is.
     """
 
     name = "flat-digits"
     label_smoothing = 0.0
 
-    def __init__(self, layers: Callable[[], nn.Module], batch_size: int) -> None:
+    def __init__(self, layers: Callable[[], nn.Module], batch_size: int, run: type[Session] = Session) -> None:
         super().__init__()
-        self.layers = layers
+        self.layers, self.run = layers, run
         self.batch_size, self.steps = batch_size, SAMPLES // batch_size
 
     def model(self, generator: torch.Generator) -> nn.Module:
         """Builds the model."""
         return seeded(generator, self.layers)
+
+    def start(
+        self, build: Callable[[nn.Module], Optimizer], *, seed: int, budget: int | None, place: Workplace
+    ) -> Session:
+        """Begins a run."""
+        return self.run(self, build, seed=seed, budget=budget, device=place.device)
 
 
 def regression() -> nn.Module:
@@ -82,37 +89,33 @@ def network() -> nn.Module:
 MODELS = {"softmax regression": regression, "network": network}
 
 
-class DoublingByHand(PacedOptimizer):
-    """An optimizer whose batch doubles whenever a fifth of the samples is used."""
+class DoubledByHand(Session):
+    """A run whose batch doubles whenever a fifth of the samples is used."""
 
-    prefix = "doubling"
-    hyperparameters: ClassVar = {}
-    usage = "sampler.batch_size = first * 2 ** min(4, 5 * samples_seen // samples)"
-
-    def step_on(self, session: Session) -> Tensor:
+    def step(self) -> float:
         """Takes one step, and sets the size of the next batch."""
-        loss = self.inner_step(session)
-        session.batch_size = session.task.batch_size * 2 ** min(4, int(5 * session.progress))
+        loss = super().step()
+        self.batch_size = self.task.batch_size * 2 ** min(4, int(5 * self.progress))
         return loss
 
 
-class Watched(PacedOptimizer):
-    """An optimizer that notes the squared norm of the whole training loss's gradient before the steps in ``NOTED``."""
+class Watched(Session):
+    """A run that notes the squared norm of the whole training loss's gradient before the steps in ``NOTED``.
 
-    prefix = "watched"
-    hyperparameters: ClassVar = {}
-    usage = ""
+    What is noted is not charged, because it is no part of any method.
 
-    def __init__(self, optimizer: Optimizer | AdaptiveBatch) -> None:
-        super().__init__(optimizer)
-        self.squared_norms: list[tuple[int, float]] = []
+    Attributes:
+        squared_norms: pairs of a step and the squared norm before it.
+    """
 
-    def step_on(self, session: Session) -> Tensor:
-        """Takes one step; what is noted is not charged, because it is no part of any method."""
-        step = session.steps + 1
+    squared_norms: tuple[tuple[int, float], ...] = ()
+
+    def step(self) -> float:
+        """Takes one step."""
+        step = self.steps + 1
         if step in NOTED:
-            self.squared_norms.append((step, _whole_squared_norm(session)))
-        return self.inner_step(session)
+            self.squared_norms += ((step, _whole_squared_norm(self)),)
+        return super().step()
 
 
 def _whole_squared_norm(session: Session) -> float:
@@ -121,7 +124,7 @@ def _whole_squared_norm(session: Session) -> float:
     return norm_of(torch.autograd.grad(loss, list(session.model.parameters()))) ** 2
 
 
-def slope(points: list[tuple[int, float]]) -> float:
+def slope(points: Sequence[tuple[int, float]]) -> float:
     """Returns the slope of the logarithm of the least value so far over that of the step, from the eighth step on."""
     least, xs, ys = math.inf, [], []
     for step, value in points:
@@ -136,8 +139,8 @@ def slope(points: list[tuple[int, float]]) -> float:
 def measured(session: Session) -> Mapping[str, float]:
     """Returns how many steps the run took, its last batch and, where it was watched, how fast the gradient vanished."""
     found = {STEPS: float(session.steps), "last batch": float(session.samples)}
-    if isinstance(session.optimizer, Watched):
-        points = session.optimizer.squared_norms
+    if isinstance(session, Watched):
+        points = session.squared_norms
         found |= {SLOPE: slope(points), "least squared gradient norm": min(value for _, value in points)}
     return found
 
@@ -152,44 +155,52 @@ def adadagrad(test: Any, model: nn.Module, settings: Chosen, run: Run) -> Adapti
     return AdaptiveBatch(adagrad(model, settings, run), test=test, eta=ETA, theta=THETA, nu=NU)
 
 
-def by_hand(model: nn.Module, settings: Chosen, run: Run) -> Optimizer:
-    """Builds Adagrad with a batch that doubles."""
-    return DoublingByHand(adagrad(model, settings, run))
-
-
 def adagradnorm(model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
-    """Builds AdaGrad-Norm, watched."""
-    return Watched(AdaGradNorm(model.parameters(), lr=settings["lr"]))
+    """Builds AdaGrad-Norm."""
+    return AdaGradNorm(model.parameters(), lr=settings["lr"])
 
 
-def adadagradnorm(model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
-    """Builds AdaGrad-Norm with a batch that the norm test sets, watched."""
-    return Watched(AdaptiveBatch(AdaGradNorm(model.parameters(), lr=settings["lr"]), eta=ETA))
+def adadagradnorm(model: nn.Module, settings: Chosen, run: Run) -> AdaptiveBatch:
+    """Builds AdaGrad-Norm with a batch that the norm test sets."""
+    return AdaptiveBatch(adagradnorm(model, settings, run), eta=ETA)
 
 
 RATES = {"lr": numbered(0.003, 3, 6)}
 NORM_RATES = {"lr": numbered(0.1, 3, 6)}
 TESTS = {"adadagrad": "norm", "adadagrad, augmented test": "augmented", "adadagrad, coordinate test": "coordinate"}
-SIDES: dict[str, tuple[Builder, int]] = {
-    **{name: (partial(adadagrad, test), FIRST) for name, test in TESTS.items()},
-    **{f"adagrad, batch {batch}": (adagrad, batch) for batch in BATCHES},
-    "adagrad, doubled by hand": (by_hand, FIRST),
+
+
+class Side(NamedTuple):
+    """What runs, with batches of which size at first, and in what kind of run."""
+
+    fill: Builder
+    batch: int = FIRST
+    run: type[Session] = Session
+
+
+SIDES = {
+    **{name: Side(partial(adadagrad, test)) for name, test in TESTS.items()},
+    **{f"adagrad, batch {batch}": Side(adagrad, batch) for batch in BATCHES},
+    "adagrad, doubled by hand": Side(adagrad, run=DoubledByHand),
+}
+WATCHED = {
+    "adadagradnorm": Side(adadagradnorm, run=Watched),
+    f"adagradnorm, batch {FIRST}": Side(adagradnorm, run=Watched),
 }
 
 
-def _task(model: str, batch: int) -> Task:
-    return FlatDigits(MODELS[model], batch)
+def _task(model: str, side: Side) -> Task:
+    return FlatDigits(MODELS[model], side.batch, side.run)
 
 
-def _arm(name: str, model: str, build: Builder, batch: int, grid: Mapping[str, tuple[float, ...]]) -> Arm:
-    task = partial(_task, model, batch)
-    return Arm(f"{name}, {model}", task, build, grid, TUNING_SEEDS, TEST_SEEDS, evaluations=5, probe=measured)
+def _arm(name: str, model: str, side: Side, grid: Mapping[str, tuple[float, ...]]) -> Arm:
+    task = partial(_task, model, side)
+    return Arm(f"{name}, {model}", task, side.fill, grid, TUNING_SEEDS, TEST_SEEDS, evaluations=5, probe=measured)
 
 
 def _arms() -> tuple[Arm, ...]:
-    sides = [_arm(name, model, *side, RATES) for model in MODELS for name, side in SIDES.items()]
-    watched = {"adadagradnorm": adadagradnorm, f"adagradnorm, batch {FIRST}": adagradnorm}
-    return (*sides, *(_arm(name, "softmax regression", build, FIRST, NORM_RATES) for name, build in watched.items()))
+    sides = [_arm(name, model, side, RATES) for model in MODELS for name, side in SIDES.items()]
+    return (*sides, *(_arm(name, "softmax regression", side, NORM_RATES) for name, side in WATCHED.items()))
 
 
 def at_most_a_margin_below(method: float, baseline: float) -> float:
