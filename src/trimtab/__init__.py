@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from trimtab.compare.comparison import Comparison
     from trimtab.compare.frames import read
     from trimtab.compare.options import Options
+    from trimtab.compare.pairs import compare_losses
     from trimtab.lab.adapters.huggingface import TrainerTask
     from trimtab.lab.adapters.lightning import LightningTask
     from trimtab.lab.blackbox.problem import BlackBox
@@ -32,6 +33,7 @@ __all__ = [
     "Session",
     "Task",
     "TrainerTask",
+    "compare_losses",
     "compress",
     "create",
     "optim",
@@ -43,6 +45,7 @@ __all__ = [
 _HOMES = {
     "BlackBox": "trimtab.lab.blackbox.problem",
     "CommandProblem": "trimtab.lab.commands.problem",
+    "compare_losses": "trimtab.compare.pairs",
     "compress": "trimtab.compress",
     "create": "trimtab.catalog.create",
     "Comparison": "trimtab.compare.comparison",

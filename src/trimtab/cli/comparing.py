@@ -69,6 +69,12 @@ def compare(
     reference: Annotated[
         str | None, typer.Option(help="Candidate that verdicts compare with. (default: adamw, else the first)")
     ] = None,
+    against_reference: Annotated[
+        bool,
+        typer.Option(
+            "--against-reference", help="Test each candidate against the reference alone: more is found, without ranks."
+        ),
+    ] = False,
     pruner: Annotated[
         str | None, typer.Option(help="Gives up hopeless tuning trials: median or successive-halving.")
     ] = None,
@@ -160,6 +166,7 @@ def compare(
                 "tune": tune or [],
                 "budget": budget,
                 "reference": reference,
+                "against_reference": against_reference,
                 "pruner": pruner,
                 "jobs": jobs,
                 "store": store,

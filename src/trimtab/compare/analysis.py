@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from trimtab.compare.bounds import Ranges, on_one_side
 from trimtab.compare.cautions import Standing, late_rise, warning
 from trimtab.compare.conclusion import conclude
-from trimtab.compare.pairs import between, compared_pairs, ranks
+from trimtab.compare.pairs import between, compared_pairs, groups, ranks
 from trimtab.compare.plan import FIRST_FINAL_SEED, TUNING_SEED, Plan
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, Pair, Protocol, TrialResult
 from trimtab.compare.target import Target
@@ -24,13 +26,19 @@ from trimtab.study.tunable import Settings, as_code
 
 
 def analyse(
-    plan: Plan, outcomes: Outcomes, facts: Facts, *, reference: str, environment: dict[str, str]
+    plan: Plan,
+    outcomes: Outcomes,
+    facts: Facts,
+    *,
+    reference: str,
+    environment: dict[str, str],
+    against_reference: bool = False,
 ) -> ComparisonResult:
     """Ranks the candidates by what is finished so far.
 
-    Two candidates are compared by the paired t test over seeds on the loss at the end of the final runs
-    (:func:`trimtab.study.statistics.paired.paired_difference`). All pairs are tested, and the p-values are corrected by
-    Holm's method. A candidate's rank is one plus the number of
+    Two candidates are compared by a t test on the loss at the end of the final runs, whose spread all candidates' runs
+    tell of (:func:`trimtab.study.statistics.moderated.moderated_estimates`). All pairs are tested, or those with the
+    reference, and the p-values are corrected by Holm's method. A candidate's rank is one plus the number of
     candidates that are significantly better. A candidate with a final run that did not finish is not ranked: what is
     left of its runs would be a favourable selection.
 
@@ -40,6 +48,7 @@ def analyse(
         facts: of the problem.
         reference: label of the candidate that verdicts compare with.
         environment: facts to pass on.
+        against_reference: whether candidates are compared with the reference alone, so that there are no ranks.
     """
     ended = {c.label: [run.loss for run in _final_outcomes(plan, c, outcomes)] for c in plan.candidates}
     ranked = {
@@ -48,8 +57,12 @@ def analyse(
         if len(losses) == plan.seeds and None not in losses
     }
     ranges = Ranges.of(facts, outcomes.values())
-    pairs = compared_pairs(ranked, ranges.span) if plan.seeds > 1 else ()
-    judged = _Judged(facts, ranges, pairs, Standing(ranked, ranks(ranked, pairs), facts.sign), reference)
+    pairs: tuple[Pair, ...] = ()
+    if plan.seeds > 1:
+        known = {label: np.array(losses) for label, losses in ranked.items()}
+        pairs = compared_pairs(known, reference=reference if against_reference else None, span=ranges.span)
+    placed = groups(list(ranked), pairs, reference) if against_reference else ranks(ranked, pairs)
+    judged = _Judged(facts, ranges, pairs, Standing(ranked, placed, facts.sign), reference, against_reference)
     target = Target(facts, ranked.get(reference), reference)
     results = [_candidate_result(plan, c, outcomes, judged, target) for c in plan.candidates]
     results.sort(key=_order)
@@ -63,6 +76,7 @@ def analyse(
             TUNING_SEED,
             FIRST_FINAL_SEED,
             plan.pruning,
+            against_reference,
         ),
         environment=environment,
         reference=reference,
@@ -88,6 +102,7 @@ class _Judged:
     pairs: tuple[Pair, ...]
     standing: Standing
     reference: str
+    against_reference: bool
 
 
 def _candidate_result(
@@ -137,6 +152,7 @@ def _candidate_result(
         trouble=dict(Counter(outcome.status for outcome in everything if outcome.status != "complete")),
         code="" if chosen is None else _code(candidate, tuned, plan, facts),
         erratic=rank is not None and judged.standing.erratic(candidate.label),
+        in_all_pairs=not judged.against_reference,
     )
 
 

@@ -114,12 +114,15 @@ def few_seeds(seeds: int, candidates: int) -> list[str]:
         return []
     if seeds == 1:
         return ["With one seed no difference can be shown; run more seeds to rank the candidates."]
-    pairs = candidates * (candidates - 1) // 2
-    few, enough = (rounded(statistics.detectable_ratio(n, 1 - ALPHA / pairs)) for n in (seeds, _ENOUGH_SEEDS))
+    level = 1 - ALPHA / (candidates * (candidates - 1) // 2)
+    few, enough = (
+        rounded(statistics.detectable_ratio(n, level, candidates=candidates)) for n in (seeds, _ENOUGH_SEEDS)
+    )
+    at_best = ", and that only where the candidates agree on this" if candidates > 2 else ""
     return [
         f"With two seeds, a difference is found four times out of five only if it is {few} times its standard "
-        f"deviation between seeds; with {_ENOUGH_SEEDS}, {enough} times are enough. Run more seeds before you believe "
-        "that there is none."
+        f"deviation between seeds{at_best}; with {_ENOUGH_SEEDS}, {enough} times are enough. Run more seeds before you "
+        "believe that there is none."
     ]
 
 

@@ -30,7 +30,7 @@ def conclude(
     if not ranked:
         return (advice.sentence,)  # why is said of each candidate in the table
     if len(ranked) > 1 and seeds > 1:
-        if len(ranked) > 2:  # of two, everything is said already
+        if len(ranked) > 2 and ranked[0].in_all_pairs:  # of two, everything is said already
             sentences.append(_leaders([result.label for result in ranked if result.rank == 1], len(ranked), pairs))
         sentences += _erratic(ranked)
         if len(ranked) > 2 and any(result.verdict in ("helps", "hurts") for result in ranked):

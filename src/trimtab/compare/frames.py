@@ -186,13 +186,15 @@ class Frames:
         Returns:
             ``first`` and ``second``; ``improvement``: how much lower the loss of ``first`` is in the mean; the 95 %
             interval of this pair alone, ``low`` and ``high``, and the one that holds for all pairs at once,
-            ``simultaneous_low`` and ``simultaneous_high``; ``p_value`` of the paired t test, corrected by Holm's
+            ``simultaneous_low`` and ``simultaneous_high``; ``p_value`` of the t test, corrected by Holm's
             method; ``significant``: whether it is below 5 %; the true difference that these ``seeds`` would have shown
-            four times out of five, ``smallest_detectable`` alone and ``simultaneous_detectable`` among all pairs.
+            four times out of five, ``smallest_detectable`` alone and ``simultaneous_detectable`` among all pairs;
+            ``freedom``, the degrees of freedom of the test; ``pairing``, how many times as many seeds it would take to
+            know as much if no two runs shared one.
         """
         pairs = self.result.pairs
         columns: Columns = {name: ([getattr(p, name) for p in pairs], self._labels) for name in ("first", "second")}
-        for name in ("improvement", "low", "high", *_CORRECTED, "smallest_detectable"):
+        for name in ("improvement", "low", "high", *_CORRECTED, "smallest_detectable", "freedom", "pairing"):
             columns[name] = ([getattr(p, name) for p in pairs], "float64")
         columns["significant"] = ([p.shown for p in pairs], "bool")
         columns["seeds"] = ([p.seeds for p in pairs], "int64")

@@ -11,7 +11,7 @@ from optuna.pruners import BasePruner
 
 from trimtab.compare.budget import parse_duration
 from trimtab.lab.devices import usable_device, visibilities
-from trimtab.study.checks import MANY, MANY_WORKERS, check_path, check_text, check_texts, check_whole
+from trimtab.study.checks import MANY, MANY_WORKERS, check_flag, check_path, check_text, check_texts, check_whole
 from trimtab.study.contact import Contact
 from trimtab.study.database import Location, parse_url, shown
 from trimtab.study.errors import Faults, InputError, StoreAwayError, StoreUnreachableError
@@ -61,6 +61,8 @@ class Options:
         budget: wall-clock time for all of it, such as ``"20m"`` or ``"1h30m"``, for which trials and seeds are chosen.
         tune: ranges, such as ``"lr=1e-4..1e-1:log"``, ``"batch=16,32"`` and ``"lion.lr=1e-5..1e-2:log"``.
         reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
+        against_reference: compares candidates with the reference alone: so few pairs need little correction, and more
+            differences are found, but there are no ranks.
         pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``. What is pruned then depends
             on the order in which trials finish, so that two runs of one comparison may differ.
         jobs: worker processes; one a core by default, or one a CUDA device. With Ray, trials at once; as many as the
@@ -84,6 +86,7 @@ class Options:
     budget: str | None = None
     tune: Sequence[str] = ()
     reference: str | None = None
+    against_reference: bool = False
     pruner: str | None = None
     jobs: int | None = None
     store: str | None = None
@@ -99,6 +102,7 @@ class Options:
             if getattr(self, name) is not None:
                 check_text(name, getattr(self, name))
         check_texts("tune", self.tune)
+        check_flag("against_reference", self.against_reference)
         if self.limits is not None and not isinstance(self.limits, Limits):
             raise InputError(f"limits={self.limits!r}: Limits are needed")
         self._check_values()

@@ -1,25 +1,73 @@
 """Which candidates are told apart, and the ranks that follow."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from trimtab.compare.result import Pair
 from trimtab.study import statistics
+from trimtab.study.checks import check_number, check_text
+from trimtab.study.errors import Faults, InputError
 from trimtab.study.statistics import ALPHA
+from trimtab.study.suggestions import nearest
+
+Losses = Mapping[str, Sequence[float | None]]
 
 
-def compared_pairs(losses: Mapping[str, Sequence[float]], span: float | None = None) -> tuple[Pair, ...]:
-    """Tests every pair of candidates, seed by seed, corrected for their number.
+def compare_losses(losses: Losses, *, reference: str | None = None) -> tuple[Pair, ...]:
+    """Tells apart candidates by the losses of their runs, as :class:`trimtab.Comparison` does.
+
+    Each pair is tested by a t test on the runs that share a seed, whose spread is estimated from all candidates' runs
+    as far as these agree on it (:mod:`trimtab.study.statistics.moderated`); the p-values are corrected by Holm's
+    method, and the simultaneous intervals hold for all pairs together.
 
     Args:
-        losses: label to the final losses, at least two, of all candidates in the same order of seeds.
+        losses: label to the final losses, less being better; a seed's losses stand at one place in each list, with
+            ``None`` where a run is missing.
+        reference: label of a candidate with which each other one is compared, and with no other: fewer pairs need less
+            correction, and no ranks follow. By default, each is compared with each.
+
+    Returns:
+        A pair of each two candidates in the order given, or, with a reference, of each other one and the reference;
+        an improvement is that of ``first``.
+
+    Raises:
+        InputError: fewer than two candidates, a loss that is no finite number, lists of unequal lengths, two candidates
+            that have fewer than two seeds in common, or an unknown reference.
+
+    Example:
+        >>> (pair,) = trimtab.compare_losses({"lion": [0.31, 0.33, 0.32, 0.34], "adamw": [0.41, 0.44, 0.42, 0.42]})
+        >>> pair.verdict
+        'helps'
+    """
+    known = _checked(losses)
+    if reference is not None:
+        check_text("reference", reference)
+        if reference not in losses:
+            raise InputError(f"reference={reference!r} is not among the candidates: {nearest(reference, list(losses))}")
+    return compared_pairs(known, reference=reference)
+
+
+def compared_pairs(
+    losses: Mapping[str, NDArray[np.float64]], *, reference: str | None = None, span: float | None = None
+) -> tuple[Pair, ...]:
+    """Does what :func:`compare_losses` says with losses of which ``nan`` are missing.
+
+    Args:
+        losses: label to the final losses.
+        reference: label of a candidate with which each other one is compared; by default, each is with each.
         span: the largest difference that two losses can have, if there is one.
     """
     labels = list(itertools.combinations(losses, 2))
-    found = statistics.corrected_differences(
-        [(losses[second], losses[first]) for first, second in labels], 1 - ALPHA, span=span
-    )
-    return tuple(
+    # a pair's difference is its second loss less its first: how much lower the first is
+    found = statistics.moderated_estimates([-each for each in losses.values()], span=span)
+    tested = [(pair, each) for pair, each in zip(labels, found, strict=True) if reference in (None, *pair)]
+    corrected = statistics.corrected([each for _, each in tested], 1 - ALPHA)
+    pairs = [
         Pair(
             first=first,
             second=second,
@@ -32,9 +80,50 @@ def compared_pairs(losses: Mapping[str, Sequence[float]], span: float | None = N
             smallest_detectable=each.alone.smallest_detectable,
             simultaneous_detectable=each.smallest_detectable,
             seeds=each.alone.n,
+            freedom=estimate.freedom,
+            pairing=estimate.pairing,
         )
-        for (first, second), each in zip(labels, found, strict=True)
-    )
+        for ((first, second), estimate), each in zip(tested, corrected, strict=True)
+    ]
+    return tuple(pair.turned() if pair.first == reference else pair for pair in pairs)
+
+
+def _checked(losses: Any) -> dict[str, NDArray[np.float64]]:
+    if not isinstance(losses, Mapping):
+        raise InputError(f"losses={losses!r}: a mapping from each candidate's label to its losses is needed")
+    if len(losses) < 2:
+        raise InputError(f"losses has the candidates {list(losses)}: two or more are needed")
+    faults = Faults()
+    for label, values in losses.items():
+        with faults:
+            check_text("a label of losses", label)
+            _check_list(label, values)
+    faults.raise_any()
+    lengths = {len(values) for values in losses.values()}
+    if len(lengths) > 1:
+        told = ", ".join(f"{label} {len(values)}" for label, values in losses.items())
+        raise InputError(
+            f"losses has lists of unequal lengths ({told}): a place in each is a seed; None is a missing run"
+        )
+    known = {
+        label: np.array([math.nan if value is None else float(value) for value in values])
+        for label, values in losses.items()
+    }
+    for (first, some), (second, others) in itertools.combinations(known.items(), 2):
+        with faults:
+            shared = len(statistics.in_common(some, others)[0])
+            if shared < 2:
+                raise InputError(f"losses: {first} and {second} have {shared} seeds in common; at least two are needed")
+    faults.raise_any()
+    return known
+
+
+def _check_list(label: str, values: Any) -> None:
+    if not isinstance(values, (Sequence, np.ndarray)) or isinstance(values, str):
+        raise InputError(f"losses[{label!r}]={values!r}: a list of numbers is needed, with None for a missing run")
+    for place, value in enumerate(values):
+        if value is not None:
+            check_number(f"losses[{label!r}][{place}]", value)
 
 
 def ranks(losses: Mapping[str, Sequence[float]], pairs: Sequence[Pair]) -> dict[str, int]:
@@ -48,6 +137,21 @@ def ranks(losses: Mapping[str, Sequence[float]], pairs: Sequence[Pair]) -> dict[
     ]
     means = [sum(values) / len(values) for values in losses.values()]
     return dict(zip(labels, statistics.ranks(means, corrected, ALPHA), strict=True))
+
+
+def groups(labels: Sequence[str], pairs: Sequence[Pair], reference: str) -> dict[str, int]:
+    """Puts those first that are shown to be better than the reference, and those last that are shown to be worse.
+
+    Args:
+        labels: of the candidates.
+        pairs: of each of them with the reference.
+        reference: its label.
+    """
+    order = {"helps": 0, "no difference shown": 1, "hurts": 2}
+    tested = {label: between(pairs, label, reference) for label in labels}
+    found = {label: 1 if pair is None else order[pair.verdict] for label, pair in tested.items()}
+    taken = sorted(set(found.values()))
+    return {label: 1 + taken.index(group) for label, group in found.items()}
 
 
 def between(pairs: Sequence[Pair], label: str, reference: str) -> Pair | None:

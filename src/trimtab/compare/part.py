@@ -121,6 +121,7 @@ class Part:
             "time": known["time"] if known.get("trials") is not None else time,
             "jobs": self._options.at_once,
             "reference": self._kept,
+            "against_reference": self._options.against_reference,
             "environment": {**environment(), "device": described(self._options.device)},
         }
 

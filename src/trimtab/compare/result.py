@@ -33,10 +33,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class Pair:
-    """Where two candidates' final runs end, compared seed by seed.
+    """Where two candidates' final runs end, compared on the seeds that they share.
 
     The p-value, and what is called simultaneous, take into account how many pairs were tested. The rest would hold if
-    nothing but this pair had been.
+    nothing but this pair had been. All of it rests on one estimate of the spread, to which the other candidates' runs
+    contribute as far as they agree on it.
 
     Args:
         first: label of a candidate.
@@ -47,11 +48,14 @@ class Pair:
         simultaneous_low: lower end of the interval that holds for all pairs at once, with 95 %. It reaches beyond zero
             on both sides exactly where no difference is shown.
         simultaneous_high: upper end.
-        p_value: of the two-sided paired t test, corrected by Holm's method for the number of pairs.
+        p_value: of the two-sided t test, corrected by Holm's method for the number of pairs.
         smallest_detectable: the true difference that this many seeds would have shown four times out of five, if
             nothing but this pair were tested.
         simultaneous_detectable: the same when all pairs are.
-        seeds: how many pairs there were.
+        seeds: how many they share.
+        freedom: degrees of freedom of the t test; ``seeds - 1`` are their own, and what is more is borrowed from the
+            other candidates.
+        pairing: how many times as many seeds it would take to know the difference as well if the two had shared none.
     """
 
     first: str
@@ -65,6 +69,8 @@ class Pair:
     smallest_detectable: float
     simultaneous_detectable: float
     seeds: int
+    freedom: float
+    pairing: float
 
     @property
     def shown(self) -> bool:
@@ -103,6 +109,8 @@ class CandidateResult:
         summary: what it does, in a line.
         settings: the best settings found, with those that were fixed.
         rank: one plus the number of candidates that are significantly better; ``None`` when it could not be ranked.
+            Where candidates were compared with the reference alone, its place among groups: better than the reference,
+            neither, worse.
         note: why it could not be ranked, or what to be wary of; empty otherwise.
         verdict: against the reference; ``None`` for the reference itself and where there was no test.
         against_reference: the comparison behind the verdict, as this candidate's improvement on the reference.
@@ -119,6 +127,7 @@ class CandidateResult:
         trouble: how many trials ended ``diverged``, ``failed`` or ``pruned``.
         code: the lines that use it, to be pasted.
         erratic: whether its seeds differ so much from each other that its rank says little; ``note`` says how.
+        in_all_pairs: whether it was compared with every other, not with the reference alone.
     """
 
     label: str
@@ -142,11 +151,21 @@ class CandidateResult:
     trouble: dict[str, int]
     code: str
     erratic: bool = False
+    in_all_pairs: bool = True
 
     @property
     def place(self) -> str:
         """Its rank as it is shown: with a question mark where its seeds differ so much that it says little."""
-        return MISSING if self.rank is None else f"{self.rank}?" if self.erratic else str(self.rank)
+        if self.rank is None or not self.in_all_pairs:
+            return MISSING
+        return f"{self.rank}?" if self.erratic else str(self.rank)
+
+    @property
+    def standing(self) -> str:
+        """Its rank in words, or what it was found to be beside the reference if it was compared with nobody else."""
+        if self.rank is None:
+            return "not ranked"
+        return f"rank {self.place}" if self.in_all_pairs else self.verdict or "the reference"
 
 
 @dataclass(frozen=True)
@@ -198,6 +217,7 @@ class Protocol:
         tuning_seed: seed of every tuning run.
         first_final_seed: final runs use this seed and the next ones.
         pruning: name of the pruner, or ``None``.
+        against_reference: whether candidates were compared with the reference alone, so that there are no ranks.
     """
 
     trials: int
@@ -207,6 +227,7 @@ class Protocol:
     tuning_seed: int
     first_final_seed: int
     pruning: str | None
+    against_reference: bool
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,12 @@ def _trials(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> Any:
 def analyse_stored(plan: Plan, outcomes: Outcomes, notes: Mapping[str, Any]) -> ComparisonResult:
     """Analyses the outcomes of a plan with what a store's annotation says of it."""
     return analyse(
-        plan, outcomes, stored_facts(plan, notes), reference=notes["reference"], environment=notes["environment"]
+        plan,
+        outcomes,
+        stored_facts(plan, notes),
+        reference=notes["reference"],
+        environment=notes["environment"],
+        against_reference=notes.get("against_reference", False),
     )
 
 

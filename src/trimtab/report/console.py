@@ -198,13 +198,13 @@ def _print_first_errors(console: Console, result: ComparisonResult) -> None:
 def _print_code(console: Console, result: ComparisonResult) -> None:
     best = [c for c in result.candidates if c.rank == 1 and c.code]
     for c in best[:_SHOWN_CODE]:
-        console.print(Text(f"\n# {c.label}, rank 1", style="bold"))
+        console.print(Text(f"\n# {c.label}, {c.standing}", style="bold"))
         # in one piece, so that it can be pasted
         console.print(Text(c.code), soft_wrap=True)
     if len(best) > _SHOWN_CODE:
-        console.print(
-            Text(f"\n{len(best) - _SHOWN_CODE} more share the first rank; the report has their lines.", "dim")
-        )
+        more = len(best) - _SHOWN_CODE
+        share = "share the first rank" if best[0].in_all_pairs else "are no worse"
+        console.print(Text(f"\n{more} more {share}; the report has their lines.", "dim"))
 
 
 def _print_candidates(console: Console, plan: Plan) -> None:

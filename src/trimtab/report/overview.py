@@ -71,4 +71,9 @@ def _cell(result: ResultOverProblems, profile: CandidateProfile, name: str) -> d
         cost = "target not reached"
     else:
         cost = f"{significant(ratio, 3)} × the lowest cost"
-    return {"role": role, "verdict": verdict_name(role), "rank": candidate.rank and candidate.place, "cost": cost}
+    return {
+        "role": role,
+        "verdict": verdict_name(role),
+        "rank": candidate.rank and candidate.in_all_pairs and candidate.place,
+        "cost": cost,
+    }

@@ -9,6 +9,7 @@ from trimtab.report.document import render
 from trimtab.report.figures import figures_of, has_traces, scatter_names
 from trimtab.report.figures.style import VERDICTS, series, series_role, verdict_name, verdict_role
 from trimtab.report.objective import better, brief, shown_interval
+from trimtab.report.pair_table import pair_rows
 from trimtab.study.files import write_atomically
 
 
@@ -57,6 +58,8 @@ def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
         "facts": words.facts(result),
         "protocol": words.protocol(result),
         "glossary": words.glossary(result),
+        "pairs": pair_rows(result),
+        "pairs_explained": words.pairs(result),
         "columns_explained": words.columns(result),
         "trials_explained": words.trials(result),
         "captions": {**words.captions(result), **words.scatter_captions(scatter_names(result))},

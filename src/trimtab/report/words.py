@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from trimtab.compare.result import CandidateResult, ComparisonResult, Protocol
 from trimtab.report.numbers import significant
 from trimtab.report.objective import better, costs, shown_interval
+from trimtab.report.pair_table import SHOWN, borrowing
 from trimtab.study.facts import Scatter
 from trimtab.study.metric import Metric
 from trimtab.study.phrases import count, listed
@@ -81,12 +82,33 @@ def _statistics(result: ComparisonResult) -> str:
     if not result.pairs:
         return "No two candidates could be tested against each other."
     least = 2.0 ** (1 - result.protocol.seeds)
+    lent = borrowing(result.pairs)
+    test = (
+        f"by a t test whose spread all candidates' runs tell of, as far as they agree on it ({lent}): a candidate that "
+        "varies far more than the others neither lends nor borrows, and runs that follow each other seed by seed are "
+        "told apart more finely"
+        if lent
+        else "seed by seed, by the paired t test"
+    )
+    only = f" with {result.reference}, and none with another" if result.protocol.against_reference else ""
     return (
-        f"Candidates are compared on the differences in final {result.problem.objective.name}, seed by seed, with the "
-        f"paired t test: {count(len(result.pairs), 'pair')}, p-values corrected by Holm's method, level "
-        f"{100 * ALPHA:g} %. A difference that is the same with every seed looks certain to that test; it counts as no "
-        f"more than {result.protocol.seeds} coins that fall alike (p is at least {least:.2g}). Scores are rounded, as "
-        "accuracies are to whole samples: the spread that rounding hides is added to that of the differences."
+        f"Candidates are compared on the differences in final {result.problem.objective.name}, {test}: "
+        f"{count(len(result.pairs), 'pair')}{only}, p-values corrected by Holm's method, level {100 * ALPHA:g} %. By "
+        f"itself, a difference that is the same with every seed counts as no more than {result.protocol.seeds} coins "
+        f"that fall alike (p is at least {least:.2g}). Scores are rounded, as accuracies are to whole samples: the "
+        "spread that rounding hides is added to that of the differences."
+    )
+
+
+def pairs(result: ComparisonResult) -> str:
+    """Returns what stands above the table of pairs."""
+    left = len(result.pairs) - SHOWN
+    more = f" {count(left, 'more pair')} are in results.json." if left > 0 else ""
+    return (
+        "Intervals hold for all pairs at once; p is corrected by Holm's method. Degrees of freedom beyond the number "
+        "of seeds less one are borrowed from the other candidates, as far as their spreads agree. What shared seeds "
+        "are worth: how many times as many seeds it would have taken to know the difference as well if no two runs "
+        f"had shared one.{more}"
     )
 
 
@@ -174,8 +196,8 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
         ),
         "differences": (
             f"Improvement on {result.reference}",
-            "The same runs, paired by seed, with 95 % intervals that hold for all pairs at once, as the verdicts do. A "
-            "bar shows the differences that are too small for these seeds to find.",
+            "The same runs, each beside the reference's with its seed, with 95 % intervals that hold for all pairs at "
+            "once, as the verdicts do. A bar shows the differences that are too small for these seeds to find.",
         ),
         "curves": (
             "Learning curves",

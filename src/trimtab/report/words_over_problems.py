@@ -102,8 +102,8 @@ def reading(result: ResultOverProblems) -> list[tuple[str, str]]:
         ),
         (
             "Verdict",
-            f"Against {result.reference} on one problem, by the paired t test over its seeds, corrected for the pairs "
-            "of that problem. Over several problems, some verdict is wrong by luck more often than 5 % of the time.",
+            f"Against {result.reference} on one problem, by the t test over its seeds, corrected for the pairs of "
+            "that problem. Over several problems, some verdict is wrong by luck more often than 5 % of the time.",
         ),
         ("Targets", " ".join(f"{name}: {found.target}." for name, found in result.problems.items())),
     ]

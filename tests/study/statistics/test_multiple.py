@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import squareform
 
-from trimtab.study.statistics import corrected_differences, holm, paired_difference, ranks
+from trimtab.study.statistics import corrected, holm, paired_difference, ranks
+from trimtab.study.statistics.paired import estimate
 
 INF, NAN = math.inf, math.nan
 
@@ -141,6 +142,10 @@ def test_ranks_refuses_what_it_cannot_rank(scores, matrix, alpha, message):
 
 
 # several pairs at once
+
+
+def corrected_differences(pairs, confidence=0.95, *, span=None):
+    return corrected([estimate(*pair, span=span) for pair in pairs], confidence)
 
 
 def three_samples(n=6, seed=3):

@@ -23,6 +23,7 @@ from trimtab.report.figures.style import (
 )
 from trimtab.report.numbers import significant
 from trimtab.report.objective import better, brief, shown, shown_interval
+from trimtab.report.pair_table import worth
 
 _CLOSE = 4.0
 """A row that reaches so many times farther than the middle one leaves no room for the others."""
@@ -218,7 +219,8 @@ def _pair_text(pair: Pair) -> str:
     return (
         f"<b>{plain(pair.first, 60)}</b><br>mean {significant(pair.improvement)}, 95 % interval "
         f"{significant(pair.simultaneous_low)} to {significant(pair.simultaneous_high)} for all pairs at once "
-        f"({alone} for this one alone)<br>p = {significant(pair.p_value, 2)} after Holm's correction"
+        f"({alone} for this one alone)<br>p = {significant(pair.p_value, 2)} after Holm's correction, "
+        f"{significant(pair.freedom, 3)} degrees of freedom; shared seeds are worth {worth(pair)}"
     )
 
 

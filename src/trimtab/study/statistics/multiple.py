@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trimtab.study.statistics.arrays import check_open_unit, finite, numbers, probabilities
-from trimtab.study.statistics.paired import Estimate, PairedDifference, estimate
+from trimtab.study.statistics.paired import Estimate, PairedDifference
 
 
 @dataclass(frozen=True)
 class CorrectedDifference:
-    """A paired difference, by itself and among the others that were tested with it.
+    """A difference, by itself and among the others that were tested with it.
 
     Args:
         alone: what it would be if nothing else had been tested.
@@ -32,10 +32,8 @@ class CorrectedDifference:
     smallest_detectable: float
 
 
-def corrected_differences(
-    pairs: Sequence[tuple[ArrayLike, ArrayLike]], confidence: float = 0.95, *, span: float | None = None
-) -> list[CorrectedDifference]:
-    r"""Tests pairs of samples by :func:`~trimtab.study.statistics.paired.paired_difference`, corrected together.
+def corrected(estimates: Sequence[Estimate], confidence: float = 0.95) -> list[CorrectedDifference]:
+    r"""Tests several differences together.
 
     The p-values are Holm's. The intervals have Bonferroni's level :math:`1 - \alpha / m` for :math:`m` pairs; where
     Holm's method shows a difference that Bonferroni's would not, the end on the other side of zero is put at zero,
@@ -48,21 +46,17 @@ def corrected_differences(
     in the wrong direction.
 
     Args:
-        pairs: two lists of numbers each, to be subtracted.
+        estimates: of the differences.
         confidence: of all intervals together, in (0, 1).
-        span: the largest size that a difference can have.
 
     Raises:
-        ValueError: as for a single pair.
+        ValueError: ``confidence`` is outside its range.
     """
     check_open_unit("confidence", confidence)
-    if not isinstance(pairs, Sequence) or not all(isinstance(pair, Sequence) and len(pair) == 2 for pair in pairs):
-        raise ValueError(f"pairs={str(pairs)[:80]} must be a list of two samples each")
-    estimates = [estimate(first, second, span=span) for first, second in pairs]
     p_values = holm([each.p_value for each in estimates]).tolist()
     level = confidence
-    if len(pairs) > 1:
-        level = min(1 - (1 - confidence) / len(pairs), math.nextafter(1.0, 0.0))
+    if len(estimates) > 1:
+        level = min(1 - (1 - confidence) / len(estimates), math.nextafter(1.0, 0.0))
     return [_corrected(each, p_value, confidence, level) for each, p_value in zip(estimates, p_values, strict=True)]
 
 

@@ -94,19 +94,25 @@ class Estimate:
         error: its standard error.
         p_value: of the two-sided test.
         n: number of pairs.
+        freedom: degrees of freedom of the standard error.
         span: the largest size that a difference can have, if there is one.
+        step: of which the scores are multiples, or what rounding leaves.
+        equal: whether all differences are the same number.
     """
 
     mean: float
     error: float
     p_value: float
     n: int
+    freedom: float
     span: float | None
+    step: float
+    equal: bool
 
     def at(self, confidence: float) -> PairedDifference:
         """Returns the interval, and what is detectable, at a level."""
-        low, high = self._interval(critical(self.n, confidence) * self.error)
-        detectable = detectable_noncentrality(self.n, confidence) * self.error
+        low, high = self._interval(critical(self.freedom, confidence) * self.error)
+        detectable = detectable_noncentrality(self.freedom, confidence) * self.error
         return PairedDifference(self.mean, low, high, self.p_value, detectable, self.n, confidence)
 
     def _interval(self, margin: float) -> tuple[float, float]:
@@ -137,14 +143,14 @@ def estimate(first: ArrayLike, second: ArrayLike, *, span: float | None = None) 
     n, mean, step = len(differences), moments(differences)[0], _step(minuend, subtrahend)
     equal = float(np.ptp(spread)) <= step / 2
     if equal and abs(mean) <= step / 2:
-        return Estimate(0.0, step / math.sqrt(6 * n), 1.0, n, span)
+        return Estimate(0.0, step / math.sqrt(6 * n), 1.0, n, n - 1, span, step, equal)
     error = math.hypot(0.0 if equal else moments(spread)[1], step / math.sqrt(6)) / math.sqrt(n)
     least_p = 0.0
     if equal:
         least_p = 2.0 ** (1 - n)
         error = max(error, -abs(mean) / float(special.stdtrit(n - 1, least_p / 2)))
     p_value = 2 * float(special.stdtr(n - 1, -abs(mean) / error))
-    return Estimate(mean, error, max(p_value, least_p), n, span)
+    return Estimate(mean, error, max(p_value, least_p), n, n - 1, span, step, equal)
 
 
 def _step(first: Array, second: Array) -> float:

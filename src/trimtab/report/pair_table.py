@@ -1,0 +1,45 @@
+"""The table of pairs: what was tested against what, and on how much evidence."""
+
+from collections.abc import Sequence
+
+from trimtab.compare.result import ComparisonResult, Pair
+from trimtab.report.numbers import significant
+
+SHOWN = 300
+"""More pairs than that are not drawn: who reads them reads them with a program."""
+
+
+def pair_rows(result: ComparisonResult) -> list[list[str]]:
+    """Returns the cells of each pair: the better first, in the order of the ranking."""
+    places = {candidate.label: place for place, candidate in enumerate(result.candidates)}
+    turned = [pair.turned() if pair.improvement < 0 else pair for pair in result.pairs]
+    turned.sort(key=lambda pair: (places[pair.first], places[pair.second]))
+    return [_cells(pair) for pair in turned[:SHOWN]]
+
+
+def _cells(pair: Pair) -> list[str]:
+    return [
+        pair.first,
+        pair.second,
+        significant(pair.improvement, 3),
+        f"{significant(pair.simultaneous_low, 3)} – {significant(pair.simultaneous_high, 3)}",
+        significant(pair.p_value, 2),
+        significant(pair.simultaneous_detectable, 3),
+        significant(pair.freedom, 3),
+        worth(pair),
+    ]
+
+
+def worth(pair: Pair) -> str:
+    """Returns what it is worth that the two shared their seeds: as many times as many that nobody shares."""
+    return f"{significant(pair.pairing, 2)} ×"
+
+
+def borrowing(pairs: Sequence[Pair]) -> str:
+    """Says how much the pairs' tests rest on the other candidates' runs, in degrees of freedom; empty if on none."""
+    least, most = (significant(pick(pair.freedom for pair in pairs), 3) for pick in (min, max))
+    own = max(pair.seeds - 1 for pair in pairs)
+    if max(pair.freedom for pair in pairs) <= own:
+        return ""
+    found = least if least == most else f"{least} to {most}"
+    return f"{found} degrees of freedom instead of {own}"
