@@ -27,7 +27,7 @@ def candidate(label, rank, verdict=None, by=0.0, ends=None, *, against="adamw", 
     if verdict is not None:
         low, high = ends or (by - 0.01, by + 0.01)
         p_value = 0.5 if verdict == "same" else 0.01
-        pair = Pair(label, against, by, low, high, low, high, p_value, detectable, detectable, 5)
+        pair = Pair(label, against, by, low, high, low, high, p_value, detectable, detectable, 5, 4.0, 1.0)
     return CandidateResult(
         label=label, title=label, kind="method", summary="", settings={}, rank=rank, note="", against_reference=pair,
         verdict=None if pair is None else pair.verdict, loss=None, metric=None,
@@ -191,7 +191,7 @@ def test_the_metric_of_a_command_is_lowered_or_raised(task, sentence):
 def pairs(labels, shown):
     """All pairs, of which some show a difference."""
     return [
-        Pair(a, b, 0.1, 0.0, 0.2, 0.0, 0.2, 0.01 if a + b in shown else 0.5, 0.1, 0.1, 5)
+        Pair(a, b, 0.1, 0.0, 0.2, 0.0, 0.2, 0.01 if a + b in shown else 0.5, 0.1, 0.1, 5, 4.0, 1.0)
         for a, b in itertools.combinations(labels, 2)
     ]
 

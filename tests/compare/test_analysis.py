@@ -10,6 +10,7 @@ from scipy import stats
 from trimtab.catalog.candidates import parse_candidates
 from trimtab.compare.analysis import analyse
 from trimtab.compare.frames import Frames
+from trimtab.compare.pairs import compare_losses
 from trimtab.compare.plan import Plan
 from trimtab.lab.measures import STATE_BYTES, STEP_SECONDS, STEPS, TEST_LOSS, TEST_METRIC
 from trimtab.lab.training_facts import training_facts
@@ -66,20 +67,43 @@ def test_ranks_and_verdicts_follow_from_paired_tests_with_holms_correction():
     }  # fmt: skip
 
 
-def test_numbers_agree_with_scipy():
-    result = result_of(*study())
+def test_of_two_candidates_numbers_agree_with_scipy():
+    result = result_of(*study("adamw,lion"))
     pair = by_label(result)["lion"].against_reference
     test = stats.ttest_rel(LOSSES["adamw"], LOSSES["lion"])
     interval = test.confidence_interval(0.95)
     assert pair.improvement == pytest.approx(np.mean(LOSSES["adamw"] - LOSSES["lion"]))
     assert (pair.low, pair.high) == pytest.approx((interval.low, interval.high))
-    raw = sorted(
-        stats.ttest_rel(LOSSES[a], LOSSES[b]).pvalue for i, a in enumerate(LOSSES) for b in list(LOSSES)[i + 1 :]
-    )
-    stepped = np.minimum(np.maximum.accumulate([p * (6 - i) for i, p in enumerate(raw)]), 1)
-    assert sorted(pair.p_value for pair in result.pairs) == pytest.approx(list(stepped))
+    assert pair.p_value == pytest.approx(test.pvalue)
     unpaired = stats.ttest_ind(LOSSES["adamw"], LOSSES["lion"]).pvalue
     assert unpaired > 0.5 > 0.05 > pair.p_value  # only pairing shows it
+
+
+def test_of_several_they_are_those_of_compare_losses():
+    result = result_of(*study())
+    expected = compare_losses(LOSSES)
+    assert [(p.first, p.second, p.seeds) for p in result.pairs] == [(p.first, p.second, p.seeds) for p in expected]
+    assert [p.p_value for p in result.pairs] == pytest.approx([p.p_value for p in expected])
+    lion = by_label(result)["lion"].against_reference
+    test = stats.ttest_rel(LOSSES["adamw"], LOSSES["lion"])
+    assert lion.freedom > 4
+    assert lion.high - lion.low < np.ptp(test.confidence_interval(0.95))
+    assert lion.pairing > 2  # the seeds move all candidates alike
+
+
+def test_against_the_reference_alone_more_is_found_and_nobody_has_a_rank():
+    plan, outcomes, facts = study()
+    result = analyse(plan, outcomes, facts, reference="adamw", environment={}, against_reference=True)
+    assert {(pair.first, pair.second) for pair in result.pairs} == {(x, "adamw") for x in ("lion", "sgd", "nadam")}
+    assert [c.label for c in result.candidates] == ["lion", "adamw", "sgd", "nadam"]
+    assert {c.place for c in result.candidates} == {"–"}
+    assert [c.standing for c in result.candidates] == ["helps", "the reference", "no difference shown", "hurts"]
+    text = " ".join(result.conclusion)
+    assert text.startswith("Use lion instead of adamw")
+    assert "rank" not in text
+    assert "every other" not in text
+    among = by_label(result_of(plan, outcomes, facts))["lion"].against_reference
+    assert by_label(result)["lion"].against_reference.simultaneous_low > among.simultaneous_low
 
 
 def test_the_improvement_is_turned_towards_the_candidate():
@@ -153,7 +177,7 @@ def test_without_a_target_runs_are_timed_until_they_are_where_the_reference_ends
 
 def test_conclusions_say_no_more_than_was_shown():
     first, *others = result_of(*study()).conclusion
-    assert first == "Use lion instead of adamw: it lowers validation loss by 0.099 (0.079 to 0.12)."
+    assert first == "Use lion instead of adamw: it lowers validation loss by 0.099 (0.085 to 0.11)."
     assert others[:3] == [
         "lion is better than every other candidate.",
         "Worse than adamw in validation loss: nadam by 0.2.",
@@ -223,8 +247,9 @@ def test_a_simultaneous_interval_goes_with_each_verdict():
         assert pair.simultaneous_low <= pair.low < pair.high <= pair.simultaneous_high or pair.shown
         assert pair.simultaneous_detectable > pair.smallest_detectable
     lion = by_label(result)["lion"].against_reference
-    wide = stats.ttest_rel(LOSSES["adamw"], LOSSES["lion"]).confidence_interval(1 - 0.05 / 6)
-    assert (lion.simultaneous_low, lion.simultaneous_high) == pytest.approx((max(0, wide.low), wide.high))
+    half = (lion.high - lion.low) / 2 * stats.t.ppf(1 - 0.025 / 6, lion.freedom) / stats.t.ppf(0.975, lion.freedom)
+    assert lion.simultaneous_low == pytest.approx(max(0, lion.improvement - half))
+    assert lion.simultaneous_high == pytest.approx(lion.improvement + half)
 
 
 def test_a_pair_is_turned_as_a_whole():
@@ -301,8 +326,10 @@ def test_seeds_that_all_agree_on_a_difference_are_no_certainty():
 
 def test_two_seeds_come_with_a_warning():
     text = " ".join(result_of(*study(seeds=2)).conclusion)
-    assert "With two seeds, a difference is found four times out of five only if it is 69 times" in text
-    assert "with 5, 2.8 times are enough" in text
+    assert "With two seeds, a difference is found four times out of five only if it is 4.4 times" in text
+    assert "and that only where the candidates agree on this; with 5, 1.7 times are enough" in text
+    two = " ".join(result_of(*study("adamw,lion", seeds=2)).conclusion)
+    assert "only if it is 12 times its standard deviation between seeds; with 5, 1.7 times are enough" in two
     assert "With two seeds" not in " ".join(result_of(*study(seeds=3)).conclusion)
 
 

@@ -27,7 +27,7 @@ from tests.fuzzing import (
     texts,
     unclear,
 )
-from tests.lab.test_fuzz import optional, plain_text, seconds, whole
+from tests.lab.test_fuzz import flag, optional, plain_text, seconds, whole
 from trimtab.catalog import entries
 from trimtab.catalog.candidates import parse_candidates
 from trimtab.catalog.command_candidates import named_commands
@@ -39,6 +39,7 @@ from trimtab.compare.building import build_comparison
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.frames import read
 from trimtab.compare.options import Options
+from trimtab.compare.pairs import compare_losses
 from trimtab.compare.plan import Plan
 from trimtab.compare.stored import load_any
 from trimtab.compare.template import write_template
@@ -71,7 +72,7 @@ SHARED = {
     "out": unclear, "trials": whole(1, MANY), "reference": one_of("adamw", "lion"), "pruner": one_of(*PRUNERS),
     "jobs": optional(whole(1, MANY_WORKERS)), "store": unclear, "limits": limits,
     "executor": lambda value: isinstance(value, str) and value in ("local", "ray"), "ray_address": optional(never),
-    "device": a_device,
+    "device": a_device, "against_reference": flag,
 }  # fmt: skip
 
 
@@ -116,6 +117,10 @@ BUILT = {
 
 CALLS = {
     "budget:parse_duration": Call(parse_duration, {}, {"text": unclear}),
+    "pairs:compare_losses": Call(
+        compare_losses, {"losses": {"a": [1.0, 2.0, 4.0], "b": [2.0, 2.5, 3.0]}},
+        {"losses": unclear, "reference": optional(one_of("a", "b"))},
+    ),
     "frames:read": Call(read_problem, {}, {"place": unclear, "problem": never}),
     "building:build_comparison": Call(
         build_comparison,
@@ -175,7 +180,8 @@ LEFT_OUT = {
     },
     "called by trimtab alone, with objects of its own": {
         "analysis:analyse", "cautions:few_seeds", "cautions:late_rise", "cautions:warning", "conclusion:conclude",
-        "advice:advise", "over_problems.advice:advise", "pairs:between", "pairs:compared_pairs", "pairs:ranks",
+        "advice:advise", "over_problems.advice:advise", "pairs:between", "pairs:compared_pairs", "pairs:groups",
+        "pairs:ranks",
         "plan:check_label", "options:chosen_reference", "stored:stored_result", "stored:stored_plan",
         "stored:analyse_stored", "budget:written", "budget:starting_numbers", "prices:predicted_seconds",
         "fitting:fitting", "shortfall:too_short", "shortfall:least_too_long", "shortfall:shown",

@@ -36,10 +36,27 @@ def unpacked(tmp_path, monkeypatch):
 
 
 def written(name):
-    return json.loads(gzip.decompress((STORES / f"{name}.json.gz").read_bytes()))
+    found = json.loads(gzip.decompress((STORES / f"{name}.json.gz").read_bytes()))
+    for each in found["tasks"].values() if "tasks" in found else [found]:
+        leave_out_spreads(each)
+    return found
 
 
 MEASURES = {"test_loss": "test loss", "test_metric": "test metric", "steps": "steps", "step_seconds": "step seconds"}
+
+
+def leave_out_spreads(result):
+    """Leaves of pairs what does not rest on spreads, which candidates share since then, and nothing that follows."""
+    kept = ("first", "second", "improvement", "seeds")
+    result["pairs"] = [{key: pair[key] for key in kept} for pair in result["pairs"]]
+    for candidate in result["candidates"]:
+        pair = candidate["against_reference"]
+        candidate["against_reference"] = pair and {key: pair[key] for key in kept}
+    if len(result["candidates"]) > 2:
+        result["conclusion"] = result["conclusion"][:1]
+        result["candidates"].sort(key=lambda each: each["label"])
+        for candidate in result["candidates"]:
+            candidate["rank"] = candidate["verdict"] = None
 
 
 def as_then(result):
@@ -51,9 +68,12 @@ def as_then(result):
         result["conclusion"] = [re.sub(r"\bproblem(s?)\b", r"task\1", each) for each in result["conclusion"]]
         result["tasks"] = {name: as_then(each) for name, each in result.pop("problems").items()}
         return result
+    leave_out_spreads(result)
+    del result["protocol"]["against_reference"]
     result["task"] = facts_of_then(result.pop("problem"), result["protocol"])
     result["conclusion"] = [re.sub("(lowers?) validation", r"\1 the validation", each) for each in result["conclusion"]]
     for candidate in result["candidates"]:
+        del candidate["in_all_pairs"]
         means, prices = candidate.pop("measures"), candidate.pop("prices")
         candidate |= {name: means.get(MEASURES[name]) for name in ("test_loss", "test_metric")}
         candidate |= {"step_seconds": prices.get("step seconds"), "state_bytes": prices.get("state bytes", 0)}

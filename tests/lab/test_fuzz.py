@@ -56,7 +56,6 @@ from trimtab.study.point import Point
 from trimtab.study.ray_executor import RayExecutor
 from trimtab.study.statistics import (
     PairedDifference,
-    corrected_differences,
     decades_within,
     detectable_ratio,
     far_out,
@@ -250,13 +249,8 @@ CALLS = {
         {"values": [1.0, 2.0]},
         {"values": unclear, "confidence": in_unit, "bounds": unclear},
     ),
-    "statistics.multiple:corrected_differences": Call(
-        corrected_differences,
-        {"pairs": [([1.0, 2.0], [0.0, 4.0])]},
-        {"pairs": unclear, "confidence": in_unit, "span": unclear},
-    ),
     "statistics.power:detectable_ratio": Call(
-        detectable_ratio, {"n": 3}, {"n": whole(2, MANY), "confidence": in_unit}
+        detectable_ratio, {"n": 3}, {"n": whole(2, MANY), "confidence": in_unit, "candidates": whole(2, MANY)}
     ),
     "statistics.scatter:far_out": Call(
         far_out, {"values": [1.0, 2.0, 9.0], "spread": 0.1}, {"values": unclear, "spread": between(0, math.inf)}
@@ -350,7 +344,8 @@ LEFT_OUT = {
         "contact:Contact", "database:Database", "executor:Finished", "executor:Died", "executor:Reported",
         "lease:Leases", "lease:Heart", "process:Ended", "process:Lines", "randomness:OwnedRandomness",
         "statistics.paired:PairedDifference", "statistics.paired:Estimate",
-        "statistics.multiple:CorrectedDifference",
+        "statistics.multiple:CorrectedDifference", "statistics.moderated:ModeratedEstimate",
+        "statistics.variances:Prior", "statistics.variances:Moderated",
         "stored_study:StoredStudy", "manifest:refusal", "manifest:each_difference", "manifest:plain_manifest",
         "point:Point", "outcome:CurvePoint", "outcome:Outcome",
         "commands.attempt:Attempt", "commands.output_metric:OutputMetric", "commands.file_metric:FileMetric",
@@ -371,6 +366,11 @@ LEFT_OUT = {
         "pages:Row", "pages:Table", "pages:Axis", "pages:Line", "pages:Figure", "pages:Section", "pages:Page",
     },
     "called by trimtab alone, with objects of its own": {
+        "statistics.moderated:moderated_estimates", "statistics.moderated:in_common", "statistics.multiple:corrected",
+        "statistics.variances:moderated", "statistics.variances:not_negligible",
+        "statistics.variances:prior_by_moments", "statistics.variances:winsorized_prior",
+        "statistics.seed_effects:seeds_matter", "statistics.seed_effects:own_variances",
+        "statistics.power:detectable_noncentrality",
         "errors:Faults", "session:steps_on_session", "errors:messages_of", "kept_buffers:kept_buffers",
         "suggestions:nearest", "suggestions:closest", "suggestions:slips", "beside:beside",
         "commands.printed_number:check_what_follows", "commands.remedies:after_name",

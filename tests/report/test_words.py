@@ -29,8 +29,10 @@ def test_the_protocol_in_words(result):
     assert "touched once" in protocol["Final runs"]
     assert "10 pairs" in protocol["Statistics"]
     assert "level 5 %" in protocol["Statistics"]
-    alike = "the same with every seed looks certain to that test; it counts as no more than 10 coins that fall alike"
-    assert f"A difference that is {alike} (p is at least 0.002)." in protocol["Statistics"]
+    assert "whose spread all candidates' runs tell of, as far as they agree on it (" in protocol["Statistics"]
+    assert " degrees of freedom instead of 9)" in protocol["Statistics"]
+    alike = "the same with every seed counts as no more than 10 coins that fall alike"
+    assert f"By itself, a difference that is {alike} (p is at least 0.002)." in protocol["Statistics"]
 
 
 def test_the_protocol_of_one_candidate_and_one_seed(lonely):

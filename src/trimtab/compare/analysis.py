@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from trimtab.compare.bounds import Ranges, on_one_side
 from trimtab.compare.cautions import Standing, late_rise, warning
 from trimtab.compare.conclusion import conclude
@@ -59,8 +57,7 @@ def analyse(
     ranges = Ranges.of(facts, outcomes.values())
     pairs: tuple[Pair, ...] = ()
     if plan.seeds > 1:
-        known = {label: np.array(losses) for label, losses in ranked.items()}
-        pairs = compared_pairs(known, reference=reference if against_reference else None, span=ranges.span)
+        pairs = compared_pairs(ranked, reference=reference if against_reference else None, span=ranges.span)
     placed = groups(list(ranked), pairs, reference) if against_reference else ranks(ranked, pairs)
     judged = _Judged(facts, ranges, pairs, Standing(ranked, placed, facts.sign), reference, against_reference)
     target = Target(facts, ranked.get(reference), reference)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from trimtab.compare.result import Pair
 from trimtab.study import statistics
@@ -53,9 +53,9 @@ def compare_losses(losses: Losses, *, reference: str | None = None) -> tuple[Pai
 
 
 def compared_pairs(
-    losses: Mapping[str, NDArray[np.float64]], *, reference: str | None = None, span: float | None = None
+    losses: Mapping[str, ArrayLike], *, reference: str | None = None, span: float | None = None
 ) -> tuple[Pair, ...]:
-    """Does what :func:`compare_losses` says with losses of which ``nan`` are missing.
+    """Does what :func:`compare_losses` says with losses that were checked, and of which ``nan`` are missing.
 
     Args:
         losses: label to the final losses.
@@ -64,7 +64,7 @@ def compared_pairs(
     """
     labels = list(itertools.combinations(losses, 2))
     # a pair's difference is its second loss less its first: how much lower the first is
-    found = statistics.moderated_estimates([-each for each in losses.values()], span=span)
+    found = statistics.moderated_estimates([-np.asarray(each, float) for each in losses.values()], span=span)
     tested = [(pair, each) for pair, each in zip(labels, found, strict=True) if reference in (None, *pair)]
     corrected = statistics.corrected([each for _, each in tested], 1 - ALPHA)
     pairs = [

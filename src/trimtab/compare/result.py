@@ -227,7 +227,7 @@ class Protocol:
     tuning_seed: int
     first_final_seed: int
     pruning: str | None
-    against_reference: bool
+    against_reference: bool = False
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def mean_interval(
     mean, deviation = moments(known)
     if float(np.ptp(known)) <= rounding(known):
         return mean, low, high
-    margin = critical(len(known), confidence) * (deviation / math.sqrt(len(known)))
+    margin = critical(len(known) - 1, confidence) * (deviation / math.sqrt(len(known)))
     if math.isinf(low) and math.isinf(high):
         return mean, mean - margin, mean + margin
     below, above = mean - low, high - mean

@@ -36,6 +36,9 @@ from trimtab.study.statistics.paired import Estimate, estimate
 from trimtab.study.statistics.seed_effects import own_variances, seeds_matter
 from trimtab.study.statistics.variances import Moderated, moderated, not_negligible, prior_by_moments
 
+_LITTLE = 0.2
+"""Of a pair's own degrees of freedom: less is none, for a little of a large variance would hide a small one."""
+
 Places: TypeAlias = Sequence[tuple[int, int]]
 
 
@@ -146,7 +149,8 @@ class _Spreads:
             found: the estimate.
             unshared: variance of a difference between runs with different seeds.
         """
-        pairing = float(unshared) / self._variance(found) if unshared > 0 else 1.0
+        used = self._variance(found)
+        pairing = float(unshared) / used if unshared > 0 and used > 0 else 1.0
         return ModeratedEstimate(**vars(found), pairing=pairing)
 
 
@@ -155,4 +159,5 @@ def _agreement(ratios: Array, freedoms: Array, equal: NDArray[np.bool_]) -> floa
     known = ~equal & not_negligible(ratios)
     if known.sum() < 2:
         return math.inf
-    return prior_by_moments(ratios[known], freedoms[known]).freedom
+    freedom = prior_by_moments(ratios[known], freedoms[known]).freedom
+    return freedom if freedom > _LITTLE * freedoms[known].mean() else 0.0

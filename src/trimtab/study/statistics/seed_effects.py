@@ -16,7 +16,8 @@ from trimtab.study.statistics.arrays import Array
 from trimtab.study.statistics.variances import moderated
 
 LEVEL = 0.01
-"""Of the test for an effect of seeds."""
+"""Of the test for an effect of seeds. Of few candidates and seeds it is nominal, because each candidate's spread is
+estimated (with three of both, one in twenty families without an effect passes it): what follows holds either way."""
 
 _ROUNDS = 2
 """Of variances and weights, each from the other; more change nothing that could be measured."""

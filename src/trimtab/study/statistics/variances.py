@@ -14,10 +14,10 @@ lends nor borrows (Phipson, Lee, Majewski, Alexander & Smyth, 2016, "Robust hype
 hypervariable genes and improves power to detect differential expression").
 
 Where we differ, because those work with thousands of variances and here are a handful: what is borrowed has no more
-degrees of freedom than the other samples have together (as in limma, which counts the sample's own as well); moments of
-what is left are estimated after leaving out the far ones, Winsorized ones only find these (their estimate of
-:math:`d_0` from sixteen variances costs a tenth of the power); and what is far out borrows nothing, where the paper
-leaves it a little.
+degrees of freedom than the other samples that lend have together (limma counts the sample's own as well); the prior is
+estimated by moments of what is not far out, and Winsorized moments only find that (their estimate of :math:`d_0` from
+sixteen variances costs a tenth of the power); what is far out borrows nothing, where the paper leaves it a little; and
+that a larger variance never borrows more follows from a running maximum of the shares, where limma takes running means.
 """
 
 import math
@@ -85,10 +85,11 @@ def moderated(variances: Array, freedoms: Array) -> Moderated:
         variances: of two samples or more, not all of them zero.
         freedoms: degrees of freedom of each, > 0.
     """
-    speaking = not_negligible(variances)
-    prior = common_prior(variances[speaking], freedoms[speaking])
-    most = freedoms.sum() - freedoms
-    borrowed = _share_in(prior, variances, freedoms) * np.minimum(prior.freedom, most)
+    lending = _lending(variances, freedoms)
+    prior = prior_by_moments(variances[lending], freedoms[lending])
+    lent = np.where(lending, freedoms, 0.0)
+    others = lent.sum() - lent
+    borrowed = _share_in(prior, variances, freedoms) * np.minimum(prior.freedom, others)
     return Moderated((borrowed * prior.variance + freedoms * variances) / (borrowed + freedoms), borrowed, prior)
 
 
@@ -98,24 +99,27 @@ def not_negligible(variances: Array) -> NDArray[np.bool_]:
     return variances > _SMALLEST * (float(np.median(known)) if len(known) else 0.0)
 
 
-def common_prior(variances: Array, freedoms: Array) -> Prior:
-    """Estimates the prior from those variances that are not far above the others."""
-    if len(variances) < 2:
-        return Prior(float(variances.mean()), math.inf)
-    first = winsorized_prior(variances, freedoms)
-    near = first.tail(variances, freedoms) >= FAR_OUT / len(variances)
-    return prior_by_moments(variances[near], freedoms[near]) if near.sum() > 1 else first
+def _lending(variances: Array, freedoms: Array) -> NDArray[np.bool_]:
+    """Tells which variances say what all have in common: those that are neither negligible nor far above the others."""
+    speaking = not_negligible(variances)
+    prior = winsorized_prior(variances[speaking], freedoms[speaking])
+    near = speaking & (prior.tail(variances, freedoms) >= FAR_OUT / speaking.sum())
+    return near if near.any() else speaking
 
 
 def prior_by_moments(variances: Array, freedoms: Array) -> Prior:
     r"""Estimates the prior from the mean and the variance of logarithms, by Smyth's equations.
 
     With :math:`e_c = \log s_c^2 - \psi(d_c/2) + \log(d_c/2)`, :math:`\psi'(d_0/2)` is the variance of the :math:`e_c`
-    less the mean of :math:`\psi'(d_c/2)`, and :math:`\log s_0^2 = \bar e + \psi(d_0/2) - \log(d_0/2)`.
+    less the mean of :math:`\psi'(d_c/2)`, and :math:`\log s_0^2 = \bar e + \psi(d_0/2) - \log(d_0/2)`. Where nothing is
+    left of the former, :math:`d_0` is infinite and :math:`s_0^2` is :math:`e^{\bar e}`, where limma takes the pooled
+    variance: the limit of large :math:`d_0`, which for a few samples lies above that on average and makes up for what
+    the estimated :math:`d_0` promises too much.
     """
     half = freedoms / 2
     logarithms = np.log(variances) - special.digamma(half) + np.log(half)
-    centre, excess = float(logarithms.mean()), float(logarithms.var(ddof=1) - special.polygamma(1, half).mean())
+    spread = logarithms.var(ddof=1) if len(variances) > 1 else 0.0
+    centre, excess = float(logarithms.mean()), float(spread - special.polygamma(1, half).mean())
     if excess <= float(special.polygamma(1, _MOST / 2)):
         return Prior(math.exp(centre), math.inf)
     half_prior = _inverse_trigamma(excess)
@@ -131,7 +135,7 @@ def winsorized_prior(variances: Array, freedoms: Array) -> Prior:
     logarithms = np.log(variances)
     low, high = np.quantile(logarithms, (TAILS[0], 1 - TAILS[1]))
     within = np.clip(logarithms, low, high)
-    centre, spread = float(within.mean()), float(within.var(ddof=1))
+    centre, spread = float(within.mean()), float(within.var(ddof=1)) if len(within) > 1 else 0.0
 
     def excess(log_freedom: float) -> float:
         return spread - _winsorized_moments(freedom, math.exp(log_freedom))[1]

@@ -1,0 +1,102 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import trimtab
+from trimtab.compare.pairs import compare_losses, groups, ranks
+from trimtab.study.errors import InputError
+from trimtab.study.statistics import holm, moderated_estimates
+
+LOSSES = {
+    "adamw": [0.41, 0.44, 0.42, 0.425],
+    "lion": [0.31, 0.335, 0.32, 0.34],
+    "sgd": [0.52, 0.51, 0.49, 0.53],
+    "adam": [0.415, 0.43, 0.44, 0.42],
+}
+
+
+def test_it_stands_in_the_package():
+    assert trimtab.compare_losses is compare_losses
+    assert "compare_losses" in dir(trimtab)
+
+
+def test_two_candidates_have_the_paired_t_test():
+    (pair,) = compare_losses({label: LOSSES[label] for label in ("lion", "adamw")})
+    expected = stats.ttest_rel(LOSSES["adamw"], LOSSES["lion"])
+    assert (pair.first, pair.second, pair.seeds, pair.freedom) == ("lion", "adamw", 4, 3)
+    assert pair.improvement == pytest.approx(np.mean(LOSSES["adamw"]) - np.mean(LOSSES["lion"]))
+    # losses with three digits lack the variance that rounding took
+    assert pair.p_value == pytest.approx(expected.pvalue, rel=0.1)
+    assert pair.verdict == "helps"
+
+
+def test_each_is_compared_with_each_and_corrected_for_all():
+    pairs = compare_losses(LOSSES)
+    assert [(pair.first, pair.second) for pair in pairs] == list(itertools.combinations(LOSSES, 2))
+    raw = [each.p_value for each in moderated_estimates([np.array(losses) for losses in LOSSES.values()])]
+    assert [pair.p_value for pair in pairs] == pytest.approx([*holm(raw)])
+    assert ranks(LOSSES, pairs) == {"lion": 1, "adamw": 2, "adam": 2, "sgd": 4}
+    for pair in pairs:
+        assert (pair.simultaneous_low < 0 < pair.simultaneous_high) != pair.shown
+        assert pair.simultaneous_low <= pair.low <= pair.improvement <= pair.high <= pair.simultaneous_high
+        assert pair.smallest_detectable < pair.simultaneous_detectable
+
+
+def test_against_a_reference_fewer_pairs_need_less_correction():
+    alone = compare_losses(LOSSES, reference="adamw")
+    assert [(pair.first, pair.second) for pair in alone] == [("lion", "adamw"), ("sgd", "adamw"), ("adam", "adamw")]
+    among = {frozenset((pair.first, pair.second)): pair for pair in compare_losses(LOSSES)}
+    for pair in alone:
+        other = among[frozenset((pair.first, pair.second))]
+        assert pair.p_value <= other.p_value
+        assert pair.simultaneous_detectable < other.simultaneous_detectable
+        assert (pair.freedom, pair.pairing, pair.smallest_detectable) == (
+            other.freedom,
+            other.pairing,
+            other.smallest_detectable,
+        )
+    assert [pair.verdict for pair in alone] == ["helps", "hurts", "no difference shown"]
+    assert groups(list(LOSSES), alone, "adamw") == {"lion": 1, "adamw": 2, "adam": 2, "sgd": 3}
+    assert groups(["adamw", "sgd"], alone, "adamw") == {"adamw": 1, "sgd": 2}
+
+
+def test_runs_that_are_missing_leave_the_seeds_that_two_share():
+    losses = {**LOSSES, "sgd": [0.52, None, 0.49, 0.53]}
+    pairs = {(pair.first, pair.second): pair for pair in compare_losses(losses)}
+    assert pairs["adamw", "sgd"].seeds == 3
+    assert pairs["adamw", "lion"].seeds == 4
+    expected = np.mean([0.52 - 0.41, 0.49 - 0.42, 0.53 - 0.425])
+    assert pairs["adamw", "sgd"].improvement == pytest.approx(expected)
+
+
+def test_arrays_are_lists_of_numbers():
+    assert compare_losses({label: np.array(losses) for label, losses in LOSSES.items()}) == compare_losses(LOSSES)
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ([], "losses=.*a mapping"),
+        ({}, "two or more are needed"),
+        ({"adamw": [1.0, 2.0]}, r"losses has the candidates \['adamw'\]: two or more"),
+        ({"a": [1.0, 2.0], "b": 3.0}, r"losses\['b'\]=3.0: a list of numbers"),
+        ({"a": [1.0, 2.0], "b": "12"}, r"losses\['b'\]='12': a list of numbers"),
+        ({"a": [1.0, "x"], "b": [1.0, math.inf]}, r"(?s)losses\['a'\]\[1\]='x'.*losses\['b'\]\[1\]=inf"),
+        ({"a": [1.0, True], "b": [1.0, 2.0]}, r"losses\['a'\]\[1\]=True"),
+        ({"a": [1.0, 2.0], "b": [1.0]}, r"unequal lengths \(a 2, b 1\)"),
+        ({"a": [1.0, 2.0, None], "b": [1.0, None, 3.0]}, "a and b have 1 seeds in common"),
+        ({"a": [1.0], "b": [1.0]}, "a and b have 1 seeds in common"),
+        ({1: [1.0, 2.0], "b": [1.0, 2.0]}, "a label of losses=1"),
+    ],
+)
+def test_what_cannot_be_compared_is_named(losses, message):
+    with pytest.raises(InputError, match=message):
+        compare_losses(losses)
+
+
+def test_an_unknown_reference_is_named():
+    with pytest.raises(InputError, match=r"reference='adamm' is not among the candidates.*adamw"):
+        compare_losses(LOSSES, reference="adamm")
