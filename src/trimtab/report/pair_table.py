@@ -22,12 +22,17 @@ def _cells(pair: Pair) -> list[str]:
         pair.first,
         pair.second,
         significant(pair.improvement, 3),
-        f"{significant(pair.simultaneous_low, 3)} – {significant(pair.simultaneous_high, 3)}",
+        f"{_number(pair.simultaneous_low)} to {_number(pair.simultaneous_high)}",
         significant(pair.p_value, 2),
         significant(pair.simultaneous_detectable, 3),
         significant(pair.freedom, 3),
         worth(pair),
     ]
+
+
+def _number(value: float) -> str:
+    text = significant(value, 3)
+    return f"−{text[1:]}" if text.startswith("-") else text
 
 
 def worth(pair: Pair) -> str:
