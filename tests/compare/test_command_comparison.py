@@ -66,8 +66,13 @@ def test_a_comparison_is_that_of_its_runs_and_goes_on_where_it_was(here):
     assert comparison().run(again).candidates == result.candidates
     assert again.keys == []
     more = Recorder()
-    comparison(candidates="adamw,lion,other", seeds=3).run(more)
+    ranked = comparison(candidates="adamw,lion,other", seeds=3).run(more)
     assert len(more.keys) == 2 * 1 + (2 + 3)
+    # what is compared with what is chosen anew by each command, and nothing has to run for it
+    against = comparison(candidates="adamw,lion,other", seeds=3, against_reference=True).run(again)
+    assert (len(ranked.pairs), len(against.pairs), again.keys) == (3, 2, [])
+    assert load_any("out") == against
+    assert {candidate.place for candidate in against.candidates} == {"–"}
 
 
 def test_with_a_budget_the_first_runs_are_trials_of_the_plan(here, monkeypatch):
