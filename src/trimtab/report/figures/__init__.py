@@ -37,7 +37,10 @@ __all__ = [
 
 def figures_of(result: ComparisonResult) -> dict[str, go.Figure]:
     """Draws the figures of a report: those that have something to show for its problem."""
-    left_out = set() if result.problem.rate else {"learning-rate"}
+    problem = result.problem
+    left_out = set() if problem.rate else {"learning-rate"}
+    if not problem.costed:
+        left_out |= {"curves"} if any(measure.price for measure in problem.measures) else {"curves", "cost"}
     drawn = {name: draw(result) for name, draw in FIGURES.items() if name not in left_out}
     drawn |= {"traces": traces(result)} if has_traces(result) else {}
     return drawn | {name: scatter(result, each) for name, each in scatter_names(result).items()}
