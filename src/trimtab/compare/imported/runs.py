@@ -10,7 +10,7 @@ from trimtab.compare.plan import check_label
 from trimtab.study.checks import check_name, check_text
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.outcome import LARGEST, is_measured
-from trimtab.study.suggestions import nearest
+from trimtab.study.suggestions import closest
 
 Curve = tuple[tuple[float, float], ...]
 """Cost and value at each moment of a run that is known."""
@@ -97,7 +97,10 @@ def _find(table: Table, name: str, column: str | None) -> str | None:
     if column is not None:
         check_text(name, column)
         if column not in table.columns:
-            raise InputError(f"--{name} {column!r}: {table.name} has no such column; {nearest(column, table.columns)}")
+            there = ", ".join(table.columns)
+            near = closest(column, table.columns)
+            meant = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise InputError(f"--{name} {column!r}: {table.name} has no such column, but {there}{meant}")
         return column
     if name in table.columns:
         return name
