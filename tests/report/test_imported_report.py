@@ -59,6 +59,25 @@ def test_without_costs_there_is_no_price_and_no_course(plain, costed):
     assert "Target" in dict(words.protocol(costed))
 
 
+def test_costs_of_whole_runs_are_a_price_and_no_course():
+    found = [{**each, "cost": 10 + place / 4} for place, each in enumerate(rows())]
+    result = analyse(found, direction="max")
+    assert set(figures_of(result)) == {"ranking", "differences", "cost"}
+    page = render_page(result)
+    assert "cost to target" in page
+    assert "What quality costs" in page
+    assert "Learning curves" not in page
+
+
+def test_curves_that_share_no_costs_are_left_out():
+    found = [each | {"curve": f"{place}:0;{place + 0.5}:0.5"} for place, each in enumerate(rows())]
+    drawn = figures_of(analyse(found, direction="max"))["curves"]
+    assert "cover the same costs" in drawn.to_json()
+    found[:4] = [each | {"curve": "0:0.1;2:0.5"} for each in found[:4]]
+    drawn = figures_of(analyse(found, direction="max"))["curves"]
+    assert {trace.name for trace in drawn.data} == {"adamw"}
+
+
 def test_the_protocol_says_where_runs_come_from(plain):
     found = dict(words.protocol(plain))
     assert found["Source"] == "Columns of source: candidate, seed, score, problem. More of the score is better."

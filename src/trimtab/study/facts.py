@@ -134,7 +134,7 @@ class Facts:
         lines: code for the names that a candidate's own lines take from the problem, where it gives any; a setting of
             the problem's stands there in braces, as in ``str.format``.
         origin: where the runs come from, in a sentence or two, if others made them; empty if a comparison did.
-        costed: whether it is known what runs cost; otherwise there is no cost to a target, and no course to be drawn.
+        costed: whether it is known what runs cost; otherwise there is no cost to a target.
     """
 
     name: str
