@@ -135,7 +135,8 @@ CALLS = {
     "imported.outcomes:analyse": Call(
         analyse, {"source": RUNS, "direction": "max"},
         {"source": unclear, "direction": lambda value: isinstance(value, str) and value in ("max", "min"),
-         **{column: one_of(column) for column in ("candidate", "problem", "seed", "score", "cost", "curve")},
+         **{column: one_of(column) for column in ("candidate", "seed", "score")},
+         **{column: one_of(column, "") for column in ("problem", "cost", "curve")},
          "metric_name": unclear, "reference": one_of("a", "b"), "against_reference": flag, "where": unclear},
     ),
     "frames:read": Call(read_problem, {}, {"place": unclear, "problem": never}),

@@ -105,6 +105,21 @@ def test_columns_have_the_usual_names_or_those_that_are_given():
     assert found.words() == "candidate (optimizer), seed, score (test_score), curve"
 
 
+def test_columns_that_need_not_be_there_can_be_left_unread():
+    table = read_table([row(cost="", problem="a"), row(candidate="lion", cost="1")])
+    with pytest.raises(InputError) as error:
+        read_runs(table, find_columns(table, NONE))
+    assert messages_of(error.value) == (
+        "source, row 1, column cost: the cell is empty; --where 'cost!=' leaves such runs out, --cost '' the column",
+        "source, row 2, column problem: the cell is empty; --where 'problem!=' leaves such runs out, --problem '' the "
+        "column",
+    )
+    found = read_runs(table, find_columns(table, NONE | {"cost": "", "problem": ""}))
+    assert [(run.problem, run.cost) for run in found] == [("runs", None), ("runs", None)]
+    with pytest.raises(InputError, match="--seed '': source has no such column"):
+        find_columns(table, NONE | {"seed": ""})
+
+
 THERE = "source has no such column, but optimizer, seed, test_score, curve"
 
 

@@ -109,7 +109,8 @@ def analyse(
         source: path of a CSV file, plain or compressed with gzip, or a mapping from column to value for each run.
         direction: ``"max"`` if more of the score is better, ``"min"`` if less is; it must be said.
         candidate: name of the column that says who ran; ``candidate`` by default, and so on.
-        problem: of the column that says on what. Without such a column there is one problem, called as the file is.
+        problem: of the column that says on what. Without such a column there is one problem, called as the file is. An
+            empty text here, for cost or for curve leaves a column of the usual name unread.
         seed: of the column of seeds, which are whole numbers. Runs with the same seed are compared with each other.
         score: of the column of where runs end.
         cost: of the column of what runs used, if it is known.

@@ -72,7 +72,7 @@ def find_columns(table: Table, wanted: Mapping[str, str | None]) -> Columns:
     Args:
         table: as it was read.
         wanted: what is looked for, by the names of :class:`Columns`, to the name of its column; ``None`` for the usual
-            one, which is the same word.
+            one, which is the same word, and an empty text for none, where there need not be one.
 
     Raises:
         InputError: columns are not there; the message says which are.
@@ -96,6 +96,8 @@ _OPTIONAL = ("problem", "cost", "curve")
 def _find(table: Table, name: str, column: str | None) -> str | None:
     if column is not None:
         check_text(name, column)
+        if not column and name in _OPTIONAL:
+            return None
         if column not in table.columns:
             there = ", ".join(table.columns)
             near = closest(column, table.columns)
@@ -141,15 +143,16 @@ def _run(table: Table, columns: Columns, row: Row) -> ImportedRun:
         column = getattr(columns, name)
         if column is not None:
             with faults:
-                values[name] = _value(table, row, column, read)
+                values[name] = _value(table, row, column, read, unread=name if name in _OPTIONAL else "")
     faults.raise_any()
     return ImportedRun(**{"problem": table.stem, **values})
 
 
-def _value(table: Table, row: Row, column: str, read: Callable[[str], Any]) -> Any:
+def _value(table: Table, row: Row, column: str, read: Callable[[str], Any], *, unread: str) -> Any:
     text = row.cells.get(column, "")
     if not text:
-        raise InputError(f"{table.place(row, column)}: the cell is empty; --where '{column}!=' leaves such runs out")
+        remedy = f"--where '{column}!=' leaves such runs out" + (f", --{unread} '' the column" if unread else "")
+        raise InputError(f"{table.place(row, column)}: the cell is empty; {remedy}")
     try:
         return read(text)
     except InputError as error:

@@ -168,6 +168,8 @@ def _text(path: Path) -> str:
         raise InputError(f"{path} is no CSV file: byte {error.start} is not text in UTF-8 ({error.reason})") from None
     if "\0" in text:
         raise InputError(f"{path} is no CSV file: it has bytes that no text has")
+    if text.lstrip().startswith(("{", "[")):
+        raise InputError(f"{path} is JSON and no CSV file; beside a comparison's results.json there is a results.csv")
     return text
 
 
