@@ -43,6 +43,7 @@ SUMMARY = """\
     * [Over several problems](several-problems.md)
     * [Samplers on a black box](samplers.md)
     * [On many machines](machines.md)
+    * [Runs that others made](analyse.md)
     * [In a notebook](notebook.md)
     * [How a comparison is made](comparison.md)
     * [What it withstands](reliability.md)

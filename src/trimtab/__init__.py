@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from trimtab.catalog.create import create
     from trimtab.compare.comparison import Comparison
     from trimtab.compare.frames import read
+    from trimtab.compare.imported.outcomes import analyse
     from trimtab.compare.options import Options
     from trimtab.compare.pairs import compare_losses
     from trimtab.lab.adapters.huggingface import TrainerTask
@@ -33,6 +34,7 @@ __all__ = [
     "Session",
     "Task",
     "TrainerTask",
+    "analyse",
     "compare_losses",
     "compress",
     "create",
@@ -43,6 +45,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "analyse": "trimtab.compare.imported.outcomes",
     "BlackBox": "trimtab.lab.blackbox.problem",
     "CommandProblem": "trimtab.lab.commands.problem",
     "compare_losses": "trimtab.compare.pairs",

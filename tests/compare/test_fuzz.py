@@ -38,6 +38,7 @@ from trimtab.compare.budget import parse_duration
 from trimtab.compare.building import build_comparison
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.frames import read
+from trimtab.compare.imported.outcomes import analyse
 from trimtab.compare.options import Options
 from trimtab.compare.pairs import compare_losses
 from trimtab.compare.plan import Plan
@@ -100,6 +101,10 @@ def read_problem(place="nowhere", problem=None):
         raise InputError(f"place={place!r}, problem={problem!r}: nothing is there") from None
 
 
+def one_seed(value):
+    return value is None or (isinstance(value, tuple) and len(value) == 1 and type(value[0]) is int)
+
+
 def no_problems(value):
     return isinstance(value, list | tuple | dict | set | range) and not value
 
@@ -115,11 +120,24 @@ BUILT = {
     "options": {"tune": ["lr=1e-3..1:log"]}, "for_commands": {"metric": "loss"},
 }  # fmt: skip
 
+RUNS = [
+    {"candidate": name, "problem": "p", "seed": seed, "score": seed, "cost": 1, "curve": "0:1;1:2"}
+    for name in ("a", "b")
+    for seed in range(2)
+]
+
 CALLS = {
     "budget:parse_duration": Call(parse_duration, {}, {"text": unclear}),
     "pairs:compare_losses": Call(
         compare_losses, {"losses": {"a": [1.0, 2.0, 4.0], "b": [2.0, 2.5, 3.0]}},
         {"losses": unclear, "reference": optional(one_of("a", "b"))},
+    ),
+    "imported.outcomes:analyse": Call(
+        analyse, {"source": RUNS, "direction": "max"},
+        {"source": unclear, "direction": lambda value: isinstance(value, str) and value in ("max", "min"),
+         **{column: one_of(column) for column in ("candidate", "seed", "score")},
+         **{column: one_of(column, "") for column in ("problem", "cost", "curve")},
+         "metric_name": unclear, "reference": one_of("a", "b"), "against_reference": flag, "where": unclear},
     ),
     "frames:read": Call(read_problem, {}, {"place": unclear, "problem": never}),
     "building:build_comparison": Call(
@@ -155,7 +173,8 @@ CALLS = {
         Plan,
         {"problem": "toy", "fingerprint": "", "candidates": ADAMW, "trials": 1, "seeds": 1},
         {"problem": unclear, "fingerprint": plain_text, "candidates": never, "trials": whole(1, MANY),
-         "seeds": whole(1, MANY), "budget": optional(whole()), "pruning": optional(plain_text), "definition": unclear},
+         "seeds": whole(1, MANY), "budget": optional(whole()), "pruning": optional(plain_text), "definition": unclear,
+         "final_seeds": one_seed},
     ),
     "options:Options": Call(
         Options,
@@ -176,6 +195,8 @@ LEFT_OUT = {
         "frames:Frames", "over_problems.result:CandidateProfile", "over_problems.result:ResultOverProblems",
         "target:Target", "diagnose.result:Measurement",
         "within:Within", "catalog.slots:Listed",
+        "imported.table:Row", "imported.table:Table", "imported.table:FewFaults", "imported.conditions:Condition",
+        "imported.runs:Columns", "imported.runs:ImportedRun", "imported.outcomes:ImportedCandidate",
         "diagnose.result:DiagnosisResult", "bounds:Ranges", "cautions:Standing", "advice:Advice",
     },
     "called by trimtab alone, with objects of its own": {
@@ -195,6 +216,9 @@ LEFT_OUT = {
         "catalog.slots:restored", "catalog.slots:in_one_string", "catalog.candidates:Candidate",
         "catalog.commands:Filled", "catalog.commands:CommandCandidate", "catalog.commands:command_candidates",
         "catalog.commands:check_targets", "catalog.ranges:readable_tunes",
+        "imported.table:read_table", "imported.table:stem", "imported.conditions:kept_rows",
+        "imported.runs:find_columns", "imported.runs:read_runs", "imported.outcomes:chosen_direction",
+        "imported.place:directory_for",
         "bounds:on_one_side", "notes:stored_facts", "result:measure_names", "result:column_name", "within:within",
         "within:written", "within:read", "catalog.candidates:candidates_again", "catalog.slots:example",
         "catalog.slots:slot_named", "catalog.slots:check_candidates", "catalog.slots:with_settings",

@@ -47,6 +47,17 @@ def test_final_runs_are_known_when_a_candidate_is_tuned_and_use_its_best_setting
     assert not any(point.final or point.seed >= 1000 for point in points if "tune" in point.group)
 
 
+def test_seeds_may_have_numbers_of_their_own():
+    p = plan("lion", trials=0, seeds=2, final_seeds=(7, 3))
+    assert [point.seed for point in p.points({})] == [7, 3]
+    assert list(plan(seeds=2).seed_numbers) == [1000, 1001]
+    with pytest.raises(InputError, match=r"final_seeds=\(7,\): 2 are needed, as many as seeds says"):
+        plan(seeds=2, final_seeds=(7,))
+    for seeds in [(7, 7), [7, 3], (7, 3.0), (True, 2)]:
+        with pytest.raises(InputError, match="final_seeds="):
+            plan(seeds=2, final_seeds=seeds)
+
+
 def test_candidates_take_turns_in_the_tuning():
     p = plan("lion,sgd(lr=0.1, weight_decay=0.001)", trials=2)
     assert [point.key for point in p.points({})] == [

@@ -98,6 +98,8 @@ def test_signed(value, text):
 def test_times_costs_and_troubles():
     assert numbers.milliseconds(0.00124) == "1.24"
     assert [numbers.cost_to_target(cost) for cost in (10240.0, 0.0, None)] == ["10,240", "met at the start", "–"]
+    # what was measured and not counted, as hours are
+    assert [numbers.cost_to_target(cost) for cost in (2.5, 0.0123, 2.0, 1024.5)] == ["2.50", "0.0123", "2", "1,024"]
     assert [numbers.troubles(*counts) for counts in ((2, 1), (0, 1), (1000, 0), (0, 0))] == [
         "2 diverged, 1 failed", "1 failed", "1,000 diverged", "",
     ]  # fmt: skip

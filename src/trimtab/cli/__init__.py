@@ -1,6 +1,7 @@
 """The command line: parses, calls, prints."""
 
 from trimtab.cli import (  # noqa: F401 - each gives the application its commands
+    analysing,
     comparing,
     diagnosing,
     methods,

@@ -10,7 +10,7 @@ from trimtab.compare.bounds import Ranges, on_one_side
 from trimtab.compare.cautions import Standing, late_rise, warning
 from trimtab.compare.conclusion import conclude
 from trimtab.compare.pairs import between, compared_pairs, groups, ranks
-from trimtab.compare.plan import FIRST_FINAL_SEED, TUNING_SEED, Plan
+from trimtab.compare.plan import TUNING_SEED, Plan
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, Pair, Protocol, TrialResult
 from trimtab.compare.target import Target
 from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
@@ -71,9 +71,10 @@ def analyse(
             _steps(plan, facts),
             plan.budget,
             TUNING_SEED,
-            FIRST_FINAL_SEED,
+            plan.seed_numbers[0],
             plan.pruning,
             against_reference,
+            plan.final_seeds,
         ),
         environment=environment,
         reference=reference,
@@ -118,7 +119,7 @@ def _candidate_result(
     costs = target.costs(runs)
     pair = between(judged.pairs, candidate.label, judged.reference)
     facts, ranges = judged.facts, judged.ranges
-    note = _note(plan, candidate, chosen, tuning, runs)
+    note = _note(plan, candidate, chosen, tuning, runs, facts=facts)
     rank = judged.standing.ranks.get(candidate.label)
     if chosen is not None and not note:
         odd = judged.standing.scatter_in_words(candidate.label) if rank is not None else ""
@@ -197,7 +198,13 @@ def _measured(run: Outcome, name: str) -> float | None:
 
 
 def _note(
-    plan: Plan, candidate: Filling, chosen: Settings | None, tuning: list[tuple[Point, Outcome]], runs: list[Outcome]
+    plan: Plan,
+    candidate: Filling,
+    chosen: Settings | None,
+    tuning: list[tuple[Point, Outcome]],
+    runs: list[Outcome],
+    *,
+    facts: Facts,
 ) -> str:
     """Why a candidate is not ranked; empty if it is."""
     if len(tuning) < len(plan.tuning_points(candidate)):
@@ -208,7 +215,8 @@ def _note(
     if broken:
         return f"not ranked: {len(broken)} of {plan.seeds} final runs {broken[0].status}"
     if len(runs) < plan.seeds:
-        return f"not ranked: {len(runs)} of {plan.seeds} final runs are finished"
+        done = "runs are there" if facts.origin else "final runs are finished"
+        return f"not ranked: {len(runs)} of {plan.seeds} {done}"
     return ""
 
 

@@ -97,7 +97,7 @@ class Frames:
         for name in ("loss", "metric"):
             columns[name] = ([getattr(t, name) for t in trials], "float64")
         columns |= {
-            "cost": ([t.cost for t in trials], "int64"),
+            "cost": _costs([t.cost for t in trials]),
             "seconds": ([t.seconds for t in trials], "float64"),
         }
         whole = {measure.name for measure in self.result.problem.measures if measure.form in ("whole", "bytes")}
@@ -124,7 +124,7 @@ class Frames:
                 "candidate": ([t.candidate for t, _ in rows], self._labels),
                 "phase": ([t.phase for t, _ in rows], get_args(Phase)),
                 "seed": ([t.seed for t, _ in rows], "int64"),
-                "cost": ([p.cost for _, p in rows], "int64"),
+                "cost": _costs([p.cost for _, p in rows]),
                 "train_loss": ([p.train_loss for _, p in rows], "float64"),
                 "loss": ([p.loss for _, p in rows], "float64"),
                 "metric": ([p.metric for _, p in rows], "float64"),
@@ -213,6 +213,11 @@ def _frame(columns: Columns) -> "pd.DataFrame":
         dtype = pd.CategoricalDtype(kind) if isinstance(kind, tuple) else kind
         made[name] = pd.Series(values, dtype=dtype)
     return pd.DataFrame(made)
+
+
+def _costs(values: list[float]) -> tuple[list[Any], Any]:
+    """A column of costs: comparisons count them, and runs of others may have measured them."""
+    return values, "int64" if all(float(value).is_integer() for value in values) else "float64"
 
 
 def _interval(name: str, intervals: Sequence[Interval | None]) -> Columns:

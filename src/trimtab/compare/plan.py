@@ -4,7 +4,7 @@ Every candidate gets the same number of quasi-random points in its own ranges, e
 the best by validation loss is then run on fresh seeds, and only those runs look at the test data, once, at their end.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,14 @@ def check_label(label: str) -> None:
         raise InputError(f"candidate {label[:LONGEST_LABEL]!r}: 1 to {LONGEST_LABEL} printable characters are needed")
 
 
+def _checked_seeds(seeds: Any) -> tuple[int, ...]:
+    if not isinstance(seeds, tuple) or any(isinstance(seed, bool) or not isinstance(seed, int) for seed in seeds):
+        raise InputError(f"final_seeds={seeds!r}: a tuple of whole numbers is needed")
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"final_seeds={seeds!r}: each may be there once")
+    return seeds
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is compared, and how.
@@ -43,6 +51,7 @@ class Plan:
         budget: what a run may cost, in the problem's own units; ``None`` where a run is as long as it is.
         pruning: name of the pruner for tuning trials, or ``None``.
         definition: what else may not change, by name.
+        final_seeds: numbers of the fresh seeds; by default the first is 1000, and the others follow it.
 
     Raises:
         InputError: a number is not positive, or something else cannot be.
@@ -56,6 +65,7 @@ class Plan:
     budget: int | None = None
     pruning: str | None = None
     definition: Mapping[str, Any] = field(default_factory=dict)
+    final_seeds: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         check_name("problem", self.problem)
@@ -70,6 +80,8 @@ class Plan:
             check_whole("budget", self.budget)
         if self.pruning is not None:
             check_text("pruning", self.pruning)
+        if self.final_seeds is not None and len(_checked_seeds(self.final_seeds)) != self.seeds:
+            raise InputError(f"final_seeds={self.final_seeds!r}: {self.seeds} are needed, as many as seeds says")
         if not isinstance(self.candidates, tuple) or not self.candidates:
             raise InputError(f"candidates={self.candidates!r}: a tuple of at least one candidate is needed")
         for candidate in self.candidates:
@@ -128,8 +140,8 @@ class Plan:
             return []
         tunables = candidate.tunables if self.trials else {}
         return [
-            Point(self.problem, "final", candidate.label, i, settings, FIRST_FINAL_SEED + i, tunables)
-            for i in range(self.seeds)
+            Point(self.problem, "final", candidate.label, i, settings, seed, tunables)
+            for i, seed in enumerate(self.seed_numbers)
         ]
 
     def chosen(self, candidate: Filling, outcomes: Outcomes) -> dict[str, Value] | None:
@@ -142,6 +154,11 @@ class Plan:
     def first_points(self, candidate: Filling) -> list[Point]:
         """Returns what a candidate begins with: its tuning trials, or its final runs where nothing is tuned."""
         return self.tuning_points(candidate) if self.trials else self.final_points(candidate, {})
+
+    @property
+    def seed_numbers(self) -> Sequence[int]:
+        """The numbers of the fresh seeds."""
+        return range(FIRST_FINAL_SEED, FIRST_FINAL_SEED + self.seeds) if self.final_seeds is None else self.final_seeds
 
     @property
     def total_trials(self) -> int:

@@ -1,5 +1,6 @@
 """What a comparison found, as plain values: the report, ``results.json`` and the command line all draw from this."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -197,7 +198,7 @@ class TrialResult:
     status: Status
     loss: float | None
     metric: float | None
-    cost: int
+    cost: float
     seconds: float
     error: str | None
     curve: tuple[CurvePoint, ...]
@@ -218,6 +219,7 @@ class Protocol:
         first_final_seed: final runs use this seed and the next ones.
         pruning: name of the pruner, or ``None``.
         against_reference: whether candidates were compared with the reference alone, so that there are no ranks.
+        final_seeds: all seeds of the final runs, where they do not just follow the first; ``None`` where they do.
     """
 
     trials: int
@@ -228,6 +230,14 @@ class Protocol:
     first_final_seed: int
     pruning: str | None
     against_reference: bool = False
+    final_seeds: tuple[int, ...] | None = None
+
+    @property
+    def seed_numbers(self) -> Sequence[int]:
+        """The seeds of the final runs."""
+        if self.final_seeds is not None:
+            return self.final_seeds
+        return range(self.first_final_seed, self.first_final_seed + self.seeds)
 
 
 @dataclass(frozen=True)

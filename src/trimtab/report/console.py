@@ -128,8 +128,9 @@ def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> No
         console.print(ranking_table(found))
         _print_first_errors(console, found)
         console.print()
-    console.print(scores_table(result))
-    console.print()
+    if result.costed:
+        console.print(scores_table(result))
+        console.print()
     for sentence in result.conclusion:
         console.print(Text(sentence))
     _print_paths(console, {"report": paths.page, "all data": paths.json})

@@ -37,9 +37,15 @@ LOPSIDED = 1.5
 """An interval that reaches so many times farther to one side is shown by its ends."""
 
 
+_MEASURED = 100
+
+
 def cost_to_target(value: float | None) -> str:
     """Returns what it cost to reach a target; nothing if it was met before anything was spent."""
-    return "met at the start" if value == 0 else whole(value)
+    if value == 0:
+        return "met at the start"
+    # what is not counted but measured, as hours are, may be small
+    return significant(value, 3) if value is not None and value < _MEASURED and value % 1 else whole(value)
 
 
 def troubles(diverged: int, failed: int) -> str:

@@ -65,7 +65,9 @@ def _cell(result: ResultOverProblems, profile: CandidateProfile, name: str) -> d
     found = result.problems[name]
     candidate = next(each for each in found.candidates if each.label == profile.label)
     role = verdict_role(candidate, found.reference)
-    if name in result.left_out:
+    if not result.costed:
+        cost = ""
+    elif name in result.left_out:
         cost = "does not count"
     elif (ratio := profile.ratios[name]) is None:
         cost = "target not reached"

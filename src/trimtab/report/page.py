@@ -29,7 +29,8 @@ def write_page(result: ComparisonResult, path: str | Path, *, overview: str | No
 
 def render_page(result: ComparisonResult, *, overview: str | None = None) -> str:
     """Returns the report of a comparison as HTML."""
-    return render("page.html.jinja", figures_of(result), _context(result, overview), scripts=["page"])
+    drawn = figures_of(result)
+    return render("page.html.jinja", drawn, {**_context(result, overview), "drawn": set(drawn)}, scripts=["page"])
 
 
 def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:

@@ -25,7 +25,8 @@ def _columns(result: ComparisonResult) -> list[tuple[str, str, str]]:
     quoted = [] if problem.quoted is None else [("metric", brief(problem.quoted.name), "number")]
     ends = [_column(m) for m in problem.measures if m.over == "mean"]
     prices = [_column(m) for m in problem.measures if m.over != "mean" and m.name != SECONDS]
-    return [
+    unknown = {*(() if problem.costed else ("cost",)), *(("seconds",) if problem.origin else ())}
+    columns = [
         ("candidate", "candidate", "text"),
         ("phase", "phase", "text"),
         ("seed", "seed", "label"),
@@ -35,10 +36,15 @@ def _columns(result: ComparisonResult) -> list[tuple[str, str, str]]:
         *ends,
         ("rate", problem.rate or "", "rate"),
         ("settings", "other settings", "text"),
-        ("cost", problem.cost.many, "integer"),
+        ("cost", problem.cost.many, "integer" if all(_whole(t.cost) for t in result.trials) else "number"),
         *prices,
         ("seconds", "seconds", "number"),
     ]
+    return [column for column in columns if column[0] not in unknown]
+
+
+def _whole(cost: float) -> bool:
+    return float(cost).is_integer()
 
 
 def _column(measure: Measure) -> tuple[str, str, str]:

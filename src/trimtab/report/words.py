@@ -1,7 +1,7 @@
 """The comparison in words: what was done, what the numbers mean, what the figures show."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from trimtab.compare.result import CandidateResult, ComparisonResult, Protocol
 from trimtab.report.numbers import significant
@@ -11,6 +11,9 @@ from trimtab.study.facts import Scatter
 from trimtab.study.metric import Metric
 from trimtab.study.phrases import count, listed
 from trimtab.study.statistics import ALPHA
+
+_LISTED = 10
+"""So many seeds are listed where they do not follow each other."""
 
 
 def facts(result: ComparisonResult) -> list[tuple[str, str]]:
@@ -41,8 +44,16 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
     problem, made = result.problem, result.protocol
     several = len(result.candidates) > 1
     each = f"Each of {len(result.candidates)} candidates" if several else "The candidate"
-    last = made.first_final_seed + made.seeds - 1
-    seeds = f"seed {last}" if made.seeds == 1 else f"seeds {made.first_final_seed} to {last}"
+    seeds = _seeds(made.seed_numbers)
+    target = [("Target", f"Cost to target counts {costs(result)} until this is seen: {result.target}.{_met(result)}")]
+    if problem.origin:
+        runs = f"{count(len(result.candidates), 'candidate')} ran with {count(made.seeds, 'seed')} ({seeds})"
+        return [
+            *problem.paragraphs,
+            ("Runs", f"{problem.origin} {runs}; runs with the same seed are compared with each other."),
+            ("Statistics", _statistics(result)),
+            *(target if problem.costed else []),
+        ]
     pruned = f" Hopeless tuning runs were given up early ({made.pruning})." if made.pruning else ""
     if not made.trials:
         alike = ", the same for all" if several else ""
@@ -51,7 +62,7 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
             *problem.paragraphs,
             ("Runs", f"{runs}, each run{problem.length}. {problem.ending}".rstrip()),
             ("Statistics", _statistics(result)),
-            ("Target", f"Cost to target counts {costs(result)} until this is seen: {result.target}.{_met(result)}"),
+            *target,
         ]
     tuning = (
         f"{each} got {count(made.trials, 'quasi-random setting')} (drawn to cover its own ranges more evenly than "
@@ -68,8 +79,18 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
         ("Choice", kept),
         ("Final runs", f"{final} {problem.ending}".rstrip()),
         ("Statistics", _statistics(result)),
-        ("Target", f"Cost to target counts {costs(result)} until this is seen: {result.target}.{_met(result)}"),
+        *target,
     ]
+
+
+def _seeds(numbers: Sequence[int]) -> str:
+    """Which seeds there were."""
+    first, last = numbers[0], numbers[-1]
+    if len(numbers) == 1:
+        return f"seed {first}"
+    if last - first == len(numbers) - 1:
+        return f"seeds {first} to {last}"
+    return f"seeds {listed(list(map(str, numbers)))}" if len(numbers) <= _LISTED else f"seeds from {first} to {last}"
 
 
 def _met(result: ComparisonResult) -> str:
@@ -160,12 +181,11 @@ def columns(result: ComparisonResult) -> list[tuple[str, str]]:
             f"The true difference that {seeds} would have found four times out of five, among so many pairs. If you "
             "care about smaller ones, run more seeds.",
         ),
-        (
-            "cost to target",
-            f"Median of the {costs(result)} until this was first seen: {result.target}. A dash means that most runs "
-            f"did not get there. {problem.cost.explanation}".rstrip(),
-        ),
     ]
+    if problem.costed:
+        dash = "A dash means that most runs did not get there."
+        until = f"Median of the {costs(result)} until this was first seen: {result.target}. {dash}"
+        found.append(("cost to target", f"{until} {problem.cost.explanation}".rstrip()))
     if problem.rate:
         found.append(
             (

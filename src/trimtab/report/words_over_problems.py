@@ -21,7 +21,7 @@ def facts(result: ResultOverProblems) -> list[tuple[str, str]]:
         *([("settings tried for each", f"{made[0].trials} on each problem")] if _tuned(result) else []),
         ("fresh seeds, after tuning" if _tuned(result) else "seeds", numbers),
         ("trials", f"{sum(len(found.trials) for found in result.problems.values()):,}"),
-        ("targets reached by any candidate", f"{len(result.reached)} of {len(result.counted)}"),
+        *([("targets reached by any candidate", f"{len(result.reached)} of {len(result.counted)}")] * result.costed),
         ("reference", result.reference),
     ]
 
@@ -34,16 +34,23 @@ def _tuned(result: ResultOverProblems) -> bool:
 def method(result: ResultOverProblems) -> list[tuple[str, str]]:
     """Returns how the overview was made: what a paragraph is about, and the paragraph."""
     tuned = _tuned(result)
+    origin = any(found.problem.origin for found in result.problems.values())
     ran = "were tuned and run on fresh seeds" if tuned else "ran with several seeds"
     own = ", with settings of their own there" if tuned else ""
     taken = "this takes fresh seeds of the setting that was best at the end" if tuned else "nothing is tuned here"
+    taken = "this takes the runs that were read" if origin else taken
+    seen = f"A run is looked at {EVALUATIONS} times: costs of one such interval apart may be equal."
+    seen = "How finely that is known is a matter of how often each run was looked at." if origin else seen
+    each = ("Each problem", f"Candidates {ran} on each problem by itself{own}. Its page says how, and what was shown.")
+    if not result.costed:
+        return [each]
     return [
-        ("Each problem", f"Candidates {ran} on each problem by itself{own}. Its page says how, and what was shown."),
+        each,
         (
             "Cost",
             f"The {unit(result)} after which a final run is first seen at the target of its problem, in the median "
             "over seeds. A run that never gets there counts as later than any, so that the median is infinite where "
-            f"most do not. A run is looked at {EVALUATIONS} times: costs of one such interval apart may be equal.",
+            f"most do not. {seen}",
         ),
         (
             "Profile",
@@ -69,6 +76,12 @@ def method(result: ResultOverProblems) -> list[tuple[str, str]]:
 
 def columns(result: ResultOverProblems) -> list[tuple[str, str]]:
     """Returns what stands below the table: what its columns hold."""
+    place = (
+        "rank, helps, hurts",
+        "By where that problem's runs end. A cost is how soon the target was reached: they may disagree.",
+    )
+    if not result.costed:
+        return [("rank, helps, hurts", "By where that problem's runs end.")]
     return [
         (
             "score",
@@ -79,15 +92,19 @@ def columns(result: ResultOverProblems) -> list[tuple[str, str]]:
             "× the lowest cost",
             f"{unit(result).capitalize()} until the problem's target, over those of the fastest candidate there.",
         ),
-        (
-            "rank, helps, hurts",
-            "By where that problem's runs end. A cost is how soon the target was reached: they may disagree.",
-        ),
+        place,
     ]
 
 
 def reading(result: ResultOverProblems) -> list[tuple[str, str]]:
     """Returns what to be wary of, term and explanation."""
+    verdict = (
+        "Verdict",
+        f"Against {result.reference} on one problem, by the t test over its seeds, corrected for the pairs of "
+        "that problem. Over several problems, some verdict is wrong by luck more often than 5 % of the time.",
+    )
+    if not result.costed:
+        return [verdict]
     return [
         (
             "No interval",
@@ -100,11 +117,7 @@ def reading(result: ResultOverProblems) -> list[tuple[str, str]]:
             "Factors are to the fastest of these candidates. With another one beside them all scores may change, and "
             "so may their order.",
         ),
-        (
-            "Verdict",
-            f"Against {result.reference} on one problem, by the t test over its seeds, corrected for the pairs of "
-            "that problem. Over several problems, some verdict is wrong by luck more often than 5 % of the time.",
-        ),
+        verdict,
         ("Targets", " ".join(f"{name}: {found.target}." for name, found in result.problems.items())),
     ]
 

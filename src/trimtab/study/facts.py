@@ -133,6 +133,8 @@ class Facts:
         ending: what the end of final runs is for, a sentence.
         lines: code for the names that a candidate's own lines take from the problem, where it gives any; a setting of
             the problem's stands there in braces, as in ``str.format``.
+        origin: where the runs come from, in a sentence or two, if others made them; empty if a comparison did.
+        costed: whether it is known what runs cost; otherwise there is no cost to a target.
     """
 
     name: str
@@ -151,6 +153,8 @@ class Facts:
     length: str = ""
     ending: str = ""
     lines: str = ""
+    origin: str = ""
+    costed: bool = True
 
     @property
     def sign(self) -> int:

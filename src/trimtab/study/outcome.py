@@ -30,7 +30,7 @@ class CurvePoint:
         metric: validation metric.
     """
 
-    cost: int
+    cost: float
     train_loss: float | None
     loss: float
     metric: float
@@ -57,7 +57,7 @@ class Outcome:
     status: Status
     loss: float | None = None
     metric: float | None = None
-    cost: int = 0
+    cost: float = 0
     seconds: float = 0.0
     processor_seconds: float = 0.0
     measures: dict[str, float] = field(default_factory=dict)

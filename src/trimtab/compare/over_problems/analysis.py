@@ -26,7 +26,8 @@ def analyse_over_problems(
     """Makes performance profiles of the problems that count.
 
     A problem does not count before all of its trials are finished, or where it has no target, or where a candidate is
-    there before it is trained. One whose target nobody reaches does count, for none of them.
+    there before it is trained, or where nobody knows what its runs cost. One whose target nobody reaches does count,
+    for none of them.
 
     Args:
         problems: what each problem showed; all have the same candidates.
@@ -61,8 +62,10 @@ def _costs(result: ComparisonResult) -> dict[str, float]:
 
 def _reason(result: ComparisonResult, costs: Mapping[str, float], unfinished: bool) -> str:
     """Why a problem does not count; empty if it does."""
+    if not result.problem.costed:
+        return "what its runs cost is not known"
     if unfinished:
-        return "it is not finished"
+        return "some of its runs are missing" if result.problem.origin else "it is not finished"
     reference = next((c for c in result.candidates if c.label == result.reference), None)
     if result.problem.solved.target is None and (reference is None or reference.rank is None):
         return "it has no target: the reference has no complete runs"

@@ -24,8 +24,10 @@ def conclude(
         left_out: names of the others, and why.
         reference: label of the candidate that verdicts compare with.
     """
-    sentences = [advise(problems, reference), *_verdicts(problems, reference), *_scores(profiles, len(counted))]
-    sentences += [f"{name} does not count for the scores: {reason}." for name, reason in left_out.items()]
+    sentences = [advise(problems, reference), *_verdicts(problems, reference)]
+    if any(result.problem.costed for result in problems.values()):
+        sentences += _scores(profiles, len(counted))
+        sentences += [f"{name} does not count for the scores: {reason}." for name, reason in left_out.items()]
     for label in (profile.label for profile in profiles):
         places = [name for name, result in problems.items() if _of(result, label).rank is None]
         if places:

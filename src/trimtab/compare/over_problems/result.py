@@ -59,6 +59,11 @@ class ResultOverProblems:
         return all(found.ranked for found in self.problems.values())
 
     @property
+    def costed(self) -> bool:
+        """Whether costs are known of any problem's runs; without them there are no profiles."""
+        return any(found.problem.costed for found in self.problems.values())
+
+    @property
     def reached(self) -> tuple[str, ...]:
         """Names of the problems that profiles are made of whose target some candidate reaches."""
         return tuple(name for name in self.counted if any(p.ratios[name] is not None for p in self.profiles))

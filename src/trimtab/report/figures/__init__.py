@@ -21,6 +21,9 @@ FIGURES: dict[str, Callable[[ComparisonResult], go.Figure]] = {
 }
 """Name to figure, in the order in which the page shows them."""
 
+_COURSE = 2
+"""So many points are a course."""
+
 __all__ = [
     "FIGURES",
     "cost",
@@ -37,7 +40,12 @@ __all__ = [
 
 def figures_of(result: ComparisonResult) -> dict[str, go.Figure]:
     """Draws the figures of a report: those that have something to show for its problem."""
-    left_out = set() if result.problem.rate else {"learning-rate"}
+    problem = result.problem
+    left_out = set() if problem.rate else {"learning-rate"}
+    if problem.origin and all(len(trial.curve) < _COURSE for trial in result.trials):
+        left_out.add("curves")
+    if not problem.costed and not any(measure.price for measure in problem.measures):
+        left_out.add("cost")
     drawn = {name: draw(result) for name, draw in FIGURES.items() if name not in left_out}
     drawn |= {"traces": traces(result)} if has_traces(result) else {}
     return drawn | {name: scatter(result, each) for name, each in scatter_names(result).items()}

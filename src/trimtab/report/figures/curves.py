@@ -42,7 +42,8 @@ def learning_curves(result: ComparisonResult) -> go.Figure:
     figure = frame(460, plain(costs(result), 60), plain(result.problem.objective.name))
     drawn = _add_curves(figure, result)
     if not drawn:
-        return empty(figure, "No final run has finished yet.")
+        known = any(trial.phase == "final" and trial.curve for trial in result.trials)
+        return empty(figure, "No candidate's runs cover the same costs." if known else "No final run has finished yet.")
     figure.update_layout(hovermode="x", legend_tracegroupgap=0)
     figure.update_xaxes(rangemode="tozero", hoverformat=",.0f")
     figure.update_yaxes(**value_axis())
@@ -60,8 +61,10 @@ def _add_curves(figure: go.Figure, result: ComparisonResult) -> list[list[TrialR
         runs = [trial for trial in finals if trial.status == "complete" and trial.curve]
         if not runs:
             continue
-        drawn.append(runs)
         grid, low, mean, high = _summarise(runs, lambda point: shown(result, point.loss))
+        if not len(grid):
+            continue
+        drawn.append(runs)
         shared = {"legendgroup": f"candidate {index}", "name": plain(label)}
         if len(runs) < len(finals):
             shared["name"] += f" ({len(runs)} of {len(finals)} runs)"
@@ -118,7 +121,7 @@ def _summarise(runs: list[TrialResult], read: Callable[[CurvePoint], float]) -> 
     """Returns a grid of costs and the lowest, mean and highest value on it.
 
     Runs of one candidate are as a rule evaluated at the same costs. Where they are not, each is interpolated on the
-    costs that all of them cover.
+    costs that all of them cover, of which there may be none.
     """
     costs = [[point.cost for point in run.curve] for run in runs]
     start, end = max(cost[0] for cost in costs), min(cost[-1] for cost in costs)

@@ -1,0 +1,69 @@
+"""Which rows of a table are kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from trimtab.compare.imported.table import Row, Table
+from trimtab.study.checks import check_texts
+from trimtab.study.errors import Faults, InputError
+from trimtab.study.suggestions import nearest
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a row has to have in a column.
+
+    Args:
+        column: its name.
+        value: what stands there.
+        equal: whether it must, or must not.
+    """
+
+    column: str
+    value: str
+    equal: bool
+
+    def holds(self, row: Row) -> bool:
+        """Tells whether a row is kept."""
+        return _same(row.cells.get(self.column, ""), self.value) == self.equal
+
+
+def kept_rows(table: Table, where: Sequence[str]) -> Table:
+    """Returns a table with those rows alone that all conditions hold of.
+
+    Args:
+        table: as it was read.
+        where: texts such as ``seed!=0`` and ``dataset=adult``; numbers are compared as numbers.
+
+    Raises:
+        InputError: a condition is none, its column is not there, or no row is left.
+    """
+    check_texts("where", where)
+    faults, conditions = Faults(), []
+    for text in where:
+        with faults:
+            conditions.append(_condition(text, table))
+    faults.raise_any()
+    rows = tuple(row for row in table.rows if all(condition.holds(row) for condition in conditions))
+    if not rows:
+        raise InputError(f"no row of {table.name} is left by --where {' --where '.join(where)}")
+    return replace(table, rows=rows)
+
+
+def _condition(text: str, table: Table) -> Condition:
+    before, equals, value = text.partition("=")
+    if not equals or not before.rstrip("!").strip():
+        raise InputError(f"--where {text!r}: column=value or column!=value is needed, as in seed!=0")
+    column = before.removesuffix("!").strip()
+    if column not in table.columns:
+        raise InputError(f"--where {text!r}: {table.name} has no column {column!r}; {nearest(column, table.columns)}")
+    return Condition(column, value.strip(), not before.endswith("!"))
+
+
+def _same(first: str, second: str) -> bool:
+    if first == second:
+        return True
+    try:
+        return float(first) == float(second)
+    except ValueError:
+        return False

@@ -1,0 +1,225 @@
+"""From runs that others made to what they show, by the analysis that comparisons have."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from trimtab.compare.analysis import analyse as analyse_plan
+from trimtab.compare.imported.conditions import kept_rows
+from trimtab.compare.imported.runs import Columns, ImportedRun, find_columns, read_runs
+from trimtab.compare.imported.table import Source, Table, read_table
+from trimtab.compare.options import chosen_reference
+from trimtab.compare.over_problems.analysis import analyse_over_problems
+from trimtab.compare.over_problems.result import AnyResult
+from trimtab.compare.plan import Plan
+from trimtab.compare.result import ComparisonResult
+from trimtab.lab.problem import Build
+from trimtab.study.checks import check_flag, check_name
+from trimtab.study.environment import environment
+from trimtab.study.errors import InputError
+from trimtab.study.facts import Facts, Unit
+from trimtab.study.metric import Metric
+from trimtab.study.outcome import CurvePoint, Outcome
+from trimtab.study.phrases import count
+from trimtab.study.tunable import Settings, Tunables, Value
+
+Direction = Literal["max", "min"]
+
+_OF_THE_ANALYSIS = ("date", "python", "trimtab", "numpy")
+"""What is known of the environment: nothing of where the runs were made."""
+
+
+@dataclass(frozen=True)
+class ImportedCandidate:
+    """A candidate of which nothing is known but its runs.
+
+    Args:
+        label: its name.
+    """
+
+    label: str
+
+    @property
+    def title(self) -> str:
+        """Its name again."""
+        return self.label
+
+    @property
+    def kind(self) -> str:
+        """What it is."""
+        return "runs that were read"
+
+    @property
+    def summary(self) -> str:
+        """Nothing: nobody told."""
+        return ""
+
+    @property
+    def tunables(self) -> Tunables:
+        """Nothing is tuned."""
+        return MappingProxyType({})
+
+    def settings(self, tuned: Settings) -> dict[str, Value]:  # noqa: ARG002 - none are known
+        """Returns nothing: its settings are not known."""
+        return {}
+
+    def build(self, tuned: Settings) -> Build:  # noqa: ARG002
+        """Returns nothing: it is not run."""
+        return None
+
+    def code(self, tuned: Settings, total_steps: int | None = None) -> str:  # noqa: ARG002
+        """Returns nothing: no lines are known."""
+        return ""
+
+    def definition(self) -> dict[str, Any]:
+        """Returns nothing beside its label."""
+        return {}
+
+
+def chosen_direction(*, maximize: bool, minimize: bool) -> Direction | None:
+    """Returns which side is better by two flags of which one is set; ``None`` where neither is.
+
+    Raises:
+        InputError: both are.
+    """
+    if maximize and minimize:
+        raise InputError("--maximize and --minimize exclude each other")
+    return "max" if maximize else "min" if minimize else None
+
+
+def analyse(
+    source: Source,
+    *,
+    direction: Direction | None = None,
+    candidate: str | None = None,
+    problem: str | None = None,
+    seed: str | None = None,
+    score: str | None = None,
+    cost: str | None = None,
+    curve: str | None = None,
+    metric_name: str | None = None,
+    reference: str | None = None,
+    against_reference: bool = False,
+    where: Sequence[str] = (),
+) -> AnyResult:
+    """Analyses runs that others made as :class:`trimtab.Comparison` does its own.
+
+    Args:
+        source: path of a CSV file, plain or compressed with gzip, or a mapping from column to value for each run.
+        direction: ``"max"`` if more of the score is better, ``"min"`` if less is; it must be said.
+        candidate: name of the column that says who ran; ``candidate`` by default, and so on.
+        problem: of the column that says on what. Without such a column there is one problem, called as the file is. An
+            empty text here, for cost or for curve leaves a column of the usual name unread.
+        seed: of the column of seeds, which are whole numbers. Runs with the same seed are compared with each other.
+        score: of the column of where runs end.
+        cost: of the column of what runs used, if it is known.
+        curve: of the column of their courses, ``cost:score;cost:score``, if they are known.
+        metric_name: what reports call the score; as its column by default.
+        reference: candidate that verdicts compare with; by default adamw if it is there, else the first.
+        against_reference: whether candidates are compared with the reference alone, so that there are no ranks.
+        where: which rows count: ``column=value`` or ``column!=value``, all of which must hold.
+
+    Returns:
+        What they show; over several problems a result that has one of each. :func:`trimtab.report.write_all` draws it.
+
+    Raises:
+        InputError: something cannot be; each fault is named with its line and column.
+
+    Example:
+        >>> trimtab.analyse("runs.csv", direction="max", candidate="optimizer", where=["seed!=0"]).conclusion
+    """
+    check_flag("against_reference", against_reference)
+    table = kept_rows(read_table(source), where)
+    wanted = {"candidate": candidate, "problem": problem, "seed": seed, "score": score, "cost": cost, "curve": curve}
+    columns = find_columns(table, wanted)
+    if direction not in ("max", "min"):
+        raise InputError(
+            f"direction={direction!r}: say whether more of {columns.score} is better or less of it, by --maximize or "
+            "--minimize (direction='max' or 'min')"
+        )
+    name = columns.score if metric_name is None else metric_name
+    check_name("metric_name", name)
+    runs = read_runs(table, columns)
+    labels = list(dict.fromkeys(run.candidate for run in runs))
+    kept = chosen_reference(labels, reference)
+    said = _Said(table, columns, Metric(name, direction), tuple(where))
+    results: dict[str, ComparisonResult] = {}
+    unfinished = []
+    for each in dict.fromkeys(run.problem for run in runs):
+        own = [run for run in runs if run.problem == each]
+        plan, outcomes = _posed(each, labels, own, said.metric)
+        results[each] = analyse_plan(
+            plan,
+            outcomes,
+            said.facts(each, own),
+            reference=kept,
+            environment={key: value for key, value in environment().items() if key in _OF_THE_ANALYSIS},
+            against_reference=against_reference,
+        )
+        if len(outcomes) < plan.total_trials:
+            unfinished.append(each)
+    if len(results) == 1:
+        return next(iter(results.values()))
+    return analyse_over_problems(results, unfinished, kept)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What was said of a table."""
+
+    table: Table
+    columns: Columns
+    metric: Metric
+    where: tuple[str, ...]
+
+    def facts(self, problem: str, runs: Sequence[ImportedRun]) -> Facts:
+        """What a reader has to know of a problem, of which there are runs."""
+        better = "more" if self.metric.direction == "max" else "less"
+        rows = f" Rows that count: {', '.join(self.where)}." if self.where else ""
+        read = f"Columns of {self.table.name}: {self.columns.words()}. {better.capitalize()} of the score is better."
+        return Facts(
+            name=problem,
+            reference=self.table.name,
+            objective=self.metric,
+            cost=Unit(_unit(self.columns.cost)),
+            sizes=(("runs", f"{len(runs):,}"),),
+            paragraphs=(("Source", read + rows),),
+            origin=(
+                f"{count(len(runs), 'run')} from {self.table.name}, made elsewhere: how, and whether every candidate "
+                "was tuned alike, is not known here."
+            ),
+            costed=any(run.cost is not None or run.curve for run in runs),
+        )
+
+
+def _unit(column: str | None) -> str:
+    """What costs are counted in: what their column is called, in the singular."""
+    if column is None or column.lower() in ("cost", "costs"):
+        return "cost unit"
+    return column.replace("_", " ").removesuffix("s")
+
+
+def _posed(
+    problem: str, labels: Sequence[str], runs: Sequence[ImportedRun], metric: Metric
+) -> tuple[Plan, Mapping[str, Outcome]]:
+    """The plan that would have made these runs, and what became of it."""
+    seeds = tuple(sorted({run.seed for run in runs}))
+    candidates = tuple(map(ImportedCandidate, labels))
+    plan = Plan(problem, "", candidates, trials=0, seeds=len(seeds), final_seeds=seeds)
+    found = {(run.candidate, run.seed): run for run in runs}
+    sign = -1 if metric.direction == "max" else 1
+    outcomes = {}
+    for point in plan.points({}):
+        run = found.get((point.candidate, point.seed))
+        if run is not None:
+            outcomes[point.key] = _outcome(run, sign)
+    return plan, outcomes
+
+
+def _outcome(run: ImportedRun, sign: int) -> Outcome:
+    cost = run.cost if run.cost is not None else run.curve[-1][0] if run.curve else 0
+    # where nothing is known of its course, a run was seen once: at its end
+    course = run.curve or (() if run.cost is None else ((run.cost, run.score),))
+    curve = tuple(CurvePoint(used, None, sign * value, value) for used, value in course)
+    return Outcome("complete", sign * run.score, run.score, cost=cost, curve=curve)

@@ -1,0 +1,37 @@
+"""Where the report of runs that others made goes, so that it takes nobody's place."""
+
+from pathlib import Path
+
+from trimtab.compare.imported.table import Source, stem
+from trimtab.compare.over_problems.result import AnyResult, ResultOverProblems
+from trimtab.study.checks import check_path
+from trimtab.study.database import FILE_NAME
+from trimtab.study.errors import InputError
+
+_WRITTEN = ("report.html", "results.json", "results.csv")
+
+
+def directory_for(source: Source, out: str | Path | None, result: AnyResult) -> Path:
+    """Returns the directory of a report: the one that is wanted, else ``runs/`` and what the file is called.
+
+    Args:
+        source: what was read.
+        out: the one that is wanted.
+        result: what is to be written there.
+
+    Raises:
+        InputError: there a comparison keeps its trials, whose report would be lost, or the file that was read.
+    """
+    path = Path(source) if isinstance(source, str | Path) else None
+    if out is not None:
+        check_path("out", out)
+    directory = Path("runs", "runs" if path is None else stem(path)) if out is None else Path(out)
+    places = [directory]
+    if isinstance(result, ResultOverProblems):
+        places += [directory / name for name in result.problems]
+    for place in places:
+        if (place / FILE_NAME).exists():
+            raise InputError(f"{place} holds a comparison, whose report would be lost; choose another place with --out")
+        if path is not None and path.resolve() in {place.resolve() / name for name in _WRITTEN}:
+            raise InputError(f"the report in {place} would replace {path}, which was read; choose another --out")
+    return directory

@@ -1,0 +1,193 @@
+"""Tables of runs: CSV files, plain or compressed, or rows that are in memory already."""
+
+import contextlib
+import csv
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from trimtab.study.checks import check_path
+from trimtab.study.errors import Faults, InputError
+
+Source: TypeAlias = str | Path | Sequence[Mapping[str, Any]]
+"""The path of a CSV file, or a mapping from column to value for each run."""
+
+ENDINGS = (".csv.gz", ".csv", ".tsv.gz", ".tsv", ".gz")
+
+_DELIMITERS = ",;\t"
+_LONGEST_CELL = 100_000_000
+"""Characters; a curve of a million points has room."""
+
+_GZIP = b"\x1f\x8b"
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Args:
+        number: the line of the file that it begins in, or its place among rows in memory, both from 1.
+        cells: column to what stands there, without spaces around it.
+    """
+
+    number: int
+    cells: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it was read.
+
+    Args:
+        name: of the file, for messages and reports.
+        stem: the same without its ending; names a problem where no column does.
+        counted: what the numbers of rows count: ``line`` or ``row``.
+        columns: their names, in order.
+        rows: those that are not blank.
+    """
+
+    name: str
+    stem: str
+    counted: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def place(self, row: Row, column: str) -> str:
+        """Returns where a cell is, in words."""
+        return f"{self.name}, {self.counted} {row.number}, column {column}"
+
+
+class FewFaults(Faults):
+    """Gathers faults, of which the first are told in full and the others counted: one slip may be in every row.
+
+    Args:
+        name: of the file.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def raise_any(self) -> None:
+        """Raises what was gathered, if something was.
+
+        Raises:
+            InputError: the first of them, and how many more there are.
+        """
+        left = len(self._errors) - _SHOWN
+        if left > 0:
+            more = InputError(f"{self._name}: {left:,} more {'fault' if left == 1 else 'faults'} like these")
+            self._errors = [*self._errors[:_SHOWN], more]
+        super().raise_any()
+
+
+def read_table(source: Source) -> Table:
+    """Reads a table.
+
+    Args:
+        source: the path of a CSV file, which may be compressed with gzip, or rows in memory.
+
+    Raises:
+        InputError: there is no such file, or it is not a table.
+    """
+    if isinstance(source, str | Path):
+        check_path("source", source)
+        return _of_file(Path(source))
+    return _of_rows(source)
+
+
+def stem(path: Path) -> str:
+    """Returns a file's name without what says that it is a table."""
+    for ending in ENDINGS:
+        if path.name.lower().endswith(ending) and len(path.name) > len(ending):
+            return path.name[: -len(ending)]
+    return path.stem
+
+
+def _of_rows(rows: Any) -> Table:
+    if not isinstance(rows, Sequence) or not rows or not all(isinstance(row, Mapping) for row in rows):
+        raise InputError(f"source={str(rows)[:60]!r}: the path of a CSV file or a list of mappings is needed")
+    columns = dict.fromkeys(str(name) for row in rows for name in row)
+    found = [Row(number, {str(name): _cell(row[name]) for name in row}) for number, row in enumerate(rows, 1)]
+    return Table("source", "runs", "row", tuple(columns), tuple(found))
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _of_file(path: Path) -> Table:
+    text = _text(path)
+    first = text.split("\n", 1)[0]
+    delimiter = max(_DELIMITERS, key=first.count)
+    with _long_cells():
+        try:
+            lines = list(_numbered(text, delimiter))
+        except csv.Error as error:
+            raise InputError(f"{path} cannot be read as CSV: {error}") from None
+    if not lines:
+        raise InputError(f"{path} is empty: a line of column names and a line for each run are needed")
+    (_, header), *rest = lines
+    columns = tuple(name.strip() for name in header)
+    twice = [name for name in dict.fromkeys(columns) if columns.count(name) > 1]
+    if twice:
+        raise InputError(f"{path}, line 1: column {twice[0]!r} is there {columns.count(twice[0])} times")
+    faults = FewFaults(path.name)
+    rows = []
+    for number, cells in rest:
+        with faults:
+            if len(cells) != len(columns):
+                raise InputError(
+                    f"{path.name}, line {number}: there are {len(cells)} cells below {len(columns)} columns"
+                )
+            rows.append(Row(number, dict(zip(columns, map(str.strip, cells), strict=True))))
+    faults.raise_any()
+    if not rows:
+        raise InputError(f"{path} has column names and no runs")
+    return Table(path.name, stem(path), "line", columns, tuple(rows))
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        if content.startswith(_GZIP):
+            content = gzip.decompress(content)
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path} cannot be decompressed: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no CSV file: byte {error.start} is not text in UTF-8 ({error.reason})") from None
+    if "\0" in text:
+        raise InputError(f"{path} is no CSV file: it has bytes that no text has")
+    if text.lstrip().startswith(("{", "[")):
+        raise InputError(f"{path} is JSON and no CSV file; beside a comparison's results.json there is a results.csv")
+    return text
+
+
+def _numbered(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Lines that are not blank, with the number of the line that each begins in; a cell may hold several lines."""
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    begins = 1
+    for cells in reader:
+        if any(cell.strip() for cell in cells):
+            yield begins, cells
+        begins = reader.line_num + 1
+
+
+@contextlib.contextmanager
+def _long_cells() -> Iterator[None]:
+    """Python's reader takes longer cells for a fault; curves are longer."""
+    before = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)

@@ -1,0 +1,48 @@
+import pytest
+
+from trimtab.compare.imported.conditions import kept_rows
+from trimtab.compare.imported.table import read_table
+from trimtab.study.errors import InputError
+
+TABLE = read_table(
+    [{"data": data, "seed": seed, "a!": "="} for data in ("adult", "otto") for seed in ("0", "1", "1.0")]
+)
+
+
+def kept(*where):
+    return [(row.cells["data"], row.cells["seed"]) for row in kept_rows(TABLE, where).rows]
+
+
+def test_rows_are_kept_that_all_conditions_hold_of():
+    assert len(kept()) == 6
+    assert kept("seed!=0", "data=otto") == [("otto", "1"), ("otto", "1.0")]
+    assert kept("seed = 0") == [("adult", "0"), ("otto", "0")]
+    assert kept("data!=", "seed=0", "data!=otto") == [("adult", "0")]
+
+
+def test_numbers_are_compared_as_numbers():
+    assert kept("seed=1.00", "data=otto") == [("otto", "1"), ("otto", "1.0")]
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        (["seed"], "--where 'seed': column=value or column!=value is needed"),
+        (["=1"], "--where '=1': column=value"),
+        (["!=1"], "--where '!=1': column=value"),
+        (["sed=1"], "--where 'sed=1': source has no column 'sed'; did you mean seed?"),
+        (["seed=7"], "no row of source is left by --where seed=7"),
+        ("seed=1", "a list of texts is needed"),
+        ([1], "a text is needed"),
+    ],
+)
+def test_what_is_no_condition_is_refused(where, message):
+    with pytest.raises(InputError) as error:
+        kept_rows(TABLE, where)
+    assert message in str(error.value)
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    with pytest.raises(InputError) as error:
+        kept_rows(TABLE, ["seed", "sed=1"])
+    assert len(error.value.messages) == 2

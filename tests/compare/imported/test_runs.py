@@ -1,0 +1,147 @@
+import pytest
+
+from trimtab.compare.imported.runs import Columns, ImportedRun, find_columns, read_runs
+from trimtab.compare.imported.table import read_table
+from trimtab.study.errors import InputError, messages_of
+
+NONE = dict.fromkeys(("candidate", "problem", "seed", "score", "cost", "curve"))
+
+
+def row(**given):
+    return {"candidate": "adamw", "seed": "0", "score": "0.5", **given}
+
+
+def runs(*rows):
+    table = read_table(rows)
+    return read_runs(table, find_columns(table, NONE))
+
+
+GOOD = row(problem="z", cost="1", curve="0:1")
+
+
+def refusals(*rows):
+    with pytest.raises(InputError) as error:
+        runs(*rows, {**{name: GOOD[name] for each in rows for name in each}, "candidate": "lion"})
+    return messages_of(error.value)
+
+
+def test_runs_are_read_of_rows():
+    found = runs(
+        row(problem="hf/mnist", seed="7.0", score="-1e-3", cost="12.5", curve="0:1; 5:0.5;12.5:-0.001"),
+        row(problem="b", candidate="lion", cost="3", curve="0:nan".replace("nan", "2")),
+    )
+    assert found == (
+        ImportedRun("hf-mnist", "adamw", 7, -0.001, 12.5, ((0, 1.0), (5, 0.5), (12.5, -0.001))),
+        ImportedRun("b", "lion", 0, 0.5, 3, ((0, 2.0),)),
+    )
+    assert isinstance(found[1].cost, int)
+
+
+def test_without_a_column_there_is_one_problem():
+    assert {run.problem for run in runs(row(), row(candidate="lion"))} == {"runs"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"score": "abc"}, "source, row 1, column score: 'abc' is not a number"),
+        ({"score": "1,5"}, "source, row 1, column score: '1,5' is not a number; decimals are written with a point"),
+        ({"score": "1_0"}, "source, row 1, column score: '1_0' is not a number"),
+        ({"score": "inf"}, "source, row 1, column score: inf is not finite"),
+        ({"score": "nan"}, "source, row 1, column score: nan is not finite"),
+        ({"score": "1.7e308"}, "source, row 1, column score: 1.7e308 is too large for a score"),
+        ({"score": ""}, "source, row 1, column score: the cell is empty; --where 'score!=' leaves such runs out"),
+        ({"candidate": " "}, "source, row 1, column candidate: the cell is empty"),
+        ({"candidate": "a\nb"}, "source, row 1, column candidate: candidate 'a\\nb'"),
+        ({"seed": "first"}, "source, row 1, column seed: 'first' is no whole number"),
+        ({"seed": "1.5"}, "source, row 1, column seed: '1.5' is no whole number"),
+        ({"seed": "inf"}, "source, row 1, column seed: 'inf' is no whole number"),
+        ({"seed": "1" * 400}, "is no whole number"),
+        ({"cost": "-1"}, "source, row 1, column cost: -1 is no cost"),
+        ({"cost": "nan"}, "source, row 1, column cost: nan is no cost"),
+        ({"problem": ".."}, "source, row 1, column problem: problem='..'"),
+        ({"curve": "0:1;0:2"}, "source, row 1, column curve: point 2, '0:2': costs must grow along a curve"),
+        ({"curve": "0:1;3"}, "point 2, '3': a cost, a colon and a value are needed"),
+        ({"curve": "0:x"}, "point 1, '0:x': 'x' is not a number"),
+        ({"curve": ";"}, "';' is no curve"),
+    ],
+)
+def test_a_cell_that_cannot_be_is_named_with_its_row_and_column(given, message):
+    assert any(message in each for each in refusals(row(**given)))
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    found = refusals(row(score="x", seed="y"), row(score="z"), row(seed="1"), row(seed="1"))
+    assert [each.split(":")[0] for each in found] == [
+        "source, row 1, column seed",
+        "source, row 1, column score",
+        "source, row 2, column score",
+        "source, rows 3 and 4, column seed",
+    ]
+
+
+def test_a_run_that_is_there_twice_is_named_with_both_rows():
+    first, second = row(problem="a"), row(problem="a", seed="0.0")
+    (found,) = refusals(first, row(problem="b"), second, row(problem="a", seed="1"))
+    assert found == "source, rows 1 and 3, column seed: adamw on a is there twice with seed 0"
+
+
+def test_problems_that_would_share_a_directory_are_refused():
+    (found,) = refusals(row(problem="a/b"), row(problem="a-b", seed="1"))
+    assert found == "source, rows 1 and 2, column problem: 'a/b' and 'a-b' would have the same directory"
+
+
+def test_a_candidate_alone_is_refused():
+    with pytest.raises(InputError, match="column candidate: 'adamw' is the only candidate; two are needed at least"):
+        runs(row(), row(seed="1"))
+
+
+TABLE = read_table([{"optimizer": "a", "seed": 0, "test_score": 1, "curve": "0:1"}])
+
+
+def test_columns_have_the_usual_names_or_those_that_are_given():
+    found = find_columns(TABLE, NONE | {"candidate": "optimizer", "score": "test_score"})
+    assert found == Columns("optimizer", "seed", "test_score", curve="curve")
+    assert found.words() == "candidate (optimizer), seed, score (test_score), curve"
+
+
+def test_columns_that_need_not_be_there_can_be_left_unread():
+    table = read_table([row(cost="", problem="a"), row(candidate="lion", cost="1")])
+    with pytest.raises(InputError) as error:
+        read_runs(table, find_columns(table, NONE))
+    assert messages_of(error.value) == (
+        "source, row 1, column cost: the cell is empty; --where 'cost!=' leaves such runs out, --cost '' the column",
+        "source, row 2, column problem: the cell is empty; --where 'problem!=' leaves such runs out, --problem '' the "
+        "column",
+    )
+    found = read_runs(table, find_columns(table, NONE | {"cost": "", "problem": ""}))
+    assert [(run.problem, run.cost) for run in found] == [("runs", None), ("runs", None)]
+    with pytest.raises(InputError, match="--seed '': source has no such column"):
+        find_columns(table, NONE | {"seed": ""})
+
+
+THERE = "source has no such column, but optimizer, seed, test_score, curve"
+
+
+@pytest.mark.parametrize(
+    ("given", "messages"),
+    [
+        ({}, ["no column 'candidate', but optimizer, seed, test_score, curve; --candidate", "no column 'score'"]),
+        (
+            {"candidate": "optimiser", "score": "test_scor", "cost": "xyz"},
+            [
+                f"--candidate 'optimiser': {THERE}; did you mean optimizer?",
+                f"--score 'test_scor': {THERE}; did you mean test_score?",
+                f"--cost 'xyz': {THERE}",
+            ],
+        ),
+        ({"candidate": "optimizer", "score": "seed"}, ["column 'seed' cannot be --seed and --score at once"]),
+        ({"candidate": 3, "score": "seed"}, ["candidate=3: a text is needed"]),
+    ],
+)  # fmt: skip
+def test_columns_that_are_not_there_are_named_with_those_that_are(given, messages):
+    with pytest.raises(InputError) as error:
+        find_columns(TABLE, NONE | given)
+    said = messages_of(error.value)
+    assert len(said) == len(messages)
+    assert all(each in found for each, found in zip(messages, said, strict=True))

@@ -1,0 +1,118 @@
+import csv
+import gzip
+
+import pytest
+
+from trimtab.compare.imported.table import FewFaults, read_table, stem
+from trimtab.study.errors import InputError
+
+TEXT = "candidate,seed,score\nadamw,0,1.5\n\nlion,0, 1.25 \n"
+
+
+def written(tmp_path, content, name="runs.csv"):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def rows_of(table):
+    return [(row.number, *row.cells.values()) for row in table.rows]
+
+
+def test_a_file_is_read_with_the_numbers_of_its_lines(tmp_path):
+    table = read_table(written(tmp_path, TEXT))
+    assert table.columns == ("candidate", "seed", "score")
+    assert rows_of(table) == [(2, "adamw", "0", "1.5"), (4, "lion", "0", "1.25")]
+    assert table.place(table.rows[1], "score") == "runs.csv, line 4, column score"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(TEXT.encode()),
+        f"\ufeff{TEXT}",  # as spreadsheets begin a file
+        TEXT.replace("\n", "\r\n"),
+        TEXT.replace(",", ";"),
+        TEXT.replace(",", "\t"),
+    ],
+)
+def test_files_as_other_programs_write_them_are_the_same_table(tmp_path, content):
+    assert rows_of(read_table(written(tmp_path, content))) == rows_of(read_table(written(tmp_path, TEXT, "plain.csv")))
+
+
+def test_cells_may_hold_several_lines_and_long_curves(tmp_path):
+    curve = ";".join(f"{place}:1.5" for place in range(30_000))
+    assert len(curve) > csv.field_size_limit()
+    table = read_table(written(tmp_path, f'candidate,curve\n"a\nb",{curve}\nc,0:1\n'))
+    assert [row.number for row in table.rows] == [2, 4]
+    assert table.rows[0].cells == {"candidate": "a\nb", "curve": curve}
+    assert csv.field_size_limit() < len(curve)  # which others may rely on
+
+
+def test_rows_in_memory_are_a_table():
+    table = read_table([{"candidate": "adamw", "seed": 0}, {"candidate": "lion", "score": None}])
+    assert table.columns == ("candidate", "seed", "score")
+    assert rows_of(table) == [(1, "adamw", "0"), (2, "lion", "")]
+    assert table.place(table.rows[0], "seed") == "source, row 1, column seed"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty: a line of column names and a line for each run are needed"),
+        ("a,b\n", "has column names and no runs"),
+        ("a,b,a\n1,2,3\n", "line 1: column 'a' is there 2 times"),
+        ("a,b\n1,2\n1\n1,2,3\n", "line 3: there are 1 cells below 2 columns"),
+        ("a,b\n1,2\n1\n1,2,3\n", "line 4: there are 3 cells below 2 columns"),
+        ('a,b\n1,"2\n', "cannot be read as CSV"),
+        (b"a,b\n\xff\xfe,1\n", "is no CSV file: byte 4 is not text in UTF-8"),
+        ('{\n "schema": 1}', "is JSON and no CSV file; beside a comparison's results.json there is a results.csv"),
+        (b"a,b\n\0,1\n", "is no CSV file: it has bytes that no text has"),
+        (gzip.compress(TEXT.encode())[:-9], "cannot be decompressed"),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path, content, message):
+    with pytest.raises(InputError) as error:
+        read_table(written(tmp_path, content))
+    assert message in str(error.value)
+    assert "runs.csv" in str(error.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"there is no file .*nowhere\.csv"):
+        read_table(tmp_path / "nowhere.csv")
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        read_table(tmp_path)
+
+
+@pytest.mark.parametrize("source", [[], [1], {}, None, 3, b"a,b"])
+def test_what_holds_no_rows_is_refused(source):
+    with pytest.raises(InputError, match="the path of a CSV file or a list of mappings is needed"):
+        read_table(source)
+
+
+def test_of_many_faults_the_first_are_told(tmp_path):
+    with pytest.raises(InputError) as error:
+        read_table(written(tmp_path, "a,b\n" + "1\n" * 5000))
+    messages = error.value.messages
+    assert messages[0].startswith("runs.csv, line 2:")
+    assert messages[-1] == "runs.csv: 4,990 more faults like these"
+    assert len(messages) == 11
+    faults = FewFaults("x")
+    faults.raise_any()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.csv", "a"),
+        ("a.b.csv.gz", "a.b"),
+        ("a.CSV", "a"),
+        ("a.tsv", "a"),
+        ("a", "a"),
+        (".csv", ".csv"),
+        ("a.txt", "a"),
+    ],
+)
+def test_a_file_is_called_as_it_is_without_its_ending(tmp_path, name, expected):
+    assert stem(tmp_path / name) == expected
