@@ -181,7 +181,7 @@ CALLS = {
     "performance_profile:performance_profiles": Call(
         performance_profiles,
         {"costs": {"a": [1.0, 2.0], "b": [2.0, 1.0]}},
-        {"costs": unclear, "tau_max": lambda value: finite(value) and value > 1},
+        {"costs": unclear, "tau_max": lambda value: finite(value) and value > 1, "grid": optional(whole(2, MANY))},
     ),
     "executor:LocalExecutor": Call(
         LocalExecutor,

@@ -94,3 +94,24 @@ def test_the_steps_have_the_area_of_the_score(ratios):
 def test_bad_input_is_named(costs, tau_max, message):
     with pytest.raises(ValueError, match=message):
         performance_profiles(costs, tau_max)
+
+
+def test_a_grid_sums_trapezia():
+    """Of a profile that rises from a half to one at 2: on 1, 2, 3, 4 half a trapezium lies below the rise."""
+    profile = performance_profiles({"a": [1.0, 2.0], "b": [1.0, 1.0]}, grid=4)["a"]
+    assert profile.score == pytest.approx((0.75 + 1 + 1) / 3)
+    assert performance_profiles({"a": [1.0, 2.0], "b": [1.0, 1.0]})["a"].score == pytest.approx((0.5 + 1 + 1) / 3)
+
+
+@given(st.lists(st.floats(1, 6), min_size=1, max_size=8), st.integers(2, 300))
+def test_a_fine_grid_is_near_the_integral(ratios, grid):
+    profile = PerformanceProfile(tuple(ratios), grid=grid)
+    assert profile.score == pytest.approx(PerformanceProfile(tuple(ratios)).score, abs=1.01 / (grid - 1))
+    shares = [profile.share(tau) for tau in np.linspace(1, 4, grid)]
+    assert profile.score == pytest.approx(np.trapezoid(shares, np.linspace(1, 4, grid)) / 3, abs=0.5 / (grid - 1))
+
+
+@pytest.mark.parametrize("grid", [1, 0, -3, 2.5, True, "100"])
+def test_a_grid_has_two_points_or_more(grid):
+    with pytest.raises(ValueError, match="grid="):
+        performance_profiles({"a": [1.0]}, grid=grid)

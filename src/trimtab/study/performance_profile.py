@@ -14,7 +14,8 @@ needs less than four times the cost of the fastest. :math:`\rho_s` is a step fun
 
 .. math:: B_s = \frac1n \sum_w \frac{\max(0,\, \tau_{\max} - r_{s,w})}{\tau_{\max} - 1}
 
-exactly, where AlgoPerf's own code sums trapezia over a grid. As there, a problem that no solver solves counts for none
+exactly, where AlgoPerf's own code sums trapezia over a grid of 100 points, which ``grid=100`` does as well: the two
+differ by up to 0.0015 on its published results. As there, a problem that no solver solves counts for none
 of them and stays among the :math:`n`.
 
 Ratios depend on who takes part: one more solver that is fast somewhere lowers the scores of all others. A score is of
@@ -25,7 +26,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trimtab.study.checks import check_number
+from trimtab.study.checks import MANY, check_number, check_whole
 from trimtab.study.errors import InputError
 
 TAU_MAX = 4.0
@@ -39,10 +40,12 @@ class PerformanceProfile:
     Args:
         ratios: its cost over that of the fastest solver, a problem each; infinite where it did not reach the target.
         tau_max: upper end of the profile, > 1.
+        grid: points over which the score sums trapezia; ``None`` for the exact integral.
     """
 
     ratios: tuple[float, ...]
     tau_max: float = TAU_MAX
+    grid: int | None = None
 
     def share(self, tau: float) -> float:
         r"""Returns :math:`\rho(\tau)`, the share of problems on which the ratio is at most ``tau``."""
@@ -59,12 +62,16 @@ class PerformanceProfile:
     @property
     def score(self) -> float:
         """The profile's mean between 1 and ``tau_max``, in [0, 1]; more is better."""
+        if self.grid is not None:
+            step = (self.tau_max - 1) / (self.grid - 1)
+            shares = [self.share(1 + place * step) for place in range(self.grid)]
+            return math.fsum((*shares, -shares[0] / 2, -shares[-1] / 2)) / (self.grid - 1)
         gained = math.fsum(max(0.0, self.tau_max - ratio) for ratio in self.ratios)
         return gained / ((self.tau_max - 1) * len(self.ratios))
 
 
 def performance_profiles(
-    costs: Mapping[str, Sequence[float]], tau_max: float = TAU_MAX
+    costs: Mapping[str, Sequence[float]], tau_max: float = TAU_MAX, *, grid: int | None = None
 ) -> dict[str, PerformanceProfile]:
     """Returns each solver's profile among these solvers, on these problems.
 
@@ -73,12 +80,16 @@ def performance_profiles(
             have the same problems in the same order. Where several runs were made, AlgoPerf takes their median, in
             which runs that never reach the target are infinite.
         tau_max: upper end of the profiles, > 1 and finite.
+        grid: points over which scores sum trapezia, 2 or more, as AlgoPerf's scorer does with 100; by default scores
+            are the exact integral.
 
     Raises:
-        InputError: no solvers, no problems, unequally many of them, a cost that is not a positive number, or a
-            ``tau_max`` that is not greater than 1.
+        InputError: no solvers, no problems, unequally many of them, a cost that is not a positive number, a
+            ``tau_max`` that is not greater than 1, or fewer than two points.
     """
     check_number("tau_max", tau_max)
+    if grid is not None:
+        check_whole("grid", grid, least=2, most=MANY)
     if not tau_max > 1:
         raise InputError(f"tau_max={tau_max!r} must be finite and > 1")
     if not isinstance(costs, Mapping) or not all(isinstance(values, Sequence) for values in costs.values()):
@@ -99,6 +110,7 @@ def performance_profiles(
                 value / best if math.isfinite(value) else math.inf for value, best in zip(values, fastest, strict=True)
             ),
             tau_max,
+            grid,
         )
         for solver, values in costs.items()
     }
