@@ -80,3 +80,14 @@ def test_help_says_what_is_read():
     text = " ".join(re.sub(r"[│╭╮╰╯─]", " ", run("--help").output).split())
     assert "Which column is which" in text
     assert "2 the input cannot work" in text
+
+
+def test_results_of_a_comparison_are_drawn_again(table, tmp_path):
+    run(table, *NAMES, "--problem", "data", "--maximize", "--out", tmp_path / "out")
+    done = run(tmp_path / "out" / "adult" / "results.json", "--out", tmp_path / "again")
+    assert done.exit_code == 0, done.output
+    first, again = (tmp_path / where / "results.json" for where in ("out/adult", "again"))
+    assert first.read_bytes() == again.read_bytes()
+    done = run(tmp_path / "out" / "results.json", "--maximize")
+    assert done.exit_code == 2
+    assert "direction='max' is for tables" in done.output

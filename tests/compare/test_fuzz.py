@@ -218,7 +218,7 @@ LEFT_OUT = {
         "catalog.commands:check_targets", "catalog.ranges:readable_tunes",
         "imported.table:read_table", "imported.table:stem", "imported.conditions:kept_rows",
         "imported.runs:find_columns", "imported.runs:read_runs", "imported.outcomes:chosen_direction",
-        "imported.place:directory_for",
+        "imported.place:directory_for", "imported.own_results:is_json", "imported.own_results:read_results",
         "bounds:on_one_side", "notes:stored_facts", "result:measure_names", "result:column_name", "within:within",
         "within:written", "within:read", "catalog.candidates:candidates_again", "catalog.slots:example",
         "catalog.slots:slot_named", "catalog.slots:check_candidates", "catalog.slots:with_settings",

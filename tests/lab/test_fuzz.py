@@ -370,7 +370,7 @@ LEFT_OUT = {
         "statistics.variances:moderated", "statistics.variances:not_negligible",
         "statistics.variances:prior_by_moments", "statistics.variances:winsorized_prior",
         "statistics.seed_effects:seeds_matter", "statistics.seed_effects:own_variances",
-        "statistics.power:detectable_noncentrality",
+        "statistics.power:detectable_noncentrality", "plain:from_plain",
         "errors:Faults", "session:steps_on_session", "errors:messages_of", "kept_buffers:kept_buffers",
         "suggestions:nearest", "suggestions:closest", "suggestions:slips", "beside:beside",
         "commands.printed_number:check_what_follows", "commands.remedies:after_name",

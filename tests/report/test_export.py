@@ -8,7 +8,8 @@ import json
 import pytest
 
 from tests.report.synthetic import TRACEBACK
-from trimtab.report.export import SCHEMA_VERSION, to_csv, to_json, write_csv, write_json
+from trimtab.compare.schema import SCHEMA_VERSION
+from trimtab.report.export import to_csv, to_json, write_csv, write_json
 
 
 def reject(constant):

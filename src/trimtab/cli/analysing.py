@@ -23,7 +23,11 @@ def _column(what: str) -> typer.models.OptionInfo:
 @app.command(epilog=EXIT_CODES)
 def analyse(
     file: Annotated[
-        Path, typer.Argument(help="A CSV file, plain or .gz: a line of column names, and a line a run.", metavar="FILE")
+        Path,
+        typer.Argument(
+            help="A CSV file, plain or .gz: a line of column names, and a line a run. Or a results.json.",
+            metavar="FILE",
+        ),
     ],
     maximize: Annotated[bool, typer.Option("--maximize", help="More of the score is better.")] = False,
     minimize: Annotated[bool, typer.Option("--minimize", help="Less of the score is better.")] = False,

@@ -9,11 +9,8 @@ from typing import Any
 
 from trimtab.compare.over_problems.result import AnyResult
 from trimtab.compare.result import ComparisonResult, TrialResult, column_name, measure_names
+from trimtab.compare.schema import SCHEMA, SCHEMA_OVER_PROBLEMS, SCHEMA_VERSION
 from trimtab.study.files import write_atomically
-
-SCHEMA, SCHEMA_OVER_PROBLEMS = "trimtab.comparison", "trimtab.comparison-over-problems"
-SCHEMA_VERSION = 2
-"""Grows when a field is renamed, removed or changes its meaning; not when one is added."""
 
 _NOT_FLAT = ("settings", "error", "curve", "measures", "traces")
 _FLAT_FIELDS = tuple(field.name for field in fields(TrialResult) if field.name not in _NOT_FLAT)

@@ -66,7 +66,7 @@ def test_rows_in_memory_are_a_table():
         ("a,b\n1,2\n1\n1,2,3\n", "line 4: there are 3 cells below 2 columns"),
         ('a,b\n1,"2\n', "cannot be read as CSV"),
         (b"a,b\n\xff\xfe,1\n", "is no CSV file: byte 4 is not text in UTF-8"),
-        ('{\n "schema": 1}', "is JSON and no CSV file; beside a comparison's results.json there is a results.csv"),
+        ('{\n "schema": 1}', "is JSON and no CSV file"),
         (b"a,b\n\0,1\n", "is no CSV file: it has bytes that no text has"),
         (gzip.compress(TEXT.encode())[:-9], "cannot be decompressed"),
     ],

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from trimtab.compare.analysis import analyse as analyse_plan
 from trimtab.compare.imported.conditions import kept_rows
+from trimtab.compare.imported.own_results import is_json, read_results
 from trimtab.compare.imported.runs import Columns, ImportedRun, find_columns, read_runs
 from trimtab.compare.imported.table import Source, Table, read_table
 from trimtab.compare.options import chosen_reference
@@ -106,7 +108,8 @@ def analyse(
     """Analyses runs that others made as :class:`trimtab.Comparison` does its own.
 
     Args:
-        source: path of a CSV file, plain or compressed with gzip, or a mapping from column to value for each run.
+        source: path of a CSV file, plain or compressed with gzip, or a mapping from column to value for each run; or
+            the path of a comparison's own ``results.json``, which says all of the rest itself.
         direction: ``"max"`` if more of the score is better, ``"min"`` if less is; it must be said.
         candidate: name of the column that says who ran; ``candidate`` by default, and so on.
         problem: of the column that says on what. Without such a column there is one problem, called as the file is. An
@@ -130,8 +133,12 @@ def analyse(
         >>> trimtab.analyse("runs.csv", direction="max", candidate="optimizer", where=["seed!=0"]).conclusion
     """
     check_flag("against_reference", against_reference)
-    table = kept_rows(read_table(source), where)
     wanted = {"candidate": candidate, "problem": problem, "seed": seed, "score": score, "cost": cost, "curve": curve}
+    if is_json(source):
+        given = {**wanted, "direction": direction, "metric_name": metric_name, "reference": reference, "where": where}
+        _refuse_options({**given, "against_reference": against_reference}, source)
+        return read_results(source)
+    table = kept_rows(read_table(source), where)
     columns = find_columns(table, wanted)
     if direction not in ("max", "min"):
         raise InputError(
@@ -162,6 +169,13 @@ def analyse(
     if len(results) == 1:
         return next(iter(results.values()))
     return analyse_over_problems(results, unfinished, kept)
+
+
+def _refuse_options(given: Mapping[str, Any], source: str | Path) -> None:
+    """What results say of themselves cannot be said of them."""
+    said = [name for name, value in given.items() if value]
+    if said:
+        raise InputError(f"{said[0]}={given[said[0]]!r} is for tables; {source} says itself what it holds")
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def _text(path: Path) -> str:
     if "\0" in text:
         raise InputError(f"{path} is no CSV file: it has bytes that no text has")
     if text.lstrip().startswith(("{", "[")):
-        raise InputError(f"{path} is JSON and no CSV file; beside a comparison's results.json there is a results.csv")
+        raise InputError(f"{path} is JSON and no CSV file")
     return text
 
 
