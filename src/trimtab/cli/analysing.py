@@ -23,9 +23,9 @@ def _column(what: str) -> typer.models.OptionInfo:
 @app.command(epilog=EXIT_CODES)
 def analyse(
     file: Annotated[
-        Path,
+        str,
         typer.Argument(
-            help="A CSV file, plain or .gz: a line of column names, and a line a run. Or a results.json.",
+            help="A CSV file, plain or .gz, with a line a run; a results.json; an Optuna storage; MLflow's mlruns.",
             metavar="FILE",
         ),
     ],

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from trimtab.compare.analysis import analyse as analyse_plan
 from trimtab.compare.imported.conditions import kept_rows
+from trimtab.compare.imported.mlflow_runs import is_tracking_directory, read_tracking_directory
+from trimtab.compare.imported.optuna_storage import is_storage, read_storage
 from trimtab.compare.imported.own_results import is_json, read_results
 from trimtab.compare.imported.runs import Columns, ImportedRun, find_columns, read_runs
 from trimtab.compare.imported.table import Source, Table, read_table
@@ -108,9 +110,11 @@ def analyse(
     """Analyses runs that others made as :class:`trimtab.Comparison` does its own.
 
     Args:
-        source: path of a CSV file, plain or compressed with gzip, or a mapping from column to value for each run; or
-            the path of a comparison's own ``results.json``, which says all of the rest itself.
-        direction: ``"max"`` if more of the score is better, ``"min"`` if less is; it must be said.
+        source: path of a CSV file, plain or compressed with gzip, or a mapping from column to value for each run; a
+            storage of Optuna's, as an SQLAlchemy URL or a file; MLflow's ``mlruns``; or a comparison's own
+            ``results.json``, which says all of the rest itself.
+        direction: ``"max"`` if more of the score is better, ``"min"`` if less is; it must be said, but of Optuna's
+            studies, which say it themselves.
         candidate: name of the column that says who ran; ``candidate`` by default, and so on.
         problem: of the column that says on what. Without such a column there is one problem, called as the file is. An
             empty text here, for cost or for curve leaves a column of the usual name unread.
@@ -138,8 +142,9 @@ def analyse(
         given = {**wanted, "direction": direction, "metric_name": metric_name, "reference": reference, "where": where}
         _refuse_options({**given, "against_reference": against_reference}, source)
         return read_results(source)
-    table = kept_rows(read_table(source), where)
+    table = kept_rows(_table(source), where)
     columns = find_columns(table, wanted)
+    direction = direction or table.direction
     if direction not in ("max", "min"):
         raise InputError(
             f"direction={direction!r}: say whether more of {columns.score} is better or less of it, by --maximize or "
@@ -169,6 +174,15 @@ def analyse(
     if len(results) == 1:
         return next(iter(results.values()))
     return analyse_over_problems(results, unfinished, kept)
+
+
+def _table(source: Source) -> Table:
+    """Reads a table in whatever form it is there."""
+    if is_storage(source):
+        return read_storage(source)
+    if is_tracking_directory(source):
+        return read_tracking_directory(source)
+    return read_table(source)
 
 
 def _refuse_options(given: Mapping[str, Any], source: str | Path) -> None:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from trimtab.study.checks import check_path
 from trimtab.study.errors import Faults, InputError
@@ -48,6 +48,7 @@ class Table:
         counted: what the numbers of rows count: ``line`` or ``row``.
         columns: their names, in order.
         rows: those that are not blank.
+        direction: which side of the score is better, where whoever made the table says so.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Table:
     counted: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    direction: Literal["max", "min"] | None = None
 
     def place(self, row: Row, column: str) -> str:
         """Returns where a cell is, in words."""
@@ -112,11 +114,12 @@ def _of_rows(rows: Any) -> Table:
     if not isinstance(rows, Sequence) or not rows or not all(isinstance(row, Mapping) for row in rows):
         raise InputError(f"source={str(rows)[:60]!r}: the path of a CSV file or a list of mappings is needed")
     columns = dict.fromkeys(str(name) for row in rows for name in row)
-    found = [Row(number, {str(name): _cell(row[name]) for name in row}) for number, row in enumerate(rows, 1)]
+    found = [Row(number, {str(name): as_cell(row[name]) for name in row}) for number, row in enumerate(rows, 1)]
     return Table("source", "runs", "row", tuple(columns), tuple(found))
 
 
-def _cell(value: Any) -> str:
+def as_cell(value: Any) -> str:
+    """Returns what a table has in the place of a value."""
     return "" if value is None else str(value).strip()
 
 

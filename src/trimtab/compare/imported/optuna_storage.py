@@ -1,0 +1,118 @@
+"""Optuna's storages as tables: a row for each trial that is complete."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeGuard
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.exc import SQLAlchemyError
+
+from trimtab.compare.imported.table import Row, Table, as_cell
+from trimtab.study.database import parse_url, shown
+from trimtab.study.errors import InputError
+
+_FILES = (".db", ".sqlite", ".sqlite3")
+_JOURNALS = (".log", ".journal")
+_DIRECTIONS: dict[StudyDirection, Literal["max", "min"]] = {
+    StudyDirection.MAXIMIZE: "max",
+    StudyDirection.MINIMIZE: "min",
+}
+
+
+def is_storage(source: Any) -> TypeGuard[str | Path]:
+    """Tells whether a source is an SQLAlchemy URL, or a file that is called as Optuna's storages are."""
+    if not isinstance(source, str | Path):
+        return False
+    return "://" in str(source) or Path(source).suffix.lower() in (*_FILES, *_JOURNALS)
+
+
+def read_storage(source: str | Path) -> Table:
+    """Reads the trials of all studies that a storage holds.
+
+    Args:
+        source: SQLAlchemy URL, or the path of a SQLite file or of a journal. Nothing is written to it.
+
+    Returns:
+        Columns ``study``, ``number``, ``score`` (of several objectives ``score.0`` and so on), ``seconds``, and
+        ``params.NAME``, ``user_attrs.NAME`` of what trials have.
+
+    Raises:
+        InputError: it cannot be read, or holds no trial that is complete.
+    """
+    name = _name(source)
+    rows: list[Row] = []
+    directions: set[StudyDirection] = set()
+    with _opened(source, name) as storage:
+        for study in optuna.get_all_study_summaries(storage, include_best_trial=False):
+            directions.add(study.directions[0])
+            for trial in optuna.load_study(study_name=study.study_name, storage=storage).get_trials(deepcopy=False):
+                if trial.state == TrialState.COMPLETE:
+                    rows.append(Row(len(rows) + 1, dict(_cells(study.study_name, trial))))
+    if not rows:
+        raise InputError(f"{name} has no trial that is complete")
+    columns = tuple(dict.fromkeys(column for row in rows for column in row.cells))
+    direction = _DIRECTIONS.get(directions.pop()) if len(directions) == 1 else None
+    stem = Path(source).stem if "://" not in str(source) else "trials"
+    return Table(name, stem, "complete trial", columns, tuple(rows), direction)
+
+
+def _cells(study: str, trial: FrozenTrial) -> Iterator[tuple[str, str]]:
+    yield "study", study
+    yield "number", str(trial.number)
+    values = trial.values or []
+    for place, value in enumerate(values):
+        yield "score" if len(values) == 1 else f"score.{place}", repr(value)
+    if trial.duration is not None:
+        yield "seconds", repr(trial.duration.total_seconds())
+    for kind, found in (("params", trial.params), ("user_attrs", trial.user_attrs)):
+        for name, value in found.items():
+            yield f"{kind}.{name}", as_cell(value)
+
+
+def _name(source: str | Path) -> str:
+    """What messages and reports call it: without a password."""
+    if "://" not in str(source):
+        return Path(source).name
+    try:
+        parse_url(str(source))
+    except InputError as error:
+        raise InputError(f"source is no database: {error}") from None
+    return shown(str(source))
+
+
+@contextmanager
+def _opened(source: str | Path, name: str) -> Iterator[BaseStorage]:
+    storage = _storage(source, name)
+    try:
+        yield storage
+    finally:
+        if isinstance(storage, RDBStorage):
+            storage.remove_session()
+            storage.engine.dispose()
+
+
+def _storage(source: str | Path, name: str) -> BaseStorage:
+    if "://" not in str(source) and not Path(source).is_file():
+        raise InputError(f"there is no file {source}")
+    try:
+        if Path(source).suffix.lower() in _JOURNALS and "://" not in str(source):
+            return JournalStorage(JournalFileBackend(str(source)))
+        url = parse_url(str(source) if "://" in str(source) else f"sqlite:///{Path(source).resolve()}")
+        engine = create_engine(url)
+        tables = inspect(engine).get_table_names()
+        engine.dispose()
+        if "studies" not in tables:
+            raise InputError(f"{name} is a database, but no storage of Optuna's")
+        return RDBStorage(url.render_as_string(hide_password=False), skip_table_creation=True)
+    except SQLAlchemyError as error:
+        raise InputError(f"{name} cannot be read: {str(error).splitlines()[0]}") from None
+    except (RuntimeError, ValueError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{name} cannot be read as a storage of Optuna's: {error}") from None

@@ -1,0 +1,68 @@
+import pytest
+
+from trimtab.compare.imported.mlflow_runs import is_tracking_directory, read_tracking_directory
+from trimtab.compare.imported.outcomes import analyse
+from trimtab.study.errors import InputError
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def mlruns(tmp_path):
+    """As MLflow's file store writes them: two optimizers with three seeds each, and a run that failed."""
+    place = tmp_path / "mlruns"
+    experiment = place / "17"
+    write(experiment / "meta.yaml", "artifact_location: x\nexperiment_id: '17'\nname: digits\n")
+    number = 0
+    for optimizer, base in (("adam", 1.0), ("lion", 0.5)):
+        for seed in range(3):
+            run = experiment / f"{number:032x}"
+            write(run / "meta.yaml", f"run_name: quick-{number}\nstatus: 3\nstart_time: 1000\nend_time: 3500\n")
+            write(run / "params" / "optimizer", optimizer)
+            write(run / "params" / "seed", f"{seed}\n")
+            write(run / "tags" / "mlflow.user", "somebody")
+            write(run / "metrics" / "val" / "loss", f"1 9.0 0\n2 {base + 0.01 * seed} 10\n")
+            number += 1
+    failed = experiment / "failed"
+    write(failed / "meta.yaml", "run_name: broken\nstatus: 4\nstart_time: 1\nend_time: null\n")
+    return place
+
+
+COLUMNS = {"candidate": "params.optimizer", "seed": "params.seed", "score": "metrics.val/loss"}
+
+
+def test_each_finished_run_is_a_row(mlruns):
+    assert is_tracking_directory(mlruns)
+    table = read_tracking_directory(mlruns)
+    assert (table.name, len(table.rows), table.direction) == ("mlruns", 6, None)
+    assert table.rows[4].cells == {
+        "experiment": "digits", "run": "quick-4", "run_id": f"{4:032x}", "seconds": "2.5",
+        "params.optimizer": "lion", "params.seed": "1", "tags.mlflow.user": "somebody",
+        "metrics.val/loss": "0.51", "history.val/loss": "0:9.0;10:0.51",
+    }  # fmt: skip
+
+
+def test_runs_are_analysed_with_their_courses(mlruns):
+    result = analyse(mlruns, direction="min", curve="history.val/loss", **COLUMNS)
+    assert [c.label for c in result.candidates] == ["lion", "adam"]
+    assert [point.cost for point in result.trials[0].curve] == [0, 10]
+    assert result.candidates[0].loss.mean == pytest.approx(0.51)
+
+
+def test_what_is_none_of_mlflows_is_refused(tmp_path, mlruns):
+    assert not is_tracking_directory(tmp_path / "mlruns" / "17" / f"{1:032x}")
+    assert not is_tracking_directory("runs.csv")
+    broken = mlruns / "17" / f"{1:032x}" / "metrics" / "val" / "loss"
+    broken.write_text("1 good 3\n")
+    with pytest.raises(InputError, match="loss, line 1: a time, a value and a step are needed, got '1 good 3'"):
+        read_tracking_directory(mlruns)
+    (mlruns / "17" / "meta.yaml").write_text("- a list\n")
+    with pytest.raises(InputError, match=r"meta\.yaml is no file of MLflow's"):
+        read_tracking_directory(mlruns)
+    empty = tmp_path / "empty"
+    write(empty / "0" / "meta.yaml", "name: Default\n")
+    with pytest.raises(InputError, match="has no run of MLflow's that is finished"):
+        read_tracking_directory(empty)

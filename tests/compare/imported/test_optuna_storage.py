@@ -1,0 +1,109 @@
+import optuna
+import pytest
+from optuna.storages import JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+
+from trimtab.compare.imported.optuna_storage import is_storage, read_storage
+from trimtab.compare.imported.outcomes import analyse
+from trimtab.study.errors import InputError
+
+
+def filled(storage, direction="minimize"):
+    """Two studies in which two optimizers ran with three seeds each; a trial failed."""
+    for name in ("digits", "wines"):
+        study = optuna.create_study(study_name=name, storage=storage, direction=direction)
+        for optimizer, base in (("adam", 1.0), ("lion", 0.5)):
+            for seed in range(3):
+                trial = study.ask()
+                trial.suggest_categorical("optimizer", ["adam", "lion"])
+                trial.set_user_attr("seed", seed)
+                trial.set_user_attr("candidate", optimizer)
+                study.tell(trial, base + 0.01 * seed)
+        study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+
+
+@pytest.fixture
+def database(tmp_path):
+    path = tmp_path / "trials.db"
+    storage = RDBStorage(f"sqlite:///{path}")
+    filled(storage)
+    storage.remove_session()
+    storage.engine.dispose()
+    return path
+
+
+COLUMNS = {"candidate": "user_attrs.candidate", "seed": "user_attrs.seed", "problem": "study"}
+
+
+def test_each_complete_trial_is_a_row(database):
+    before = database.read_bytes()
+    table = read_storage(database)
+    assert (table.name, table.stem, table.direction, len(table.rows)) == ("trials.db", "trials", "min", 12)
+    assert set(table.columns) == {
+        "study", "number", "score", "seconds", "params.optimizer", "user_attrs.seed", "user_attrs.candidate",
+    }  # fmt: skip
+    assert table.rows[1].cells["score"] == "1.01"
+    assert table.rows[-1].cells["study"] == "wines"
+    assert database.read_bytes() == before
+
+
+def test_files_urls_and_journals_give_the_same(database, tmp_path):
+    journal = tmp_path / "trials.log"
+    filled(JournalStorage(JournalFileBackend(str(journal))))
+    tables = [read_storage(source) for source in (database, f"sqlite:///{database}", journal)]
+    scores = [[row.cells["score"] for row in table.rows] for table in tables]
+    assert scores[0] == scores[1] == scores[2]
+    assert all(is_storage(source) for source in (database, f"sqlite:///{database}", journal))
+    assert not is_storage("runs.csv")
+    assert not is_storage([{}])
+
+
+def test_studies_say_which_side_is_better_and_are_analysed(database):
+    result = analyse(database, **COLUMNS)
+    assert list(result.problems) == ["digits", "wines"]
+    assert result.problems["digits"].problem.objective.direction == "min"
+    assert [c.label for c in result.problems["wines"].candidates] == ["lion", "adam"]
+    assert result.problems["wines"].candidates[0].loss.mean == pytest.approx(0.51)
+    assert analyse(database, direction="max", **COLUMNS).problems["digits"].candidates[0].label == "adam"
+
+
+def test_studies_that_disagree_on_the_side_leave_it_to_be_said(tmp_path):
+    path = tmp_path / "mixed.db"
+    storage = RDBStorage(f"sqlite:///{path}")
+    for name, direction in (("a", "minimize"), ("b", "maximize")):
+        study = optuna.create_study(study_name=name, storage=storage, direction=direction)
+        study.tell(study.ask(), 1.0)
+    storage.remove_session()
+    storage.engine.dispose()
+    assert read_storage(path).direction is None
+
+
+def test_several_objectives_have_a_column_each(tmp_path):
+    path = tmp_path / "pareto.log"
+    study = optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(path))), directions=["minimize", "maximize"]
+    )
+    study.tell(study.ask(), [1.0, 2.0])
+    assert {"score.0", "score.1"} <= set(read_storage(path).columns)
+
+
+def test_what_is_no_storage_is_refused(tmp_path):
+    empty = tmp_path / "empty.db"
+    empty.write_bytes(b"")
+    other = tmp_path / "other.db"
+    other.write_text("no database at all, but long enough to be taken for one" * 40)
+    journal = tmp_path / "other.log"
+    journal.write_text("a line\n")
+    for source, message in (
+        (tmp_path / "missing.db", "there is no file .*missing.db"),
+        (empty, "empty.db is a database, but no storage of Optuna's"),
+        (other, "other.db cannot be read"),
+        (journal, "other.log has no trial that is complete"),
+        ("nothing://x", "nothing"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_storage(source)
+    study = optuna.create_study(storage=JournalStorage(JournalFileBackend(str(tmp_path / "none.log"))))
+    study.ask()
+    with pytest.raises(InputError, match=r"none\.log has no trial that is complete"):
+        read_storage(tmp_path / "none.log")
