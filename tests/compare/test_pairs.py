@@ -2,7 +2,9 @@ import itertools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from scipy import stats
 
 import trimtab
@@ -72,8 +74,18 @@ def test_runs_that_are_missing_leave_the_seeds_that_two_share():
     assert pairs["adamw", "sgd"].improvement == pytest.approx(expected)
 
 
-def test_arrays_are_lists_of_numbers():
-    assert compare_losses({label: np.array(losses) for label, losses in LOSSES.items()}) == compare_losses(LOSSES)
+@pytest.mark.parametrize("kind", [np.array, pd.Series, torch.tensor, tuple, lambda losses: [*map(np.float64, losses)]])
+def test_arrays_columns_and_tensors_are_lists_of_numbers(kind):
+    kept = {"dtype": torch.float64} if kind is torch.tensor else {}
+    found = compare_losses({label: kind(losses, **kept) for label, losses in LOSSES.items()})
+    assert found == compare_losses(LOSSES)
+
+
+def test_a_data_frame_is_a_mapping_of_columns_whose_missing_numbers_are_missing_runs():
+    frame = pd.DataFrame({**LOSSES, "sgd": [0.52, math.nan, 0.49, 0.53]})
+    assert compare_losses(dict(frame)) == compare_losses({**LOSSES, "sgd": [0.52, None, 0.49, 0.53]})
+    single = {label: np.array(losses, np.float32) for label, losses in LOSSES.items()}
+    assert compare_losses(single)[0].improvement == pytest.approx(compare_losses(LOSSES)[0].improvement, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +94,9 @@ def test_arrays_are_lists_of_numbers():
         ([], "losses=.*a mapping"),
         ({}, "two or more are needed"),
         ({"adamw": [1.0, 2.0]}, r"losses has the candidates \['adamw'\]: two or more"),
-        ({"a": [1.0, 2.0], "b": 3.0}, r"losses\['b'\]=3.0: a list of numbers"),
-        ({"a": [1.0, 2.0], "b": "12"}, r"losses\['b'\]='12': a list of numbers"),
+        ({"a": [1.0, 2.0], "b": 3.0}, r"losses\['b'\] is of type float: a list of numbers"),
+        ({"a": [1.0, 2.0], "b": "12"}, r"losses\['b'\] is of type str: a list of numbers"),
+        ({"a": [1.0, 2.0], "b": [1.0, 1e151]}, r"losses\['b'\]\[1\]=1e\+151: it is too large for a loss"),
         ({"a": [1.0, "x"], "b": [1.0, math.inf]}, r"(?s)losses\['a'\]\[1\]='x'.*losses\['b'\]\[1\]=inf"),
         ({"a": [1.0, True], "b": [1.0, 2.0]}, r"losses\['a'\]\[1\]=True"),
         ({"a": [1.0, 2.0], "b": [1.0]}, r"unequal lengths \(a 2, b 1\)"),

@@ -70,10 +70,10 @@ def test_costs_of_whole_runs_are_a_price_and_no_course():
 
 
 def test_curves_that_share_no_costs_are_left_out():
-    found = [each | {"curve": f"{place}:0;{place + 0.5}:0.5"} for place, each in enumerate(rows())]
+    found = [each | {"curve": f"{place}:0;{place + 0.5}:{each['score']}"} for place, each in enumerate(rows())]
     drawn = figures_of(analyse(found, direction="max"))["curves"]
     assert "cover the same costs" in drawn.to_json()
-    found[:4] = [each | {"curve": "0:0.1;2:0.5"} for each in found[:4]]
+    found[:4] = [each | {"curve": f"0:0.1;2:{each['score']}"} for each in found[:4]]
     drawn = figures_of(analyse(found, direction="max"))["curves"]
     assert {trace.name for trace in drawn.data} == {"adamw"}
 

@@ -12,6 +12,7 @@ from trimtab.compare.result import Pair
 from trimtab.study import statistics
 from trimtab.study.checks import check_number, check_text
 from trimtab.study.errors import Faults, InputError
+from trimtab.study.outcome import is_measured
 from trimtab.study.statistics import ALPHA
 from trimtab.study.suggestions import nearest
 
@@ -26,8 +27,8 @@ def compare_losses(losses: Losses, *, reference: str | None = None) -> tuple[Pai
     method, and the simultaneous intervals hold for all pairs together.
 
     Args:
-        losses: label to the final losses, less being better; a seed's losses stand at one place in each list, with
-            ``None`` where a run is missing.
+        losses: label to the final losses, less being better; a seed's losses stand at one place in each list, array or
+            column of a data frame, with ``None`` or ``nan`` where a run is missing.
         reference: label of a candidate with which each other one is compared, and with no other: fewer pairs need less
             correction, and no ranks follow. By default, each is compared with each.
 
@@ -93,22 +94,18 @@ def _checked(losses: Any) -> dict[str, NDArray[np.float64]]:
         raise InputError(f"losses={losses!r}: a mapping from each candidate's label to its losses is needed")
     if len(losses) < 2:
         raise InputError(f"losses has the candidates {list(losses)}: two or more are needed")
-    faults = Faults()
+    faults, known = Faults(), {}
     for label, values in losses.items():
         with faults:
             check_text("a label of losses", label)
-            _check_list(label, values)
+            known[label] = _numbers(label, values)
     faults.raise_any()
-    lengths = {len(values) for values in losses.values()}
+    lengths = {len(values) for values in known.values()}
     if len(lengths) > 1:
-        told = ", ".join(f"{label} {len(values)}" for label, values in losses.items())
+        told = ", ".join(f"{label} {len(values)}" for label, values in known.items())
         raise InputError(
             f"losses has lists of unequal lengths ({told}): a place in each is a seed; None is a missing run"
         )
-    known = {
-        label: np.array([math.nan if value is None else float(value) for value in values])
-        for label, values in losses.items()
-    }
     for (first, some), (second, others) in itertools.combinations(known.items(), 2):
         with faults:
             shared = len(statistics.in_common(some, others)[0])
@@ -118,12 +115,25 @@ def _checked(losses: Any) -> dict[str, NDArray[np.float64]]:
     return known
 
 
-def _check_list(label: str, values: Any) -> None:
-    if not isinstance(values, (Sequence, np.ndarray)) or isinstance(values, str):
-        raise InputError(f"losses[{label!r}]={values!r}: a list of numbers is needed, with None for a missing run")
-    for place, value in enumerate(values):
-        if value is not None:
-            check_number(f"losses[{label!r}][{place}]", value)
+def _numbers(label: str, values: Any) -> NDArray[np.float64]:
+    """Returns losses as an array in which missing ones are ``nan``."""
+    plain = values.tolist() if hasattr(values, "tolist") else values  # arrays, tensors and columns of data frames
+    if not isinstance(plain, list | tuple):
+        kind = type(values).__name__
+        raise InputError(
+            f"losses[{label!r}] is of type {kind}: a list of numbers is needed, with None for a missing run"
+        )
+    found = np.full(len(plain), math.nan)
+    for place, value in enumerate(plain):
+        number = value.item() if hasattr(value, "item") else value
+        if number is None or (isinstance(number, float) and math.isnan(number)):
+            continue
+        name = f"losses[{label!r}][{place}]"
+        check_number(name, number)
+        if not is_measured(number):
+            raise InputError(f"{name}={number!r}: it is too large for a loss; None stands for a run that diverged")
+        found[place] = number
+    return found
 
 
 def ranks(losses: Mapping[str, Sequence[float]], pairs: Sequence[Pair]) -> dict[str, int]:

@@ -170,12 +170,14 @@ def columns(result: ComparisonResult) -> list[tuple[str, str]]:
     )
     erratic = any(candidate.erratic and candidate.rank is not None for candidate in result.candidates)
     doubtful = " A question mark: its seeds differ so much that its rank says little." if erratic else ""
+    order = (
+        f"First comes who is shown to have a {better(result)} {problem.objective.name}; who cannot be told apart "
+        f"shares a rank.{doubtful}"
+    )
+    if result.protocol.against_reference:
+        order = f"There is none: candidates were compared with {result.reference} alone, and not with each other."
     found = [
-        (
-            "rank",
-            f"First comes who is shown to have a {better(result)} {problem.objective.name}; who cannot be told apart "
-            f"shares a rank.{doubtful}{quoted}",
-        ),
+        ("rank", f"{order}{quoted}"),
         (
             "smallest detectable",
             f"The true difference that {seeds} would have found four times out of five, among so many pairs. If you "

@@ -28,11 +28,11 @@ def refusals(*rows):
 def test_runs_are_read_of_rows():
     found = runs(
         row(problem="hf/mnist", seed="7.0", score="-1e-3", cost="12.5", curve="0:1; 5:0.5;12.5:-0.001"),
-        row(problem="b", candidate="lion", cost="3", curve="0:nan".replace("nan", "2")),
+        row(problem="b", candidate="lion", cost="3", curve="0:2;4:0.5"),
     )
     assert found == (
         ImportedRun("hf-mnist", "adamw", 7, -0.001, 12.5, ((0, 1.0), (5, 0.5), (12.5, -0.001))),
-        ImportedRun("b", "lion", 0, 0.5, 3, ((0, 2.0),)),
+        ImportedRun("b", "lion", 0, 0.5, 3, ((0, 2.0), (4, 0.5))),
     )
     assert isinstance(found[1].cost, int)
 
@@ -64,6 +64,10 @@ def test_without_a_column_there_is_one_problem():
         ({"curve": "0:1;3"}, "point 2, '3': a cost, a colon and a value are needed"),
         ({"curve": "0:x"}, "point 1, '0:x': 'x' is not a number"),
         ({"curve": ";"}, "';' is no curve"),
+        (
+            {"curve": "0:1;3:0.4"},
+            "source, row 1, column curve: it ends at 0.4, and score is 0.5; a curve is the course",
+        ),
     ],
 )
 def test_a_cell_that_cannot_be_is_named_with_its_row_and_column(given, message):

@@ -34,6 +34,7 @@ def test_a_file_is_read_with_the_numbers_of_its_lines(tmp_path):
         TEXT.replace("\n", "\r\n"),
         TEXT.replace(",", ";"),
         TEXT.replace(",", "\t"),
+        "".join(f"{line},,\n" if line else "\n" for line in TEXT.split("\n")[:-1]),  # columns that have nothing
     ],
 )
 def test_files_as_other_programs_write_them_are_the_same_table(tmp_path, content):
@@ -116,3 +117,9 @@ def test_of_many_faults_the_first_are_told(tmp_path):
 )
 def test_a_file_is_called_as_it_is_without_its_ending(tmp_path, name, expected):
     assert stem(tmp_path / name) == expected
+
+
+def test_a_first_line_may_say_what_separates_cells(tmp_path):
+    table = read_table(written(tmp_path, "sep=;\ncandidate;seed;score\nadamw;0;1.5\n"))
+    assert table.columns == ("candidate", "seed", "score")
+    assert rows_of(table) == [(3, "adamw", "0", "1.5")]

@@ -1,7 +1,7 @@
 """From runs that others made to what they show, by the analysis that comparisons have."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -32,6 +32,12 @@ Direction = Literal["max", "min"]
 
 _OF_THE_ANALYSIS = ("date", "python", "trimtab", "numpy")
 """What is known of the environment: nothing of where the runs were made."""
+
+
+_UNSHARED = (
+    "No candidate has a run with each of the seeds that are there. Runs with one seed are compared with each other: "
+    "where seeds are mere numbers of runs, number those of every candidate alike."
+)
 
 
 @dataclass(frozen=True)
@@ -171,6 +177,8 @@ def analyse(
         )
         if len(outcomes) < plan.total_trials:
             unfinished.append(each)
+        if not any(candidate.rank is not None for candidate in results[each].candidates):
+            results[each] = replace(results[each], conclusion=(*results[each].conclusion, _UNSHARED))
     if len(results) == 1:
         return next(iter(results.values()))
     return analyse_over_problems(results, unfinished, kept)

@@ -17,6 +17,8 @@ Curve = tuple[tuple[float, float], ...]
 
 _LARGEST_SEED = 2**63 - 1
 _LONGEST_SHOWN = 40
+_ALIKE = 1e-6
+"""The end of a curve may differ from the score by so much, relatively: tables are rounded."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,13 @@ def _run(table: Table, columns: Columns, row: Row) -> ImportedRun:
             with faults:
                 values[name] = _value(table, row, column, read, unread=name if name in _OPTIONAL else "")
     faults.raise_any()
-    return ImportedRun(**{"problem": table.stem, **values})
+    run = ImportedRun(**{"problem": table.stem, **values})
+    if run.curve and not math.isclose(run.curve[-1][1], run.score, rel_tol=_ALIKE, abs_tol=_ALIKE):
+        raise InputError(
+            f"{table.place(row, columns.curve or '')}: it ends at {run.curve[-1][1]:g}, and {columns.score} is "
+            f"{run.score:g}; a curve is the course of the score. --curve '' leaves curves unread"
+        )
+    return run
 
 
 def _value(table: Table, row: Row, column: str, read: Callable[[str], Any], *, unread: str) -> Any:

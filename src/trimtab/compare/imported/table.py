@@ -127,6 +127,9 @@ def _of_file(path: Path) -> Table:
     text = _text(path)
     first = text.split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=first.count)
+    if first.startswith("sep=") and "\n" in text:  # as spreadsheets are told which one it is
+        delimiter = first.strip()[4:5] or delimiter
+        text = "\n" + text.split("\n", 1)[1]
     with _long_cells():
         try:
             lines = list(_numbered(text, delimiter))
@@ -134,7 +137,7 @@ def _of_file(path: Path) -> Table:
             raise InputError(f"{path} cannot be read as CSV: {error}") from None
     if not lines:
         raise InputError(f"{path} is empty: a line of column names and a line for each run are needed")
-    (_, header), *rest = lines
+    (_, header), *rest = _without_blank_columns(lines)
     columns = tuple(name.strip() for name in header)
     twice = [name for name in dict.fromkeys(columns) if columns.count(name) > 1]
     if twice:
@@ -152,6 +155,15 @@ def _of_file(path: Path) -> Table:
     if not rows:
         raise InputError(f"{path} has column names and no runs")
     return Table(path.name, stem(path), "line", columns, tuple(rows))
+
+
+def _without_blank_columns(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Leaves out columns at the end that have neither a name nor a cell: spreadsheets write some."""
+    header = lines[0][1]
+    width = len(header)
+    while width > 1 and not any("".join(cells[width - 1 :]).strip() for _, cells in lines):
+        width -= 1
+    return [(number, cells[:width] if len(cells) == len(header) else cells) for number, cells in lines]
 
 
 def _text(path: Path) -> str:

@@ -132,7 +132,9 @@ def _worse(records: Sequence[_Record], problems: int | None = None) -> str:
     who = listed([record.label for record in worse])
     if len(worse) >= NAMED:
         who = f"{'all' if len(worse) == len(records) else f'{len(worse)} of'} {len(records)} others"
-    return f", and {who} are worse {'there' if problems == 1 else 'on some'}"
+    everywhere = problems is not None and all(len(record.hurts) == problems for record in worse)
+    places = "there" if problems == 1 else "on all of them" if everywhere else "on some"
+    return f", and {who} are worse {places}"
 
 
 def _places(number: int, problems: int) -> str:

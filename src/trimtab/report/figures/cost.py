@@ -36,7 +36,8 @@ def cost(result: ComparisonResult) -> go.Figure:
     offered.sort(key=lambda offer: not _differ(offer[3]))  # where all have the same, nothing is seen
     figure = frame(460, offered[0][1] if offered else "", f"{plain(result.problem.objective.name)} at the end")
     if not offered:
-        return empty(figure, "No final run has finished yet.")
+        finished = any(trial.phase == "final" and trial.status == "complete" for trial in result.trials)
+        return empty(figure, "No price is known." if finished else "No final run has finished yet.")
     places = series(result)
     for candidate, value in zip(shown, offered[0][3], strict=True):
         _add_candidate(figure, result, candidate, places[candidate.label], value)
