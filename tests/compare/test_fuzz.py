@@ -121,7 +121,7 @@ BUILT = {
 }  # fmt: skip
 
 RUNS = [
-    {"candidate": name, "problem": "p", "seed": seed, "score": seed, "cost": 1, "curve": "0:1;1:2"}
+    {"candidate": name, "problem": "p", "seed": seed, "score": seed, "cost": 1, "curve": f"0:1;1:{seed}"}
     for name in ("a", "b")
     for seed in range(2)
 ]
