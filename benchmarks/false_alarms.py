@@ -168,6 +168,36 @@ def report(pool, title, data, families) -> None:
         print(f"  power with {seeds} seeds: {'; '.join(shown)}")
 
 
+MADE_UP = {
+    **{f"{k} values, equally often": (k, np.full(k, 1 / k)) for k in (2, 3, 4, 8)},
+    "one in 95 %, another": (2, np.array([0.05, 0.95])),
+    "one in 95 %, three others": (4, np.array([0.01, 0.02, 0.02, 0.95])),
+    "one in 80 %, seven others": (8, np.array([*[0.2 / 7] * 7, 0.8])),
+    "one in 50 %, three others": (4, np.array([*[0.5 / 3] * 3, 0.5])),
+}
+"""How often each of so many scores, 0.01 apart, is reached."""
+
+PEAKS = np.array([0.9, 0.9001, 0.5, 0.5001])
+
+
+def made_up(task) -> float:
+    """Returns the share of families of five equal candidates with a false alarm, whose scores have a few values."""
+    test, values, shares, seeds, families = task
+    generator = np.random.default_rng(seeds)
+    drawn = (generator.choice(values, p=shares, size=(5, seeds)) for _ in range(families))
+    return float(np.mean([(holm(TESTS[test](family)) < LEVEL).any() for family in drawn]))
+
+
+def report_made_up(pool, families) -> None:
+    """Prints what is found on scores of a few values."""
+    print("\nfive equal candidates with scores of a few values: families with a false alarm")
+    cases = {name: (1 - 0.01 * np.arange(count), shares) for name, (count, shares) in MADE_UP.items()}
+    for name, (values, shares) in {**cases, "two narrow peaks": (PEAKS, None)}.items():
+        for test in TESTS:
+            found = pool.map(made_up, [(test, values, shares, seeds, families) for seeds in (2, 3, 5, 10)])
+            print(f"  {name:26} {test:9} 2, 3, 5, 10 seeds: {', '.join(f'{100 * each:.1f} %' for each in found)}")
+
+
 def main() -> None:
     """Prints tables."""
     parser = argparse.ArgumentParser()
@@ -175,6 +205,7 @@ def main() -> None:
     parser.add_argument("--families", type=int, default=1000, help="of each data set and number of seeds")
     chosen = parser.parse_args()
     with multiprocessing.Pool() as pool:
+        report_made_up(pool, chosen.families)
         report(pool, "16 optimizers on 17 data sets", published(chosen.path), chosen.families)
         for name in OURS:
             report(pool, name, {name: recorded(name)}, chosen.families)

@@ -1,28 +1,15 @@
 """AlgoPerf's published scores from its published logs, by the profiles that comparisons have."""
 
-import csv
-import gzip
 import math
-import os
 import statistics
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 
+from tests.evidence import needs, rows
 from trimtab.study.performance_profile import TAU_MAX, performance_profiles
 
-EVIDENCE = Path(os.environ.get("TRIMTAB_EVIDENCE", Path(__file__).resolve().parents[3] / "shared" / "evidence"))
-
-pytestmark = pytest.mark.skipif(
-    not (EVIDENCE / "algoperf_v05.csv.gz").is_file(), reason=f"there is no {EVIDENCE}/algoperf_v05.csv.gz"
-)
-
-
-def rows(name):
-    content = (EVIDENCE / name).read_bytes()
-    text = (gzip.decompress(content) if name.endswith(".gz") else content).decode()
-    return list(csv.DictReader(text.splitlines()))
+pytestmark = needs("algoperf_v05.csv.gz", "algoperf_v05_scores.csv", "algoperf_v05_targets.csv")
 
 
 def time_of(trials):

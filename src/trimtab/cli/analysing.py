@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from trimtab.cli.application import app, input_errors, say_loading
+from trimtab.cli.options import AgainstReference, Reference
 
 EXIT_CODES = """
 Exit codes: 0 every candidate was ranked; 1 some candidate could not be ranked; 2 the input cannot work.
@@ -42,15 +43,8 @@ def analyse(
         typer.Option(help="Only rows with column=value, or column!=value. Repeatable.", metavar="CONDITION"),
     ] = None,
     metric_name: Annotated[str | None, typer.Option(help="What reports call the score. (default: its column)")] = None,
-    reference: Annotated[
-        str | None, typer.Option(help="Candidate that verdicts compare with. (default: adamw, else the first)")
-    ] = None,
-    against_reference: Annotated[
-        bool,
-        typer.Option(
-            "--against-reference", help="Test each candidate against the reference alone: more is found, without ranks."
-        ),
-    ] = False,
+    reference: Reference = None,
+    against_reference: AgainstReference = False,
     out: Annotated[Path | None, typer.Option(help="Where the report goes. (default: runs/FILE)")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:

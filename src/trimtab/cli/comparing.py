@@ -9,6 +9,7 @@ from rich.console import Console
 from trimtab.catalog.slots import SLOTS
 from trimtab.cli.application import app, input_errors, say_loading, stoppable
 from trimtab.cli.completing import complete_candidates, complete_problems
+from trimtab.cli.options import AgainstReference, Reference
 from trimtab.compare import DEFAULT_TRIALS, WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
 from trimtab.study.starting import prepare_workers
 
@@ -66,15 +67,8 @@ def compare(
     device: Annotated[
         str, typer.Option(help="Where runs are: cpu, cuda (shared out among the workers), cuda:1, mps.")
     ] = "cpu",
-    reference: Annotated[
-        str | None, typer.Option(help="Candidate that verdicts compare with. (default: adamw, else the first)")
-    ] = None,
-    against_reference: Annotated[
-        bool,
-        typer.Option(
-            "--against-reference", help="Test each candidate against the reference alone: more is found, without ranks."
-        ),
-    ] = False,
+    reference: Reference = None,
+    against_reference: AgainstReference = False,
     pruner: Annotated[
         str | None, typer.Option(help="Gives up hopeless tuning trials: median or successive-halving.")
     ] = None,

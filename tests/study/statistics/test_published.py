@@ -1,31 +1,20 @@
 """What others have published, from their own runs, by the statistics that claims and comparisons have."""
 
-import csv
-import gzip
 import itertools
 import math
-import os
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from tests.evidence import needs, rows
 from trimtab.study.statistics import corrected, mean_interval, paired_difference
 from trimtab.study.statistics.paired import estimate
 
-EVIDENCE = Path(os.environ.get("TRIMTAB_EVIDENCE", Path(__file__).resolve().parents[4] / "shared" / "evidence"))
-
-pytestmark = pytest.mark.skipif(
-    not (EVIDENCE / "tabular_verdicts.csv").is_file(), reason=f"there is no {EVIDENCE}/tabular_verdicts.csv"
+pytestmark = needs(
+    "tabular_optimizers.csv.gz", "tabular_verdicts.csv", "speedrun_track3.csv", "speedrun_track3_claims.csv"
 )
-
-
-def rows(name):
-    content = (EVIDENCE / name).read_bytes()
-    text = (gzip.decompress(content) if name.endswith(".gz") else content).decode()
-    return list(csv.DictReader(text.splitlines()))
 
 
 # 16 optimizers on 17 data sets

@@ -70,15 +70,15 @@ class ImportedCandidate:
         """Nothing is tuned."""
         return MappingProxyType({})
 
-    def settings(self, tuned: Settings) -> dict[str, Value]:  # noqa: ARG002 - none are known
+    def settings(self, tuned: Settings) -> dict[str, Value]:  # noqa: ARG002 - every Filling takes them; here nothing is tuned
         """Returns nothing: its settings are not known."""
         return {}
 
-    def build(self, tuned: Settings) -> Build:  # noqa: ARG002
+    def build(self, tuned: Settings) -> Build:  # noqa: ARG002 - as above
         """Returns nothing: it is not run."""
         return None
 
-    def code(self, tuned: Settings, total_steps: int | None = None) -> str:  # noqa: ARG002
+    def code(self, tuned: Settings, total_steps: int | None = None) -> str:  # noqa: ARG002 - as above
         """Returns nothing: no lines are known."""
         return ""
 
