@@ -69,6 +69,12 @@ def compare(
     ] = "cpu",
     reference: Reference = None,
     against_reference: AgainstReference = False,
+    race: Annotated[
+        bool,
+        typer.Option(
+            "--race", help="Further seeds only for candidates whose verdict is open; settings behind are dropped."
+        ),
+    ] = False,
     pruner: Annotated[
         str | None, typer.Option(help="Gives up hopeless tuning trials: median or successive-halving.")
     ] = None,
@@ -161,6 +167,7 @@ def compare(
                 "budget": budget,
                 "reference": reference,
                 "against_reference": against_reference,
+                "race": race,
                 "pruner": pruner,
                 "jobs": jobs,
                 "store": store,
@@ -194,13 +201,14 @@ def _run(comparison: "Comparison", *, dry_run: bool, as_json: bool) -> None:
         return
 
     def planned(size: "Numbers") -> None:
-        drawing.print_numbers(console, size)
+        drawing.print_numbers(console, size, racing=comparison.options.race)
 
     if comparison.budget is not None:
         console.print("finding out what a run of each candidate takes ...", style="dim")
     with stoppable(console, shown(comparison.location)):
-        sign, workers = comparison.sign, comparison.options.at_once
-        with drawing.ProgressBars(console, lambda: comparison.seeds, sign=sign, workers=workers) as bars:
+        sign, workers, racing = comparison.sign, comparison.options.at_once, comparison.options.race
+        known = (lambda: None) if racing else (lambda: comparison.seeds)
+        with drawing.ProgressBars(console, known, sign=sign, workers=workers, racing=racing) as bars:
             result = comparison.run(bars, planned)
         paths = write_all(result, comparison.out)
         drawing.print_summary(console, result, paths)

@@ -20,7 +20,8 @@ def manifest(comparison: "Comparison") -> dict[str, Any]:
     """Returns what may not change when a study goes on; of several problems, the annotation has what is each's own."""
     if not comparison.several:
         return comparison.first.plan.manifest()
-    return {"kind": SEVERAL, "pruning": comparison.options.pruner, "evaluations": EVALUATIONS}
+    raced = {"race": True} if comparison.options.race else {}
+    return {"kind": SEVERAL, "pruning": comparison.options.pruner, "evaluations": EVALUATIONS, **raced}
 
 
 def annotation(comparison: "Comparison", known: Mapping[str, Any], numbers: Numbers | None) -> dict[str, Any]:

@@ -9,9 +9,17 @@ from dataclasses import dataclass
 from trimtab.compare.bounds import Ranges, on_one_side
 from trimtab.compare.cautions import Standing, late_rise, warning
 from trimtab.compare.conclusion import conclude
-from trimtab.compare.pairs import between, compared_pairs, groups, ranks
+from trimtab.compare.pairs import between, compared_pairs, groups, raced_pairs, ranks
 from trimtab.compare.plan import TUNING_SEED, Plan
-from trimtab.compare.result import CandidateResult, ComparisonResult, Interval, Pair, Protocol, TrialResult
+from trimtab.compare.result import (
+    CandidateResult,
+    ComparisonResult,
+    Interval,
+    Pair,
+    Protocol,
+    RaceResult,
+    TrialResult,
+)
 from trimtab.compare.target import Target
 from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
 from trimtab.lab.problem import Filling
@@ -49,15 +57,19 @@ def analyse(
         against_reference: whether candidates are compared with the reference alone, so that there are no ranks.
     """
     ended = {c.label: [run.loss for run in _final_outcomes(plan, c, outcomes)] for c in plan.candidates}
+    race = None if plan.race is None else plan.raced(outcomes)
     ranked = {
         label: [loss for loss in losses if loss is not None]
         for label, losses in ended.items()
-        if len(losses) == plan.seeds and None not in losses
+        if None not in losses and (len(losses) == plan.seeds if race is None else race.ended(label))
     }
     ranges = Ranges.of(facts, outcomes.values())
     pairs: tuple[Pair, ...] = ()
-    if plan.seeds > 1:
-        pairs = compared_pairs(ranked, reference=reference if against_reference else None, span=ranges.span)
+    alone = reference if against_reference else None
+    if race is not None:
+        pairs = raced_pairs(race, ranked, reference=alone, span=ranges.span)
+    elif plan.seeds > 1:
+        pairs = compared_pairs(ranked, reference=alone, span=ranges.span)
     placed = groups(list(ranked), pairs, reference) if against_reference else ranks(ranked, pairs)
     judged = _Judged(facts, ranges, pairs, Standing(ranked, placed, facts.sign), reference, against_reference)
     target = Target(facts, ranked.get(reference), reference)
@@ -83,6 +95,7 @@ def analyse(
         candidates=tuple(results),
         pairs=pairs,
         trials=_trial_results(plan, outcomes),
+        race=None if race is None else RaceResult(race.looks, race.departures, race.over),
     )
 
 
@@ -119,7 +132,7 @@ def _candidate_result(
     costs = target.costs(runs)
     pair = between(judged.pairs, candidate.label, judged.reference)
     facts, ranges = judged.facts, judged.ranges
-    note = _note(plan, candidate, chosen, tuning, runs, facts=facts)
+    note = _note(plan, candidate, chosen, tuning, runs, outcomes=outcomes, facts=facts)
     rank = judged.standing.ranks.get(candidate.label)
     if chosen is not None and not note:
         odd = judged.standing.scatter_in_words(candidate.label) if rank is not None else ""
@@ -204,6 +217,7 @@ def _note(
     tuning: list[tuple[Point, Outcome]],
     runs: list[Outcome],
     *,
+    outcomes: Outcomes,
     facts: Facts,
 ) -> str:
     """Why a candidate is not ranked; empty if it is."""
@@ -213,7 +227,12 @@ def _note(
         return "not ranked: no tuning trial finished; the table of trials says why"
     broken = [run for run in runs if run.status != "complete"]
     if broken:
-        return f"not ranked: {len(broken)} of {plan.seeds} final runs {broken[0].status}"
+        return (
+            f"not ranked: {len(broken)} of {len(plan.final_points(candidate, outcomes))} final runs {broken[0].status}"
+        )
+    if plan.race is not None:
+        ended = plan.raced(outcomes).ended(candidate.label)
+        return "" if ended else f"not ranked: {len(runs)} of at most {plan.seeds} final runs are finished"
     if len(runs) < plan.seeds:
         done = "runs are there" if facts.origin else "final runs are finished"
         return f"not ranked: {len(runs)} of {plan.seeds} {done}"

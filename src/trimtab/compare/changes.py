@@ -45,6 +45,8 @@ def _change(key: str, there: Any, here: Any, unit_there: str, unit_here: str) ->
         return f"a run has {amounts}: --steps, or the problem's own"
     if key == "maximize":
         return f"{'more' if there else 'less'} of the metric is better there, {'more' if here else 'less'} here"
+    if key == "race":
+        return f"the candidates {'race' if there else 'do not race'} there, and {'do' if here else 'do not'} here"
     return f"{_NAMES.get(key, key)} is {_written(there)} there, {_written(here)} here"
 
 

@@ -31,9 +31,11 @@ from trimtab.study.checks import LONGEST_FILE_NAME
 from trimtab.study.database import Location
 from trimtab.study.errors import Faults, InputError, NoStudyError
 from trimtab.study.executor import Executor, LocalExecutor, threads_per_worker
+from trimtab.study.notes import RACE_OVER
 from trimtab.study.point import Point
 from trimtab.study.running import Observer, Outcomes, run_study
 from trimtab.study.starting import refuse_without_workers
+from trimtab.study.statistics.sequential import FEWEST
 from trimtab.study.store import Store
 from trimtab.study.stored_study import read_store
 
@@ -95,6 +97,10 @@ class Comparison:
                 check_candidates(given, candidates, tune)
         with faults:
             _refuse_tuning([each.problem for each in posed], chosen)
+        with faults:
+            for each in posed:
+                if chosen.race and chosen.seeds is None and chosen.budget is None and each.problem.seeds < FEWEST:
+                    raise InputError(f"race=True: {each.name} has {each.problem.seeds} seeds; --seeds {FEWEST} or more")
         faults.raise_any()
         self.options = chosen
         names = [each.name for each in posed]
@@ -193,12 +199,20 @@ class Comparison:
             self._agree(store)
             outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
             if not self.chosen or any(point.key not in outcomes for point in self.points(outcomes)):
-                with self.options.make_executor(self.work(), answers=pruner is not None) as executor:
+                answers = pruner is not None or self.options.race
+                with self.options.make_executor(self.work(), answers=answers) as executor:
                     self._check(executor, outcomes)
                     if self.budget is not None and not self.chosen:
                         self._choose(self.budget, store, executor, observer, planned)
-                    run_study(self.points, store, executor, pruner=pruner, observer=observer)
+                    hopeless = self._hopeless if self.options.race else None
+                    run_study(self.points, store, executor, pruner=pruner, hopeless=hopeless, observer=observer)
+            if self.options.race:
+                store.annotate(lambda known: {**known, RACE_OVER: True})  # readers cannot tell without playing it
         return self.options.read_patiently(lambda: load_any(self.out, self.options.store), self.location)
+
+    def _hopeless(self, outcomes: Outcomes, point: Point, cost: int, loss: float) -> bool:
+        plan = next(part.plan for part in self.parts.values() if part.plan.problem == point.problem)
+        return plan.hopeless(outcomes, point, cost, loss)
 
     def _choose(
         self,

@@ -115,7 +115,9 @@ def _equal(ranked: Sequence[CandidateResult], seeds: int) -> list[str]:
 
 
 def _is_constant(first: Sequence[float | None], second: Sequence[float | None]) -> bool:
-    pairs = [(a, b) for a, b in zip(first, second, strict=True) if a is not None and b is not None]
+    pairs = [
+        (a, b) for a, b in zip(first, second, strict=False) if a is not None and b is not None
+    ]  # of a race, first ones
     differences = [a - b for a, b in pairs]
     rounding = max(abs(value) for pair in pairs for value in pair) * _SINGLE_PRECISION
     return max(differences) - min(differences) <= rounding < max(map(abs, differences))

@@ -18,6 +18,7 @@ from trimtab.study.errors import Faults, InputError, StoreAwayError, StoreUnreac
 from trimtab.study.executor import Executor, LocalExecutor, usable_cores
 from trimtab.study.lease import Limits
 from trimtab.study.ray_executor import RayExecutor
+from trimtab.study.statistics.sequential import FEWEST
 from trimtab.study.suggestions import nearest
 from trimtab.study.trial import Work
 
@@ -63,6 +64,8 @@ class Options:
         reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
         against_reference: compares candidates with the reference alone: so few pairs need little correction, and more
             differences are found, but there are no ranks.
+        race: gives further seeds only to candidates whose verdict is open, and drops settings that are behind: fewer
+            runs for nearly the same verdicts (:mod:`trimtab.compare.race`). ``seeds`` are then the most that are run.
         pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``. What is pruned then depends
             on the order in which trials finish, so that two runs of one comparison may differ.
         jobs: worker processes; one a core by default, or one a CUDA device. With Ray, trials at once; as many as the
@@ -87,6 +90,7 @@ class Options:
     tune: Sequence[str] = ()
     reference: str | None = None
     against_reference: bool = False
+    race: bool = False
     pruner: str | None = None
     jobs: int | None = None
     store: str | None = None
@@ -103,6 +107,7 @@ class Options:
                 check_text(name, getattr(self, name))
         check_texts("tune", self.tune)
         check_flag("against_reference", self.against_reference)
+        check_flag("race", self.race)
         if self.limits is not None and not isinstance(self.limits, Limits):
             raise InputError(f"limits={self.limits!r}: Limits are needed")
         self._check_values()
@@ -119,6 +124,13 @@ class Options:
         with faults:
             if self.pruner is not None and self.pruner not in PRUNERS:
                 raise InputError(f"pruner={self.pruner!r}: {nearest(self.pruner, PRUNERS)}")
+            if self.pruner is not None and self.race:
+                raise InputError(
+                    f"pruner={self.pruner!r}: with --race, which drops settings by itself, it has no place"
+                )
+        with faults:
+            if self.race and self.seeds is not None and self.seeds < FEWEST:
+                raise InputError(f"seeds={self.seeds}: a race needs {FEWEST} or more, so that somebody can leave it")
         with faults:
             if self.jobs is not None:
                 check_whole("jobs", self.jobs, most=MANY_WORKERS)

@@ -2,18 +2,21 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from trimtab.compare.race import Race
 from trimtab.compare.result import Pair
 from trimtab.study import statistics
 from trimtab.study.checks import check_number, check_text
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.outcome import is_measured
 from trimtab.study.statistics import ALPHA
+from trimtab.study.statistics.sequential import corrected_looks
 from trimtab.study.suggestions import nearest
 
 Losses = Mapping[str, Sequence[float | None]]
@@ -68,25 +71,48 @@ def compared_pairs(
     found = statistics.moderated_estimates([-np.asarray(each, float) for each in losses.values()], span=span)
     tested = [(pair, each) for pair, each in zip(labels, found, strict=True) if reference in (None, *pair)]
     corrected = statistics.corrected([each for _, each in tested], 1 - ALPHA)
+    pairs = [_pair(labels, found, each) for (labels, found), each in zip(tested, corrected, strict=True)]
+    return tuple(pair.turned() if pair.first == reference else pair for pair in pairs)
+
+
+def raced_pairs(
+    race: Race, ranked: Collection[str], *, reference: str | None = None, span: float | None = None
+) -> tuple[Pair, ...]:
+    """Returns the pairs that a race has tested, as they stand.
+
+    Args:
+        race: how it stands.
+        ranked: labels of the candidates that are ranked; the others count where p-values are corrected.
+        reference: as of :func:`compared_pairs`.
+        span: as there.
+    """
+    tests = {pair: replace(each, estimate=replace(each.estimate, span=span)) for pair, each in race.pairs.items()}
+    corrected = corrected_looks(list(tests.values()), race.bounds, 1 - ALPHA)
     pairs = [
-        Pair(
-            first=first,
-            second=second,
-            improvement=each.alone.mean,
-            low=each.alone.low,
-            high=each.alone.high,
-            simultaneous_low=each.low,
-            simultaneous_high=each.high,
-            p_value=each.p_value,
-            smallest_detectable=each.alone.smallest_detectable,
-            simultaneous_detectable=each.smallest_detectable,
-            seeds=each.alone.n,
-            freedom=estimate.freedom,
-            pairing=estimate.pairing,
-        )
-        for ((first, second), estimate), each in zip(tested, corrected, strict=True)
+        _pair(labels, test.estimate, each)
+        for (labels, test), each in zip(tests.items(), corrected, strict=True)
+        if {*labels} <= {*ranked}
     ]
     return tuple(pair.turned() if pair.first == reference else pair for pair in pairs)
+
+
+def _pair(labels: tuple[str, str], found: statistics.ModeratedEstimate, each: statistics.CorrectedDifference) -> Pair:
+    first, second = labels
+    return Pair(
+        first=first,
+        second=second,
+        improvement=each.alone.mean,
+        low=each.alone.low,
+        high=each.alone.high,
+        simultaneous_low=each.low,
+        simultaneous_high=each.high,
+        p_value=each.p_value,
+        smallest_detectable=each.alone.smallest_detectable,
+        simultaneous_detectable=each.smallest_detectable,
+        seeds=each.alone.n,
+        freedom=found.freedom,
+        pairing=found.pairing,
+    )
 
 
 def _checked(losses: Any) -> dict[str, NDArray[np.float64]]:

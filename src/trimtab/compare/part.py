@@ -10,6 +10,7 @@ from trimtab.compare.budget import Budget, Numbers, starting_numbers, written
 from trimtab.compare.changes import definition_changes, remedies
 from trimtab.compare.options import Options
 from trimtab.compare.plan import Plan
+from trimtab.compare.race import Terms
 from trimtab.compare.within import within
 from trimtab.compare.within import written as brought
 from trimtab.lab.devices import as_the_only_one, described
@@ -59,6 +60,7 @@ class Part:
             seeds=counts.seeds,
             budget=problem.budget(options.steps),
             pruning=options.pruner,
+            race=Terms(kept, options.against_reference) if options.race else None,
             definition={**problem.definition(), **brought(problem.tunables), "device": as_the_only_one(options.device)},
         )
         self._kept, self._options = kept, options
@@ -95,6 +97,11 @@ class Part:
             raise StudyMismatchError(
                 f"{shown(self.location)} holds the results of another study ({there}, {here}). Go on with {go_on}, or "
                 f"with more seeds; or choose another {thing}, or remove this one to start again."
+            )
+        if self.plan.race is not None and self.chosen and self.plan.seeds != notes["seeds"]:
+            raise StudyMismatchError(
+                f"{shown(self.location)} holds a race over {notes['seeds']} seeds at most, and what its looks at the "
+                f"runs may show was set for so many: go on with --seeds {notes['seeds']}, or start another one"
             )
         if self.budget is not None and not self.chosen:
             self.choose(Numbers(trials, notes["seeds"] if self.budget.seeds is None else self.budget.seeds, 0.0))

@@ -4,10 +4,13 @@ Every candidate gets the same number of quasi-random points in its own ranges, e
 the best by validation loss is then run on fresh seeds, and only those runs look at the test data, once, at their end.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from trimtab.compare.race import Race, Run, Terms, race
+from trimtab.compare.waves import behind, open_settings, wave_before
 from trimtab.lab.problem import EVALUATIONS, Filling
 from trimtab.study.checks import MANY, check_name, check_text, check_whole
 from trimtab.study.errors import Faults, InputError
@@ -52,6 +55,7 @@ class Plan:
         pruning: name of the pruner for tuning trials, or ``None``.
         definition: what else may not change, by name.
         final_seeds: numbers of the fresh seeds; by default the first is 1000, and the others follow it.
+        race: by what a race is decided in which seeds go only to candidates whose verdict is open; ``None`` without.
 
     Raises:
         InputError: a number is not positive, or something else cannot be.
@@ -66,6 +70,7 @@ class Plan:
     pruning: str | None = None
     definition: Mapping[str, Any] = field(default_factory=dict)
     final_seeds: tuple[int, ...] | None = None
+    race: Terms | None = None
 
     def __post_init__(self) -> None:
         check_name("problem", self.problem)
@@ -101,6 +106,7 @@ class Plan:
             "budget": self.budget,
             "pruning": self.pruning,
             "evaluations": EVALUATIONS,
+            **({} if self.race is None else {"race": True}),
             **self.definition,
         }
 
@@ -109,7 +115,7 @@ class Plan:
 
         The candidates take turns in the tuning, or else in the final runs, so that something is known of each soon.
         """
-        tuning = [point for candidate in self.candidates for point in self.tuning_points(candidate)]
+        tuning = [point for candidate in self.candidates for point in self._open_tuning_points(candidate, outcomes)]
         tuning.sort(key=lambda point: point.index)
         final = [point for candidate in self.candidates for point in self.final_points(candidate, outcomes)]
         if not tuning:
@@ -128,13 +134,19 @@ class Plan:
     def best(self, candidate: Filling, outcomes: Outcomes) -> Point | None:
         """Returns the tuning trial with the lowest validation loss, or ``None`` if some are missing or all failed."""
         points = self.tuning_points(candidate)
-        if any(point.key not in outcomes for point in points):
+        if not self._tuned(candidate, outcomes):
             return None
         finished = [(loss, point) for point in points if (loss := outcomes[point.key].loss) is not None]
         return min(finished, key=lambda pair: pair[0])[1] if finished else None
 
     def final_points(self, candidate: Filling, outcomes: Outcomes) -> list[Point]:
-        """Returns a candidate's final runs; none before it is tuned."""
+        """Returns a candidate's final runs; none before it is tuned, and of a race those that are known to be run."""
+        points = self._whole_final(candidate, outcomes)
+        if not points or self.race is None:
+            return points
+        return points[: self.raced(outcomes).seeds[candidate.label]]
+
+    def _whole_final(self, candidate: Filling, outcomes: Outcomes) -> list[Point]:
         settings = self.chosen(candidate, outcomes)
         if settings is None:
             return []
@@ -143,6 +155,37 @@ class Plan:
             Point(self.problem, "final", candidate.label, i, settings, seed, tunables)
             for i, seed in enumerate(self.seed_numbers)
         ]
+
+    def raced(self, outcomes: Outcomes) -> Race:
+        """Returns how the race stands.
+
+        Raises:
+            ValueError: it is none.
+        """
+        if self.race is None:
+            raise ValueError("the candidates of this plan do not race")
+        runs = {
+            candidate.label: _ended(points, outcomes)
+            for candidate in self.candidates
+            if (points := self._whole_final(candidate, outcomes))
+        }
+        waiting = any(not self._tuned(candidate, outcomes) for candidate in self.candidates)
+        return race(self.race, self.seeds, runs, waiting=waiting)
+
+    def hopeless(self, outcomes: Outcomes, point: Point, cost: int, loss: float) -> bool:
+        """Tells whether a race drops a setting whose tuning trial has reached a loss at a cost."""
+        candidate = next(each for each in self.candidates if each.label == point.candidate)
+        ended = [outcomes[earlier.key] for earlier in self.tuning_points(candidate)[: wave_before(point.index)]]
+        return behind([each for each in ended if each.status == "complete"], cost, loss, of=self.budget)
+
+    def _open_tuning_points(self, candidate: Filling, outcomes: Outcomes) -> list[Point]:
+        points = self.tuning_points(candidate)
+        if self.race is None:
+            return points
+        return points[: open_settings([point.key in outcomes for point in points])]
+
+    def _tuned(self, candidate: Filling, outcomes: Outcomes) -> bool:
+        return all(point.key in outcomes for point in self.tuning_points(candidate))
 
     def chosen(self, candidate: Filling, outcomes: Outcomes) -> dict[str, Value] | None:
         """Returns the settings of a candidate's final runs, or ``None`` before it is tuned, and if it cannot be."""
@@ -162,9 +205,15 @@ class Plan:
 
     @property
     def total_trials(self) -> int:
-        """How many trials there are when every candidate can be tuned."""
+        """How many trials there are when every candidate can be tuned; of a race, at most."""
         return sum(len(self.tuning_points(candidate)) + self.seeds for candidate in self.candidates)
 
     def labels(self) -> Iterable[str]:
         """Returns the candidates' labels."""
         return (candidate.label for candidate in self.candidates)
+
+
+def _ended(points: Sequence[Point], outcomes: Outcomes) -> tuple[Run, ...]:
+    """Returns where runs ended, up to the first that has not."""
+    ended = itertools.takewhile(lambda point: point.key in outcomes, points)
+    return tuple(outcomes[point.key].loss for point in ended)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
+from trimtab.compare.race import Departure
 from trimtab.study.beside import Beside
 from trimtab.study.facts import SECONDS, Facts
 from trimtab.study.numbers import MISSING
@@ -241,6 +242,25 @@ class Protocol:
 
 
 @dataclass(frozen=True)
+class RaceResult:
+    """How the candidates raced.
+
+    Args:
+        looks: numbers of seeds at which it was looked at who goes on.
+        departures: who left, in turn.
+        over: whether nobody runs any more.
+    """
+
+    looks: tuple[int, ...]
+    departures: tuple[Departure, ...]
+    over: bool
+
+    def departure(self, label: str) -> Departure | None:
+        """Returns when and why a candidate left, if it did."""
+        return next((each for each in self.departures if each.candidate == label), None)
+
+
+@dataclass(frozen=True)
 class ComparisonResult:
     """Everything that a comparison found.
 
@@ -255,6 +275,7 @@ class ComparisonResult:
         pairs: every pair of ranked candidates.
         trials: every trial.
         beside: what the store holds that takes no part; ``None`` if there is nothing, and of one problem among several.
+        race: how the candidates raced; ``None`` where all ran all seeds.
     """
 
     problem: Facts
@@ -267,6 +288,7 @@ class ComparisonResult:
     pairs: tuple[Pair, ...]
     trials: tuple[TrialResult, ...] = field(repr=False)
     beside: Beside | None = None
+    race: RaceResult | None = None
 
     @property
     def ranked(self) -> bool:

@@ -12,6 +12,7 @@ from trimtab.compare.notes import stored_facts
 from trimtab.compare.over_problems.analysis import analyse_over_problems
 from trimtab.compare.over_problems.result import AnyResult, ResultOverProblems
 from trimtab.compare.plan import Plan
+from trimtab.compare.race import Terms
 from trimtab.compare.result import ComparisonResult
 from trimtab.compare.within import read, within
 from trimtab.lab.problem import Filling
@@ -75,6 +76,7 @@ def stored_plan(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> Plan:
         seeds=notes["seeds"],
         budget=manifest["budget"],
         pruning=manifest["pruning"],
+        race=Terms(notes["reference"], notes.get("against_reference", False)) if manifest.get("race") else None,
     )
 
 

@@ -17,7 +17,7 @@ from trimtab.compare.over_problems.result import AnyResult, ResultOverProblems
 from trimtab.compare.part import Part
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import CandidateResult, ComparisonResult, TrialResult
-from trimtab.report import ReportPaths, numbers
+from trimtab.report import ReportPaths, numbers, raced
 from trimtab.report.failures import failures, first_errors
 from trimtab.report.objective import brief, shown_interval
 from trimtab.report.progress import ProgressBars
@@ -161,6 +161,10 @@ def _print_problem(console: Console, result: ComparisonResult) -> None:
         if c.note and c.rank is not None:  # why others have no rank is part of the conclusion
             console.print(Text(f"{c.label}: {c.note}", style="yellow"))
     console.print()
+    if result.race is not None:
+        for sentence in (raced.summary(result, result.race), *raced.departures(result, result.race)):
+            console.print(Text(sentence))
+        console.print()
     for sentence in result.conclusion:
         console.print(Text(sentence))
     _print_first_errors(console, result)
@@ -239,9 +243,9 @@ def print_dry_run(console: Console, comparison: Comparison) -> None:
         seeds = (
             f"final runs on {count(plan.seeds, 'fresh seed')}" if plan.trials else count(plan.seeds, "seed") + " each"
         )
-        kind = "trial" if plan.trials else "run"
+        kind, most = "trial" if plan.trials else "run", "" if plan.race is None else "at most "
         console.print(
-            f"{plan.problem}: {count(plan.total_trials, kind)}{length}, {seeds}; "
+            f"{plan.problem}: {most}{count(plan.total_trials, kind)}{length}, {seeds}; "
             f"{_at_most(part, plan, comparison.options.workers)}",
             markup=False,
             highlight=False,
@@ -260,7 +264,8 @@ def _at_most(part: Part, plan: Plan, workers: int) -> str:
 def _expected(comparison: Comparison, size: Numbers | None) -> str:
     """What is known of how long all of it takes."""
     if size is not None:
-        return f"About {numbers.duration(size.seconds)} with {count(comparison.options.workers, 'worker')}."
+        about = "At most about" if comparison.options.race else "About"
+        return f"{about} {numbers.duration(size.seconds)} with {count(comparison.options.workers, 'worker')}."
     if comparison.budget is not None and not comparison.chosen:
         return (
             f"These are the fewest. How many fit into {numbers.duration(comparison.budget.seconds)} is chosen when "
@@ -279,11 +284,12 @@ def print_few_seeds(console: Console, comparison: Comparison) -> None:
         console.print(Text(sentence, style="yellow"))
 
 
-def print_numbers(console: Console, size: Numbers) -> None:
-    """Prints which numbers of trials and seeds were chosen to fit a budget."""
+def print_numbers(console: Console, size: Numbers, *, racing: bool = False) -> None:
+    """Prints which numbers of trials and seeds were chosen to fit a budget; of a race, the most that will be run."""
+    most = "at most " if racing else ""
     console.print(
-        f"planned: {count(size.trials, 'trial')} and {count(size.seeds, 'seed')} of each candidate, "
-        f"about {numbers.duration(size.seconds)} from now",
+        f"planned: {most}{count(size.trials, 'trial')} and {count(size.seeds, 'seed')} of each candidate, "
+        f"{most}about {numbers.duration(size.seconds)} from now",
         markup=False,
         highlight=False,
     )

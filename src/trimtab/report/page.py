@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval
-from trimtab.report import numbers, trials, words
+from trimtab.report import numbers, raced, trials, words
 from trimtab.report.document import render
 from trimtab.report.figures import figures_of, has_traces, scatter_names
 from trimtab.report.figures.style import VERDICTS, series, series_role, verdict_name, verdict_role
@@ -57,6 +57,7 @@ def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
             **{m.name: numbers.digits_of(c.measures.get(m.name) for c in result.candidates) for m in measures},
         },
         "facts": words.facts(result),
+        "race_summary": [] if result.race is None else [raced.summary(result, result.race)],
         "protocol": words.protocol(result),
         "glossary": words.glossary(result),
         "pairs": pair_rows(result),
@@ -84,5 +85,6 @@ def _row(result: ComparisonResult, candidate: CandidateResult, place: int) -> di
         "role": role,
         "verdict": verdict_name(role),
         "series": series_role(place),
+        "finish": raced.finish(result, candidate),
         "trouble": words.trouble(candidate, sum(trial.candidate == candidate.label for trial in result.trials)),
     }

@@ -29,21 +29,23 @@ WIDE = 1.4
 class _Left(ProgressColumn):
     """The remaining time of the overall bar."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, *, racing: bool) -> None:
         super().__init__(table_column=Column(no_wrap=True))
-        self._ledger = ledger
+        self._ledger, self._racing = ledger, racing
 
     def render(self, task: Task) -> Text:
-        return Text(_left(self._ledger) if task.fields.get("overall") else task.fields.get("words", ""))
+        return Text(
+            _left(self._ledger, racing=self._racing) if task.fields.get("overall") else task.fields.get("words", "")
+        )
 
 
-def _left(ledger: Ledger) -> str:
+def _left(ledger: Ledger, *, racing: bool) -> str:
     if ledger.done == ledger.total:
-        return "done"
+        return "so far" if racing else "done"
     left = ledger.remaining()
     if left is None:
         return "measuring"
-    if ledger.seeds is None and left.least is None:
+    if (racing or ledger.seeds is None) and left.least is None:
         return f"over {numbers.duration(left.seconds)} left"
     return left_words(left)
 
@@ -69,6 +71,7 @@ class ProgressBars:
             total grows when the first candidate is tuned.
         sign: what a loss is multiplied with to be shown.
         workers: how many trials run at once here, if that is known.
+        racing: whether nobody knows how many trials are to come.
         clock: returns seconds.
     """
 
@@ -79,8 +82,10 @@ class ProgressBars:
         *,
         sign: int = 1,
         workers: int | None = None,
+        racing: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._racing = racing
         self._console = console
         self._clock = clock
         self._sign = sign
@@ -94,7 +99,7 @@ class ProgressBars:
                 TextColumn("{task.description}", markup=False, table_column=Column(max_width=22, no_wrap=True)),
                 BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=6)),
                 TextColumn("{task.completed:.0f}/{task.total:.0f}", justify="right"),
-                _Left(self._ledger),
+                _Left(self._ledger, racing=racing),
                 console=console,
                 expand=console.width < 100,
                 transient=True,
@@ -164,7 +169,7 @@ class ProgressBars:
     def _print_line(self) -> None:
         ledger = self._ledger
         self._line_at = (ledger.done, self._clock())
-        words = f"{ledger.done}/{ledger.total} trials, {_left(ledger)}"
+        words = f"{ledger.done}/{ledger.total} trials, {_left(ledger, racing=self._racing)}"
         if ledger.best is not None:
             words += f"; best so far {ledger.best[0]}, {significant(self._sign * ledger.best[1])}"
         trouble = numbers.troubles(*ledger.trouble)

@@ -7,6 +7,7 @@ from trimtab.compare.result import CandidateResult, ComparisonResult, Protocol
 from trimtab.report.numbers import significant
 from trimtab.report.objective import better, costs, shown_interval
 from trimtab.report.pair_table import SHOWN, borrowing
+from trimtab.report.raced import finish, rules, seeds_of
 from trimtab.study.facts import Scatter
 from trimtab.study.metric import Metric
 from trimtab.study.phrases import count, listed
@@ -21,7 +22,7 @@ def facts(result: ComparisonResult) -> list[tuple[str, str]]:
     problem, protocol = result.problem, result.protocol
     return [
         ("candidates", f"{len(result.candidates)}"),
-        *_counts(protocol),
+        *_counts(protocol, "" if result.race is None else " at most"),
         *problem.sizes,
         ("ranked by", _sided(problem.objective)),
         *([] if problem.quoted is None else [("not ranked by", _sided(problem.quoted))]),
@@ -29,10 +30,10 @@ def facts(result: ComparisonResult) -> list[tuple[str, str]]:
     ]
 
 
-def _counts(made: Protocol) -> list[tuple[str, str]]:
+def _counts(made: Protocol, most: str) -> list[tuple[str, str]]:
     if not made.trials:
-        return [("seeds", f"{made.seeds}")]
-    return [("settings tried for each", f"{made.trials}"), ("fresh seeds, after tuning", f"{made.seeds}")]
+        return [("seeds", f"{made.seeds}{most}")]
+    return [("settings tried for each", f"{made.trials}"), ("fresh seeds, after tuning", f"{made.seeds}{most}")]
 
 
 def _sided(metric: Metric) -> str:
@@ -57,10 +58,11 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
     pruned = f" Hopeless tuning runs were given up early ({made.pruning})." if made.pruning else ""
     if not made.trials:
         alike = ", the same for all" if several else ""
-        runs = f"Nothing was tuned: {each[0].lower()}{each[1:]} ran with {count(made.seeds, 'seed')} ({seeds}{alike})"
+        runs = f"Nothing was tuned: {each[0].lower()}{each[1:]} ran with {seeds_of(result)} ({seeds}{alike})"
         return [
             *problem.paragraphs,
             ("Runs", f"{runs}, each run{problem.length}. {problem.ending}".rstrip()),
+            *([] if result.race is None else [("Race", rules(result, result.race))]),
             ("Statistics", _statistics(result)),
             *target,
         ]
@@ -69,7 +71,7 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
         f"chance would), every run with seed {made.tuning_seed}{problem.length}.{pruned}"
     )
     final = (
-        f"That setting ran on {count(made.seeds, 'fresh seed')} ({seeds}, which tuning has not seen)"
+        f"That setting ran on {seeds_of(result).replace('seed', 'fresh seed')} ({seeds}, which tuning has not seen)"
         f"{', the same for all' if several else ''}."
     )
     kept = f"The setting with the {better(result)[:-2]}est {problem.objective.name} at the end of its run was kept."
@@ -78,6 +80,7 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
         ("Tuning", tuning),
         ("Choice", kept),
         ("Final runs", f"{final} {problem.ending}".rstrip()),
+        *([] if result.race is None else [("Race", rules(result, result.race))]),
         ("Statistics", _statistics(result)),
         *target,
     ]
@@ -164,7 +167,7 @@ def glossary(result: ComparisonResult) -> list[tuple[str, str]]:
 
 def columns(result: ComparisonResult) -> list[tuple[str, str]]:
     """Returns what stands below the ranking table: the columns that do not explain themselves, and what they are."""
-    problem, seeds = result.problem, count(result.protocol.seeds, "seed")
+    problem, able = result.problem, seeds_of(result) if result.race is None else f"a race over {seeds_of(result)}"
     quoted = (
         "" if problem.quoted is None else f" The {problem.quoted.name} decides nothing: the best may stand anywhere."
     )
@@ -180,7 +183,7 @@ def columns(result: ComparisonResult) -> list[tuple[str, str]]:
         ("rank", f"{order}{quoted}"),
         (
             "smallest detectable",
-            f"The true difference that {seeds} would have found four times out of five, among so many pairs. If you "
+            f"The true difference that {able} would have found four times out of five, among so many pairs. If you "
             "care about smaller ones, run more seeds.",
         ),
     ]
@@ -206,7 +209,7 @@ def _rate(result: ComparisonResult) -> str:
 
 def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
     """Returns for each figure its heading and its caption."""
-    seeds = count(result.protocol.seeds, "seed")
+    seeds = seeds_of(result)
     objective, side = result.problem.objective.name, better(result)
     edge = "top" if side == "lower" else "bottom"
     unit = f" {result.problem.cost.explanation}" if result.problem.cost.explanation else ""
@@ -220,6 +223,11 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
             f"Improvement on {result.reference}",
             "The same runs, each beside the reference's with its seed, with 95 % intervals that hold for all pairs at "
             "once, as the verdicts do. A bar shows the differences that are too small for these seeds to find.",
+        ),
+        "race": (
+            "Who ran how far",
+            "Final runs of each candidate. A mark stands where it left, or where it was at the end, and says what was "
+            "shown when it left.",
         ),
         "curves": (
             "Learning curves",
@@ -248,10 +256,10 @@ def trials(result: ComparisonResult) -> str:
     """Returns what the phases in the table of trials are."""
     made = result.protocol
     if not made.trials:
-        return f"Every run of every candidate, on {count(made.seeds, 'seed')}."
+        return f"Every run of every candidate, on {seeds_of(result)}."
     return (
         f"Phase tune: settings that were tried, all with seed {made.tuning_seed}. Phase final: the best of them, on "
-        f"{count(made.seeds, 'fresh seed')}; ranks and verdicts are of these runs."
+        f"{seeds_of(result).replace('seed', 'fresh seed')}; ranks and verdicts are of these runs."
     )
 
 
@@ -259,6 +267,7 @@ def descriptions(result: ComparisonResult) -> dict[str, str]:
     """Returns for each figure what it shows, for those who cannot see it."""
     losses = "; ".join(_described(result, c) for c in result.candidates)
     objective = result.problem.objective.name
+    ends = [f"{c.label} {finish(result, c)}" for c in result.candidates]
     prices = listed([*(m.price for m in result.problem.measures if m.price), "cost to the target"], "or")
     differences = "; ".join(
         f"{c.label} {significant(c.against_reference.improvement, 3)}, from "
@@ -270,6 +279,7 @@ def descriptions(result: ComparisonResult) -> dict[str, str]:
     return {
         "ranking": f"Dot plot of the final {objective} with 95 % intervals, best first: {losses}.",
         "differences": f"Dot plot of improvements on {result.reference}: {differences or 'none could be tested'}.",
+        "race": f"A line for each candidate, as long as it ran: {'; '.join(ends)}.",
         "curves": f"Line plot of the {objective} of the final runs against {costs(result)}, a line a candidate.",
         "traces": f"Line plot of {_watched(result).lower()} of the final runs against {costs(result)}.",
         "learning-rate": f"Scatter plot of the {objective} of all tuning trials against {_rate(result)}. The "

@@ -10,6 +10,10 @@ _SLOT_OF_KIND = {"task": "optimizer", "command": "command"}
 """What trimtab 0.1 had in the place of a slot."""
 
 
+RACE_OVER = "race_over"
+"""Noted when a race has ended: its trials alone do not say whether more will follow."""
+
+
 def slot_of(notes: Mapping[str, Any]) -> str:
     """Returns which slot candidates fill, which is one for all problems; empty where nothing is said yet."""
     for each in (notes, *notes.get("tasks", {}).values()):

@@ -23,6 +23,9 @@ It is a function of the outcomes and of nothing else, so that a study which was 
 every point that it knows of, finished ones included; when all of those have an outcome, the study is over.
 """
 
+Hopeless: TypeAlias = Callable[[Outcomes, Point, int, float], bool]
+"""Tells, given the outcomes so far, whether a point whose trial has reached a loss at a cost can be given up."""
+
 ATTEMPTS = 8
 """How often a process tries a trial whose worker dies. More than once, because a worker can be killed by no fault of
 its trial; not for ever, because a trial can exhaust the memory each time."""
@@ -54,6 +57,7 @@ def run_study(
     executor: Executor,
     *,
     pruner: BasePruner | None = None,
+    hopeless: Hopeless | None = None,
     observer: Observer | None = None,
 ) -> dict[str, Outcome]:
     """Runs whatever a design asks for and has no outcome yet.
@@ -66,8 +70,9 @@ def run_study(
     Args:
         design: what to run.
         store: where outcomes are kept.
-        executor: where trials run; with a ``pruner`` it must ask for answers.
+        executor: where trials run; with a ``pruner`` or ``hopeless`` it must ask for answers.
         pruner: gives up hopeless points of groups whose trials are not final.
+        hopeless: does so instead of a pruner.
         observer: told about progress, also of trials that other processes have finished.
 
     Returns:
@@ -76,17 +81,21 @@ def run_study(
     Raises:
         StoreLostError: the store's database was away for longer than its limits allow.
     """
-    return _Run(design, store, executor, pruner, observer).run()
+    judge = hopeless
+    if pruner is not None:
+        chosen = pruner
+        judge = lambda _, point, cost, loss: store.hopeless(point, cost, loss, chosen)  # noqa: E731 - it is one line
+    return _Run(design, store, executor, judge, observer).run()
 
 
 class _Run:
     def __init__(
-        self, design: Design, store: Store, executor: Executor, pruner: BasePruner | None, observer: Observer | None
+        self, design: Design, store: Store, executor: Executor, judge: Hopeless | None, observer: Observer | None
     ) -> None:
         self.design = design
         self.store = store
         self.executor = executor
-        self.pruner = pruner
+        self.judge = judge
         self.observer = observer
         self.contact = Contact(store.name, store.limits.patience)
         self.outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
@@ -188,8 +197,8 @@ class _Run:
             case Reported(point, cost, loss):
                 if self.observer:
                     self.observer.reported(point, cost, loss)
-                if self.pruner is not None:
-                    self.executor.answer(point, not point.final and self._hopeless(point, cost, loss, self.pruner))
+                if self.judge is not None:
+                    self.executor.answer(point, not point.final and self._hopeless(point, cost, loss, self.judge))
             case Finished(point, outcome):
                 self.unwritten[point.key] = (self.running.pop(point.key), outcome)
             case Died(point, reason):
@@ -201,8 +210,8 @@ class _Run:
                 else:
                     self.cut_off[point.key] = point
 
-    def _hopeless(self, point: Point, cost: int, loss: float, pruner: BasePruner) -> bool:
+    def _hopeless(self, point: Point, cost: int, loss: float, judge: Hopeless) -> bool:
         try:
-            return self.store.hopeless(point, cost, loss, pruner)
+            return judge(self.outcomes, point, cost, loss)
         except StoreAwayError:
             return False  # the next report asks again

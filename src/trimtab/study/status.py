@@ -11,7 +11,7 @@ from trimtab.study.activity import Activity, Ended, Running, look
 from trimtab.study.beside import Beside, beside
 from trimtab.study.database import FILE_NAME, Location, shown
 from trimtab.study.ledger import Ledger, Seeds, key_of
-from trimtab.study.notes import reference_of, sign_of, slot_of
+from trimtab.study.notes import RACE_OVER, reference_of, sign_of, slot_of
 from trimtab.study.point import Point
 from trimtab.study.remaining import Remaining
 
@@ -182,8 +182,10 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
     notes = activity.annotation
     seeds = activity.annotation.get("seeds")
     at_once = _at_once(activity)
-    ledger = _ledger(activity, seeds, at_once, now)
-    done = bool(ledger.total) and ledger.done == ledger.total and (seeds is not None or "claim" in activity.manifest)
+    racing = bool(activity.manifest.get("race"))
+    ledger = _ledger(activity, seeds, at_once, now, racing=racing)
+    known = activity.annotation.get(RACE_OVER, False) if racing else seeds is not None or "claim" in activity.manifest
+    done = bool(ledger.total) and ledger.done == ledger.total and known
     page = directory / "report.html"
     best = ledger.best
     return StudyStatus(
@@ -202,7 +204,7 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
         ),
         done=ledger.done,
         total=ledger.total,
-        total_known=ledger.seeds is not None,
+        total_known=known if racing else ledger.seeds is not None,
         trials_per_minute=_rate(activity.ended, now),
         at_once=at_once,
         remaining=None if done else ledger.remaining(),
@@ -222,8 +224,11 @@ def _state(activity: Activity, ledger: Ledger, *, done: bool) -> State:
     return "running" if planned else "planning"
 
 
-def _ledger(activity: Activity, seeds: Seeds, at_once: int, now: datetime) -> Ledger:
-    """A ledger of what takes part and is reported; earlier comparisons may have left more in the store."""
+def _ledger(activity: Activity, seeds: Seeds, at_once: int, now: datetime, *, racing: bool) -> Ledger:
+    """A ledger of what takes part and is reported; earlier comparisons may have left more in the store.
+
+    How many runs of a race are still to come, nobody knows.
+    """
     labels, problems = activity.annotation.get("candidates"), activity.annotation.get("compared")
 
     def counts(point: Point) -> bool:
@@ -242,7 +247,7 @@ def _ledger(activity: Activity, seeds: Seeds, at_once: int, now: datetime) -> Le
         points.sort(key=lambda point: labels.index(key_of(point)[1]))
     points.sort(key=_turn)
     moment = time.monotonic()
-    ledger = Ledger(lambda: seeds, lambda: moment, workers=at_once)
+    ledger = Ledger(lambda: None if racing else seeds, lambda: moment, workers=at_once)
     ledger.plan(points, {})
     planned = {point.key for point in points}
     for each in sorted(activity.ended, key=lambda each: each.end.timestamp() if each.end else 0.0):

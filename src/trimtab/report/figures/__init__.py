@@ -8,6 +8,7 @@ from trimtab.compare.result import ComparisonResult
 from trimtab.report.figures.cost import cost
 from trimtab.report.figures.curves import learning_curves
 from trimtab.report.figures.learning_rate import learning_rate
+from trimtab.report.figures.race import race
 from trimtab.report.figures.ranking import differences, ranking
 from trimtab.report.figures.scatter import scatter, scatter_names
 from trimtab.report.figures.traces import has_traces, traces
@@ -32,6 +33,7 @@ __all__ = [
     "has_traces",
     "learning_curves",
     "learning_rate",
+    "race",
     "ranking",
     "scatter_names",
     "traces",
@@ -48,4 +50,5 @@ def figures_of(result: ComparisonResult) -> dict[str, go.Figure]:
         left_out.add("cost")
     drawn = {name: draw(result) for name, draw in FIGURES.items() if name not in left_out}
     drawn |= {"traces": traces(result)} if has_traces(result) else {}
+    drawn |= {} if result.race is None else {"race": race(result, result.race)}
     return drawn | {name: scatter(result, each) for name, each in scatter_names(result).items()}

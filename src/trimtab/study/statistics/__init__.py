@@ -10,7 +10,8 @@ There are two tests, and who uses which:
   differences.
 - **Comparisons** of several candidates use the same t with moderated variances
   (:func:`~trimtab.study.statistics.moderated.moderated_estimates`), to which every candidate's runs contribute; of two,
-  it is the paired t test again.
+  it is the paired t test again. Of a race, which looks at the runs as they come, each look has a level of its own
+  (:mod:`~trimtab.study.statistics.sequential`).
 
 Where no difference is shown, the smallest one that would likely have been found says what that is worth.
 """

@@ -39,6 +39,9 @@ from trimtab.study.statistics.variances import Moderated, moderated, not_negligi
 _LITTLE = 0.2
 """Of a pair's own degrees of freedom: less is none, for a little of a large variance would hide a small one."""
 
+_FEW = 3
+"""Candidates without which what a seed does to all of them cannot be told from what it does to each."""
+
 Places: TypeAlias = Sequence[tuple[int, int]]
 
 
@@ -128,11 +131,20 @@ class _Spreads:
         ]
 
     def _without_seed_effects(self) -> Moderated | None:
-        """The variances without what seeds do to all candidates alike, if they do anything."""
-        whole = self.scores[:, ~np.isnan(self.scores).any(axis=0)]
-        if whole.shape[1] < 2 or not seeds_matter(whole):
+        """The variances without what seeds do to all candidates alike, if they do anything.
+
+        Where some candidates lack seeds, as those do who have left a race, the others are taken by themselves.
+        """
+        there = ~np.isnan(self.scores)
+        shared, complete = self.scores[:, there.all(axis=0)], there.all(axis=1)
+        fewer = 0 < complete.sum() < _FEW  # who has all seeds is too few to tell what a seed does to all
+        rows = shared if fewer or not complete.any() else self.scores[complete]
+        if shared.shape[1] < 2 or not seeds_matter(rows):
             return None
-        return moderated(*own_variances(whole, self.rounding))
+        variances, freedoms = own_variances(shared, self.rounding)
+        if rows is not shared:
+            variances[complete], freedoms[complete] = own_variances(rows, self.rounding[complete])
+        return moderated(variances, freedoms)
 
     def _variance(self, pair: Estimate) -> float:
         return pair.n * math.ldexp(pair.error, -self.exponent) ** 2

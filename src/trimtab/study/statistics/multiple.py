@@ -62,10 +62,16 @@ def corrected(estimates: Sequence[Estimate], confidence: float = 0.95) -> list[C
 
 def _corrected(found: Estimate, p_value: float, confidence: float, level: float) -> CorrectedDifference:
     together = found.at(level)
-    low, high = together.low, together.high
-    if p_value < 1 - confidence:
-        low, high = (max(0.0, low), high) if found.mean > 0 else (low, min(0.0, high))
+    low, high = within(together, shown=p_value < 1 - confidence)
     return CorrectedDifference(found.at(confidence), p_value, low, high, together.smallest_detectable)
+
+
+def within(together: PairedDifference, *, shown: bool) -> tuple[float, float]:
+    """Returns a simultaneous interval that leaves out zero exactly where a difference is shown."""
+    low, high = together.low, together.high
+    if shown:
+        return (max(0.0, low), high) if together.mean > 0 else (low, min(0.0, high))
+    return low, high
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
