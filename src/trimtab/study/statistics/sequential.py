@@ -142,7 +142,8 @@ def predictive_power(look: int, found: Estimate, bounds: Boundaries, alpha: floa
     .. math:: P\left( \left| \sqrt{N/n}\; t_n + \sqrt{(N - n)/n}\; T_\nu \right| > t^*_N \right)
 
     with :math:`T_\nu` of a t distribution and the critical value :math:`t^*_N` of the last look (Spiegelhalter,
-    Freedman & Blackburn, 1986, "Monitoring clinical trials: conditional or predictive power?").
+    Freedman & Blackburn, 1986, "Monitoring clinical trials: conditional or predictive power?"). The standard error is
+    taken to stay as it is; with three seeds of two candidates, that makes a chance of 61 % one of 71 %.
 
     Args:
         look: which, from 0.
