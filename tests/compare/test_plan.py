@@ -100,18 +100,18 @@ RACE = Terms("lion")
 
 
 def test_a_race_opens_settings_in_waves_and_seeds_look_by_look():
-    p = plan("lion,sgd", trials=4, seeds=5, race=RACE)
+    p = plan("lion,sgd", trials=6, seeds=5, race=RACE)
     lion, sgd = p.candidates
-    assert [point.key for point in p.points({})] == [f"toy/tune/{c}/{i}" for i in (0, 1) for c in ("lion", "sgd")]
-    outcomes = finish(p.tuning_points(lion)[:2], lambda point: point.index)
-    assert len(p.points(outcomes)) == 4 + 2
+    assert [point.key for point in p.points({})] == [f"toy/tune/{c}/{i}" for i in range(4) for c in ("lion", "sgd")]
+    outcomes = finish(p.tuning_points(lion)[:4], lambda point: point.index)
+    assert len(p.points(outcomes)) == 8 + 2
     outcomes |= finish(p.tuning_points(lion), lambda point: point.index)
     assert [point.seed for point in p.final_points(lion, outcomes)] == [1000, 1001]
     outcomes |= finish(p.tuning_points(sgd) + p.final_points(lion, outcomes), lambda point: point.index)
     assert len(p.final_points(lion, outcomes)) == len(p.final_points(sgd, outcomes)) == 2
     outcomes |= finish(p.final_points(sgd, outcomes), lambda point: 100 + point.index)
     assert p.raced(outcomes).pairs
-    assert p.points(outcomes) == plan("lion,sgd", trials=4, seeds=5, race=RACE).points(outcomes)
+    assert p.points(outcomes) == plan("lion,sgd", trials=6, seeds=5, race=RACE).points(outcomes)
 
 
 def test_a_candidate_without_a_setting_that_ended_takes_no_part_in_a_race():
@@ -125,15 +125,15 @@ def test_a_candidate_without_a_setting_that_ended_takes_no_part_in_a_race():
 
 
 def test_a_race_drops_settings_that_are_behind_earlier_ones():
-    p = plan("lion", trials=4, seeds=3, race=RACE)
+    p = plan("lion", trials=7, seeds=3, race=RACE)
     points = p.tuning_points(p.candidates[0])
     curve = tuple(CurvePoint(cost, None, 1.0, 0.0) for cost in (0, 50, 100))
-    outcomes = {point.key: Outcome("complete", loss=1.0, cost=100, curve=curve) for point in points[:3]}
-    assert p.hopeless(outcomes, points[2], 50, 1.5)
-    assert not p.hopeless(outcomes, points[2], 50, 0.5)
-    assert not p.hopeless(outcomes, points[1], 50, 1.5)
-    outcomes[points[0].key] = Outcome("diverged")
-    assert not p.hopeless(outcomes, points[3], 50, 1.5)  # the third is of its own wave
+    outcomes = {point.key: Outcome("complete", loss=1.0, cost=100, curve=curve) for point in points[:6]}
+    assert p.hopeless(outcomes, points[4], 50, 1.5)
+    assert not p.hopeless(outcomes, points[4], 50, 0.5)
+    assert not p.hopeless(outcomes, points[3], 50, 1.5)
+    outcomes |= dict.fromkeys((point.key for point in points[:2]), Outcome("diverged"))
+    assert not p.hopeless(outcomes, points[6], 50, 1.5)  # the last two are of its own wave
 
 
 def test_plans_without_a_race_know_of_none():

@@ -17,7 +17,7 @@ def task(tmp_path_factory):
 
 
 def comparison(task, out, candidates="adamw,lion,sgd", **more):
-    return Comparison(task, candidates, out, **{"trials": 5, "seeds": 5, "steps": 30, "race": True, **more})
+    return Comparison(task, candidates, out, **{"trials": 6, "seeds": 5, "steps": 30, "race": True, **more})
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_it_is_the_same_with_any_number_of_workers_and_after_an_interruption(tas
 
     class Stopper:
         def __init__(self):
-            self.left = 11
+            self.left = 14
 
         def planned(self, points, outcomes): ...
 

@@ -5,7 +5,7 @@ A candidate gets further seeds as long as its verdict against the reference is o
 - when a difference from the reference is shown, after correction for all pairs and all looks
   (:mod:`trimtab.study.statistics.sequential`);
 - when the chance that all seeds will show one has become too small for what they cost: less than half of the share of
-  the seeds that it would still run;
+  the seeds that it would still run, and not before a fifth of them has told how its scores vary;
 - when a run of it did not finish.
 
 All pairs of candidates that are still there are tested at each look, so that ranks hold as well, though those who left
@@ -27,6 +27,9 @@ from trimtab.study.statistics.sequential import Boundaries, Looked, boundaries, 
 
 WORTH = 0.5
 """Who has a smaller chance of a verdict than this share of what is left of the race leaves it."""
+
+EARLIEST = 0.2
+"""Share of the seeds before which nobody leaves for want of a chance."""
 
 Reason: TypeAlias = Literal["better", "worse", "chance", "unfinished"]
 
@@ -175,7 +178,7 @@ class _State:
         p_values = dict(zip(self.pairs, holm([each.p_value for each in self.pairs.values()]), strict=True))
         undecided = sum(p_value >= ALPHA for p_value in p_values.values())
         n, most = self.bounds.looks[look], self.bounds.looks[-1]
-        least = WORTH * (most - n) / most
+        least = WORTH * (most - n) / most if n >= EARLIEST * most else 0.0
         for pair in [pair for pair in now if self.terms.reference in pair]:
             label = next(each for each in pair if each != self.terms.reference)
             if p_values[pair] < ALPHA:

@@ -1,7 +1,7 @@
-"""Settings in waves: two, two more, four more, eight more; later ones leave when they are behind earlier ones.
+"""Settings in waves: four, four more, eight more; later ones leave when they are behind earlier ones.
 
-A setting is dropped when, at the same point of their runs, two settings of earlier waves had a lower loss that have run
-to their end. What the fresh seeds show is not touched by that: they are seen by none of it. How it ends depends on
+A setting is dropped when, at the same point of their runs, three settings of earlier waves had a lower loss that have
+run to their end. What the fresh seeds show is not touched by that: they are seen by none of it. How it ends depends on
 the settings alone, not on which run ends first, and so not on how many machines there are.
 """
 
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from trimtab.study.outcome import Outcome
 
-FIRST = 2
+FIRST = 4
 """Settings of the first wave; each other is as large as all before it together."""
 
-BETTER = 2
+BETTER = 3
 """So many settings that were better at the same point are enough to drop one."""
 
 EARLIEST = 0.1
