@@ -47,7 +47,7 @@ def test_it_depends_on_the_runs_and_not_on_their_order():
     whole, generator = play(runs), np.random.default_rng(0)
     for _ in range(5):
         there = dict.fromkeys(runs, 0)
-        asked = {label: 0 for label in runs}
+        asked = dict.fromkeys(runs, 0)
         while True:
             found = play({label: runs[label][:n] for label, n in there.items()})
             assert all(found.seeds[label] >= asked[label] for label in runs)
