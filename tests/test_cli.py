@@ -636,3 +636,20 @@ def test_control_c_ends_the_scripts_and_the_same_command_goes_on(command, tmp_pa
     assert done.exit_code == 0, done.output
     result = json.loads((tmp_path / "runs" / "train" / "results.json").read_text())
     assert [trial["status"] for trial in result["trials"]] == ["complete"] * 4
+
+
+def test_trials_are_logged_where_it_is_asked_for_those_of_before_as_well(finished, task):
+    out, _ = finished
+    done = run("compare", task, "--candidates", "adamw,lion", "--out", out, *SMALL, "--log-to", "tensorboard")
+    assert done.exit_code == 0, done.output
+    runs = {str(path.parent.relative_to(out / "tensorboard")) for path in out.glob("tensorboard/**/events.*")}
+    names = ("tune-00", "tune-01", "seed-1000", "seed-1001")
+    assert runs == {f"{candidate}/{name}" for candidate in ("adamw", "lion") for name in names}
+
+
+def test_places_to_log_to_are_checked_before_anything_runs(task, tmp_path):
+    done = run("compare", task, "--out", tmp_path / "out", *SMALL, "--log-to", "tensorbord", "--log-to", "aim")
+    assert done.exit_code == 2
+    assert "log_to='tensorbord': did you mean tensorboard?" in words(done.output)
+    assert "log_to='aim'" in words(done.output)
+    assert not (tmp_path / "out").exists()

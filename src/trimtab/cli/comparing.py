@@ -1,5 +1,6 @@
 """The commands that compare and draw comparisons."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from trimtab.study.starting import prepare_workers
 if TYPE_CHECKING:
     from trimtab.compare.budget import Numbers
     from trimtab.compare.comparison import Comparison
+    from trimtab.study.callbacks import Callback
 
 EXIT_CODES = """
 Exit codes: 0 every candidate was ranked; 1 the comparison ended, but some candidate could not be ranked;
@@ -135,6 +137,12 @@ def compare(
         bool,
         typer.Option("--unseeded", help="The command needs no {seed}: see the manual.", rich_help_panel=COMMANDS),
     ] = False,
+    log_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Each trial becomes a run there, too: tensorboard (in OUT/tensorboard), wandb or mlflow. Repeatable."
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would run, and for how long.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
@@ -144,7 +152,9 @@ def compare(
         if not dry_run and executor == "local" and device == "cpu":
             prepare_workers(WORKERS_OF_COMMANDS if command or candidate else WORKERS_OF_TASKS)
         from trimtab.compare.building import build_comparison
+        from trimtab.report.tracking import trackers
 
+        callbacks = trackers(log_to or [])
         comparison = build_comparison(
             problems or [],
             candidates,
@@ -178,10 +188,10 @@ def compare(
                 "unseeded": unseeded,
             },
         )
-        _run(comparison, dry_run=dry_run, as_json=as_json)
+        _run(comparison, callbacks, dry_run=dry_run, as_json=as_json)
 
 
-def _run(comparison: "Comparison", *, dry_run: bool, as_json: bool) -> None:
+def _run(comparison: "Comparison", callbacks: "Sequence[Callback]", *, dry_run: bool, as_json: bool) -> None:
     from trimtab.report import console as drawing
     from trimtab.report import write_all
     from trimtab.report.export import to_json
@@ -201,7 +211,7 @@ def _run(comparison: "Comparison", *, dry_run: bool, as_json: bool) -> None:
     with stoppable(console, shown(comparison.location)):
         sign, workers = comparison.sign, comparison.options.at_once
         with drawing.ProgressBars(console, lambda: comparison.seeds, sign=sign, workers=workers) as bars:
-            result = comparison.run(bars, planned)
+            result = comparison.run(bars, planned, callbacks=callbacks)
         paths = write_all(result, comparison.out)
         drawing.print_summary(console, result, paths)
     if as_json:

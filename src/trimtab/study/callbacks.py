@@ -186,7 +186,7 @@ def _warn(callback: Callback, method: str, error: BaseException) -> None:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     _log.warning(
-        "callback %s failed when it was told %r: %s: %s%s. The comparison goes on, and what else it fails at is not said.",
+        "callback %s failed when it was told %r: %s: %s%s. The comparison goes on; what else it fails at is not said.",
         name,
         method,
         type(error).__name__,
