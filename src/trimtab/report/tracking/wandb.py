@@ -13,7 +13,7 @@ from trimtab.study.errors import InputError
 LONGEST_GROUP = 128
 """Characters that Weights & Biases takes for a group."""
 
-_OURS = ("id", "name", "group", "job_type", "config", "resume", "reinit", "dir", "tags")
+_OURS = ("id", "name", "group", "job_type", "config", "resume", "reinit", "dir")
 
 
 class WandbCallback(TrialLog):
