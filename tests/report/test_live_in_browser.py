@@ -112,7 +112,6 @@ def test_a_page_that_is_not_written_any_more_says_so(tab, tmp_path, result):
     tab.goto((tmp_path / "report.html").as_uri())
     expect(late).to_be_visible()
     expect(late).to_contain_text("It has not been written for long: the comparison may have been stopped")
-    drawn(tab)
 
 
 def test_pages_of_several_problems_renew_themselves(tab, tmp_path):
@@ -123,7 +122,6 @@ def test_pages_of_several_problems_renew_themselves(tab, tmp_path):
         expect(tab.locator(".standing")).to_contain_text("Running: 37 of 208 trials")
         write_all(result, tmp_path)
         expect(tab.locator(".standing")).to_have_count(0, timeout=20_000)
-        drawn(tab)
 
 
 def test_without_scripts_the_browser_renews_it(browser, tmp_path, result):
