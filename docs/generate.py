@@ -45,6 +45,7 @@ SUMMARY = """\
     * [On many machines](machines.md)
     * [Runs that others made](analyse.md)
     * [In a notebook](notebook.md)
+    * [In TensorBoard, W&B, MLflow](tracking.md)
     * [How a comparison is made](comparison.md)
     * [What it withstands](reliability.md)
 * Understand

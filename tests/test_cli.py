@@ -537,7 +537,7 @@ def test_a_database_that_stays_away_has_an_exit_code_of_its_own(task, tmp_path, 
     from trimtab.compare.comparison import Comparison
     from trimtab.study.errors import StoreLostError
 
-    def lost(self, *arguments):
+    def lost(self, *arguments, **more):
         raise StoreLostError("it has been away for 3600 seconds")
 
     monkeypatch.setattr(Comparison, "run", lost)
@@ -636,3 +636,37 @@ def test_control_c_ends_the_scripts_and_the_same_command_goes_on(command, tmp_pa
     assert done.exit_code == 0, done.output
     result = json.loads((tmp_path / "runs" / "train" / "results.json").read_text())
     assert [trial["status"] for trial in result["trials"]] == ["complete"] * 4
+
+
+def test_trials_are_logged_where_it_is_asked_for_those_of_before_as_well(finished, task):
+    out, _ = finished
+    done = run("compare", task, "--candidates", "adamw,lion", "--out", out, *SMALL, "--log-to", "tensorboard")
+    assert done.exit_code == 0, done.output
+    runs = {str(path.parent.relative_to(out / "tensorboard")) for path in out.glob("tensorboard/**/events.*")}
+    names = ("tune-00", "tune-01", "seed-1000", "seed-1001")
+    assert runs == {f"{candidate}/{name}" for candidate in ("adamw", "lion") for name in names}
+
+
+def test_a_comparison_that_is_watched_ends_with_a_page_that_stays(finished, task, monkeypatch):
+    from trimtab.report import live
+
+    written = []
+    monkeypatch.setattr(live.Renewing, "__enter__", lambda renewing: written.append("a page"))
+    monkeypatch.setattr(live.Renewing, "__exit__", lambda *_: None)
+    out, _ = finished
+    done = run("compare", task, "--candidates", "adamw,lion", "--out", out, *SMALL, "--watch")
+    assert done.exit_code == 0, done.output
+    assert written == ["a page"]
+    assert f"report {out}/report.html, from the first trials on" in words(done.output)
+    watched = run("report", out, "--watch")  # there is nothing to wait for
+    assert watched.exit_code == 0, watched.output
+    assert "rank candidate" in words(watched.output)
+    assert "data-next=" not in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_places_to_log_to_are_checked_before_anything_runs(task, tmp_path):
+    done = run("compare", task, "--out", tmp_path / "out", *SMALL, "--log-to", "tensorbord", "--log-to", "aim")
+    assert done.exit_code == 2
+    assert "log_to='tensorbord': did you mean tensorboard?" in words(done.output)
+    assert "log_to='aim'" in words(done.output)
+    assert not (tmp_path / "out").exists()

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from trimtab.lab.session import Session
     from trimtab.lab.task import Task
     from trimtab.lab.transforms.pruned import Pruned
+    from trimtab.report.tracking.mlflow import MlflowCallback
+    from trimtab.report.tracking.tensorboard import TensorBoardCallback
+    from trimtab.report.tracking.wandb import WandbCallback
     from trimtab.study.metric import Evaluation, Metric
 
 __version__ = "0.1.0"
@@ -28,12 +31,15 @@ __all__ = [
     "Evaluation",
     "LightningTask",
     "Metric",
+    "MlflowCallback",
     "Options",
     "Problem",
     "Pruned",
     "Session",
     "Task",
+    "TensorBoardCallback",
     "TrainerTask",
+    "WandbCallback",
     "analyse",
     "compare_losses",
     "compress",
@@ -55,6 +61,7 @@ _HOMES = {
     "Evaluation": "trimtab.study.metric",
     "LightningTask": "trimtab.lab.adapters.lightning",
     "Metric": "trimtab.study.metric",
+    "MlflowCallback": "trimtab.report.tracking.mlflow",
     "optim": "trimtab.optim",
     "Options": "trimtab.compare.options",
     "Problem": "trimtab.lab.problem",
@@ -64,7 +71,9 @@ _HOMES = {
     "schedule": "trimtab.schedule",
     "Session": "trimtab.lab.session",
     "Task": "trimtab.lab.task",
+    "TensorBoardCallback": "trimtab.report.tracking.tensorboard",
     "TrainerTask": "trimtab.lab.adapters.huggingface",
+    "WandbCallback": "trimtab.report.tracking.wandb",
 }
 
 

@@ -365,3 +365,44 @@ def test_the_first_step_is_tried_with_the_length_that_was_asked_for(tmp_path):
     with pytest.raises(InputError, match=r"adamw\+autolrs cannot run on breast-cancer: .*161 steps"):
         Comparison("breast-cancer", "sgd,adamw+autolrs", tmp_path, **options).estimate()
     assert Comparison("breast-cancer", "adamw+autolrs", tmp_path, steps=200, **options).estimate().trials == 1
+
+
+def test_callbacks_are_told_of_every_trial_once_resumed_or_not_and_cannot_fail_it(task, tmp_path, caplog):
+    first, again, extended = [], [], []
+
+    def breaks(point, outcome):
+        raise RuntimeError("no")
+
+    def keys(seen):
+        return lambda point, outcome: seen.append(point.key)
+
+    result = comparison(task, tmp_path).run(callbacks=[keys(first), breaks])
+    assert sorted(first) == sorted(trial.key for trial in result.trials)
+    assert caplog.text.count("callback breaks failed") == 1
+    comparison(task, tmp_path).run(callbacks=[keys(again)])  # nothing is left to be run
+    assert sorted(again) == sorted(first)
+    result = comparison(task, tmp_path, seeds=3).run(callbacks=[keys(extended)])
+    assert sorted(extended) == sorted(trial.key for trial in result.trials)
+    assert len(extended) == len(first) + 2
+
+
+def test_a_callback_knows_its_study_wherever_that_is_moved(task, tmp_path):
+    class Asks:
+        def begun(self, about):
+            self.about = about
+
+    asks = [Asks(), Asks(), Asks()]
+    comparison(task, tmp_path / "a").run(callbacks=asks[:1])
+    (tmp_path / "a").rename(tmp_path / "b")
+    comparison(task, tmp_path / "b").run(callbacks=asks[1:2])
+    comparison(task, tmp_path / "c").run(callbacks=asks[2:])
+    here, moved, other = (each.about for each in asks)
+    assert here.id == moved.id != other.id
+    assert (here.name, moved.directory) == ("my-task", tmp_path / "b")
+    assert here.facts["my-task"].objective.name == "validation loss"
+
+
+def test_what_is_no_callback_is_refused_before_anything_runs(task, tmp_path):
+    with pytest.raises(InputError, match="callbacks=7: a list of callbacks is needed"):
+        comparison(task, tmp_path / "out").run(callbacks=7)
+    assert not (tmp_path / "out").exists()

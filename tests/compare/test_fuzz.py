@@ -210,7 +210,7 @@ LEFT_OUT = {
         "comparison:directory_name", "measuring:measure", "measuring:run_measurements", "measuring:run_checks",
         "over_problems.analysis:analyse_over_problems", "over_problems.conclusion:conclude",
         "diagnose.diagnosis:measurement", "diagnose.diagnosis:measured_steps",
-        "agreement:manifest", "agreement:annotation", "posing:posed_problems",
+        "agreement:manifest", "agreement:annotation", "agreement:agree", "posing:posed_problems",
         "pricing:first_point", "pricing:measured_prices", "pricing:piloted_prices", "pricing:known_prices",
         "pricing:each_has_run", "catalog.slots:Slot", "catalog.slots:slot_of", "catalog.slots:candidates_for",
         "catalog.slots:restored", "catalog.slots:in_one_string", "catalog.candidates:Candidate",

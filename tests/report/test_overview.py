@@ -57,7 +57,7 @@ def test_it_leads_to_the_pages_of_the_problems_and_loads_nothing(page):
 def test_text_from_elsewhere_stays_text(page):
     assert not [tag for tag, _ in page.elements if tag in ("b", "img")]
     assert HOSTILE in "".join(page.text)
-    assert len(page.scripts) == 3
+    assert len(page.scripts) == 4
 
 
 def test_every_figure_has_its_place_its_data_and_a_description(page):

@@ -87,7 +87,7 @@ def test_the_policy_admits_the_scripts_of_the_page_and_no_others(page):
     assert policy.startswith("default-src 'none';")
     digests = set(re.findall(r"'sha256-([^']+)'", policy))
     scripts = [text for attributes, text in page.scripts if attributes.get("type") != "application/json"]
-    assert len(scripts) == 3
+    assert len(scripts) == 4
     assert {base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts} == digests
 
 
@@ -209,7 +209,7 @@ def test_text_from_elsewhere_stays_text():
     page = Reader(render_page(result))
 
     assert not [tag for tag, _ in page.elements if tag in ("b", "img")]
-    assert len(page.scripts) == 5
+    assert len(page.scripts) == 6
     assert HOSTILE in "".join(page.text)
     assert data(page, "trials-data")["rows"][-1][2] == HOSTILE
 

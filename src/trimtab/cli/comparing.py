@@ -1,10 +1,13 @@
 """The commands that compare and draw comparisons."""
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from trimtab.catalog.slots import SLOTS
 from trimtab.cli.application import app, input_errors, say_loading, stoppable
@@ -16,6 +19,7 @@ from trimtab.study.starting import prepare_workers
 if TYPE_CHECKING:
     from trimtab.compare.budget import Numbers
     from trimtab.compare.comparison import Comparison
+    from trimtab.study.callbacks import Callback
 
 EXIT_CODES = """
 Exit codes: 0 every candidate was ranked; 1 the comparison ended, but some candidate could not be ranked;
@@ -141,6 +145,15 @@ def compare(
         bool,
         typer.Option("--unseeded", help="The command needs no {seed}: see the manual.", rich_help_panel=COMMANDS),
     ] = False,
+    log_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Each trial becomes a run there, too: tensorboard (in OUT/tensorboard), wandb or mlflow. Repeatable."
+        ),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Write the report anew while it runs; a page that is open renews itself.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would run, and for how long.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
@@ -150,7 +163,9 @@ def compare(
         if not dry_run and executor == "local" and device == "cpu":
             prepare_workers(WORKERS_OF_COMMANDS if command or candidate else WORKERS_OF_TASKS)
         from trimtab.compare.building import build_comparison
+        from trimtab.report.tracking import trackers
 
+        callbacks = trackers(log_to or [])
         comparison = build_comparison(
             problems or [],
             candidates,
@@ -185,13 +200,16 @@ def compare(
                 "unseeded": unseeded,
             },
         )
-        _run(comparison, dry_run=dry_run, as_json=as_json)
+        _run(comparison, callbacks, watch=watch, dry_run=dry_run, as_json=as_json)
 
 
-def _run(comparison: "Comparison", *, dry_run: bool, as_json: bool) -> None:
+def _run(
+    comparison: "Comparison", callbacks: "Sequence[Callback]", *, watch: bool, dry_run: bool, as_json: bool
+) -> None:
     from trimtab.report import console as drawing
     from trimtab.report import write_all
     from trimtab.report.export import to_json
+    from trimtab.report.live import Renewing
     from trimtab.study.database import shown
 
     console = Console(emoji=False, stderr=as_json)
@@ -208,8 +226,11 @@ def _run(comparison: "Comparison", *, dry_run: bool, as_json: bool) -> None:
     with stoppable(console, shown(comparison.location)):
         sign, workers, racing = comparison.sign, comparison.options.at_once, comparison.options.race
         known = (lambda: None) if racing else (lambda: comparison.seeds)
-        with drawing.ProgressBars(console, known, sign=sign, workers=workers, racing=racing) as bars:
-            result = comparison.run(bars, planned)
+        page = Renewing(comparison.out, comparison.location) if watch else contextlib.nullcontext()
+        if watch:
+            console.print(Text(f"report  {comparison.out / 'report.html'}, from the first trials on"), soft_wrap=True)
+        with page, drawing.ProgressBars(console, known, sign=sign, workers=workers, racing=racing) as bars:
+            result = comparison.run(bars, planned, callbacks=callbacks)
         paths = write_all(result, comparison.out)
         drawing.print_summary(console, result, paths)
     if as_json:
@@ -222,12 +243,18 @@ def _run(comparison: "Comparison", *, dry_run: bool, as_json: bool) -> None:
 def report(
     directory: Annotated[Path, typer.Argument(help="Directory of a comparison, finished or running.", metavar="DIR")],
     store: Annotated[str | None, typer.Option(help="URL of its store, if that is not in the directory.")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Draw it again and again while the comparison runs, as its pages tell.")
+    ] = False,
 ) -> None:
     """Draw the report of a comparison anew from its store."""
-    with input_errors():
+    with input_errors(), stoppable(Console(emoji=False)):
         from trimtab.compare.stored import load_any
         from trimtab.report import console as drawing
         from trimtab.report import write_all
+        from trimtab.report.live import LiveReport
 
+        if watch:
+            LiveReport(directory, store).until_over()
         result = load_any(directory, store)
         drawing.print_summary(Console(emoji=False), result, write_all(result, directory))

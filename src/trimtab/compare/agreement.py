@@ -1,5 +1,6 @@
 """What a comparison writes into its store beside outcomes: what may not change, and what readers need."""
 
+import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from trimtab.compare.changes import manifest_changes, remedies
 from trimtab.lab.problem import EVALUATIONS
 from trimtab.study.database import shown
 from trimtab.study.errors import StudyMismatchError
+from trimtab.study.store import Store
 
 if TYPE_CHECKING:
     from trimtab.compare.comparison import Comparison
@@ -64,3 +66,28 @@ def annotation(comparison: "Comparison", known: Mapping[str, Any], numbers: Numb
         "reference": comparison.reference,
         "tasks": problems,  # as trimtab 0.1 called them
     }
+
+
+def agree(comparison: "Comparison", store: Store, numbers: Numbers | None = None) -> str:
+    """Writes down what readers need, and takes over what others have chosen, or else chooses ``numbers``.
+
+    Args:
+        comparison: the comparison.
+        store: of its outcomes.
+        numbers: of trials and seeds, to be chosen; ``None`` while there are none.
+
+    Returns:
+        What the study is known by, wherever its results are moved.
+
+    Raises:
+        StudyMismatchError: the store holds other numbers, candidates or problems of the same names.
+    """
+    known_by = uuid.uuid4().hex
+
+    def agreed(known: Mapping[str, Any]) -> dict[str, Any]:  # no other process writes meanwhile
+        nonlocal known_by
+        known_by = known.get("id", known_by)
+        return {**annotation(comparison, known, numbers), "id": known_by}
+
+    store.annotate(agreed)
+    return known_by

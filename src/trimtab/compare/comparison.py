@@ -12,7 +12,7 @@ from typing import Any
 from trimtab.catalog.ranges import parse_tunes
 from trimtab.catalog.slots import Given, candidates_for, check_candidates
 from trimtab.compare import LIKELY_OF_TASKS
-from trimtab.compare.agreement import annotation, manifest
+from trimtab.compare.agreement import agree, annotation, manifest
 from trimtab.compare.budget import Budget, Numbers, parse_duration
 from trimtab.compare.changes import manifest_changes
 from trimtab.compare.fitting import fitting
@@ -27,10 +27,12 @@ from trimtab.compare.stored import load_any
 from trimtab.compare.work import Work
 from trimtab.lab.devices import as_the_only_one
 from trimtab.lab.problem import Problem, SteppedProblem, Workplace
+from trimtab.study.callbacks import Callback, Callbacks, Observers, StudyAbout, check_callbacks
 from trimtab.study.checks import LONGEST_FILE_NAME
 from trimtab.study.database import Location
 from trimtab.study.errors import Faults, InputError, NoStudyError
 from trimtab.study.executor import Executor, LocalExecutor, threads_per_worker
+from trimtab.study.facts import Facts
 from trimtab.study.notes import RACE_OVER
 from trimtab.study.point import Point
 from trimtab.study.running import Observer, Outcomes, run_study
@@ -154,6 +156,10 @@ class Comparison:
         return self.first.facts.sign
 
     @property
+    def _facts(self) -> dict[str, Facts]:
+        return {part.plan.problem: part.facts for part in self.parts.values()}
+
+    @property
     def place(self) -> Workplace:
         """Where runs take place."""
         device, threads = as_the_only_one(self.options.device), threads_per_worker(self.options.workers)
@@ -175,7 +181,13 @@ class Comparison:
             (*modules, *likely, "trimtab.compare.work"),
         )
 
-    def run(self, observer: Observer | None = None, planned: Callable[[Numbers], None] | None = None) -> AnyResult:
+    def run(
+        self,
+        observer: Observer | None = None,
+        planned: Callable[[Numbers], None] | None = None,
+        *,
+        callbacks: Sequence[Callback] = (),
+    ) -> AnyResult:
         """Runs what has not been run yet, and analyses everything.
 
         Whatever ends it early, what is finished is kept: run it again to go on. Processes that share a store share the
@@ -184,28 +196,35 @@ class Comparison:
         Args:
             observer: is told what happens.
             planned: is told which numbers were chosen to fit the budget, when they are.
+            callbacks: are told what happens as well, and of trials that were finished before; what they raise is a
+                warning. See :class:`~trimtab.study.callbacks.Callbacks`.
 
         Raises:
-            InputError: a candidate cannot run, or the budget is too short.
+            InputError: a candidate cannot run, the budget is too short, or a callback refuses the comparison.
             StudyMismatchError: the store holds another study, or another problem of the same name.
             CorruptStoreError: it cannot be read.
             StoreInUseError: another process is running it in the same directory.
             StoreUnreachableError: the database does not answer.
             StoreLostError: it went away while the study ran, and stayed away.
         """
+        check_callbacks(callbacks)
         refuse_without_workers()
         pruner = None if self.options.pruner is None else PRUNERS[self.options.pruner]()
         with Store(self.location, manifest(self), self.options.limits, self._changes) as store:
-            self._agree(store)
-            outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
-            if not self.chosen or any(point.key not in outcomes for point in self.points(outcomes)):
-                answers = pruner is not None or self.options.race
-                with self.options.make_executor(self.work(), answers=answers) as executor:
-                    self._check(executor, outcomes)
-                    if self.budget is not None and not self.chosen:
-                        self._choose(self.budget, store, executor, observer, planned)
-                    hopeless = self._hopeless if self.options.race else None
-                    run_study(self.points, store, executor, pruner=pruner, hopeless=hopeless, observer=observer)
+            about = StudyAbout(agree(self, store), directory_name(list(self.parts)), self.out, self._facts)
+            with Callbacks(callbacks, about) as told:
+                watching: Observer = told if observer is None else Observers(observer, told)
+                outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
+                if not self.chosen or any(point.key not in outcomes for point in self.points(outcomes)):
+                    answers = pruner is not None or self.options.race
+                    with self.options.make_executor(self.work(), answers=answers) as executor:
+                        self._check(executor, outcomes)
+                        if self.budget is not None and not self.chosen:
+                            self._choose(self.budget, store, executor, watching, planned)
+                        hopeless = self._hopeless if self.options.race else None
+                        run_study(self.points, store, executor, pruner=pruner, hopeless=hopeless, observer=watching)
+                else:
+                    told.planned(self.points(outcomes), outcomes)
             if self.options.race:
                 store.annotate(lambda known: {**known, RACE_OVER: True})  # readers cannot tell without playing it
         return self.options.read_patiently(lambda: load_any(self.out, self.options.store), self.location)
@@ -230,7 +249,7 @@ class Comparison:
             for name, part in self.parts.items()
         }
         numbers = self._numbers(prices, self._places(executor))
-        self._agree(store, numbers)
+        agree(self, store, numbers)
         if planned is not None:
             plan = self.first.plan
             planned(replace(numbers, trials=plan.trials, seeds=numbers.seeds if self.several else plan.seeds))
@@ -248,10 +267,6 @@ class Comparison:
     def _changes(self, there: Mapping[str, Any], here: Mapping[str, Any], noted: Mapping[str, Any]) -> str:
         ours: dict[str, Any] = {"tasks": {name: {} for name in self.parts}} if self.several else {}
         return "; ".join(manifest_changes(there, here, noted, {**self.first.identity(), **ours}))
-
-    def _agree(self, store: Store, numbers: Numbers | None = None) -> None:
-        """Writes down what readers need, and takes over what others have chosen, or else chooses ``numbers``."""
-        store.annotate(lambda known: annotation(self, known, numbers))  # no other process writes meanwhile
 
     def _numbers(self, prices: Mapping[str, Sequence[Price]], workers: int) -> Numbers:
         """What fits the budget, or what problems that took part earlier have, or what was asked for."""

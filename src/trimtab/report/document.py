@@ -15,19 +15,27 @@ from markupsafe import Markup
 
 from trimtab.report import numbers
 from trimtab.report.figures.style import PALETTE
+from trimtab.report.standing import Standing
 from trimtab.study.phrases import count
 
 _RESOURCES = resources.files("trimtab.report")
 
 
-def render(template: str, figures: Mapping[str, go.Figure], values: Mapping[str, Any], scripts: Iterable[str]) -> str:
+def render(
+    template: str,
+    figures: Mapping[str, go.Figure],
+    values: Mapping[str, Any],
+    scripts: Iterable[str],
+    standing: Standing | None = None,
+) -> str:
     """Returns a page as HTML.
 
     Args:
         template: name of a template that extends ``base.html.jinja``.
         figures: name to figure, in the order of the page.
         values: what the template needs beside them.
-        scripts: names of the scripts that it needs beside those for figures: ``"page"``.
+        scripts: names of the scripts that it needs beside those for figures: ``"page"``, ``"live"``.
+        standing: how the comparison stands, if the page is not its last one.
     """
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(resource), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
@@ -50,6 +58,7 @@ def render(template: str, figures: Mapping[str, go.Figure], values: Mapping[str,
     drawn = {name: _plain_figure(figure) for name, figure in figures.items()}
     frame = {
         "palette": PALETTE,
+        "standing": standing,
         "style": Markup(resource("page.css")),  # noqa: S704 - a file of this package
         "figures": {"colours": {light: role for role, (light, _) in PALETTE.items()}, "figures": drawn},
         "scripts": {

@@ -132,6 +132,7 @@
   function drawNext([plot, ...others]) {
     if (!plot) {
       performance.mark("figures drawn");
+      dispatchEvent(new Event("figuresdrawn"));
       return;
     }
     draw(plot);

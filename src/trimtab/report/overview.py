@@ -10,26 +10,28 @@ from trimtab.report.document import render
 from trimtab.report.figures.over_problems import FIGURES_OVER_PROBLEMS
 from trimtab.report.figures.style import VERDICTS, series_role, verdict_name, verdict_role
 from trimtab.report.numbers import significant
+from trimtab.report.standing import Standing
 from trimtab.study.files import write_atomically
 
 
-def write_overview(result: ResultOverProblems, path: str | Path) -> Path:
+def write_overview(result: ResultOverProblems, path: str | Path, standing: Standing | None = None) -> Path:
     """Writes the page over all problems to one file, which leads to those of the problems in directories beside it.
 
     Args:
         result: the comparison.
         path: of the HTML file; its directory is made if it is missing.
+        standing: how the comparison stands, if it is not over.
 
     Returns:
         The path.
     """
-    return write_atomically(path, render_overview(result))
+    return write_atomically(path, render_overview(result, standing))
 
 
-def render_overview(result: ResultOverProblems) -> str:
+def render_overview(result: ResultOverProblems, standing: Standing | None = None) -> str:
     """Returns the page over all problems as HTML."""
     drawn = {name: draw(result) for name, draw in FIGURES_OVER_PROBLEMS.items()} if result.reached else {}
-    return render("overview.html.jinja", drawn, _context(result), scripts=[])
+    return render("overview.html.jinja", drawn, _context(result), scripts=["live"], standing=standing)
 
 
 def _context(result: ResultOverProblems) -> dict[str, Any]:

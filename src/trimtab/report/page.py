@@ -10,27 +10,32 @@ from trimtab.report.figures import figures_of, has_traces, scatter_names
 from trimtab.report.figures.style import VERDICTS, series, series_role, verdict_name, verdict_role
 from trimtab.report.objective import better, brief, shown_interval
 from trimtab.report.pair_table import pair_rows
+from trimtab.report.standing import Standing
 from trimtab.study.files import write_atomically
 
 
-def write_page(result: ComparisonResult, path: str | Path, *, overview: str | None = None) -> Path:
+def write_page(
+    result: ComparisonResult, path: str | Path, *, overview: str | None = None, standing: Standing | None = None
+) -> Path:
     """Writes the report of a comparison to one file that loads nothing from anywhere.
 
     Args:
         result: the comparison.
         path: of the HTML file; its directory is made if it is missing.
         overview: where the page over all problems lies, relative to this one, if there is one.
+        standing: how the comparison stands, if it is not over.
 
     Returns:
         The path.
     """
-    return write_atomically(path, render_page(result, overview=overview))
+    return write_atomically(path, render_page(result, overview=overview, standing=standing))
 
 
-def render_page(result: ComparisonResult, *, overview: str | None = None) -> str:
+def render_page(result: ComparisonResult, *, overview: str | None = None, standing: Standing | None = None) -> str:
     """Returns the report of a comparison as HTML."""
     drawn = figures_of(result)
-    return render("page.html.jinja", drawn, {**_context(result, overview), "drawn": set(drawn)}, scripts=["page"])
+    values = {**_context(result, overview), "drawn": set(drawn)}
+    return render("page.html.jinja", drawn, values, scripts=["page", "live"], standing=standing)
 
 
 def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:

@@ -54,11 +54,16 @@ def print_status(console: Console, status: StudyStatus, now: datetime | None = N
         console.print(Text(f"\nreport  {status.report}{old}"), soft_wrap=True)
 
 
-def _progress(status: StudyStatus, now: datetime) -> str:
+def standing_words(status: StudyStatus, now: datetime) -> str:
+    """Returns how far a study is, in one sentence without its full stop."""
+    return f"{status.state}: {_progress(status, now, of=' of ')}"
+
+
+def _progress(status: StudyStatus, now: datetime, of: str = "/") -> str:
     if not status.total:
         return "no trial is planned yet" + (f", for {status.budget}" if status.budget else "")
     more = "" if status.total_known else ", and final runs"
-    parts = [f"{status.done}/{status.total} trials{more}"]
+    parts = [f"{status.done}{of}{status.total} trials{more}"]
     left = status.remaining
     if left is not None and left.least is not None:
         parts.append(left_words(left))
