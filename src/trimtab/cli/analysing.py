@@ -26,7 +26,8 @@ def analyse(
     file: Annotated[
         str,
         typer.Argument(
-            help="A CSV file, plain or .gz, with a line a run; a results.json; an Optuna storage; MLflow's mlruns.",
+            help="A CSV file, plain or .gz, with a line a run; a results.json; an Optuna storage; MLflow's mlruns; a "
+            "directory of TensorBoard's.",
             metavar="FILE",
         ),
     ],

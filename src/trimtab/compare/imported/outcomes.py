@@ -13,6 +13,7 @@ from trimtab.compare.imported.optuna_storage import is_storage, read_storage
 from trimtab.compare.imported.own_results import is_json, read_results
 from trimtab.compare.imported.runs import Columns, ImportedRun, find_columns, read_runs
 from trimtab.compare.imported.table import Source, Table, read_table
+from trimtab.compare.imported.tensorboard_runs import is_event_directory, read_event_directory
 from trimtab.compare.options import chosen_reference
 from trimtab.compare.over_problems.analysis import analyse_over_problems
 from trimtab.compare.over_problems.result import AnyResult
@@ -117,8 +118,8 @@ def analyse(
 
     Args:
         source: path of a CSV file, plain or compressed with gzip, or a mapping from column to value for each run; a
-            storage of Optuna's, as an SQLAlchemy URL or a file; MLflow's ``mlruns``; or a comparison's own
-            ``results.json``, which says all of the rest itself.
+            storage of Optuna's, as an SQLAlchemy URL or a file; MLflow's ``mlruns``; a directory with event files of
+            TensorBoard's; or a comparison's own ``results.json``, which says all of the rest itself.
         direction: ``"max"`` if more of the score is better, ``"min"`` if less is; it must be said, but of Optuna's
             studies, which say it themselves.
         candidate: name of the column that says who ran; ``candidate`` by default, and so on.
@@ -190,6 +191,8 @@ def _table(source: Source) -> Table:
         return read_storage(source)
     if is_tracking_directory(source):
         return read_tracking_directory(source)
+    if is_event_directory(source):
+        return read_event_directory(source)
     return read_table(source)
 
 
