@@ -149,3 +149,37 @@ def test_columns_that_are_not_there_are_named_with_those_that_are(given, message
     said = messages_of(error.value)
     assert len(said) == len(messages)
     assert all(each in found for each, found in zip(messages, said, strict=True))
+
+
+def of_file(tmp_path, *lines):
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    table = read_table(path)
+    return read_runs(table, find_columns(table, NONE))
+
+
+def test_decimals_are_read_with_commas_where_cells_have_other_separators(tmp_path):
+    found = of_file(
+        tmp_path,
+        "candidate;Seed;score;cost;Curve",
+        'a;0;-0,5;1,5;"0:2,5;1,5:-0,5"',
+        'lion 0,1;1,0;1,25;2;"0:2;2:1,25"',
+    )
+    assert found == (
+        ImportedRun("runs", "a", 0, -0.5, 1.5, ((0, 2.5), (1.5, -0.5))),
+        ImportedRun("runs", "lion 0,1", 1, 1.25, 2, ((0, 2.0), (2, 1.25))),
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (("a;0;0,5", "b;0;1.5"), "'0,5' is not a number; decimals of this column are written with a point in other"),
+        (("a;0;1,250", "b;0;950"), "'1,250' is not a number; whether commas are those of thousands or of decimals"),
+        (("a;0;1,2,3", "b;0;1,5"), "'1.2.3' is not a number"),
+    ],
+)
+def test_commas_that_may_be_something_else_are_refused(tmp_path, lines, message):
+    with pytest.raises(InputError) as error:
+        of_file(tmp_path, "candidate;seed;score", *lines)
+    assert message in str(error.value)

@@ -1,6 +1,7 @@
 """From the rows of a table to runs, each checked: what cannot be is named with its line and its column."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -100,16 +101,16 @@ def _find(table: Table, name: str, column: str | None) -> str | None:
         check_text(name, column)
         if not column and name in _OPTIONAL:
             return None
-        if column not in table.columns:
+        found = table.column(column)
+        if found is None:
             there = ", ".join(table.columns)
             near = closest(column, table.columns)
             meant = f"; did you mean {' or '.join(near)}?" if near else ""
             raise InputError(f"--{name} {column!r}: {table.name} has no such column, but {there}{meant}")
-        return column
-    if name in table.columns:
-        return name
-    if name in _OPTIONAL:
-        return None
+        return found
+    usual = table.column(name)
+    if usual is not None or name in _OPTIONAL:
+        return usual
     raise InputError(
         f"{table.name} has no column {name!r}, but {', '.join(table.columns)}; --{name} COLUMN says which one it is"
     )
@@ -161,10 +162,26 @@ def _value(table: Table, row: Row, column: str, read: Callable[[str], Any], *, u
     if not text:
         remedy = f"--where '{column}!=' leaves such runs out" + (f", --{unread} '' the column" if unread else "")
         raise InputError(f"{table.place(row, column)}: the cell is empty; {remedy}")
+    decimal = column in table.comma_columns and read not in _OF_TEXTS
     try:
-        return read(text)
+        return read(_COMMA.sub(".", text) if decimal else text)
     except InputError as error:
-        raise InputError(f"{table.place(row, column)}: {error}") from None
+        remedy = "" if decimal or read in _OF_TEXTS else _of_commas(table, column, text)
+        raise InputError(f"{table.place(row, column)}: {error}{remedy}") from None
+
+
+_COMMA = re.compile(r"(?<=\d),(?=\d)")
+
+
+def _of_commas(table: Table, column: str, text: str) -> str:
+    """Why a comma was not taken for that of a decimal."""
+    if not _COMMA.search(text):
+        return ""
+    if table.separator in ("", ","):
+        return "; decimals are written with a point"
+    if any("." in row.cells[column] for row in table.rows):
+        return "; decimals of this column are written with a point in other cells, and with a comma here"
+    return "; whether commas are those of thousands or of decimals cannot be told here: write decimals with a point"
 
 
 def _problem(text: str) -> str:
@@ -226,6 +243,8 @@ def _point(text: str, before: Sequence[tuple[float, float]]) -> tuple[float, flo
     return point
 
 
+_OF_TEXTS = (_problem, _candidate)
+
 _READERS: dict[str, Callable[[str], Any]] = {
     "problem": _problem,
     "candidate": _candidate,
@@ -242,8 +261,7 @@ def _number(text: str) -> float:
             return float(text)
     except ValueError:
         pass
-    comma = "; decimals are written with a point" if text.count(",") == 1 else ""
-    raise InputError(f"{_cut(text)!r} is not a number{comma}")
+    raise InputError(f"{_cut(text)!r} is not a number")
 
 
 def _cut(text: str) -> str:
