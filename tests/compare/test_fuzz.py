@@ -130,14 +130,15 @@ CALLS = {
     "budget:parse_duration": Call(parse_duration, {}, {"text": unclear}),
     "pairs:compare_losses": Call(
         compare_losses, {"losses": {"a": [1.0, 2.0, 4.0], "b": [2.0, 2.5, 3.0]}},
-        {"losses": unclear, "reference": optional(one_of("a", "b"))},
+        {"losses": unclear, "reference": optional(one_of("a", "b")), "unpaired": flag},
     ),
     "imported.outcomes:analyse": Call(
         analyse, {"source": RUNS, "direction": "max"},
         {"source": unclear, "direction": lambda value: isinstance(value, str) and value in ("max", "min"),
          **{column: one_of(column) for column in ("candidate", "seed", "score")},
          **{column: one_of(column, "") for column in ("problem", "cost", "curve")},
-         "metric_name": unclear, "reference": one_of("a", "b"), "against_reference": flag, "where": unclear},
+         "metric_name": unclear, "reference": one_of("a", "b"), "against_reference": flag, "unpaired": flag,
+         "where": unclear},
     ),
     "frames:read": Call(read_problem, {}, {"place": unclear, "problem": never}),
     "building:build_comparison": Call(

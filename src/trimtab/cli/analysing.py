@@ -46,6 +46,12 @@ def analyse(
     metric_name: Annotated[str | None, typer.Option(help="What reports call the score. (default: its column)")] = None,
     reference: Reference = None,
     against_reference: AgainstReference = False,
+    unpaired: Annotated[
+        bool,
+        typer.Option(
+            "--unpaired", help="Seeds have no meaning in common: runs are not matched, and there may be unequally many."
+        ),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Where the report goes. (default: runs/FILE)")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
@@ -71,6 +77,7 @@ def analyse(
             metric_name=metric_name,
             reference=reference,
             against_reference=against_reference,
+            unpaired=unpaired,
             where=where or [],
         )
         paths = write_all(result, directory_for(file, out, result))

@@ -58,7 +58,7 @@ def input_errors() -> Iterator[None]:
 def output_errors() -> Iterator[None]:
     """Ends the program without a traceback where what it prints cannot be written.
 
-    Where nobody reads on, as after ``| head``, it ends as a program that SIGPIPE ends. On a full disk a message says so.
+    Where nobody reads on, as after ``| head``, it ends as a program that SIGPIPE ends. Of a full disk a message tells.
     """
     try:
         try:

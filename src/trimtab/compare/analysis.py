@@ -31,6 +31,7 @@ def analyse(
     reference: str,
     environment: dict[str, str],
     against_reference: bool = False,
+    unpaired: bool = False,
 ) -> ComparisonResult:
     """Ranks the candidates by what is finished so far.
 
@@ -47,19 +48,24 @@ def analyse(
         reference: label of the candidate that verdicts compare with.
         environment: facts to pass on.
         against_reference: whether candidates are compared with the reference alone, so that there are no ranks.
+        unpaired: whether seeds have no meaning in common: runs are not matched then, and a candidate with two runs is
+            ranked, whatever the others have.
     """
+    needed = 2 if unpaired else plan.seeds
     ended = {c.label: [run.loss for run in _final_outcomes(plan, c, outcomes)] for c in plan.candidates}
     ranked = {
         label: [loss for loss in losses if loss is not None]
         for label, losses in ended.items()
-        if len(losses) == plan.seeds and None not in losses
+        if len(losses) >= needed and None not in losses
     }
     ranges = Ranges.of(facts, outcomes.values())
     pairs: tuple[Pair, ...] = ()
     if plan.seeds > 1:
-        pairs = compared_pairs(ranked, reference=reference if against_reference else None, span=ranges.span)
+        alone = reference if against_reference else None
+        pairs = compared_pairs(ranked, reference=alone, span=ranges.span, unpaired=unpaired)
     placed = groups(list(ranked), pairs, reference) if against_reference else ranks(ranked, pairs)
-    judged = _Judged(facts, ranges, pairs, Standing(ranked, placed, facts.sign), reference, against_reference)
+    standing = Standing(ranked, placed, facts.sign)
+    judged = _Judged(facts, ranges, pairs, standing, reference, against_reference, needed)
     target = Target(facts, ranked.get(reference), reference)
     results = [_candidate_result(plan, c, outcomes, judged, target) for c in plan.candidates]
     results.sort(key=_order)
@@ -75,11 +81,19 @@ def analyse(
             plan.pruning,
             against_reference,
             plan.final_seeds,
+            unpaired=unpaired,
         ),
         environment=environment,
         reference=reference,
         target=target.words,
-        conclusion=conclude(results, pairs, reference, plan.seeds, facts),
+        conclusion=conclude(
+            results,
+            pairs,
+            reference,
+            max(map(len, ranked.values()), default=1) if unpaired else plan.seeds,
+            facts,
+            unpaired=unpaired,
+        ),
         candidates=tuple(results),
         pairs=pairs,
         trials=_trial_results(plan, outcomes),
@@ -101,6 +115,7 @@ class _Judged:
     standing: Standing
     reference: str
     against_reference: bool
+    needed: int
 
 
 def _candidate_result(
@@ -119,7 +134,7 @@ def _candidate_result(
     costs = target.costs(runs)
     pair = between(judged.pairs, candidate.label, judged.reference)
     facts, ranges = judged.facts, judged.ranges
-    note = _note(plan, candidate, chosen, tuning, runs, facts=facts)
+    note = _note(plan, candidate, chosen, tuning, runs, facts=facts, needed=judged.needed)
     rank = judged.standing.ranks.get(candidate.label)
     if chosen is not None and not note:
         odd = judged.standing.scatter_in_words(candidate.label) if rank is not None else ""
@@ -205,6 +220,7 @@ def _note(
     runs: list[Outcome],
     *,
     facts: Facts,
+    needed: int,
 ) -> str:
     """Why a candidate is not ranked; empty if it is."""
     if len(tuning) < len(plan.tuning_points(candidate)):
@@ -214,9 +230,9 @@ def _note(
     broken = [run for run in runs if run.status != "complete"]
     if broken:
         return f"not ranked: {len(broken)} of {plan.seeds} final runs {broken[0].status}"
-    if len(runs) < plan.seeds:
+    if len(runs) < needed:
         done = "runs are there" if facts.origin else "final runs are finished"
-        return f"not ranked: {len(runs)} of {plan.seeds} {done}"
+        return f"not ranked: {len(runs)} of {'at least ' if needed < plan.seeds else ''}{needed} {done}"
     return ""
 
 

@@ -95,6 +95,20 @@ def test_problems_that_would_share_a_directory_are_refused():
     assert found == "source, rows 1 and 2, column problem: 'a/b' and 'a-b' would have the same directory"
 
 
+def test_where_runs_are_not_matched_there_need_not_be_seeds():
+    table = read_table([{"candidate": name, "problem": on, "score": 1} for on in "xy" for name in ("a", "b", "a")])
+    columns = find_columns(table, NONE, seeds=False)
+    assert columns.seed is None
+    assert columns.words() == "candidate, score, problem"
+    found = [(run.problem, run.candidate, run.seed) for run in read_runs(table, columns)]
+    assert found == [(on, name, seed) for on in "xy" for name, seed in (("a", 0), ("b", 0), ("a", 1))]
+    with_seeds = read_table([row(seed="7"), row(candidate="lion", seed="7")])
+    assert find_columns(with_seeds, NONE, seeds=False).seed == "seed"
+    assert find_columns(with_seeds, NONE | {"seed": ""}, seeds=False).seed is None
+    with pytest.raises(InputError, match="has no column 'seed'"):
+        find_columns(table, NONE)
+
+
 def test_a_candidate_alone_is_refused():
     with pytest.raises(InputError, match="column candidate: 'adamw' is the only candidate; two are needed at least"):
         runs(row(), row(seed="1"))

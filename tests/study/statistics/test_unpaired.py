@@ -94,8 +94,10 @@ def test_several_lend_each_other_what_their_spreads_have_in_common():
     common = moderated(np.array([sample.var(ddof=1) for sample in samples]), counts - 1.0)
     freedoms = counts - 1 + common.borrowed
     for (a, b), each in zip(itertools.combinations(range(5), 2), unpaired_estimates(samples), strict=True):
-        error = math.sqrt(common.variances[a] / counts[a] + common.variances[b] / counts[b])
-        assert (each.error, each.freedom) == pytest.approx((error, min(freedoms[a], freedoms[b])))
+        parts = [common.variances[place] / counts[place] for place in (a, b)]
+        error = math.sqrt(sum(parts))
+        own = error**4 / (parts[0] ** 2 / (counts[a] - 1) + parts[1] ** 2 / (counts[b] - 1))
+        assert (each.error, each.freedom) == pytest.approx((error, max(own, min(freedoms[a], freedoms[b]))))
         assert each.p_value == pytest.approx(2 * stats.t.sf(abs(each.mean) / error, each.freedom))
         assert each.n == min(counts[a], counts[b])
 
@@ -107,6 +109,16 @@ def test_the_order_of_runs_and_of_candidates_does_not_matter():
     shuffled = [samples[place][::-1] for place in order]
     for (a, b), p_value in zip(itertools.combinations(order, 2), p_values(shuffled), strict=True):
         assert p_value == pytest.approx(found[min(a, b), max(a, b)], rel=1e-9)
+
+
+def test_who_borrows_nothing_is_compared_as_if_alone():
+    # spreads that have nothing in common: Welch's degrees of freedom, which are more than those of the calmer one
+    generator = np.random.default_rng(2)
+    samples = [10.0**place * generator.normal(size=5) for place in range(4)]
+    for (a, b), each in zip(itertools.combinations(range(4), 2), unpaired_estimates(samples), strict=True):
+        alone = unpaired_estimate(samples[a], samples[b])
+        assert each.p_value == pytest.approx(alone.p_value, rel=0.3)
+        assert 4 <= each.freedom < 6
 
 
 def test_a_run_that_is_missing_is_no_run():

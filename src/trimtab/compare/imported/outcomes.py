@@ -37,7 +37,7 @@ _OF_THE_ANALYSIS = ("date", "python", "trimtab", "numpy")
 
 _UNSHARED = (
     "No candidate has a run with each of the seeds that are there. Runs with one seed are compared with each other: "
-    "where seeds are mere numbers of runs, number those of every candidate alike."
+    "where seeds are mere numbers of runs, number those of every candidate alike, or do not match them (--unpaired)."
 )
 
 
@@ -112,6 +112,7 @@ def analyse(
     metric_name: str | None = None,
     reference: str | None = None,
     against_reference: bool = False,
+    unpaired: bool = False,
     where: Sequence[str] = (),
 ) -> AnyResult:
     """Analyses runs that others made as :class:`trimtab.Comparison` does its own.
@@ -132,6 +133,8 @@ def analyse(
         metric_name: what reports call the score; as its column by default.
         reference: candidate that verdicts compare with; by default adamw if it is there, else the first.
         against_reference: whether candidates are compared with the reference alone, so that there are no ranks.
+        unpaired: whether seeds have no meaning in common. Runs are not matched then, candidates may have unequally many
+            of them, two at least, and there need not be a column of seeds.
         where: which rows count: ``column=value`` or ``column!=value``, all of which must hold.
 
     Returns:
@@ -144,13 +147,14 @@ def analyse(
         >>> trimtab.analyse("runs.csv", direction="max", candidate="optimizer", where=["seed!=0"]).conclusion
     """
     check_flag("against_reference", against_reference)
+    check_flag("unpaired", unpaired)
     wanted = {"candidate": candidate, "problem": problem, "seed": seed, "score": score, "cost": cost, "curve": curve}
     if is_json(source):
         given = {**wanted, "direction": direction, "metric_name": metric_name, "reference": reference, "where": where}
-        _refuse_options({**given, "against_reference": against_reference}, source)
+        _refuse_options({**given, "against_reference": against_reference, "unpaired": unpaired}, source)
         return read_results(source)
     table = kept_rows(_table(source), where)
-    columns = find_columns(table, wanted)
+    columns = find_columns(table, wanted, seeds=not unpaired)
     direction = direction or table.direction
     if direction not in ("max", "min"):
         raise InputError(
@@ -175,10 +179,12 @@ def analyse(
             reference=kept,
             environment={key: value for key, value in environment().items() if key in _OF_THE_ANALYSIS},
             against_reference=against_reference,
+            unpaired=unpaired,
         )
-        if len(outcomes) < plan.total_trials:
+        there = len({run.candidate for run in own}) == len(labels) if unpaired else len(own) == plan.total_trials
+        if not there:
             unfinished.append(each)
-        if not any(candidate.rank is not None for candidate in results[each].candidates):
+        if not unpaired and not any(candidate.rank is not None for candidate in results[each].candidates):
             results[each] = replace(results[each], conclusion=(*results[each].conclusion, _UNSHARED))
     if len(results) == 1:
         return next(iter(results.values()))
