@@ -129,11 +129,10 @@ def _hyperparameters(contents: Mapping[str, bytes]) -> dict[str, str]:
 
 def _text(value: Any) -> str:
     """A hyperparameter as it was given: all numbers are floats there."""
-    kind = value.WhichOneof("kind")
-    if kind != "number_value":
-        return str(getattr(value, kind)).strip() if kind else ""
-    number = value.number_value
-    return str(int(number)) if float(number).is_integer() else repr(number)
+    if value.HasField("number_value"):
+        number = value.number_value
+        return str(int(number)) if float(number).is_integer() else repr(number)
+    return str(value.bool_value) if value.HasField("bool_value") else str(value.string_value).strip()
 
 
 def _course(events: Any) -> dict[int, str]:
