@@ -12,8 +12,8 @@ candidates, so that all of them are equal and what the seeds share stays. Nine s
 *Moved*, of our own tasks alone, because it takes many seeds: all candidates moved to one mean, and otherwise as they
 are. That is the hardest of the three: a candidate of which one run in thirty fails has a mean that few seeds show.
 
-*Unpaired* runs are made alike, but that each candidate's seeds are shuffled by themselves, and that of two neighbours the
-second may have more runs.
+*Unpaired* runs are made alike, but that each candidate's seeds are shuffled by themselves, and that of two neighbours
+the second may have more runs.
 
 Power is the share of differences that all seeds show, corrected by Holm's method, which as few seeds show as well.
 """
@@ -205,17 +205,21 @@ def moved_apart(scores, sizes, families, generator) -> Iterator[list[np.ndarray]
 APART = {"split": splits_apart, "dealt": deals_apart, "moved": moved_apart}
 
 
-def together(family):
-    """Returns the p-values of all pairs as runs that are not paired are compared, before correction."""
-    return np.array([each.p_value for each in unpaired_estimates(family)])
+def apart(family, wanted=None):
+    """Returns the p-values of pairs as runs that are not paired are compared, before correction; of all by default."""
+    p_values = np.array([each.p_value for each in unpaired_estimates(family)])
+    return p_values if wanted is None else p_values[wanted]
 
 
-def welch(family):
-    """Returns the p-values of Welch's tests of all pairs."""
-    return np.array([unpaired_estimate(*pair).p_value for pair in itertools.combinations(family, 2)])
+def welch(family, wanted=None):
+    """Returns the p-values of Welch's tests of pairs; of all by default."""
+    pairs = itertools.combinations(family, 2)
+    return np.array(
+        [unpaired_estimate(*pair).p_value for place, pair in enumerate(pairs) if wanted is None or wanted[place]]
+    )
 
 
-TESTS_APART = {"moderated": together, "welch": welch}
+TESTS_APART = {"moderated": apart, "welch": welch}
 
 
 def false_alarms_apart(task) -> list[tuple[float, float]]:
@@ -228,7 +232,7 @@ def false_alarms_apart(task) -> list[tuple[float, float]]:
     found = {name: [] for name in TESTS_APART}
     for family in APART[how](scores, sizes, families, generator):
         for name, test in TESTS_APART.items():
-            found[name].append(test(family)[equal])
+            found[name].append(test(family, equal))
     every = [np.array(each) for each in found.values()]
     return [(float((each < LEVEL).mean()), float((each.min(axis=1) * each.shape[1] < LEVEL).mean())) for each in every]
 

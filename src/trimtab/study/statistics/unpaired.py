@@ -94,9 +94,10 @@ def unpaired_estimate(first: ArrayLike, second: ArrayLike, *, span: float | None
         extremes = [samples[0].max() - samples[1].min(), samples[0].min() - samples[1].max()]
     check_span(span, finite("first - second", extremes, 2))
     step, counts = common_step(*samples), [len(each) for each in samples]
-    spreads = [0.0 if np.ptp(each) <= step / 2 else moments(each)[1] for each in samples]
+    means, deviations = zip(*map(moments, samples), strict=True)
+    spreads = [0.0 if np.ptp(x) <= step / 2 else found for x, found in zip(samples, deviations, strict=True)]
     errors = [math.hypot(s, step / math.sqrt(12)) / math.sqrt(n) for s, n in zip(spreads, counts, strict=True)]
-    mean, error, equal = moments(samples[0])[0] - moments(samples[1])[0], math.hypot(*errors), not any(spreads)
+    mean, error, equal = means[0] - means[1], math.hypot(*errors), not any(spreads)
     freedom = _welch(errors, counts)
     if equal and abs(mean) <= step / 2:
         return ModeratedEstimate(0.0, error, 1.0, min(counts), freedom, span, step, equal, pairing=1.0)
