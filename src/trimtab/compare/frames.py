@@ -203,7 +203,7 @@ class Frames:
             method; ``significant``: whether it is below 5 %; the true difference that these ``seeds`` would have shown
             four times out of five, ``smallest_detectable`` alone and ``simultaneous_detectable`` among all pairs;
             ``freedom``, the degrees of freedom of the test; ``pairing``, how many times as many seeds it would take to
-            know as much if no two runs shared one.
+            know as much if no two runs shared one, 1 of unpaired runs.
         """
         pairs = self.result.pairs
         columns: Columns = {name: ([getattr(p, name) for p in pairs], self._labels) for name in ("first", "second")}

@@ -102,6 +102,8 @@ def test_hyperparameters_of_several_directories_stay_with_these(tmp_path):
 
 def test_what_is_none_of_tensorboards_is_refused(tmp_path, monkeypatch):
     assert not is_event_directory(tmp_path)
+    with pytest.raises(InputError, match="neither runs of MLflow's nor event files of TensorBoard's"):
+        analyse(tmp_path, direction="min")
     assert not is_event_directory("runs.csv")
     file = tmp_path / "events.out.tfevents.1"
     file.touch()

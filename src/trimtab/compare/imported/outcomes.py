@@ -199,6 +199,8 @@ def _table(source: Source) -> Table:
         return read_tracking_directory(source)
     if is_event_directory(source):
         return read_event_directory(source)
+    if isinstance(source, str | Path) and Path(source).is_dir():
+        raise InputError(f"{source} is a directory with neither runs of MLflow's nor event files of TensorBoard's")
     return read_table(source)
 
 
