@@ -257,7 +257,7 @@ def report_apart(pool, title, data, families) -> None:
         for way in APART:
             if (way == "split" and sum(sizes) > fewest) or (way == "moved" and len(data) > 1):
                 continue
-            several = families if way == "split" else max(families // 4, 1)
+            several = families if way == "split" or len(data) == 1 else max(families // 4, 1)
             each = pool.map(false_alarms_apart, [(s, sizes, several, way) for s in data.values()], chunksize=1)
             for name, found in zip(TESTS_APART, zip(*each, strict=True), strict=True):
                 pairs, whole = (percent(values) for values in zip(*found, strict=True))
