@@ -10,8 +10,8 @@ from trimtab.cli.application import app, input_errors, say_loading
 from trimtab.cli.options import AgainstReference, Reference
 
 EXIT_CODES = """
-Exit codes: 0 every candidate was ranked; 1 some candidate could not be ranked; 2 the input cannot work; 3 results cannot be
-written.
+Exit codes: 0 every candidate was ranked; 1 some candidate could not be ranked; 2 the input cannot work; 3 results
+cannot be written.
 """
 
 COLUMNS = "Which column is which"
