@@ -1,6 +1,6 @@
 """How often a comparison of equals shows a difference, and how often one of unequals does, on runs that were made.
 
-    python benchmarks/false_alarms.py PATH/tabular_optimizers.csv.gz [--families 1000]
+    python benchmarks/false_alarms.py PATH/tabular_optimizers.csv.gz [--families 1000] [--unpaired]
 
 The file has a row a run of 16 optimizers on 17 data sets (columns optimizer, dataset, seed, test_score); of its ten
 seeds the first was chosen by its score and is left out. Beside it stand ten candidates with 60 seeds each on two tasks
@@ -11,6 +11,9 @@ each such pair is equal. *Dealt*: within each seed, deviations from the candidat
 candidates, so that all of them are equal and what the seeds share stays. Nine seeds can be split for up to four.
 *Moved*, of our own tasks alone, because it takes many seeds: all candidates moved to one mean, and otherwise as they
 are. That is the hardest of the three: a candidate of which one run in thirty fails has a mean that few seeds show.
+
+*Unpaired* runs are made alike, but that each candidate's seeds are shuffled by themselves, and that of two neighbours
+the second may have more runs.
 
 Power is the share of differences that all seeds show, corrected by Holm's method, which as few seeds show as well.
 """
@@ -29,8 +32,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from trimtab.study.statistics import holm, moderated_estimates
+from trimtab.study.statistics import holm, moderated_estimates, unpaired_estimates
 from trimtab.study.statistics.paired import estimate
+from trimtab.study.statistics.unpaired import unpaired_estimate
 
 OURS = ("digits", "diabetes")
 SEEDS = (2, 3, 5, 8)
@@ -168,6 +172,104 @@ def report(pool, title, data, families) -> None:
         print(f"  power with {seeds} seeds: {'; '.join(shown)}")
 
 
+# runs that are not paired
+
+SIZES = ((2, 2), (3, 3), (4, 4), (5, 5), (8, 8), (2, 7), (3, 6), (3, 8))
+"""How many runs every other candidate has, and the others."""
+
+
+def splits_apart(scores, sizes, families, generator) -> Iterator[list[np.ndarray]]:
+    """As :func:`splits`."""
+    first, second = sizes
+    for _ in range(families):
+        chosen = generator.permutation(len(scores))[: len(scores) // 2]
+        drawn = [generator.permutation(scores[which])[: first + second] for which in chosen]
+        yield [half for each in drawn for half in (each[:first], each[first:])]
+
+
+def deals_apart(scores, sizes, families, generator) -> Iterator[list[np.ndarray]]:
+    """As :func:`deals`."""
+    deviations = scores - scores.mean(axis=1, keepdims=True)
+    for _ in range(families):
+        shuffled = generator.permuted(generator.permuted(deviations, axis=1), axis=0)
+        yield [row[: sizes[place % 2]] for place, row in enumerate(shuffled)]
+
+
+def moved_apart(scores, sizes, families, generator) -> Iterator[list[np.ndarray]]:
+    """As :func:`moved`."""
+    deviations = scores - scores.mean(axis=1, keepdims=True)
+    for _ in range(families):
+        yield [row[: sizes[place % 2]] for place, row in enumerate(generator.permuted(deviations, axis=1))]
+
+
+APART = {"split": splits_apart, "dealt": deals_apart, "moved": moved_apart}
+
+
+def apart(family, wanted=None):
+    """Returns the p-values of pairs as runs that are not paired are compared, before correction; of all by default."""
+    p_values = np.array([each.p_value for each in unpaired_estimates(family)])
+    return p_values if wanted is None else p_values[wanted]
+
+
+def welch(family, wanted=None):
+    """Returns the p-values of Welch's tests of pairs; of all by default."""
+    pairs = itertools.combinations(family, 2)
+    return np.array(
+        [unpaired_estimate(*pair).p_value for place, pair in enumerate(pairs) if wanted is None or wanted[place]]
+    )
+
+
+TESTS_APART = {"moderated": apart, "welch": welch}
+
+
+def false_alarms_apart(task) -> list[tuple[float, float]]:
+    """Returns for each test what :func:`false_alarms` does."""
+    scores, sizes, families, how = task
+    generator, by_splits = np.random.default_rng(sizes), how == "split"
+    candidates = 2 * (len(scores) // 2) if by_splits else len(scores)
+    places = list(itertools.combinations(range(candidates), 2))
+    equal = np.array([not by_splits or (first + 1 == second and first % 2 == 0) for first, second in places])
+    found = {name: [] for name in TESTS_APART}
+    for family in APART[how](scores, sizes, families, generator):
+        for name, test in TESTS_APART.items():
+            found[name].append(test(family, equal))
+    every = [np.array(each) for each in found.values()]
+    return [(float((each < LEVEL).mean()), float((each.min(axis=1) * each.shape[1] < LEVEL).mean())) for each in every]
+
+
+def power_apart(task) -> list[float]:
+    """Returns how many differences there are, and for each test how many few runs find on average."""
+    scores, sizes, families = task
+    generator = np.random.default_rng(sizes)
+    true = holm(paired(scores)) < LEVEL
+    found = np.zeros(len(TESTS_APART))
+    for _ in range(families):
+        family = [row[: sizes[place % 2]] for place, row in enumerate(generator.permuted(scores, axis=1))]
+        found += [((holm(test(family)) < LEVEL) & true).sum() / families for test in TESTS_APART.values()]
+    return [float(true.sum()), *found]
+
+
+def report_apart(pool, title, data, families) -> None:
+    """Prints what is found of runs that are not paired."""
+    print(f"\n{title}, unpaired: false alarms among equal pairs, and families with any after Holm's correction")
+    fewest = min(scores.shape[1] for scores in data.values())
+    for sizes in (each for each in SIZES if max(each) <= fewest):
+        for way in APART:
+            if (way == "split" and sum(sizes) > fewest) or (way == "moved" and len(data) > 1):
+                continue
+            several = families if way == "split" or len(data) == 1 else max(families // 4, 1)
+            each = pool.map(false_alarms_apart, [(s, sizes, several, way) for s in data.values()], chunksize=1)
+            for name, found in zip(TESTS_APART, zip(*each, strict=True), strict=True):
+                pairs, whole = (percent(values) for values in zip(*found, strict=True))
+                families_too = "" if way == "split" else f", families {whole}"
+                print(f"  {sizes[0]} and {sizes[1]} runs, {way}, {name:9} pairs {pairs}{families_too}", flush=True)
+    for sizes in ((3, 3), (5, 5), (3, 6)):
+        found = pool.map(power_apart, [(s, sizes, max(families // 10, 1)) for s in data.values()], chunksize=1)
+        there, *seen = map(sum, zip(*found, strict=True))
+        shown = [f"{name} {100 * each / there:.1f} %" for name, each in zip(TESTS_APART, seen, strict=True)]
+        print(f"  power with {sizes[0]} and {sizes[1]} runs, of {there:.0f}: {', '.join(shown)}", flush=True)
+
+
 MADE_UP = {
     **{f"{k} values, equally often": (k, np.full(k, 1 / k)) for k in (2, 3, 4, 8)},
     "one in 95 %, another": (2, np.array([0.05, 0.95])),
@@ -203,8 +305,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("path", type=Path)
     parser.add_argument("--families", type=int, default=1000, help="of each data set and number of seeds")
+    parser.add_argument("--unpaired", action="store_true", help="of runs that are not paired alone")
     chosen = parser.parse_args()
     with multiprocessing.Pool() as pool:
+        if chosen.unpaired:
+            report_apart(pool, "16 optimizers on 17 data sets", published(chosen.path), chosen.families)
+            for name in OURS:
+                report_apart(pool, name, {name: recorded(name)}, chosen.families)
+            return
         report_made_up(pool, chosen.families)
         report(pool, "16 optimizers on 17 data sets", published(chosen.path), chosen.families)
         for name in OURS:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -74,6 +75,18 @@ def test_bad_input_is_a_message_and_exit_code_two(table, tmp_path, arguments, me
     assert done.exit_code == 2
     assert message in " ".join(done.output.split())
     assert list(tmp_path.iterdir()) == [table]
+
+
+def test_runs_that_are_not_matched(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{name},{score}" for name, scores in SCORES.items() for score in scores[: 4 if name == "lion" else 3]]
+    (tmp_path / "mine.csv").write_text("\n".join(["candidate,score", *lines]), encoding="utf-8")
+    done = run("mine.csv", "--maximize", "--unpaired")
+    assert done.exit_code == 0, done.output
+    assert "Use lion instead of adamw: it raises score by 0.1" in done.output
+    assert json.loads(Path("runs/mine/results.json").read_text("utf-8"))["protocol"]["unpaired"] is True
+    assert run("mine.csv", "--maximize").exit_code == 2
+    assert run("runs/mine/results.json", "--unpaired").exit_code == 2
 
 
 def test_help_says_what_is_read():

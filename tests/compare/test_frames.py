@@ -10,6 +10,7 @@ import trimtab
 from tests.report import synthetic
 from trimtab.compare import frames as module
 from trimtab.compare.frames import Frames, read
+from trimtab.report import write_all
 from trimtab.study.errors import InputError, NoStudyError
 
 
@@ -109,6 +110,29 @@ def test_a_place_without_a_study_is_named(tmp_path):
         read(tmp_path)
     with pytest.raises(NoStudyError, match="there is no study"):
         read(f"sqlite:///{tmp_path}/study.db")
+
+
+def test_where_no_trials_are_kept_the_results_are_read(tmp_path):
+    scores = {"adamw": (0.8, 0.81, 0.805), "lion": (0.9, 0.912, 0.905)}
+    rows = [
+        {"candidate": name, "problem": problem, "seed": seed, "score": score, "cost": 2.5}
+        for problem in ("digits", "otto")
+        for name, found in scores.items()
+        for seed, score in enumerate(found)
+    ]
+    several = trimtab.analyse(rows, direction="max")
+    write_all(several, tmp_path / "two")
+    assert read(tmp_path / "two", "otto").result == several.problems["otto"]
+    assert read(tmp_path / "two" / "digits").result == several.problems["digits"]
+    one = trimtab.analyse(rows, direction="max", where=["problem=otto"])
+    write_all(one, tmp_path / "one")
+    assert read(str(tmp_path / "one")).trials().equals(Frames(one).trials())
+    (tmp_path / "one" / "results.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match=r"results\.json is JSON, but no results\.json of a comparison"):
+        read(tmp_path / "one")
+    (tmp_path / "one" / "study.db").touch()  # trials are read rather than what was drawn of them
+    with pytest.raises(InputError, match="there is no study in"):
+        read(tmp_path / "one")
 
 
 def test_of_several_problems_one_is_named(monkeypatch):

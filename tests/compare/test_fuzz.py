@@ -130,14 +130,15 @@ CALLS = {
     "budget:parse_duration": Call(parse_duration, {}, {"text": unclear}),
     "pairs:compare_losses": Call(
         compare_losses, {"losses": {"a": [1.0, 2.0, 4.0], "b": [2.0, 2.5, 3.0]}},
-        {"losses": unclear, "reference": optional(one_of("a", "b"))},
+        {"losses": unclear, "reference": optional(one_of("a", "b")), "unpaired": flag},
     ),
     "imported.outcomes:analyse": Call(
         analyse, {"source": RUNS, "direction": "max"},
         {"source": unclear, "direction": lambda value: isinstance(value, str) and value in ("max", "min"),
          **{column: one_of(column) for column in ("candidate", "seed", "score")},
          **{column: one_of(column, "") for column in ("problem", "cost", "curve")},
-         "metric_name": unclear, "reference": one_of("a", "b"), "against_reference": flag, "where": unclear},
+         "metric_name": unclear, "reference": one_of("a", "b"), "against_reference": flag, "unpaired": flag,
+         "where": unclear},
     ),
     "frames:read": Call(read_problem, {}, {"place": unclear, "problem": never}),
     "building:build_comparison": Call(
@@ -220,7 +221,8 @@ LEFT_OUT = {
         "imported.runs:find_columns", "imported.runs:read_runs", "imported.outcomes:chosen_direction",
         "imported.place:directory_for", "imported.own_results:is_json", "imported.optuna_storage:is_storage",
         "imported.optuna_storage:read_storage", "imported.mlflow_runs:is_tracking_directory",
-        "imported.mlflow_runs:read_tracking_directory", "imported.table:as_cell", "imported.own_results:read_results",
+        "imported.mlflow_runs:read_tracking_directory", "imported.tensorboard_runs:is_event_directory",
+        "imported.tensorboard_runs:read_event_directory", "imported.table:as_cell", "imported.own_results:read_results",
         "bounds:on_one_side", "notes:stored_facts", "result:measure_names", "result:column_name", "within:within",
         "within:written", "within:read", "catalog.candidates:candidates_again", "catalog.slots:example",
         "catalog.slots:slot_named", "catalog.slots:check_candidates", "catalog.slots:with_settings",

@@ -110,6 +110,20 @@ def test_what_cannot_be_compared_is_named(losses, message):
         compare_losses(losses)
 
 
+def test_runs_that_are_not_matched_may_be_unequally_many():
+    first, second = LOSSES["lion"], LOSSES["adamw"][:3]
+    (pair,) = compare_losses({"lion": first, "adamw": second}, unpaired=True)
+    expected = stats.ttest_ind(second, first, equal_var=False)
+    # losses with three digits lack the variance that rounding took
+    assert pair.p_value == pytest.approx(expected.pvalue, rel=0.1)
+    assert (pair.seeds, pair.pairing, pair.verdict) == (3, 1.0, "helps")
+    several = compare_losses({**LOSSES, "adamw": second}, unpaired=True, reference="adamw")
+    assert [(each.first, each.second) for each in several] == [("lion", "adamw"), ("sgd", "adamw"), ("adam", "adamw")]
+    assert [each.seeds for each in several] == [3, 3, 3]
+    with pytest.raises(InputError, match=r"losses\['a'\] has 1 runs; at least two are needed"):
+        compare_losses({"a": [1.0, None], "b": [1.0, 2.0, 3.0]}, unpaired=True)
+
+
 def test_an_unknown_reference_is_named():
     with pytest.raises(InputError, match=r"reference='adamm' is not among the candidates.*adamw"):
         compare_losses(LOSSES, reference="adamm")

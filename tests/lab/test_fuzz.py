@@ -366,7 +366,9 @@ LEFT_OUT = {
         "pages:Row", "pages:Table", "pages:Axis", "pages:Line", "pages:Figure", "pages:Section", "pages:Page",
     },
     "called by trimtab alone, with objects of its own": {
-        "statistics.moderated:moderated_estimates", "statistics.moderated:in_common", "statistics.multiple:corrected",
+        "statistics.moderated:moderated_estimates", "statistics.moderated:in_common",
+        "statistics.unpaired:unpaired_estimates", "statistics.unpaired:unpaired_estimate",
+        "statistics.paired:check_span", "statistics.paired:common_step", "statistics.multiple:corrected",
         "statistics.variances:moderated", "statistics.variances:not_negligible",
         "statistics.variances:prior_by_moments", "statistics.variances:winsorized_prior",
         "statistics.seed_effects:seeds_matter", "statistics.seed_effects:own_variances",

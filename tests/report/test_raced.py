@@ -88,7 +88,8 @@ def test_lines_end_where_candidates_left(raced):
     figure = figures_of(raced)["race"]
     lines = [trace for trace in figure.data if trace.mode == "lines"]
     assert [trace.x[1] for trace in lines] == [len(c.final_losses) for c in raced.candidates]
-    marks = {trace.name: dict(zip(trace.y, trace.text, strict=True)) for trace in figure.data if trace.mode == "markers"}
+    ends = [trace for trace in figure.data if trace.mode == "markers"]
+    marks = {trace.name: dict(zip(trace.y, trace.text, strict=True)) for trace in ends}
     assert set(marks) == {"helps", "hurts", "no difference shown", "reference", "not ranked"}
     place = [c.label for c in raced.candidates].index("lion")
     assert "shown to be better" in marks["helps"][place]

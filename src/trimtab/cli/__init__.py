@@ -10,9 +10,10 @@ from trimtab.cli import (  # noqa: F401 - each gives the application its command
     verifying,
     watching,
 )
-from trimtab.cli.application import app
+from trimtab.cli.application import app, output_errors
 
 
 def main() -> None:
     """Entry point."""
-    app()
+    with output_errors():
+        app()

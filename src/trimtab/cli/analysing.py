@@ -10,7 +10,8 @@ from trimtab.cli.application import app, input_errors, say_loading
 from trimtab.cli.options import AgainstReference, Reference
 
 EXIT_CODES = """
-Exit codes: 0 every candidate was ranked; 1 some candidate could not be ranked; 2 the input cannot work.
+Exit codes: 0 every candidate was ranked; 1 some candidate could not be ranked; 2 the input cannot work; 3 results
+cannot be written.
 """
 
 COLUMNS = "Which column is which"
@@ -26,7 +27,8 @@ def analyse(
     file: Annotated[
         str,
         typer.Argument(
-            help="A CSV file, plain or .gz, with a line a run; a results.json; an Optuna storage; MLflow's mlruns.",
+            help="A CSV file, plain or .gz, with a line a run; a results.json; an Optuna storage; MLflow's mlruns; a "
+            "directory of TensorBoard's.",
             metavar="FILE",
         ),
     ],
@@ -45,6 +47,12 @@ def analyse(
     metric_name: Annotated[str | None, typer.Option(help="What reports call the score. (default: its column)")] = None,
     reference: Reference = None,
     against_reference: AgainstReference = False,
+    unpaired: Annotated[
+        bool,
+        typer.Option(
+            "--unpaired", help="Seeds have no meaning in common: runs are not matched, and there may be unequally many."
+        ),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Where the report goes. (default: runs/FILE)")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
@@ -70,6 +78,7 @@ def analyse(
             metric_name=metric_name,
             reference=reference,
             against_reference=against_reference,
+            unpaired=unpaired,
             where=where or [],
         )
         paths = write_all(result, directory_for(file, out, result))

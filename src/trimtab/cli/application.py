@@ -1,12 +1,13 @@
 """The application that commands belong to, and what they share."""
 
+import errno
 import os
 import shlex
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Annotated
 
@@ -51,6 +52,51 @@ def input_errors() -> Iterator[None]:
             text = Text(f"error: {message}", style="red")  # as text: brackets are no markup and ":x:" is no picture
             Console(stderr=True).print(text, highlight=False, soft_wrap=True)
         raise typer.Exit(2 if isinstance(error, InputError) else 3) from None
+
+
+@contextmanager
+def output_errors() -> Iterator[None]:
+    """Ends the program without a traceback where what it prints cannot be written.
+
+    Where nobody reads on, as after ``| head``, it ends as a program that SIGPIPE ends. Of a full disk a message tells.
+    """
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except SystemExit as error:
+        if not _is_closed_pipe(error.__context__):  # which Typer and Rich make an exit code of their own of
+            raise
+        _drop_output()
+        sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        if _is_closed_pipe(error):
+            _drop_output()
+            sys.exit(128 + signal.SIGPIPE)
+        if error.errno not in _NO_ROOM or error.filename is not None:
+            raise
+        with suppress(OSError):  # which may be as full
+            print(f"error: the output cannot be written ({os.strerror(error.errno)})", file=sys.stderr, flush=True)
+        _drop_output()
+        sys.exit(3)
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+
+
+def _is_closed_pipe(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EPIPE
+
+
+def _drop_output() -> None:
+    """Lets what is still buffered go nowhere: Python tries to write it once more when it ends, and says so."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.__stdout__, sys.__stderr__):
+        with suppress(OSError, ValueError):
+            if stream is not None:
+                os.dup2(nowhere, stream.fileno())
 
 
 class _Stop(KeyboardInterrupt):

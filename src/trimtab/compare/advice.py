@@ -27,7 +27,13 @@ class Advice:
 
 
 def advise(
-    results: Sequence[CandidateResult], pairs: Sequence[Pair], reference: str, seeds: int, facts: Facts
+    results: Sequence[CandidateResult],
+    pairs: Sequence[Pair],
+    reference: str,
+    seeds: int,
+    facts: Facts,
+    *,
+    unpaired: bool = False,
 ) -> Advice:
     """Says what to do.
 
@@ -35,11 +41,13 @@ def advise(
         results: best first, the candidates that could not be ranked last.
         pairs: all pairs of ranked candidates.
         reference: label of the candidate that verdicts compare with.
-        seeds: of the final runs.
+        seeds: of the final runs; of unpaired ones, the most that a ranked candidate has.
         facts: of the problem.
+        unpaired: whether runs were not matched by their seeds: two are enough then.
     """
     ranked = [result for result in results if result.rank is not None]
-    obstacle = _obstacle([result.label for result in ranked], len(results), reference, seeds)
+    enough = "two runs" if unpaired else "all its final runs"
+    obstacle = _obstacle([result.label for result in ranked], len(results), reference, seeds, enough)
     if obstacle:
         return Advice(obstacle)
     kept = next((result for result in ranked if result.label == reference), None)
@@ -51,16 +59,16 @@ def advise(
     return _keep(kept, [result for result in ranked if result is not kept], len(results) - 1, seeds)
 
 
-def _obstacle(ranked: Sequence[str], candidates: int, reference: str, seeds: int) -> str:
+def _obstacle(ranked: Sequence[str], candidates: int, reference: str, seeds: int, enough: str) -> str:
     """Why nothing can be compared, and what to do about it; empty if something can."""
     if not ranked:
-        return "No advice: no candidate has all its final runs."
+        return f"No advice: no candidate has {enough}."
     if candidates == 1:
         return f"No advice: {ranked[0]} is the only candidate; add others to compare it with."
     if len(ranked) == 1:
         if ranked[0] == reference:
-            return f"Keep {reference} for now: no other candidate has all its final runs."
-        return f"No advice: of all candidates only {ranked[0]} has all its final runs."
+            return f"Keep {reference} for now: no other candidate has {enough}."
+        return f"No advice: of all candidates only {ranked[0]} has {enough}."
     return "Run more seeds before you choose: with one, no difference can be shown." if seeds == 1 else ""
 
 

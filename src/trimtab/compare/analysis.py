@@ -39,6 +39,7 @@ def analyse(
     reference: str,
     environment: dict[str, str],
     against_reference: bool = False,
+    unpaired: bool = False,
 ) -> ComparisonResult:
     """Ranks the candidates by what is finished so far.
 
@@ -55,13 +56,16 @@ def analyse(
         reference: label of the candidate that verdicts compare with.
         environment: facts to pass on.
         against_reference: whether candidates are compared with the reference alone, so that there are no ranks.
+        unpaired: whether seeds have no meaning in common: runs are not matched then, and a candidate with two runs is
+            ranked, whatever the others have.
     """
+    needed = 2 if unpaired else plan.seeds
     ended = {c.label: [run.loss for run in _final_outcomes(plan, c, outcomes)] for c in plan.candidates}
     race = None if plan.race is None else plan.raced(outcomes)
     ranked = {
         label: [loss for loss in losses if loss is not None]
         for label, losses in ended.items()
-        if None not in losses and (len(losses) == plan.seeds if race is None else race.ended(label))
+        if None not in losses and (len(losses) >= needed if race is None else race.ended(label))
     }
     ranges = Ranges.of(facts, outcomes.values())
     pairs: tuple[Pair, ...] = ()
@@ -69,9 +73,10 @@ def analyse(
     if race is not None:
         pairs = raced_pairs(race, ranked, reference=alone, span=ranges.span)
     elif plan.seeds > 1:
-        pairs = compared_pairs(ranked, reference=alone, span=ranges.span)
+        pairs = compared_pairs(ranked, reference=alone, span=ranges.span, unpaired=unpaired)
     placed = groups(list(ranked), pairs, reference) if against_reference else ranks(ranked, pairs)
-    judged = _Judged(facts, ranges, pairs, Standing(ranked, placed, facts.sign), reference, against_reference)
+    standing = Standing(ranked, placed, facts.sign)
+    judged = _Judged(facts, ranges, pairs, standing, reference, against_reference, needed)
     target = Target(facts, ranked.get(reference), reference)
     results = [_candidate_result(plan, c, outcomes, judged, target) for c in plan.candidates]
     results.sort(key=_order)
@@ -87,11 +92,19 @@ def analyse(
             plan.pruning,
             against_reference,
             plan.final_seeds,
+            unpaired=unpaired,
         ),
         environment=environment,
         reference=reference,
         target=target.words,
-        conclusion=conclude(results, pairs, reference, plan.seeds, facts),
+        conclusion=conclude(
+            results,
+            pairs,
+            reference,
+            max(map(len, ranked.values()), default=1) if unpaired else plan.seeds,
+            facts,
+            unpaired=unpaired,
+        ),
         candidates=tuple(results),
         pairs=pairs,
         trials=_trial_results(plan, outcomes),
@@ -114,6 +127,7 @@ class _Judged:
     standing: Standing
     reference: str
     against_reference: bool
+    needed: int
 
 
 def _candidate_result(
@@ -132,7 +146,7 @@ def _candidate_result(
     costs = target.costs(runs)
     pair = between(judged.pairs, candidate.label, judged.reference)
     facts, ranges = judged.facts, judged.ranges
-    note = _note(plan, candidate, chosen, tuning, runs, outcomes=outcomes, facts=facts)
+    note = _note(plan, candidate, chosen, tuning, runs, outcomes=outcomes, judged=judged)
     rank = judged.standing.ranks.get(candidate.label)
     if chosen is not None and not note:
         odd = judged.standing.scatter_in_words(candidate.label) if rank is not None else ""
@@ -218,7 +232,7 @@ def _note(
     runs: list[Outcome],
     *,
     outcomes: Outcomes,
-    facts: Facts,
+    judged: _Judged,
 ) -> str:
     """Why a candidate is not ranked; empty if it is."""
     if len(tuning) < len(plan.tuning_points(candidate)):
@@ -233,9 +247,10 @@ def _note(
     if plan.race is not None:
         ended = plan.raced(outcomes).ended(candidate.label)
         return "" if ended else f"not ranked: {len(runs)} of at most {plan.seeds} final runs are finished"
-    if len(runs) < plan.seeds:
-        done = "runs are there" if facts.origin else "final runs are finished"
-        return f"not ranked: {len(runs)} of {plan.seeds} {done}"
+    if len(runs) < judged.needed:
+        done = "runs are there" if judged.facts.origin else "final runs are finished"
+        few = "at least " if judged.needed < plan.seeds else ""
+        return f"not ranked: {len(runs)} of {few}{judged.needed} {done}"
     return ""
 
 

@@ -13,7 +13,13 @@ _SINGLE_PRECISION = 2.0**-21
 
 
 def conclude(
-    results: Sequence[CandidateResult], pairs: Sequence[Pair], reference: str, seeds: int, facts: Facts
+    results: Sequence[CandidateResult],
+    pairs: Sequence[Pair],
+    reference: str,
+    seeds: int,
+    facts: Facts,
+    *,
+    unpaired: bool = False,
 ) -> tuple[str, ...]:
     """Writes the conclusion, which begins with what to do.
 
@@ -21,11 +27,12 @@ def conclude(
         results: best first, the candidates that could not be ranked last.
         pairs: all pairs of ranked candidates.
         reference: label of the candidate that verdicts compare with.
-        seeds: of the final runs.
+        seeds: of the final runs; of unpaired ones, the most that a ranked candidate has.
         facts: of the problem.
+        unpaired: whether runs were not matched by their seeds.
     """
     ranked = [result for result in results if result.rank is not None]
-    advice = advise(results, pairs, reference, seeds, facts)
+    advice = advise(results, pairs, reference, seeds, facts, unpaired=unpaired)
     sentences = [advice.sentence]
     if not ranked:
         return (advice.sentence,)  # why is said of each candidate in the table
@@ -35,7 +42,9 @@ def conclude(
         sentences += _erratic(ranked)
         if len(ranked) > 2 and any(result.verdict in ("helps", "hurts") for result in ranked):
             sentences += _against(ranked, reference, facts.objective.name, advice.told)
-        sentences += [*_power(ranked, pairs, reference), *_equal(ranked, seeds), *few_seeds(seeds, len(ranked))]
+        sentences += _power(ranked, pairs, reference)
+        if not unpaired:
+            sentences += [*_equal(ranked, seeds), *few_seeds(seeds, len(ranked))]
     sentences += [f"{result.label}: {result.note}." for result in results if result.rank is None]
     return tuple(sentences)
 

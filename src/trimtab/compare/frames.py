@@ -6,6 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from trimtab.compare.imported.own_results import read_results
+from trimtab.compare.over_problems.result import AnyResult
 from trimtab.compare.result import (
     CandidateResult,
     ComparisonResult,
@@ -17,6 +19,7 @@ from trimtab.compare.result import (
 )
 from trimtab.compare.stored import load_any
 from trimtab.study.checks import check_path, check_text
+from trimtab.study.database import FILE_NAME
 from trimtab.study.errors import InputError
 from trimtab.study.facts import SECONDS
 from trimtab.study.outcome import Status
@@ -35,13 +38,14 @@ _CORRECTED = ("simultaneous_low", "simultaneous_high", "p_value", "simultaneous_
 
 
 def read(place: str | Path, problem: str | None = None) -> "Frames":
-    """Reads a comparison, finished or running, to look at it with pandas.
+    """Reads a comparison, finished or running, or runs that others made, to look at it with pandas.
 
     What is there at this moment is read, once; read it again to see what has come since. Nothing is changed, and a
     comparison that runs goes on.
 
     Args:
-        place: its directory, or the SQLAlchemy URL of its store.
+        place: its directory, or the SQLAlchemy URL of its store. Where a directory holds no trials, as that of runs
+            that others made, its ``results.json`` is read.
         problem: of a comparison over several, which one's tables are wanted.
 
     Raises:
@@ -53,13 +57,22 @@ def read(place: str | Path, problem: str | None = None) -> "Frames":
     if problem is not None:
         check_text("problem", problem)
     text = str(place)
-    result = load_any(".", text) if "://" in text else load_any(text)
+    result = _result(text)
     found = {result.problem.name: result} if isinstance(result, ComparisonResult) else result.problems
     if problem is None and len(found) == 1:
         (problem,) = found
     if problem not in found:
         raise InputError(f"problem={problem!r}: {text} holds the problems {', '.join(found)}; name one of them")
     return Frames(found[problem])
+
+
+def _result(place: str) -> AnyResult:
+    if "://" in place:
+        return load_any(".", place)
+    written = Path(place, "results.json")
+    if written.is_file() and not Path(place, FILE_NAME).exists():
+        return read_results(written)
+    return load_any(place)
 
 
 class Frames:
@@ -190,7 +203,7 @@ class Frames:
             method; ``significant``: whether it is below 5 %; the true difference that these ``seeds`` would have shown
             four times out of five, ``smallest_detectable`` alone and ``simultaneous_detectable`` among all pairs;
             ``freedom``, the degrees of freedom of the test; ``pairing``, how many times as many seeds it would take to
-            know as much if no two runs shared one.
+            know as much if no two runs shared one, 1 of unpaired runs.
         """
         pairs = self.result.pairs
         columns: Columns = {name: ([getattr(p, name) for p in pairs], self._labels) for name in ("first", "second")}

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from trimtab.compare.race import Race
 from trimtab.compare.result import Pair
 from trimtab.study import statistics
-from trimtab.study.checks import check_number, check_text
+from trimtab.study.checks import check_flag, check_number, check_text
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.outcome import is_measured
 from trimtab.study.statistics import ALPHA
@@ -22,7 +22,7 @@ from trimtab.study.suggestions import nearest
 Losses = Mapping[str, Sequence[float | None]]
 
 
-def compare_losses(losses: Losses, *, reference: str | None = None) -> tuple[Pair, ...]:
+def compare_losses(losses: Losses, *, reference: str | None = None, unpaired: bool = False) -> tuple[Pair, ...]:
     """Tells apart candidates by the losses of their runs, as :class:`trimtab.Comparison` does.
 
     Each pair is tested by a t test on the runs that share a seed, whose spread is estimated from all candidates' runs
@@ -34,6 +34,8 @@ def compare_losses(losses: Losses, *, reference: str | None = None) -> tuple[Pai
             column of a data frame, with ``None`` or ``nan`` where a run is missing.
         reference: label of a candidate with which each other one is compared, and with no other: fewer pairs need less
             correction, and no ranks follow. By default, each is compared with each.
+        unpaired: whether places in the lists mean nothing, so that runs are not matched and lists may be of unequal
+            lengths (:mod:`trimtab.study.statistics.unpaired`).
 
     Returns:
         A pair of each two candidates in the order given, or, with a reference, of each other one and the reference;
@@ -41,23 +43,29 @@ def compare_losses(losses: Losses, *, reference: str | None = None) -> tuple[Pai
 
     Raises:
         InputError: fewer than two candidates, a loss that is no finite number, lists of unequal lengths, two candidates
-            that have fewer than two seeds in common, or an unknown reference.
+            that have fewer than two seeds in common (where runs are not matched, a candidate that has fewer than two),
+            or an unknown reference.
 
     Example:
         >>> (pair,) = trimtab.compare_losses({"lion": [0.31, 0.33, 0.32, 0.34], "adamw": [0.41, 0.44, 0.42, 0.42]})
         >>> pair.verdict
         'helps'
     """
-    known = _checked(losses)
+    check_flag("unpaired", unpaired)
+    known = _checked(losses, unpaired=unpaired)
     if reference is not None:
         check_text("reference", reference)
         if reference not in losses:
             raise InputError(f"reference={reference!r} is not among the candidates: {nearest(reference, list(losses))}")
-    return compared_pairs(known, reference=reference)
+    return compared_pairs(known, reference=reference, unpaired=unpaired)
 
 
 def compared_pairs(
-    losses: Mapping[str, ArrayLike], *, reference: str | None = None, span: float | None = None
+    losses: Mapping[str, ArrayLike],
+    *,
+    reference: str | None = None,
+    span: float | None = None,
+    unpaired: bool = False,
 ) -> tuple[Pair, ...]:
     """Does what :func:`compare_losses` says with losses that were checked, and of which ``nan`` are missing.
 
@@ -65,10 +73,12 @@ def compared_pairs(
         losses: label to the final losses.
         reference: label of a candidate with which each other one is compared; by default, each is with each.
         span: the largest difference that two losses can have, if there is one.
+        unpaired: whether runs are not matched, and candidates may have unequally many.
     """
     labels = list(itertools.combinations(losses, 2))
     # a pair's difference is its second loss less its first: how much lower the first is
-    found = statistics.moderated_estimates([-np.asarray(each, float) for each in losses.values()], span=span)
+    estimates = statistics.unpaired_estimates if unpaired else statistics.moderated_estimates
+    found = estimates([-np.asarray(each, float) for each in losses.values()], span=span)
     tested = [(pair, each) for pair, each in zip(labels, found, strict=True) if reference in (None, *pair)]
     corrected = statistics.corrected([each for _, each in tested], 1 - ALPHA)
     pairs = [_pair(labels, found, each) for (labels, found), each in zip(tested, corrected, strict=True)]
@@ -115,7 +125,7 @@ def _pair(labels: tuple[str, str], found: statistics.ModeratedEstimate, each: st
     )
 
 
-def _checked(losses: Any) -> dict[str, NDArray[np.float64]]:
+def _checked(losses: Any, *, unpaired: bool) -> dict[str, NDArray[np.float64]]:
     if not isinstance(losses, Mapping):
         raise InputError(f"losses={losses!r}: a mapping from each candidate's label to its losses is needed")
     if len(losses) < 2:
@@ -125,7 +135,13 @@ def _checked(losses: Any) -> dict[str, NDArray[np.float64]]:
         with faults:
             check_text("a label of losses", label)
             known[label] = _numbers(label, values)
+    for label, values in known.items() if unpaired else ():
+        with faults:
+            if (runs := int((~np.isnan(values)).sum())) < 2:
+                raise InputError(f"losses[{label!r}] has {runs} runs; at least two are needed")
     faults.raise_any()
+    if unpaired:
+        return known
     lengths = {len(values) for values in known.values()}
     if len(lengths) > 1:
         told = ", ".join(f"{label} {len(values)}" for label, values in known.items())

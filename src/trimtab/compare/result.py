@@ -35,7 +35,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Pair:
-    """Where two candidates' final runs end, compared on the seeds that they share.
+    """Where two candidates' final runs end, compared on the seeds that they share, or as they are if they are unpaired.
 
     The p-value, and what is called simultaneous, take into account how many pairs were tested. The rest would hold if
     nothing but this pair had been. All of it rests on one estimate of the spread, to which the other candidates' runs
@@ -54,10 +54,11 @@ class Pair:
         smallest_detectable: the true difference that this many seeds would have shown four times out of five, if
             nothing but this pair were tested.
         simultaneous_detectable: the same when all pairs are.
-        seeds: how many they share.
+        seeds: how many they share; of unpaired runs, how many the one with fewer has.
         freedom: degrees of freedom of the t test; ``seeds - 1`` are their own, and what is more is borrowed from the
-            other candidates.
-        pairing: how many times as many seeds it would take to know the difference as well if the two had shared none.
+            other candidates. Of unpaired runs, Welch's are their own.
+        pairing: how many times as many seeds it would take to know the difference as well if the two had shared none;
+            1 of unpaired runs.
     """
 
     first: str
@@ -163,6 +164,11 @@ class CandidateResult:
         return f"{self.rank}?" if self.erratic else str(self.rank)
 
     @property
+    def runs(self) -> int:
+        """How many of its final runs finished."""
+        return sum(loss is not None for loss in self.final_losses)
+
+    @property
     def standing(self) -> str:
         """Its rank in words, or what it was found to be beside the reference if it was compared with nobody else."""
         if self.rank is None:
@@ -221,6 +227,7 @@ class Protocol:
         pruning: name of the pruner, or ``None``.
         against_reference: whether candidates were compared with the reference alone, so that there are no ranks.
         final_seeds: all seeds of the final runs, where they do not just follow the first; ``None`` where they do.
+        unpaired: whether candidates were compared without regard to seeds, of which each may have others.
     """
 
     trials: int
@@ -232,6 +239,7 @@ class Protocol:
     pruning: str | None
     against_reference: bool = False
     final_seeds: tuple[int, ...] | None = None
+    unpaired: bool = False
 
     @property
     def seed_numbers(self) -> Sequence[int]:

@@ -14,10 +14,11 @@ def pair_rows(result: ComparisonResult) -> list[list[str]]:
     places = {candidate.label: place for place, candidate in enumerate(result.candidates)}
     turned = [pair.turned() if pair.improvement < 0 else pair for pair in result.pairs]
     turned.sort(key=lambda pair: (places[pair.first], places[pair.second]))
-    return [_cells(pair) for pair in turned[:SHOWN]]
+    return [_cells(pair, unpaired=result.protocol.unpaired) for pair in turned[:SHOWN]]
 
 
-def _cells(pair: Pair) -> list[str]:
+def _cells(pair: Pair, *, unpaired: bool) -> list[str]:
+    shared = [] if unpaired else [worth(pair)]
     return [
         pair.first,
         pair.second,
@@ -26,7 +27,7 @@ def _cells(pair: Pair) -> list[str]:
         significant(pair.p_value, 2),
         significant(pair.simultaneous_detectable, 3),
         significant(pair.freedom, 3),
-        worth(pair),
+        *shared,
     ]
 
 
@@ -42,9 +43,13 @@ def worth(pair: Pair) -> str:
 
 def borrowing(pairs: Sequence[Pair]) -> str:
     """Says how much the pairs' tests rest on the other candidates' runs, in degrees of freedom; empty if on none."""
-    least, most = (significant(pick(pair.freedom for pair in pairs), 3) for pick in (min, max))
     own = max(pair.seeds - 1 for pair in pairs)
     if max(pair.freedom for pair in pairs) <= own:
         return ""
-    found = least if least == most else f"{least} to {most}"
-    return f"{found} degrees of freedom instead of {own}"
+    return f"{freedoms(pairs)} instead of {own}"
+
+
+def freedoms(pairs: Sequence[Pair]) -> str:
+    """Returns how many degrees of freedom the pairs' tests have, in words."""
+    least, most = (significant(pick(pair.freedom for pair in pairs), 3) for pick in (min, max))
+    return f"{least if least == most else f'{least} to {most}'} degrees of freedom"

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from trimtab.compare.result import CandidateResult, ComparisonResult, Protocol
+from trimtab.compare.result import CandidateResult, ComparisonResult
+from trimtab.report import words_unpaired
 from trimtab.report.numbers import significant
 from trimtab.report.objective import better, costs, shown_interval
 from trimtab.report.pair_table import SHOWN, borrowing
@@ -19,10 +20,10 @@ _LISTED = 10
 
 def facts(result: ComparisonResult) -> list[tuple[str, str]]:
     """Returns the few facts that a reader wants first, name and value."""
-    problem, protocol = result.problem, result.protocol
+    problem = result.problem
     return [
         ("candidates", f"{len(result.candidates)}"),
-        *_counts(protocol, "" if result.race is None else " at most"),
+        *_counts(result),
         *problem.sizes,
         ("ranked by", _sided(problem.objective)),
         *([] if problem.quoted is None else [("not ranked by", _sided(problem.quoted))]),
@@ -30,10 +31,19 @@ def facts(result: ComparisonResult) -> list[tuple[str, str]]:
     ]
 
 
-def _counts(made: Protocol, most: str) -> list[tuple[str, str]]:
+def _counts(result: ComparisonResult) -> list[tuple[str, str]]:
+    made = result.protocol
+    if made.unpaired:
+        return [("runs of a candidate", words_unpaired.runs_each(result))]
+    most = "" if result.race is None else " at most"
     if not made.trials:
         return [("seeds", f"{made.seeds}{most}")]
     return [("settings tried for each", f"{made.trials}"), ("fresh seeds, after tuning", f"{made.seeds}{most}")]
+
+
+def _seeds_or_runs(result: ComparisonResult) -> str:
+    """What a mean of final runs is over."""
+    return "its runs" if result.protocol.unpaired else seeds_of(result)
 
 
 def _sided(metric: Metric) -> str:
@@ -49,9 +59,12 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
     target = [("Target", f"Cost to target counts {costs(result)} until this is seen: {result.target}.{_met(result)}")]
     if problem.origin:
         runs = f"{count(len(result.candidates), 'candidate')} ran with {count(made.seeds, 'seed')} ({seeds})"
+        matched = f"{runs}; runs with the same seed are compared with each other."
+        if made.unpaired:
+            matched = words_unpaired.matched(result)
         return [
             *problem.paragraphs,
-            ("Runs", f"{problem.origin} {runs}; runs with the same seed are compared with each other."),
+            ("Runs", f"{problem.origin} {matched}"),
             ("Statistics", _statistics(result)),
             *(target if problem.costed else []),
         ]
@@ -105,6 +118,8 @@ def _met(result: ComparisonResult) -> str:
 def _statistics(result: ComparisonResult) -> str:
     if not result.pairs:
         return "No two candidates could be tested against each other."
+    if result.protocol.unpaired:
+        return words_unpaired.statistics(result, _tested(result))
     least = 2.0 ** (1 - result.protocol.seeds)
     lent = borrowing(result.pairs)
     test = (
@@ -114,20 +129,26 @@ def _statistics(result: ComparisonResult) -> str:
         if lent
         else "seed by seed, by the paired t test"
     )
-    only = f" with {result.reference}, and none with another" if result.protocol.against_reference else ""
     return (
         f"Candidates are compared on the differences in final {result.problem.objective.name}, {test}: "
-        f"{count(len(result.pairs), 'pair')}{only}, p-values corrected by Holm's method, level {100 * ALPHA:g} %. By "
+        f"{_tested(result)} By "
         f"itself, a difference that is the same with every seed counts as no more than {result.protocol.seeds} coins "
         f"that fall alike (p is at least {least:.2g}). Scores are rounded, as accuracies are to whole samples: the "
         "spread that rounding hides is added to that of the differences."
     )
 
 
+def _tested(result: ComparisonResult) -> str:
+    only = f" with {result.reference}, and none with another" if result.protocol.against_reference else ""
+    return f"{count(len(result.pairs), 'pair')}{only}, p-values corrected by Holm's method, level {100 * ALPHA:g} %."
+
+
 def pairs(result: ComparisonResult) -> str:
     """Returns what stands above the table of pairs."""
     left = len(result.pairs) - SHOWN
     more = f" {count(left, 'more pair')} are in results.json." if left > 0 else ""
+    if result.protocol.unpaired:
+        return f"{words_unpaired.PAIRS}{more}"
     return (
         "Intervals hold for all pairs at once; p is corrected by Holm's method. Degrees of freedom beyond the number "
         "of seeds less one are borrowed from the other candidates, as far as their spreads agree. What shared seeds "
@@ -138,6 +159,9 @@ def pairs(result: ComparisonResult) -> str:
 
 def glossary(result: ComparisonResult) -> list[tuple[str, str]]:
     """Returns what rank, intervals and verdicts mean, term and explanation."""
+    overlap = "each seed runs both, and what it does to both cancels in the difference"
+    if result.protocol.unpaired:
+        overlap = words_unpaired.OVERLAP
     return [
         (
             "Rank",
@@ -147,9 +171,9 @@ def glossary(result: ComparisonResult) -> list[tuple[str, str]]:
         (
             "95 % interval",
             "Where the mean over all possible seeds plausibly lies, given these few; it stays within what is possible. "
-            "Two candidates' intervals may overlap although one is better: each seed runs both, and what it does to "
-            "both cancels in the difference. Intervals of means are each by itself; those of differences hold for all "
-            "pairs at once, and reach beyond zero on both sides exactly where no difference is shown.",
+            f"Two candidates' intervals may overlap although one is better: {overlap}. Intervals of means are each "
+            "by itself; those of differences hold for all pairs at once, and reach beyond zero on both sides exactly "
+            "where no difference is shown.",
         ),
         (
             "Verdict",
@@ -167,7 +191,9 @@ def glossary(result: ComparisonResult) -> list[tuple[str, str]]:
 
 def columns(result: ComparisonResult) -> list[tuple[str, str]]:
     """Returns what stands below the ranking table: the columns that do not explain themselves, and what they are."""
-    problem, able = result.problem, seeds_of(result) if result.race is None else f"a race over {seeds_of(result)}"
+    problem, able = result.problem, _seeds_or_runs(result) if result.race is None else f"a race over {seeds_of(result)}"
+    if result.protocol.unpaired:
+        able = "so many runs"
     quoted = (
         "" if problem.quoted is None else f" The {problem.quoted.name} decides nothing: the best may stand anywhere."
     )
@@ -209,7 +235,9 @@ def _rate(result: ComparisonResult) -> str:
 
 def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
     """Returns for each figure its heading and its caption."""
-    seeds = seeds_of(result)
+    seeds, few, beside = _seeds_or_runs(result), "seeds", "the reference's with its seed"
+    if result.protocol.unpaired:
+        few, beside = "runs", "the mean of the reference's"
     objective, side = result.problem.objective.name, better(result)
     edge = "top" if side == "lower" else "bottom"
     unit = f" {result.problem.cost.explanation}" if result.problem.cost.explanation else ""
@@ -221,8 +249,8 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
         ),
         "differences": (
             f"Improvement on {result.reference}",
-            "The same runs, each beside the reference's with its seed, with 95 % intervals that hold for all pairs at "
-            "once, as the verdicts do. A bar shows the differences that are too small for these seeds to find.",
+            f"The same runs, each beside {beside}, with 95 % intervals that hold for all pairs at once, as the "
+            f"verdicts do. A bar shows the differences that are too small for these {few} to find.",
         ),
         "race": (
             "Who ran how far",
@@ -255,6 +283,8 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
 def trials(result: ComparisonResult) -> str:
     """Returns what the phases in the table of trials are."""
     made = result.protocol
+    if made.unpaired:
+        return "Every run of every candidate."
     if not made.trials:
         return f"Every run of every candidate, on {seeds_of(result)}."
     return (

@@ -13,13 +13,15 @@ def unit(result: ResultOverProblems) -> str:
 def facts(result: ResultOverProblems) -> list[tuple[str, str]]:
     """Returns the few facts that a reader wants first, name and value."""
     made = [found.protocol for found in result.problems.values()]
-    seeds = sorted({protocol.seeds for protocol in made})
+    unpaired = any(protocol.unpaired for protocol in made)
+    runs = {c.runs for found in result.problems.values() for c in found.candidates}
+    seeds = sorted(runs if unpaired else {protocol.seeds for protocol in made})
     numbers = " to ".join(map(str, seeds[:: max(1, len(seeds) - 1)]))
     return [
         ("problems", f"{len(result.problems)}"),
         ("candidates", f"{len(result.profiles)}"),
         *([("settings tried for each", f"{made[0].trials} on each problem")] if _tuned(result) else []),
-        ("fresh seeds, after tuning" if _tuned(result) else "seeds", numbers),
+        ("runs of a candidate" if unpaired else "fresh seeds, after tuning" if _tuned(result) else "seeds", numbers),
         ("trials", f"{sum(len(found.trials) for found in result.problems.values()):,}"),
         *([("targets reached by any candidate", f"{len(result.reached)} of {len(result.counted)}")] * result.costed),
         ("reference", result.reference),
@@ -35,7 +37,7 @@ def method(result: ResultOverProblems) -> list[tuple[str, str]]:
     """Returns how the overview was made: what a paragraph is about, and the paragraph."""
     tuned = _tuned(result)
     origin = any(found.problem.origin for found in result.problems.values())
-    ran = "were tuned and run on fresh seeds" if tuned else "ran with several seeds"
+    ran = "were tuned and run on fresh seeds" if tuned else "ran several times" if origin else "ran with several seeds"
     own = ", with settings of their own there" if tuned else ""
     taken = "this takes fresh seeds of the setting that was best at the end" if tuned else "nothing is tuned here"
     taken = "this takes the runs that were read" if origin else taken

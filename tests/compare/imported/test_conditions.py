@@ -16,7 +16,7 @@ def kept(*where):
 def test_rows_are_kept_that_all_conditions_hold_of():
     assert len(kept()) == 6
     assert kept("seed!=0", "data=otto") == [("otto", "1"), ("otto", "1.0")]
-    assert kept("seed = 0") == [("adult", "0"), ("otto", "0")]
+    assert kept("Seed = 0") == [("adult", "0"), ("otto", "0")]
     assert kept("data!=", "seed=0", "data!=otto") == [("adult", "0")]
 
 

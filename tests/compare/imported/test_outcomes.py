@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import trimtab
+from tests import evidence
 from trimtab.compare.frames import Frames
 from trimtab.compare.imported.outcomes import ImportedCandidate, analyse, chosen_direction
 from trimtab.compare.pairs import compare_losses
@@ -110,6 +112,78 @@ def test_the_direction_must_be_said():
     assert chosen_direction(maximize=False, minimize=False) is None
     with pytest.raises(InputError, match="exclude each other"):
         chosen_direction(maximize=True, minimize=True)
+
+
+# runs that are not matched
+
+
+def unmatched(problem="digits"):
+    """Runs whose seeds are nobody else's, unequally many; one candidate has a single one."""
+    sizes = {"adamw": 4, "lion": 3, "sgd": 2, "once": 1}
+    scores = {**SCORES, "once": (0.95,)}
+    cells = [(name, score) for name, size in sizes.items() for score in scores[name][:size]]
+    return [
+        {"candidate": name, "problem": problem, "seed": 100 + place, "score": score}
+        for place, (name, score) in enumerate(cells)
+    ]
+
+
+def test_candidates_are_ranked_whose_seeds_are_nobody_elses():
+    result = analyse(unmatched(), direction="max", unpaired=True)
+    assert [(c.label, c.rank, c.verdict, c.runs) for c in result.candidates] == [
+        ("lion", 1, "helps", 3), ("adamw", 2, None, 4), ("sgd", 2, "no difference shown", 2), ("once", None, None, 1),
+    ]  # fmt: skip
+    assert result.protocol.unpaired
+    assert by_label(result)["once"].note == "not ranked: 1 of at least 2 runs are there"
+    assert by_label(result)["once"].metric.mean == 0.95
+    expected = compare_losses(
+        {"adamw": [-x for x in SCORES["adamw"]], "lion": [-x for x in SCORES["lion"][:3]], "sgd": [-0.801, -0.808]},
+        unpaired=True,
+    )
+    assert [p.p_value for p in result.pairs] == pytest.approx([p.p_value for p in expected])
+    assert {p.pairing for p in result.pairs} == {1.0}
+    assert result.conclusion[0].startswith("Use lion instead of adamw: it raises score by 0.1")
+    assert {trial.seed for trial in result.trials} == set(range(100, 110))
+    paired = analyse(unmatched(), direction="max")
+    assert not paired.protocol.unpaired
+    assert "do not match them (--unpaired)" in paired.conclusion[-1]
+
+
+def test_without_seeds_runs_are_numbered():
+    table = [{key: value for key, value in each.items() if key != "seed"} for each in unmatched()]
+    result = analyse(table, direction="max", unpaired=True)
+    assert [trial.seed for trial in result.trials if trial.candidate == "lion"] == [0, 1, 2]
+    assert [p.p_value for p in result.pairs] == [
+        p.p_value for p in analyse(unmatched(), direction="max", unpaired=True).pairs
+    ]
+    with pytest.raises(InputError, match="source has no column 'seed'"):
+        analyse(table, direction="max")
+
+
+def test_single_runs_are_shown_and_not_ranked():
+    result = analyse(
+        unmatched(),
+        direction="max",
+        unpaired=True,
+        where=["seed!=101", "seed!=102", "seed!=103", "candidate!=lion", "seed!=108"],
+    )
+    assert {c.rank for c in result.candidates} == {None}
+    assert result.conclusion == ("No advice: no candidate has two runs.",)
+    one = analyse(unmatched(), direction="max", unpaired=True, where=["candidate!=lion", "candidate!=sgd"])
+    assert one.conclusion[0] == "Keep adamw for now: no other candidate has two runs."
+
+
+def test_runs_that_never_vary_are_told_apart_as_rarely_as_they_can_be_dealt():
+    table = [{"candidate": name, "score": score} for name, score in (("a", 0.5), ("b", 0.25)) for _ in range(4)]
+    result = analyse(table, direction="max", unpaired=True)
+    assert [p.p_value for p in result.pairs] == pytest.approx([2 / 70])
+    assert "coins" not in " ".join(result.conclusion)
+
+
+def test_a_problem_on_which_somebody_did_not_run_does_not_count():
+    one, two = with_curves("one", {"adamw": 2, "lion": 3}), with_curves("two", {"adamw": 2, "lion": 3})
+    assert analyse([*one, *two[:-1]], direction="max", unpaired=True).counted == ("one", "two")
+    assert analyse([*one, *two[:4]], direction="max", unpaired=True).left_out == {"two": "some of its runs are missing"}
 
 
 # costs and curves
@@ -217,3 +291,33 @@ def test_published_verdicts_are_found_again(published):
     assert all(ours >= paired - 1 for label in told for ours, paired in zip(found[label], theirs[label], strict=True))
     assert 1.5 > np.sum(list(found.values())) / np.sum(list(theirs.values())) > 1.1
     assert published.conclusion[0] == "Keep adamw, or try muon: it helps on 10 of 17 problems, and hurts on none."
+
+
+@evidence.needs("speedrun_track3.csv", "speedrun_track3_claims.csv", "speedrun_track3_evidence.csv")
+def test_groups_of_a_speedrun_whose_seeds_mean_nothing_are_told_apart():
+    score = "loss_at_claimed_steps"
+    result = analyse(
+        evidence.EVIDENCE / "speedrun_track3.csv", direction="min", candidate="group", score=score,
+        where=[f"{score}!="], unpaired=True,
+    )  # fmt: skip
+    found = by_label(result)
+    groups = {}
+    for row in evidence.rows("speedrun_track3_evidence.csv"):
+        groups[row["result"]] = candidate = found[row["group"]]
+        assert candidate.loss.mean == pytest.approx(float(row["mean_from_logs"]), abs=1e-6)
+        assert candidate.runs == int(row["n_in_logs"])
+        assert (candidate.rank is None) == (candidate.runs < 2)
+    claims = [row for row in evidence.rows("speedrun_track3_claims.csv") if row["kind"] == "p_value"]
+    assert len(claims) == 5
+    for row in claims:
+        new, old = groups[row["new_result"]], groups[row["old_result"]]
+        (pair,) = (p for p in result.pairs if {p.first, p.second} == {new.label, old.label})
+        pair = pair if pair.first == new.label else pair.turned()
+        scale = np.sqrt(1 / new.runs + 1 / old.runs)
+        # they take a spread as known, and a loss for each step that is saved; the groups say that it is a little less
+        gained = 0.0045 * (int(row["new_steps"]) - int(row["old_steps"])) / 100
+        p_value = stats.norm.sf((pair.improvement - gained) / scale / 0.0013)
+        assert p_value == pytest.approx(float(row["recomputed_from_logs"]), abs=1e-4)
+        error = (pair.high - pair.low) / 2 / stats.t.ppf(0.975, pair.freedom)
+        assert 0.8 * 0.00112 < error / scale < 1.2 * 0.00112
+        assert pair.freedom > max(new.runs, old.runs)

@@ -18,6 +18,7 @@ def test_a_report_goes_where_it_is_wanted_or_beside_those_of_comparisons(tmp_pat
     assert directory_for(tmp_path / "mine.csv.gz", None, result("one")) == Path("runs/mine")
     assert directory_for([], None, result("one")) == Path("runs/runs")
     assert directory_for("mine.csv", tmp_path, result("one")) == tmp_path
+    assert directory_for(".", None, result("one")) == Path("runs", Path().resolve().name)
     with pytest.raises(InputError, match="out=3: a path is needed"):
         directory_for("mine.csv", 3, result("one"))
 

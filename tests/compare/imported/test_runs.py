@@ -95,6 +95,20 @@ def test_problems_that_would_share_a_directory_are_refused():
     assert found == "source, rows 1 and 2, column problem: 'a/b' and 'a-b' would have the same directory"
 
 
+def test_where_runs_are_not_matched_there_need_not_be_seeds():
+    table = read_table([{"candidate": name, "problem": on, "score": 1} for on in "xy" for name in ("a", "b", "a")])
+    columns = find_columns(table, NONE, seeds=False)
+    assert columns.seed is None
+    assert columns.words() == "candidate, score, problem"
+    found = [(run.problem, run.candidate, run.seed) for run in read_runs(table, columns)]
+    assert found == [(on, name, seed) for on in "xy" for name, seed in (("a", 0), ("b", 0), ("a", 1))]
+    with_seeds = read_table([row(seed="7"), row(candidate="lion", seed="7")])
+    assert find_columns(with_seeds, NONE, seeds=False).seed == "seed"
+    assert find_columns(with_seeds, NONE | {"seed": ""}, seeds=False).seed is None
+    with pytest.raises(InputError, match="has no column 'seed'"):
+        find_columns(table, NONE)
+
+
 def test_a_candidate_alone_is_refused():
     with pytest.raises(InputError, match="column candidate: 'adamw' is the only candidate; two are needed at least"):
         runs(row(), row(seed="1"))
@@ -149,3 +163,37 @@ def test_columns_that_are_not_there_are_named_with_those_that_are(given, message
     said = messages_of(error.value)
     assert len(said) == len(messages)
     assert all(each in found for each, found in zip(messages, said, strict=True))
+
+
+def of_file(tmp_path, *lines):
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    table = read_table(path)
+    return read_runs(table, find_columns(table, NONE))
+
+
+def test_decimals_are_read_with_commas_where_cells_have_other_separators(tmp_path):
+    found = of_file(
+        tmp_path,
+        "candidate;Seed;score;cost;Curve",
+        'a;0;-0,5;1,5;"0:2,5;1,5:-0,5"',
+        'lion 0,1;1,0;1,25;2;"0:2;2:1,25"',
+    )
+    assert found == (
+        ImportedRun("runs", "a", 0, -0.5, 1.5, ((0, 2.5), (1.5, -0.5))),
+        ImportedRun("runs", "lion 0,1", 1, 1.25, 2, ((0, 2.0), (2, 1.25))),
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (("a;0;0,5", "b;0;1.5"), "'0,5' is not a number; decimals of this column are written with a point in other"),
+        (("a;0;1,250", "b;0;950"), "'1,250' is not a number; whether commas are those of thousands or of decimals"),
+        (("a;0;1,2,3", "b;0;1,5"), "'1.2.3' is not a number"),
+    ],
+)
+def test_commas_that_may_be_something_else_are_refused(tmp_path, lines, message):
+    with pytest.raises(InputError) as error:
+        of_file(tmp_path, "candidate;seed;score", *lines)
+    assert message in str(error.value)

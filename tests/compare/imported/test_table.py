@@ -123,3 +123,29 @@ def test_a_first_line_may_say_what_separates_cells(tmp_path):
     table = read_table(written(tmp_path, "sep=;\ncandidate;seed;score\nadamw;0;1.5\n"))
     assert table.columns == ("candidate", "seed", "score")
     assert rows_of(table) == [(3, "adamw", "0", "1.5")]
+
+
+def test_columns_are_found_whatever_their_capitals_if_that_is_clear():
+    table = read_table([{"Candidate": "a", "seed": 0, "Seed": 1, "SCORE": 2, "Score": 3}])
+    names = ("candidate", "Candidate", "seed", "SEED", "score", "cost")
+    assert [table.column(name) for name in names] == ["Candidate", "Candidate", "seed", None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("separator", "cells", "expected"),
+    [
+        (";", ("0,5", "1,25", "3"), True),
+        ("\t", ("-1,5e-3", "2"), True),
+        (";", ("0,123", "950"), True),
+        (";", ("1,234", "2,345"), True),
+        (";", ("1,234", "950"), False),  # a thousand and more, perhaps
+        (";", ("0,5", "1.25"), False),
+        (";", ("5", "7"), False),
+        (",", ('"0,5"', '"1,25"'), False),
+    ],
+)
+def test_commas_are_those_of_decimals_where_they_can_be_nothing_else(tmp_path, separator, cells, expected):
+    lines = [separator.join(("candidate", "score")), *(separator.join(("a", cell)) for cell in cells)]
+    table = read_table(written(tmp_path, "\n".join(lines)))
+    assert table.separator == separator
+    assert table.comma_columns == (frozenset({"score"}) if expected else frozenset())

@@ -54,9 +54,10 @@ def _condition(text: str, table: Table) -> Condition:
     before, equals, value = text.partition("=")
     if not equals or not before.rstrip("!").strip():
         raise InputError(f"--where {text!r}: column=value or column!=value is needed, as in seed!=0")
-    column = before.removesuffix("!").strip()
-    if column not in table.columns:
-        raise InputError(f"--where {text!r}: {table.name} has no column {column!r}; {nearest(column, table.columns)}")
+    name = before.removesuffix("!").strip()
+    column = table.column(name)
+    if column is None:
+        raise InputError(f"--where {text!r}: {table.name} has no column {name!r}; {nearest(name, table.columns)}")
     return Condition(column, value.strip(), not before.endswith("!"))
 
 

@@ -13,6 +13,7 @@ from trimtab.compare.imported.optuna_storage import is_storage, read_storage
 from trimtab.compare.imported.own_results import is_json, read_results
 from trimtab.compare.imported.runs import Columns, ImportedRun, find_columns, read_runs
 from trimtab.compare.imported.table import Source, Table, read_table
+from trimtab.compare.imported.tensorboard_runs import is_event_directory, read_event_directory
 from trimtab.compare.options import chosen_reference
 from trimtab.compare.over_problems.analysis import analyse_over_problems
 from trimtab.compare.over_problems.result import AnyResult
@@ -36,7 +37,7 @@ _OF_THE_ANALYSIS = ("date", "python", "trimtab", "numpy")
 
 _UNSHARED = (
     "No candidate has a run with each of the seeds that are there. Runs with one seed are compared with each other: "
-    "where seeds are mere numbers of runs, number those of every candidate alike."
+    "where seeds are mere numbers of runs, number those of every candidate alike, or do not match them (--unpaired)."
 )
 
 
@@ -111,14 +112,15 @@ def analyse(
     metric_name: str | None = None,
     reference: str | None = None,
     against_reference: bool = False,
+    unpaired: bool = False,
     where: Sequence[str] = (),
 ) -> AnyResult:
     """Analyses runs that others made as :class:`trimtab.Comparison` does its own.
 
     Args:
         source: path of a CSV file, plain or compressed with gzip, or a mapping from column to value for each run; a
-            storage of Optuna's, as an SQLAlchemy URL or a file; MLflow's ``mlruns``; or a comparison's own
-            ``results.json``, which says all of the rest itself.
+            storage of Optuna's, as an SQLAlchemy URL or a file; MLflow's ``mlruns``; a directory with event files of
+            TensorBoard's; or a comparison's own ``results.json``, which says all of the rest itself.
         direction: ``"max"`` if more of the score is better, ``"min"`` if less is; it must be said, but of Optuna's
             studies, which say it themselves.
         candidate: name of the column that says who ran; ``candidate`` by default, and so on.
@@ -131,6 +133,8 @@ def analyse(
         metric_name: what reports call the score; as its column by default.
         reference: candidate that verdicts compare with; by default adamw if it is there, else the first.
         against_reference: whether candidates are compared with the reference alone, so that there are no ranks.
+        unpaired: whether seeds have no meaning in common. Runs are not matched then, candidates may have unequally many
+            of them, two at least, and there need not be a column of seeds.
         where: which rows count: ``column=value`` or ``column!=value``, all of which must hold.
 
     Returns:
@@ -143,13 +147,14 @@ def analyse(
         >>> trimtab.analyse("runs.csv", direction="max", candidate="optimizer", where=["seed!=0"]).conclusion
     """
     check_flag("against_reference", against_reference)
+    check_flag("unpaired", unpaired)
     wanted = {"candidate": candidate, "problem": problem, "seed": seed, "score": score, "cost": cost, "curve": curve}
     if is_json(source):
         given = {**wanted, "direction": direction, "metric_name": metric_name, "reference": reference, "where": where}
-        _refuse_options({**given, "against_reference": against_reference}, source)
+        _refuse_options({**given, "against_reference": against_reference, "unpaired": unpaired}, source)
         return read_results(source)
     table = kept_rows(_table(source), where)
-    columns = find_columns(table, wanted)
+    columns = find_columns(table, wanted, seeds=not unpaired)
     direction = direction or table.direction
     if direction not in ("max", "min"):
         raise InputError(
@@ -174,10 +179,12 @@ def analyse(
             reference=kept,
             environment={key: value for key, value in environment().items() if key in _OF_THE_ANALYSIS},
             against_reference=against_reference,
+            unpaired=unpaired,
         )
-        if len(outcomes) < plan.total_trials:
+        there = len({run.candidate for run in own}) == len(labels) if unpaired else len(own) == plan.total_trials
+        if not there:
             unfinished.append(each)
-        if not any(candidate.rank is not None for candidate in results[each].candidates):
+        if not unpaired and not any(candidate.rank is not None for candidate in results[each].candidates):
             results[each] = replace(results[each], conclusion=(*results[each].conclusion, _UNSHARED))
     if len(results) == 1:
         return next(iter(results.values()))
@@ -190,6 +197,10 @@ def _table(source: Source) -> Table:
         return read_storage(source)
     if is_tracking_directory(source):
         return read_tracking_directory(source)
+    if is_event_directory(source):
+        return read_event_directory(source)
+    if isinstance(source, str | Path) and Path(source).is_dir():
+        raise InputError(f"{source} is a directory with neither runs of MLflow's nor event files of TensorBoard's")
     return read_table(source)
 
 

@@ -25,7 +25,8 @@ def directory_for(source: Source, out: str | Path | None, result: AnyResult) -> 
     path = Path(source) if isinstance(source, str | Path) else None
     if out is not None:
         check_path("out", out)
-    directory = Path("runs", "runs" if path is None else stem(path)) if out is None else Path(out)
+    name = "runs" if path is None else stem(path if path.name else path.resolve())  # "." has no name
+    directory = Path("runs", name) if out is None else Path(out)
     places = [directory]
     if isinstance(result, ResultOverProblems):
         places += [directory / name for name in result.problems]

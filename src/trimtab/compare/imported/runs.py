@@ -1,8 +1,10 @@
 """From the rows of a table to runs, each checked: what cannot be is named with its line and its column."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from trimtab.compare.imported.table import FewFaults, Row, Table
@@ -27,7 +29,7 @@ class Columns:
 
     Args:
         candidate: who ran.
-        seed: a whole number.
+        seed: a whole number; ``None`` where runs are numbered as they come.
         score: the number that candidates are compared by.
         problem: on what; ``None`` where the table is of one problem.
         cost: what the run used; ``None`` where nobody knows.
@@ -35,7 +37,7 @@ class Columns:
     """
 
     candidate: str
-    seed: str
+    seed: str | None
     score: str
     problem: str | None = None
     cost: str | None = None
@@ -68,48 +70,50 @@ class ImportedRun:
     curve: Curve = ()
 
 
-def find_columns(table: Table, wanted: Mapping[str, str | None]) -> Columns:
+def find_columns(table: Table, wanted: Mapping[str, str | None], *, seeds: bool = True) -> Columns:
     """Finds the columns that are asked for, or those that have the usual names.
 
     Args:
         table: as it was read.
         wanted: what is looked for, by the names of :class:`Columns`, to the name of its column; ``None`` for the usual
             one, which is the same word, and an empty text for none, where there need not be one.
+        seeds: whether there must be a column of them.
 
     Raises:
         InputError: columns are not there; the message says which are.
     """
-    faults, found = Faults(), {}
+    faults, found = Faults(), dict[str, Any]()
+    optional = _OPTIONAL if seeds else ("seed", *_OPTIONAL)
     for name, column in wanted.items():
         with faults:
-            found[name] = _find(table, name, column)
+            found[name] = _find(table, name, column, optional)
     faults.raise_any()
     used = [column for column in found.values() if column is not None]
     twice = next((column for column in used if used.count(column) > 1), None)
     if twice is not None:
         roles = " and ".join(f"--{name}" for name, column in found.items() if column == twice)
         raise InputError(f"{table.name}: column {twice!r} cannot be {roles} at once")
-    return Columns(**{name: column for name, column in found.items() if column is not None})
+    return Columns(**found)
 
 
 _OPTIONAL = ("problem", "cost", "curve")
 
 
-def _find(table: Table, name: str, column: str | None) -> str | None:
+def _find(table: Table, name: str, column: str | None, optional: Collection[str]) -> str | None:
     if column is not None:
         check_text(name, column)
-        if not column and name in _OPTIONAL:
+        if not column and name in optional:
             return None
-        if column not in table.columns:
+        found = table.column(column)
+        if found is None:
             there = ", ".join(table.columns)
             near = closest(column, table.columns)
             meant = f"; did you mean {' or '.join(near)}?" if near else ""
             raise InputError(f"--{name} {column!r}: {table.name} has no such column, but {there}{meant}")
-        return column
-    if name in table.columns:
-        return name
-    if name in _OPTIONAL:
-        return None
+        return found
+    usual = table.column(name)
+    if usual is not None or name in optional:
+        return usual
     raise InputError(
         f"{table.name} has no column {name!r}, but {', '.join(table.columns)}; --{name} COLUMN says which one it is"
     )
@@ -129,6 +133,8 @@ def read_runs(table: Table, columns: Columns) -> tuple[ImportedRun, ...]:
     if columns.problem is None:
         with faults:
             check_name("problem", table.stem)
+    if columns.seed is None:
+        found = _numbered(found)
     _check_twice(table, columns, found, faults)
     faults.raise_any()
     labels = list(dict.fromkeys(run.candidate for _, run in found))
@@ -139,6 +145,16 @@ def read_runs(table: Table, columns: Columns) -> tuple[ImportedRun, ...]:
     return tuple(run for _, run in found)
 
 
+def _numbered(found: Sequence[tuple[Row, ImportedRun]]) -> list[tuple[Row, ImportedRun]]:
+    """Gives the runs of each candidate on a problem numbers from 0, in the order of their rows."""
+    counted: Counter[tuple[str, str]] = Counter()
+    numbered = []
+    for row, run in found:
+        numbered.append((row, replace(run, seed=counted[run.problem, run.candidate])))
+        counted[run.problem, run.candidate] += 1
+    return numbered
+
+
 def _run(table: Table, columns: Columns, row: Row) -> ImportedRun:
     faults, values = Faults(), {}
     for name, read in _READERS.items():
@@ -147,7 +163,7 @@ def _run(table: Table, columns: Columns, row: Row) -> ImportedRun:
             with faults:
                 values[name] = _value(table, row, column, read, unread=name if name in _OPTIONAL else "")
     faults.raise_any()
-    run = ImportedRun(**{"problem": table.stem, **values})
+    run = ImportedRun(**{"problem": table.stem, "seed": 0, **values})
     if run.curve and not math.isclose(run.curve[-1][1], run.score, rel_tol=_ALIKE, abs_tol=_ALIKE):
         raise InputError(
             f"{table.place(row, columns.curve or '')}: it ends at {run.curve[-1][1]:g}, and {columns.score} is "
@@ -161,10 +177,26 @@ def _value(table: Table, row: Row, column: str, read: Callable[[str], Any], *, u
     if not text:
         remedy = f"--where '{column}!=' leaves such runs out" + (f", --{unread} '' the column" if unread else "")
         raise InputError(f"{table.place(row, column)}: the cell is empty; {remedy}")
+    decimal = column in table.comma_columns and read not in _OF_TEXTS
     try:
-        return read(text)
+        return read(_COMMA.sub(".", text) if decimal else text)
     except InputError as error:
-        raise InputError(f"{table.place(row, column)}: {error}") from None
+        remedy = "" if decimal or read in _OF_TEXTS else _of_commas(table, column, text)
+        raise InputError(f"{table.place(row, column)}: {error}{remedy}") from None
+
+
+_COMMA = re.compile(r"(?<=\d),(?=\d)")
+
+
+def _of_commas(table: Table, column: str, text: str) -> str:
+    """Why a comma was not taken for that of a decimal."""
+    if not _COMMA.search(text):
+        return ""
+    if table.separator in ("", ","):
+        return "; decimals are written with a point"
+    if any("." in row.cells[column] for row in table.rows):
+        return "; decimals of this column are written with a point in other cells, and with a comma here"
+    return "; whether commas are those of thousands or of decimals cannot be told here: write decimals with a point"
 
 
 def _problem(text: str) -> str:
@@ -226,6 +258,8 @@ def _point(text: str, before: Sequence[tuple[float, float]]) -> tuple[float, flo
     return point
 
 
+_OF_TEXTS = (_problem, _candidate)
+
 _READERS: dict[str, Callable[[str], Any]] = {
     "problem": _problem,
     "candidate": _candidate,
@@ -242,8 +276,7 @@ def _number(text: str) -> float:
             return float(text)
     except ValueError:
         pass
-    comma = "; decimals are written with a point" if text.count(",") == 1 else ""
-    raise InputError(f"{_cut(text)!r} is not a number{comma}")
+    raise InputError(f"{_cut(text)!r} is not a number")
 
 
 def _cut(text: str) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ ENDINGS = (".csv.gz", ".csv", ".tsv.gz", ".tsv", ".gz")
 _DELIMITERS = ",;\t"
 _LONGEST_CELL = 100_000_000
 """Characters; a curve of a million points has room."""
+
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 _GZIP = b"\x1f\x8b"
 _SHOWN = 10
@@ -49,6 +52,8 @@ class Table:
         columns: their names, in order.
         rows: those that are not blank.
         direction: which side of the score is better, where whoever made the table says so.
+        separator: what stands between the cells of a line; empty where there are none.
+        comma_columns: names of those in which a comma may be that of a decimal.
     """
 
     name: str
@@ -57,10 +62,19 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     direction: Literal["max", "min"] | None = None
+    separator: str = ""
+    comma_columns: frozenset[str] = frozenset()
 
     def place(self, row: Row, column: str) -> str:
         """Returns where a cell is, in words."""
         return f"{self.name}, {self.counted} {row.number}, column {column}"
+
+    def column(self, name: str) -> str | None:
+        """Returns the column of a name, or the only one that differs from it in capitals alone."""
+        if name in self.columns:
+            return name
+        alike = [column for column in self.columns if column.casefold() == name.casefold()]
+        return alike[0] if len(alike) == 1 else None
 
 
 class FewFaults(Faults):
@@ -154,7 +168,26 @@ def _of_file(path: Path) -> Table:
     faults.raise_any()
     if not rows:
         raise InputError(f"{path} has column names and no runs")
-    return Table(path.name, stem(path), "line", columns, tuple(rows))
+    commas = frozenset(filter(lambda column: _has_decimal_commas([row.cells[column] for row in rows]), columns))
+    return Table(
+        path.name,
+        stem(path),
+        "line",
+        columns,
+        tuple(rows),
+        separator=delimiter,
+        comma_columns=commas if delimiter != "," else frozenset(),
+    )
+
+
+def _has_decimal_commas(cells: Sequence[str]) -> bool:
+    """Tells whether commas in a column can be nothing but those of decimals."""
+    if any("." in cell for cell in cells):
+        return False
+    with_comma = [cell for cell in cells if "," in cell]
+    # 1,234 may be a thousand and more, where other cells are whole
+    doubtful = all(map(_THOUSANDS.fullmatch, with_comma)) and any(cell and "," not in cell for cell in cells)
+    return bool(with_comma) and not doubtful
 
 
 def _without_blank_columns(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:

@@ -1,6 +1,7 @@
 """The ranking: what every candidate reached, and how far that is from the reference."""
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 from typing import Any
 
 import plotly.graph_objects as go
@@ -62,18 +63,20 @@ def ranking(result: ComparisonResult) -> go.Figure:
 
 
 def differences(result: ComparisonResult) -> go.Figure:
-    """Draws how much better each candidate is than the reference, paired over seeds, with simultaneous intervals.
+    """Draws how much better each candidate is than the reference, seed by seed, with simultaneous intervals.
 
     Right of zero is better. The intervals hold for all pairs at once, as the verdicts do: one that reaches beyond zero
     on both sides stands where no difference is shown. The pale bar is what these seeds could not have seen: within it
     lie the differences smaller than the smallest detectable one.
     """
-    figure = _rows(result, f"{better(result)} {brief(result)} than {result.reference}, seed by seed")
+    unpaired = result.protocol.unpaired
+    how = "run by run" if unpaired else "seed by seed"
+    figure = _rows(result, f"{better(result)} {brief(result)} than {result.reference}, {how}")
     if all(candidate.against_reference is None for candidate in result.candidates):
         return empty(figure, f"Nothing could be tested against {result.reference}.")
     figure.add_vline(x=0, line={"color": colour("muted"), "width": 1.5}, layer="below")
     _add_blind_bars(figure, result)
-    dots = paired_differences(result)
+    dots = differences_from_mean(result) if unpaired else paired_differences(result)
     _add_seed_dots(figure, result, dots)
     for role, rows in _by_role(result).items():
         pairs = [(row, c.against_reference) for row, c in rows if c.against_reference is not None]
@@ -87,7 +90,7 @@ def differences(result: ComparisonResult) -> go.Figure:
             mode="markers",
             marker=verdict_marker(role),
             name=verdict_name(role),
-            text=[_pair_text(pair) for _, pair in pairs],
+            text=[_pair_text(pair, unpaired=unpaired) for _, pair in pairs],
             hovertemplate="%{text}<extra></extra>",
         )
     _label_sides(figure)
@@ -123,6 +126,17 @@ def paired_differences(result: ComparisonResult) -> dict[str, list[float]]:
             for seed, loss in losses[c.label].items()
             if seed in reference
         ]
+        for c in result.candidates
+        if c.against_reference is not None
+    }
+
+
+def differences_from_mean(result: ComparisonResult) -> dict[str, list[float]]:
+    """Returns how much better than the mean of the reference each run of a tested candidate is."""
+    losses = final_losses(result)
+    reference = list(losses.get(result.reference, {}).values())
+    return {
+        c.label: [result.problem.sign * (fmean(reference) - loss) for loss in losses[c.label].values()]
         for c in result.candidates
         if c.against_reference is not None
     }
@@ -187,7 +201,7 @@ def _add_blind_bars(figure: go.Figure, result: ComparisonResult) -> None:
         orientation="h",
         width=0.62,
         marker={"color": colour("grid"), "line": {"width": 0}},
-        name="too small for these seeds",
+        name=f"too small for these {'runs' if result.protocol.unpaired else 'seeds'}",
         text=[f"smallest detectable: {significant(pair.simultaneous_detectable, 3)}" for _, pair in tested],
         textposition="none",
         hovertemplate="%{text}<extra></extra>",
@@ -214,13 +228,14 @@ def _interval_text(label: str, mean: float, low: float | None, high: float | Non
     return f"{text}, 95 % interval {significant(low)} to {significant(high)}"
 
 
-def _pair_text(pair: Pair) -> str:
+def _pair_text(pair: Pair, *, unpaired: bool) -> str:
+    shared = "" if unpaired else f"; shared seeds are worth {worth(pair)}"
     alone = f"{significant(pair.low)} to {significant(pair.high)}"
     return (
         f"<b>{plain(pair.first, 60)}</b><br>mean {significant(pair.improvement)}, 95 % interval "
         f"{significant(pair.simultaneous_low)} to {significant(pair.simultaneous_high)} for all pairs at once "
         f"({alone} for this one alone)<br>p = {significant(pair.p_value, 2)} after Holm's correction, "
-        f"{significant(pair.freedom, 3)} degrees of freedom; shared seeds are worth {worth(pair)}"
+        f"{significant(pair.freedom, 3)} degrees of freedom{shared}"
     )
 
 

@@ -1,6 +1,6 @@
 """What a handful of runs shows, and what it cannot show.
 
-There are two tests, and who uses which:
+There are three tests, and who uses which:
 
 - **Claims** use the paired t test (:func:`~trimtab.study.statistics.paired.paired_difference`; Student, 1908, "The
   probable error of a mean"): two candidates that run with the same seeds share data order and initial weights, so their
@@ -12,6 +12,8 @@ There are two tests, and who uses which:
   (:func:`~trimtab.study.statistics.moderated.moderated_estimates`), to which every candidate's runs contribute; of two,
   it is the paired t test again. Of a race, which looks at the runs as they come, each look has a level of its own
   (:mod:`~trimtab.study.statistics.sequential`).
+- **Runs that others made** and whose seeds have no meaning in common are compared by Welch's t test with variances
+  moderated alike (:func:`~trimtab.study.statistics.unpaired.unpaired_estimates`).
 
 Where no difference is shown, the smallest one that would likely have been found says what that is worth.
 """
@@ -23,6 +25,7 @@ from trimtab.study.statistics.multiple import CorrectedDifference, corrected, ho
 from trimtab.study.statistics.paired import PairedDifference, paired_difference
 from trimtab.study.statistics.power import detectable_ratio
 from trimtab.study.statistics.scatter import FAR, far_out, risen_again
+from trimtab.study.statistics.unpaired import unpaired_estimates
 from trimtab.study.statistics.verdicts import ALPHA, Verdict, verdict
 
 __all__ = [
@@ -45,5 +48,6 @@ __all__ = [
     "paired_difference",
     "ranks",
     "risen_again",
+    "unpaired_estimates",
     "verdict",
 ]

@@ -139,8 +139,8 @@ def estimate(first: ArrayLike, second: ArrayLike, *, span: float | None = None) 
         differences = finite("first - second", minuend - subtrahend, 2)
         # a column that is constant leaves no rounding in the spread, however large it is
         spread = finite("first - second", (minuend - minuend[0]) - (subtrahend - subtrahend[0]), 2)
-    _check_span(span, differences)
-    n, mean, step = len(differences), moments(differences)[0], _step(minuend, subtrahend)
+    check_span(span, differences)
+    n, mean, step = len(differences), moments(differences)[0], common_step(minuend, subtrahend)
     equal = float(np.ptp(spread)) <= step / 2
     if equal and abs(mean) <= step / 2:
         return Estimate(0.0, step / math.sqrt(6 * n), 1.0, n, n - 1, span, step, equal)
@@ -153,8 +153,8 @@ def estimate(first: ArrayLike, second: ArrayLike, *, span: float | None = None) 
     return Estimate(mean, error, max(p_value, least_p), n, n - 1, span, step, equal)
 
 
-def _step(first: Array, second: Array) -> float:
-    """The number of which all distances between scores are multiples, or what rounding leaves if there is none.
+def common_step(first: Array, second: Array) -> float:
+    """Returns the number of which all distances between scores are multiples, or what rounding leaves without one.
 
     Euclid's algorithm, which ends at the latter where distances have nothing in common.
     """
@@ -164,10 +164,11 @@ def _step(first: Array, second: Array) -> float:
         rest = abs(float(distance))
         while rest > noise:
             step, rest = rest, abs(math.remainder(step, rest))
-    return max(step, noise) or DOUBLE_PRECISION * float(np.abs([first, second]).max())
+    return max(step, noise) or DOUBLE_PRECISION * float(max(np.abs(first).max(), np.abs(second).max()))
 
 
-def _check_span(span: float | None, differences: Array) -> None:
+def check_span(span: float | None, differences: Array) -> None:
+    """Raises ValueError unless a span is positive and holds these differences; ``None`` holds all."""
     if span is None:
         return
     check_number("span", span)
