@@ -41,6 +41,7 @@ SUMMARY = """\
     * [With any script](any-script.md)
     * [Ways to prune a network](transforms.md)
     * [Over several problems](several-problems.md)
+    * [A race: fewer runs](racing.md)
     * [Samplers on a black box](samplers.md)
     * [On many machines](machines.md)
     * [Runs that others made](analyse.md)

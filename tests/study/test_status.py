@@ -272,3 +272,14 @@ def test_where_nothing_is_tuned_there_is_no_column_of_it(seen):
     assert "best so far random, 0.3" in file.getvalue()
     assert "candidate   final  best so far" in file.getvalue()
     assert "tuned" not in file.getvalue()
+
+
+def test_a_race_is_finished_when_it_says_so(seen):
+    done = tuple(ended(point, 10) for point in (*tuning("adamw"), *finals("adamw")[:2]))
+    racing = {"manifest": {"task": "digits", "race": True}, "ended": done, "running": (), "waiting": ()}
+    between = seen(**racing)
+    assert (between.state, between.done, between.total_known) == ("running", between.total, False)
+    assert seen(**racing, alive=False).state == "stopped"
+    over = seen(**racing, alive=False, annotation={**NOTES, "race_over": True})
+    assert (over.state, over.done, over.total_known) == ("finished", 6, True)
+    assert over.remaining is None
