@@ -28,7 +28,7 @@ import numpy as np
 from false_alarms import OURS, deals, moved, published, recorded, splits
 
 from trimtab.compare.race import Terms, race
-from trimtab.compare.waves import behind, wave_before
+from trimtab.compare.waves import cannot_win, wave_before
 from trimtab.study.outcome import CurvePoint, Outcome
 from trimtab.study.statistics import holm, moderated_estimates
 
@@ -115,8 +115,8 @@ class Recorded:
         kept, cost = {}, 0.0
         for index, (settings, run) in enumerate(self.tuning[label][:trials]):
             earlier = [run for i, (_, run) in kept.items() if i < wave_before(index) and run.status == "complete"]
-            behind_at = (p.cost for p in run.curve if behind(earlier, p.cost, p.loss, of=self.whole))
-            left = next((cost for cost in behind_at if cost < run.cost), None)
+            lost_at = (p.cost for p in run.curve if cannot_win(earlier, p.cost, p.loss, of=self.whole))
+            left = next((cost for cost in lost_at if cost < run.cost), None)
             if racing and left is not None:
                 cost += left
             else:

@@ -1,6 +1,6 @@
 import pytest
 
-from trimtab.compare.waves import behind, open_settings, wave_before
+from trimtab.compare.waves import cannot_win, open_settings, wave_before
 from trimtab.study.outcome import CurvePoint, Outcome
 
 
@@ -31,23 +31,36 @@ def test_each_wave_is_as_large_as_all_before_it():
 @pytest.mark.parametrize(
     ("cost", "loss", "dropped"),
     [
-        (25, 5.5, True),  # all had less at the same point
-        (25, 4.5, False),  # one of them had not
-        (30, 5.5, True),  # between two evaluations the last one counts
-        (24, 5.5, False),  # where both had nine
-        (5, 99.0, False),  # too early to say
-        (50, 4.0, False),  # as good is not behind
+        (25, 4.5, True),  # three gained three at most from there, and the best ended at one
+        (25, 4.0, False),  # it might still do as well
+        (30, 4.5, True),  # between two evaluations the last one counts
+        (24, 9.5, True),  # eight were gained from the beginning
+        (24, 9.0, False),
+        (19, 99.0, False),  # too early to say
+        (75, 2.5, True),
+        (75, 2.0, False),
     ],
 )
-def test_a_setting_is_dropped_that_is_behind_three_at_the_same_point(cost, loss, dropped):
-    assert behind([GOOD, BETTER, GOOD], cost, loss, of=100) == dropped
+def test_a_setting_is_dropped_that_would_not_win_with_the_largest_gain_that_was_seen(cost, loss, dropped):
+    assert cannot_win([GOOD, BETTER, GOOD], cost, loss, of=100) == dropped
+
+
+def test_a_slow_start_is_no_reason_where_one_was_made_good():
+    slow = run(9, 9, 9, 9, 1)
+    assert not cannot_win([GOOD, BETTER, slow], 75, 8.9, of=100)
+
+
+def test_who_only_lost_from_there_on_lets_nobody_hope():
+    rising = run(9, 1, 2, 3, 4)
+    assert cannot_win([rising, rising, rising], 25, 4.1, of=100)
+    assert not cannot_win([rising, rising, rising], 25, 4.0, of=100)
 
 
 def test_two_earlier_settings_drop_nobody():
-    assert not behind([BETTER, BETTER], 50, 99.0, of=100)
+    assert not cannot_win([BETTER, BETTER], 50, 99.0, of=100)
 
 
 def test_without_a_budget_the_shortest_run_says_how_long_one_is():
     long = run(9, 5, 4, 3, 2, cost=1000)
-    assert not behind([GOOD, long, long], 9, 99.0, of=None)
-    assert behind([GOOD, long, long], 10, 99.0, of=None)
+    assert not cannot_win([GOOD, long, long], 19, 99.0, of=None)
+    assert cannot_win([GOOD, long, long], 20, 99.0, of=None)

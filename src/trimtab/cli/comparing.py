@@ -76,7 +76,8 @@ def compare(
     race: Annotated[
         bool,
         typer.Option(
-            "--race", help="Further seeds only for candidates whose verdict is open; settings behind are dropped."
+            "--race",
+            help="Further seeds only for candidates whose verdict is open; settings that cannot win are dropped.",
         ),
     ] = False,
     pruner: Annotated[

@@ -64,7 +64,7 @@ class Options:
         reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
         against_reference: compares candidates with the reference alone: so few pairs need little correction, and more
             differences are found, but there are no ranks.
-        race: gives further seeds only to candidates whose verdict is open, and drops settings that are behind: fewer
+        race: gives further seeds only to candidates whose verdict is open, and drops settings that cannot win: fewer
             runs for nearly the same verdicts (:mod:`trimtab.compare.race`). ``seeds`` are then the most that are run.
         pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``. What is pruned then depends
             on the order in which trials finish, so that two runs of one comparison may differ.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trimtab.compare.race import Race, Run, Terms, race
-from trimtab.compare.waves import behind, open_settings, wave_before
+from trimtab.compare.waves import cannot_win, open_settings, wave_before
 from trimtab.lab.problem import EVALUATIONS, Filling
 from trimtab.study.checks import MANY, check_name, check_text, check_whole
 from trimtab.study.errors import Faults, InputError
@@ -176,7 +176,7 @@ class Plan:
         """Tells whether a race drops a setting whose tuning trial has reached a loss at a cost."""
         candidate = next(each for each in self.candidates if each.label == point.candidate)
         ended = [outcomes[earlier.key] for earlier in self.tuning_points(candidate)[: wave_before(point.index)]]
-        return behind([each for each in ended if each.status == "complete"], cost, loss, of=self.budget)
+        return cannot_win([each for each in ended if each.status == "complete"], cost, loss, of=self.budget)
 
     def _open_tuning_points(self, candidate: Filling, outcomes: Outcomes) -> list[Point]:
         points = self.tuning_points(candidate)

@@ -1,8 +1,9 @@
-"""Settings in waves: four, four more, eight more; later ones leave when they are behind earlier ones.
+"""Settings in waves: four, four more, eight more; later ones leave when they cannot be expected to win.
 
-A setting is dropped when, at the same point of their runs, three settings of earlier waves had a lower loss that have
-run to their end. What the fresh seeds show is not touched by that: they are seen by none of it. How it ends depends on
-the settings alone, not on which run ends first, and so not on how many machines there are.
+A setting is dropped when it would not beat the best of earlier waves even if, from here to its end, it gained as much
+as any of those that have run to their end did from the same point on. So one that starts slowly is not dropped where
+others that started slowly caught up. What the fresh seeds show is not touched by that: they are seen by none of it.
+How it ends depends on the settings alone, not on which run ends first, and so not on how many machines there are.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,10 @@ from trimtab.study.outcome import Outcome
 FIRST = 4
 """Settings of the first wave; each other is as large as all before it together."""
 
-BETTER = 3
-"""So many settings that were better at the same point are enough to drop one."""
+FEWEST = 3
+"""Settings that must have run to their end, so that it is known what can still be gained."""
 
-EARLIEST = 0.1
+EARLIEST = 0.2
 """Share of a run before which no setting is dropped: at its start the loss says little of its end."""
 
 
@@ -35,7 +36,7 @@ def wave_before(index: int) -> int:
     return 0 if boundary == FIRST else boundary // 2
 
 
-def behind(earlier: Sequence[Outcome], cost: float, loss: float, *, of: int | None) -> bool:
+def cannot_win(earlier: Sequence[Outcome], cost: float, loss: float, *, of: int | None) -> bool:
     """Tells whether a setting cannot be expected to win any more.
 
     Args:
@@ -44,13 +45,14 @@ def behind(earlier: Sequence[Outcome], cost: float, loss: float, *, of: int | No
         loss: that it has reached.
         of: what a whole run costs; ``None`` where the shortest of the earlier ones says that.
     """
-    if len(earlier) < BETTER:
+    ended = [(run, end) for run in earlier if (end := run.loss) is not None]
+    if len(ended) < FEWEST:
         return False
-    whole = min(each.cost for each in earlier) if of is None else of
+    whole = min(run.cost for run, _ in ended) if of is None else of
     if cost < EARLIEST * whole:
         return False
-    there = (_loss_at(each, cost) for each in earlier)
-    return sum(each is not None and each < loss for each in there) >= BETTER
+    gains = [there - end for run, end in ended if (there := _loss_at(run, cost)) is not None]
+    return bool(gains) and loss - max(*gains, 0.0) > min(end for _, end in ended)
 
 
 def _loss_at(run: Outcome, cost: float) -> float | None:

@@ -2,7 +2,6 @@
 
 from trimtab.compare.race import WORTH, Departure
 from trimtab.compare.result import CandidateResult, ComparisonResult, RaceResult
-from trimtab.compare.waves import BETTER
 from trimtab.report.numbers import significant
 from trimtab.study.phrases import count, listed
 from trimtab.study.statistics import ALPHA
@@ -67,8 +66,9 @@ def rules(result: ComparisonResult, race: RaceResult) -> str:
     """Returns how a race is decided."""
     looks = listed([str(n) for n in race.looks])
     tuning = (
-        f" In tuning, settings came in waves; one was dropped where {BETTER} settings of earlier waves had been better "
-        "at the same point of their runs. Fresh seeds have no part in that."
+        " In tuning, settings came in waves; one was dropped where it would not have beaten the best of earlier waves "
+        "even if it had still gained as much as any of them did from the same point on. Fresh seeds have no part in "
+        "that."
         if result.protocol.trials
         else ""
     )
