@@ -91,6 +91,15 @@ def test_with_a_budget_the_first_runs_are_trials_of_the_plan(here, monkeypatch):
     assert again.run().candidates == result.candidates
 
 
+@pytest.mark.parametrize("how", [{"race": True}, {"pruner": "median"}])
+def test_first_runs_that_wait_for_answers_get_them(here, monkeypatch, how):
+    monkeypatch.setattr("trimtab.compare.fitting.MOST_TRIALS", 6)
+    monkeypatch.setattr(Budget, "spent", property(lambda self: 0.5))  # however busy this machine is
+    result = comparison(trials=None, seeds=3, budget="60s", **how).run()
+    assert {candidate.rank for candidate in result.candidates} <= {1, 2}
+    assert result.protocol.trials == 6
+
+
 def test_a_first_run_that_goes_on_tells_that_the_budget_is_too_short(here, monkeypatch):
     monkeypatch.setattr(Budget, "spent", 0.0)
     slow = "sh -c 'test $0 = lion || sleep 60; echo val_loss=1' {optimizer} {lr} {seed}"

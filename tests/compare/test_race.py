@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from trimtab.compare.pairs import raced_pairs
+from trimtab.compare.pairs import raced_pairs, raced_ranks
 from trimtab.compare.race import Terms, race
 from trimtab.study.statistics import holm
 
@@ -87,10 +87,25 @@ def test_against_the_reference_alone_fewer_pairs_are_tested():
     assert [(p.first, p.second, p.verdict) for p in pairs] == [("b", "a", "helps"), ("c", "a", "hurts")]
 
 
-def test_a_single_candidate_has_nobody_to_race_with():
-    found = play(losses({"a": 0}))
-    assert found.over
-    assert found.seeds == {"a": 2}
+def test_who_is_compared_with_nobody_runs_all_seeds():
+    alone, runs = play(losses({"a": 0})), losses({"a": 0, "b": 0})
+    assert (alone.over, alone.seeds, alone.departures) == (True, {"a": 10}, ())
+    runs["b"] = (None, *runs["b"][1:])
+    assert play(runs).seeds == {"a": 10, "b": 2}
+
+
+def test_ranks_follow_the_pairs_and_not_means_over_different_seeds():
+    runs = losses({"a": 0, "b": -30, "c": 30}, seed=1)
+    found = play(runs)
+    assert raced_ranks(list(runs), raced_pairs(found, runs)) == {"b": 1, "a": 2, "c": 3}
+
+
+def test_what_is_detectable_of_pairs_that_nobody_ran_for_is_what_their_look_would_have_shown():
+    runs = losses({"a": 0, "b": 0.1, "c": 0.2}, seed=4)
+    pairs = {frozenset((p.first, p.second)): p for p in raced_pairs(play(runs), runs)}
+    beside = pairs[frozenset("bc")]
+    assert beside.simultaneous_detectable > (beside.simultaneous_high - beside.simultaneous_low) / 2
+    assert pairs[frozenset("ab")].simultaneous_detectable < beside.simultaneous_detectable
 
 
 def shown(found):

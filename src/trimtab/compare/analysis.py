@@ -1,16 +1,18 @@
 """From the outcomes of a comparison to what they show."""
 
+import functools
 import math
 import statistics as standard_statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trimtab.compare.bounds import Ranges, on_one_side
 from trimtab.compare.cautions import Standing, late_rise, warning
 from trimtab.compare.conclusion import conclude
-from trimtab.compare.pairs import between, compared_pairs, groups, raced_pairs, ranks
+from trimtab.compare.pairs import between, compared_pairs, groups, raced_pairs, raced_ranks, ranks
 from trimtab.compare.plan import TUNING_SEED, Plan
+from trimtab.compare.race import Race
 from trimtab.compare.result import (
     CandidateResult,
     ComparisonResult,
@@ -74,12 +76,15 @@ def analyse(
         pairs = raced_pairs(race, ranked, reference=alone, span=ranges.span)
     elif plan.seeds > 1:
         pairs = compared_pairs(ranked, reference=alone, span=ranges.span, unpaired=unpaired)
-    placed = groups(list(ranked), pairs, reference) if against_reference else ranks(ranked, pairs)
-    standing = Standing(ranked, placed, facts.sign)
+    if against_reference:
+        placed = groups(list(ranked), pairs, reference)
+    else:
+        placed = ranks(ranked, pairs) if race is None else raced_ranks(list(ranked), pairs)
+    standing = Standing(_comparable(ranked, race), placed, facts.sign)
     judged = _Judged(facts, ranges, pairs, standing, reference, against_reference, needed)
     target = Target(facts, ranked.get(reference), reference)
     results = [_candidate_result(plan, c, outcomes, judged, target) for c in plan.candidates]
-    results.sort(key=_order)
+    results.sort(key=_order if race is None else functools.partial(_raced_order, ranked.get(reference)))
     return ComparisonResult(
         problem=facts,
         protocol=Protocol(
@@ -323,6 +328,22 @@ def _trial_result(candidate: Filling, phase: Phase, point: Point, run: Outcome) 
         measures=run.measures,
         traces=run.traces,
     )
+
+
+def _raced_order(reference: Sequence[float] | None, result: CandidateResult) -> tuple[bool, int, float]:
+    """Orders candidates of a race, whose means are over different seeds, by what they differ from the reference."""
+    pair = result.against_reference
+    if pair is None or not reference:
+        return _order(result)
+    return result.rank is None, result.rank or 0, standard_statistics.fmean(reference) - pair.improvement
+
+
+def _comparable(ranked: Mapping[str, Sequence[float]], race: Race | None) -> Mapping[str, Sequence[float]]:
+    """The losses whose scatter can be judged: two or three seeds of a race lie close together by chance."""
+    return ranked if race is None else {label: own for label, own in ranked.items() if len(own) >= _ENOUGH_SEEDS}
+
+
+_ENOUGH_SEEDS = 5
 
 
 def _order(result: CandidateResult) -> tuple[bool, int, float]:

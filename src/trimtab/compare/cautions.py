@@ -22,7 +22,7 @@ class Standing:
     """How the final losses of ranked candidates compare.
 
     Args:
-        losses: label to the final losses.
+        losses: label to the final losses, of those whose scatter can be judged.
         ranks: label to rank.
         sign: what a loss is multiplied with to get the number that readers know.
     """
@@ -33,7 +33,8 @@ class Standing:
 
     def far_seeds(self, label: str) -> list[int]:
         """Returns which of a candidate's seeds ended far from its others; nobody knows of one that stands alone."""
-        return statistics.far_out(self.losses[label], self._usual_spread()) if len(self.losses) > 1 else []
+        known = len(self.losses) > 1 and label in self.losses
+        return statistics.far_out(self.losses[label], self._usual_spread()) if known else []
 
     def erratic(self, label: str) -> bool:
         """Tells whether a candidate's rank says only that nothing could be shown, because its seeds differ so much.
@@ -41,13 +42,15 @@ class Standing:
         They lie five times as far apart as a candidate's usually do, and somebody who is not ranked before it has a
         better mean.
         """
+        if label not in self.losses:
+            return False
         mean, rank = self._mean(label), self.ranks[label]
         hidden = any(self.ranks[other] >= rank and self._mean(other) < mean for other in self.losses)
         return hidden and self._spread(label) > statistics.FAR * self._usual_spread()
 
     def scatter_in_words(self, label: str) -> str:
         """Returns what is odd about a candidate's seeds; empty if nothing is."""
-        values, far = self.losses[label], self.far_seeds(label)
+        values, far = self.losses.get(label, ()), self.far_seeds(label)
         words = ""
         if far:
             ends = sorted({f"{self.sign * values[place]:.3g}" for place in far}, key=float)

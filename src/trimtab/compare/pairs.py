@@ -97,7 +97,8 @@ def raced_pairs(
         span: as there.
     """
     tests = {pair: replace(each, estimate=replace(each.estimate, span=span)) for pair, each in race.pairs.items()}
-    corrected = corrected_looks(list(tests.values()), race.bounds, 1 - ALPHA)
+    raced = [race.reference in pair for pair in tests]
+    corrected = corrected_looks(list(tests.values()), race.bounds, 1 - ALPHA, raced=raced)
     pairs = [
         _pair(labels, test.estimate, each)
         for (labels, test), each in zip(tests.items(), corrected, strict=True)
@@ -189,6 +190,12 @@ def ranks(losses: Mapping[str, Sequence[float]], pairs: Sequence[Pair]) -> dict[
     ]
     means = [sum(values) / len(values) for values in losses.values()]
     return dict(zip(labels, statistics.ranks(means, corrected, ALPHA), strict=True))
+
+
+def raced_ranks(labels: Sequence[str], pairs: Sequence[Pair]) -> dict[str, int]:
+    """Ranks candidates of a race, whose means are over different seeds, by the pairs alone."""
+    shown = [pair if pair.improvement > 0 else pair.turned() for pair in pairs if pair.shown]
+    return {label: 1 + sum(pair.second == label for pair in shown) for label in labels}
 
 
 def groups(labels: Sequence[str], pairs: Sequence[Pair], reference: str) -> dict[str, int]:

@@ -93,15 +93,16 @@ class Part:
             there = f"{kind}: {count} there" + (f", planned for --budget {time_there}" if time_there else "")
             here = f"{wanted or 'as many as fit'} here" + (f", for --budget {time}" if time else "")
             thing = "output directory" if self._options.store is None else "database"
+            more = "" if self.plan.race is not None else ", or with more seeds"
             go_on = f"{f'--trials {trials} ' if trials else ''}--seeds {notes['seeds']}"
             raise StudyMismatchError(
-                f"{shown(self.location)} holds the results of another study ({there}, {here}). Go on with {go_on}, or "
-                f"with more seeds; or choose another {thing}, or remove this one to start again."
+                f"{shown(self.location)} holds the results of another study ({there}, {here}). Go on with {go_on}"
+                f"{more}; or choose another {thing}, or remove this one to start again."
             )
         if self.plan.race is not None and self.chosen and self.plan.seeds != notes["seeds"]:
             raise StudyMismatchError(
-                f"{shown(self.location)} holds a race over {notes['seeds']} seeds at most, and what its looks at the "
-                f"runs may show was set for so many: go on with --seeds {notes['seeds']}, or start another one"
+                f"{shown(self.location)} holds a race over {notes['seeds']} seeds at most, and how sure each of its "
+                f"looks must be follows from that number: go on with --seeds {notes['seeds']}, or start another race"
             )
         if self.budget is not None and not self.chosen:
             self.choose(Numbers(trials, notes["seeds"] if self.budget.seeds is None else self.budget.seeds, 0.0))

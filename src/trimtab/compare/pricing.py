@@ -63,7 +63,8 @@ def piloted_prices(
         for point in plan.first_points(candidate)[index : index + 1]
     ]
     deadline = Deadline(executor, budget, _smallest(part, store.outcomes(), executor, places))
-    run_study(lambda _: pilots, store, deadline, observer=observer)
+    answers = plan.race is not None or plan.pruning is not None  # then trials wait for one to each report
+    run_study(lambda _: pilots, store, deadline, hopeless=(lambda *_: False) if answers else None, observer=observer)
     outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
     errors = [outcomes[point.key].error for point in pilots]
     if None not in errors:

@@ -66,6 +66,7 @@ class Race:
         departures: who has left, in turn.
         pairs: each two candidates that were tested, and how they stood; a difference is the second loss less the first.
         over: whether nobody runs any more.
+        reference: label of the candidate with which verdicts compare, for which seeds are run.
     """
 
     looks: tuple[int, ...]
@@ -73,6 +74,7 @@ class Race:
     departures: tuple[Departure, ...] = ()
     pairs: Mapping[tuple[str, str], Looked] = field(default_factory=dict)
     over: bool = False
+    reference: str = ""
 
     @property
     def bounds(self) -> Boundaries:
@@ -137,7 +139,8 @@ class _State:
         self.pairs: Pairs = {}
 
     def race(self, *, over: bool) -> Race:
-        return Race(self.bounds.looks, dict(self.wanted), tuple(self.departures), dict(self.pairs), over)
+        departures, pairs = tuple(self.departures), dict(self.pairs)
+        return Race(self.bounds.looks, dict(self.wanted), departures, pairs, over, self.terms.reference)
 
     def look(self, look: int) -> None:
         """Tests who is there, and lets go who need not run on."""
@@ -147,8 +150,10 @@ class _State:
                 self.departures.append(Departure(label, n, "unfinished"))
         self.running = [label for label in self.running if None not in self.runs[label][:n]]
         now = self._test(look)
-        if n == self.bounds.looks[-1] or len(self.running) < 2:
+        if n == self.bounds.looks[-1] or (self.pairs and len(self.running) < 2):
             self.running = []
+        elif len(self.running) < 2:  # who has been compared with nobody runs all seeds: they are all that is known
+            pass
         elif self.terms.reference in self.running:
             self._let_go(look, now)
         elif self.terms.against_reference:

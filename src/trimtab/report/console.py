@@ -126,6 +126,8 @@ def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> No
     for name, found in result.problems.items():
         console.print(Text(name, style="bold"))
         console.print(ranking_table(found))
+        if found.race is not None:
+            console.print(Text(raced.summary(found, found.race)))
         _print_first_errors(console, found)
         console.print()
     if result.costed:
@@ -286,9 +288,9 @@ def print_few_seeds(console: Console, comparison: Comparison) -> None:
 
 def print_numbers(console: Console, size: Numbers, *, racing: bool = False) -> None:
     """Prints which numbers of trials and seeds were chosen to fit a budget; of a race, the most that will be run."""
-    most = "at most " if racing else ""
+    most, trials = "at most " if racing else "", f"{count(size.trials, 'trial')} and " if size.trials else ""
     console.print(
-        f"planned: {most}{count(size.trials, 'trial')} and {count(size.seeds, 'seed')} of each candidate, "
+        f"planned: {most}{trials}{count(size.seeds, 'seed')} of each candidate, "
         f"{most}about {numbers.duration(size.seconds)} from now",
         markup=False,
         highlight=False,

@@ -21,7 +21,9 @@ def finish(result: ComparisonResult, candidate: CandidateResult) -> str:
     if departure is not None:
         return f"left after {count(departure.seeds, 'seed')}: {_why(departure, result.reference)}"
     runs = count(len(candidate.final_losses), "seed")
-    if not candidate.final_losses or not result.race.over:
+    if not candidate.final_losses:
+        return ""
+    if not result.race.over:
         return "still in the race"
     if candidate.label == result.reference:
         return f"ran {runs}, as many as others needed to be compared with it"
@@ -34,7 +36,7 @@ def _why(departure: Departure, reference: str) -> str:
     if departure.reason == "chance":
         chance = 0.0 if departure.chance is None else departure.chance
         words = "less than 1 %" if chance < 0.01 else f"{significant(100 * chance, 2)} %"
-        return f"more seeds would show no difference from {reference}, but for a chance of {words}"
+        return f"the chance that the other seeds would show a difference from {reference} was {words}"
     return f"shown to be {departure.reason} than {reference}"
 
 
@@ -43,7 +45,8 @@ def summary(result: ComparisonResult, race: RaceResult) -> str:
     finals = sum(trial.phase == "final" for trial in result.trials)
     most = result.protocol.seeds * len(result.candidates)
     dropped = sum(trial.phase == "tune" and trial.status == "pruned" for trial in result.trials)
-    tuned = f", and {count(dropped, 'setting')} were dropped on the way" if result.protocol.trials else ""
+    dropping = f"{count(dropped, 'setting')} {'was' if dropped == 1 else 'were'} dropped on the way"
+    tuned = f", and {dropping}" if dropped else ""
     so_far = "" if race.over else " so far"
     return f"The race took {finals} of {most} final runs{so_far}{tuned}."
 
@@ -55,7 +58,7 @@ def departures(result: ComparisonResult, race: RaceResult) -> list[str]:
         words = {
             "better": f"shown to be better than {result.reference}",
             "worse": f"shown to be worse than {result.reference}",
-            "chance": f"hardly a chance that more seeds would show a difference from {result.reference}",
+            "chance": f"too small a chance that the other seeds would show a difference from {result.reference}",
             "unfinished": "a run did not finish",
         }[each.reason]
         together.setdefault((each.seeds, words), []).append(each.candidate)
@@ -73,7 +76,8 @@ def rules(result: ComparisonResult, race: RaceResult) -> str:
         else ""
     )
     return (
-        f"Seeds came one after the other, and after {looks} of them it was looked at who goes on. A candidate left "
+        f"Seeds came one after the other. After {looks} of them, as far as it came to that, it was looked at who goes "
+        f"on. A candidate left "
         f"when a difference from {result.reference} was shown, or when the chance that all {race.looks[-1]} seeds "
         f"would show one was less than {WORTH:g} times the share of the race that was left. Each look has a level of "
         f"its own, so that all looks and pairs together are wrong in {100 * ALPHA:g} of 100 comparisons at most; "

@@ -62,7 +62,7 @@ def standing_words(status: StudyStatus, now: datetime) -> str:
 def _progress(status: StudyStatus, now: datetime, of: str = "/") -> str:
     if not status.total:
         return "no trial is planned yet" + (f", for {status.budget}" if status.budget else "")
-    more = "" if status.total_known else ", and final runs"
+    more = "" if status.total_known else " so far" if status.racing else ", and final runs"
     parts = [f"{status.done}{of}{status.total} trials{more}"]
     left = status.remaining
     if left is not None and left.least is not None:

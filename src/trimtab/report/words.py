@@ -70,7 +70,7 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
         ]
     pruned = f" Hopeless tuning runs were given up early ({made.pruning})." if made.pruning else ""
     if not made.trials:
-        alike = ", the same for all" if several else ""
+        alike = ", the same for all" if several and result.race is None else ""
         runs = f"Nothing was tuned: {each[0].lower()}{each[1:]} ran with {seeds_of(result)} ({seeds}{alike})"
         return [
             *problem.paragraphs,
@@ -85,7 +85,7 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
     )
     final = (
         f"That setting ran on {seeds_of(result).replace('seed', 'fresh seed')} ({seeds}, which tuning has not seen)"
-        f"{', the same for all' if several else ''}."
+        f"{', the same for all' if several and result.race is None else ''}."
     )
     kept = f"The setting with the {better(result)[:-2]}est {problem.objective.name} at the end of its run was kept."
     return [
@@ -254,8 +254,8 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
         ),
         "race": (
             "Who ran how far",
-            "Final runs of each candidate. A mark stands where it left, or where it was at the end, and says what was "
-            "shown when it left.",
+            "Final runs of each candidate. A mark stands where it left or where it ended, and says what was shown by "
+            "then.",
         ),
         "curves": (
             "Learning curves",

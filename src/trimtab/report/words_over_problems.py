@@ -16,7 +16,8 @@ def facts(result: ResultOverProblems) -> list[tuple[str, str]]:
     unpaired = any(protocol.unpaired for protocol in made)
     runs = {c.runs for found in result.problems.values() for c in found.candidates}
     seeds = sorted(runs if unpaired else {protocol.seeds for protocol in made})
-    numbers = " to ".join(map(str, seeds[:: max(1, len(seeds) - 1)]))
+    racing = any(found.race is not None for found in result.problems.values())
+    numbers = " to ".join(map(str, seeds[:: max(1, len(seeds) - 1)])) + (" at most" if racing else "")
     return [
         ("problems", f"{len(result.problems)}"),
         ("candidates", f"{len(result.profiles)}"),

@@ -175,7 +175,7 @@ class _Teller:
             method, values = found
             try:
                 self._methods[method](*values)
-            except (Exception, SystemExit) as error:
+            except BaseException as error:  # a thread that a callback ends would not be missed until the end
                 if not self._faulty:
                     _warn(self._callback, method, error)
                 self._faulty = True

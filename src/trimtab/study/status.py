@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -128,6 +128,7 @@ class StudyStatus:
         report_is_old: whether trials have ended since it was drawn.
         beside: what the store holds that takes no part in the comparison, and is not counted; ``None`` if there is
             nothing.
+        racing: whether its candidates race, so that nobody knows how many trials are to come.
     """
 
     name: str
@@ -150,6 +151,7 @@ class StudyStatus:
     report: str | None = None
     report_is_old: bool = False
     beside: Beside | None = None
+    racing: bool = False
 
 
 def statuses(directory: str | Path, store: str | None = None) -> list[StudyStatus]:
@@ -207,12 +209,18 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
         total_known=known if racing else ledger.seeds is not None,
         trials_per_minute=_rate(activity.ended, now),
         at_once=at_once,
-        remaining=None if done else ledger.remaining(),
+        remaining=None if done else _at_least(ledger.remaining()) if racing else ledger.remaining(),
         best=None if best is None else (best[0], sign_of(notes, activity.manifest.get("task", "")) * best[1]),
         report=str(page) if page.exists() else None,
         report_is_old=page.exists() and any(e.end and e.end.timestamp() > page.stat().st_mtime for e in activity.ended),
         beside=_beside(activity, seeds),
+        racing=racing,
     )
+
+
+def _at_least(left: Remaining | None) -> Remaining | None:
+    """What is left of a race: nobody knows who will go on."""
+    return None if left is None else replace(left, least=left.low if left.least is None else left.least)
 
 
 def _state(activity: Activity, ledger: Ledger, *, done: bool) -> State:

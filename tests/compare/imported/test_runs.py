@@ -190,7 +190,7 @@ def test_decimals_are_read_with_commas_where_cells_have_other_separators(tmp_pat
     [
         (("a;0;0,5", "b;0;1.5"), "'0,5' is not a number; decimals of this column are written with a point in other"),
         (("a;0;1,250", "b;0;950"), "'1,250' is not a number; whether commas are those of thousands or of decimals"),
-        (("a;0;1,2,3", "b;0;1,5"), "'1.2.3' is not a number"),
+        (("a;0;1,2,3", "b;0;1,5"), "'1,2,3' is not a number"),
     ],
 )
 def test_commas_that_may_be_something_else_are_refused(tmp_path, lines, message):

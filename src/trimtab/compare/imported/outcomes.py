@@ -146,6 +146,8 @@ def analyse(
     Example:
         >>> trimtab.analyse("runs.csv", direction="max", candidate="optimizer", where=["seed!=0"]).conclusion
     """
+    if source == "":
+        raise InputError("source='': the name of a file or a directory is needed")
     check_flag("against_reference", against_reference)
     check_flag("unpaired", unpaired)
     wanted = {"candidate": candidate, "problem": problem, "seed": seed, "score": score, "cost": cost, "curve": curve}

@@ -178,11 +178,13 @@ def _value(table: Table, row: Row, column: str, read: Callable[[str], Any], *, u
         remedy = f"--where '{column}!=' leaves such runs out" + (f", --{unread} '' the column" if unread else "")
         raise InputError(f"{table.place(row, column)}: the cell is empty; {remedy}")
     decimal = column in table.comma_columns and read not in _OF_TEXTS
+    plain = _COMMA.sub(".", text) if decimal else text
     try:
-        return read(_COMMA.sub(".", text) if decimal else text)
+        return read(plain)
     except InputError as error:
         remedy = "" if decimal or read in _OF_TEXTS else _of_commas(table, column, text)
-        raise InputError(f"{table.place(row, column)}: {error}{remedy}") from None
+        words = str(error).replace(repr(_cut(plain)), repr(_cut(text)))  # as it stands in the file
+        raise InputError(f"{table.place(row, column)}: {words}{remedy}") from None
 
 
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
@@ -194,6 +196,8 @@ def _of_commas(table: Table, column: str, text: str) -> str:
         return ""
     if table.separator in ("", ","):
         return "; decimals are written with a point"
+    if "." in text:
+        return "; it has a point as well as a comma"
     if any("." in row.cells[column] for row in table.rows):
         return "; decimals of this column are written with a point in other cells, and with a comma here"
     return "; whether commas are those of thousands or of decimals cannot be told here: write decimals with a point"

@@ -161,31 +161,37 @@ def predictive_power(look: int, found: Estimate, bounds: Boundaries, alpha: floa
     return float(special.stdtr(found.freedom, above) + special.stdtr(found.freedom, below))
 
 
-def corrected_looks(tests: Sequence[Looked], bounds: Boundaries, confidence: float = 0.95) -> list[CorrectedDifference]:
+def corrected_looks(
+    tests: Sequence[Looked], bounds: Boundaries, confidence: float = 0.95, *, raced: Sequence[bool] | None = None
+) -> list[CorrectedDifference]:
     """Tests several differences together, each as it was at the look that counts for it.
 
     Intervals are those of Jennison & Turnbull (1989, "Interim analyses: the repeated confidence interval approach"):
     all looks' together hold the difference with the confidence that is asked for, so that those of early looks are
-    wide. What is detectable is what a race of so many seeds finds four times out of five.
+    wide. What is detectable is what a race over all seeds finds four times out of five where it is run for that pair;
+    of others, what the look at which they stopped would have found.
 
     Args:
         tests: sequential tests of the pairs.
         bounds: of the looks.
         confidence: of all intervals together, in (0, 1).
+        raced: for which pairs seeds are run; by default for all.
     """
     alpha = 1 - confidence
     p_values = holm([each.p_value for each in tests]).tolist()
     found = []
-    for each, p_value in zip(tests, p_values, strict=True):
+    for each, p_value, on in zip(tests, p_values, raced or [True] * len(tests), strict=True):
         alone, together = (each.estimate.at(_confidence(bounds, each.look, level)) for level in _two(alpha, len(tests)))
-        last = len(bounds.looks) - 1
-        whole = _whole(each.estimate, bounds.looks[-1])
-        least, least_together = (
-            whole.at(_confidence(bounds, last, level)).smallest_detectable for level in _two(alpha, len(tests))
-        )
-        alone = replace(alone, smallest_detectable=_MISSED * least)
         low, high = within(together, shown=p_value < alpha)
-        found.append(CorrectedDifference(alone, p_value, low, high, _MISSED * least_together))
+        least, least_together = alone.smallest_detectable, together.smallest_detectable
+        if on:
+            whole, last = _whole(each.estimate, bounds.looks[-1]), len(bounds.looks) - 1
+            least, least_together = (
+                _MISSED * whole.at(_confidence(bounds, last, level)).smallest_detectable
+                for level in _two(alpha, len(tests))
+            )
+        alone = replace(alone, smallest_detectable=least)
+        found.append(CorrectedDifference(alone, p_value, low, high, least_together))
     return found
 
 
