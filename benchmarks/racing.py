@@ -141,14 +141,21 @@ def own_replays(task) -> Counter:
     alike = sum(chosen[0][label][0] == chosen[1][label][0] for label in known.tuning)
     everyone = range(1000, 1030)  # all settings were run with these
     for _ in range(replays):
-        drawn = generator.permutation(everyone)[:seeds]
+        dealt = generator.permutation(everyone)
+        drawn = dealt[:seeds]
         losses = {
             racing: {label: [known.finals[label, setting][s] for s in drawn] for label, (setting, _) in found.items()}
             for racing, found in chosen.items()
         }
         finite = [{k: v for k, v in losses[racing].items() if np.isfinite(v).all()} for racing in (0, 1)]
         tested, runs = raced(finite[1], "adamw", alone=alone)
-        tally += counted(verdicts(tested, "adamw"), whole(finite[0], "adamw", alone=alone))
+        all_say = whole(finite[0], "adamw", alone=alone)
+        tally += counted(verdicts(tested, "adamw"), all_say)
+        if 2 * seeds <= len(everyone):
+            others = {k: [known.finals[k, chosen[0][k][0]][s] for s in dealt[seeds : 2 * seeds]] for k in finite[0]}
+            if np.isfinite(list(others.values())).all():
+                again = counted(whole(others, "adamw", alone=alone), all_say)
+                tally += Counter(again=again["equal"], of_again=again["verdicts"])
         tally += Counter(
             replays=1,
             runs=runs + tuning[1],
@@ -192,7 +199,8 @@ def told(title, tally):
         f"{title}: {tally['replays']:,} replays, {percent(tally['runs'] / tally['of'])} of the cost, verdicts equal "
         f"{found['equal']}, lost {found['lost']}, gained {found['gained']}, reversed {tally['reversed']}"
         + (f"; finals {percent(tally['finals'] / tally['of_finals'])}, " if tally["finals"] else "")
-        + (f"same setting chosen {percent(tally['alike'] / tally['replays'])}" if tally["finals"] else ""),
+        + (f"same setting chosen {percent(tally['alike'] / tally['replays'])}" if tally["finals"] else "")
+        + (f"; all seeds with other ones {percent(tally['again'] / tally['of_again'])}" if tally["of_again"] else ""),
         flush=True,
     )
 
