@@ -52,3 +52,9 @@ def test_the_first_error_of_each_candidate_is_a_line():
     again = dataclasses.replace(first, error="KeyError: 'y'")
     diverged = dataclasses.replace(second, candidate="c2", status="diverged", error="the loss was nan")
     assert first_errors([first, again, second, diverged]) == {"c0": "KeyError: 'x'", "c1": "OSError: full"}
+
+
+def test_the_last_line_of_a_command_has_its_exit_code_beside_it():
+    error = "it ended with exit code 3; its output ended:\nepoch 5 val_loss 0.85"
+    assert first_errors(trials(error)) == {"c0": "epoch 5 val_loss 0.85 (exit code 3)"}
+    assert first_errors(trials("it ended with exit code 3")) == {"c0": "it ended with exit code 3"}

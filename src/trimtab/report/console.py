@@ -210,8 +210,12 @@ def _print_code(console: Console, result: ComparisonResult) -> None:
         console.print(Text(c.code), soft_wrap=True)
     if len(best) > _SHOWN_CODE:
         more = len(best) - _SHOWN_CODE
-        share = "share the first rank" if best[0].in_all_pairs else "are no worse"
-        console.print(Text(f"\n{more} more {share}; the report has their lines.", "dim"))
+        one = more == 1
+        if best[0].in_all_pairs:
+            share = "shares the first rank" if one else "share the first rank"
+        else:
+            share = "is no worse" if one else "are no worse"
+        console.print(Text(f"\n{more} more {share}; the report has {'its' if one else 'their'} lines.", "dim"))
 
 
 def _print_candidates(console: Console, plan: Plan) -> None:

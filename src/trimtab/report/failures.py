@@ -9,6 +9,7 @@ from trimtab.compare.result import TrialResult
 
 _NUMBER = re.compile(r"\d[\w.+-]*")
 _SHOWN_LINES = 15
+_EXIT_CODE = re.compile(r"it ended with (exit code \d+)")
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,15 @@ def failures(trials: Sequence[TrialResult]) -> list[Failure]:
 
 
 def first_errors(trials: Sequence[TrialResult]) -> dict[str, str]:
-    """Returns the last line of what the first failed trial of each candidate left behind, where one failed."""
+    """Returns the last line of what the first failed trial of each candidate left behind, where one failed.
+
+    A command's last line need not be of its error: its exit code stands beside it.
+    """
     found: dict[str, str] = {}
     for trial in trials:
         if trial.status == "failed" and (lines := (trial.error or "").strip().splitlines()):
-            found.setdefault(trial.candidate, lines[-1].strip())
+            code = _EXIT_CODE.match(lines[0])
+            found.setdefault(trial.candidate, lines[-1].strip() + (f" ({code[1]})" if code and lines[1:] else ""))
     return found
 
 
