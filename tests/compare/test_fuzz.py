@@ -73,7 +73,7 @@ SHARED = {
     "out": unclear, "trials": whole(1, MANY), "reference": one_of("adamw", "lion"), "pruner": one_of(*PRUNERS),
     "jobs": optional(whole(1, MANY_WORKERS)), "store": unclear, "limits": limits,
     "executor": lambda value: isinstance(value, str) and value in ("local", "ray"), "ray_address": optional(never),
-    "device": a_device, "against_reference": flag,
+    "device": a_device, "against_reference": flag, "race": flag,
 }  # fmt: skip
 
 
@@ -175,7 +175,7 @@ CALLS = {
         {"problem": "toy", "fingerprint": "", "candidates": ADAMW, "trials": 1, "seeds": 1},
         {"problem": unclear, "fingerprint": plain_text, "candidates": never, "trials": whole(1, MANY),
          "seeds": whole(1, MANY), "budget": optional(whole()), "pruning": optional(plain_text), "definition": unclear,
-         "final_seeds": one_seed},
+         "final_seeds": one_seed, "race": optional(never)},
     ),
     "options:Options": Call(
         Options,
@@ -189,6 +189,7 @@ CALLS = {
 
 LEFT_OUT = {
     "made by trimtab alone, from what was checked": {
+        "race:Departure", "race:Race", "race:Terms", "result:RaceResult",
         "work:Work", "part:Part", "posing:Posed",
         "result:Interval", "result:Pair", "result:CandidateResult", "result:TrialResult",
         "result:Protocol", "result:ComparisonResult", "budget:Budget", "prices:Price", "budget:Numbers",
@@ -203,7 +204,8 @@ LEFT_OUT = {
     "called by trimtab alone, with objects of its own": {
         "analysis:analyse", "cautions:few_seeds", "cautions:late_rise", "cautions:warning", "conclusion:conclude",
         "advice:advise", "over_problems.advice:advise", "pairs:between", "pairs:compared_pairs", "pairs:groups",
-        "pairs:ranks",
+        "pairs:ranks", "pairs:raced_pairs", "pairs:raced_ranks", "race:race", "waves:open_settings",
+        "waves:wave_before", "waves:cannot_win",
         "plan:check_label", "options:chosen_reference", "stored:stored_result", "stored:stored_plan",
         "stored:analyse_stored", "budget:written", "budget:starting_numbers", "prices:predicted_seconds",
         "fitting:fitting", "shortfall:too_short", "shortfall:least_too_long", "shortfall:shown",

@@ -69,7 +69,8 @@ def as_then(result):
         result["tasks"] = {name: as_then(each) for name, each in result.pop("problems").items()}
         return result
     leave_out_spreads(result)
-    del result["protocol"]["against_reference"], result["protocol"]["final_seeds"]
+    del result["protocol"]["against_reference"], result["protocol"]["final_seeds"], result["protocol"]["unpaired"]
+    del result["race"]
     result["task"] = facts_of_then(result.pop("problem"), result["protocol"])
     result["conclusion"] = [re.sub("(lowers?) validation", r"\1 the validation", each) for each in result["conclusion"]]
     for candidate in result["candidates"]:

@@ -85,6 +85,8 @@ class Plan:
             check_whole("budget", self.budget)
         if self.pruning is not None:
             check_text("pruning", self.pruning)
+        if self.race is not None and not isinstance(self.race, Terms):
+            raise InputError(f"race={self.race!r}: Terms are needed, or None")
         if self.final_seeds is not None and len(_checked_seeds(self.final_seeds)) != self.seeds:
             raise InputError(f"final_seeds={self.final_seeds!r}: {self.seeds} are needed, as many as seeds says")
         if not isinstance(self.candidates, tuple) or not self.candidates:
