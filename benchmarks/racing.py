@@ -1,6 +1,6 @@
 """What a race costs and what it misses, beside a comparison in which everybody runs all seeds, on runs that were made.
 
-    python benchmarks/racing.py PATH/tabular_optimizers.csv.gz [--replays 10000]
+    python benchmarks/racing.py PATH/tabular_optimizers.csv.gz [--replays 10000] [--own 5000]
 
 The runs are those of ``benchmarks/false_alarms.py``: 16 optimizers on 17 data sets with nine seeds each, which others
 published, and ten candidates with 60 seeds each on two tasks of trimtab's own. A replay deals out the seeds in another
@@ -8,8 +8,9 @@ order, the same for all candidates; of our own tasks, it also draws whose 6 to 1
 what a race drops in tuning counts, and the final runs are those of the settings that it chose.
 
 Verdicts are those against AdamW. *Lost* is a difference that all seeds show and the race does not, *gained* the
-opposite, *reversed* one that each shows the other way. Of equals, made as there, families in which a race shows any
-difference are false alarms.
+opposite, *reversed* one that each shows the other way. Of equals, made as there or normal, families in which a race
+shows any difference are false alarms. Of normal candidates, one of which differs by what a race calls detectable, the
+share of races that show it is printed as well.
 """
 
 import argparse
@@ -27,6 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from false_alarms import OURS, deals, moved, published, recorded, splits
 
+from trimtab.compare.pairs import raced_pairs
 from trimtab.compare.race import Terms, race
 from trimtab.compare.waves import cannot_win, wave_before
 from trimtab.study.outcome import CurvePoint, Outcome
@@ -182,6 +184,35 @@ def false_alarms(task) -> tuple[int, int, float]:
     return told, families, runs / of
 
 
+def normal_equals(task) -> float:
+    """Returns the share of families of equal normal candidates that a race tells apart."""
+    candidates, seeds, families = task
+    generator, told = np.random.default_rng(seeds), 0
+    for _ in range(families):
+        losses = {f"c{place}": row for place, row in enumerate(_noise(generator, candidates, seeds))}
+        told += any(p < LEVEL for p, _ in raced(losses, "c0", alone=False)[0].values())
+    return told / families
+
+
+def detectable(task) -> float:
+    """Returns how often a race finds a difference of the size that races of equals call detectable."""
+    candidates, seeds, races = task
+    generator, sizes, found = np.random.default_rng(candidates * seeds), [], 0
+    for _ in range(25):
+        runs = {f"c{place}": tuple(map(float, row)) for place, row in enumerate(_noise(generator, candidates, seeds))}
+        pairs = raced_pairs(race(Terms("c0"), seeds, runs, waiting=False), runs)
+        sizes += [pair.simultaneous_detectable for pair in pairs if "c0" in (pair.first, pair.second)]
+    for _ in range(races):
+        losses = {f"c{place}": row for place, row in enumerate(_noise(generator, candidates, seeds))}
+        losses["c1"] = losses["c1"] - np.median(sizes)
+        found += raced(losses, "c0", alone=False)[0]["c0", "c1"][0] < LEVEL
+    return found / races
+
+
+def _noise(generator, candidates, seeds):
+    return generator.standard_normal((candidates, seeds))
+
+
 def _twins(pair):
     first, second = sorted(int(label[1:]) for label in pair)
     return first % 2 == 0 and second == first + 1
@@ -209,17 +240,21 @@ def main() -> None:
     """Prints tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("path", type=Path)
-    parser.add_argument("--replays", type=int, default=10_000, help="of the published runs, and of ours")
+    parser.add_argument("--replays", type=int, default=10_000, help="of the published runs")
+    parser.add_argument("--own", type=int, default=5_000, help="of runs of ours")
+    parser.add_argument("--alone", type=int, default=1_700, help="of the published ones against the reference alone")
+    parser.add_argument("--own-alone", type=int, default=1_200, help="of ours against the reference alone")
     chosen = parser.parse_args()
     data = published(chosen.path)
     labels = published_labels(chosen.path)
     with multiprocessing.Pool() as pool:
         for alone in (False, True):
             kind = "the reference alone" if alone else "all pairs"
-            each = max(1, chosen.replays // len(data))
+            each = max(1, (chosen.alone if alone else chosen.replays) // len(data))
             tasks = [(labels, scores, alone, each, place) for place, scores in enumerate(data.values())]
             told(f"published, {kind}", sum(pool.map(published_replays, tasks), Counter()))
-            several = max(1, chosen.replays // (len(OURS) * len(SEEDS) * len(TRIALS)))
+            own = chosen.own_alone if alone else chosen.own
+            several = max(1, own // (len(OURS) * len(SEEDS) * len(TRIALS)))
             for seeds in SEEDS:
                 tasks = [(name, seeds, trials, alone, several) for name in OURS for trials in TRIALS]
                 tallies = pool.map(own_replays, tasks)
@@ -228,12 +263,12 @@ def main() -> None:
                     some = [t for t, task in zip(tallies, tasks, strict=True) if task[2] == trials]
                     told(f"    {trials} settings", sum(some, Counter()))
         print("\nfamilies of equals with a false alarm")
-        families = max(1, chosen.replays // 50)
         for how, sets, seeds in (
             ("dealt", data, (5, 9)),
             ("split", data, (4,)),
             *((how, {name: recorded(name)}, (5, 10)) for name in OURS for how in ("dealt", "split")),
         ):
+            families = 60 if len(sets) > 1 else 400
             for n in seeds:
                 found = pool.map(false_alarms, [(scores, n, families, how) for scores in sets.values()])
                 shares = [told_apart / of for told_apart, of, _ in found]
@@ -241,6 +276,13 @@ def main() -> None:
                 worst = f" (worst {percent(max(shares))})" if len(shares) > 1 else ""
                 where = "published" if len(shares) > 1 else next(iter(sets))
                 print(f"  {where}, {how}, {n} seeds: {percent(np.mean(shares))}{worst}; {percent(runs)} of the runs")
+        print("\nnormal candidates")
+        cases = [(candidates, n, 2000 // candidates) for candidates in (2, 3, 5) for n in (3, 5, 10)]
+        for case, share in zip(cases, pool.map(normal_equals, cases, chunksize=1), strict=True):
+            print(f"  {case[0]} equal ones, {case[1]} seeds: {percent(share)} of {case[2]:,} families told apart")
+        cases = [(candidates, n, 300) for candidates in (2, 3, 5, 10) for n in (3, 5, 10, 20)]
+        for case, share in zip(cases, pool.map(detectable, cases, chunksize=1), strict=True):
+            print(f"  {case[0]} candidates, {case[1]} seeds: {percent(share)} of what is called detectable are found")
 
 
 def published_labels(path):

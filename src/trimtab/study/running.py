@@ -81,11 +81,17 @@ def run_study(
     Raises:
         StoreLostError: the store's database was away for longer than its limits allow.
     """
-    judge = hopeless
-    if pruner is not None:
-        chosen = pruner
-        judge = lambda _, point, cost, loss: store.hopeless(point, cost, loss, chosen)  # noqa: E731 - it is one line
+    judge = hopeless if pruner is None else _judgement(store, pruner)
     return _Run(design, store, executor, judge, observer).run()
+
+
+def _judgement(store: Store, pruner: BasePruner) -> Hopeless:
+    """Returns what a pruner says, which looks for the other trials in the store."""
+
+    def hopeless(_: Outcomes, point: Point, cost: int, loss: float) -> bool:
+        return store.hopeless(point, cost, loss, pruner)
+
+    return hopeless
 
 
 class _Run:

@@ -81,6 +81,7 @@ def _write(trial: LoggedTrial, directory: Path) -> None:
 
     ends = trial.ends
     with SummaryWriter(str(directory)) as writer:
+        # torch ships hparams without annotations
         for record in hparams({**trial.tags, **trial.settings}, ends):  # type: ignore[no-untyped-call]
             writer.file_writer.add_summary(record)  # add_hparams would put them into a directory of their own
         for cost, values in trial.curve:
