@@ -103,4 +103,4 @@ def test_results_of_a_comparison_are_drawn_again(table, tmp_path):
     assert first.read_bytes() == again.read_bytes()
     done = run(tmp_path / "out" / "results.json", "--maximize")
     assert done.exit_code == 2
-    assert "direction='max' is for tables" in done.output
+    assert "--maximize (direction='max') is for tables" in done.output

@@ -33,3 +33,11 @@ def test_what_takes_no_part_is_named(labels, seeds, found, words, remedy):
     assert result == found
     if result is not None:
         assert (result.words, result.remedy) == (words, remedy)
+
+
+def test_runs_that_a_race_does_not_need_are_counted():
+    raced = {"digits": {"adamw": 4, "sgd": 1}}
+    found = beside(HELD, iter(["adamw", "sgd", "lion/x"]), {"digits": 4}, raced)
+    assert found == Beside((), (), 0, 4, 3)
+    assert (found.words, found.remedy) == ("3 final runs that the race has no use for", "")
+    assert beside(HELD, iter(["adamw", "sgd", "lion/x"]), {"digits": 4}, {"digits": {"adamw": 4, "sgd": 4}}) is None

@@ -12,6 +12,7 @@ from tests.report.studies import finals, tuning
 from trimtab.report.status_text import print_status
 from trimtab.study import status as module
 from trimtab.study.activity import Activity, Ended, Process, Running
+from trimtab.study.beside import Beside
 from trimtab.study.errors import NoStudyError
 from trimtab.study.outcome import Outcome
 from trimtab.study.status import status, statuses, to_dict
@@ -280,6 +281,14 @@ def test_a_race_is_finished_when_it_says_so(seen):
     between = seen(**racing)
     assert (between.state, between.done, between.total_known) == ("running", between.total, False)
     assert seen(**racing, alive=False).state == "stopped"
-    over = seen(**racing, alive=False, annotation={**NOTES, "race_over": True})
+    more = ended(finals("adamw")[2], 10)  # another reference needed it
+    raced = {"digits": {"adamw": {"seeds": 2, "left": "worse"}}}
+    over = seen(**racing | {"ended": (*done, more)}, alive=False, annotation={**NOTES, "raced": raced})
     assert (over.state, over.done, over.total_known) == ("finished", 6, True)
     assert over.remaining is None
+    assert (over.candidates[0].final, over.candidates[0].finals, over.candidates[0].left) == (2, 2, "worse")
+    assert over.beside == Beside((), (), 0, 3, 1)
+    file = io.StringIO()
+    print_status(Console(file=file, width=80), over, NOW)
+    assert "candidate   tuned  final   left  best so far" in file.getvalue()
+    assert "kept, and not counted here or shown in the report: 1 final run that the race" in file.getvalue()

@@ -33,7 +33,7 @@ from trimtab.study.database import Location
 from trimtab.study.errors import Faults, InputError, NoStudyError
 from trimtab.study.executor import Executor, LocalExecutor, threads_per_worker
 from trimtab.study.facts import Facts
-from trimtab.study.notes import RACE_OVER
+from trimtab.study.notes import RACED
 from trimtab.study.point import Point
 from trimtab.study.running import Observer, Outcomes, run_study
 from trimtab.study.starting import refuse_without_workers
@@ -226,8 +226,13 @@ class Comparison:
                 else:
                     told.planned(self.points(outcomes), outcomes)
             if self.options.race:
-                store.annotate(lambda known: {**known, RACE_OVER: True})  # readers cannot tell without playing it
+                ended = self._raced({key: outcome for key, (_, outcome) in store.outcomes().items()})
+                store.annotate(lambda known: {**known, RACED: ended})  # readers cannot tell without playing it
         return self.options.read_patiently(lambda: load_any(self.out, self.options.store), self.location)
+
+    def _raced(self, outcomes: Outcomes) -> dict[str, Any]:
+        """What a store notes of a race that has ended."""
+        return {part.plan.problem: part.plan.raced(outcomes).noted() for part in self.parts.values()}
 
     def _hopeless(self, outcomes: Outcomes, point: Point, cost: int, loss: float) -> bool:
         plan = next(part.plan for part in self.parts.values() if part.plan.problem == point.problem)

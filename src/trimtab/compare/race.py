@@ -17,7 +17,7 @@ import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -80,6 +80,11 @@ class Race:
     def bounds(self) -> Boundaries:
         """The levels of its looks."""
         return boundaries(self.looks[-1])
+
+    def noted(self) -> dict[str, Any]:
+        """Returns plain values of how many seeds each candidate runs, and why it left, if it did."""
+        left = {each.candidate: each.reason for each in self.departures}
+        return {label: {"seeds": seeds, "left": left.get(label)} for label, seeds in self.seeds.items()}
 
     def ended(self, label: str) -> bool:
         """Tells whether a candidate has run all that it is to run."""

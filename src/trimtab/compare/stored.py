@@ -1,6 +1,6 @@
 """Reading a comparison again, running or not."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def stored_result(stored: StoredStudy, location: Location) -> ComparisonResult:
             f"the comparison in {shown(location)} is not planned yet: that follows when each candidate has been tried"
         )
     plan = stored_plan(stored.manifest, notes)
-    more = beside(stored.outcomes, plan.labels(), {plan.problem: plan.seeds})
+    more = beside(stored.outcomes, plan.labels(), {plan.problem: plan.seeds}, _raced([plan], stored.outcomes))
     return replace(analyse_stored(plan, stored.outcomes, notes), beside=more)
 
 
@@ -78,6 +78,12 @@ def stored_plan(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> Plan:
         pruning=manifest["pruning"],
         race=Terms(notes["reference"], notes.get("against_reference", False)) if manifest.get("race") else None,
     )
+
+
+def _raced(plans: Iterable[Plan], outcomes: Outcomes) -> dict[str, Mapping[str, int]]:
+    """Problem to label to how many seeds a candidate ran, of races that have ended."""
+    races = {plan.problem: plan.raced(outcomes) for plan in plans if plan.race is not None}
+    return {problem: race.seeds for problem, race in races.items() if race.over}
 
 
 def _trials(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> Any:
@@ -104,7 +110,7 @@ def _stored_candidates(notes: Mapping[str, Any]) -> tuple[Filling, ...]:
 def _over_several(stored: StoredStudy, location: Location) -> ResultOverProblems:
     if not stored.annotation:
         raise StudyMismatchError(f"the comparison in {shown(location)} was stopped before it began; run it again")
-    problems, unfinished, seeds = {}, [], {}
+    problems, unfinished, plans = {}, [], {}
     for name in stored.annotation["compared"]:
         notes = stored.annotation["tasks"][name]
         if notes["trials"] is None:
@@ -113,8 +119,10 @@ def _over_several(stored: StoredStudy, location: Location) -> ResultOverProblems
                 "tried"
             )
         plan = stored_plan(notes["manifest"], notes)
-        problems[name], seeds[name] = analyse_stored(plan, stored.outcomes, notes), plan.seeds
+        problems[name], plans[name] = analyse_stored(plan, stored.outcomes, notes), plan
         if any(point.key not in stored.outcomes for point in plan.points(stored.outcomes)):
             unfinished.append(name)
     result = analyse_over_problems(problems, unfinished, stored.annotation["reference"])
-    return replace(result, beside=beside(stored.outcomes, stored.annotation["candidates"], seeds))
+    seeds = {name: plan.seeds for name, plan in plans.items()}
+    raced = _raced(plans.values(), stored.outcomes)
+    return replace(result, beside=beside(stored.outcomes, stored.annotation["candidates"], seeds, raced))

@@ -115,7 +115,8 @@ def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> No
     console.print()
     if result.beside is not None:
         remedy = result.beside.remedy
-        words = f"Kept, and not shown here: {result.beside.words}. {remedy[0].upper()}{remedy[1:]} to have all of it."
+        more = f" {remedy[0].upper()}{remedy[1:]} to have all of it." if remedy else ""
+        words = f"Kept, and not shown here: {result.beside.words}.{more}"
         console.print(Text(words, style="yellow"))
         console.print()
     if isinstance(result, ComparisonResult):

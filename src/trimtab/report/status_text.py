@@ -20,6 +20,9 @@ _WORDS = {
 }
 _STYLES = {"running": "bold cyan", "planning": "bold cyan", "stopped": "bold yellow", "finished": "bold"}
 
+_LEFT = {"better": "better", "worse": "worse", "chance": "no chance", "unfinished": "unfinished"}
+"""Why a candidate left a race."""
+
 SHOWN_TRIALS = 16
 """Running trials that have a line each."""
 
@@ -100,13 +103,15 @@ def _candidates(candidates: tuple[CandidateStatus, ...]) -> Table:
         table.add_column("problem", overflow="fold")
     table.add_column("candidate", overflow="fold", min_width=10)
     tuned = any(c.tuning for c in candidates)
-    for name in (*(["tuned"] if tuned else []), "final", "best so far", *troubles):
+    left = any(c.left for c in candidates)
+    for name in (*(["tuned"] if tuned else []), "final", *(["left"] if left else []), "best so far", *troubles):
         table.add_column(name, justify="right", no_wrap=True)
     for place, c in enumerate(candidates):
         row: list[str | Text] = [
             Text(c.label),
             *([f"{c.tuned}/{c.tuning}"] if tuned else []),
             f"{c.final}/{numbers.MISSING if c.finals is None else c.finals}",
+            *([_LEFT.get(c.left or "", "")] if left else []),
             numbers.significant(c.best),
             *(str(counts[place] or "") for counts in troubles.values()),
         ]

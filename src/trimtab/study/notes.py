@@ -10,8 +10,10 @@ _SLOT_OF_KIND = {"task": "optimizer", "command": "command"}
 """What trimtab 0.1 had in the place of a slot."""
 
 
-RACE_OVER = "race_over"
-"""Noted when a race has ended: its trials alone do not say whether more will follow."""
+RACED = "raced"
+"""Noted when a race has ended, since its trials alone do not say whether more will follow: name of the problem to label
+to how many final ``seeds`` a candidate ran, and why it ``left``, if it did.
+"""
 
 
 def slot_of(notes: Mapping[str, Any]) -> str:

@@ -10,14 +10,17 @@ from typing import Any, Literal, TypeAlias
 from trimtab.study.activity import Activity, Ended, Running, look
 from trimtab.study.beside import Beside, beside
 from trimtab.study.database import FILE_NAME, Location, shown
-from trimtab.study.ledger import Ledger, Seeds, key_of
-from trimtab.study.notes import RACE_OVER, reference_of, sign_of, slot_of
+from trimtab.study.ledger import Group, Ledger, Seeds, key_of
+from trimtab.study.notes import RACED, reference_of, sign_of, slot_of
 from trimtab.study.point import Point
 from trimtab.study.remaining import Remaining
 
 SCHEMA = "trimtab.status"
 SCHEMA_VERSION = 2
 """Grows when a field is renamed, removed or changes its meaning; not when one is added."""
+
+Raced: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""What a store notes of a race that has ended."""
 
 RATE_SECONDS = 600.0
 """The rate is that of the last ten minutes."""
@@ -40,6 +43,8 @@ class CandidateStatus:
             compared by.
         trouble: how many trials failed or diverged.
         diverged: how many of them diverged.
+        left: why it left a race that has ended: ``better`` or ``worse`` than the reference, no ``chance`` of a verdict,
+            or a run ``unfinished``; ``None`` where it did not, or there is none.
     """
 
     problem: str
@@ -51,6 +56,7 @@ class CandidateStatus:
     best: float | None
     trouble: int
     diverged: int
+    left: str | None = None
 
 
 @dataclass(frozen=True)
@@ -185,8 +191,9 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
     seeds = activity.annotation.get("seeds")
     at_once = _at_once(activity)
     racing = bool(activity.manifest.get("race"))
+    raced: Raced | None = notes.get(RACED)
     ledger = _ledger(activity, seeds, at_once, now, racing=racing)
-    known = activity.annotation.get(RACE_OVER, False) if racing else seeds is not None or "claim" in activity.manifest
+    known = raced is not None if racing else seeds is not None or "claim" in activity.manifest
     done = bool(ledger.total) and ledger.done == ledger.total and known
     page = directory / "report.html"
     best = ledger.best
@@ -198,7 +205,7 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
         store=shown(location),
         state=_state(activity, ledger, done=done),
         budget=activity.annotation.get("time"),
-        candidates=_candidates(ledger, notes),
+        candidates=_candidates(ledger, notes, raced),
         running=tuple(_trial(each, now) for each in activity.running),
         processes=tuple(
             ProcessStatus(p.host, p.process, p.alive, p.silent_seconds, sum(r.process == p for r in activity.running))
@@ -238,10 +245,13 @@ def _ledger(activity: Activity, seeds: Seeds, at_once: int, now: datetime, *, ra
     How many runs of a race are still to come, nobody knows.
     """
     labels, problems = activity.annotation.get("candidates"), activity.annotation.get("compared")
+    raced: Raced | None = activity.annotation.get(RACED)
 
     def counts(point: Point) -> bool:
         problem, label = key_of(point)
         most = seeds.get(problem) if isinstance(seeds, Mapping) else seeds
+        if raced is not None:
+            most = raced.get(problem, {}).get(label, {}).get("seeds", 0)
         more = point.phase == "final" and most is not None and point.index >= most
         return (labels is None or label in labels) and (problems is None or problem in problems) and not more
 
@@ -273,7 +283,9 @@ def _beside(activity: Activity, seeds: Seeds) -> Beside | None:
         return None
     problem = activity.manifest.get("task", "")
     by_problem = seeds if isinstance(seeds, Mapping) else {problem: seeds}
-    return beside([each.point.key for each in activity.ended], labels, by_problem)
+    noted: Raced = activity.annotation.get(RACED, {})
+    raced = {name: {label: each["seeds"] for label, each in ran.items()} for name, ran in noted.items()}
+    return beside([each.point.key for each in activity.ended], labels, by_problem, raced)
 
 
 def _turn(point: Point) -> tuple[bool, int]:
@@ -281,7 +293,8 @@ def _turn(point: Point) -> tuple[bool, int]:
     return point.phase == "final", point.index if point.phase == "tune" else 0
 
 
-def _candidates(ledger: Ledger, notes: Mapping[str, Any]) -> tuple[CandidateStatus, ...]:
+def _candidates(ledger: Ledger, notes: Mapping[str, Any], raced: Raced | None) -> tuple[CandidateStatus, ...]:
+    left = {} if raced is None else raced
     return tuple(
         CandidateStatus(
             problem,
@@ -289,13 +302,21 @@ def _candidates(ledger: Ledger, notes: Mapping[str, Any]) -> tuple[CandidateStat
             group.done["tune"],
             group.planned["tune"],
             group.done["final"],
-            None if (seeds := ledger.seeds_of(problem)) is None else group.planned["final"] + group.unplanned(seeds),
+            _finals(group, ledger.seeds_of(problem), over=raced is not None),
             None if group.best is None else sign_of(notes, problem) * group.best,
             group.diverged + group.failed,
             group.diverged,
+            left.get(problem, {}).get(label, {}).get("left"),
         )
         for (problem, label), group in ledger.groups.items()
     )
+
+
+def _finals(group: Group, seeds: int | None, *, over: bool) -> int | None:
+    """How many final runs there are in all; of a race, those that were made when it was over."""
+    if seeds is None:
+        return group.planned["final"] if over else None
+    return group.planned["final"] + group.unplanned(seeds)
 
 
 def _trial(running: Running, now: datetime) -> TrialStatus:

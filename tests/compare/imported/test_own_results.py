@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -62,6 +63,11 @@ def test_a_broken_field_is_named_with_its_place(tmp_path):
 def test_what_results_say_themselves_cannot_be_said_of_them(tmp_path):
     path = tmp_path / "results.json"
     path.write_text(to_json(synthetic.comparison()), encoding="utf-8")
-    for option in ({"direction": "max"}, {"score": "loss"}, {"where": ["seed=1"]}, {"against_reference": True}):
-        with pytest.raises(InputError, match=f"{next(iter(option))}=.* is for tables; .* says itself what it holds"):
-            analyse(path, **option)
+    for given, words in (
+        ({"direction": "max"}, "--maximize (direction='max')"),
+        ({"score": "loss"}, "--score (score='loss')"),
+        ({"where": ["seed=1"]}, "--where (where=['seed=1'])"),
+        ({"against_reference": True}, "--against-reference (against_reference=True)"),
+    ):
+        with pytest.raises(InputError, match=f"^{re.escape(words)} is for tables; .* says itself what it holds"):
+            analyse(path, **given)

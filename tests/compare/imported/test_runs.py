@@ -95,6 +95,11 @@ def test_problems_that_would_share_a_directory_are_refused():
     assert found == "source, rows 1 and 2, column problem: 'a/b' and 'a-b' would have the same directory"
 
 
+def test_each_two_names_of_a_directory_are_told_once():
+    rows = [row(problem=name, seed=str(seed)) for seed in range(5) for name in ("a/b", "a-b")]
+    assert refusals(*rows) == ("source, rows 1 and 2, column problem: 'a/b' and 'a-b' would have the same directory",)
+
+
 def test_where_runs_are_not_matched_there_need_not_be_seeds():
     table = read_table([{"candidate": name, "problem": on, "score": 1} for on in "xy" for name in ("a", "b", "a")])
     columns = find_columns(table, NONE, seeds=False)

@@ -16,7 +16,7 @@ def written(tmp_path, content, name="runs.csv"):
 
 
 def rows_of(table):
-    return [(row.number, *row.cells.values()) for row in table.rows]
+    return [(row.name, *row.cells.values()) for row in table.rows]
 
 
 def test_a_file_is_read_with_the_numbers_of_its_lines(tmp_path):
@@ -45,7 +45,7 @@ def test_cells_may_hold_several_lines_and_long_curves(tmp_path):
     curve = ";".join(f"{place}:1.5" for place in range(30_000))
     assert len(curve) > csv.field_size_limit()
     table = read_table(written(tmp_path, f'candidate,curve\n"a\nb",{curve}\nc,0:1\n'))
-    assert [row.number for row in table.rows] == [2, 4]
+    assert [row.name for row in table.rows] == [2, 4]
     assert table.rows[0].cells == {"candidate": "a\nb", "curve": curve}
     assert csv.field_size_limit() < len(curve)  # which others may rely on
 

@@ -4,7 +4,7 @@ import pytest
 
 from trimtab.compare.imported.outcomes import analyse
 from trimtab.compare.imported.tensorboard_runs import is_event_directory, read_event_directory
-from trimtab.study.errors import InputError
+from trimtab.study.errors import InputError, messages_of
 
 tensorboard = pytest.importorskip("torch.utils.tensorboard", reason="TensorBoard is not installed")
 
@@ -80,6 +80,18 @@ def test_paths_say_what_a_run_is(tmp_path, name, expected):
     found = {column: cell for column, cell in row.cells.items() if column.startswith("path.")}
     parts = {f"path.{place}": part for place, part in enumerate(name.split("/"))}
     assert found == parts | expected
+
+
+def test_runs_that_are_there_twice_are_named_by_their_paths(tmp_path):
+    for day in ("monday", "tuesday"):
+        for name in ("adam", "lion"):
+            log(tmp_path / "logs" / day / name, [(0, 1.0)], {"optimizer": name, "seed": 0})
+    with pytest.raises(InputError) as refusal:
+        analyse(tmp_path / "logs", direction="min", **COLUMNS)
+    assert messages_of(refusal.value) == tuple(
+        f"logs, runs monday/{name} and tuesday/{name}, column hparams.seed: {name} is there twice with seed 0"
+        for name in ("adam", "lion")
+    )
 
 
 def test_nothing_of_a_long_run_is_left_out_and_the_last_value_of_a_step_counts(tmp_path):

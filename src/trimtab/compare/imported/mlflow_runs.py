@@ -39,7 +39,8 @@ def read_tracking_directory(source: str | Path) -> Table:
         for run in sorted(experiment.parent.glob(f"*/{_META}")):
             meta = _meta(run)
             if meta.get("status") in _FINISHED:
-                rows.append(Row(len(rows) + 1, {"experiment": name, **dict(_cells(run.parent, meta))}))
+                cells = {"experiment": name, **dict(_cells(run.parent, meta))}
+                rows.append(Row(cells["run"], cells))
     if not rows:
         raise InputError(f"{source} has no run of MLflow's that is finished")
     columns = tuple(dict.fromkeys(column for row in rows for column in row.cells))

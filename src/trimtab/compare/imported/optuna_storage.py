@@ -53,7 +53,7 @@ def read_storage(source: str | Path) -> Table:
             directions.add(study.directions[0])
             for trial in optuna.load_study(study_name=study.study_name, storage=storage).get_trials(deepcopy=False):
                 if trial.state == TrialState.COMPLETE:
-                    rows.append(Row(len(rows) + 1, dict(_cells(study.study_name, trial))))
+                    rows.append(Row(f"{trial.number} of {study.study_name}", dict(_cells(study.study_name, trial))))
     if not rows:
         raise InputError(f"{name} has no trial that is complete")
     columns = tuple(dict.fromkeys(column for row in rows for column in row.cells))

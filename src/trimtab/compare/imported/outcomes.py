@@ -210,7 +210,14 @@ def _refuse_options(given: Mapping[str, Any], source: str | Path) -> None:
     """What results say of themselves cannot be said of them."""
     said = [name for name, value in given.items() if value]
     if said:
-        raise InputError(f"{said[0]}={given[said[0]]!r} is for tables; {source} says itself what it holds")
+        name, value = said[0], given[said[0]]
+        option = {"max": "--maximize", "min": "--minimize"}[value] if name == "direction" else _option(name)
+        raise InputError(f"{option} ({name}={value!r}) is for tables; {source} says itself what it holds")
+
+
+def _option(name: str) -> str:
+    """What the command line calls an argument."""
+    return f"--{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True)

@@ -289,23 +289,36 @@ def _cut(text: str) -> str:
 
 def _check_twice(table: Table, columns: Columns, found: Sequence[tuple[Row, ImportedRun]], faults: Faults) -> None:
     """Gathers runs that are there twice, and problems of two names that are one directory's."""
+    if columns.seed is not None:
+        _check_seeds(table, columns.problem, columns.seed, found, faults)
+    if columns.problem is not None:
+        _check_directories(table, columns.problem, found, faults)
+
+
+def _check_seeds(
+    table: Table, problem: str | None, seed: str, found: Sequence[tuple[Row, ImportedRun]], faults: Faults
+) -> None:
+    """Gathers runs that are there twice."""
     first: dict[tuple[str, str, int], Row] = {}
-    named: dict[str, tuple[Row, str]] = {}
     for row, run in found:
-        with faults:
-            before = first.setdefault((run.problem, run.candidate, run.seed), row)
-            if before is not row:
-                on = "" if columns.problem is None else f" on {run.problem}"
-                raise InputError(
-                    f"{table.name}, {table.counted}s {before.number} and {row.number}, column {columns.seed}: "
-                    f"{run.candidate}{on} is there twice with seed {run.seed}"
-                )
-        if columns.problem is not None:
+        name = run.problem if problem is None else row.cells[problem]
+        before = first.setdefault((name, run.candidate, run.seed), row)
+        if before is not row:
+            on = "" if problem is None else f" on {name}"
+            place = table.place_of_two(before, row, seed)
             with faults:
-                name = row.cells[columns.problem]
-                earlier, other = named.setdefault(run.problem, (row, name))
-                if other != name:
-                    raise InputError(
-                        f"{table.name}, {table.counted}s {earlier.number} and {row.number}, column {columns.problem}: "
-                        f"{other!r} and {name!r} would have the same directory"
-                    )
+                raise InputError(f"{place}: {run.candidate}{on} is there twice with seed {run.seed}")
+
+
+def _check_directories(table: Table, column: str, found: Sequence[tuple[Row, ImportedRun]], faults: Faults) -> None:
+    """Gathers names of problems that would share a directory, each once."""
+    names: dict[str, dict[str, Row]] = {}
+    for row, run in found:
+        names.setdefault(run.problem, {}).setdefault(row.cells[column], row)
+    for rows in names.values():
+        (name, before), *others = rows.items()
+        for other, row in others:
+            with faults:
+                raise InputError(
+                    f"{table.place_of_two(before, row, column)}: {name!r} and {other!r} would have the same directory"
+                )

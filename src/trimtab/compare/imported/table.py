@@ -33,11 +33,12 @@ class Row:
     """A row of a table.
 
     Args:
-        number: the line of the file that it begins in, or its place among rows in memory, both from 1.
+        name: what messages call it: the line of the file that it begins in, its place among rows in memory, both from
+            1, or what whoever recorded the run calls it.
         cells: column to what stands there, without spaces around it.
     """
 
-    number: int
+    name: int | str
     cells: Mapping[str, str]
 
 
@@ -48,7 +49,7 @@ class Table:
     Args:
         name: of the file, for messages and reports.
         stem: the same without its ending; names a problem where no column does.
-        counted: what the numbers of rows count: ``line`` or ``row``.
+        kind: what a row is, before its name: ``line``, ``row``, or ``run``.
         columns: their names, in order.
         rows: those that are not blank.
         direction: which side of the score is better, where whoever made the table says so.
@@ -58,7 +59,7 @@ class Table:
 
     name: str
     stem: str
-    counted: str
+    kind: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     direction: Literal["max", "min"] | None = None
@@ -67,7 +68,11 @@ class Table:
 
     def place(self, row: Row, column: str) -> str:
         """Returns where a cell is, in words."""
-        return f"{self.name}, {self.counted} {row.number}, column {column}"
+        return f"{self.name}, {self.kind} {row.name}, column {column}"
+
+    def place_of_two(self, first: Row, second: Row, column: str) -> str:
+        """Returns where the cells of two rows are, in words."""
+        return f"{self.name}, {self.kind}s {first.name} and {second.name}, column {column}"
 
     def column(self, name: str) -> str | None:
         """Returns the column of a name, or the only one that differs from it in capitals alone."""

@@ -44,7 +44,7 @@ def read_event_directory(source: str | Path) -> Table:
     rows: list[Row] = []
     for name, cells in _joined(found).items():
         if any(column.startswith("scalars.") for column in cells):
-            rows.append(Row(len(rows) + 1, {"run": name, **dict(_parts(name)), **cells}))
+            rows.append(Row(name, {"run": name, **dict(_parts(name)), **cells}))
     if not rows:
         raise InputError(f"{source} has no run of TensorBoard's with a scalar")
     columns = tuple(dict.fromkeys(column for row in rows for column in row.cells))

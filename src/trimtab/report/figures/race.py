@@ -16,6 +16,8 @@ from trimtab.report.figures.style import (
 from trimtab.report.raced import finish
 
 _ROW = 34
+_BELOW = 62
+"""Pixels of the axis's numbers and title, below which a phone has the legend."""
 
 
 def race(result: ComparisonResult, raced: RaceResult) -> go.Figure:
@@ -50,7 +52,8 @@ def race(result: ComparisonResult, raced: RaceResult) -> go.Figure:
             text=[f"<b>{plain(c.label, 60)}</b><br>{plain(finish(result, c), 60)}" for _, c in ends[role]],
             hovertemplate="%{text}<extra></extra>",
         )
-    narrow(figure, {"yaxis.ticktext": tight, "height": heights[1] + 130})
+    below = {"legend.y": -_BELOW / heights[1], "height": heights[1] + _BELOW + 90}
+    narrow(figure, {"yaxis.ticktext": tight, **below})
     return figure
 
 
