@@ -213,8 +213,9 @@ def test_a_worker_may_load_batches_in_processes_of_its_own():
 
 
 PROGRAM = """
+import sys
 from tests.study.comparing import compare_commands
-print([candidate.rank for candidate in compare_commands({out!r}).candidates])
+print([candidate.rank for candidate in compare_commands({out!r}).candidates], "torch" in sys.modules)
 """
 
 
@@ -234,10 +235,10 @@ def ran(command, program, tmp_path):
     )
 
 
-def test_a_program_on_standard_input_may_compare(tmp_path):
+def test_a_program_on_standard_input_may_compare_commands_and_imports_no_torch(tmp_path):
     done = ran([sys.executable, "-"], None, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("[1, ")
+    assert done.stdout == "[1, 1] False\n"
 
 
 def test_a_script_that_does_its_work_when_it_is_imported_is_told_so(tmp_path):

@@ -10,7 +10,7 @@ import optuna
 from optuna.pruners import BasePruner
 
 from trimtab.compare.budget import parse_duration
-from trimtab.lab.devices import usable_device, visibilities
+from trimtab.lab.devices import CPU, usable_device, visibilities
 from trimtab.study.checks import MANY, MANY_WORKERS, check_flag, check_path, check_text, check_texts, check_whole
 from trimtab.study.contact import Contact
 from trimtab.study.database import Location, parse_url, shown
@@ -147,7 +147,8 @@ class Options:
                 raise InputError(
                     f"device={self.device!r}: with Ray 'cpu' and 'cuda' are possible; Ray chooses among several"
                 )
-            usable_device(self.device_here)
+            if self.device_here != CPU:  # which is always there; to ask torch is to import it, for seconds
+                usable_device(self.device_here)
         faults.raise_any()
 
     @property

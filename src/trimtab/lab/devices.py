@@ -10,6 +10,7 @@ from trimtab.study.executor import Visibility
 if TYPE_CHECKING:
     import torch
 
+CPU = "cpu"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
@@ -46,6 +47,8 @@ def visibilities(device: str) -> Sequence[Visibility]:
     Raises:
         InputError: it is no device, or there are not so many.
     """
+    if device == CPU:
+        return ({},)
     import torch
 
     wanted = _parsed(device)
@@ -61,6 +64,8 @@ def visibilities(device: str) -> Sequence[Visibility]:
 
 def described(device: str) -> str:
     """Returns the device with its make, where torch knows it: ``cuda (2 x NVIDIA A100)``."""
+    if device == CPU:
+        return device
     import torch
 
     if _parsed(device).type != "cuda" or not torch.cuda.is_available():
@@ -71,7 +76,7 @@ def described(device: str) -> str:
 
 def as_the_only_one(device: str) -> str:
     """Returns what a worker calls the device that it has been shown."""
-    return _parsed(device).type
+    return CPU if device == CPU else _parsed(device).type
 
 
 def _parsed(device: "torch.device | str") -> "torch.device":
