@@ -7,7 +7,7 @@ from trimtab.compare.stored import load_any
 from trimtab.compare.template import write_template
 from trimtab.report import write_all
 from trimtab.study.errors import InputError, StudyMismatchError
-from trimtab.study.status import status
+from trimtab.study.statuses import status
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from tests.compare.making import command_comparison
 from trimtab.report import live as module
 from trimtab.report.live import LEAST_SECONDS, SHARE, LiveReport, Renewing
 from trimtab.study.errors import NoStudyError, StoreInUseError
-from trimtab.study.status import StudyStatus, status
+from trimtab.study.status import StudyStatus
+from trimtab.study.statuses import status
 
 LINE = f"{sys.executable} -c 'print(1 / ({{seed}} + 1))' {{optimizer}}"
 

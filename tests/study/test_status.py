@@ -10,12 +10,13 @@ from rich.console import Console
 
 from tests.report.studies import finals, tuning
 from trimtab.report.status_text import print_status
-from trimtab.study import status as module
+from trimtab.study import statuses as module
 from trimtab.study.activity import Activity, Ended, Process, Running
 from trimtab.study.beside import Beside
 from trimtab.study.errors import NoStudyError
 from trimtab.study.outcome import Outcome
-from trimtab.study.status import status, statuses, to_dict
+from trimtab.study.status import to_dict
+from trimtab.study.statuses import status, statuses
 from trimtab.study.store import Store
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)

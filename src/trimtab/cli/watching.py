@@ -42,7 +42,7 @@ def status(
 
 def _looks(directory: Path, store: str | None, *, watch: bool) -> "Iterator[list[StudyStatus]]":
     """Looks once, or again and again until nothing goes on any more or Ctrl-C."""
-    from trimtab.study.status import statuses
+    from trimtab.study.statuses import statuses
 
     try:
         found = statuses(directory, store)

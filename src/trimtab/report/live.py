@@ -14,7 +14,8 @@ from trimtab.report import write_all
 from trimtab.report.standing import Renewal, standing
 from trimtab.study.database import Location
 from trimtab.study.errors import InputError, NoStudyError, StoreLostError
-from trimtab.study.status import State, status
+from trimtab.study.status import State
+from trimtab.study.statuses import status
 
 LEAST_SECONDS = 5.0
 """A page is written at most so often."""

@@ -49,7 +49,7 @@ class Table:
     Args:
         name: of the file, for messages and reports.
         stem: the same without its ending; names a problem where no column does.
-        kind: what a row is, before its name: ``line``, ``row``, or ``run``.
+        unit: what a row is, before its name: ``line``, ``row``, or ``run``.
         columns: their names, in order.
         rows: those that are not blank.
         direction: which side of the score is better, where whoever made the table says so.
@@ -59,7 +59,7 @@ class Table:
 
     name: str
     stem: str
-    kind: str
+    unit: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     direction: Literal["max", "min"] | None = None
@@ -68,11 +68,11 @@ class Table:
 
     def place(self, row: Row, column: str) -> str:
         """Returns where a cell is, in words."""
-        return f"{self.name}, {self.kind} {row.name}, column {column}"
+        return f"{self.name}, {self.unit} {row.name}, column {column}"
 
     def place_of_two(self, first: Row, second: Row, column: str) -> str:
         """Returns where the cells of two rows are, in words."""
-        return f"{self.name}, {self.kind}s {first.name} and {second.name}, column {column}"
+        return f"{self.name}, {self.unit}s {first.name} and {second.name}, column {column}"
 
     def column(self, name: str) -> str | None:
         """Returns the column of a name, or the only one that differs from it in capitals alone."""
