@@ -80,6 +80,32 @@ def test_without_the_reference_everyone_runs_all_seeds():
     assert alone.seeds == {"a": 2, "b": 2, "c": 2}
 
 
+def test_who_left_comes_back_when_a_later_run_of_the_reference_does_not_finish():
+    runs = losses({"a": 0, "b": 40, "c": 0, "d": 0}, seeds=8)
+    before = play(runs, seeds=8)
+    left = before.departures[0]
+    assert left.seeds < 8
+    dies = left.seeds  # the next run, which is there whoever has left
+    runs["a"] = (*runs["a"][:dies], None, *runs["a"][dies + 1 :])
+    short = {label: own[: before.seeds[label]] for label, own in runs.items()}
+    found = play(short, seeds=8)
+    assert not found.over
+    assert found.seeds[left.candidate] == dies + 1
+    whole = play(runs, seeds=8)
+    assert whole.seeds == {"a": dies + 1, "b": 8, "c": 8, "d": 8}
+    assert reasons(whole) == {"a": "unfinished"}
+    assert {("b", "c"), ("b", "d"), ("c", "d")} <= whole.pairs.keys()
+    alone = play(runs, seeds=8, terms=Terms("a", against_reference=True))
+    assert alone.over
+    assert alone.seeds["a"] == dies + 1
+
+
+def test_one_that_is_left_without_the_reference_runs_all_seeds():
+    runs = losses({"a": 0, "b": 0}, seeds=6)
+    runs["a"] = (*runs["a"][:2], None, *runs["a"][3:])
+    assert play(runs, seeds=6).seeds == {"a": 3, "b": 6}
+
+
 def test_against_the_reference_alone_fewer_pairs_are_tested():
     found = play(losses({"a": 0, "b": -30, "c": 30}), terms=Terms("a", against_reference=True))
     assert list(found.pairs) == [("a", "b"), ("a", "c")]

@@ -10,7 +10,8 @@ A candidate gets further seeds as long as its verdict against the reference is o
 
 All pairs of candidates that are still there are tested at each look, so that ranks hold as well, though those who left
 early are told apart from few. When nobody's verdict is open, the reference has nobody to be compared with, and the race
-is over. Without a reference, because a run of it did not finish, everyone runs all seeds.
+is over. Without a reference, because a run of it did not finish, everyone whose runs did comes back and runs all seeds:
+they can only be compared with each other.
 """
 
 import functools
@@ -126,10 +127,12 @@ def _race(terms: Terms, seeds: int, given: tuple[tuple[str, tuple[Run, ...]], ..
     bounds = boundaries(seeds)
     state = _State(terms, bounds, runs)
     for look, n in enumerate(bounds.looks):
-        state.wanted |= dict.fromkeys(state.running, n)
-        if waiting or any(len(runs[label]) < n for label in state.running):
-            return state.race(over=False)
-        state.look(look)
+        came_back = True
+        while came_back:
+            state.wanted |= dict.fromkeys(state.running, n)
+            if waiting or any(len(runs[label]) < n for label in state.running):
+                return state.race(over=False)
+            came_back = state.look(look)
         if not state.running:
             break
     return state.race(over=True)
@@ -147,22 +150,40 @@ class _State:
         departures, pairs = tuple(self.departures), dict(self.pairs)
         return Race(self.bounds.looks, dict(self.wanted), departures, pairs, over, self.terms.reference)
 
-    def look(self, look: int) -> None:
-        """Tests who is there, and lets go who need not run on."""
+    def look(self, look: int) -> bool:
+        """Tests who is there, and lets go who need not run on.
+
+        Returns:
+            Whether some came back, who have to catch up before that.
+        """
         n = self.bounds.looks[look]
         for label in self.running:
             if None in self.runs[label][:n]:
                 self.departures.append(Departure(label, n, "unfinished"))
+        there = self.terms.reference in self.running
         self.running = [label for label in self.running if None not in self.runs[label][:n]]
+        if there and self.terms.reference not in self.running and self._take_back():
+            return True
         now = self._test(look)
-        if n == self.bounds.looks[-1] or (self.pairs and len(self.running) < 2):
+        if n == self.bounds.looks[-1]:
             self.running = []
-        elif len(self.running) < 2:  # who has been compared with nobody runs all seeds: they are all that is known
-            pass
-        elif self.terms.reference in self.running:
+        elif self.terms.reference not in self.running:
+            self.running = [] if self.terms.against_reference else self.running
+        elif len(self.running) > 1:
             self._let_go(look, now)
-        elif self.terms.against_reference:
+        elif self.pairs:  # who has been compared with nobody runs all seeds: they are all that is known
             self.running = []
+        return False
+
+    def _take_back(self) -> bool:
+        """Has those run on that left for what they were beside the reference; returns whether there are any."""
+        unfinished = [each for each in self.departures if each.reason == "unfinished"]
+        if self.terms.against_reference or unfinished == self.departures:
+            return False
+        self.departures = unfinished
+        out = {each.candidate for each in unfinished}
+        self.running = [label for label in self.runs if label not in out]
+        return True
 
     def _test(self, look: int) -> dict[tuple[str, str], ModeratedEstimate]:
         """Tests each two candidates that are there; those that have left still tell how scores vary."""
