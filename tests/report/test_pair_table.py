@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from tests.report.synthetic import SHAPES, comparison
-from trimtab.compare.result import Pair
+from trimtab.compare.result import Pair, RaceResult
 from trimtab.report import pair_table, words
+from trimtab.report.numbers import MISSING
 from trimtab.report.page import render_page
 
 
@@ -59,3 +60,16 @@ def test_more_pairs_than_anybody_reads_are_left_to_programs(result, monkeypatch)
     monkeypatch.setattr(words, "SHOWN", 4)
     assert len(pair_table.pair_rows(result)) == 4
     assert "6 more pairs are in results.json" in words.pairs(result)
+
+
+def test_what_is_detectable_in_a_race_is_said_where_it_was_run_for(result):
+    raced = replace(result, race=RaceResult((2, 3, 5, 10), (), over=True))
+    for row in pair_table.pair_rows(raced):
+        assert (row[5] == MISSING) == (result.reference not in row[:2])
+
+
+def test_seeds_are_those_that_were_run(result):
+    pairs = [pair(seeds=2, freedom=1.5), pair(seeds=4, freedom=9.0)]
+    assert pair_table.borrowing(pairs) == "1.50 to 9.00 degrees of freedom instead of 1 to 3"
+    raced = replace(result, pairs=tuple(pairs), race=RaceResult((2, 3, 5, 10), (), over=True))
+    assert "counts as no more than 4 coins that fall alike (p is at least 0.12)" in dict(words.protocol(raced))["Statistics"]

@@ -13,7 +13,7 @@ from trimtab.report.console import ranking_table
 from trimtab.report.figures import figures_of
 from trimtab.report.page import render_page
 from trimtab.report.raced import departures, finish, rules, seeds_of, summary
-from trimtab.report.words import facts, protocol
+from trimtab.report.words import captions, columns, facts, protocol
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +103,28 @@ def test_the_ranking_still_fits_the_terminal(raced):
     text = io.StringIO()
     Console(file=text, width=80).print(ranking_table(raced))
     assert max(map(len, text.getvalue().splitlines())) <= 80
+
+
+def test_the_figure_of_differences_begins_without_whoever_is_far_out(raced, result):
+    wide = [
+        dataclasses.replace(
+            c, against_reference=dataclasses.replace(c.against_reference, simultaneous_low=-90.0, simultaneous_high=90.0)
+        )
+        if c.label == "sgd"
+        else c
+        for c in raced.candidates
+    ]
+    figure = figures_of(dataclasses.replace(raced, candidates=tuple(wide)))["differences"]
+    (ranges,) = figure.layout.meta["controls"]
+    assert [option["label"] for option in ranges["options"]] == ["close-up, 1 outside", "all"]
+    low, high = figure.layout.xaxis.range
+    assert -90 < low < 0 < high < 90
+    assert ranges["options"][0]["patch"]["layout"]["xaxis.range"] == [low, high]
+    others = figures_of(dataclasses.replace(raced, candidates=tuple(wide), race=None))["differences"]
+    assert others.layout.xaxis.range is None
+
+
+def test_it_is_said_of_whom_something_would_have_been_found(raced, result):
+    explained = {dict(columns(each))["smallest detectable"] for each in (raced, result)}
+    assert sum("of who left early, the interval says what is known" in each for each in explained) == 1
+    assert captions(raced)["differences"][1].endswith("too small for the whole race to find.")

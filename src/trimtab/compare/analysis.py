@@ -109,6 +109,7 @@ def analyse(
             max(map(len, ranked.values()), default=1) if unpaired else plan.seeds,
             facts,
             unpaired=unpaired,
+            raced=race is not None,
         ),
         candidates=tuple(results),
         pairs=pairs,

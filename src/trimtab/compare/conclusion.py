@@ -20,6 +20,7 @@ def conclude(
     facts: Facts,
     *,
     unpaired: bool = False,
+    raced: bool = False,
 ) -> tuple[str, ...]:
     """Writes the conclusion, which begins with what to do.
 
@@ -30,6 +31,7 @@ def conclude(
         seeds: of the final runs; of unpaired ones, the most that a ranked candidate has.
         facts: of the problem.
         unpaired: whether runs were not matched by their seeds.
+        raced: whether candidates raced, so that many have not run all seeds.
     """
     ranked = [result for result in results if result.rank is not None]
     advice = advise(results, pairs, reference, seeds, facts, unpaired=unpaired)
@@ -42,9 +44,9 @@ def conclude(
         sentences += _erratic(ranked)
         if len(ranked) > 2 and any(result.verdict in ("helps", "hurts") for result in ranked):
             sentences += _against(ranked, reference, facts.objective.name, advice.told)
-        sentences += _power(ranked, pairs, reference)
+        sentences += _power(ranked, pairs, reference, "the race" if raced else "")
         if not unpaired:
-            sentences += [*_equal(ranked, seeds), *few_seeds(seeds, len(ranked))]
+            sentences += [*_equal(ranked), *few_seeds(seeds, len(ranked))]
     sentences += [f"{result.label}: {result.note}." for result in results if result.rank is None]
     return tuple(sentences)
 
@@ -85,7 +87,7 @@ def _erratic(ranked: Sequence[CandidateResult]) -> list[str]:
     return [f"The seeds of {listed(found)} differ so much that {its} {rank} only that nothing could be shown."]
 
 
-def _power(ranked: Sequence[CandidateResult], pairs: Sequence[Pair], reference: str) -> list[str]:
+def _power(ranked: Sequence[CandidateResult], pairs: Sequence[Pair], reference: str, by: str) -> list[str]:
     """What would have been found where nothing was: by candidate, or without a reference from the best to the worst."""
     undecided = [pair for pair in pairs if not pair.shown]
     same = [pair for pair in undecided if _identical(pair, ranked)]
@@ -96,30 +98,36 @@ def _power(ranked: Sequence[CandidateResult], pairs: Sequence[Pair], reference: 
         by_candidate = listed([f"{rounded(pair.simultaneous_detectable)} for {pair.first}" for pair in tested])
         return [
             *sentences,
-            f"Where no difference from {reference} was shown, one of this size would have been found four times out of "
-            f"five: {by_candidate}.",
+            f"Where no difference from {reference} was shown, {_would_find('one of this size', by)}: {by_candidate}.",
         ]
     sizes = sorted(pair.simultaneous_detectable for pair in undecided if pair not in same)
     if sizes and not any(pair is not None for pair in against):
         least, most = rounded(sizes[0]), rounded(sizes[-1])
         between = least if least == most else f"{least} to {most}, depending on the pair,"
-        sentences.append(
-            f"Where no difference was shown, one of {between} would have been found four times out of five."
-        )
+        sentences.append(f"Where no difference was shown, {_would_find(f'one of {between}', by)}.")
     return sentences
 
 
-def _equal(ranked: Sequence[CandidateResult], seeds: int) -> list[str]:
+def _would_find(what: str, by: str) -> str:
+    """Says how often something would have been found, by all seeds unless it is said by what."""
+    if by:
+        return f"{by} would have found {what.removesuffix(',')} four times out of five"
+    return f"{what} would have been found four times out of five"
+
+
+def _equal(ranked: Sequence[CandidateResult]) -> list[str]:
     """Says where a difference was not shown because it was the same with every seed, and is not none."""
     ends = {result.label: result.final_losses for result in ranked}
     tested = [result.against_reference for result in ranked]
     pairs = [pair for pair in tested if pair is not None and not pair.shown and pair.improvement]
-    found = [pair.first for pair in pairs if _is_constant(ends[pair.first], ends[pair.second])]
-    if not found:
-        return []
+    found: dict[int, list[str]] = {}  # of a race, they may have run unequally many
+    for pair in pairs:
+        if _is_constant(ends[pair.first], ends[pair.second]):
+            found.setdefault(pair.seeds, []).append(pair.first)
     return [
-        f"The difference of {listed(found)} is equal with all {seeds} seeds, which shows no more than {seeds} coins "
+        f"The difference of {listed(labels)} is equal with all {seeds} seeds, which shows no more than {seeds} coins "
         "that fall alike: scores with more digits, or more seeds, say more."
+        for seeds, labels in found.items()
     ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from trimtab.compare.result import ComparisonResult, Pair
-from trimtab.report.numbers import significant
+from trimtab.report.numbers import MISSING, significant
 
 SHOWN = 300
 """More pairs than that are not drawn: who reads them reads them with a program."""
@@ -14,18 +14,19 @@ def pair_rows(result: ComparisonResult) -> list[list[str]]:
     places = {candidate.label: place for place, candidate in enumerate(result.candidates)}
     turned = [pair.turned() if pair.improvement < 0 else pair for pair in result.pairs]
     turned.sort(key=lambda pair: (places[pair.first], places[pair.second]))
-    return [_cells(pair, unpaired=result.protocol.unpaired) for pair in turned[:SHOWN]]
+    return [_cells(result, pair) for pair in turned[:SHOWN]]
 
 
-def _cells(pair: Pair, *, unpaired: bool) -> list[str]:
-    shared = [] if unpaired else [worth(pair)]
+def _cells(result: ComparisonResult, pair: Pair) -> list[str]:
+    shared = [] if result.protocol.unpaired else [worth(pair)]
+    raced_for = result.race is None or result.reference in (pair.first, pair.second)
     return [
         pair.first,
         pair.second,
         significant(pair.improvement, 3),
         f"{_number(pair.simultaneous_low)} to {_number(pair.simultaneous_high)}",
         significant(pair.p_value, 2),
-        significant(pair.simultaneous_detectable, 3),
+        significant(pair.simultaneous_detectable, 3) if raced_for else MISSING,
         significant(pair.freedom, 3),
         *shared,
     ]
@@ -43,10 +44,11 @@ def worth(pair: Pair) -> str:
 
 def borrowing(pairs: Sequence[Pair]) -> str:
     """Says how much the pairs' tests rest on the other candidates' runs, in degrees of freedom; empty if on none."""
-    own = max(pair.seeds - 1 for pair in pairs)
-    if max(pair.freedom for pair in pairs) <= own:
+    own = [pair.seeds - 1 for pair in pairs]
+    if all(pair.freedom <= alone for pair, alone in zip(pairs, own, strict=True)):
         return ""
-    return f"{freedoms(pairs)} instead of {own}"
+    least, most = min(own), max(own)
+    return f"{freedoms(pairs)} instead of {least if least == most else f'{least} to {most}'}"
 
 
 def freedoms(pairs: Sequence[Pair]) -> str:

@@ -65,6 +65,16 @@ def departures(result: ComparisonResult, race: RaceResult) -> list[str]:
     return [f"Left after {count(n, 'seed')}: {listed(labels)} ({words})." for (n, words), labels in together.items()]
 
 
+def of_whom(result: ComparisonResult) -> str:
+    """Returns of whom what is called detectable says something; empty where there is no race."""
+    if result.race is None:
+        return ""
+    return (
+        f" It is what the whole race finds of a difference from {result.reference}: of who left early, the interval says "
+        "what is known, which may be far less."
+    )
+
+
 def rules(result: ComparisonResult, race: RaceResult) -> str:
     """Returns how a race is decided."""
     looks = listed([str(n) for n in race.looks])

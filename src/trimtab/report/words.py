@@ -8,7 +8,7 @@ from trimtab.report import words_unpaired
 from trimtab.report.numbers import significant
 from trimtab.report.objective import better, costs, shown_interval
 from trimtab.report.pair_table import SHOWN, borrowing
-from trimtab.report.raced import finish, rules, seeds_of
+from trimtab.report.raced import finish, of_whom, rules, seeds_of
 from trimtab.study.facts import Scatter
 from trimtab.study.metric import Metric
 from trimtab.study.phrases import count, listed
@@ -120,7 +120,8 @@ def _statistics(result: ComparisonResult) -> str:
         return "No two candidates could be tested against each other."
     if result.protocol.unpaired:
         return words_unpaired.statistics(result, _tested(result))
-    least = 2.0 ** (1 - result.protocol.seeds)
+    seeds = max(pair.seeds for pair in result.pairs)
+    least = 2.0 ** (1 - seeds)
     lent = borrowing(result.pairs)
     test = (
         f"by a t test whose spread all candidates' runs tell of, as far as they agree on it ({lent}): a candidate that "
@@ -132,7 +133,7 @@ def _statistics(result: ComparisonResult) -> str:
     return (
         f"Candidates are compared on the differences in final {result.problem.objective.name}, {test}: "
         f"{_tested(result)} By "
-        f"itself, a difference that is the same with every seed counts as no more than {result.protocol.seeds} coins "
+        f"itself, a difference that is the same with every seed counts as no more than {seeds} coins "
         f"that fall alike (p is at least {least:.2g}). Scores are rounded, as accuracies are to whole samples: the "
         "spread that rounding hides is added to that of the differences."
     )
@@ -210,7 +211,7 @@ def columns(result: ComparisonResult) -> list[tuple[str, str]]:
         (
             "smallest detectable",
             f"The true difference that {able} would have found four times out of five, among so many pairs. If you "
-            "care about smaller ones, run more seeds.",
+            f"care about smaller ones, run more seeds.{of_whom(result)}",
         ),
     ]
     if problem.costed:
@@ -238,6 +239,7 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
     seeds, few, beside = _seeds_or_runs(result), "seeds", "the reference's with its seed"
     if result.protocol.unpaired:
         few, beside = "runs", "the mean of the reference's"
+    finders = f"these {few}" if result.race is None else "the whole race"
     objective, side = result.problem.objective.name, better(result)
     edge = "top" if side == "lower" else "bottom"
     unit = f" {result.problem.cost.explanation}" if result.problem.cost.explanation else ""
@@ -250,7 +252,7 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
         "differences": (
             f"Improvement on {result.reference}",
             f"The same runs, each beside {beside}, with 95 % intervals that hold for all pairs at once, as the "
-            f"verdicts do. A bar shows the differences that are too small for these {few} to find.",
+            f"verdicts do. A bar shows the differences that are too small for {finders} to find.",
         ),
         "race": (
             "Who ran how far",

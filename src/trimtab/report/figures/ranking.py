@@ -102,7 +102,10 @@ def differences(result: ComparisonResult) -> go.Figure:
     _say_missing(figure, absent)
     tested = [c.against_reference for c in result.candidates if c.against_reference is not None]
     _close_up(
-        figure, {p.first: [p.simultaneous_low, p.simultaneous_high, *dots.get(p.first, [])] for p in tested}, zero=True
+        figure,
+        {p.first: [p.simultaneous_low, p.simultaneous_high, *dots.get(p.first, [])] for p in tested},
+        zero=True,
+        begin=result.race is not None,
     )
     return figure
 
@@ -269,8 +272,11 @@ def _label_sides(figure: go.Figure) -> None:
         )
 
 
-def _close_up(figure: go.Figure, values: dict[str, list[float]], *, zero: bool) -> None:
-    """Offers a view without the rows that are so far out that the others cannot be told apart."""
+def _close_up(figure: go.Figure, values: dict[str, list[float]], *, zero: bool, begin: bool = False) -> None:
+    """Offers a view without the rows that are so far out that the others cannot be told apart.
+
+    A race begins with it: whoever left after two seeds has an interval beside which nothing else is seen.
+    """
     known = {label: found for label, found in values.items() if found}
     if len(known) < 3:
         return
@@ -284,5 +290,10 @@ def _close_up(figure: go.Figure, values: dict[str, list[float]], *, zero: bool) 
     low, high = min([*near, origin]), max([*near, origin])
     margin = 0.06 * (high - low)
     layout = {"xaxis.range": [low - margin, high + margin], "xaxis.autorange": False, "xaxis.uirevision": "close-up"}
-    options = [("all", {"layout": {"xaxis.uirevision": "all"}, "data": {}})]
-    control(figure, "Range", [*options, (f"close-up, {left_out} outside", {"layout": layout, "data": {}})])
+    close = (f"close-up, {left_out} outside", {"layout": layout, "data": {}})
+    if begin:
+        figure.update_xaxes(range=layout["xaxis.range"], autorange=False, uirevision="close-up")
+        every = {"xaxis.range": None, "xaxis.autorange": True, "xaxis.uirevision": "all"}
+        control(figure, "Range", [close, ("all", {"layout": every, "data": {}})])
+    else:
+        control(figure, "Range", [("all", {"layout": {"xaxis.uirevision": "all"}, "data": {}}), close])
