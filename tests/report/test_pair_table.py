@@ -72,4 +72,5 @@ def test_seeds_are_those_that_were_run(result):
     pairs = [pair(seeds=2, freedom=1.5), pair(seeds=4, freedom=9.0)]
     assert pair_table.borrowing(pairs) == "1.50 to 9.00 degrees of freedom instead of 1 to 3"
     raced = replace(result, pairs=tuple(pairs), race=RaceResult((2, 3, 5, 10), (), over=True))
-    assert "counts as no more than 4 coins that fall alike (p is at least 0.12)" in dict(words.protocol(raced))["Statistics"]
+    text = dict(words.protocol(raced))["Statistics"]
+    assert "counts as no more than 4 coins that fall alike (p is at least 0.12)" in text

@@ -50,6 +50,17 @@ def test_without_a_terminal_there_are_plain_lines_now_and_then(clock):
     assert len(lines) <= 9
 
 
+def test_of_a_race_it_is_said_how_many_trials_there_are_at_most(clock):
+    file = io.StringIO()
+    most = iter([None])
+    with ProgressBars(Console(file=file, width=80), dict, most=lambda: next(most, 40), clock=clock) as bars:
+        run(bars, clock)
+    lines = file.getvalue().splitlines()
+    assert lines[0] == "0/8 trials, measuring"  # before the numbers are chosen
+    assert re.match(r"\d of at most 40 trials, time left not known yet", lines[1])
+    assert lines[-1] == "14 of at most 40 trials; best so far adamw, 0.5000; 1 failed"
+
+
 def test_a_line_is_printed_after_a_minute_at_the_latest(clock):
     file = io.StringIO()
     points = tuning("a", 1000)

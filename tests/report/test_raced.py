@@ -106,12 +106,10 @@ def test_the_ranking_still_fits_the_terminal(raced):
 
 
 def test_the_figure_of_differences_begins_without_whoever_is_far_out(raced, result):
+    far = {"simultaneous_low": -90.0, "simultaneous_high": 90.0}
+    sgd = by_label(raced, "sgd")
     wide = [
-        dataclasses.replace(
-            c, against_reference=dataclasses.replace(c.against_reference, simultaneous_low=-90.0, simultaneous_high=90.0)
-        )
-        if c.label == "sgd"
-        else c
+        dataclasses.replace(c, against_reference=dataclasses.replace(c.against_reference, **far)) if c is sgd else c
         for c in raced.candidates
     ]
     figure = figures_of(dataclasses.replace(raced, candidates=tuple(wide)))["differences"]

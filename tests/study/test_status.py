@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -254,6 +255,15 @@ def test_plain_values(seen):
     assert found["studies"][0]["remaining"].keys() == {"seconds", "low", "high", "least"}
 
 
+def test_how_far_a_race_is_on_one_problem_says_nothing_of_another(seen):
+    own = [ended(replace(point, problem=name), 10) for name in "ab" for point in tuning("adamw")]
+    more = [ended(replace(point, problem="a"), 10) for point in finals("adamw")[:2]]
+    notes = NOTES | {"compared": ["a", "b"], "candidates": ["adamw"], "seeds": {"a": 5, "b": 5}}
+    found = seen(manifest={"race": True}, annotation=notes, ended=(*own[:5], *more), running=(), waiting=())
+    assert [(c.problem, c.final, c.finals) for c in found.candidates] == [("a", 2, None), ("b", 0, None)]
+    assert found.total == len(own[:5]) + len(more)
+
+
 def test_where_there_is_no_study(tmp_path):
     with pytest.raises(NoStudyError, match="it is no directory"):
         statuses(tmp_path / "nowhere")
@@ -281,6 +291,10 @@ def test_a_race_is_finished_when_it_says_so(seen):
     racing = {"manifest": {"task": "digits", "race": True}, "ended": done, "running": (), "waiting": ()}
     between = seen(**racing)
     assert (between.state, between.done, between.total_known) == ("running", between.total, False)
+    assert between.most == len(NOTES["candidates"]) * (NOTES["trials"] + NOTES["seeds"])
+    file = io.StringIO()
+    print_status(Console(file=file, width=80), between, NOW)
+    assert f"6 of at most {between.most} trials, " in file.getvalue()
     assert seen(**racing, alive=False).state == "stopped"
     more = ended(finals("adamw")[2], 10)  # another reference needed it
     raced = {"digits": {"adamw": {"seeds": 2, "left": "worse"}}}

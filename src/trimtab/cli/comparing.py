@@ -226,11 +226,12 @@ def _run(
         console.print("finding out what a run of each candidate takes ...", style="dim")
     with stoppable(console, shown(comparison.location)):
         sign, workers, racing = comparison.sign, comparison.options.at_once, comparison.options.race
-        known = (lambda: None) if racing else (lambda: comparison.seeds)
+        known = dict if racing else (lambda: comparison.seeds)  # of a race nobody knows, and nothing is guessed
+        most = (lambda: comparison.most) if racing else None
         page = Renewing(comparison.out, comparison.location) if watch else contextlib.nullcontext()
         if watch:
             console.print(Text(f"report  {comparison.out / 'report.html'}, from the first trials on"), soft_wrap=True)
-        with page, drawing.ProgressBars(console, known, sign=sign, workers=workers, racing=racing) as bars:
+        with page, drawing.ProgressBars(console, known, sign=sign, workers=workers, most=most) as bars:
             result = comparison.run(bars, planned, callbacks=callbacks)
         paths = write_all(result, comparison.out)
         drawing.print_summary(console, result, paths)

@@ -151,6 +151,11 @@ class Comparison:
         return found if self.several else self.first.plan.seeds
 
     @property
+    def most(self) -> int | None:
+        """How many trials there are at most, a race having fewer; ``None`` while that is not chosen."""
+        return sum(part.plan.total_trials for part in self.parts.values()) if self.chosen else None
+
+    @property
     def sign(self) -> int:
         """What a loss is multiplied with to be shown."""
         return self.first.facts.sign

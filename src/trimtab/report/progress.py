@@ -41,7 +41,7 @@ class _Left(ProgressColumn):
 
 def _left(ledger: Ledger, *, racing: bool) -> str:
     if ledger.done == ledger.total:
-        return "so far" if racing else "done"
+        return "" if racing else "done"
     left = ledger.remaining()
     if left is None:
         return "measuring"
@@ -71,7 +71,7 @@ class ProgressBars:
             total grows when the first candidate is tuned.
         sign: what a loss is multiplied with to be shown.
         workers: how many trials run at once here, if that is known.
-        racing: whether nobody knows how many trials are to come.
+        most: returns how many trials there are at most, of a race, of which nobody knows how many are to come.
         clock: returns seconds.
     """
 
@@ -82,10 +82,10 @@ class ProgressBars:
         *,
         sign: int = 1,
         workers: int | None = None,
-        racing: bool = False,
+        most: Callable[[], int | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._racing = racing
+        self._most = most
         self._console = console
         self._clock = clock
         self._sign = sign
@@ -99,7 +99,7 @@ class ProgressBars:
                 TextColumn("{task.description}", markup=False, table_column=Column(max_width=22, no_wrap=True)),
                 BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=6)),
                 TextColumn("{task.completed:.0f}/{task.total:.0f}", justify="right"),
-                _Left(self._ledger, racing=racing),
+                _Left(self._ledger, racing=most is not None),
                 console=console,
                 expand=console.width < 100,
                 transient=True,
@@ -115,6 +115,8 @@ class ProgressBars:
     ) -> None:
         if self._bars is not None:
             self._bars.stop()
+        elif self._most is not None and self._line_at[0] < self._ledger.done:  # nobody knew that it was the last
+            self._print_line()
 
     def planned(self, points: list[Point], outcomes: Outcomes) -> None:
         """The design knows of these points; some have outcomes already."""
@@ -143,9 +145,10 @@ class ProgressBars:
         bars, ledger = self._bars, self._ledger
         if bars is None:
             return
+        total = self._at_most() or max(1, ledger.total)
         if self._overall is None:
-            self._overall = bars.add_task("all trials", total=max(1, ledger.total), overall=True)
-        bars.update(self._overall, completed=ledger.done, total=max(1, ledger.total))
+            self._overall = bars.add_task("all trials", total=total, overall=True)
+        bars.update(self._overall, completed=ledger.done, total=total)
         several_problems = len({problem for problem, _ in ledger.groups}) > 1
         room = max(3, self._console.height - 3)
         for key, group in ledger.groups.items():
@@ -160,16 +163,21 @@ class ProgressBars:
             visible = len(ledger.groups) <= room or (group.done.total() > 0 and not over)
             bars.update(self._tasks[key], completed=done, total=max(1, total), words=words, visible=visible)
 
+    def _at_most(self) -> int | None:
+        return None if self._most is None else self._most()
+
     def _line_is_due(self) -> bool:
         done, at = self._line_at
-        ledger = self._ledger
-        step = max(1.0, LINE_STEP * ledger.total)
-        return ledger.done == ledger.total or ledger.done - done >= step or self._clock() - at >= LINE_SECONDS
+        ledger, total = self._ledger, self._at_most() or self._ledger.total
+        step = max(1.0, LINE_STEP * total)
+        return ledger.done == total or ledger.done - done >= step or self._clock() - at >= LINE_SECONDS
 
     def _print_line(self) -> None:
         ledger = self._ledger
         self._line_at = (ledger.done, self._clock())
-        words = f"{ledger.done}/{ledger.total} trials, {_left(ledger, racing=self._racing)}"
+        most = self._at_most()
+        done = f"{ledger.done}/{ledger.total} trials" if most is None else f"{ledger.done} of at most {most} trials"
+        words = ", ".join(filter(None, (done, _left(ledger, racing=self._most is not None))))
         if ledger.best is not None:
             words += f"; best so far {ledger.best[0]}, {significant(self._sign * ledger.best[1])}"
         trouble = numbers.troubles(*ledger.trouble)

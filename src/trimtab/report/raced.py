@@ -70,8 +70,8 @@ def of_whom(result: ComparisonResult) -> str:
     if result.race is None:
         return ""
     return (
-        f" It is what the whole race finds of a difference from {result.reference}: of who left early, the interval says "
-        "what is known, which may be far less."
+        f" It is what the whole race finds of a difference from {result.reference}: of who left early, the interval "
+        "says what is known, which may be far less."
     )
 
 

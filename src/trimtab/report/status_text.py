@@ -65,8 +65,9 @@ def standing_words(status: StudyStatus, now: datetime) -> str:
 def _progress(status: StudyStatus, now: datetime, of: str = "/") -> str:
     if not status.total:
         return "no trial is planned yet" + (f", for {status.budget}" if status.budget else "")
-    more = "" if status.total_known else " so far" if status.racing else ", and final runs"
-    parts = [f"{status.done}{of}{status.total} trials{more}"]
+    more = "" if status.total_known or status.racing else ", and final runs"
+    total = f"{of}{status.total}" if status.total_known or status.most is None else f" of at most {status.most}"
+    parts = [f"{status.done}{total} trials{more}"]
     left = status.remaining
     if left is not None and left.least is not None:
         parts.append(left_words(left))

@@ -121,6 +121,7 @@ class StudyStatus:
         beside: what the store holds that takes no part in the comparison, and is not counted; ``None`` if there is
             nothing.
         racing: whether its candidates race, so that nobody knows how many trials are to come.
+        most: how many trials a race has at most; ``None`` where there is none, or that is not chosen yet.
     """
 
     name: str
@@ -144,6 +145,7 @@ class StudyStatus:
     report_is_old: bool = False
     beside: Beside | None = None
     racing: bool = False
+    most: int | None = None
 
 
 def to_dict(found: Sequence[StudyStatus]) -> dict[str, Any]:

@@ -85,7 +85,17 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
         report_is_old=page.exists() and any(e.end and e.end.timestamp() > page.stat().st_mtime for e in activity.ended),
         beside=_beside(activity, seeds),
         racing=racing,
+        most=_most(activity, seeds) if racing else None,
     )
+
+
+def _most(activity: Activity, seeds: Seeds) -> int | None:
+    """How many trials there would be if nobody left."""
+    trials, labels = activity.annotation.get("trials"), activity.annotation.get("candidates")
+    if trials is None or seeds is None or labels is None:
+        return None
+    each = list(seeds.values()) if isinstance(seeds, Mapping) else [seeds]
+    return len(labels) * sum(int(trials) + finals for finals in each)
 
 
 def _at_least(left: Remaining | None) -> Remaining | None:
@@ -128,7 +138,7 @@ def _ledger(activity: Activity, seeds: Seeds, at_once: int, now: datetime, *, ra
         points.sort(key=lambda point: labels.index(key_of(point)[1]))
     points.sort(key=_turn)
     moment = time.monotonic()
-    ledger = Ledger(lambda: None if racing else seeds, lambda: moment, workers=at_once)
+    ledger = Ledger(lambda: {} if racing else seeds, lambda: moment, workers=at_once)
     ledger.plan(points, {})
     planned = {point.key for point in points}
     for each in sorted(activity.ended, key=lambda each: each.end.timestamp() if each.end else 0.0):
