@@ -215,9 +215,13 @@ def test_trials_that_were_given_up_are_hollow(result):
 
     figure = figures.learning_rate(dataclasses.replace(result, trials=trials))
 
-    shown = trace(figure, "lion")
-    (place,) = [i for i, mark in enumerate(shown.marker.symbol) if mark == "square-open"]
-    assert shown.y[place] == next(t for t in trials if t.status == "pruned").curve[-1].loss
+    whole, hollow = [each for each in figure.data if each.name == "lion"]
+    assert not any(mark.endswith("-open") for mark in whole.marker.symbol)
+    assert whole.mode == "lines+markers"
+    assert hollow.y == (next(t for t in trials if t.status == "pruned").curve[-1].loss,)
+    assert (hollow.marker.symbol, hollow.mode, hollow.showlegend) == (("square-open",), "markers", False)
+    assert whole.legendgroup == hollow.legendgroup
+    assert trace(figure, "pruned, where it stood then").x == (None,)
 
 
 def test_cost_has_the_prices_of_each_candidate(result):

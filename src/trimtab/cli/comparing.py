@@ -77,7 +77,7 @@ def compare(
         bool,
         typer.Option(
             "--race",
-            help="Further seeds only for candidates whose verdict is open; settings that cannot win are dropped.",
+            help="Further seeds only for candidates whose verdict is open; settings that cannot win are pruned.",
         ),
     ] = False,
     pruner: Annotated[

@@ -64,7 +64,7 @@ class Options:
         reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
         against_reference: compares candidates with the reference alone: so few pairs need little correction, and more
             differences are found, but there are no ranks.
-        race: gives further seeds only to candidates whose verdict is open, and drops settings that cannot win: fewer
+        race: gives further seeds only to candidates whose verdict is open, and prunes settings that cannot win: fewer
             runs for nearly the same verdicts (:mod:`trimtab.compare.race`). ``seeds`` are then the most that are run.
         pruner: gives up hopeless tuning trials: ``"median"`` or ``"successive-halving"``. What is pruned then depends
             on the order in which trials finish, so that two runs of one comparison may differ.
@@ -126,7 +126,7 @@ class Options:
                 raise InputError(f"pruner={self.pruner!r}: {nearest(self.pruner, PRUNERS)}")
             if self.pruner is not None and self.race:
                 raise InputError(
-                    f"pruner={self.pruner!r}: with --race, which drops settings by itself, it has no place"
+                    f"pruner={self.pruner!r}: with --race, which prunes settings by itself, it has no place"
                 )
         with faults:
             if self.race and self.seeds is not None and self.seeds < FEWEST:

@@ -44,9 +44,9 @@ def summary(result: ComparisonResult, race: RaceResult) -> str:
     """Returns what the race took, in a sentence."""
     finals = sum(trial.phase == "final" for trial in result.trials)
     most = result.protocol.seeds * len(result.candidates)
-    dropped = sum(trial.phase == "tune" and trial.status == "pruned" for trial in result.trials)
-    dropping = f"{count(dropped, 'setting')} {'was' if dropped == 1 else 'were'} dropped on the way"
-    tuned = f", and {dropping}" if dropped else ""
+    pruned = sum(trial.phase == "tune" and trial.status == "pruned" for trial in result.trials)
+    pruning = f"{count(pruned, 'setting')} {'was' if pruned == 1 else 'were'} pruned on the way"
+    tuned = f", and {pruning}" if pruned else ""
     so_far = "" if race.over else " so far"
     return f"The race took {finals} of {most} final runs{so_far}{tuned}."
 
@@ -79,7 +79,7 @@ def rules(result: ComparisonResult, race: RaceResult) -> str:
     """Returns how a race is decided."""
     looks = listed([str(n) for n in race.looks])
     tuning = (
-        " In tuning, settings came in waves; one was dropped where it would not have beaten the best of earlier waves "
+        " In tuning, settings came in waves; one was pruned where it would not have beaten the best of earlier waves "
         "even if it had still gained as much as any of them did from the same point on. Fresh seeds have no part in "
         "that."
         if result.protocol.trials

@@ -272,7 +272,7 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
         "learning-rate": (
             f"How much {_rate(result)} matters",
             "Each mark is one tuning trial; other settings vary along. Trials that diverged or failed stand at the "
-            f"{edge} edge. A wide {'valley' if side == 'lower' else 'summit'} is easy to tune.",
+            f"{edge} edge.{_hollow(result)} A wide {'valley' if side == 'lower' else 'summit'} is easy to tune.",
         ),
         "cost": (
             "What quality costs",
@@ -280,6 +280,13 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
             "better.",
         ),
     }
+
+
+def _hollow(result: ComparisonResult) -> str:
+    """What is to be said of trials that were pruned, if there are any."""
+    if all(trial.status != "pruned" for trial in result.trials):
+        return ""
+    return " Pruned ones are hollow and stand where they stood then, which is not where they would have ended."
 
 
 def trials(result: ComparisonResult) -> str:

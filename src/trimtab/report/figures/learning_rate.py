@@ -33,7 +33,8 @@ def learning_rate(result: ComparisonResult) -> go.Figure:
     """Draws the loss of each tuning trial against its learning rate.
 
     A candidate is a colour and a shape. Trials that diverged or failed, and those that ended far worse than they began,
-    are marks at the top edge. A trial that was given up is hollow, at the loss that it had then.
+    are marks at the top edge. One that was pruned is hollow, at the loss that it had then, and no line leads through it:
+    where it would have ended, nobody knows.
     """
     figure = frame(460, plain(result.problem.rate_title), f"{plain(result.problem.objective.name)} of the tuning trial")
     tried = _tried(result)
@@ -42,8 +43,10 @@ def learning_rate(result: ComparisonResult) -> go.Figure:
         return empty(figure, "No candidate has a learning rate that was tuned.")
     top = _top(heights, [t for trials in tried.values() for _, t in trials])
     for label, index in series(result).items():
-        if label in tried:
-            _add_trials(figure, label, index, tried[label], top, sign=result.problem.sign)
+        for pruned in (False, True):
+            trials = [pair for pair in tried.get(label, ()) if (pair[1].status == "pruned") == pruned]
+            if trials:
+                _add_trials(figure, label, index, trials, top, sign=result.problem.sign, pruned=pruned)
     _add_key(figure, [t for trials in tried.values() for _, t in trials], top)
     _fit(figure, heights, top)
     rates = [rate for trials in tried.values() for rate, _ in trials]
@@ -91,14 +94,22 @@ def _top(heights: list[float], trials: list[TrialResult]) -> float:
 
 
 def _add_trials(
-    figure: go.Figure, label: str, index: int, trials: list[tuple[float, TrialResult]], top: float, *, sign: int
+    figure: go.Figure,
+    label: str,
+    index: int,
+    trials: list[tuple[float, TrialResult]],
+    top: float,
+    *,
+    sign: int,
+    pruned: bool,
 ) -> None:
+    """Adds trials of a candidate, all of which were pruned or none: the others alone are in the legend."""
     heights = [_height(trial) for _, trial in trials]
     many = len(trials) > _MANY
     figure.add_scatter(
         x=[rate for rate, _ in trials],
         y=[top if height is None or height > top else height for height in heights],
-        mode="markers" if many else "lines+markers",
+        mode="markers" if many or pruned else "lines+markers",
         line={"width": 1, "color": colour(series_role(index)), "dash": "dot"},
         marker={
             "color": colour(series_role(index)),
@@ -106,9 +117,11 @@ def _add_trials(
             "symbol": [_mark(trial, height, top, index) for (_, trial), height in zip(trials, heights, strict=True)],
             "opacity": 0.55 if many else 0.9,
             # hollow marks are outlines; outlines of all the others would double the time of drawing thousands
-            "line": {"width": 1.5 if any(trial.status == "pruned" for _, trial in trials) else 0},
+            "line": {"width": 1.5 if pruned else 0},
         },
         name=plain(label),
+        legendgroup=plain(label),
+        showlegend=not pruned,
         text=[_words(trial, height, sign) for (_, trial), height in zip(trials, heights, strict=True)],
         hovertemplate="%{text}<extra></extra>",
     )
@@ -133,7 +146,7 @@ def _add_key(figure: go.Figure, trials: list[TrialResult], top: float) -> None:
     key = (
         ("diverged or failed", _BAD, any(height is None for _, height in heights)),
         ("off the scale", _OFF, any(height is not None and height > top for _, height in heights)),
-        ("given up early", "circle-open", any(t.status == "pruned" and height is not None for t, height in heights)),
+        ("pruned, where it stood then", "circle-open", any(t.status == "pruned" and height is not None for t, height in heights)),
     )
     for name, mark, occurs in key:
         if occurs:
