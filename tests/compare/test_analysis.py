@@ -136,10 +136,10 @@ def test_an_unfinished_study_is_shown_as_far_as_it_is():
     for key in ["toy/tune/lion/3", "toy/final/sgd/4"]:
         del outcomes[key]
     found = by_label(result_of(plan, outcomes, facts))
-    assert found["lion"].note == "not ranked: 3 of 4 tuning trials are finished"
-    assert found["sgd"].note == "not ranked: 4 of 5 final runs are finished"
+    assert found["lion"].note == "not ranked yet: 3 of 4 tuning trials are finished"
+    assert found["sgd"].note == "not ranked yet: 4 of 5 final runs are finished"
     assert found["adamw"].rank == 1
-    assert result_of(plan, {}, facts).conclusion == ("No advice: no candidate has all its final runs.",)
+    assert result_of(plan, {}, facts).conclusion == ("No advice yet: no candidate has all its final runs.",)
 
 
 def test_a_candidate_all_of_whose_trials_fail():

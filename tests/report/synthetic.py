@@ -165,7 +165,7 @@ def unfinished():
             kind=c.kind,
             summary=c.summary,
             settings={},
-            note="not ranked: 0 of 12 tuning trials are finished",
+            note="not ranked yet: 0 of 12 tuning trials are finished",
             final_losses=(),
             tuned_loss=None,
             cost_to_target=None,

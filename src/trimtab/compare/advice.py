@@ -47,7 +47,8 @@ def advise(
     """
     ranked = [result for result in results if result.rank is not None]
     enough = "two runs" if unpaired else "all its final runs"
-    obstacle = _obstacle([result.label for result in ranked], len(results), reference, seeds, enough)
+    waiting = any(result.waiting for result in results)
+    obstacle = _obstacle([result.label for result in ranked], len(results), reference, seeds, enough, waiting=waiting)
     if obstacle:
         return Advice(obstacle)
     kept = next((result for result in ranked if result.label == reference), None)
@@ -59,16 +60,17 @@ def advise(
     return _keep(kept, [result for result in ranked if result is not kept], len(results) - 1, seeds)
 
 
-def _obstacle(ranked: Sequence[str], candidates: int, reference: str, seeds: int, enough: str) -> str:
+def _obstacle(ranked: Sequence[str], candidates: int, reference: str, seeds: int, enough: str, *, waiting: bool) -> str:
     """Why nothing can be compared, and what to do about it; empty if something can."""
+    advice = "No advice yet" if waiting else "No advice"
     if not ranked:
-        return f"No advice: no candidate has {enough}."
+        return f"{advice}: no candidate has {enough}."
     if candidates == 1:
         return f"No advice: {ranked[0]} is the only candidate; add others to compare it with."
     if len(ranked) == 1:
         if ranked[0] == reference:
             return f"Keep {reference} for now: no other candidate has {enough}."
-        return f"No advice: of all candidates only {ranked[0]} has {enough}."
+        return f"{advice}: of all candidates only {ranked[0]} has {enough}."
     return "Run more seeds before you choose: with one, no difference can be shown." if seeds == 1 else ""
 
 

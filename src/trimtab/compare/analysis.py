@@ -14,6 +14,7 @@ from trimtab.compare.pairs import between, compared_pairs, groups, raced_pairs, 
 from trimtab.compare.plan import TUNING_SEED, Plan
 from trimtab.compare.race import Race
 from trimtab.compare.result import (
+    NOT_YET,
     CandidateResult,
     ComparisonResult,
     Interval,
@@ -177,7 +178,7 @@ def _candidate_result(
         tuned_loss=None if best is None else outcomes[best.key].loss,
         cost_to_target=_median_reached(costs, len(runs)),
         reached_target=len(costs),
-        rate_decades=_rate_decades(tuning, facts.rate),
+        rate_decades=None if chosen is None else _rate_decades(tuning, facts.rate),  # some of the trials say little
         measures=_means(facts, runs, ranges),
         prices=_prices(facts, everything),
         trouble=dict(Counter(outcome.status for outcome in everything if outcome.status != "complete")),
@@ -242,7 +243,7 @@ def _note(
 ) -> str:
     """Why a candidate is not ranked; empty if it is."""
     if len(tuning) < len(plan.tuning_points(candidate)):
-        return f"not ranked: {len(tuning)} of {len(plan.tuning_points(candidate))} tuning trials are finished"
+        return f"{NOT_YET}{len(tuning)} of {len(plan.tuning_points(candidate))} tuning trials are finished"
     if chosen is None:
         return "not ranked: no tuning trial finished; the table of trials says why"
     broken = [run for run in runs if run.status != "complete"]
@@ -252,12 +253,11 @@ def _note(
         )
     if plan.race is not None:
         ended = plan.raced(outcomes).ended(candidate.label)
-        return "" if ended else f"not ranked: {len(runs)} of at most {plan.seeds} final runs are finished"
-    if len(runs) < judged.needed:
-        done = "runs are there" if judged.facts.origin else "final runs are finished"
-        few = "at least " if judged.needed < plan.seeds else ""
-        return f"not ranked: {len(runs)} of {few}{judged.needed} {done}"
-    return ""
+        return "" if ended else f"{NOT_YET}{len(runs)} of at most {plan.seeds} final runs are finished"
+    if len(runs) >= judged.needed:
+        return ""
+    there = f"{len(runs)} of {'at least ' if judged.needed < plan.seeds else ''}{judged.needed}"
+    return f"not ranked: {there} runs are there" if judged.facts.origin else f"{NOT_YET}{there} final runs are finished"
 
 
 def _interval(values: Sequence[float | None], bounds: statistics.Bounds) -> Interval | None:

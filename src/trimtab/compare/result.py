@@ -16,6 +16,10 @@ from trimtab.study.tunable import Value
 Effect: TypeAlias = Literal["helps", "hurts", "no difference shown"]
 
 
+NOT_YET = "not ranked yet: "
+"""How the note of a candidate begins of which trials are still to be run."""
+
+
 @dataclass(frozen=True)
 class Interval:
     """A mean over seeds with its 95 % interval, which stays within what is possible.
@@ -162,6 +166,11 @@ class CandidateResult:
         if self.rank is None or not self.in_all_pairs:
             return MISSING
         return f"{self.rank}?" if self.erratic else str(self.rank)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it is not ranked because trials of it are still to be run."""
+        return self.note.startswith(NOT_YET)
 
     @property
     def runs(self) -> int:

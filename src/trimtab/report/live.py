@@ -26,7 +26,7 @@ SHARE = 0.02
 FIRST_LOOK = 1.0
 """Seconds until something can be there to be written."""
 
-LATE, LATE_AT_FIRST = 3.0, 600.0
+LATE, LATE_AT_FIRST = 3.0, 120.0
 """A page that is older than so many pauses and a minute has not been written for long; while it is not known how long
 pauses are, one that is older than so many seconds."""
 

@@ -33,8 +33,8 @@ def learning_rate(result: ComparisonResult) -> go.Figure:
     """Draws the loss of each tuning trial against its learning rate.
 
     A candidate is a colour and a shape. Trials that diverged or failed, and those that ended far worse than they began,
-    are marks at the top edge. One that was pruned is hollow, at the loss that it had then, and no line leads through it:
-    where it would have ended, nobody knows.
+    are marks at the top edge. One that was pruned is hollow, at the loss that it had then, and no line leads through
+    it: where it would have ended, nobody knows.
     """
     figure = frame(460, plain(result.problem.rate_title), f"{plain(result.problem.objective.name)} of the tuning trial")
     tried = _tried(result)
@@ -143,10 +143,11 @@ def _words(trial: TrialResult, height: float | None, sign: int) -> str:
 def _add_key(figure: go.Figure, trials: list[TrialResult], top: float) -> None:
     """Explains in the legend the marks that occur."""
     heights = [(trial, _height(trial)) for trial in trials]
+    pruned = any(trial.status == "pruned" and height is not None for trial, height in heights)
     key = (
         ("diverged or failed", _BAD, any(height is None for _, height in heights)),
         ("off the scale", _OFF, any(height is not None and height > top for _, height in heights)),
-        ("pruned, where it stood then", "circle-open", any(t.status == "pruned" and height is not None for t, height in heights)),
+        ("pruned, where it stood then", "circle-open", pruned),
     )
     for name, mark, occurs in key:
         if occurs:
