@@ -95,7 +95,7 @@ def test_what_a_race_is_set_for_does_not_change(task, finished):
     out, _ = finished
     with pytest.raises(StudyMismatchError, match=r"a race over 5 seeds at most.*go on with --seeds 5"):
         comparison(task, out, seeds=6).run()
-    with pytest.raises(StudyMismatchError, match="the candidates race there, and do not here"):
+    with pytest.raises(StudyMismatchError, match="the candidates race there, and do not here: give --race"):
         comparison(task, out, race=False).run()
 
 

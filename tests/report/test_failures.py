@@ -56,5 +56,5 @@ def test_the_first_error_of_each_candidate_is_a_line():
 
 def test_the_last_line_of_a_command_has_its_exit_code_beside_it():
     error = "it ended with exit code 3; its output ended:\nepoch 5 val_loss 0.85"
-    assert first_errors(trials(error)) == {"c0": "epoch 5 val_loss 0.85 (exit code 3)"}
+    assert first_errors(trials(error)) == {"c0": "exit code 3, after the line epoch 5 val_loss 0.85"}
     assert first_errors(trials("it ended with exit code 3")) == {"c0": "it ended with exit code 3"}

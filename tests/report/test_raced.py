@@ -125,4 +125,4 @@ def test_the_figure_of_differences_begins_without_whoever_is_far_out(raced, resu
 def test_it_is_said_of_whom_something_would_have_been_found(raced, result):
     explained = {dict(columns(each))["smallest detectable"] for each in (raced, result)}
     assert sum("of who left early, the interval says what is known" in each for each in explained) == 1
-    assert captions(raced)["differences"][1].endswith("too small for the whole race to find.")
+    assert captions(raced)["differences"][1].endswith("differences that the whole race would often miss.")

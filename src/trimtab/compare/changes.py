@@ -46,7 +46,10 @@ def _change(key: str, there: Any, here: Any, unit_there: str, unit_here: str) ->
     if key == "maximize":
         return f"{'more' if there else 'less'} of the metric is better there, {'more' if here else 'less'} here"
     if key == "race":
-        return f"the candidates {'race' if there else 'do not race'} there, and {'do' if here else 'do not'} here"
+        return (
+            f"the candidates {'race' if there else 'do not race'} there, and {'do' if here else 'do not'} here: "
+            f"{'give' if there else 'leave out'} --race"
+        )
     return f"{_NAMES.get(key, key)} is {_written(there)} there, {_written(here)} here"
 
 

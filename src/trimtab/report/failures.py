@@ -45,13 +45,14 @@ def failures(trials: Sequence[TrialResult]) -> list[Failure]:
 def first_errors(trials: Sequence[TrialResult]) -> dict[str, str]:
     """Returns the last line of what the first failed trial of each candidate left behind, where one failed.
 
-    A command's last line need not be of its error: its exit code stands beside it.
+    A command's last line need not be of its error: its exit code stands before it.
     """
     found: dict[str, str] = {}
     for trial in trials:
         if trial.status == "failed" and (lines := (trial.error or "").strip().splitlines()):
             code = _EXIT_CODE.match(lines[0])
-            found.setdefault(trial.candidate, lines[-1].strip() + (f" ({code[1]})" if code and lines[1:] else ""))
+            told = f"{code[1]}, after the line " if code and lines[1:] else ""
+            found.setdefault(trial.candidate, told + lines[-1].strip())
     return found
 
 

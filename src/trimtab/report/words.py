@@ -252,7 +252,7 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
         "differences": (
             f"Improvement on {result.reference}",
             f"The same runs, each beside {beside}, with 95 % intervals that hold for all pairs at once, as the "
-            f"verdicts do. A bar shows the differences that are too small for {finders} to find.",
+            f"verdicts do. A bar shows the differences that {finders} would often miss.",
         ),
         "race": (
             "Who ran how far",
