@@ -99,6 +99,15 @@ def test_lines_end_where_candidates_left(raced):
     assert "shown to be better" in marks["helps"][place]
 
 
+def test_a_line_goes_as_far_as_runs_have_ended(raced):
+    candidates = tuple(
+        dataclasses.replace(c, final_losses=(0.5, None, None)) if c.label == "nadam" else c for c in raced.candidates
+    )
+    figure = figures_of(dataclasses.replace(raced, candidates=candidates))["race"]
+    place = [c.label for c in candidates].index("nadam")
+    assert [trace.x[1] for trace in figure.data if trace.mode == "lines"][place] == 1
+
+
 def test_the_ranking_still_fits_the_terminal(raced):
     text = io.StringIO()
     Console(file=text, width=80).print(ranking_table(raced))

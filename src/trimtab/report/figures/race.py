@@ -32,7 +32,7 @@ def race(result: ComparisonResult, raced: RaceResult) -> go.Figure:
     figure.update_xaxes(tickvals=[0, *raced.looks], range=[0, most * 1.03], zeroline=False)
     for row, candidate in enumerate(result.candidates):
         figure.add_scatter(
-            x=[0, len(candidate.final_losses)],
+            x=[0, _ran(raced, candidate)],
             y=[row, row],
             mode="lines",
             line={"color": colour("muted"), "width": 2},
@@ -44,7 +44,7 @@ def race(result: ComparisonResult, raced: RaceResult) -> go.Figure:
         ends.setdefault(_role(result, raced, candidate), []).append((row, candidate))
     for role in (each for each in VERDICTS if each in ends):
         figure.add_scatter(
-            x=[len(candidate.final_losses) for _, candidate in ends[role]],
+            x=[_ran(raced, candidate) for _, candidate in ends[role]],
             y=[row for row, _ in ends[role]],
             mode="markers",
             marker=verdict_marker(role),
@@ -55,6 +55,12 @@ def race(result: ComparisonResult, raced: RaceResult) -> go.Figure:
     below = {"legend.y": -_BELOW / heights[1], "height": heights[1] + _BELOW + 90}
     narrow(figure, {"yaxis.ticktext": tight, **below})
     return figure
+
+
+def _ran(raced: RaceResult, candidate: CandidateResult) -> int:
+    """How far a candidate has run; of one that has not left, only what has ended."""
+    departure = raced.departure(candidate.label)
+    return candidate.runs if departure is None else departure.seeds
 
 
 def _role(result: ComparisonResult, raced: RaceResult, candidate: CandidateResult) -> str:
