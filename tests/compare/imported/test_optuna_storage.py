@@ -58,6 +58,13 @@ def test_files_urls_and_journals_give_the_same(database, tmp_path):
     assert not is_storage([{}])
 
 
+@pytest.mark.parametrize("name", ["trials.log", "trials.journal"])
+def test_journals_are_analysed(name, tmp_path):
+    filled(JournalStorage(JournalFileBackend(str(tmp_path / name))))
+    result = analyse(tmp_path / name, **COLUMNS)
+    assert [c.label for c in result.problems["wines"].candidates] == ["lion", "adam"]
+
+
 def test_studies_say_which_side_is_better_and_are_analysed(database):
     result = analyse(database, **COLUMNS)
     assert list(result.problems) == ["digits", "wines"]

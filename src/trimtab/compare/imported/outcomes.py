@@ -151,7 +151,7 @@ def analyse(
     check_flag("against_reference", against_reference)
     check_flag("unpaired", unpaired)
     wanted = {"candidate": candidate, "problem": problem, "seed": seed, "score": score, "cost": cost, "curve": curve}
-    if is_json(source):
+    if is_json(source) and not is_storage(source):  # a journal of Optuna's begins as JSON does
         given = {**wanted, "direction": direction, "metric_name": metric_name, "reference": reference, "where": where}
         _refuse_options({**given, "against_reference": against_reference, "unpaired": unpaired}, source)
         return read_results(source)
