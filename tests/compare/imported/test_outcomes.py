@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -53,6 +54,17 @@ def test_runs_of_others_are_told_apart_as_a_comparisons_own():
     assert by_label(result)["lion"].metric.mean == pytest.approx(0.90575)
     assert [trial.seed for trial in result.trials if trial.candidate == "sgd"] == list(SEEDS)
     assert list(result.protocol.seed_numbers) == list(SEEDS)
+
+
+def test_a_data_frame_is_a_table():
+    frame = pd.DataFrame(rows())
+    expected = analyse(rows(), direction="max")
+    assert analyse(frame, direction="max") == expected
+    assert analyse(frame.set_index(["candidate", "seed"]), direction="max").pairs == expected.pairs
+    frame.loc[len(frame)] = ["lion", "digits", 99, None]
+    assert analyse(frame, direction="max", where=["score!="]).pairs == expected.pairs
+    with pytest.raises(InputError, match="source, row 13, column score: the cell is empty; --where 'score!='"):
+        analyse(frame, direction="max")
 
 
 def test_where_less_is_better_it_is_the_other_way_round():

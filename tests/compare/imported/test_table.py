@@ -88,7 +88,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 @pytest.mark.parametrize("source", [[], [1], {}, None, 3, b"a,b"])
 def test_what_holds_no_rows_is_refused(source):
-    with pytest.raises(InputError, match="the path of a CSV file or a list of mappings is needed"):
+    with pytest.raises(InputError, match="the path of a CSV file, a list of mappings or a data frame is needed"):
         read_table(source)
 
 

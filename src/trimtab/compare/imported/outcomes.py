@@ -119,6 +119,7 @@ def analyse(
 
     Args:
         source: path of a CSV file, plain or compressed with gzip, or a mapping from column to value for each run; a
+            data frame of pandas, in which missing values are empty cells and only an index that has a name is read; a
             storage of Optuna's, as an SQLAlchemy URL or a file; MLflow's ``mlruns``; a directory with event files of
             TensorBoard's; or a comparison's own ``results.json``, which says all of the rest itself.
         direction: ``"max"`` if more of the score is better, ``"min"`` if less is; it must be said, but of Optuna's
@@ -146,7 +147,7 @@ def analyse(
     Example:
         >>> trimtab.analyse("runs.csv", direction="max", candidate="optimizer", where=["seed!=0"]).conclusion
     """
-    if source == "":
+    if isinstance(source, str) and not source:
         raise InputError("source='': the name of a file or a directory is needed")
     check_flag("against_reference", against_reference)
     check_flag("unpaired", unpaired)

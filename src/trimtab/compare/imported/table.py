@@ -8,13 +8,17 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
 
 from trimtab.study.checks import check_path
+from trimtab.study.data_frames import columns_of, is_data_frame
 from trimtab.study.errors import Faults, InputError
 
-Source: TypeAlias = str | Path | Sequence[Mapping[str, Any]]
-"""The path of a CSV file, or a mapping from column to value for each run."""
+if TYPE_CHECKING:
+    import pandas as pd
+
+Source: TypeAlias = Union[str, Path, Sequence[Mapping[str, Any]], "pd.DataFrame"]
+"""The path of a CSV file, a mapping from column to value for each run, or a data frame with a row for each."""
 
 ENDINGS = (".csv.gz", ".csv", ".tsv.gz", ".tsv", ".gz")
 
@@ -110,7 +114,8 @@ def read_table(source: Source) -> Table:
     """Reads a table.
 
     Args:
-        source: the path of a CSV file, which may be compressed with gzip, or rows in memory.
+        source: the path of a CSV file, which may be compressed with gzip, or rows in memory, as a list of mappings or
+            a data frame.
 
     Raises:
         InputError: there is no such file, or it is not a table.
@@ -118,7 +123,7 @@ def read_table(source: Source) -> Table:
     if isinstance(source, str | Path):
         check_path("source", source)
         return _of_file(Path(source))
-    return _of_rows(source)
+    return _of_rows(_rows_of_frame(source) if is_data_frame(source) else source)
 
 
 def stem(path: Path) -> str:
@@ -129,9 +134,19 @@ def stem(path: Path) -> str:
     return path.stem
 
 
+def _rows_of_frame(frame: Any) -> list[dict[Any, Any]]:
+    columns = columns_of("source", frame, index=True)
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    if not rows:
+        raise InputError("source: the data frame has no rows")
+    return rows
+
+
 def _of_rows(rows: Any) -> Table:
     if not isinstance(rows, Sequence) or not rows or not all(isinstance(row, Mapping) for row in rows):
-        raise InputError(f"source={str(rows)[:60]!r}: the path of a CSV file or a list of mappings is needed")
+        raise InputError(
+            f"source={str(rows)[:60]!r}: the path of a CSV file, a list of mappings or a data frame is needed"
+        )
     columns = dict.fromkeys(str(name) for row in rows for name in row)
     found = [Row(number, {str(name): as_cell(row[name]) for name in row}) for number, row in enumerate(rows, 1)]
     return Table("source", "runs", "row", tuple(columns), tuple(found))
