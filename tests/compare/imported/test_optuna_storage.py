@@ -94,6 +94,21 @@ def test_several_objectives_have_a_column_each(tmp_path):
     assert {"score.0", "score.1"} <= set(read_storage(path).columns)
 
 
+def test_a_database_that_is_not_there_is_not_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place, file in (
+        ("nope.db", "nope.db"),
+        (f"{tmp_path}/nope.db", f"{tmp_path}/nope.db"),
+        ("no/pe.db", "no/pe.db"),
+    ):
+        with pytest.raises(InputError, match=f"^there is no file {file}$"):
+            read_storage(f"sqlite:///{place}")
+    for url in ("sqlite://", "sqlite:///:memory:"):
+        with pytest.raises(InputError, match=f"'{url}': the path of a file is needed, as in sqlite:"):
+            read_storage(url)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_no_storage_is_refused(tmp_path):
     empty = tmp_path / "empty.db"
     empty.write_bytes(b"")

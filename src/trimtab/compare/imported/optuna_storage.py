@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from trimtab.compare.imported.table import Row, Table, as_cell
-from trimtab.study.database import parse_url, shown
+from trimtab.study.database import parse_url, shown, sqlite_file
 from trimtab.study.errors import InputError
 
 _FILES = (".db", ".sqlite", ".sqlite3")
@@ -98,8 +98,9 @@ def _opened(source: str | Path, name: str) -> Iterator[BaseStorage]:
 
 
 def _storage(source: str | Path, name: str) -> BaseStorage:
-    if "://" not in str(source) and not Path(source).is_file():
-        raise InputError(f"there is no file {source}")
+    file = sqlite_file(str(source)) if "://" in str(source) else Path(source)
+    if file is not None and not file.is_file():  # SQLite would make it
+        raise InputError(f"there is no file {file}")
     try:
         if Path(source).suffix.lower() in _JOURNALS and "://" not in str(source):
             return JournalStorage(JournalFileBackend(str(source)))
