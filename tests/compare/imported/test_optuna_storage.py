@@ -121,7 +121,8 @@ def test_what_is_no_storage_is_refused(tmp_path):
         (empty, "empty.db is a database, but no storage of Optuna's"),
         (other, "other.db cannot be read"),
         (journal, "other.log has no trial that is complete"),
-        ("nothing://x", "nothing"),
+        ("nothing://x", "^source='nothing://x': SQLAlchemy knows no database 'nothing'"),
+        ("postgresql+pg8000://x/y", "^source=.*pg8000://x/y' needs a driver that is not installed: pip install pg8000"),
     ):
         with pytest.raises(InputError, match=message):
             read_storage(source)

@@ -82,7 +82,7 @@ def _name(source: str | Path) -> str:
     try:
         parse_url(str(source))
     except InputError as error:
-        raise InputError(f"source is no database: {error}") from None
+        raise InputError(f"source={str(error).removeprefix('store=')}") from None  # which is what it is called there
     return shown(str(source))
 
 
