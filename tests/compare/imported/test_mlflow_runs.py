@@ -37,7 +37,7 @@ COLUMNS = {"candidate": "params.optimizer", "seed": "params.seed", "score": "met
 def test_each_finished_run_is_a_row(mlruns):
     assert is_tracking_directory(mlruns)
     table = read_tracking_directory(mlruns)
-    assert (table.name, len(table.rows), table.direction) == ("mlruns", 6, None)
+    assert (table.name, len(table.rows), table.directions) == ("mlruns", 6, {})
     assert table.rows[4].cells == {
         "experiment": "digits", "run": "quick-4", "run_id": f"{4:032x}", "seconds": "2.5",
         "params.optimizer": "lion", "params.seed": "1", "tags.mlflow.user": "somebody",

@@ -38,7 +38,7 @@ COLUMNS = {"candidate": "user_attrs.candidate", "seed": "user_attrs.seed", "prob
 def test_each_complete_trial_is_a_row(database):
     before = database.read_bytes()
     table = read_storage(database)
-    assert (table.name, table.stem, table.direction, len(table.rows)) == ("trials.db", "trials", "min", 12)
+    assert (table.name, table.stem, table.directions, len(table.rows)) == ("trials.db", "trials", {"score": "min"}, 12)
     assert set(table.columns) == {
         "study", "number", "score", "seconds", "params.optimizer", "user_attrs.seed", "user_attrs.candidate",
     }  # fmt: skip
@@ -71,7 +71,18 @@ def test_studies_say_which_side_is_better_and_are_analysed(database):
     assert result.problems["digits"].problem.objective.direction == "min"
     assert [c.label for c in result.problems["wines"].candidates] == ["lion", "adam"]
     assert result.problems["wines"].candidates[0].loss.mean == pytest.approx(0.51)
-    assert analyse(database, direction="max", **COLUMNS).problems["digits"].candidates[0].label == "adam"
+    assert analyse(database, direction="min", **COLUMNS) == result
+
+
+def test_what_studies_say_is_not_contradicted(database):
+    message = r"^--maximize \(direction='max'\): the studies of trials.db say minimize; leave it out"
+    with pytest.raises(InputError, match=message):
+        analyse(database, direction="max", **COLUMNS)
+    # of anything else than what they optimise they say nothing
+    other = {**COLUMNS, "score": "number", "problem": "study"}
+    assert analyse(database, direction="max", **other).problems["digits"].candidates[0].label == "lion"
+    with pytest.raises(InputError, match="say whether more of number is better or less of it"):
+        analyse(database, **other)
 
 
 def test_studies_that_disagree_on_the_side_leave_it_to_be_said(tmp_path):
@@ -79,10 +90,22 @@ def test_studies_that_disagree_on_the_side_leave_it_to_be_said(tmp_path):
     storage = RDBStorage(f"sqlite:///{path}")
     for name, direction in (("a", "minimize"), ("b", "maximize")):
         study = optuna.create_study(study_name=name, storage=storage, direction=direction)
-        study.tell(study.ask(), 1.0)
+        for candidate in ("adam", "lion"):
+            trial = study.ask()
+            trial.set_user_attr("candidate", candidate)
+            study.tell(trial, 1.0)
     storage.remove_session()
     storage.engine.dispose()
-    assert read_storage(path).direction is None
+    assert read_storage(path).directions == {}
+    columns = {"candidate": "user_attrs.candidate", "problem": "study", "unpaired": True}
+    for direction in ("max", "min"):
+        result = analyse(path, direction=direction, **columns)
+        assert result.problems["a"].problem.objective.direction == direction
+    only = path.with_name("only.log")
+    storage = JournalStorage(JournalFileBackend(str(only)))
+    filled(storage, "maximize")
+    optuna.create_study(study_name="empty", storage=storage, direction="minimize")
+    assert read_storage(only).directions == {"score": "max"}  # a study without trials says nothing of them
 
 
 def test_several_objectives_have_a_column_each(tmp_path):
@@ -91,7 +114,9 @@ def test_several_objectives_have_a_column_each(tmp_path):
         storage=JournalStorage(JournalFileBackend(str(path))), directions=["minimize", "maximize"]
     )
     study.tell(study.ask(), [1.0, 2.0])
-    assert {"score.0", "score.1"} <= set(read_storage(path).columns)
+    table = read_storage(path)
+    assert {"score.0", "score.1"} <= set(table.columns)
+    assert table.directions == {"score.0": "min", "score.1": "max"}
 
 
 def test_a_database_that_is_not_there_is_not_made(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from scipy import stats
 import trimtab
 from tests import evidence
 from trimtab.compare.frames import Frames
-from trimtab.compare.imported.outcomes import ImportedCandidate, analyse, chosen_direction
+from trimtab.compare.imported.outcomes import ImportedCandidate, analyse
 from trimtab.compare.pairs import compare_losses
 from trimtab.report.export import to_csv, to_json
 from trimtab.study.errors import InputError
@@ -119,11 +119,6 @@ def test_the_reference_alone():
 def test_the_direction_must_be_said():
     with pytest.raises(InputError, match=r"direction=None: .* --maximize or --minimize"):
         analyse(rows())
-    assert chosen_direction(maximize=True, minimize=False) == "max"
-    assert chosen_direction(maximize=False, minimize=True) == "min"
-    assert chosen_direction(maximize=False, minimize=False) is None
-    with pytest.raises(InputError, match="exclude each other"):
-        chosen_direction(maximize=True, minimize=True)
 
 
 # runs that are not matched

@@ -47,27 +47,35 @@ def read_storage(source: str | Path) -> Table:
     """
     name = _name(source)
     rows: list[Row] = []
-    directions: set[StudyDirection] = set()
+    told: dict[str, set[StudyDirection]] = {}
     with _opened(source, name) as storage:
         for study in optuna.get_all_study_summaries(storage, include_best_trial=False):
-            directions.add(study.directions[0])
-            for trial in optuna.load_study(study_name=study.study_name, storage=storage).get_trials(deepcopy=False):
-                if trial.state == TrialState.COMPLETE:
-                    rows.append(Row(f"{trial.number} of {study.study_name}", dict(_cells(study.study_name, trial))))
+            trials = optuna.load_study(study_name=study.study_name, storage=storage).get_trials(deepcopy=False)
+            complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+            for trial in complete:
+                rows.append(Row(f"{trial.number} of {study.study_name}", dict(_cells(study.study_name, trial))))
+            for column, side in zip(_scores(len(study.directions)), study.directions, strict=True):
+                if complete:
+                    told.setdefault(column, set()).add(side)
     if not rows:
         raise InputError(f"{name} has no trial that is complete")
     columns = tuple(dict.fromkeys(column for row in rows for column in row.cells))
-    direction = _DIRECTIONS.get(directions.pop()) if len(directions) == 1 else None
+    agreed = {column: sides.pop() for column, sides in told.items() if len(sides) == 1}
+    directions = {column: _DIRECTIONS[side] for column, side in agreed.items() if side in _DIRECTIONS}
     stem = Path(source).stem if "://" not in str(source) else "trials"
-    return Table(name, stem, "complete trial", columns, tuple(rows), direction)
+    return Table(name, stem, "complete trial", columns, tuple(rows), directions)
+
+
+def _scores(values: int) -> list[str]:
+    """Names of the columns of what a trial ended at."""
+    return ["score"] if values == 1 else [f"score.{place}" for place in range(values)]
 
 
 def _cells(study: str, trial: FrozenTrial) -> Iterator[tuple[str, str]]:
     yield "study", study
     yield "number", str(trial.number)
     values = trial.values or []
-    for place, value in enumerate(values):
-        yield "score" if len(values) == 1 else f"score.{place}", repr(value)
+    yield from zip(_scores(len(values)), map(repr, values), strict=True)
     if trial.duration is not None:
         yield "seconds", repr(trial.duration.total_seconds())
     for kind, found in (("params", trial.params), ("user_attrs", trial.user_attrs)):

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from trimtab.compare.analysis import analyse as analyse_plan
 from trimtab.compare.imported.conditions import kept_rows
+from trimtab.compare.imported.direction import Direction, direction_of, option_of
 from trimtab.compare.imported.mlflow_runs import is_tracking_directory, read_tracking_directory
 from trimtab.compare.imported.optuna_storage import is_storage, read_storage
 from trimtab.compare.imported.own_results import is_json, read_results
@@ -28,8 +29,6 @@ from trimtab.study.metric import Metric
 from trimtab.study.outcome import CurvePoint, Outcome
 from trimtab.study.phrases import count
 from trimtab.study.tunable import Settings, Tunables, Value
-
-Direction = Literal["max", "min"]
 
 _OF_THE_ANALYSIS = ("date", "python", "trimtab", "numpy")
 """What is known of the environment: nothing of where the runs were made."""
@@ -88,17 +87,6 @@ class ImportedCandidate:
         return {}
 
 
-def chosen_direction(*, maximize: bool, minimize: bool) -> Direction | None:
-    """Returns which side is better by two flags of which one is set; ``None`` where neither is.
-
-    Raises:
-        InputError: both are.
-    """
-    if maximize and minimize:
-        raise InputError("--maximize and --minimize exclude each other")
-    return "max" if maximize else "min" if minimize else None
-
-
 def analyse(
     source: Source,
     *,
@@ -122,8 +110,8 @@ def analyse(
             data frame of pandas, in which missing values are empty cells and only an index that has a name is read; a
             storage of Optuna's, as an SQLAlchemy URL or a file; MLflow's ``mlruns``; a directory with event files of
             TensorBoard's; or a comparison's own ``results.json``, which says all of the rest itself.
-        direction: ``"max"`` if more of the score is better, ``"min"`` if less is; it must be said, but of Optuna's
-            studies, which say it themselves.
+        direction: ``"max"`` if more of the score is better, ``"min"`` if less is; it must be said, but of the
+            scores of Optuna's studies, which say it themselves.
         candidate: name of the column that says who ran; ``candidate`` by default, and so on.
         problem: of the column that says on what. Without such a column there is one problem, called as the file is. An
             empty text here, for cost or for curve leaves a column of the usual name unread.
@@ -158,18 +146,12 @@ def analyse(
         return read_results(source)
     table = kept_rows(_table(source), where)
     columns = find_columns(table, wanted, seeds=not unpaired)
-    direction = direction or table.direction
-    if direction not in ("max", "min"):
-        raise InputError(
-            f"direction={direction!r}: say whether more of {columns.score} is better or less of it, by --maximize or "
-            "--minimize (direction='max' or 'min')"
-        )
     name = columns.score if metric_name is None else metric_name
     check_name("metric_name", name)
     runs = read_runs(table, columns)
     labels = list(dict.fromkeys(run.candidate for run in runs))
     kept = chosen_reference(labels, reference)
-    said = _Said(table, columns, Metric(name, direction), tuple(where))
+    said = _Said(table, columns, Metric(name, direction_of(table, columns.score, direction)), tuple(where))
     results: dict[str, ComparisonResult] = {}
     unfinished = []
     for each in dict.fromkeys(run.problem for run in runs):
@@ -212,7 +194,7 @@ def _refuse_options(given: Mapping[str, Any], source: str | Path) -> None:
     said = [name for name, value in given.items() if value]
     if said:
         name, value = said[0], given[said[0]]
-        option = {"max": "--maximize", "min": "--minimize"}[value] if name == "direction" else _option(name)
+        option = option_of(value) if name == "direction" else _option(name)
         raise InputError(f"{option} ({name}={value!r}) is for tables; {source} says itself what it holds")
 
 

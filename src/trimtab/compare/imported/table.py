@@ -6,7 +6,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
 
@@ -56,7 +56,7 @@ class Table:
         unit: what a row is, before its name: ``line``, ``row``, or ``run``.
         columns: their names, in order.
         rows: those that are not blank.
-        direction: which side of the score is better, where whoever made the table says so.
+        directions: which side of a column is better, where whoever made the table says so.
         separator: what stands between the cells of a line; empty where there are none.
         comma_columns: names of those in which a comma may be that of a decimal.
     """
@@ -66,7 +66,7 @@ class Table:
     unit: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
-    direction: Literal["max", "min"] | None = None
+    directions: Mapping[str, Literal["max", "min"]] = field(default_factory=dict)
     separator: str = ""
     comma_columns: frozenset[str] = frozenset()
 
