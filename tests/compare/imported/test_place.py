@@ -14,11 +14,16 @@ def result(*problems):
     return analyse(rows, direction="min")
 
 
-def test_a_report_goes_where_it_is_wanted_or_beside_those_of_comparisons(tmp_path):
+def test_a_report_goes_where_it_is_wanted_or_beside_those_of_comparisons(tmp_path, monkeypatch):
     assert directory_for(tmp_path / "mine.csv.gz", None, result("one")) == Path("runs/mine")
     assert directory_for([], None, result("one")) == Path("runs/runs")
     assert directory_for("mine.csv", tmp_path, result("one")) == tmp_path
     assert directory_for(".", None, result("one")) == Path("runs", Path().resolve().name)
+    monkeypatch.chdir(tmp_path)
+    for name in ("results.json", "results.csv"):
+        assert directory_for(f"../one/{name}", None, result("one")) == Path("runs/one-results")
+        assert directory_for(name, None, result("one")) == Path("runs", f"{tmp_path.name}-results")
+    assert directory_for("/results.json", None, result("one")) == Path("runs/results")
     with pytest.raises(InputError, match="out=3: a path is needed"):
         directory_for("mine.csv", 3, result("one"))
 
