@@ -163,7 +163,7 @@ def test_without_seeds_runs_are_numbered():
     assert [p.p_value for p in result.pairs] == [
         p.p_value for p in analyse(unmatched(), direction="max", unpaired=True).pairs
     ]
-    with pytest.raises(InputError, match="source has no column 'seed'"):
+    with pytest.raises(InputError, match=r"no column 'seed'.*--seed COLUMN says which one it is, and --unpaired does"):
         analyse(table, direction="max")
 
 

@@ -114,8 +114,10 @@ def _find(table: Table, name: str, column: str | None, optional: Collection[str]
     usual = table.column(name)
     if usual is not None or name in optional:
         return usual
+    without = ", and --unpaired does without" if name == "seed" else ""
     raise InputError(
         f"{table.name} has no column {name!r}, but {', '.join(table.columns)}; --{name} COLUMN says which one it is"
+        f"{without}"
     )
 
 
