@@ -19,8 +19,8 @@ def test_a_table_may_say_it_of_its_columns():
     assert direction_of(told, "loss", "min") == "min"
     with pytest.raises(InputError, match=r"^--minimize \(direction='min'\): the studies of trials.db say maximize"):
         direction_of(told, "score", "min")
-    for wanted in (None, "up"):
-        with pytest.raises(InputError, match="say whether more of loss is better or less of it"):
+    for wanted, given in ((None, ""), ("up", "direction='up': ")):
+        with pytest.raises(InputError, match=f"^{given}say whether more of loss is better or less of it"):
             direction_of(told, "loss", wanted)
 
 

@@ -117,7 +117,7 @@ def test_the_reference_alone():
 
 
 def test_the_direction_must_be_said():
-    with pytest.raises(InputError, match=r"direction=None: .* --maximize or --minimize"):
+    with pytest.raises(InputError, match=r"^say whether more of score .*--maximize or --minimize"):
         analyse(rows())
 
 

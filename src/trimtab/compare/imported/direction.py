@@ -34,9 +34,10 @@ def direction_of(table: Table, score: str, wanted: Direction | None) -> Directio
     """
     direction = wanted or table.directions.get(score)
     if direction not in _OPTIONS:
+        given = "" if direction is None else f"direction={direction!r}: "
         raise InputError(
-            f"direction={direction!r}: say whether more of {score} is better or less of it, by --maximize or "
-            "--minimize (direction='max' or 'min')"
+            f"{given}say whether more of {score} is better or less of it, by --maximize or --minimize "
+            "(direction='max' or 'min')"
         )
     told = table.directions.get(score, direction)
     if told != direction:
