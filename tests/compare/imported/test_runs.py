@@ -59,7 +59,7 @@ def test_without_a_column_there_is_one_problem():
         ({"seed": "1" * 400}, "is no whole number"),
         ({"cost": "-1"}, "source, row 1, column cost: -1 is no cost"),
         ({"cost": "nan"}, "source, row 1, column cost: nan is no cost"),
-        ({"problem": ".."}, "source, row 1, column problem: problem='..'"),
+        ({"problem": ".."}, "source, row 1, column problem: problem='..': a name that a directory can have"),
         ({"curve": "0:1;0:2"}, "source, row 1, column curve: point 2, '0:2': costs must grow along a curve"),
         ({"curve": "0:1;3"}, "point 2, '3': a cost, a colon and a value are needed"),
         ({"curve": "0:x"}, "point 1, '0:x': 'x' is not a number"),
