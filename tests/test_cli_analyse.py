@@ -92,6 +92,17 @@ def test_runs_that_are_not_matched(tmp_path, monkeypatch):
     assert run("runs/mine/results.json", "--unpaired").exit_code == 2
 
 
+def test_runs_without_a_number_are_left_out_as_the_message_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{name},{seed},{score}" for name, scores in SCORES.items() for seed, score in enumerate(scores)]
+    broken = ["adamw,4,NaN", "lion,4,nan"]
+    (tmp_path / "mine.csv").write_text("\n".join(["candidate,seed,score", *lines, *broken]), encoding="utf-8")
+    done = run("mine.csv", "--maximize")
+    assert done.exit_code == 2
+    (condition,) = set(re.findall(r"--where '(\S+)' leaves such runs out", " ".join(done.output.split())))
+    assert run("mine.csv", "--maximize", "--where", condition).exit_code == 0
+
+
 def test_a_journal_of_optunas(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     study = optuna.create_study(storage=JournalStorage(JournalFileBackend("trials.log")), direction="maximize")
