@@ -6,6 +6,7 @@ from optuna.storages.journal import JournalFileBackend
 from trimtab.compare.imported.optuna_storage import is_storage, read_storage
 from trimtab.compare.imported.outcomes import analyse
 from trimtab.study.errors import InputError
+from trimtab.study.store import Store
 
 
 def filled(storage, direction="minimize"):
@@ -132,6 +133,30 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path, monkeypatch):
         with pytest.raises(InputError, match=f"'{url}': the path of a file is needed, as in sqlite:"):
             read_storage(url)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_of_a_comparison_is_reported_and_not_analysed(tmp_path):
+    race, moved = tmp_path / "race", tmp_path / "moved.db"
+    with Store(race, {"task": "toy"}):
+        pass
+    moved.write_bytes((race / "study.db").read_bytes())
+    words = f"{race}/study.db is trimtab's own store: trimtab report {race} draws its report"
+    for source in (race, race / "study.db", f"sqlite:///{race}/study.db"):
+        with pytest.raises(InputError) as error:
+            analyse(source)
+        assert str(error.value) == words
+    (race / "results.json").touch()
+    with pytest.raises(InputError, match=f"report, and trimtab analyse {race}/results.json from its results"):
+        analyse(race)
+    with pytest.raises(InputError, match=f"moved.db is trimtab's own .* trimtab report DIR --store sqlite:///{moved}"):
+        analyse(moved)
+
+
+def test_a_study_of_ones_own_may_be_called_as_ours(tmp_path):
+    path = tmp_path / "trials.log"
+    study = optuna.create_study(storage=JournalStorage(JournalFileBackend(str(path))), study_name="trimtab")
+    study.tell(study.ask(), 1.0)
+    assert [row.cells["study"] for row in read_storage(path).rows] == ["trimtab"]
 
 
 def test_what_is_no_storage_is_refused(tmp_path):

@@ -14,8 +14,9 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from trimtab.compare.imported.table import Row, Table, as_cell
-from trimtab.study.database import parse_url, shown, sqlite_file
+from trimtab.study.database import FILE_NAME, parse_url, shown, sqlite_file
 from trimtab.study.errors import InputError
+from trimtab.study.manifest import MANIFEST
 
 _FILES = (".db", ".sqlite", ".sqlite3")
 _JOURNALS = (".log", ".journal")
@@ -49,7 +50,10 @@ def read_storage(source: str | Path) -> Table:
     rows: list[Row] = []
     told: dict[str, set[StudyDirection]] = {}
     with _opened(source, name) as storage:
-        for study in optuna.get_all_study_summaries(storage, include_best_trial=False):
+        studies = optuna.get_all_study_summaries(storage, include_best_trial=False)
+        if any(study.study_name == MANIFEST and "manifest" in study.user_attrs for study in studies):
+            raise InputError(own_store(source, name))
+        for study in studies:
             trials = optuna.load_study(study_name=study.study_name, storage=storage).get_trials(deepcopy=False)
             complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
             for trial in complete:
@@ -64,6 +68,22 @@ def read_storage(source: str | Path) -> Table:
     directions = {column: _DIRECTIONS[side] for column, side in agreed.items() if side in _DIRECTIONS}
     stem = Path(source).stem if "://" not in str(source) else "trials"
     return Table(name, stem, "complete trial", columns, tuple(rows), directions)
+
+
+def own_store(source: str | Path, name: str) -> str:
+    """Returns what to do with the store of a comparison instead of analysing it.
+
+    Args:
+        source: its file or its URL.
+        name: what messages call it.
+    """
+    file = sqlite_file(str(source)) if "://" in str(source) else Path(source)
+    if file is None or file.name != FILE_NAME:
+        url = name if file is None else f"sqlite:///{file.resolve()}"
+        return f"{name} is trimtab's own store: trimtab report DIR --store {url} draws its report into a directory"
+    written = file.parent / "results.json"
+    again = f", and trimtab analyse {written} from its results" if written.is_file() else ""
+    return f"{file} is trimtab's own store: trimtab report {file.parent} draws its report{again}"
 
 
 def _scores(values: int) -> list[str]:

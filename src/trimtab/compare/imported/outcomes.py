@@ -10,7 +10,7 @@ from trimtab.compare.analysis import analyse as analyse_plan
 from trimtab.compare.imported.conditions import kept_rows
 from trimtab.compare.imported.direction import Direction, direction_of, option_of
 from trimtab.compare.imported.mlflow_runs import is_tracking_directory, read_tracking_directory
-from trimtab.compare.imported.optuna_storage import is_storage, read_storage
+from trimtab.compare.imported.optuna_storage import is_storage, own_store, read_storage
 from trimtab.compare.imported.own_results import is_json, read_results
 from trimtab.compare.imported.runs import Columns, ImportedRun, find_columns, read_runs
 from trimtab.compare.imported.table import Source, Table, read_table
@@ -22,6 +22,7 @@ from trimtab.compare.plan import Plan
 from trimtab.compare.result import ComparisonResult
 from trimtab.lab.problem import Build
 from trimtab.study.checks import check_flag, check_name
+from trimtab.study.database import FILE_NAME
 from trimtab.study.environment import environment
 from trimtab.study.errors import InputError
 from trimtab.study.facts import Facts, Unit
@@ -185,6 +186,8 @@ def _table(source: Source) -> Table:
     if is_event_directory(source):
         return read_event_directory(source)
     if isinstance(source, str | Path) and Path(source).is_dir():
+        if (store := Path(source, FILE_NAME)).is_file():
+            raise InputError(own_store(store, str(store)))
         raise InputError(f"{source} is a directory with neither runs of MLflow's nor event files of TensorBoard's")
     return read_table(source)
 
