@@ -45,6 +45,7 @@ def test_each_complete_trial_is_a_row(database):
     }  # fmt: skip
     assert table.rows[1].cells["score"] == "1.01"
     assert table.rows[-1].cells["study"] == "wines"
+    assert table.left_out == "2 trials that are not complete"
     assert database.read_bytes() == before
 
 
@@ -70,6 +71,8 @@ def test_studies_say_which_side_is_better_and_are_analysed(database):
     result = analyse(database, **COLUMNS)
     assert list(result.problems) == ["digits", "wines"]
     assert result.problems["digits"].problem.objective.direction == "min"
+    ((_, source),) = result.problems["digits"].problem.paragraphs
+    assert source.endswith("Less of the score is better. Left out: 2 trials that are not complete.")
     assert [c.label for c in result.problems["wines"].candidates] == ["lion", "adam"]
     assert result.problems["wines"].candidates[0].loss.mean == pytest.approx(0.51)
     assert analyse(database, direction="min", **COLUMNS) == result

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from trimtab.compare.imported.table import Row, Table, as_cell
+from trimtab.compare.imported.table import Row, Table, as_cell, in_words
 from trimtab.study.database import FILE_NAME, parse_url, shown, sqlite_file
 from trimtab.study.errors import InputError
 from trimtab.study.manifest import MANIFEST
@@ -49,6 +49,7 @@ def read_storage(source: str | Path) -> Table:
     name = _name(source)
     rows: list[Row] = []
     told: dict[str, set[StudyDirection]] = {}
+    left_out = 0
     with _opened(source, name) as storage:
         studies = optuna.get_all_study_summaries(storage, include_best_trial=False)
         if any(study.study_name == MANIFEST and "manifest" in study.user_attrs for study in studies):
@@ -56,6 +57,7 @@ def read_storage(source: str | Path) -> Table:
         for study in studies:
             trials = optuna.load_study(study_name=study.study_name, storage=storage).get_trials(deepcopy=False)
             complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+            left_out += len(trials) - len(complete)
             for trial in complete:
                 rows.append(Row(f"{trial.number} of {study.study_name}", dict(_cells(study.study_name, trial))))
             for column, side in zip(_scores(len(study.directions)), study.directions, strict=True):
@@ -67,7 +69,9 @@ def read_storage(source: str | Path) -> Table:
     agreed = {column: sides.pop() for column, sides in told.items() if len(sides) == 1}
     directions = {column: _DIRECTIONS[side] for column, side in agreed.items() if side in _DIRECTIONS}
     stem = Path(source).stem if "://" not in str(source) else "trials"
-    return Table(name, stem, "complete trial", columns, tuple(rows), directions)
+    return Table(
+        name, stem, "complete trial", columns, tuple(rows), directions, left_out=in_words(left_out, "trial", "complete")
+    )
 
 
 def own_store(source: str | Path, name: str) -> str:

@@ -219,6 +219,7 @@ class _Said:
         """What a reader has to know of a problem, of which there are runs."""
         better = "more" if self.metric.direction == "max" else "less"
         rows = f" Rows that count: {', '.join(self.where)}." if self.where else ""
+        left_out = f" Left out: {self.table.left_out}." if self.table.left_out else ""
         read = f"Columns of {self.table.name}: {self.columns.words()}. {better.capitalize()} of the score is better."
         return Facts(
             name=problem,
@@ -226,7 +227,7 @@ class _Said:
             objective=self.metric,
             cost=Unit(_unit(self.columns.cost)),
             sizes=(("runs", f"{len(runs):,}"),),
-            paragraphs=(("Source", read + rows),),
+            paragraphs=(("Source", read + rows + left_out),),
             origin=(
                 f"{count(len(runs), 'run')} from {self.table.name}, made elsewhere: how, and whether every candidate "
                 "was tuned alike, is not known here."

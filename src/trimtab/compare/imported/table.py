@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
 from trimtab.study.checks import check_path
 from trimtab.study.data_frames import columns_of, is_data_frame
 from trimtab.study.errors import Faults, InputError
+from trimtab.study.phrases import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +60,7 @@ class Table:
         directions: which side of a column is better, where whoever made the table says so.
         separator: what stands between the cells of a line; empty where there are none.
         comma_columns: names of those in which a comma may be that of a decimal.
+        left_out: what else is there and is no row, in words; empty if nothing is.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Table:
     directions: Mapping[str, Literal["max", "min"]] = field(default_factory=dict)
     separator: str = ""
     comma_columns: frozenset[str] = frozenset()
+    left_out: str = ""
 
     def place(self, row: Row, column: str) -> str:
         """Returns where a cell is, in words."""
@@ -84,6 +87,11 @@ class Table:
             return name
         alike = [column for column in self.columns if column.casefold() == name.casefold()]
         return alike[0] if len(alike) == 1 else None
+
+
+def in_words(left_out: int, noun: str, end: str) -> str:
+    """Returns how many runs are no rows, as ``2 runs that are not finished``; empty for none."""
+    return f"{count(left_out, noun)} that {'is' if left_out == 1 else 'are'} not {end}" if left_out else ""
 
 
 class FewFaults(Faults):
