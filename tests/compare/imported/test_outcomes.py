@@ -54,6 +54,8 @@ def test_runs_of_others_are_told_apart_as_a_comparisons_own():
     assert by_label(result)["lion"].metric.mean == pytest.approx(0.90575)
     assert [trial.seed for trial in result.trials if trial.candidate == "sgd"] == list(SEEDS)
     assert list(result.protocol.seed_numbers) == list(SEEDS)
+    assert [c.prices for c in result.candidates] == [{}, {}, {}]
+    assert Frames(result).candidates()["trial_seconds"].isna().all()
 
 
 def test_a_data_frame_is_a_table():
