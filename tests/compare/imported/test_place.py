@@ -28,6 +28,15 @@ def test_a_report_goes_where_it_is_wanted_or_beside_those_of_comparisons(tmp_pat
         directory_for("mine.csv", 3, result("one"))
 
 
+def test_of_an_url_the_database_names_a_place_and_nothing_else():
+    for url, name in (
+        ("postgresql://me:secret@host/mine?sslmode=require", "mine"),
+        ("postgresql://me:secret@host", "trials"),
+        ("sqlite:///some/mine.db", "mine"),
+    ):
+        assert directory_for(url, None, result("one")) == Path("runs", name)
+
+
 def test_the_report_of_a_comparison_is_not_replaced(tmp_path):
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / "study.db").touch()

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from sqlalchemy import make_url
+
 from trimtab.compare.imported.table import Source, stem
 from trimtab.compare.over_problems.result import AnyResult, ResultOverProblems
 from trimtab.study.checks import check_path
@@ -28,7 +30,7 @@ def directory_for(source: Source, out: str | Path | None, result: AnyResult) -> 
     path = Path(source) if isinstance(source, str | Path) else None
     if out is not None:
         check_path("out", out)
-    directory = Path("runs", "runs" if path is None else _name(path)) if out is None else Path(out)
+    directory = Path("runs", _name(source)) if out is None else Path(out)
     places = [directory]
     if isinstance(result, ResultOverProblems):
         places += [directory / name for name in result.problems]
@@ -40,7 +42,11 @@ def directory_for(source: Source, out: str | Path | None, result: AnyResult) -> 
     return directory
 
 
-def _name(path: Path) -> str:
+def _name(source: Source) -> str:
+    """What a file is called; of a server's URL, which may have a password, its database."""
+    if not isinstance(source, str | Path):
+        return "runs"
+    path = Path(make_url(str(source)).database or "trials") if "://" in str(source) else Path(source)
     above = path.resolve().parent.name
     if path.name in _WRITTEN and above:
         return f"{above}-results"
