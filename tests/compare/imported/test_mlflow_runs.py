@@ -46,6 +46,15 @@ def test_each_finished_run_is_a_row(mlruns):
     }  # fmt: skip
 
 
+def test_a_run_that_was_deleted_is_none(mlruns):
+    meta = mlruns / "17" / f"{4:032x}" / "meta.yaml"
+    write(meta, meta.read_text("utf-8") + "lifecycle_stage: deleted\n")
+    table = read_tracking_directory(mlruns)
+    assert len(table.rows) == 5
+    assert "quick-4" not in [row.name for row in table.rows]
+    assert table.left_out == "1 run that is not finished"
+
+
 def test_runs_are_analysed_with_their_courses(mlruns):
     result = analyse(mlruns, direction="min", curve="history.val/loss", **COLUMNS)
     assert [c.label for c in result.candidates] == ["lion", "adam"]

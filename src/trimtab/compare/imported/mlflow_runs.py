@@ -39,6 +39,8 @@ def read_tracking_directory(source: str | Path) -> Table:
         name = str(_meta(experiment).get("name", experiment.parent.name))
         for run in sorted(experiment.parent.glob(f"*/{_META}")):
             meta = _meta(run)
+            if meta.get("lifecycle_stage") == "deleted":  # it stays where it was until MLflow collects it
+                continue
             if meta.get("status") not in _FINISHED:
                 left_out += 1
                 continue
