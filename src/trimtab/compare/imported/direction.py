@@ -7,8 +7,6 @@ from trimtab.study.errors import InputError
 
 Direction: TypeAlias = Literal["max", "min"]
 
-_OPTIONS = {"max": "--maximize", "min": "--minimize"}
-
 
 def chosen_direction(*, maximize: bool, minimize: bool) -> Direction | None:
     """Returns which side is better by two flags of which one is set; ``None`` where neither is.
@@ -32,8 +30,8 @@ def direction_of(table: Table, score: str, wanted: Direction | None) -> Directio
     Raises:
         InputError: nobody said it, or the table says the opposite.
     """
-    direction = wanted or table.directions.get(score)
-    if direction not in _OPTIONS:
+    direction = table.directions.get(score) if wanted is None else wanted
+    if direction not in ("max", "min"):
         given = "" if direction is None else f"direction={direction!r}: "
         raise InputError(
             f"{given}say whether more of {score} is better or less of it, by --maximize or --minimize "
@@ -42,7 +40,7 @@ def direction_of(table: Table, score: str, wanted: Direction | None) -> Directio
     told = table.directions.get(score, direction)
     if told != direction:
         raise InputError(
-            f"{_OPTIONS[direction]} (direction={direction!r}): the studies of {table.name} say {told}imize; leave it "
+            f"{option_of(direction)} (direction={direction!r}): the studies of {table.name} say {told}imize; leave it "
             "out, and they are believed"
         )
     return direction
@@ -50,4 +48,4 @@ def direction_of(table: Table, score: str, wanted: Direction | None) -> Directio
 
 def option_of(direction: Direction) -> str:
     """Returns what the command line calls a direction."""
-    return _OPTIONS.get(direction, "--maximize or --minimize")
+    return {"max": "--maximize", "min": "--minimize"}.get(str(direction), "--maximize or --minimize")
