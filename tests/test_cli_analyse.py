@@ -4,7 +4,10 @@ import json
 import re
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from typer.testing import CliRunner
 
 from trimtab.cli import app
@@ -87,6 +90,32 @@ def test_runs_that_are_not_matched(tmp_path, monkeypatch):
     assert json.loads(Path("runs/mine/results.json").read_text("utf-8"))["protocol"]["unpaired"] is True
     assert run("mine.csv", "--maximize").exit_code == 2
     assert run("runs/mine/results.json", "--unpaired").exit_code == 2
+
+
+def test_runs_without_a_number_are_left_out_as_the_message_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{name},{seed},{score}" for name, scores in SCORES.items() for seed, score in enumerate(scores)]
+    broken = ["adamw,4,NaN", "lion,4,nan"]
+    (tmp_path / "mine.csv").write_text("\n".join(["candidate,seed,score", *lines, *broken]), encoding="utf-8")
+    done = run("mine.csv", "--maximize")
+    assert done.exit_code == 2
+    (condition,) = set(re.findall(r"--where '(\S+)' leaves such runs out", " ".join(done.output.split())))
+    assert run("mine.csv", "--maximize", "--where", condition).exit_code == 0
+
+
+def test_a_journal_of_optunas(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = optuna.create_study(storage=JournalStorage(JournalFileBackend("trials.log")), direction="maximize")
+    for name, scores in SCORES.items():
+        for seed, score in enumerate(scores):
+            trial = study.ask()
+            trial.set_user_attr("seed", seed)
+            trial.set_user_attr("candidate", name)
+            study.tell(trial, score)
+    done = run("trials.log", "--candidate", "user_attrs.candidate", "--seed", "user_attrs.seed")
+    assert done.exit_code == 0, done.output
+    assert "Use lion instead of adamw: it raises score by 0.1" in done.output
+    assert Path("runs/trials/report.html").is_file()
 
 
 def test_help_says_what_is_read():

@@ -84,6 +84,8 @@ def test_arrays_columns_and_tensors_are_lists_of_numbers(kind):
 def test_a_data_frame_is_a_mapping_of_columns_whose_missing_numbers_are_missing_runs():
     frame = pd.DataFrame({**LOSSES, "sgd": [0.52, math.nan, 0.49, 0.53]})
     assert compare_losses(dict(frame)) == compare_losses({**LOSSES, "sgd": [0.52, None, 0.49, 0.53]})
+    assert compare_losses(frame, reference="sgd") == compare_losses(dict(frame), reference="sgd")
+    assert compare_losses(frame.convert_dtypes()) == compare_losses(frame)
     single = {label: np.array(losses, np.float32) for label, losses in LOSSES.items()}
     assert compare_losses(single)[0].improvement == pytest.approx(compare_losses(LOSSES)[0].improvement, rel=1e-4)
 
@@ -91,7 +93,9 @@ def test_a_data_frame_is_a_mapping_of_columns_whose_missing_numbers_are_missing_
 @pytest.mark.parametrize(
     ("losses", "message"),
     [
-        ([], "losses=.*a mapping"),
+        ([], "losses is of type list: a mapping"),
+        (pd.Series([1.0, 2.0]), "^losses is of type Series: a mapping from each candidate's label to its losses"),
+        (pd.DataFrame([[1.0, 2.0]], columns=["a", "a"]), "losses: column 'a' is there 2 times"),
         ({}, "two or more are needed"),
         ({"adamw": [1.0, 2.0]}, r"losses has the candidates \['adamw'\]: two or more"),
         ({"a": [1.0, 2.0], "b": 3.0}, r"losses\['b'\] is of type float: a list of numbers"),

@@ -377,6 +377,7 @@ LEFT_OUT = {
         "statistics.variances:prior_by_moments", "statistics.variances:winsorized_prior",
         "statistics.seed_effects:seeds_matter", "statistics.seed_effects:own_variances",
         "statistics.power:detectable_noncentrality", "plain:from_plain",
+        "data_frames:is_data_frame", "data_frames:columns_of",
         "errors:Faults", "session:steps_on_session", "errors:messages_of", "kept_buffers:kept_buffers",
         "suggestions:nearest", "suggestions:closest", "suggestions:slips", "beside:beside",
         "commands.printed_number:check_what_follows", "commands.remedies:after_name",

@@ -350,6 +350,8 @@ def test_stores_that_cannot_be_used_say_why(postgres):
         ("postgresql://host:port/database", "is not the URL of a database"),
         ("postgres://me:secret@host/database", r"'postgres://\*\*\*@host/database'.*knows no database 'postgres'"),
         ("postgresql+pg8000://host/database", "needs a driver that is not installed: pip install pg8000"),
+        ("mysql://host/database", "needs a driver that is not installed: pip install mysqlclient"),
+        ("mysql+mysqlconnector://host/database", "not installed: pip install mysql-connector-python"),
         ("sqlite://", "the path of a file is needed"),
         ("sqlite+aiosqlite:///file", "not installed|asynchronous"),
     ],

@@ -59,8 +59,8 @@ def analyse(
     """Analyse runs that others made, from a table of their scores, as a comparison's own."""
     with input_errors():
         say_loading()
+        from trimtab.compare.imported.direction import chosen_direction
         from trimtab.compare.imported.outcomes import analyse as analyse_runs
-        from trimtab.compare.imported.outcomes import chosen_direction
         from trimtab.compare.imported.place import directory_for
         from trimtab.report import console as drawing
         from trimtab.report import write_all

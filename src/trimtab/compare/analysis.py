@@ -218,7 +218,8 @@ def _means(facts: Facts, runs: Sequence[Outcome], ranges: Ranges) -> dict[str, I
 def _prices(facts: Facts, everything: Sequence[Outcome]) -> dict[str, float]:
     """Medians or largest values of measures over all trials."""
     found = {}
-    for measure in {SECONDS: TRIAL_TIME, **{each.name: each for each in facts.measures}}.values():
+    timed = {} if facts.origin else {SECONDS: TRIAL_TIME}  # of runs that others made, nobody knows
+    for measure in {**timed, **{each.name: each for each in facts.measures}}.values():
         values = [value for run in everything if (value := _measured(run, measure.name)) is not None]
         if values and measure.over != "mean":
             found[measure.name] = max(values) if measure.over == "largest" else standard_statistics.median(values)

@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,13 +13,17 @@ from trimtab.compare.race import Race
 from trimtab.compare.result import Pair
 from trimtab.study import statistics
 from trimtab.study.checks import check_flag, check_number, check_text
+from trimtab.study.data_frames import columns_of, is_data_frame
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.outcome import is_measured
 from trimtab.study.statistics import ALPHA
 from trimtab.study.statistics.sequential import corrected_looks
 from trimtab.study.suggestions import nearest
 
-Losses = Mapping[str, Sequence[float | None]]
+if TYPE_CHECKING:
+    import pandas as pd
+
+Losses = Union[Mapping[str, Sequence[float | None]], "pd.DataFrame"]
 
 
 def compare_losses(losses: Losses, *, reference: str | None = None, unpaired: bool = False) -> tuple[Pair, ...]:
@@ -31,7 +35,8 @@ def compare_losses(losses: Losses, *, reference: str | None = None, unpaired: bo
 
     Args:
         losses: label to the final losses, less being better; a seed's losses stand at one place in each list, array or
-            column of a data frame, with ``None`` or ``nan`` where a run is missing.
+            column of a data frame, with ``None`` or ``nan`` where a run is missing. It may be a data frame as a whole,
+            with a column for each candidate.
         reference: label of a candidate with which each other one is compared, and with no other: fewer pairs need less
             correction, and no ranks follow. By default, each is compared with each.
         unpaired: whether places in the lists mean nothing, so that runs are not matched and lists may be of unequal
@@ -52,6 +57,8 @@ def compare_losses(losses: Losses, *, reference: str | None = None, unpaired: bo
         'helps'
     """
     check_flag("unpaired", unpaired)
+    if is_data_frame(losses):
+        losses = columns_of("losses", losses)
     known = _checked(losses, unpaired=unpaired)
     if reference is not None:
         check_text("reference", reference)
@@ -128,7 +135,8 @@ def _pair(labels: tuple[str, str], found: statistics.ModeratedEstimate, each: st
 
 def _checked(losses: Any, *, unpaired: bool) -> dict[str, NDArray[np.float64]]:
     if not isinstance(losses, Mapping):
-        raise InputError(f"losses={losses!r}: a mapping from each candidate's label to its losses is needed")
+        kind = type(losses).__name__
+        raise InputError(f"losses is of type {kind}: a mapping from each candidate's label to its losses is needed")
     if len(losses) < 2:
         raise InputError(f"losses has the candidates {list(losses)}: two or more are needed")
     faults, known = Faults(), {}

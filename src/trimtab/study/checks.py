@@ -68,7 +68,11 @@ def check_text(name: str, value: Any) -> None:
 def check_name(name: str, value: Any) -> None:
     """Raises InputError unless ``value`` is a short text in one line that can be a directory's name."""
     check_text(name, value)
-    if not value.strip() or value in (".", "..") or len(value) > LONGEST_NAME or not value.isprintable():
+    if value in (".", ".."):
+        raise InputError(
+            f"{name}={value!r}: a name that a directory can have is needed, and this one stands for another"
+        )
+    if not value.strip() or len(value) > LONGEST_NAME or not value.isprintable():
         raise InputError(f"{name}={value!r}: a name of 1 to {LONGEST_NAME} printable characters is needed")
     if len(value.encode()) > LONGEST_FILE_NAME:
         raise InputError(f"{name}={value!r}: a name of {LONGEST_FILE_NAME} bytes in UTF-8 at most is needed")

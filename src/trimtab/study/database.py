@@ -64,6 +64,9 @@ _CONNECTION: dict[str, Any] = {
 }
 """Of PostgreSQL's client library. By itself it waits for hours when the other end has vanished."""
 
+_PACKAGES = {"MySQLdb": "mysqlclient", "mysql": "mysql-connector-python"}
+"""Of drivers whose modules have another name."""
+
 _LOCK = 0x7472696D  # "trim"; any number that nobody else uses
 
 _GLANCE = 1.0
@@ -97,7 +100,11 @@ def parse_url(text: str) -> URL:
             "sqlite:////absolute/path/study.db"
         ) from None
     except ImportError as error:
-        extra = "'trimtab[postgres]'" if url.drivername == "postgresql+psycopg" else error.name
+        extra = (
+            "'trimtab[postgres]'"
+            if url.drivername == "postgresql+psycopg"
+            else _PACKAGES.get(str(error.name), error.name)
+        )
         raise InputError(f"store={shown!r} needs a driver that is not installed: pip install {extra}") from None
     if dialect.is_async:
         raise InputError(f"store={shown!r}: {url.drivername} is an asynchronous driver, which cannot be used here")

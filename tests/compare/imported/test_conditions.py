@@ -24,6 +24,12 @@ def test_numbers_are_compared_as_numbers():
     assert kept("seed=1.00", "data=otto") == [("otto", "1"), ("otto", "1.0")]
 
 
+def test_cells_that_are_no_number_are_left_out_whatever_their_capitals():
+    table = read_table([{"score": score} for score in (1, "nan", "NaN", "", "-nan", "none")])
+    assert [row.name for row in kept_rows(table, ["score!=nan"]).rows] == [1, 4, 6]
+    assert [row.name for row in kept_rows(table, ["score=NAN"]).rows] == [2, 3, 5]
+
+
 @pytest.mark.parametrize(
     ("where", "message"),
     [

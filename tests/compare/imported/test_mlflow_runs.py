@@ -37,7 +37,8 @@ COLUMNS = {"candidate": "params.optimizer", "seed": "params.seed", "score": "met
 def test_each_finished_run_is_a_row(mlruns):
     assert is_tracking_directory(mlruns)
     table = read_tracking_directory(mlruns)
-    assert (table.name, len(table.rows), table.direction) == ("mlruns", 6, None)
+    assert (table.name, len(table.rows), table.directions) == ("mlruns", 6, {})
+    assert table.left_out == "1 run that is not finished"
     assert table.rows[4].cells == {
         "experiment": "digits", "run": "quick-4", "run_id": f"{4:032x}", "seconds": "2.5",
         "params.optimizer": "lion", "params.seed": "1", "tags.mlflow.user": "somebody",
@@ -45,9 +46,20 @@ def test_each_finished_run_is_a_row(mlruns):
     }  # fmt: skip
 
 
+def test_a_run_that_was_deleted_is_none(mlruns):
+    meta = mlruns / "17" / f"{4:032x}" / "meta.yaml"
+    write(meta, meta.read_text("utf-8") + "lifecycle_stage: deleted\n")
+    table = read_tracking_directory(mlruns)
+    assert len(table.rows) == 5
+    assert "quick-4" not in [row.name for row in table.rows]
+    assert table.left_out == "1 run that is not finished"
+
+
 def test_runs_are_analysed_with_their_courses(mlruns):
     result = analyse(mlruns, direction="min", curve="history.val/loss", **COLUMNS)
     assert [c.label for c in result.candidates] == ["lion", "adam"]
+    ((_, source),) = result.problem.paragraphs
+    assert source.endswith("Left out: 1 run that is not finished.")
     assert [point.cost for point in result.trials[0].curve] == [0, 10]
     assert result.candidates[0].loss.mean == pytest.approx(0.51)
 

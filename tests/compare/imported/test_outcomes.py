@@ -6,13 +6,14 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 import trimtab
 from tests import evidence
 from trimtab.compare.frames import Frames
-from trimtab.compare.imported.outcomes import ImportedCandidate, analyse, chosen_direction
+from trimtab.compare.imported.outcomes import ImportedCandidate, analyse
 from trimtab.compare.pairs import compare_losses
 from trimtab.report.export import to_csv, to_json
 from trimtab.study.errors import InputError
@@ -53,6 +54,19 @@ def test_runs_of_others_are_told_apart_as_a_comparisons_own():
     assert by_label(result)["lion"].metric.mean == pytest.approx(0.90575)
     assert [trial.seed for trial in result.trials if trial.candidate == "sgd"] == list(SEEDS)
     assert list(result.protocol.seed_numbers) == list(SEEDS)
+    assert [c.prices for c in result.candidates] == [{}, {}, {}]
+    assert Frames(result).candidates()["trial_seconds"].isna().all()
+
+
+def test_a_data_frame_is_a_table():
+    frame = pd.DataFrame(rows())
+    expected = analyse(rows(), direction="max")
+    assert analyse(frame, direction="max") == expected
+    assert analyse(frame.set_index(["candidate", "seed"]), direction="max").pairs == expected.pairs
+    frame.loc[len(frame)] = ["lion", "digits", 99, None]
+    assert analyse(frame, direction="max", where=["score!="]).pairs == expected.pairs
+    with pytest.raises(InputError, match="source, row 13, column score: the cell is empty; --where 'score!='"):
+        analyse(frame, direction="max")
 
 
 def test_where_less_is_better_it_is_the_other_way_round():
@@ -105,13 +119,8 @@ def test_the_reference_alone():
 
 
 def test_the_direction_must_be_said():
-    with pytest.raises(InputError, match=r"direction=None: .* --maximize or --minimize"):
+    with pytest.raises(InputError, match=r"^say whether more of score .*--maximize or --minimize"):
         analyse(rows())
-    assert chosen_direction(maximize=True, minimize=False) == "max"
-    assert chosen_direction(maximize=False, minimize=True) == "min"
-    assert chosen_direction(maximize=False, minimize=False) is None
-    with pytest.raises(InputError, match="exclude each other"):
-        chosen_direction(maximize=True, minimize=True)
 
 
 # runs that are not matched
@@ -156,7 +165,7 @@ def test_without_seeds_runs_are_numbered():
     assert [p.p_value for p in result.pairs] == [
         p.p_value for p in analyse(unmatched(), direction="max", unpaired=True).pairs
     ]
-    with pytest.raises(InputError, match="source has no column 'seed'"):
+    with pytest.raises(InputError, match=r"no column 'seed'.*--seed COLUMN says which one it is, and --unpaired does"):
         analyse(table, direction="max")
 
 

@@ -14,13 +14,27 @@ def result(*problems):
     return analyse(rows, direction="min")
 
 
-def test_a_report_goes_where_it_is_wanted_or_beside_those_of_comparisons(tmp_path):
+def test_a_report_goes_where_it_is_wanted_or_beside_those_of_comparisons(tmp_path, monkeypatch):
     assert directory_for(tmp_path / "mine.csv.gz", None, result("one")) == Path("runs/mine")
     assert directory_for([], None, result("one")) == Path("runs/runs")
     assert directory_for("mine.csv", tmp_path, result("one")) == tmp_path
     assert directory_for(".", None, result("one")) == Path("runs", Path().resolve().name)
+    monkeypatch.chdir(tmp_path)
+    for name in ("results.json", "results.csv"):
+        assert directory_for(f"../one/{name}", None, result("one")) == Path("runs/one-results")
+        assert directory_for(name, None, result("one")) == Path("runs", f"{tmp_path.name}-results")
+    assert directory_for("/results.json", None, result("one")) == Path("runs/results")
     with pytest.raises(InputError, match="out=3: a path is needed"):
         directory_for("mine.csv", 3, result("one"))
+
+
+def test_of_an_url_the_database_names_a_place_and_nothing_else():
+    for url, name in (
+        ("postgresql://me:secret@host/mine?sslmode=require", "mine"),
+        ("postgresql://me:secret@host", "trials"),
+        ("sqlite:///some/mine.db", "mine"),
+    ):
+        assert directory_for(url, None, result("one")) == Path("runs", name)
 
 
 def test_the_report_of_a_comparison_is_not_replaced(tmp_path):

@@ -3,7 +3,7 @@ import gzip
 
 import pytest
 
-from trimtab.compare.imported.table import FewFaults, read_table, stem
+from trimtab.compare.imported.table import FewFaults, in_words, read_table, stem
 from trimtab.study.errors import InputError
 
 TEXT = "candidate,seed,score\nadamw,0,1.5\n\nlion,0, 1.25 \n"
@@ -88,7 +88,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 @pytest.mark.parametrize("source", [[], [1], {}, None, 3, b"a,b"])
 def test_what_holds_no_rows_is_refused(source):
-    with pytest.raises(InputError, match="the path of a CSV file or a list of mappings is needed"):
+    with pytest.raises(InputError, match="the path of a CSV file, a list of mappings or a data frame is needed"):
         read_table(source)
 
 
@@ -117,6 +117,12 @@ def test_of_many_faults_the_first_are_told(tmp_path):
 )
 def test_a_file_is_called_as_it_is_without_its_ending(tmp_path, name, expected):
     assert stem(tmp_path / name) == expected
+
+
+def test_what_is_left_out_is_said_if_it_is_something():
+    assert [in_words(number, "run", "finished") for number in (0, 1, 2)] == [
+        "", "1 run that is not finished", "2 runs that are not finished",
+    ]  # fmt: skip
 
 
 def test_a_first_line_may_say_what_separates_cells(tmp_path):

@@ -1,5 +1,6 @@
 """Which rows of a table are kept."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -50,6 +51,14 @@ def kept_rows(table: Table, where: Sequence[str]) -> Table:
     return replace(table, rows=rows)
 
 
+def is_nan(text: str) -> bool:
+    """Tells whether a cell says that it is no number, in whatever capitals."""
+    try:
+        return math.isnan(float(text))
+    except ValueError:
+        return False
+
+
 def _condition(text: str, table: Table) -> Condition:
     before, equals, value = text.partition("=")
     if not equals or not before.rstrip("!").strip():
@@ -62,7 +71,7 @@ def _condition(text: str, table: Table) -> Condition:
 
 
 def _same(first: str, second: str) -> bool:
-    if first == second:
+    if first == second or (is_nan(first) and is_nan(second)):
         return True
     try:
         return float(first) == float(second)

@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 
 import yaml
 
-from trimtab.compare.imported.table import Row, Table
+from trimtab.compare.imported.table import Row, Table, in_words
 from trimtab.study.errors import InputError
 
 _META = "meta.yaml"
@@ -34,17 +34,24 @@ def read_tracking_directory(source: str | Path) -> Table:
     """
     place = Path(source)
     rows: list[Row] = []
+    left_out = 0
     for experiment in sorted(place.glob(f"*/{_META}")):
         name = str(_meta(experiment).get("name", experiment.parent.name))
         for run in sorted(experiment.parent.glob(f"*/{_META}")):
             meta = _meta(run)
-            if meta.get("status") in _FINISHED:
-                cells = {"experiment": name, **dict(_cells(run.parent, meta))}
-                rows.append(Row(cells["run"], cells))
+            if meta.get("lifecycle_stage") == "deleted":  # it stays where it was until MLflow collects it
+                continue
+            if meta.get("status") not in _FINISHED:
+                left_out += 1
+                continue
+            cells = {"experiment": name, **dict(_cells(run.parent, meta))}
+            rows.append(Row(cells["run"], cells))
     if not rows:
         raise InputError(f"{source} has no run of MLflow's that is finished")
     columns = tuple(dict.fromkeys(column for row in rows for column in row.cells))
-    return Table(place.name, place.name, "finished run", columns, tuple(rows))
+    return Table(
+        place.name, place.name, "finished run", columns, tuple(rows), left_out=in_words(left_out, "run", "finished")
+    )
 
 
 def _meta(path: Path) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from trimtab.compare.imported.table import Row, Table, as_cell
-from trimtab.study.database import parse_url, shown
+from trimtab.compare.imported.table import Row, Table, as_cell, in_words
+from trimtab.study.database import FILE_NAME, parse_url, shown, sqlite_file
 from trimtab.study.errors import InputError
+from trimtab.study.manifest import MANIFEST
 
 _FILES = (".db", ".sqlite", ".sqlite3")
 _JOURNALS = (".log", ".journal")
@@ -47,27 +48,58 @@ def read_storage(source: str | Path) -> Table:
     """
     name = _name(source)
     rows: list[Row] = []
-    directions: set[StudyDirection] = set()
+    told: dict[str, set[StudyDirection]] = {}
+    left_out = 0
     with _opened(source, name) as storage:
-        for study in optuna.get_all_study_summaries(storage, include_best_trial=False):
-            directions.add(study.directions[0])
-            for trial in optuna.load_study(study_name=study.study_name, storage=storage).get_trials(deepcopy=False):
-                if trial.state == TrialState.COMPLETE:
-                    rows.append(Row(f"{trial.number} of {study.study_name}", dict(_cells(study.study_name, trial))))
+        studies = optuna.get_all_study_summaries(storage, include_best_trial=False)
+        if any(study.study_name == MANIFEST and "manifest" in study.user_attrs for study in studies):
+            raise InputError(own_store(source, name))
+        for study in studies:
+            trials = optuna.load_study(study_name=study.study_name, storage=storage).get_trials(deepcopy=False)
+            complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+            left_out += len(trials) - len(complete)
+            for trial in complete:
+                rows.append(Row(f"{trial.number} of {study.study_name}", dict(_cells(study.study_name, trial))))
+            for column, side in zip(_scores(len(study.directions)), study.directions, strict=True):
+                if complete:
+                    told.setdefault(column, set()).add(side)
     if not rows:
         raise InputError(f"{name} has no trial that is complete")
     columns = tuple(dict.fromkeys(column for row in rows for column in row.cells))
-    direction = _DIRECTIONS.get(directions.pop()) if len(directions) == 1 else None
+    agreed = {column: sides.pop() for column, sides in told.items() if len(sides) == 1}
+    directions = {column: _DIRECTIONS[side] for column, side in agreed.items() if side in _DIRECTIONS}
     stem = Path(source).stem if "://" not in str(source) else "trials"
-    return Table(name, stem, "complete trial", columns, tuple(rows), direction)
+    return Table(
+        name, stem, "complete trial", columns, tuple(rows), directions, left_out=in_words(left_out, "trial", "complete")
+    )
+
+
+def own_store(source: str | Path, name: str) -> str:
+    """Returns what to do with the store of a comparison instead of analysing it.
+
+    Args:
+        source: its file or its URL.
+        name: what messages call it.
+    """
+    file = sqlite_file(str(source)) if "://" in str(source) else Path(source)
+    if file is None or file.name != FILE_NAME:
+        url = name if file is None else f"sqlite:///{file.resolve()}"
+        return f"{name} is trimtab's own store: trimtab report DIR --store {url} draws its report into a directory"
+    written = file.parent / "results.json"
+    again = f", and trimtab analyse {written} from its results" if written.is_file() else ""
+    return f"{file} is trimtab's own store: trimtab report {file.parent} draws its report{again}"
+
+
+def _scores(values: int) -> list[str]:
+    """Names of the columns of what a trial ended at."""
+    return ["score"] if values == 1 else [f"score.{place}" for place in range(values)]
 
 
 def _cells(study: str, trial: FrozenTrial) -> Iterator[tuple[str, str]]:
     yield "study", study
     yield "number", str(trial.number)
     values = trial.values or []
-    for place, value in enumerate(values):
-        yield "score" if len(values) == 1 else f"score.{place}", repr(value)
+    yield from zip(_scores(len(values)), map(repr, values), strict=True)
     if trial.duration is not None:
         yield "seconds", repr(trial.duration.total_seconds())
     for kind, found in (("params", trial.params), ("user_attrs", trial.user_attrs)):
@@ -82,7 +114,7 @@ def _name(source: str | Path) -> str:
     try:
         parse_url(str(source))
     except InputError as error:
-        raise InputError(f"source is no database: {error}") from None
+        raise InputError(f"source={str(error).removeprefix('store=')}") from None  # which is what it is called there
     return shown(str(source))
 
 
@@ -98,8 +130,9 @@ def _opened(source: str | Path, name: str) -> Iterator[BaseStorage]:
 
 
 def _storage(source: str | Path, name: str) -> BaseStorage:
-    if "://" not in str(source) and not Path(source).is_file():
-        raise InputError(f"there is no file {source}")
+    file = sqlite_file(str(source)) if "://" in str(source) else Path(source)
+    if file is not None and not file.is_file():  # SQLite would make it
+        raise InputError(f"there is no file {file}")
     try:
         if Path(source).suffix.lower() in _JOURNALS and "://" not in str(source):
             return JournalStorage(JournalFileBackend(str(source)))

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from trimtab.compare.analysis import analyse as analyse_plan
 from trimtab.compare.imported.conditions import kept_rows
+from trimtab.compare.imported.direction import Direction, direction_of, option_of
 from trimtab.compare.imported.mlflow_runs import is_tracking_directory, read_tracking_directory
-from trimtab.compare.imported.optuna_storage import is_storage, read_storage
+from trimtab.compare.imported.optuna_storage import is_storage, own_store, read_storage
 from trimtab.compare.imported.own_results import is_json, read_results
 from trimtab.compare.imported.runs import Columns, ImportedRun, find_columns, read_runs
 from trimtab.compare.imported.table import Source, Table, read_table
@@ -21,6 +22,7 @@ from trimtab.compare.plan import Plan
 from trimtab.compare.result import ComparisonResult
 from trimtab.lab.problem import Build
 from trimtab.study.checks import check_flag, check_name
+from trimtab.study.database import FILE_NAME
 from trimtab.study.environment import environment
 from trimtab.study.errors import InputError
 from trimtab.study.facts import Facts, Unit
@@ -28,8 +30,6 @@ from trimtab.study.metric import Metric
 from trimtab.study.outcome import CurvePoint, Outcome
 from trimtab.study.phrases import count
 from trimtab.study.tunable import Settings, Tunables, Value
-
-Direction = Literal["max", "min"]
 
 _OF_THE_ANALYSIS = ("date", "python", "trimtab", "numpy")
 """What is known of the environment: nothing of where the runs were made."""
@@ -88,17 +88,6 @@ class ImportedCandidate:
         return {}
 
 
-def chosen_direction(*, maximize: bool, minimize: bool) -> Direction | None:
-    """Returns which side is better by two flags of which one is set; ``None`` where neither is.
-
-    Raises:
-        InputError: both are.
-    """
-    if maximize and minimize:
-        raise InputError("--maximize and --minimize exclude each other")
-    return "max" if maximize else "min" if minimize else None
-
-
 def analyse(
     source: Source,
     *,
@@ -119,10 +108,11 @@ def analyse(
 
     Args:
         source: path of a CSV file, plain or compressed with gzip, or a mapping from column to value for each run; a
+            data frame of pandas, in which missing values are empty cells and only an index that has a name is read; a
             storage of Optuna's, as an SQLAlchemy URL or a file; MLflow's ``mlruns``; a directory with event files of
             TensorBoard's; or a comparison's own ``results.json``, which says all of the rest itself.
-        direction: ``"max"`` if more of the score is better, ``"min"`` if less is; it must be said, but of Optuna's
-            studies, which say it themselves.
+        direction: ``"max"`` if more of the score is better, ``"min"`` if less is; it must be said, but of the
+            scores of Optuna's studies, which say it themselves.
         candidate: name of the column that says who ran; ``candidate`` by default, and so on.
         problem: of the column that says on what. Without such a column there is one problem, called as the file is. An
             empty text here, for cost or for curve leaves a column of the usual name unread.
@@ -146,29 +136,23 @@ def analyse(
     Example:
         >>> trimtab.analyse("runs.csv", direction="max", candidate="optimizer", where=["seed!=0"]).conclusion
     """
-    if source == "":
+    if isinstance(source, str) and not source:
         raise InputError("source='': the name of a file or a directory is needed")
     check_flag("against_reference", against_reference)
     check_flag("unpaired", unpaired)
     wanted = {"candidate": candidate, "problem": problem, "seed": seed, "score": score, "cost": cost, "curve": curve}
-    if is_json(source):
+    if is_json(source) and not is_storage(source):  # a journal of Optuna's begins as JSON does
         given = {**wanted, "direction": direction, "metric_name": metric_name, "reference": reference, "where": where}
         _refuse_options({**given, "against_reference": against_reference, "unpaired": unpaired}, source)
         return read_results(source)
     table = kept_rows(_table(source), where)
     columns = find_columns(table, wanted, seeds=not unpaired)
-    direction = direction or table.direction
-    if direction not in ("max", "min"):
-        raise InputError(
-            f"direction={direction!r}: say whether more of {columns.score} is better or less of it, by --maximize or "
-            "--minimize (direction='max' or 'min')"
-        )
     name = columns.score if metric_name is None else metric_name
     check_name("metric_name", name)
     runs = read_runs(table, columns)
     labels = list(dict.fromkeys(run.candidate for run in runs))
     kept = chosen_reference(labels, reference)
-    said = _Said(table, columns, Metric(name, direction), tuple(where))
+    said = _Said(table, columns, Metric(name, direction_of(table, columns.score, direction)), tuple(where))
     results: dict[str, ComparisonResult] = {}
     unfinished = []
     for each in dict.fromkeys(run.problem for run in runs):
@@ -202,6 +186,8 @@ def _table(source: Source) -> Table:
     if is_event_directory(source):
         return read_event_directory(source)
     if isinstance(source, str | Path) and Path(source).is_dir():
+        if (store := Path(source, FILE_NAME)).is_file():
+            raise InputError(own_store(store, str(store)))
         raise InputError(f"{source} is a directory with neither runs of MLflow's nor event files of TensorBoard's")
     return read_table(source)
 
@@ -211,7 +197,7 @@ def _refuse_options(given: Mapping[str, Any], source: str | Path) -> None:
     said = [name for name, value in given.items() if value]
     if said:
         name, value = said[0], given[said[0]]
-        option = {"max": "--maximize", "min": "--minimize"}[value] if name == "direction" else _option(name)
+        option = option_of(value) if name == "direction" else _option(name)
         raise InputError(f"{option} ({name}={value!r}) is for tables; {source} says itself what it holds")
 
 
@@ -233,6 +219,7 @@ class _Said:
         """What a reader has to know of a problem, of which there are runs."""
         better = "more" if self.metric.direction == "max" else "less"
         rows = f" Rows that count: {', '.join(self.where)}." if self.where else ""
+        left_out = f" Left out: {self.table.left_out}." if self.table.left_out else ""
         read = f"Columns of {self.table.name}: {self.columns.words()}. {better.capitalize()} of the score is better."
         return Facts(
             name=problem,
@@ -240,7 +227,7 @@ class _Said:
             objective=self.metric,
             cost=Unit(_unit(self.columns.cost)),
             sizes=(("runs", f"{len(runs):,}"),),
-            paragraphs=(("Source", read + rows),),
+            paragraphs=(("Source", read + rows + left_out),),
             origin=(
                 f"{count(len(runs), 'run')} from {self.table.name}, made elsewhere: how, and whether every candidate "
                 "was tuned alike, is not known here."

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from sqlalchemy import make_url
+
 from trimtab.compare.imported.table import Source, stem
 from trimtab.compare.over_problems.result import AnyResult, ResultOverProblems
 from trimtab.study.checks import check_path
@@ -14,6 +16,9 @@ _WRITTEN = ("report.html", "results.json", "results.csv")
 def directory_for(source: Source, out: str | Path | None, result: AnyResult) -> Path:
     """Returns the directory of a report: the one that is wanted, else ``runs/`` and what the file is called.
 
+    Results of comparisons all have the same name, so that they are called as their directory is, as in
+    ``runs/digits-results``.
+
     Args:
         source: what was read.
         out: the one that is wanted.
@@ -25,8 +30,7 @@ def directory_for(source: Source, out: str | Path | None, result: AnyResult) -> 
     path = Path(source) if isinstance(source, str | Path) else None
     if out is not None:
         check_path("out", out)
-    name = "runs" if path is None else stem(path if path.name else path.resolve())  # "." has no name
-    directory = Path("runs", name) if out is None else Path(out)
+    directory = Path("runs", _name(source)) if out is None else Path(out)
     places = [directory]
     if isinstance(result, ResultOverProblems):
         places += [directory / name for name in result.problems]
@@ -36,3 +40,14 @@ def directory_for(source: Source, out: str | Path | None, result: AnyResult) -> 
         if path is not None and path.resolve() in {place.resolve() / name for name in _WRITTEN}:
             raise InputError(f"the report in {place} would replace {path}, which was read; choose another --out")
     return directory
+
+
+def _name(source: Source) -> str:
+    """What a file is called; of a server's URL, which may have a password, its database."""
+    if not isinstance(source, str | Path):
+        return "runs"
+    path = Path(make_url(str(source)).database or "trials") if "://" in str(source) else Path(source)
+    above = path.resolve().parent.name
+    if path.name in _WRITTEN and above:
+        return f"{above}-results"
+    return stem(path if path.name else path.resolve())  # "." has no name

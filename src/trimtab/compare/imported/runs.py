@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from trimtab.compare.imported.conditions import is_nan
 from trimtab.compare.imported.table import FewFaults, Row, Table
 from trimtab.compare.plan import check_label
 from trimtab.study.checks import check_name, check_text
@@ -114,8 +115,10 @@ def _find(table: Table, name: str, column: str | None, optional: Collection[str]
     usual = table.column(name)
     if usual is not None or name in optional:
         return usual
+    without = ", and --unpaired does without" if name == "seed" else ""
     raise InputError(
         f"{table.name} has no column {name!r}, but {', '.join(table.columns)}; --{name} COLUMN says which one it is"
+        f"{without}"
     )
 
 
@@ -182,7 +185,10 @@ def _value(table: Table, row: Row, column: str, read: Callable[[str], Any], *, u
     try:
         return read(plain)
     except InputError as error:
-        remedy = "" if decimal or read in _OF_TEXTS else _of_commas(table, column, text)
+        if read is _score and is_nan(text):
+            remedy = f"; --where '{column}!=nan' leaves such runs out"
+        else:
+            remedy = "" if decimal or read in _OF_TEXTS else _of_commas(table, column, text)
         words = str(error).replace(repr(_cut(plain)), repr(_cut(text)))  # as it stands in the file
         raise InputError(f"{table.place(row, column)}: {words}{remedy}") from None
 

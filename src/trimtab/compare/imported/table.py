@@ -6,15 +6,20 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
 
 from trimtab.study.checks import check_path
+from trimtab.study.data_frames import columns_of, is_data_frame
 from trimtab.study.errors import Faults, InputError
+from trimtab.study.phrases import count
 
-Source: TypeAlias = str | Path | Sequence[Mapping[str, Any]]
-"""The path of a CSV file, or a mapping from column to value for each run."""
+if TYPE_CHECKING:
+    import pandas as pd
+
+Source: TypeAlias = Union[str, Path, Sequence[Mapping[str, Any]], "pd.DataFrame"]
+"""The path of a CSV file, a mapping from column to value for each run, or a data frame with a row for each."""
 
 ENDINGS = (".csv.gz", ".csv", ".tsv.gz", ".tsv", ".gz")
 
@@ -52,9 +57,10 @@ class Table:
         unit: what a row is, before its name: ``line``, ``row``, or ``run``.
         columns: their names, in order.
         rows: those that are not blank.
-        direction: which side of the score is better, where whoever made the table says so.
+        directions: which side of a column is better, where whoever made the table says so.
         separator: what stands between the cells of a line; empty where there are none.
         comma_columns: names of those in which a comma may be that of a decimal.
+        left_out: what else is there and is no row, in words; empty if nothing is.
     """
 
     name: str
@@ -62,9 +68,10 @@ class Table:
     unit: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
-    direction: Literal["max", "min"] | None = None
+    directions: Mapping[str, Literal["max", "min"]] = field(default_factory=dict)
     separator: str = ""
     comma_columns: frozenset[str] = frozenset()
+    left_out: str = ""
 
     def place(self, row: Row, column: str) -> str:
         """Returns where a cell is, in words."""
@@ -80,6 +87,11 @@ class Table:
             return name
         alike = [column for column in self.columns if column.casefold() == name.casefold()]
         return alike[0] if len(alike) == 1 else None
+
+
+def in_words(left_out: int, noun: str, end: str) -> str:
+    """Returns how many runs are no rows, as ``2 runs that are not finished``; empty for none."""
+    return f"{count(left_out, noun)} that {'is' if left_out == 1 else 'are'} not {end}" if left_out else ""
 
 
 class FewFaults(Faults):
@@ -110,7 +122,8 @@ def read_table(source: Source) -> Table:
     """Reads a table.
 
     Args:
-        source: the path of a CSV file, which may be compressed with gzip, or rows in memory.
+        source: the path of a CSV file, which may be compressed with gzip, or rows in memory, as a list of mappings or
+            a data frame.
 
     Raises:
         InputError: there is no such file, or it is not a table.
@@ -118,7 +131,7 @@ def read_table(source: Source) -> Table:
     if isinstance(source, str | Path):
         check_path("source", source)
         return _of_file(Path(source))
-    return _of_rows(source)
+    return _of_rows(_rows_of_frame(source) if is_data_frame(source) else source)
 
 
 def stem(path: Path) -> str:
@@ -129,9 +142,19 @@ def stem(path: Path) -> str:
     return path.stem
 
 
+def _rows_of_frame(frame: Any) -> list[dict[Any, Any]]:
+    columns = columns_of("source", frame, index=True)
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    if not rows:
+        raise InputError("source: the data frame has no rows")
+    return rows
+
+
 def _of_rows(rows: Any) -> Table:
     if not isinstance(rows, Sequence) or not rows or not all(isinstance(row, Mapping) for row in rows):
-        raise InputError(f"source={str(rows)[:60]!r}: the path of a CSV file or a list of mappings is needed")
+        raise InputError(
+            f"source={str(rows)[:60]!r}: the path of a CSV file, a list of mappings or a data frame is needed"
+        )
     columns = dict.fromkeys(str(name) for row in rows for name in row)
     found = [Row(number, {str(name): as_cell(row[name]) for name in row}) for number, row in enumerate(rows, 1)]
     return Table("source", "runs", "row", tuple(columns), tuple(found))
