@@ -1,0 +1,150 @@
+"""What each parameter of a model is for, by which some rules treat it in one way and some in another.
+
+A rule for matrices, such as Muon's, is meant for those in the hidden layers: not for embeddings, of which a batch sees
+few rows, nor for the output head, nor for vectors. A convolution is one whose rows are its output channels. Shapes
+alone do not tell these apart, so that modules are looked at, and names where modules say nothing.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, TypeAlias, get_args
+
+from torch import Tensor, nn
+
+Role: TypeAlias = Literal["matrix", "convolution", "experts", "embedding", "head", "tied", "vector"]
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+MATRICES: tuple[Role, ...] = ("matrix", "convolution", "experts")  # of hidden layers, or what stands for some
+
+_EMBEDDINGS = re.compile(r"(^|_)(pos(ition(al)?)?|embed(s|dings?)?|tokens?|latents?|quer(y|ies))(_|$)")
+"""Names of parameters that a module holds by itself, as positions or tokens that are learned."""
+
+_HEADS = re.compile(r"(^|_)(heads?|classifiers?|score|logits|qa_outputs|output_projection|policy|actor|critic)$")
+"""Names of modules at a model's end."""
+
+_ELEMENTWISE = re.compile(r"(^|_)(log|scales?|gains?|gammas?|betas?|bias(es)?|masks?|decays?)(_|$)")
+"""Names of parameters that a module holds by itself and that multiply nothing: a state's decay rates, for example."""
+
+_CONVOLUTION = nn.modules.conv._ConvNd
+
+_Owner: TypeAlias = tuple[nn.Module, str]  # a module, and what it calls one of its own parameters
+
+
+def parameter_roles(model: nn.Module, given: Mapping[str, str] | None = None) -> dict[str, Role]:
+    """Returns what each parameter of a model is for.
+
+    ``vector`` is what has one axis alone, or others of length one: biases, gains, tokens; and the filters of a
+    depthwise convolution, each of which stands for itself. ``tied`` is an embedding that is the output head as well.
+    ``experts`` is a stack of matrices in one parameter. The ``head`` is the last layer that has weights, unless it is
+    in a block that repeats, what a model of transformers says that it is, and what is called so.
+
+    Args:
+        model: whose parameters; shared ones are there once.
+        given: a regular expression to the role of all parameters whose whole names it matches, the first that does.
+
+    Raises:
+        TypeError: ``model`` is no module.
+        ValueError: a role is unknown, or an expression matches no parameter.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
+    names = {param: name for name, param in model.named_parameters()}
+    wanted = _wanted(dict(given or {}), list(names.values()))
+    owners: dict[Tensor, list[_Owner]] = {}
+    for param, owner in _owners(model):
+        owners.setdefault(param, []).append(owner)
+    heads = _heads(model)
+    return {name: wanted.get(name) or _role(param, owners[param], heads) for param, name in names.items()}
+
+
+def _wanted(given: dict[str, str], names: list[str]) -> dict[str, Role]:
+    found: dict[str, Role] = {}
+    for pattern, role in given.items():
+        if role not in ROLES:
+            raise ValueError(f"role {role!r} of {pattern!r} is unknown; there are {', '.join(ROLES)}")
+        try:
+            matched = [name for name in names if re.fullmatch(pattern, name)]
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        if not matched:
+            raise ValueError(f"{pattern!r} matches no parameter of the model; there are {', '.join(names[:6])}, ...")
+        found = dict.fromkeys(matched, role) | found
+    return found
+
+
+def _owners(model: nn.Module) -> Iterator[tuple[Tensor, _Owner]]:
+    """Each use of a parameter; of what a parametrization keeps, by the module that it belongs to."""
+    for path, module in model.named_modules(remove_duplicate=False):
+        above, _, parametrized = path.rpartition(".")
+        owner, _, last = above.rpartition(".")
+        for name, param in module._parameters.items():
+            if param is not None:
+                inside = last == "parametrizations"
+                yield param, (model.get_submodule(owner), parametrized) if inside else (module, name)
+
+
+def _role(param: Tensor, owners: list[_Owner], heads: set[nn.Module]) -> Role:
+    modules, named = zip(*owners, strict=True)
+    embeddings = [isinstance(module, nn.Embedding | nn.EmbeddingBag) for module in modules]
+    convolutions: list[Any] = [module for module in modules if isinstance(module, _CONVOLUTION)]
+    role: Role = "matrix" if param.ndim == 2 else "experts" if param.ndim == 3 else "convolution"
+    if any(embeddings):
+        role = "embedding" if all(embeddings) else "tied"
+    elif param.ndim > 1 and any(module in heads for module in modules):
+        role = "head"
+    elif param.ndim < 2 or param.numel() == max(param.shape):
+        role = "vector"
+    elif convolutions:
+        role = "vector" if param.shape[1] == 1 < convolutions[0].groups else "convolution"
+    elif any(map(_EMBEDDINGS.search, named)) or (param.ndim == 3 and param.shape[0] == 1):
+        role = "embedding"
+    elif any(map(_ELEMENTWISE.search, named)):
+        role = "vector"
+    return role
+
+
+def _heads(model: nn.Module) -> set[nn.Module]:
+    """The layers at a model's end."""
+    layers = {path: module for path, module in model.named_modules() if isinstance(module, nn.Linear | _CONVOLUTION)}
+    ends = {path: module for path, module in layers.items() if not _in_repeated(model, path)}
+    found: dict[str, nn.Module] = {}
+    for path, module in ends.items():  # of several below one name, the last
+        if (named := _named(model, path)) is not None:
+            found[named] = module
+    if layers and list(layers)[-1] in ends:
+        found |= _last(model, list(layers))
+    told = getattr(model, "get_output_embeddings", lambda: None)()
+    return {*found.values(), *([told] if isinstance(told, nn.Module) else [])}
+
+
+def _last(model: nn.Module, layers: list[str]) -> dict[str, Any]:
+    """The last layer, and those before it that stand beside it: what they give is not what a later one takes."""
+    found: dict[str, Any] = {layers[-1]: model.get_submodule(layers[-1])}
+    for path in reversed(layers[:-1]) if "." not in layers[-1] and any("." in each for each in layers) else ():
+        module: Any = model.get_submodule(path)
+        if "." in path or any(module.weight.shape[0] == later.weight.shape[1] for later in found.values()):
+            break
+        found[path] = module
+    return found
+
+
+def _named(model: nn.Module, path: str) -> str | None:
+    """The beginning of a path that is called as a head is; each in a list of heads is one."""
+    parts = path.split(".")
+    for count in range(1, len(parts) + 1):
+        if _HEADS.search(parts[count - 1]):
+            several = isinstance(model.get_submodule(".".join(parts[:count])), nn.ModuleList | nn.ModuleDict)
+            return ".".join(parts[: count + several])
+    return None
+
+
+def _in_repeated(model: nn.Module, path: str) -> bool:
+    """Whether a layer is in a block beside which there is another of its kind."""
+    parts = path.split(".")
+    for count in range(1, len(parts)):
+        block = type(model.get_submodule(".".join(parts[:count])))
+        beside = map(type, model.get_submodule(".".join(parts[: count - 1])).children())
+        if block is not nn.Sequential and sum(each is block for each in beside) > 1:
+            return True
+    return False
