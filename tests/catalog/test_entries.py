@@ -57,8 +57,8 @@ def test_methods_come_first_then_wrappers_and_controllers():
         "adabelief", "adagradnorm", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
         "agvm", "clip", "galore", "q_galore",
         "adadagrad", "autolrs", "cosine", "linear", "refined", "rmt_scaling",
-        "adagrad", "adam", "adamw", "cmaes", "gp", "lamp", "magnitude", "nadam", "prodigy", "radam", "random",
-        "schedulefree", "sgd", "tpe", "uniform",
+        "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "cmaes", "gp", "lamp", "magnitude", "nadam",
+        "prodigy", "radam", "random", "rmsprop", "schedulefree", "sgd", "tpe", "uniform",
     ]  # fmt: skip
     assert families() == ["compress", "optim", "schedule", "search"]
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from trimtab.optim import AdaBelief, DiffGrad, EXAdam, Lion
-from trimtab.optim.baselines import ADAM, ADAMW, NADAM, RADAM, SGD
+from trimtab.optim.baselines import ADADELTA, ADAFACTOR, ADAGRAD, ADAM, ADAMAX, ADAMW, NADAM, RADAM, RMSPROP, SGD
 from trimtab.study.tunable import LogUniform
 
 BASELINES = [
@@ -14,6 +14,11 @@ BASELINES = [
     pytest.param(torch.optim.AdamW, ADAMW, {}, id="adamw"),
     pytest.param(torch.optim.NAdam, NADAM, {"decoupled_weight_decay": True}, id="nadam"),
     pytest.param(torch.optim.RAdam, RADAM, {"decoupled_weight_decay": True}, id="radam"),
+    pytest.param(torch.optim.Adagrad, ADAGRAD, {}, id="adagrad"),
+    pytest.param(torch.optim.RMSprop, RMSPROP, {}, id="rmsprop"),
+    pytest.param(torch.optim.Adadelta, ADADELTA, {}, id="adadelta"),
+    pytest.param(torch.optim.Adamax, ADAMAX, {}, id="adamax"),
+    pytest.param(torch.optim.Adafactor, ADAFACTOR, {}, id="adafactor"),
 ]
 
 
@@ -46,6 +51,11 @@ def test_defaults_of_torch_lie_in_the_ranges():
         (torch.optim.Adam, ADAM),
         (torch.optim.AdamW, ADAMW),
         (torch.optim.NAdam, NADAM),
+        (torch.optim.Adagrad, ADAGRAD),
+        (torch.optim.RMSprop, RMSPROP),
+        (torch.optim.Adadelta, ADADELTA),
+        (torch.optim.Adamax, ADAMAX),
+        (torch.optim.Adafactor, ADAFACTOR),
     ):
         tunables["lr"].check("lr", optimizer_class([nn.Parameter(torch.ones(1))]).defaults["lr"])
     ADAMW["weight_decay"].check(

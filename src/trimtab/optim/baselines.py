@@ -14,6 +14,13 @@ around its optimum. Where the ranges lie follows from what a step is, not from r
 * diffGrad's friction takes half of a step where gradients are small: the first range is doubled.
 * Adagrad's first step moves a coordinate by ``lr`` as well, and the hundredth by a tenth of it where gradients stay as
   large: the first range times 10. Its weight decay belongs to the gradient, as SGD's.
+* RMSprop's and AdaMax's step moves a coordinate by about ``lr`` as well (RMSprop's first ones by up to ten times that,
+  because nothing corrects its average); their weight decay belongs to the gradient: Adam's ranges.
+* Adadelta's ``lr`` is a factor on steps that it sizes itself, 1 in the paper: the range lies around that on a
+  logarithmic scale.
+* Adafactor's ``lr`` is the share of its size by which a layer changes, at most one over the root of the number of
+  steps; 1e-2 is the paper's. The range is ten times AdamW's, and that of its weight decay, which is decoupled and
+  multiplied with ``lr``, a tenth.
 * AdaGrad-Norm's first step is ``lr`` long in all coordinates together, of which small models have thousands: the range
   is ten times Adagrad's.
 * SGD's step is ``lr`` times a gradient, and momentum 0.9 makes it ten times that; 0.1 is the customary value, in the
@@ -33,3 +40,7 @@ ADAMW: Tunables = {"lr": LogUniform(1e-4, 1e-1), "weight_decay": LogUniform(1e-3
 ADAGRAD: Tunables = {"lr": LogUniform(1e-3, 1.0), "weight_decay": LogUniform(1e-5, 1e-2)}
 NADAM: Tunables = ADAMW
 RADAM: Tunables = ADAMW
+RMSPROP: Tunables = ADAM
+ADADELTA: Tunables = {"lr": LogUniform(3e-2, 3e1), "weight_decay": LogUniform(1e-5, 1e-2)}
+ADAMAX: Tunables = ADAM
+ADAFACTOR: Tunables = {"lr": LogUniform(1e-3, 1.0), "weight_decay": LogUniform(1e-4, 1e-1)}
