@@ -57,8 +57,9 @@ def test_methods_come_first_then_wrappers_and_controllers():
         "adabelief", "adagradnorm", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
         "agvm", "clip", "galore", "q_galore",
         "adadagrad", "autolrs", "cosine", "linear", "refined", "rmt_scaling",
-        "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "cmaes", "gp", "lamp", "magnitude", "nadam",
-        "prodigy", "radam", "random", "rmsprop", "schedulefree", "sgd", "tpe", "uniform",
+        "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "adan", "ademamix", "adopt", "came", "cmaes",
+        "gp", "lamp", "magnitude", "mars", "nadam", "prodigy", "radam", "random", "rmsprop", "schedulefree", "sgd",
+        "signum", "tpe", "uniform",
     ]  # fmt: skip
     assert families() == ["compress", "optim", "schedule", "search"]
 
@@ -125,6 +126,7 @@ ALIASES = {
     "galore": {"gradient low-rank projection"},
     "linear": {"linear decay", "linear schedule"},
     "lion": {"evolved sign momentum"},
+    "mars": {"mars-adamw"},
     "prodigy": {"prodigyopt"},
     "q_galore": {"q-galore", "qgalore", "quantized galore"},
     "radam": {"rectified adam"},
@@ -132,6 +134,7 @@ ALIASES = {
     "rmt_scaling": {"rmt scaling", "slq learner"},
     "schedulefree": {"schedule-free", "adamw schedule-free"},
     "sgd": {"nesterov"},
+    "signum": {"signsgd"},
     "sso": {"target surrogates"},
 }
 """Whoever adds one answers for its being a name of that very algorithm, as it is built."""

@@ -1,4 +1,4 @@
-"""What is tuned of the optimizers that ``torch.optim`` brings, for use as baselines.
+"""What is tuned of the optimizers that ``torch.optim`` and other packages bring, for use as baselines.
 
 Every method of this family, and every baseline, gets two tunables, and each range spans three factors of ten: with the
 same points of the unit square and the same number of trials, no method is helped by a range that was drawn tighter
@@ -21,6 +21,8 @@ around its optimum. Where the ranges lie follows from what a step is, not from r
 * Adafactor's ``lr`` is the share of its size by which a layer changes, at most one over the root of the number of
   steps; 1e-2 is the paper's. The range is ten times AdamW's, and that of its weight decay, which is decoupled and
   multiplied with ``lr``, a tenth.
+* AdEMAMix, ADOPT, Adan, MARS and CAME size their steps as AdamW does, with decoupled weight decay: its ranges.
+  Signum's are Lion's.
 * AdaGrad-Norm's first step is ``lr`` long in all coordinates together, of which small models have thousands: the range
   is ten times Adagrad's.
 * SGD's step is ``lr`` times a gradient, and momentum 0.9 makes it ten times that; 0.1 is the customary value, in the
@@ -29,7 +31,9 @@ around its optimum. Where the ranges lie follows from what a step is, not from r
   belongs to the gradient too and has the same range.
 
 What is not tuned is fixed by whoever builds the optimizer: SGD with ``momentum=0.9`` and ``nesterov=True``, NAdam and
-RAdam with ``decoupled_weight_decay=True`` (without it their range of weight decay would be wrong).
+RAdam with ``decoupled_weight_decay=True`` (without it their range of weight decay would be wrong), and so are those of
+other packages where they have a choice. MARS moves vectors as it moves matrices, because its package would give them a
+learning rate of their own that is not tuned.
 """
 
 from trimtab.study.tunable import LogUniform, Tunables
@@ -44,3 +48,4 @@ RMSPROP: Tunables = ADAM
 ADADELTA: Tunables = {"lr": LogUniform(3e-2, 3e1), "weight_decay": LogUniform(1e-5, 1e-2)}
 ADAMAX: Tunables = ADAM
 ADAFACTOR: Tunables = {"lr": LogUniform(1e-3, 1.0), "weight_decay": LogUniform(1e-4, 1e-1)}
+SIGNUM: Tunables = {"lr": LogUniform(3e-5, 3e-2), "weight_decay": LogUniform(3e-3, 3.0)}
