@@ -1,0 +1,95 @@
+"""Orthogonal factors: what the iteration does to singular values, alone and many at once."""
+
+import pytest
+import torch
+from torch.optim._muon import _zeropower_via_newtonschulz
+
+from trimtab.primitives.newton_schulz import EPS, QUINTIC, STEPS, orthogonalized
+
+EXACT = {"dtype": torch.float64}
+CUBIC = (1.5, -0.5, 0.0)
+"""Newton's own, which ends where singular values are one."""
+
+
+def noise(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def polynomial(values, steps=STEPS, by=QUINTIC):
+    a, b, c = by
+    for _ in range(steps):
+        values = a * values + b * values**3 + c * values**5
+    return values
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (3, 8), (8, 3), (1, 5), (5, 1), (2, 3, 7, 4)])
+@pytest.mark.parametrize("steps", [0, 1, STEPS])
+def test_singular_values_are_those_of_the_polynomial_and_vectors_stay(shape, steps):
+    matrix = noise(*shape)
+    (found,) = orthogonalized([matrix], steps=steps, **EXACT)
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    norm = torch.linalg.vector_norm(matrix, dim=(-2, -1), keepdim=True)[..., 0]
+    expected = left @ torch.diag_embed(polynomial(values / norm, steps)) @ right
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_with_newtons_coefficients_it_ends_at_the_orthogonal_factor():
+    matrix = noise(6, 9)
+    (found,) = orthogonalized([matrix], coefficients=CUBIC, steps=60, **EXACT)
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    torch.testing.assert_close(found, left @ right, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found @ found.mT, torch.eye(6, dtype=torch.float64), rtol=1e-9, atol=1e-9)
+
+
+def test_five_steps_bring_singular_values_near_one():
+    (found,) = orthogonalized([noise(64, 96)], **EXACT)
+    values = torch.linalg.svdvals(found)
+    assert 0.6 < values.min() < values.max() < 1.25
+
+
+def test_many_at_once_are_each_alone():
+    matrices = [
+        noise(*shape, seed=seed) for seed, shape in enumerate([(4, 7), (7, 4), (4, 7), (3, 4, 7), (5, 5), (7, 7)])
+    ]
+    together = orthogonalized(matrices, **EXACT)
+    assert [each.shape for each in together] == [each.shape for each in matrices]
+    for matrix, found in zip(matrices, together, strict=True):
+        (alone,) = orthogonalized([matrix], **EXACT)
+        torch.testing.assert_close(found, alone, rtol=1e-12, atol=1e-13)
+    for place in range(3):
+        (alone,) = orthogonalized([matrices[3][place]], **EXACT)
+        torch.testing.assert_close(together[3][place], alone, rtol=1e-12, atol=1e-13)
+
+
+def test_a_matrix_on_its_side_gives_the_result_on_its_side():
+    matrix = noise(5, 8)
+    upright, aside = orthogonalized([matrix, matrix.mT.contiguous()], **EXACT)
+    torch.testing.assert_close(upright.mT, aside, rtol=0, atol=0)
+
+
+def test_scaling_changes_nothing_and_zeros_stay():
+    matrix = noise(5, 8)
+    (one,), (other,) = (orthogonalized([matrix * scale], **EXACT) for scale in (1.0, 1e6))
+    torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+    (zeros,) = orthogonalized([torch.zeros(3, 4)])
+    assert not zeros.any()
+    tiny = torch.full((2, 2), EPS / 100, dtype=torch.float64)
+    (found,) = orthogonalized([tiny], steps=0, **EXACT)
+    torch.testing.assert_close(found, tiny / EPS)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (16, 64), (64, 16)])
+def test_it_is_that_of_torch_to_rounding(shape):
+    matrix = noise(*shape).float()
+    (found,) = orthogonalized([matrix])
+    expected = _zeropower_via_newtonschulz(matrix, QUINTIC, STEPS, EPS)
+    assert found.dtype == expected.dtype == torch.bfloat16
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
+
+
+def test_nothing_is_changed_in_place():
+    matrix = noise(4, 6)
+    before = matrix.clone()
+    orthogonalized([matrix], **EXACT)
+    assert torch.equal(matrix, before)
+    assert orthogonalized([]) == []
