@@ -59,7 +59,7 @@ def test_methods_come_first_then_wrappers_and_controllers():
         "adadagrad", "autolrs", "cosine", "linear", "refined", "rmt_scaling",
         "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "adan", "ademamix", "adopt", "came", "cmaes",
         "gp", "lamp", "magnitude", "mars", "nadam", "prodigy", "radam", "random", "rmsprop", "schedulefree",
-        "schedulefree_sgd", "sgd", "signum", "tpe", "uniform",
+        "schedulefree_sgd", "sgd", "signum", "soap", "tpe", "uniform",
     ]  # fmt: skip
     assert families() == ["compress", "optim", "schedule", "search"]
 

@@ -21,7 +21,7 @@ around its optimum. Where the ranges lie follows from what a step is, not from r
 * Adafactor's ``lr`` is the share of its size by which a layer changes, at most one over the root of the number of
   steps; 1e-2 is the paper's. The range is ten times AdamW's, and that of its weight decay, which is decoupled and
   multiplied with ``lr``, a tenth.
-* AdEMAMix, ADOPT, Adan, MARS and CAME size their steps as AdamW does, with decoupled weight decay: its ranges.
+* SOAP, AdEMAMix, ADOPT, Adan, MARS and CAME size their steps as AdamW does, with decoupled weight decay: its ranges.
   Signum's are Lion's.
 * AdaGrad-Norm's first step is ``lr`` long in all coordinates together, of which small models have thousands: the range
   is ten times Adagrad's.
