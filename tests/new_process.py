@@ -3,15 +3,16 @@
 import multiprocessing
 import os
 import runpy
-import socket
 import sys
 import tempfile
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 
 import torch
+from torch.distributed import TCPStore
 
 from trimtab.compare import WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
 from trimtab.lab.work import NEEDED
@@ -42,18 +43,23 @@ def preload():
 
 def in_two_processes(function, *arguments):
     """Calls a function in two processes that find each other as those of ``torchrun`` do."""
-    with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(in_a_new_process, _as_rank, rank, function, arguments) for rank in ranks()]
+    with ranks() as environments, ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(in_a_new_process, _as_rank, each, function, arguments) for each in environments]
     return [run.result() for run in runs]
 
 
+@contextmanager
 def ranks():
-    """Returns the variables that ``torchrun`` gives to each of two processes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    return [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+    """Yields the variables that ``torchrun`` gives to each of two processes.
+
+    As there, the place where they find each other is this process's: a port that is only looked for could be somebody
+    else's a moment later, and then one of the two would wait for the other.
+    """
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port)}
+    shared["TORCHELASTIC_USE_AGENT_STORE"] = "True"
+    yield [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+    del store
 
 
 def _as_rank(environment, function, arguments):

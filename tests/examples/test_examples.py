@@ -52,9 +52,10 @@ def with_torchrun(directory, *arguments):
 
 def as_with_torchrun(directory, script, *arguments):
     """The same without waiting until three processes have imported torch."""
-    with ThreadPoolExecutor(2) as pool:
+    with ranks() as environments, ThreadPoolExecutor(2) as pool:
         programs = [
-            pool.submit(as_a_program, script, *arguments, directory=directory, environment=rank) for rank in ranks()
+            pool.submit(as_a_program, script, *arguments, directory=directory, environment=each)
+            for each in environments
         ]
     first, _ = [program.result() for program in programs]
     return first
