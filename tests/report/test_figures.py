@@ -101,7 +101,7 @@ def test_the_axis_of_differences_has_room_for_its_words_on_a_phone(result):
 
 
 def test_differences_show_what_is_too_small_to_find(result):
-    bars = trace(figures.differences(result), "too small for these seeds")
+    bars = trace(figures.differences(result), "often missed")
 
     pairs = [c.against_reference for c in result.candidates if c.against_reference is not None]
     assert list(bars.base) == [-pair.simultaneous_detectable for pair in pairs]

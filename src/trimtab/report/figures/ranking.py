@@ -204,7 +204,7 @@ def _add_blind_bars(figure: go.Figure, result: ComparisonResult) -> None:
         orientation="h",
         width=0.62,
         marker={"color": colour("grid"), "line": {"width": 0}},
-        name=f"too small for these {'runs' if result.protocol.unpaired else 'seeds'}",
+        name="often missed",
         text=[f"smallest detectable: {significant(pair.simultaneous_detectable, 3)}" for _, pair in tested],
         textposition="none",
         hovertemplate="%{text}<extra></extra>",
