@@ -28,6 +28,7 @@ SUMMARY = """\
     * [Hugging Face's Trainer](guides/huggingface.md)
     * [Lightning](guides/lightning.md)
     * [Sharded with FSDP2](guides/fsdp2.md)
+    * [Muon for a whole model](guides/muon.md)
     * [A batch that grows](guides/adaptive-batch.md)
     * [Putting optimizers together](compositions.md)
     * [Coming from another optimizer](coming-from.md)

@@ -13,12 +13,12 @@ from trimtab.study.errors import InputError
 from trimtab.study.tunable import LogUniform
 
 ALL = list(entries().values())
-HOSTS = ("torch.optim:", "optuna.samplers:", "trimtab.compress.")  # where no package has what ours are compared with
+HOSTS = ("torch.optim:", "optuna.samplers:", "trimtab.compress.", "trimtab.optim.muon:")  # where no package has a peer
 
 
 @pytest.mark.parametrize("entry", of_slot("optimizer").values(), ids=lambda entry: entry.id)
 def test_every_optimizer_can_be_imported_and_built_from_its_settings(entry):
-    model = torch.nn.Linear(2, 2)
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))  # a hidden matrix and a head
     expression = example(entry)
     settings = {name: tunable.at(0.5) for name, tunable in expression.tunables.items()}
     built = expression.build(model, settings)
@@ -58,7 +58,7 @@ def test_methods_come_first_then_wrappers_and_controllers():
         "agvm", "clip", "galore", "q_galore",
         "adadagrad", "autolrs", "cosine", "linear", "refined", "rmt_scaling",
         "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "adan", "ademamix", "adopt", "came", "cmaes",
-        "gp", "lamp", "magnitude", "mars", "nadam", "prodigy", "radam", "random", "rmsprop", "schedulefree",
+        "gp", "lamp", "magnitude", "mars", "muon", "nadam", "prodigy", "radam", "random", "rmsprop", "schedulefree",
         "schedulefree_sgd", "sgd", "signum", "soap", "tpe", "uniform",
     ]  # fmt: skip
     assert families() == ["compress", "optim", "schedule", "search"]
@@ -127,6 +127,7 @@ ALIASES = {
     "linear": {"linear decay", "linear schedule"},
     "lion": {"evolved sign momentum"},
     "mars": {"mars-adamw"},
+    "muon": {"momentum orthogonalized by newton-schulz", "moonlight"},
     "prodigy": {"prodigyopt"},
     "q_galore": {"q-galore", "qgalore", "quantized galore"},
     "radam": {"rectified adam"},

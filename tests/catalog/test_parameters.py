@@ -12,10 +12,14 @@ from trimtab.catalog.compositions import COMPOSITIONS
 from trimtab.catalog.entries import of_slot
 from trimtab.catalog.expressions import example
 from trimtab.catalog.parsing import parse_expression
+from trimtab.optim import groups_by_role
 
 ALONE = [example(entry).label for entry in of_slot("optimizer").values()]
 EVERYTHING = sorted({*ALONE, *(composition.expression for composition in COMPOSITIONS)})
 CREATED = [text for text in EVERYTHING if "+" not in text]
+
+BY_ROLE = ("muon",)
+"""What is given groups that say what their parameters are for, and a model of course; its own tests add some."""
 
 each = pytest.mark.parametrize("text", EVERYTHING)
 
@@ -71,11 +75,16 @@ def test_a_frozen_layer_stays_and_moves_once_it_is_unfrozen(text):
     assert not any(equal(run.model[0], before))
 
 
+def plain(text, model):
+    """Parameters without names; of what treats them by what they are for, in groups that say so."""
+    return groups_by_role(model) if text in BY_ROLE else model.parameters()
+
+
 @each
 def test_it_is_the_same_as_with_the_parameters(text):
     named = "agvm" in text
     one = session(text, first)
-    other = session(text, first, lambda model: model.named_parameters() if named else model.parameters())
+    other = session(text, first, lambda model: model.named_parameters() if named else plain(text, model))
     for run in (one, other):
         take(run, 3)
         run.model[0].requires_grad_(True)
@@ -131,7 +140,7 @@ def with_names(*modules):
     return [(f"part{id(m)}.{name}", param) for m in modules for name, param in m.named_parameters()]
 
 
-@pytest.mark.parametrize("text", [text for text in EVERYTHING if text != "adamw+autolrs"])
+@pytest.mark.parametrize("text", [text for text in EVERYTHING if text not in ("adamw+autolrs", *BY_ROLE)])
 @pytest.mark.parametrize("params", [of_model, with_names])
 def test_groups_are_added_as_torch_takes_them(text, params):
     run = grown(text, params)
@@ -148,7 +157,7 @@ def test_groups_are_added_as_torch_takes_them(text, params):
         run.optimizer.add_param_group({"params": wrong})
 
 
-@pytest.mark.parametrize("text", [text for text in EVERYTHING if text not in ONE_RATE])
+@pytest.mark.parametrize("text", [text for text in EVERYTHING if text not in (*ONE_RATE, *BY_ROLE)])
 def test_added_groups_may_have_a_rate_of_their_own(text):
     run = grown(text, of_model, lr=0.0)
     before, others = copies(run.model[4]), copies(run.model[:4])

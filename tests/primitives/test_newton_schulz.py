@@ -64,7 +64,7 @@ def test_many_at_once_are_each_alone():
 def test_a_matrix_on_its_side_gives_the_result_on_its_side():
     matrix = noise(5, 8)
     upright, aside = orthogonalized([matrix, matrix.mT.contiguous()], **EXACT)
-    torch.testing.assert_close(upright.mT, aside, rtol=0, atol=0)
+    torch.testing.assert_close(upright.mT, aside, rtol=1e-11, atol=1e-13)
 
 
 def test_scaling_changes_nothing_and_zeros_stay():
@@ -93,3 +93,29 @@ def test_nothing_is_changed_in_place():
     orthogonalized([matrix], **EXACT)
     assert torch.equal(matrix, before)
     assert orthogonalized([]) == []
+
+
+def test_threads_share_the_matrices_and_leave_their_number_as_it_was():
+    matrices = [noise(*shape, seed=seed) for seed, shape in enumerate([(40, 30), (30, 40), (9, 9), (2, 5, 6), (8, 3)])]
+    threads = torch.get_num_threads()
+    found = {}
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            found[count] = orthogonalized(matrices, **EXACT)
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+    for alone, shared in zip(found[1], found[3], strict=True):
+        torch.testing.assert_close(alone, shared, rtol=1e-11, atol=1e-13)
+
+
+def test_what_goes_wrong_in_a_thread_is_raised():
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(RuntimeError):
+            orthogonalized([torch.ones(2, 2), torch.ones(3, 3)], steps=1, dtype=torch.int32)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)

@@ -36,6 +36,11 @@ def test_sharded_is_unsharded_to_rounding(found, rule, compiled):
     assert sharded == pytest.approx(whole, rel=1e-6)
 
 
+@pytest.mark.parametrize("rule", two_processes.WHOLE_MATRICES)
+def test_what_looks_at_whole_matrices_gets_them(found, rule):
+    assert [each["of_equal_gradients"][rule] for each in found] == [0.0, 0.0]
+
+
 def test_both_processes_measure_the_same_norms(found):
     assert found[0]["differences"] == found[1]["differences"]
 
@@ -45,7 +50,7 @@ def test_state_is_divided_as_its_parameter_is(found):
     assert found[1]["placements"]
 
 
-@pytest.mark.parametrize("rule", two_processes.RULES)
+@pytest.mark.parametrize("rule", [*two_processes.RULES, *two_processes.WHOLE_MATRICES])
 def test_a_sharded_run_resumes_bit_for_bit(found, rule):
     assert found[0]["resumed"][rule]
 

@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from trimtab import create, optim
 from trimtab.optim import AdaBelief, AdaHessian, Lamb, Lars, Lion
+from trimtab.primitives.sharding import shards_of
 
 RULES = {
     "Lion": {},
@@ -24,6 +25,7 @@ RULES = {
     "Lars paper": {"variant": "paper", "lr": 0.01},
     "Lars classic_sum": {"variant": "classic_sum", "lr": 0.1},
 }
+WHOLE_MATRICES = {"Muon": {}}
 COMPILED = {"Lion", "AdaBelief", "Lamb", "Lars", "Lars paper", "Lars classic_sum"}
 """One that keeps nothing of the gradient's size, one of those that go coordinate by coordinate, and all with norms."""
 
@@ -53,7 +55,9 @@ def train(network, optimizer, steps, *, part=slice(None), first=0):
 
 
 def make(rule, network, **settings):
-    return getattr(optim, rule.split()[0])(network.parameters(), weight_decay=0.1, **{**RULES[rule], **settings})
+    params = optim.groups_by_role(network) if rule in WHOLE_MATRICES else network.parameters()
+    own = {**RULES, **WHOLE_MATRICES}[rule]
+    return getattr(optim, rule.split()[0])(params, weight_decay=0.1, **{**own, **settings})
 
 
 def values(network):
@@ -87,6 +91,28 @@ def trained(rule, network, rows, **settings):
     return values(network), (last.gradient, last.weight, last.update)
 
 
+def of_equal_gradients():
+    """Returns how far apart sharded and unsharded are with rules that look at whole matrices.
+
+    They are shown equal gradients: an orthogonal factor tells the last digits of sums apart.
+    """
+    found = {}
+    for rule in WHOLE_MATRICES:
+        ends = []
+        for network in (model(), sharded_model()):
+            optimizer = make(rule, network, lr=0.1)
+            for step in range(STEPS):
+                generator = torch.Generator().manual_seed(step)
+                for param in network.parameters():
+                    grad = torch.randn(param.shape, generator=generator)
+                    shards = shards_of(param)
+                    param.grad = grad if shards is None else shards.divided(grad)
+                optimizer.step()
+            ends.append(values(network))
+        found[rule] = max((a - b).abs().max().item() for a, b in zip(*ends, strict=True))
+    return found
+
+
 def placements():
     network = sharded_model()
     optimizer = make("AdaBelief", network)
@@ -102,7 +128,7 @@ def placements():
 def resumed(part):
     """Returns, for each rule, whether a sharded run that is saved and loaded goes on bit for bit."""
     found = {}
-    for rule in RULES:
+    for rule in (*RULES, *WHOLE_MATRICES):
         straight, stopped = sharded_model(), sharded_model()
         optimizer, first = make(rule, straight), make(rule, stopped)
         train(straight, optimizer, 5, part=part)
@@ -209,6 +235,7 @@ def main(directory: Path) -> None:
     part = slice(4 * rank, 4 * rank + 4)
     found = {
         "differences": differences(part),
+        "of_equal_gradients": of_equal_gradients(),
         "placements": placements(),
         "resumed": resumed(part),
         "rounded": stochastically_rounded(part),

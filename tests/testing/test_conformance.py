@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 
 from trimtab.catalog.entries import of_slot
-from trimtab.optim import AdaBelief, AdaHessian, Lamb
+from trimtab.optim import AdaBelief, AdaHessian, Lamb, Muon
 from trimtab.primitives.wrapping import lent_gradients
 from trimtab.testing import OptimizerConformance
 
@@ -53,6 +53,15 @@ class TestCompiled(OptimizerConformance):
 class TestCompiledNorms(OptimizerConformance):
     optimizer = Lamb
     settings: ClassVar = {"compile": True}
+
+
+class TestMuon(OptimizerConformance):
+    optimizer = Muon
+    shapes = ((3, 4), (5, 2), (2, 3))
+    exceptions: ClassVar = dict.fromkeys(
+        ("shape[0-d]", "shape[length-1]", "shape[empty]", "layout", "sparse_gradients"),
+        "shows parameters that are no matrices, and does not say so",
+    )
 
 
 # Exceptions are strict: these are all that torch's own optimizers fail, and they do fail every one.

@@ -211,7 +211,8 @@ class Expression:
         built: Any = None
         for node in self.nodes():
             own = node._own(settings)
-            inside = parameters_of(model_or_params, own, no_decay) if built is None else built
+            by_role = getattr(node.entry.load(), "by_role", False)
+            inside = parameters_of(model_or_params, own, no_decay, by_role=by_role) if built is None else built
             # another package's constructor may print (Prodigy's does), once in every trial
             with redirect_stdout(io.StringIO()) if node.entry.extra else nullcontext():
                 built = node.entry.load()(inside, **own)
@@ -230,6 +231,8 @@ class Expression:
         settings, lines = self.settings(tuned), list[str]()
         named = any(node._wrapping("needs_names", otherwise=False) for node in self.nodes())
         call = "model.named_parameters()" if named else "model.parameters()"
+        if getattr(next(self.nodes()).entry.load(), "by_role", False):
+            lines, call = ["from trimtab.optim import groups_by_role"], "groups_by_role(model)"
         for node in self.nodes():
             if node.entry.kind == "controller":
                 lines += node.usage(settings, total_steps).splitlines()
@@ -336,10 +339,11 @@ def _check_own(entry: Entry) -> None:
 
 
 def _roomy(fixed: Iterable[Value]) -> nn.Module:
-    """Returns a layer whose weight has room for every rank that is asked for, in memory that nothing touches."""
+    """Returns two layers whose weights have room for every rank that is asked for, in memory that nothing touches."""
     largest = max((value for value in fixed if isinstance(value, int)), default=0)
     side = 2 + min(max(largest, 0), 8192)
-    return nn.Linear(side, side, device="meta").to_empty(device="cpu")
+    layers = (nn.Linear(side, side, device="meta") for _ in range(2))  # the first is hidden, and not the head
+    return nn.Sequential(*layers).to_empty(device="cpu")
 
 
 def _with_imports_first(lines: Iterable[str]) -> str:

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from trimtab.optim.groups import parameter_groups
+from trimtab.optim.groups import groups_by_role, parameter_groups
 from trimtab.study.errors import InputError
 
 
 def parameters_of(
-    model_or_params: nn.Module | Iterable[Any], settings: dict[str, Any], no_decay: bool
+    model_or_params: nn.Module | Iterable[Any], settings: dict[str, Any], no_decay: bool, *, by_role: bool = False
 ) -> Iterable[Any]:
     """Returns what an optimizer's first argument is to be.
 
@@ -20,6 +20,7 @@ def parameters_of(
             ``torch.optim``.
         settings: of the optimizer; its weight decay is what a model's parameter groups get.
         no_decay: whether biases and the parameters of normalisation layers go without.
+        by_role: whether the optimizer treats a model's parameters by what they are for.
 
     Returns:
         What was given; of a model, parameter groups with names, which wrappers may divide by them.
@@ -33,7 +34,8 @@ def parameters_of(
                 "no_decay_for_biases_and_norms needs the model, not its parameters: biases have to be found"
             )
         return model_or_params
-    groups = parameter_groups(model_or_params, settings.get("weight_decay"), no_decay_for_biases_and_norms=no_decay)
+    split = groups_by_role if by_role else parameter_groups
+    groups = split(model_or_params, settings.get("weight_decay"), no_decay_for_biases_and_norms=no_decay)
     names = {param: name for name, param in model_or_params.named_parameters()}
     return [{**group, "params": [(names[param], param) for param in group["params"]]} for group in groups]
 

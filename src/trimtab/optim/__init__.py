@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from trimtab.optim.galore.galore import GaLore as GaLore
     from trimtab.optim.galore.projected_layers import galore_parameter_groups as galore_parameter_groups
     from trimtab.optim.galore.projected_layers import quantize_linears as quantize_linears
+    from trimtab.optim.groups import groups_by_role as groups_by_role
     from trimtab.optim.groups import parameter_groups as parameter_groups
     from trimtab.optim.lamb import Lamb as Lamb
     from trimtab.optim.lars import Lars as Lars
     from trimtab.optim.lion import Lion as Lion
+    from trimtab.optim.muon import Muon as Muon
     from trimtab.optim.q_galore import QGaLore as QGaLore
     from trimtab.optim.sso.armijo import ArmijoGradientDescent as ArmijoGradientDescent
     from trimtab.optim.sso.sso import SSO as SSO
@@ -42,6 +44,7 @@ _HELPERS = {
     "directional_sharpness": "trimtab.optim.coordinate_clipping.sharpness",
     "galore_parameter_groups": "trimtab.optim.galore.projected_layers",
     "gradient_correlation": "trimtab.optim.coordinate_clipping.sharpness",
+    "groups_by_role": "trimtab.optim.groups",
     "line_landscape": "trimtab.optim.coordinate_clipping.sharpness",
     "local_decrease": "trimtab.optim.coordinate_clipping.sharpness",
     "module_parameter_groups": "trimtab.optim.agvm.modules",

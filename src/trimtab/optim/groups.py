@@ -1,12 +1,14 @@
 """Which parameters weight decay is meant for."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
 from trimtab.primitives.hyperparameters import NON_NEGATIVE
 from trimtab.primitives.parameter_names import remember_names
+from trimtab.primitives.roles import ROLES, parameter_roles
 
 NORMALISATION_TYPES = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 # Model libraries bring their own, e.g. LlamaRMSNorm, T5LayerNorm, FrozenBatchNorm2d.
@@ -55,6 +57,47 @@ def parameter_groups(
         {"params": [param for param in params if param in undecayed], "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
+
+
+def groups_by_role(
+    model: nn.Module,
+    weight_decay: float | None = None,
+    *,
+    roles: Mapping[str, str] | None = None,
+    no_decay_for_biases_and_norms: bool = False,
+) -> list[dict[str, Any]]:
+    r"""Splits a model's parameters by what each is for, for rules that treat hidden matrices in a way of their own.
+
+    Args:
+        model: where the parameters come from, as for :func:`parameter_groups`.
+        weight_decay: for all groups, >= 0; ``None`` leaves it to the optimizer's default.
+        roles: a regular expression to the role of all parameters whose whole names it matches, for what
+            :func:`~trimtab.primitives.roles.parameter_roles` takes for something else:
+            ``{r"blocks\.\d+\.gate": "vector"}``.
+        no_decay_for_biases_and_norms: splits each group by that as well.
+
+    Returns:
+        Parameter groups with their ``role``: ``"matrix"``, ``"convolution"``, ``"experts"``, ``"embedding"``,
+        ``"head"``, ``"tied"`` or ``"vector"``.
+
+    Raises:
+        TypeError: as :func:`parameter_groups`.
+        ValueError: as :func:`parameter_groups`; or a role is unknown, or an expression matches no parameter.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2))
+        >>> [(group["role"], [tuple(param.shape) for param in group["params"]]) for group in groups_by_role(model)]
+        [('matrix', [(6, 4)]), ('embedding', [(9, 4)]), ('head', [(2, 6)]), ('vector', [(6,), (2,)])]
+    """
+    groups = parameter_groups(model, weight_decay, no_decay_for_biases_and_norms=no_decay_for_biases_and_norms)
+    found = parameter_roles(model, roles)
+    role_of = {param: found[name] for name, param in model.named_parameters()}
+    return [
+        {**group, "params": params, "role": role}
+        for group in groups
+        for role in ROLES
+        if (params := [param for param in group["params"] if role_of[param] == role])
+    ]
 
 
 def _biases_and_norms(model: nn.Module) -> set[Tensor]:

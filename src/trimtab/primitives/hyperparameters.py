@@ -55,6 +55,7 @@ class Interval:
 
 NON_NEGATIVE = Interval(0.0)
 POSITIVE = Interval(0.0, open=True)
+FINITE = Interval(-math.inf, open=True)
 FRACTION = Interval(0.0, 1.0)
 SHARE = Interval(0.0, 1.0, closed=True)
 REPRESENTABLE = Interval(1e-37)
@@ -63,13 +64,21 @@ REPRESENTABLE = Interval(1e-37)
 
 def pair(check: Check) -> Check:
     """Returns the check of two values, each of which passes ``check``."""
+    return _several(2, "a pair of values", check)
 
-    def check_pair(name: str, values: object) -> tuple[Any, Any]:
-        if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != 2:
-            raise TypeError(f"{name}={values!r} must be a pair of values in {check}")
-        return check(f"{name}[0]", values[0]), check(f"{name}[1]", values[1])
 
-    return check_pair
+def triple(check: Check) -> Check:
+    """Returns the check of three values, each of which passes ``check``."""
+    return _several(3, "three values", check)
+
+
+def _several(count: int, what: str, check: Check) -> Check:
+    def check_each(name: str, values: object) -> tuple[Any, ...]:
+        if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != count:
+            raise TypeError(f"{name}={values!r} must be {what} in {check}")
+        return tuple(check(f"{name}[{index}]", value) for index, value in enumerate(values))
+
+    return check_each
 
 
 def one_of(*choices: object) -> Check:

@@ -8,9 +8,14 @@ polynomial of a matrix acts on its singular values and leaves the vectors: the i
 drives all of them towards one. With Jordan's coefficients (2024, "Muon: An optimizer for hidden layers in neural
 networks") five steps bring those above a hundredth of the norm between about 0.7 and 1.2, and no closer: small ones
 grow fast, which is what counts. Products take their time from the shorter side, so that tall matrices are transposed.
+
+An accelerator is filled by many matrices that are multiplied at once. On a CPU one product of a few hundred rows leaves
+threads waiting for each other, and many at once do so as well: there each thread gets matrices of its own.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
 import torch
@@ -18,6 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 Coefficients: TypeAlias = tuple[float, float, float]
+Stack: TypeAlias = Float[Tensor, "k m n"]
 
 QUINTIC: Coefficients = (3.4445, -4.7750, 2.0315)
 """Jordan's coefficients, found by search for a large slope at zero."""
@@ -38,7 +44,8 @@ def orthogonalized(
 ) -> list[Float[Tensor, "*stack m n"]]:
     """Returns the matrices with singular values near one, in the order given.
 
-    All that have two lengths in common, in whichever order, and lie on one device are multiplied at once.
+    On an accelerator all that have two lengths in common, in whichever order, are multiplied at once. On a CPU torch's
+    threads get a share of the matrices each.
 
     Args:
         matrices: of any shapes, stacks of matrices among them, each of which is one by itself.
@@ -47,29 +54,74 @@ def orthogonalized(
         eps: the least norm that a matrix is divided by.
         dtype: in which products are made, and which the results have.
     """
-    results: dict[int, Tensor] = {}
-    alike: dict[tuple[object, ...], list[int]] = {}
+    together: dict[tuple[object, ...], list[int]] = {}
     for index, matrix in enumerate(matrices):
-        alike.setdefault((*sorted(matrix.shape[-2:]), matrix.device), []).append(index)
-    for indices in alike.values():
-        flat = [_wide(matrices[index]).reshape(-1, *_wide(matrices[index]).shape[-2:]) for index in indices]
-        found = _iterated(torch.cat(flat).to(dtype), coefficients, steps, eps)
-        for index, part in zip(indices, torch.split(found, [len(each) for each in flat]), strict=True):
-            results[index] = _wide(part, like=matrices[index]).reshape(matrices[index].shape)
+        alone = (index,) if matrix.device.type == "cpu" else ()
+        together.setdefault((*sorted(matrix.shape[-2:]), matrix.device, *alone), []).append(index)
+
+    def of(indices: Sequence[int]) -> list[tuple[int, Tensor]]:
+        wide = [_on_its_side(matrices[index], matrices[index]) for index in indices]
+        stacks = [each.reshape(math.prod(each.shape[:-2]), *each.shape[-2:]).to(dtype) for each in wide]
+        found = _iterated(stacks[0] if len(stacks) == 1 else torch.cat(stacks), coefficients, steps, eps)
+        parts = torch.split(found, [len(stack) for stack in stacks])
+        return [
+            (index, _on_its_side(part.reshape(like.shape), matrices[index]))
+            for index, part, like in zip(indices, parts, wide, strict=True)
+        ]
+
+    groups = list(together.values())
+    found = _on_all_threads(of, groups, matrices) if len(groups) > 1 else list(map(of, groups))
+    results = dict(pair for each in found for pair in each)
     return [results[index] for index in range(len(matrices))]
 
 
-def _wide(matrix: Tensor, like: Tensor | None = None) -> Tensor:
-    """Turns a tall matrix on its side; or, what has been turned so, back."""
-    rows, columns = (matrix if like is None else like).shape[-2:]
-    return matrix.mT if rows > columns else matrix
+def _on_all_threads(
+    work: Callable[[Sequence[int]], list[tuple[int, Tensor]]], groups: Sequence[Sequence[int]], of: Sequence[Tensor]
+) -> list[list[tuple[int, Tensor]]]:
+    """Does the work of all groups of matrices, each of torch's threads that of its share, the largest ones first."""
+    threads = torch.get_num_threads()
+    if threads == 1 or any(matrix.device.type != "cpu" for matrix in of):
+        return list(map(work, groups))
+    shares: list[list[Sequence[int]]] = [[] for _ in range(threads)]
+    sizes = [0] * threads
+    for group in sorted(groups, key=lambda group: -_products(of[group[0]])):
+        least = sizes.index(min(sizes))
+        shares[least].append(group)
+        sizes[least] += _products(of[group[0]])
+
+    def do(share: Sequence[Sequence[int]]) -> list[list[tuple[int, Tensor]]]:
+        torch.set_num_threads(1)  # of this thread's own products
+        with torch.no_grad():
+            return list(map(work, share))
+
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            return [each for share in pool.map(do, filter(None, shares)) for each in share]
+    finally:
+        torch.set_num_threads(threads)  # what threads that start later get
 
 
-def _iterated(stack: Float[Tensor, "k m n"], by: Coefficients, steps: int, eps: float) -> Float[Tensor, "k m n"]:
+def _products(matrix: Tensor) -> int:
+    return matrix.numel() * min(matrix.shape[-2:])
+
+
+def _on_its_side(matrix: Tensor, given: Tensor) -> Tensor:
+    """Turns a matrix, if the one that is given is higher than wide."""
+    return matrix.mT if given.shape[-2] > given.shape[-1] else matrix
+
+
+def _iterated(stack: Stack, by: Coefficients, steps: int, eps: float) -> Stack:
+    if len(stack) == 1:  # a product of two matrices takes less than that of two stacks of one
+        return _iterated_all(stack[0], torch.addmm, by, steps, eps).unsqueeze(0)
+    return _iterated_all(stack, torch.baddbmm, by, steps, eps)
+
+
+def _iterated_all(
+    values: Float[Tensor, "... m n"], multiplied: Callable[..., Tensor], by: Coefficients, steps: int, eps: float
+) -> Float[Tensor, "... m n"]:
     a, b, c = by
-    norms = torch.linalg.vector_norm(stack, dim=(-2, -1), keepdim=True).clamp(min=eps)
-    stack = stack / norms
+    values = values / torch.linalg.vector_norm(values, dim=(-2, -1), keepdim=True).clamp(min=eps)
     for _ in range(steps):
-        gram = stack @ stack.mT
-        stack = torch.baddbmm(stack, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), stack, beta=a)
-    return stack
+        gram = values @ values.mT
+        values = multiplied(values, multiplied(gram, gram, gram, beta=b, alpha=c), values, beta=a)
+    return values

@@ -310,15 +310,16 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
         ]
 
     def _recipe(self, group: Group, scalar_names: tuple[str, ...]) -> Recipe:
+        hypers = self._own_hypers(group)
         return Recipe(
-            direction=rule_of(type(self)),
+            direction=rule_of(self.direction_for(hypers)),
             scalar_names=scalar_names,
-            weight_decay=self.weight_decay_for(self._own_hypers(group)),
+            weight_decay=self.weight_decay_for(hypers),
             maximize=group["maximize"],
             watched=self._observer is not None,
             rounded=group["rounding_seed"] is not None,
             compiled=group["compile"],
-            read_only=len(self.read_only),
+            read_only=len(self.read_only_for(hypers)),
         )
 
     def _plan(self, index: int, all_grads: Sequence[Tensor | None]) -> Plan:

@@ -224,6 +224,6 @@ def _compiled(
     return call
 
 
-def rule_of(optimizer: Any) -> Callable[..., tuple[Tensor, ...]]:
+def rule_of(direction: Callable[..., tuple[Tensor, ...]]) -> Callable[..., tuple[Tensor, ...]]:
     """Returns a rule's direction as it was written; a checker of shapes around it could not be compiled."""
-    return cast("Callable[..., tuple[Tensor, ...]]", unwrap(optimizer.direction))
+    return cast("Callable[..., tuple[Tensor, ...]]", unwrap(direction))

@@ -1,6 +1,6 @@
 """What an element-wise update rule says of itself; the engine that runs it is in ``flat_step``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from jaxtyping import Float
@@ -18,8 +18,9 @@ class UpdateRule:
     """A rule: the direction in which every element moves, as a function of its gradient and its state.
 
     A rule writes :meth:`direction`, most often :meth:`scalars`, and class attributes. One with options takes them as
-    hyper-parameters: :meth:`scalars` turns them into numbers, and where an option changes what is stored or how weights
-    decay, :meth:`state_names_for` or :meth:`weight_decay_for` says so. Options may differ by group.
+    hyper-parameters: :meth:`scalars` turns them into numbers, and where an option changes what is stored, how weights
+    decay or the rule itself, :meth:`state_names_for`, :meth:`weight_decay_for` or :meth:`direction_for` says so.
+    Options may differ by group.
 
     Attributes:
         state_names: the tensors kept for each parameter, which start at zero, in the order that ``direction`` takes.
@@ -56,6 +57,16 @@ class UpdateRule:
             **kwargs: what :meth:`scalars` returned.
         """
         raise NotImplementedError
+
+    @classmethod
+    def direction_for(cls, _hypers: Mapping[str, Any], /) -> Callable[..., tuple[Tensor, ...]]:
+        """Returns the rule that is followed under these hyper-parameters, which :meth:`direction` describes."""
+        return cls.direction
+
+    @classmethod
+    def read_only_for(cls, _hypers: Mapping[str, Any], /) -> tuple[str, ...]:
+        """Returns the names of what the rule only reads under these hyper-parameters."""
+        return cls.read_only
 
     @classmethod
     def state_names_for(cls, _hypers: Mapping[str, Any], /) -> tuple[str, ...]:
