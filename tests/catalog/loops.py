@@ -7,6 +7,7 @@ from torch import nn
 
 import trimtab
 from trimtab.catalog.entries import of_slot
+from trimtab.catalog.expressions import example
 from trimtab.optim import AGVM, SSO, ArmijoGradientDescent, CoordinateClip
 from trimtab.primitives.sample_gradients import gradient_statistics
 from trimtab.schedule import (
@@ -175,11 +176,16 @@ OUTSIDE_OF_EXPRESSIONS = {
     "armijo": lambda model, lr: ArmijoGradientDescent(model.parameters(), lr=lr),
 }
 
-AROUND = {"galore": "galore(adamw)", "q_galore": "q_galore(adamw)", "clip": "clip(sgd)", "agvm": "agvm(adamw)"}
+AROUND = {"clip": "clip(sgd)"}
+"""Of wrappers around something else than what they are shown with."""
 
 
 def names():
     """Returns every optimizer of the catalogue, wrappers around one, some compositions, and controllers beside one."""
-    found = [AROUND.get(entry.id, entry.id) for entry in of_slot("optimizer").values() if entry.kind != "controller"]
+    found = [
+        AROUND.get(entry.id, example(entry).label)
+        for entry in of_slot("optimizer").values()
+        if entry.kind != "controller"
+    ]
     more = ["agvm(sgd)", "agvm(clip(lamb))", "adahessian(every=2)", *OUTSIDE_OF_EXPRESSIONS]
     return [*found, *more, *(f"sgd beside {each}" for each in BESIDE)]

@@ -13,6 +13,9 @@ from trimtab.study.errors import InputError
 from trimtab.study.tunable import LogUniform
 
 ALL = list(entries().values())
+PARTS = ("agc", "clip_norm", "ema")
+"""Of recipes, as everybody's have them: nobody asks when to take them in AdamW's place."""
+
 HOSTS = ("torch.optim:", "optuna.samplers:", "trimtab.compress.", "trimtab.optim.muon:")  # where no package has a peer
 
 
@@ -39,7 +42,7 @@ def test_every_entry_says_what_a_reader_needs(entry):
     assert entry.kind in KINDS
     assert (entry.kind == "baseline") == (entry.object.startswith(HOSTS) or entry.extra is not None)
     if entry.family == "optim":
-        assert (entry.kind == "baseline") == (entry.situation is None)
+        assert (entry.kind == "baseline" or entry.key in PARTS) == (entry.situation is None)
 
 
 def test_ranges_of_all_optimizers_are_equally_wide():
@@ -55,8 +58,8 @@ def test_ranges_of_all_optimizers_are_equally_wide():
 def test_methods_come_first_then_wrappers_and_controllers():
     assert [entry.id for entry in ALL] == [
         "adabelief", "adagradnorm", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
-        "agvm", "clip", "galore", "q_galore",
-        "adadagrad", "autolrs", "cosine", "linear", "refined", "rmt_scaling",
+        "agc", "agvm", "clip", "clip_norm", "ema", "galore", "q_galore",
+        "adadagrad", "autolrs", "constant", "cosine", "inverse_sqrt", "linear", "onecycle", "refined", "rmt_scaling", "wsd",
         "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "adan", "ademamix", "adopt", "came", "cmaes",
         "gp", "lamp", "magnitude", "mars", "muon", "nadam", "prodigy", "radam", "random", "rmsprop", "schedulefree",
         "schedulefree_sgd", "sgd", "signum", "soap", "tpe", "uniform",
@@ -111,6 +114,13 @@ def test_the_catalogue_is_read_without_torch():
 
 
 ALIASES = {
+    "agc": {"adaptive gradient clipping"},
+    "clip_norm": {"gradient norm clipping", "global norm clipping"},
+    "constant": {"constant rate"},
+    "ema": {"exponential moving average", "weight averaging", "polyak averaging"},
+    "inverse_sqrt": {"inverse-sqrt", "inverse square root", "noam"},
+    "onecycle": {"one cycle", "1cycle", "super-convergence"},
+    "wsd": {"warmup-stable-decay", "trapezoidal"},
     "adagradnorm": {"adagrad-norm"},
     "agvm": {"adaptive gradient variance modulator"},
     "autolrs": {"automatic learning-rate schedule"},

@@ -128,7 +128,7 @@ def test_the_code_to_paste_builds_the_same(text):
         ("sgd(momentum=0)", r"Nesterov momentum requires .* \(it has nesterov=True unless told otherwise\)\n  sgd"),
         ("adamw(wieght_decay=0.1)", r"no setting 'wieght_decay'; did you mean weight_decay\? It has lr, .*\n  adamw"),
         ("adamw(wieght_decay=0.1, betaa=1)", r"'wieght_decay' and no 'betaa'; did you mean weight_decay or betas\?"),
-        ("adamw+cosine(foo=1)", r"cosine has no setting 'foo'; it has none\n  adamw"),
+        ("adamw+cosine(foo=1)", r"cosine has no setting 'foo'; it has warmup\n  adamw"),
         ("adamw(lr=-1)", r"cannot be built: Invalid learning rate: -1\n  adamw"),
         ("adamw(lr='x')", r"lr='x': a finite number is needed\n  adamw"),
         ("adamw(betas=0.9)", r"betas=0.9 is nothing like its default, \(0.9, 0.999\)\n  adamw"),

@@ -86,6 +86,8 @@ class Expression:
             raise InputError(
                 f"{self.entry.id} changes the gradients of a step, and {inside.id} steps from more than these: {remedy}"
             )
+        if hasattr(wrapper, "eval") and hasattr(optimizer, "eval"):
+            raise InputError(f"{self.entry.id} and {inside.id} both average weights: take one of the two")
         if not (getattr(wrapper, "keeps_shapes", True) or getattr(optimizer, "keeps_shapes", True)):
             raise InputError(f"{self.entry.id} and {inside.id} both move matrices in subspaces: take one of the two")
         for name in getattr(wrapper, "sets", ()):

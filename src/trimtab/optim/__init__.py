@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trimtab.optim.coordinate_clipping.sharpness import line_landscape as line_landscape
     from trimtab.optim.coordinate_clipping.sharpness import local_decrease as local_decrease
     from trimtab.optim.diffgrad import DiffGrad as DiffGrad
+    from trimtab.optim.ema import EMA as EMA
     from trimtab.optim.exadam import EXAdam as EXAdam
     from trimtab.optim.galore.galore import GaLore as GaLore
     from trimtab.optim.galore.projected_layers import galore_parameter_groups as galore_parameter_groups
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from trimtab.optim.lars import Lars as Lars
     from trimtab.optim.lion import Lion as Lion
     from trimtab.optim.muon import Muon as Muon
+    from trimtab.optim.norm_clipping import AdaptiveClip as AdaptiveClip
+    from trimtab.optim.norm_clipping import NormClip as NormClip
     from trimtab.optim.q_galore import QGaLore as QGaLore
     from trimtab.optim.sso.armijo import ArmijoGradientDescent as ArmijoGradientDescent
     from trimtab.optim.sso.sso import SSO as SSO

@@ -67,12 +67,12 @@ def refuse_foreign_state(saved: Saved, groups: Sequence[Saved], names: Names, ow
 def adopted(saved: Saved, groups: Sequence[Saved], names: Names) -> dict[Tensor, dict[str, Any]]:
     """Returns the state of each parameter, as copies in the parameter's layout and in the saved precision."""
     return {
-        param: {"step": int(state["step"]), **{name: _placed(param, state[name]) for name in needed}}
+        param: {"step": int(state["step"]), **{name: placed(param, state[name]) for name in needed}}
         for param, state, needed in _entries(saved, groups, names)
     }
 
 
-def _placed(param: Tensor, value: Tensor) -> Tensor:
+def placed(param: Tensor, value: Tensor) -> Tensor:
     """Copies a state to where its parameter is, divided over processes as that is, whatever the saved one was."""
     shards = shards_of(param)
     if shards is None:

@@ -43,6 +43,11 @@ if TYPE_CHECKING:
     from trimtab.schedule.rmt_scaling.rmt_scaling import scale_damping as scale_damping
     from trimtab.schedule.rmt_scaling.rmt_scaling import scale_learning_rate as scale_learning_rate
     from trimtab.schedule.rmt_scaling.rmt_scaling import wigner_knee as wigner_knee
+    from trimtab.schedule.usual import constant_with_warmup as constant_with_warmup
+    from trimtab.schedule.usual import cosine_with_warmup as cosine_with_warmup
+    from trimtab.schedule.usual import inverse_sqrt_with_warmup as inverse_sqrt_with_warmup
+    from trimtab.schedule.usual import one_cycle_with_warmup as one_cycle_with_warmup
+    from trimtab.schedule.usual import wsd_with_warmup as wsd_with_warmup
 
 _HELPERS = {
     "AdaptiveBatchSampler": "trimtab.schedule.adadagrad.batch_sampler",

@@ -4,14 +4,15 @@ They are what adaptive schedules are compared with. In a session a run's length 
 where the budget does, whatever a step costs.
 """
 
-import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
 from trimtab.lab.controller import History, SessionController
+from trimtab.primitives.hyperparameters import whole_number
 from trimtab.schedule.controlled import CatalogueController
 
 
@@ -27,6 +28,7 @@ class ClosedFormSchedule(CatalogueController):
 
     def __init__(self, beside: Optimizer | SessionController, **settings: Any) -> None:
         super().__init__(beside, **settings)
+        self.refuse(self.settings)
         for group in self.optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
 
@@ -34,6 +36,14 @@ class ClosedFormSchedule(CatalogueController):
     def history(self) -> History:
         """Nothing: what it does was known before."""
         return []
+
+    @classmethod
+    def refuse(cls, settings: Mapping[str, Any], /) -> None:
+        """Checks settings that have to go together, each of which may be.
+
+        Raises:
+            ValueError: they do not.
+        """
 
     @staticmethod
     @abstractmethod
@@ -62,25 +72,60 @@ class ClosedFormSchedule(CatalogueController):
         """Takes over nothing."""
 
 
-class CosineDecay(ClosedFormSchedule):
-    r"""Half a cosine down to zero (Loshchilov & Hutter, 2016, arXiv:1608.03983): :math:`(1 + \cos \pi u) / 2`.
+def scheduler(schedule: type[ClosedFormSchedule], optimizer: Optimizer, total_steps: int, **settings: Any) -> LambdaLR:
+    """Returns a schedule as torch's schedulers are used, in a run of so many steps.
 
     Args:
-        beside: the optimizer, or the controller that is nearer to it.
+        schedule: the schedule.
+        optimizer: whose learning rates are the peak's.
+        total_steps: of the run, >= 1.
+        **settings: the schedule's; its warm-up in steps.
+
+    Returns:
+        The scheduler; call its ``step()`` after every step of the optimizer. Beyond ``total_steps`` it raises a
+        ``ValueError``, as torch's ``OneCycleLR`` does.
+
+    Raises:
+        TypeError: ``optimizer`` is not one, a number of steps is not whole, or a setting has the wrong type.
+        ValueError: a number of steps or a setting is outside its range.
     """
+    total = whole_number(1)("total_steps", total_steps)
+    rising = whole_number(0)("warmup", settings["warmup"])
+    if rising >= total:
+        raise ValueError(f"warmup={rising} must be less than total_steps={total_steps}")
+    own: dict[str, Any] = {
+        name: schedule.hyperparameters[name](name, value) for name, value in settings.items() if name != "warmup"
+    }
 
-    prefix = "cosine"
-    usage = (
-        "import torch\n"
-        "total_steps = {total_steps}  # of a run\n"
-        "scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total_steps)\n"
-        "# after each step: scheduler.step()"
-    )
+    own["warmup"] = rising / total
+    schedule.refuse(own)
 
-    def __init__(self, beside: Optimizer | SessionController) -> None:
-        super().__init__(beside)
+    def factor(taken: int) -> float:
+        refuse_steps_beyond(taken, total)
+        return schedule.factor(taken / total, 1 / total, own)
 
-    @staticmethod
-    def factor(progress: float, _step: float, _settings: Mapping[str, Any], /) -> float:
-        r"""Returns :math:`(1 + \cos \pi u) / 2`."""
-        return (1 + math.cos(math.pi * progress)) / 2
+    return LambdaLR(optimizer, factor)
+
+
+def risen(progress: float, step: float, warmup: float) -> float | None:
+    """Returns the factor within a warm-up, a straight line that begins above zero, so that its first step moves.
+
+    Args:
+        progress: the share of the run that is over, in [0, 1].
+        step: the share that a step takes.
+        warmup: the share that the warm-up takes, in [0, 1).
+
+    Returns:
+        ``None`` after it.
+    """
+    return min(1.0, (progress + step) / warmup) if progress < warmup else None
+
+
+def refuse_steps_beyond(taken: int, total: int) -> None:
+    """Checks that a scheduler is not stepped beyond its end.
+
+    Raises:
+        ValueError: it is.
+    """
+    if taken > total:
+        raise ValueError(f"the schedule is over: it has total_steps={total}, and was stepped {taken} times")

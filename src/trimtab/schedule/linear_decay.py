@@ -4,15 +4,15 @@ From Defazio, Cutkosky, Mehta & Mishchenko (2023), arXiv:2310.07831, which gives
 has been made before; see :mod:`trimtab.schedule.refined.refined`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from trimtab.lab.controller import SessionController
-from trimtab.primitives.hyperparameters import FRACTION, whole_number
-from trimtab.schedule.closed_form import ClosedFormSchedule
+from trimtab.primitives.hyperparameters import FRACTION
+from trimtab.schedule.closed_form import ClosedFormSchedule, risen, scheduler
 
 
 def linear_decay_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int = 0) -> LambdaLR:
@@ -39,29 +39,7 @@ def linear_decay_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int
         TypeError: ``optimizer`` is not one, or a number of steps is not whole.
         ValueError: a number of steps is outside its range.
     """
-    total = whole_number(1)("total_steps", total_steps)
-    rising = whole_number(0)("warmup", warmup)
-    if rising >= total:
-        raise ValueError(f"warmup={warmup} must be less than total_steps={total_steps}")
-    return LambdaLR(optimizer, _multiplier(total, rising))
-
-
-def _multiplier(total: int, rising: int) -> Callable[[int], float]:
-    def multiplier(taken: int) -> float:
-        refuse_steps_beyond(taken, total)
-        return linear_factor(taken / total, 1 / total, rising / total)
-
-    return multiplier
-
-
-def refuse_steps_beyond(taken: int, total: int) -> None:
-    """Checks that a scheduler is not stepped beyond its end.
-
-    Raises:
-        ValueError: it is.
-    """
-    if taken > total:
-        raise ValueError(f"the schedule is over: it has total_steps={total}, and was stepped {taken} times")
+    return scheduler(LinearDecay, optimizer, total_steps, warmup=warmup)
 
 
 def linear_factor(progress: float, step: float, warmup: float) -> float:
@@ -69,12 +47,11 @@ def linear_factor(progress: float, step: float, warmup: float) -> float:
 
     Args:
         progress: the share of the run that is over, in [0, 1].
-        step: the share that a step takes; a warm-up begins above zero, so that its first step moves.
+        step: the share that a step takes.
         warmup: the share that the warm-up takes, in [0, 1).
     """
-    if progress < warmup:
-        return min(1.0, (progress + step) / warmup)
-    return max(0.0, (1 - progress) / (1 - warmup))
+    rise = risen(progress, step, warmup)
+    return max(0.0, (1 - progress) / (1 - warmup)) if rise is None else rise
 
 
 class LinearDecay(ClosedFormSchedule):

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from trimtab.primitives.hyperparameters import FRACTION, Interval, one_of, optional, whole_number
-from trimtab.schedule.linear_decay import refuse_steps_beyond
+from trimtab.schedule.closed_form import refuse_steps_beyond
 from trimtab.study.errors import InputError
 
 Numbers = Float[np.ndarray, " steps"]

@@ -1,0 +1,163 @@
+"""Exponential moving averages of weights: what a run is worth is where it has lately been (Polyak & Juditsky, 1992).
+
+Adapts   the weights that are evaluated.
+Signal   where steps have led.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn.parameter import is_lazy
+from torch.optim import Optimizer
+
+from trimtab.primitives.flat.refusals import moves
+from trimtab.primitives.hyperparameters import FRACTION, flag
+from trimtab.primitives.idle import is_idle
+from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.saved_state import placed
+from trimtab.primitives.wrapping import OptimizerWrapper, innermost, step_inside
+from trimtab.study.tunable import Tunables
+
+if TYPE_CHECKING:
+    from trimtab.lab.session import Session
+
+
+class EMA(OptimizerWrapper):
+    r"""Keeps an average of the weights beside any optimizer, to evaluate and to save.
+
+    .. math:: \bar\theta_t = d_t\,\bar\theta_{t-1} + (1 - d_t)\,\theta_t, \qquad
+        d_t = \min\!\Big(d, \frac{1 + t}{10 + t}\Big), \qquad \bar\theta_0 = \theta_0
+
+    with :math:`t = 0, 1, \dots` the averages taken before: the first ones forget where the run began, as TensorFlow's
+    ``ExponentialMovingAverage`` does with ``num_updates``. The steps themselves are the inner optimizer's, bit for bit.
+
+    As schedule-free optimizers do, it has two modes:
+
+    .. code-block:: python
+
+        optimizer = EMA(torch.optim.AdamW(model.parameters(), lr=1e-3))
+        ...
+        optimizer.eval()  # the averages are in place: evaluate, or save the model
+        optimizer.train()  # the weights of the run are, bit for bit; steps are taken in this mode only
+
+    Differences:
+        * ``torch.optim.swa_utils.AveragedModel`` is a second model, with a constant ``decay``; this is state of the
+          optimizer, saved and loaded with it.
+        * Buffers are not averaged: running statistics of batch normalisation stay those of the run.
+          ``torch.optim.swa_utils.update_bn`` computes them anew after ``eval()``.
+
+    Args:
+        optimizer: the optimizer.
+        decay: :math:`d` in [0, 1). Over :math:`1/(1-d)` steps it forgets; 0.999 and 0.9999 are usual.
+        warmup: whether :math:`d_t` begins small; otherwise it is :math:`d` always.
+
+    Raises:
+        TypeError: an argument has the wrong type, or the optimizer averages weights by itself.
+        ValueError: ``decay`` is outside its range.
+    """
+
+    tunables: ClassVar[Tunables] = {}
+
+    prefix = "ema"
+    passes_steps_on = True
+    passes_gradients_on = True
+    hyperparameters: ClassVar = {"decay": FRACTION, "warmup": flag}
+
+    def __init__(self, optimizer: Optimizer, decay: float = 0.999, *, warmup: bool = True) -> None:
+        super().__init__(optimizer, decay=decay, warmup=warmup)
+        self._trained: dict[Tensor, Tensor] | None = None
+
+    def _require_optimizer(self, optimizer: object) -> None:
+        super()._require_optimizer(optimizer)
+        core = innermost(optimizer)  # type: ignore[arg-type]  # it is one
+        if hasattr(core, "eval"):
+            raise TypeError(f"EMA averages weights, and so does {type(core).__name__}: leave one of them out")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_trained": self._trained}
+
+    def __getattr__(self, name: str) -> Any:
+        # of what needs more of a run than a closure, an average can be taken as well
+        if name == "step_on" and "inner" in vars(self):
+            inner: Any = self.inner
+            inside: Callable[[Session], Any] = inner.step_on
+            return lambda session: self._averaged(lambda: inside(session))
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Takes one step of the inner optimizer, and takes its end into the averages.
+
+        Args:
+            closure: given to the inner optimizer.
+
+        Returns:
+            What the inner optimizer's step returned.
+
+        Raises:
+            RuntimeError: the averages are in the place of the weights.
+        """
+        return self._averaged(lambda: step_inside(self.inner, *([] if closure is None else [closure])))
+
+    def eval(self) -> None:
+        """Puts the averages in the place of the weights."""
+        if self._trained is None:
+            averages = {param: state["ema_average"] for param, state in self.state.items() if "ema_average" in state}
+            self._trained = {param: param.detach().clone() for param in averages}
+            _write(averages)
+
+    def train(self) -> None:
+        """Puts the weights of the run back."""
+        if self._trained is not None:
+            _write(self._trained)
+            self._trained = None
+
+    def _averaged(self, step: Callable[[], Any]) -> Any:
+        if self._trained is not None:
+            raise RuntimeError("the averages are in the place of the weights: call train() before the next step")
+        own = [self._own(group) for group in self.param_groups]
+        idle = is_idle(self)
+        starts = {
+            param: param.detach().to(working_dtype(param.dtype), copy=True)
+            for group in self.param_groups
+            for param in filter(moves, group["params"])
+            if not is_lazy(param) and "ema_average" not in self.state.get(param, {})
+        }
+        result = step()
+        for param, start in starts.items():  # not before: an optimizer makes its state where there is none
+            if param.grad is not None or self.state.get(param):  # some take the gradients that they computed away
+                self.state[param].update(ema_average=start, ema_count=0)
+        if not idle:
+            for settings, group in zip(own, self.param_groups, strict=True):
+                self._average(settings, [p for p in group["params"] if "ema_average" in self.state.get(p, {})])
+        return result
+
+    @torch.no_grad()
+    def _average(self, settings: Mapping[str, Any], params: list[Tensor]) -> None:
+        alike: dict[tuple[int, torch.dtype, torch.device], list[Tensor]] = defaultdict(list)
+        for param in params:
+            alike[self.state[param]["ema_count"], param.dtype, param.device].append(param)
+        for (count, *_), group in alike.items():
+            decay = min(settings["decay"], (1 + count) / (10 + count)) if settings["warmup"] else settings["decay"]
+            averages = [self.state[param]["ema_average"] for param in group]
+            values = [param.to(average.dtype) for param, average in zip(group, averages, strict=True)]
+            torch._foreach_lerp_(averages, values, 1 - decay)
+            for param in group:
+                self.state[param]["ema_count"] = count + 1
+
+    def _load(self, state: dict[str, Any]) -> None:
+        super()._load(state)
+        for saved, group in zip(state["param_groups"], self.param_groups, strict=True):
+            for key, param in zip(saved["params"], group["params"], strict=True):
+                entry = state["state"].get(key, {})
+                if "ema_average" in entry:  # torch casts it to the parameter's type
+                    self.state[param]["ema_average"] = placed(param, entry["ema_average"])
+                    self.state[param]["ema_count"] = int(entry["ema_count"])
+
+
+@torch.no_grad()
+def _write(values: Mapping[Tensor, Tensor]) -> None:
+    for param, value in values.items():
+        param.copy_(value)
