@@ -41,6 +41,7 @@ SUMMARY = """\
     * [With a Trainer or a Lightning module](adapters.md)
     * [With any script](any-script.md)
     * [Ways to prune a network](transforms.md)
+    * [Train all alike: schedules, clipping, averages](recipes.md)
     * [Over several problems](several-problems.md)
     * [A race: fewer runs](racing.md)
     * [Samplers on a black box](samplers.md)

@@ -59,7 +59,8 @@ def test_methods_come_first_then_wrappers_and_controllers():
     assert [entry.id for entry in ALL] == [
         "adabelief", "adagradnorm", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
         "agc", "agvm", "clip", "clip_norm", "ema", "galore", "q_galore",
-        "adadagrad", "autolrs", "constant", "cosine", "inverse_sqrt", "linear", "onecycle", "refined", "rmt_scaling", "wsd",
+        "adadagrad", "autolrs", "constant", "cosine", "inverse_sqrt", "linear", "onecycle", "refined", "rmt_scaling",
+        "wsd",
         "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "adan", "ademamix", "adopt", "came", "cmaes",
         "gp", "lamp", "magnitude", "mars", "muon", "nadam", "prodigy", "radam", "random", "rmsprop", "schedulefree",
         "schedulefree_sgd", "sgd", "signum", "soap", "tpe", "uniform",

@@ -70,7 +70,7 @@ def test_it_goes_around_every_kind_of_optimizer():
 def test_outside_of_a_session_it_says_what_to_use():
     with pytest.raises(
         InputError,
-        match=r"cosine stands beside an optimizer .*:\n(.*\n)*scheduler = cosine_with_warmup",
+        match=r"cosine stands beside an optimizer .*:\n(.*\n)*scheduler = torch",
     ):
         create("adamw+cosine", torch.nn.Linear(2, 2))
 

@@ -94,7 +94,8 @@ def test_a_session_has_the_same_rates(name):
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_the_lines_to_paste_make_it(name):
-    code = Expression(find(name), inner=Expression(find("sgd"))).code({"lr": 0.1, "weight_decay": 0.0}, 50)
+    inner = Expression(find("sgd"))
+    code = Expression(find(name), (("warmup", 0.1),), inner).code({"lr": 0.1, "weight_decay": 0.0}, 50)
     names = {"model": nn.Linear(2, 2)}
     exec(code, names)
     assert isinstance(names["scheduler"], torch.optim.lr_scheduler.LambdaLR)

@@ -3,9 +3,10 @@
 It is written as an expression: ``lion``, ``adamw(weight_decay=0.1)``, ``clip(lion)``; several are separated by commas.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -17,9 +18,12 @@ from trimtab.catalog.expressions import Expression
 from trimtab.catalog.own import OWN, OWN_KIND, OwnEntry, own_entry
 from trimtab.catalog.parsing import SLOT, parse_expressions
 from trimtab.catalog.ranges import parse_tunes
+from trimtab.catalog.recipes import Recipe
 from trimtab.catalog.signatures import settings_of
 from trimtab.lab.controller import SessionController
+from trimtab.optim.groups import groups_by_role
 from trimtab.study.errors import InputError
+from trimtab.study.phrases import listed
 from trimtab.study.tunable import Settings, Tunables, Value
 
 
@@ -29,9 +33,22 @@ class Candidate:
 
     Args:
         expression: what it is.
+        recipe: what goes around it, as around all others of a comparison.
+
+    Raises:
+        InputError: a part of the recipe cannot.
     """
 
     expression: Expression
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def __post_init__(self) -> None:
+        _ = self.whole
+
+    @cached_property
+    def whole(self) -> Expression:
+        """What is built: the expression with the recipe around it."""
+        return self.recipe.around(self.expression)
 
     @property
     def label(self) -> str:
@@ -58,23 +75,23 @@ class Candidate:
     @property
     def tunables(self) -> Tunables:
         """What is tuned, in the order of the catalogue."""
-        return self.expression.tunables
+        return self.whole.tunables
 
     def settings(self, tuned: Settings) -> dict[str, Value]:
         """Returns all settings that the optimizer is built with."""
-        return self.expression.settings(tuned)
+        return self.whole.settings(tuned)
 
     def build(self, tuned: Settings) -> Callable[[nn.Module], torch.optim.Optimizer | SessionController]:
         """Returns what makes the optimizer for a model, or the outermost controller beside it."""
-        return partial(self.expression.build, tuned=tuned)
+        return partial(self.whole.build, tuned=tuned, no_decay=self.recipe.no_decay)
 
     def definition(self) -> dict[str, Any]:
         """Returns what of it its label does not say."""
-        return self.expression.definition()
+        return {**self.expression.definition(), **({} if self.recipe.plain else {"recipe": self.recipe.to_dict()})}
 
     def code(self, tuned: Settings, total_steps: int | None = None) -> str:
         """Returns the lines that use it outside of trimtab's experiments, in a run of so many steps."""
-        return self.expression.code(tuned, total_steps)
+        return self.whole.code(tuned, total_steps, no_decay=self.recipe.no_decay)
 
 
 def parse_candidates(text: str, tune: Sequence[str] | None = ()) -> list[Candidate]:
@@ -135,4 +152,44 @@ def candidates_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> t
     def make(reference: str) -> Entry:
         return OwnEntry.restored(reference, SLOT, known[reference])
 
-    return tuple(map(Candidate, parse_expressions(",".join(labels), own=make)))
+    expressions = parse_expressions(",".join(labels), own=make)
+    recipes = [Recipe(**definitions.get(label, {}).get("recipe", {})) for label in labels]
+    return tuple(Candidate(*each) for each in zip(expressions, recipes, strict=True))
+
+
+def with_recipe(candidate: Any, recipe: Recipe) -> Candidate:
+    """Returns a candidate with a recipe around it.
+
+    Raises:
+        InputError: a part of the recipe cannot go around it.
+    """
+    made: Candidate = replace(candidate, recipe=recipe)
+    return made
+
+
+def remarks(candidates: Sequence[Any], recipe: Recipe, model: Callable[[], nn.Module]) -> list[str]:
+    """Returns what a reader should know of how candidates are trained, in sentences.
+
+    Args:
+        candidates: all of a comparison.
+        recipe: that goes around all of them.
+        model: makes one of the problem's.
+    """
+    routed = [each for each in candidates if _by_role(each)]
+    made = model() if routed else nn.Module()
+    return recipe.remarks([each.expression for each in candidates]) + [_routing(each, made) for each in routed]
+
+
+def _by_role(candidate: Candidate) -> bool:
+    entry = next(candidate.expression.nodes()).entry
+    return entry.loadable and getattr(entry.load(), "by_role", False)
+
+
+def _routing(candidate: Candidate, model: nn.Module) -> str:
+    """Says how many parameters each rule has, of an optimizer that has several."""
+    optimizer = next(candidate.expression.nodes()).entry.load()
+    counts = Counter[str]()
+    for group in groups_by_role(model):
+        counts[optimizer.rule_for(group["role"])] += sum(param.numel() for param in group["params"])
+    shares = [f"{number:,} by {rule}" for rule, number in counts.most_common()]
+    return f"Of the parameters, {candidate.label} moves {listed(shares)}."

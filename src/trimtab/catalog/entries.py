@@ -53,6 +53,7 @@ class Entry:
         step: what stands in a loop of one's own instead of ``loss.backward()`` or ``optimizer.step()``, where these
             will not do.
         claim: the module in ``claims`` that tries it, where that has another name; methods may share one.
+        normalised: whether steps are as long whatever the length of the gradients, so that clipping shortens none.
         aliases: other names.
         keywords: what else a search should find it by.
     """
@@ -82,6 +83,7 @@ class Entry:
     settings: dict[str, Value] = field(default_factory=dict)
     step: str | None = None
     claim: str | None = None
+    normalised: bool = False
     aliases: tuple[str, ...] = ()
     keywords: tuple[str, ...] = ()
 

@@ -167,6 +167,11 @@ class Expression:
         return beside + (f"{self.entry.id}({', '.join(arguments)})" if arguments else self.entry.id)
 
     @property
+    def normalised(self) -> bool:
+        """Whether the length of its optimizer's step does not depend on that of the gradients."""
+        return next(self.nodes()).entry.normalised
+
+    @property
     def in_any_order(self) -> object:
         """What two expressions share that differ in nothing but the order of their settings."""
         return tuple((node.entry.id, frozenset(node.fixed)) for node in self.nodes())
@@ -223,18 +228,20 @@ class Expression:
             forget_names(made.optimizer if isinstance(made, SessionController) else made)
         return made
 
-    def code(self, tuned: Settings, total_steps: int | None = None) -> str:
+    def code(self, tuned: Settings, total_steps: int | None = None, *, no_decay: bool = False) -> str:
         """Returns the lines that use it outside of trimtab's experiments; what is the reader's is named beside.
 
         Args:
             tuned: values of the tunables.
             total_steps: length of a run, where schedules need it.
+            no_decay: as for :meth:`build`.
         """
         settings, lines = self.settings(tuned), list[str]()
         named = any(node._wrapping("needs_names", otherwise=False) for node in self.nodes())
         call = "model.named_parameters()" if named else "model.parameters()"
-        if getattr(next(self.nodes()).entry.load(), "by_role", False):
-            lines, call = ["from trimtab.optim import groups_by_role"], "groups_by_role(model)"
+        by_role = getattr(next(self.nodes()).entry.load(), "by_role", False)
+        if by_role or no_decay:
+            lines, call = _grouped(settings.get("weight_decay"), by_role=by_role, no_decay=no_decay)
         for node in self.nodes():
             if node.entry.kind == "controller":
                 lines += node.usage(settings, total_steps).splitlines()
@@ -338,6 +345,16 @@ def _check_own(entry: Entry) -> None:
     found: object = entry.load()
     if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
         raise InputError(f"{entry.id} is no torch.optim.Optimizer")
+
+
+def _grouped(weight_decay: Value | None, *, by_role: bool, no_decay: bool) -> tuple[list[str], str]:
+    """Returns the import that makes parameter groups of a model, and its call."""
+    name = "groups_by_role" if by_role else "parameter_groups"
+    arguments = "model"
+    if no_decay:
+        arguments += "" if weight_decay is None else f", weight_decay={as_code(weight_decay)}"
+        arguments += ", no_decay_for_biases_and_norms=True" if by_role else ""
+    return [f"from trimtab.optim import {name}"], f"{name}({arguments})"
 
 
 def _roomy(fixed: Iterable[Value]) -> nn.Module:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from trimtab.catalog.entries import Entry, Weighted, best_first, entries
+from trimtab.catalog.recipes import Recipe
 from trimtab.lab.problem import Filling, Problem
 from trimtab.lab.references import parse_reference
 from trimtab.lab.shipped import PROBLEMS, of_slot
 from trimtab.study.checks import check_texts
-from trimtab.study.errors import InputError
+from trimtab.study.errors import Faults, InputError
 
 DEFAULT_OPTIMIZERS = "sgd,adamw,nadam,radam,lion,adabelief"
 """What is compared on a task where nothing else is said: what people use, and what they are told to use instead."""
@@ -31,6 +32,8 @@ class Slot:
         default: who is compared where nobody is named; empty if somebody has to be.
         template: name of the problem in the file that people start from; empty if there is none.
         own: how a candidate of one's own is written.
+        with_recipe: puts a recipe around a candidate; ``None`` where there is nothing to train.
+        remarks: says what a reader should know of how candidates are trained, in sentences.
     """
 
     what: str
@@ -40,6 +43,8 @@ class Slot:
     default: str = ""
     template: str = ""
     own: str = "path/to/file.py:Class"
+    with_recipe: Callable[[Any, Recipe], Filling] | None = None
+    remarks: Callable[[Problem, Sequence[Filling], Recipe], list[str]] | None = None
 
 
 def slot_of(problems: Sequence[Problem]) -> Slot:
@@ -105,6 +110,37 @@ def check_candidates(references: Iterable[object], given: Given | None, tune: Se
 def _candidates(slot: Slot, problem: Problem | None, given: Given | None, tune: Sequence[str]) -> tuple[Filling, ...]:
     check_texts("tune", tune)
     return slot.read(problem, slot.default if given is None else given, tune)
+
+
+def with_recipe(problem: Problem, candidates: Sequence[Filling], recipe: Recipe) -> tuple[Filling, ...]:
+    """Returns candidates with a recipe around each.
+
+    Args:
+        problem: on which they are compared.
+        candidates: that fit it.
+        recipe: the recipe.
+
+    Raises:
+        InputError: there is nothing to train, or a part of the recipe cannot go around a candidate.
+    """
+    if recipe.plain:
+        return tuple(candidates)
+    slot = SLOTS[problem.slot]
+    if slot.with_recipe is None:
+        given = next(iter(recipe.to_dict().items()))
+        raise InputError(f"{given[0]}={given[1]!r} is for training runs: {problem.name} compares {slot.what}")
+    faults, found = Faults(), list[Filling]()
+    for candidate in candidates:
+        with faults:
+            found.append(slot.with_recipe(candidate, recipe))
+    faults.raise_any()
+    return tuple(found)
+
+
+def remarks(problem: Problem, candidates: Sequence[Filling], recipe: Recipe) -> list[str]:
+    """Returns what a reader should know of how candidates are trained on a problem, in sentences."""
+    say = SLOTS[problem.slot].remarks
+    return [] if say is None else say(problem, candidates, recipe)
 
 
 def restored(slot: str, labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Filling, ...]:
@@ -199,6 +235,24 @@ def _optimizers_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> 
     return candidates_again(labels, definitions)
 
 
+def _optimizer_with_recipe(candidate: Any, recipe: Recipe) -> Filling:
+    from trimtab.catalog.candidates import with_recipe
+
+    return with_recipe(candidate, recipe)
+
+
+def _remarks_on_training(problem: Any, candidates: Sequence[Filling], recipe: Recipe) -> list[str]:
+    import torch
+
+    from trimtab.catalog.candidates import remarks
+
+    def model() -> Any:
+        with torch.random.fork_rng(devices=[]):
+            return problem.model(torch.Generator().manual_seed(0))
+
+    return remarks(candidates, recipe, model)
+
+
 def _commands(problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:
     from trimtab.catalog.command_candidates import candidates_of, named_commands
     from trimtab.lab.commands.problem import CommandProblem
@@ -219,7 +273,14 @@ def _commands_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tu
 
 SLOTS: Mapping[str, Slot] = {
     "optimizer": Slot(
-        "optimizers", _optimizers, _optimizers_again, _optimizer, default=DEFAULT_OPTIMIZERS, template="MyTask"
+        "optimizers",
+        _optimizers,
+        _optimizers_again,
+        _optimizer,
+        default=DEFAULT_OPTIMIZERS,
+        template="MyTask",
+        with_recipe=_optimizer_with_recipe,
+        remarks=_remarks_on_training,
     ),
     "sampler": Slot("samplers", _samplers, _samplers_again, _sampler, default="random,tpe,gp", template="MyProblem"),
     "transform": Slot(

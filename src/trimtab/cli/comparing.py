@@ -31,6 +31,7 @@ stayed away; 130 stopped by Ctrl-C, 143 by SIGTERM (after these three, the same 
 _USUAL = "; ".join(f"{slot.what} {slot.default}" for slot in SLOTS.values() if slot.default)
 COMMANDS = "Compare on a command of yours"
 MACHINES = "Use other machines"
+RECIPE = "Train all candidates alike"
 
 
 @app.command(epilog=EXIT_CODES)
@@ -64,6 +65,30 @@ def compare(
         typer.Option(help="Fresh seeds of the final runs. (default: the problem's; 5 for a command; or what fits)"),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Length of a run in steps. (default: the problem's)")] = None,
+    schedule: Annotated[
+        str,
+        typer.Option(
+            help="Of the learning rate, for all but those with their own: none, cosine, linear, wsd, onecycle, "
+            "inverse-sqrt. Several with commas are compared side by side.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = "none",
+    warmup: Annotated[
+        str | None,
+        typer.Option(help="Over which the rate rises: 5% of the run, or a number of steps.", rich_help_panel=RECIPE),
+    ] = None,
+    clip_norm: Annotated[
+        float | None, typer.Option(help="Largest norm of the gradient.", rich_help_panel=RECIPE)
+    ] = None,
+    ema: Annotated[
+        float | None,
+        typer.Option(
+            help="Decay of an average of the weights, which is evaluated, such as 0.99.", rich_help_panel=RECIPE
+        ),
+    ] = None,
+    no_decay: Annotated[
+        bool, typer.Option("--no-decay", help="No weight decay of biases and norms.", rich_help_panel=RECIPE)
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Where results go. (default: runs/PROBLEM, or runs/PROBLEM+PROBLEM)")
     ] = None,
@@ -179,6 +204,11 @@ def compare(
                 "trials": trials,
                 "seeds": seeds,
                 "steps": steps,
+                "schedule": schedule,
+                "warmup": warmup,
+                "clip_norm": clip_norm,
+                "ema": ema,
+                "no_decay": no_decay,
                 "tune": tune or [],
                 "budget": budget,
                 "reference": reference,

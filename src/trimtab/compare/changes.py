@@ -102,6 +102,8 @@ def definition_changes(there: Mapping[str, Any], here: Mapping[str, Any]) -> lis
     for name in {**before, **now}:
         if before.get(name) != now.get(name):
             changes.append(f"{name} is {before.get(name, 'no setting')} there, {now.get(name, 'no setting')} here")
+    if there.get("recipe") != here.get("recipe"):
+        changes.append(f"the recipe is {_written(there.get('recipe'))} there, {_written(here.get('recipe'))} here")
     if there.get("file") != here.get("file"):
         changes.append("its file has changed since")
     changes += _file_changes(there.get("files", {}), here.get("files", {}))

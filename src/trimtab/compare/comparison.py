@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.catalog.ranges import parse_tunes
+from trimtab.catalog.recipes import schedules
 from trimtab.catalog.slots import Given, candidates_for, check_candidates
 from trimtab.compare import LIKELY_OF_TASKS
 from trimtab.compare.agreement import agree, annotation, manifest
@@ -80,7 +81,6 @@ class Comparison:
     ) -> None:
         start = time.monotonic()
         more |= {} if out is None else {"out": out}
-        self.several = not isinstance(problems, str | Problem)
         faults = Faults()
         chosen = Options()  # until those that were given are looked at
         with faults:
@@ -88,7 +88,7 @@ class Comparison:
         given = [problems] if isinstance(problems, str | Problem) else problems
         posed: list[Posed] = []
         with faults:
-            posed = posed_problems(given, faults)
+            posed = posed_problems(given, faults, schedules(chosen.schedule))
         # looked at whatever is wrong with other options
         tune, wanted = (more.get(name, getattr(options, name, default)) for name, default in _OF_CANDIDATES)
         with faults:
@@ -105,6 +105,7 @@ class Comparison:
                     raise InputError(f"race=True: {each.name} has {each.problem.seeds} seeds; --seeds {FEWEST} or more")
         faults.raise_any()
         self.options = chosen
+        self.several = not isinstance(problems, str | Problem) or len(posed) > 1
         names = [each.name for each in posed]
         self.out = Path("runs") / directory_name(names) if chosen.out is None else Path(chosen.out)
         self.budget = None
@@ -114,9 +115,7 @@ class Comparison:
             self.budget = Budget(seconds, trials, chosen.seeds, usual, start)
         self.parts = {
             each.name: Part(
-                each.problem,
-                each.reference,
-                each.fingerprint,
+                each,
                 found,
                 kept=self.reference,
                 options=chosen,
@@ -180,7 +179,7 @@ class Comparison:
         likely = [name for name in LIKELY_OF_TASKS if name in sys.modules and "torch" in modules]
         return Work(
             self._sources,
-            {candidate.label: candidate for candidate in self.first.plan.candidates},
+            {name: {each.label: each for each in part.plan.candidates} for name, part in self.parts.items()},
             {name: part.plan.budget for name, part in self.parts.items()},
             self.place,
             (*modules, *likely, "trimtab.compare.work"),

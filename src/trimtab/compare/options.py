@@ -9,6 +9,7 @@ from typing import TypeVar
 import optuna
 from optuna.pruners import BasePruner
 
+from trimtab.catalog.recipes import NONE, Recipe, schedules, share_of_run
 from trimtab.compare.budget import parse_duration
 from trimtab.lab.devices import CPU, usable_device, visibilities
 from trimtab.study.checks import MANY, MANY_WORKERS, check_flag, check_path, check_text, check_texts, check_whole
@@ -61,6 +62,13 @@ class Options:
         steps: length of a run in steps of the problem's own; as long as usual by default.
         budget: wall-clock time for all of it, such as ``"20m"`` or ``"1h30m"``, for which trials and seeds are chosen.
         tune: ranges, such as ``"lr=1e-4..1e-1:log"``, ``"batch=16,32"`` and ``"lion.lr=1e-5..1e-2:log"``.
+        schedule: of the learning rate, for all candidates alike but those that bring their own: ``"none"``,
+            ``"cosine"``, ``"linear"``, ``"wsd"``, ``"onecycle"`` or ``"inverse-sqrt"``. With several, separated by
+            commas, every problem is there with each.
+        warmup: over which the learning rate rises: a share of the run (``"5%"``, 0.05) or a number of steps.
+        clip_norm: largest norm of the gradient, all parameters together; nothing is clipped by default.
+        ema: decay of an average of the weights, which is what is evaluated; by default the weights themselves are.
+        no_decay: whether biases and the parameters of normalisation layers go without weight decay.
         reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
         against_reference: compares candidates with the reference alone: so few pairs need little correction, and more
             differences are found, but there are no ranks.
@@ -88,6 +96,11 @@ class Options:
     steps: int | None = None
     budget: str | None = None
     tune: Sequence[str] = ()
+    schedule: str = NONE
+    warmup: str | float | None = None
+    clip_norm: float | None = None
+    ema: float | None = None
+    no_decay: bool = False
     reference: str | None = None
     against_reference: bool = False
     race: bool = False
@@ -108,12 +121,15 @@ class Options:
         check_texts("tune", self.tune)
         check_flag("against_reference", self.against_reference)
         check_flag("race", self.race)
+        check_flag("no_decay", self.no_decay)
         if self.limits is not None and not isinstance(self.limits, Limits):
             raise InputError(f"limits={self.limits!r}: Limits are needed")
         self._check_values()
 
     def _check_values(self) -> None:
         faults = Faults()
+        with faults:
+            self._check_recipe()
         for name in ("trials", "seeds", "steps"):
             with faults:
                 if getattr(self, name) is not None:
@@ -150,6 +166,22 @@ class Options:
             if self.device_here != CPU:  # which is always there; to ask torch is to import it, for seconds
                 usable_device(self.device_here)
         faults.raise_any()
+
+    def _check_recipe(self) -> None:
+        for schedule in schedules(self.schedule):
+            self.recipe(schedule, self.steps or MANY)  # how many steps problems have is seen later
+
+    def recipe(self, schedule: str, steps: int | None) -> Recipe:
+        """Returns what goes around every candidate.
+
+        Args:
+            schedule: one of those that were asked for.
+            steps: of a run; ``None`` where it has none.
+
+        Raises:
+            InputError: something of it cannot be.
+        """
+        return Recipe(schedule, share_of_run(self.warmup, steps), self.clip_norm, self.ema, self.no_decay)
 
     @property
     def device_here(self) -> str:

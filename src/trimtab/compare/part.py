@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from trimtab.catalog.slots import remarks, with_recipe
 from trimtab.compare.budget import Budget, Numbers, starting_numbers, written
 from trimtab.compare.changes import definition_changes, remedies
 from trimtab.compare.options import Options
 from trimtab.compare.plan import Plan
+from trimtab.compare.posing import Posed
 from trimtab.compare.race import Terms
 from trimtab.compare.within import within
 from trimtab.compare.within import written as brought
 from trimtab.lab.devices import as_the_only_one, described
-from trimtab.lab.problem import Filling, Problem
+from trimtab.lab.problem import Filling
 from trimtab.study.database import Location, shown
 from trimtab.study.environment import environment
 from trimtab.study.errors import StudyMismatchError
@@ -25,10 +27,8 @@ class Part:
     """A problem with its plan.
 
     Args:
-        problem: what is posed.
-        reference: how the command line names it; empty if it is there as an object.
-        fingerprint: changes when the file of the problem does.
-        candidates: what is compared.
+        posed: what is posed.
+        candidates: what is compared, without the recipe.
         kept: label of the candidate that verdicts compare with.
         options: of the comparison.
         budget: the time that all of it may take. With one, the plan's trials and seeds are the fewest, until they are
@@ -38,9 +38,7 @@ class Part:
 
     def __init__(
         self,
-        problem: Problem,
-        reference: str,
-        fingerprint: str,
+        posed: Posed,
         candidates: tuple[Filling, ...],
         *,
         kept: str,
@@ -48,14 +46,17 @@ class Part:
         budget: Budget | None,
         location: Location,
     ) -> None:
+        problem = posed.problem
+        recipe = options.recipe(posed.schedule, posed.steps(options.steps))
+        trained = with_recipe(problem, candidates, recipe)
         trials = options.trials if problem.tuned else 0
         counts = starting_numbers(budget, trials, problem.seeds if options.seeds is None else options.seeds)
-        self.problem, self.reference, self.budget, self.location = problem, reference, budget, location
+        self.problem, self.reference, self.budget, self.location = problem, posed.reference, budget, location
         self.chosen = budget is None
         self.plan = Plan(
-            problem=problem.name.replace("/", "-"),
-            fingerprint=fingerprint,
-            candidates=tuple(within(problem.name, problem.tunables, candidate) for candidate in candidates),
+            problem=posed.name,
+            fingerprint=posed.fingerprint,
+            candidates=tuple(within(problem.name, problem.tunables, candidate) for candidate in trained),
             trials=counts.trials,
             seeds=counts.seeds,
             budget=problem.budget(options.steps),
@@ -64,11 +65,19 @@ class Part:
             definition={**problem.definition(), **brought(problem.tunables), "device": as_the_only_one(options.device)},
         )
         self._kept, self._options = kept, options
+        self._given, self._recipe = candidates, recipe
 
     @functools.cached_property
     def facts(self) -> Facts:
         """What a reader has to know of the problem."""
-        return self.problem.facts(self.reference, self.plan.candidates, self.plan.budget)
+        found = self.problem.facts(self.reference, self.plan.candidates, self.plan.budget)
+        sentences = remarks(self.problem, self._given, self._recipe)
+        if not self._recipe.plain:
+            found = replace(found, recipe=self._recipe.words)
+            sentences = [f"All candidates are trained alike: {self._recipe.words}.", *sentences]
+        name = self.plan.problem if self.plan.problem != self.problem.name.replace("/", "-") else found.name
+        paragraphs = [("Recipe", " ".join(sentences))] if sentences else []
+        return replace(found, name=name, paragraphs=(*found.paragraphs, *paragraphs))
 
     def identity(self) -> dict[str, Any]:
         """Returns those of its notes that say which problem it is."""

@@ -1,10 +1,11 @@
 """From problems as they are given to problems that are loaded, checked and told apart."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from trimtab.catalog.recipes import NONE
 from trimtab.lab.loading import absolute_reference, fingerprint, load_problem
-from trimtab.lab.problem import Problem
+from trimtab.lab.problem import Problem, SteppedProblem
 from trimtab.study.errors import Faults, InputError
 
 
@@ -17,20 +18,33 @@ class Posed:
         reference: how the command line names it; empty if it is there as an object.
         fingerprint: changes when its file does.
         source: the problem, or the reference by which workers load it.
+        schedule: of the learning rate, with which it is posed.
     """
 
     problem: Problem
     reference: str
     fingerprint: str
     source: Problem | str
+    schedule: str = NONE
 
     @property
     def name(self) -> str:
-        """The name under which results are kept."""
-        return self.problem.name.replace("/", "-")
+        """The name under which results are kept: with a schedule, that of another problem."""
+        name = self.problem.name.replace("/", "-")
+        return name if self.schedule == NONE else f"{name}+{self.schedule}"
+
+    def steps(self, steps: int | None) -> int | None:
+        """Returns how many steps a run has; ``None`` where there are none.
+
+        Args:
+            steps: as many as were asked for.
+        """
+        if not isinstance(self.problem, SteppedProblem):
+            return None
+        return self.problem.steps if steps is None else steps
 
 
-def posed_problems(given: Sequence[str | Problem], faults: Faults) -> list[Posed]:
+def posed_problems(given: Sequence[str | Problem], faults: Faults, schedules: Sequence[str] = (NONE,)) -> list[Posed]:
     """Loads and checks problems, and gathers what is wrong with those that cannot be, so that the rest is looked at.
 
     Raises:
@@ -42,11 +56,11 @@ def posed_problems(given: Sequence[str | Problem], faults: Faults) -> list[Posed
     for each in given:
         with faults:
             posed = _posed(each)
-            if any(posed.name == other.name for other in found):
+            if any(posed.name == replace(other, schedule=NONE).name for other in found):
                 raise InputError(
                     f"{each} is a second problem with the name {posed.name}; results are kept under that name"
                 )
-            found.append(posed)
+            found += [replace(posed, schedule=schedule) for schedule in schedules]
     return found
 
 

@@ -19,14 +19,14 @@ class Work:
 
     Args:
         problems: name to the problem, or to the reference by which workers load it.
-        candidates: label to candidate.
+        candidates: name to label to candidate.
         budgets: name to what a run may use.
         place: where runs take place.
         modules: what workers import sooner or later.
     """
 
     problems: Mapping[str, Problem | str]
-    candidates: Mapping[str, Filling]
+    candidates: Mapping[str, Mapping[str, Filling]]
     budgets: Mapping[str, int | None]
     place: Workplace
     modules: tuple[str, ...] = field(default=NEEDED)
@@ -43,7 +43,7 @@ class Work:
             UnfitWorkerError: the problem cannot be loaded here.
         """
         problem, budget = self._problem(point.problem), self.budgets[point.problem]
-        build = self.candidates[point.candidate].build(point.settings)
+        build = self.candidates[point.problem][point.candidate].build(point.settings)
         if point.phase == "check":
             return _checked(lambda: problem.attempt(build, point, budget=budget, place=self.place))
         if point.phase == "measure" and isinstance(problem, SteppedProblem):

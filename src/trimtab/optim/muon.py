@@ -177,10 +177,15 @@ class Muon(FlatOptimizer):
             tensors[group["role"]] += len(group["params"])
             elements[group["role"]] += sum(param.numel() for param in group["params"] if not is_lazy(param))
         return "\n".join(
-            f"{role:<12}{tensors[role]:>6} tensors {elements[role]:>14,} parameters  {rule_for(role)}"
+            f"{role:<12}{tensors[role]:>6} tensors {elements[role]:>14,} parameters  {self.rule_for(role)}"
             for role in ROLES
             if role in tensors
         )
+
+    @staticmethod
+    def rule_for(role: Role) -> str:
+        """Returns the name of the rule that moves parameters in a role."""
+        return "Muon" if role in MATRICES else "AdamW"
 
     @torch.no_grad()
     def read_beside_gradients(self, grads: Sequence[Sequence[Tensor | None]]) -> Sequence[Inputs]:
@@ -260,11 +265,6 @@ def step_scale(shape: Sequence[int], adjust_lr_fn: AdjustLr) -> float:
     return (
         0.2 * math.sqrt(max(rows, columns)) if adjust_lr_fn == "match_rms_adamw" else math.sqrt(max(1, rows / columns))
     )
-
-
-def rule_for(role: str) -> str:
-    """Returns the name of the rule that moves parameters in a role."""
-    return "Muon" if role in MATRICES else "AdamW"
 
 
 def _is_matrix(group: Mapping[str, Any]) -> bool:

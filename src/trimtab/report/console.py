@@ -127,6 +127,7 @@ def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> No
     for name, found in result.problems.items():
         console.print(Text(name, style="bold"))
         console.print(ranking_table(found))
+        _print_recipe(console, found)
         if found.race is not None:
             console.print(Text(raced.summary(found, found.race)))
         _print_first_errors(console, found)
@@ -160,6 +161,7 @@ def scores_table(result: ResultOverProblems) -> Table:
 
 def _print_problem(console: Console, result: ComparisonResult) -> None:
     console.print(ranking_table(result))
+    _print_recipe(console, result)
     for c in result.candidates:
         if c.note and c.rank is not None:  # why others have no rank is part of the conclusion
             console.print(Text(f"{c.label}: {c.note}", style="yellow"))
@@ -172,6 +174,11 @@ def _print_problem(console: Console, result: ComparisonResult) -> None:
         console.print(Text(sentence))
     _print_first_errors(console, result)
     _print_code(console, result)
+
+
+def _print_recipe(console: Console, result: ComparisonResult) -> None:
+    if result.problem.recipe:
+        console.print(Text(f"recipe: {result.problem.recipe}", style="dim"))
 
 
 def _print_paths(console: Console, paths: Mapping[str, Path | None]) -> None:

@@ -25,6 +25,7 @@ def facts(result: ComparisonResult) -> list[tuple[str, str]]:
         ("candidates", f"{len(result.candidates)}"),
         *_counts(result),
         *problem.sizes,
+        *([("recipe", problem.recipe)] if problem.recipe else []),
         ("ranked by", _sided(problem.objective)),
         *([] if problem.quoted is None else [("not ranked by", _sided(problem.quoted))]),
         ("reference", result.reference),

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from trimtab.lab.controller import SessionController
 from trimtab.primitives.hyperparameters import FRACTION, Interval
 from trimtab.schedule.closed_form import ClosedFormSchedule, risen, scheduler
+from trimtab.schedule.controlled import SOME_STEPS
 
 BEYOND_ZERO = Interval(0.0, 1.0, open=True)
 
@@ -131,6 +132,20 @@ class CosineDecay(_WithWarmup):
 
     prefix = "cosine"
     usage = _lines("cosine_with_warmup")
+
+    without_warmup: ClassVar = (
+        "import torch\n"
+        "total_steps = {total_steps}  # of a run\n"
+        "scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total_steps)\n"
+        "# after each step: scheduler.step()"
+    )
+
+    @classmethod
+    def usage_lines(cls, settings: Mapping[str, Any], total_steps: int | None = None) -> str:
+        """Returns lines to paste: torch's own schedule where there is no warm-up."""
+        if float(settings.get("warmup", 0)):
+            return super().usage_lines(settings, total_steps)
+        return cls.without_warmup.format(total_steps=SOME_STEPS if total_steps is None else total_steps)
 
     @staticmethod
     def factor(progress: float, step: float, settings: Mapping[str, Any], /) -> float:

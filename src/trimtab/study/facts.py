@@ -133,6 +133,7 @@ class Facts:
         ending: what the end of final runs is for, a sentence.
         lines: code for the names that a candidate's own lines take from the problem, where it gives any; a setting of
             the problem's stands there in braces, as in ``str.format``.
+        recipe: what all candidates are trained with alike, in a line; empty where nothing is said of that.
         origin: where the runs come from, in a sentence or two, if others made them; empty if a comparison did.
         costed: whether it is known what runs cost; otherwise there is no cost to a target.
     """
@@ -153,6 +154,7 @@ class Facts:
     length: str = ""
     ending: str = ""
     lines: str = ""
+    recipe: str = ""
     origin: str = ""
     costed: bool = True
 

@@ -1,0 +1,86 @@
+"""Problems that are posed with a recipe around every candidate."""
+
+import pytest
+
+from trimtab.compare.comparison import Comparison
+from trimtab.compare.stored import load_any
+from trimtab.report.console import print_summary
+from trimtab.report.page import render_page
+from trimtab.study.errors import InputError, StudyMismatchError
+
+SMALL = {"trials": 1, "seeds": 2, "steps": 20, "jobs": 1}
+
+
+def test_several_schedules_are_compared_side_by_side(tmp_path):
+    recipe = {"schedule": "none,cosine", "warmup": 5, "clip_norm": 1.0}
+    comparison = Comparison("diabetes", "adamw,muon,schedulefree", tmp_path, **SMALL, **recipe)
+    result = comparison.run()
+    assert list(result.problems) == ["diabetes", "diabetes+cosine"]
+    plain, decayed = result.problems.values()
+    assert (
+        plain.problem.recipe == "a constant rate after a warm-up over 25 % of the run; gradients clipped to a norm of 1"
+    )
+    assert decayed.problem.recipe.startswith("cosine decay to zero after a warm-up over 25 % of the run; ")
+    words = dict(decayed.problem.paragraphs)["Recipe"]
+    assert words.startswith("All candidates are trained alike: cosine decay to zero")
+    assert "schedulefree keeps its own schedule." in words
+    assert "Clipping shortens no step of muon" in words
+    assert "Of the parameters, muon moves 320 by Muon and 65 by AdamW." in words
+    ends = [{c.label: c.final_losses for c in found.candidates} for found in (plain, decayed)]
+    assert ends[0]["schedulefree"] == ends[1]["schedulefree"]
+    assert ends[0]["adamw"] != ends[1]["adamw"]
+    code = next(c.code for c in decayed.candidates if c.label == "adamw")
+    assert "NormClip(torch.optim.AdamW(" in code
+    assert "cosine_with_warmup(optimizer, total_steps, warmup=round(0.25 * total_steps))" in code
+    assert load_any(tmp_path) == result
+    page = render_page(decayed)
+    assert "<dt>recipe</dt>" in page
+    assert "cosine decay to zero after a warm-up" in page
+
+    again = Comparison("diabetes", "adamw,muon,schedulefree", tmp_path, **SMALL, **{**recipe, "clip_norm": 2.0})
+    with pytest.raises(
+        StudyMismatchError, match=r"the recipe is warmup=0.25 clip_norm=1.0 there, .* clip_norm=2.0 here"
+    ):
+        again.run()
+
+
+def test_a_rate_decays_as_the_recipe_says(tmp_path):
+    result = Comparison("diabetes", "adamw", tmp_path, **SMALL, schedule="linear", no_decay=True, ema=0.9).run()
+    assert result.problem.name == "diabetes+linear"
+    trace = next(dict(map(tuple, t.traces["learning rate"])) for t in result.trials if t.phase == "final")
+    rates = list(trace.values())
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(rates[0] / 20)
+    assert "EMA(torch.optim.AdamW(parameter_groups(model, weight_decay=" in result.candidates[0].code
+
+
+@pytest.mark.parametrize(
+    ("problem", "options", "words"),
+    [
+        ("branin", {"schedule": "cosine"}, "schedule='cosine' is for training runs: branin compares samplers"),
+        ("branin", {"no_decay": True}, "no_decay=True is for training runs"),
+        (
+            "diabetes",
+            {"schedule": "cosine", "warmup": 100},
+            "warmup=100: a run has 100 steps, and a warm-up has to end",
+        ),
+        ("diabetes", {"schedule": "cosine", "warmup": 20, "steps": 20}, "warmup=20: a run has 20 steps"),
+        ("diabetes", {"schedule": "step"}, "schedule='step': "),
+        ("diabetes", {"clip_norm": 1.0, "candidates": "adamw,sso"}, "cannot go around sso"),
+        ("diabetes", {"warmup": "50", "schedule": "none,cosine", "steps": 50}, "a run has 50 steps"),
+    ],
+)
+def test_what_cannot_be_is_named_before_anything_runs(problem, options, words, tmp_path):
+    candidates = options.pop("candidates", None)
+    with pytest.raises(InputError, match=words):
+        Comparison(problem, candidates, tmp_path, **options)
+
+
+def test_a_terminal_says_the_recipe(tmp_path, capsys):
+    from rich.console import Console
+
+    from trimtab.report import write_all
+
+    result = Comparison("diabetes", "adamw", tmp_path, **SMALL, clip_norm=1.0).run()
+    print_summary(Console(width=100), result, write_all(result, tmp_path))
+    assert "recipe: a constant rate; gradients clipped to a norm of 1" in capsys.readouterr().out
