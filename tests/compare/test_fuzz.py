@@ -73,7 +73,8 @@ SHARED = {
     "out": unclear, "trials": whole(1, MANY), "reference": one_of("adamw", "lion"), "pruner": one_of(*PRUNERS),
     "jobs": optional(whole(1, MANY_WORKERS)), "store": unclear, "limits": limits,
     "executor": lambda value: isinstance(value, str) and value in ("local", "ray"), "ray_address": optional(never),
-    "device": a_device, "against_reference": flag, "race": flag,
+    "device": a_device, "against_reference": flag, "race": flag, "no_decay": flag, "schedule": unclear,
+    "warmup": unclear, "clip_norm": unclear, "ema": unclear,
 }  # fmt: skip
 
 
@@ -231,6 +232,8 @@ LEFT_OUT = {
         "within:written", "within:read", "catalog.candidates:candidates_again", "catalog.slots:example",
         "catalog.slots:slot_named", "catalog.slots:check_candidates", "catalog.slots:with_settings",
         "catalog.slots:search_problems", "catalog.ranges:text_values", "catalog.ranges:texts_tried",
+        "catalog.candidates:with_recipe", "catalog.candidates:remarks", "catalog.slots:with_recipe",
+        "catalog.slots:remarks",
         "catalog.slots:listed", "catalog.slots:problems_that_ship", "diagnose.page:diagnosis_page",
         "diagnose.page:conclusion", "diagnose.page:sharpness",
         "catalog.command_candidates:commands_of", "catalog.command_candidates:candidates_of", "catalog.ranges:Tune",
