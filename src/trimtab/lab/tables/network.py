@@ -38,8 +38,8 @@ def size_for(rows: int) -> Size:
     if rows < 600:
         return Size(32, 1, 32, 300)
     if rows < 6000:
-        return Size(64, 2, 64, 800)
-    return Size(128, 2, 256, 1000)
+        return Size(64, 2, 64, 700)
+    return Size(128, 2, 256, 700)
 
 
 class TableNetwork(nn.Module):
@@ -56,9 +56,7 @@ class TableNetwork(nn.Module):
     def __init__(self, numbers: int, levels: Sequence[int], outputs: int, *, width: int, depth: int) -> None:
         super().__init__()
         widths = [embedding_width(size) for size in levels]
-        self.embeddings = nn.ModuleList(nn.Embedding(*each) for each in zip(levels, widths, strict=True))
-        for embedding, each in zip(self.embeddings, widths, strict=True):
-            nn.init.normal_(embedding.weight, std=1 / math.sqrt(each))  # so that a name weighs as much as a number
+        self.embeddings = nn.ModuleList(map(_embedding, levels, widths))
         sizes = [numbers + sum(widths), *[width] * depth]
         hidden = [layer for pair in itertools.pairwise(sizes) for layer in (nn.Linear(*pair), nn.ReLU())]
         self.hidden = nn.Sequential(*hidden)
@@ -71,6 +69,13 @@ class TableNetwork(nn.Module):
         embedded = [embed(categories[:, place]) for place, embed in enumerate(self.embeddings)]
         outputs: Tensor = self.head(self.hidden(torch.cat([numbers, *embedded], dim=1)))
         return outputs
+
+
+def _embedding(levels: int, width: int) -> nn.Embedding:
+    """Returns places for names, each of which weighs as much as a standardised number."""
+    made = nn.Embedding(levels, width)
+    nn.init.normal_(made.weight, std=1 / math.sqrt(width))
+    return made
 
 
 def embedding_width(levels: int) -> int:

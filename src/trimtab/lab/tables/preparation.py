@@ -77,6 +77,11 @@ class Preparation:
     levels: tuple[Levels, ...]
     useless: tuple[Useless, ...]
 
+    @property
+    def width(self) -> int:
+        """How many numbers stand for a row, beside its categories."""
+        return len(self.scales) + sum(scale.flagged for scale in self.scales)
+
     @classmethod
     def fitted(cls, columns: Columns, train: Int[np.ndarray, " train"]) -> "Preparation":
         """Learns from the training rows how columns are prepared.

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from trimtab.lab.references import parse_reference
 from trimtab.study.checks import check_text
 from trimtab.study.errors import InputError
+
+Given = TypeVar("Given")
 
 ENDINGS = (".csv.gz", ".tsv.gz", ".csv", ".tsv")
 
@@ -33,7 +36,7 @@ def other_table(place: str) -> str:
     return f"{place}: tables are read from .csv and .tsv files, plain or compressed with gzip; {remedy}"
 
 
-def with_target(references: Sequence[object], target: str | None) -> list[object]:
+def with_target(references: Sequence[Given], target: str | None) -> list[Given | str]:
     """Returns problems with a target in the brackets of every table that has none.
 
     Args:
@@ -46,7 +49,7 @@ def with_target(references: Sequence[object], target: str | None) -> list[object
     if target is None:
         return list(references)
     check_text("target", target)
-    found, tables = list[object](), 0
+    found, tables = list[Given | str](), 0
     for each in references:
         parsed = parse_reference(each) if isinstance(each, str) else None
         if parsed is not None and (other := other_table(parsed.place)):

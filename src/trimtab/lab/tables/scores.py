@@ -38,7 +38,7 @@ def accuracy(outputs: Float[Tensor, "rows classes"], targets: Int[Tensor, " rows
 def balanced_accuracy(outputs: Float[Tensor, "rows classes"], targets: Int[Tensor, " rows"]) -> float:
     """Returns the mean, over the classes that are there, of the share of their rows that are recognised."""
     right = torch.eq(outputs.argmax(1), targets).double()
-    return float(torch.stack([right[targets == each].mean() for each in targets.unique()]).mean())
+    return float(torch.stack([right[targets == each].mean() for each in torch.unique(targets)]).mean())
 
 
 def auc(outputs: Float[Tensor, "rows classes"], targets: Int[Tensor, " rows"]) -> float:
@@ -51,8 +51,8 @@ def auc(outputs: Float[Tensor, "rows classes"], targets: Int[Tensor, " rows"]) -
     first = len(targets) - second
     if not first or not second:
         return 0.5
-    _, place, ties = more.unique(return_inverse=True, return_counts=True)
-    ranks = (ties.cumsum(0) - (ties - 1) / 2)[place]  # from 1, those of equal outputs averaged
+    _, place, ties = torch.unique(more, return_inverse=True, return_counts=True)
+    ranks = (ties.cumsum(0) - (ties - 1).double() / 2)[place]  # from 1, those of equal outputs averaged
     return float((ranks[targets == 1].sum() - second * (second + 1) / 2) / (first * second))
 
 

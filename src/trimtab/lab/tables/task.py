@@ -36,7 +36,7 @@ from trimtab.study.point import Point
 from trimtab.study.suggestions import nearest
 from trimtab.study.trial import Reporter
 
-TEST_RMSE = "test_rmse"
+TEST_RMSE = "test rmse"
 
 _LONGEST_NAME = 60
 
@@ -145,7 +145,7 @@ class TableTask(Task):
 
     def model(self, generator: torch.Generator) -> nn.Module:
         """Builds a perceptron."""
-        numbers, levels = self.train.tensors[0].shape[1], [each.size for each in self.understood.preparation.levels]
+        numbers, levels = self.understood.preparation.width, [each.size for each in self.understood.preparation.levels]
         outputs, size = len(self.understood.target.classes) or 1, self._size
         return seeded(generator, lambda: TableNetwork(numbers, levels, outputs, width=size.width, depth=size.depth))
 
@@ -174,7 +174,7 @@ class TableTask(Task):
             with torch.no_grad():
                 batches = [
                     to_device(take_rows(data, rows), device)
-                    for rows in torch.arange(samples_in(data)).split(EVALUATION_BATCH)
+                    for rows in torch.split(torch.arange(samples_in(data)), EVALUATION_BATCH)
                 ]
                 outputs = [self.outputs(model, batch) for batch in batches]
                 losses = [self.losses(each, batch) for each, batch in zip(outputs, batches, strict=True)]
@@ -247,4 +247,4 @@ def _mean_and_deviation(place: str, name: str, values: np.ndarray) -> tuple[floa
 
 def _short(name: str) -> str:
     """Returns a name without what a shell or a file system takes for something else."""
-    return re.sub(r"[^\w.+-]+", "-", name).strip("-")[:_LONGEST_NAME]
+    return re.sub(r"[^\w.+]+", "-", name).strip("-")[:_LONGEST_NAME]
