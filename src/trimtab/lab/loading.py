@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from trimtab.lab.problem import Problem
 from trimtab.lab.references import Reference, parse_reference
 from trimtab.lab.shipped import PROBLEMS
-from trimtab.lab.tables.references import is_table, other_table
+from trimtab.lab.tables.references import in_one_order, is_table, other_table
 from trimtab.study.errors import InputError
 from trimtab.study.suggestions import nearest
 
@@ -81,7 +81,9 @@ def fingerprint(reference: str) -> str:
     found = parse_reference(reference)
     if found.place in PROBLEMS:
         return _with_files(found).text
-    path = Path(found.place) if is_table(found.place) else _split(found.place)[0]
+    if is_table(found.place):
+        return f"{file_hash(Path(found.place))}{in_one_order(found).brackets}"
+    path, _ = _split(found.place)
     return f"{file_hash(path)}{_with_files(found).brackets}"
 
 

@@ -53,7 +53,7 @@ def arrays(task):
 
 
 @pytest.mark.parametrize(("columns", "target"), [(diabetes, "y"), (breast_cancer, "y"), (lambda: houses(500), "price")])
-def test_a_tuned_run_does_not_lose_to_a_linear_model(tmp_path, columns, target):
+def test_a_run_does_not_lose_to_a_linear_model(tmp_path, columns, target):
     task = TableTask(write(tmp_path / "data.csv", columns()), target)
     (x, y), validation, _ = arrays(task)
     if task.understood.target.classes:
@@ -62,11 +62,10 @@ def test_a_tuned_run_does_not_lose_to_a_linear_model(tmp_path, columns, target):
     else:
         model = RidgeCV(np.logspace(-2, 3, 11)).fit(x, y)
         linear = mean_squared_error(validation[1], model.predict(validation[0]))
-    runs = [Session(task, adamw(rate), seed=0) for rate in (1e-3, 3e-3)]
-    for run in runs:
-        while not run.meter.exhausted:
-            run.step()
-    assert min(run.evaluate().loss for run in runs) < 1.05 * linear
+    run = Session(task, adamw(3e-3), seed=0)
+    while not run.meter.exhausted:
+        run.step()
+    assert run.evaluate().loss < 1.05 * linear
 
 
 @pytest.mark.parametrize("more", [{"target": "price"}, {"target": "state"}, {"target": "price", "metric": "rmse"}])

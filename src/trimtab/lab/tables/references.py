@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from trimtab.lab.references import parse_reference
+from trimtab.lab.references import Reference, parse_reference
 from trimtab.study.checks import check_text
 from trimtab.study.errors import InputError
 
@@ -36,7 +36,13 @@ def other_table(place: str) -> str:
     return f"{place}: tables are read from .csv and .tsv files, plain or compressed with gzip; {remedy}"
 
 
-def with_target(references: Sequence[Given], target: str | None) -> list[Given | str]:
+def in_one_order(reference: Reference) -> Reference:
+    """Returns the reference to a table with its choices by name, in an order that does not depend on who wrote it."""
+    choices = [*(("target", value) for value in reference.arguments), *reference.settings]
+    return replace(reference, arguments=(), settings=tuple(sorted(choices, key=lambda choice: choice[0])))
+
+
+def with_target(references: Sequence[Given], target: str | None) -> Sequence[Given | str]:
     """Returns problems with a target in the brackets of every table that has none.
 
     Args:
@@ -47,7 +53,7 @@ def with_target(references: Sequence[Given], target: str | None) -> list[Given |
         InputError: no table is there.
     """
     if target is None:
-        return list(references)
+        return references
     check_text("target", target)
     found, tables = list[Given | str](), 0
     for each in references:

@@ -95,7 +95,7 @@ def chosen_score(place: str, target: Target, spread: float, wanted: str | None) 
         }
     if wanted is None:
         return known[_usual(target)]
-    if wanted not in known:
+    if not isinstance(wanted, str) or wanted not in known:
         learned = f"{len(target.classes)} classes" if target.classes else "numbers"
         raise InputError(f"{place}: metric={wanted!r} is none for {learned}; {nearest(str(wanted), known)}")
     return known[wanted]
