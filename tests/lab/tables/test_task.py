@@ -141,6 +141,7 @@ def test_choices_are_in_its_name_and_its_reference(table):
     assert task.reference == f"{table}(target=price, drop='age,state', split_seed=2)"
     again = load_task(task.reference)
     assert (again.name, again.definition()) == (task.name, task.definition())
+    assert TableTask(table, "price", drop=["age", "STATE"], split_seed=2).name == task.name
     assert TableTask(table, "price").name == "houses-price"
     assert task.definition() != TableTask(table, "price").definition()
 

@@ -33,13 +33,13 @@ def size_for(rows: int) -> Size:
     """Returns what suits so many training rows.
 
     Six candidates with 16 trials and ten seeds each then take one to three minutes on two cores, and a tuned AdamW
-    comes as far as scikit-learn's perceptron does (benchmarks/tables.py).
+    comes as far as scikit-learn's perceptron does (``benchmarks/table_models.py``).
     """
     if rows < 600:
         return Size(32, 1, 32, 300)
     if rows < 6000:
-        return Size(64, 2, 64, 700)
-    return Size(128, 2, 256, 700)
+        return Size(64, 2, 64, 1000)
+    return Size(128, 2, 256, 1000)
 
 
 class TableNetwork(nn.Module):

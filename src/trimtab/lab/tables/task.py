@@ -1,7 +1,6 @@
 """A task made of a table: learn one column from the others."""
 
 import hashlib
-import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -133,9 +132,14 @@ class TableTask(Task):
         size = size_for(len(parts.train))
         self.batch_size, self.steps, self._size = size.batch_size, size.steps, size
 
-        choices = {"kind": kind, "metric": metric, "drop": drop, "categories": categories, "split_seed": split_seed}
-        usual = inspect.signature(TableTask).parameters
-        told = tuple((name, value) for name, value in choices.items() if value != usual[name].default)
+        choices = {
+            "kind": kind,
+            "metric": metric,
+            "drop": _written(left_out),
+            "categories": _written(named),
+            "split_seed": split_seed,
+        }
+        told = tuple((name, value) for name, value in choices.items() if value)
         self.name = _short(f"{table.name}-{chosen}") + Reference("", settings=told).brackets
         settings = (("target", chosen), *told)
         self.reference = Reference(table.path, settings=settings).text if table.path else ""
@@ -233,6 +237,11 @@ def _names(argument: str, names: str | Sequence[str]) -> list[str]:
     if not isinstance(names, list | tuple):
         raise InputError(f"{argument}={names!r}: names of columns are needed, with commas between them or as a list")
     return list(names)
+
+
+def _written(names: Sequence[str]) -> str | tuple[str, ...]:
+    """Returns names of columns as they are written, however they were given."""
+    return tuple(names) if any("," in name for name in names) else ",".join(names)
 
 
 def _mean_and_deviation(place: str, name: str, values: np.ndarray) -> tuple[float, float]:
