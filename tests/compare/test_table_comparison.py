@@ -79,7 +79,7 @@ def test_what_the_line_to_paste_names_is_the_same_problem(here):
     command, reference = shlex.split(found.use)[1:3]
     assert (command, describe(reference).name) == ("compare", "houses-price")
     assert found.takes == ("target=None", "kind=None", "metric=None", "drop=()", "categories=()", "split_seed=0")
-    assert found.summary.startswith("One column of a table")
+    assert found.summary.startswith("houses.csv: 100 rows, 2 numeric columns (area, age)")
 
 
 def test_faults_are_told_before_anything_runs(here):

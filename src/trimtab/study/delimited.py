@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import re
+import shlex
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -89,14 +90,17 @@ def read_delimited(path: Path, row: str = "row") -> Delimited:
     columns = tuple(name.strip() for name in header)
     twice = [name for name in dict.fromkeys(columns) if columns.count(name) > 1]
     if twice:
-        raise InputError(f"{path}, line 1: column {twice[0]!r} is there {columns.count(twice[0])} times")
+        raise InputError(
+            f"{path}, line 1: column {twice[0]!r} is there {columns.count(twice[0])} times; give each a name of its own"
+        )
     faults = FewFaults(path.name)
     rows = []
     for number, cells in rest:
         with faults:
             if len(cells) != len(columns):
+                more = f"; a cell that holds {delimiter!r} stands in quotes" if len(cells) > len(columns) else ""
                 raise InputError(
-                    f"{path.name}, line {number}: there are {len(cells)} cells below {len(columns)} columns"
+                    f"{path.name}, line {number}: there are {len(cells)} cells below {len(columns)} columns{more}"
                 )
             rows.append((number, [cell.strip() for cell in cells]))
     faults.raise_any()
@@ -125,16 +129,16 @@ def _text(path: Path) -> str:
         raise InputError(f"{path} cannot be decompressed: {error}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    wide = content.startswith(_UTF16)  # as spreadsheets write what they call Unicode text
+    if b"\0" in content and not wide:
+        raise InputError(f"{path} is no CSV file: it has bytes that no text has")
     try:
-        # spreadsheets write what they call Unicode text in UTF-16
-        text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")
+        text = content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path} is no CSV file: byte {error.start} is not text in UTF-8 ({error.reason}); if it is in another "
-            f"encoding, save it again as UTF-8, or: iconv -f latin1 -t utf-8 {path} > utf8.csv"
+            f"encoding, save it again as UTF-8, or: iconv -f latin1 -t utf-8 {shlex.quote(str(path))} > utf8.csv"
         ) from None
-    if "\0" in text:
-        raise InputError(f"{path} is no CSV file: it has bytes that no text has")
     if text.lstrip().startswith(("{", "[")):
         raise InputError(f"{path} is JSON and no CSV file")
     return text

@@ -62,7 +62,7 @@ def test_a_column_that_is_not_there_is_named_with_those_near(tmp_path, name, mes
 
 
 def test_a_first_line_of_numbers_is_said(tmp_path):
-    with pytest.raises(InputError, match=r"Its first line has to name the columns, and holds numbers"):
+    with pytest.raises(InputError, match=r"its first line has to name the columns, and holds numbers"):
         read_source(written(tmp_path, "1.5,2\n3,4\n")).column("target", "price")
 
 

@@ -71,11 +71,10 @@ class TextTable:
         if len(alike) == 1:
             return alike[0]
         many = f"its {len(self.columns)} columns begin with {', '.join(list(self.columns)[:NAMED])}"
-        numeric = all(_is_number(column) for column in self.columns)
-        header = ". Its first line has to name the columns, and holds numbers" if numeric else ""
-        raise InputError(
-            f"{self.place} has no column {name!r} ({argument}): {nearest(name, self.columns, many)}{header}"
-        )
+        near = nearest(name, self.columns, many)
+        if all(map(_is_number, self.columns)):
+            near = "its first line has to name the columns, and holds numbers"
+        raise InputError(f"{self.place} has no column {name!r} ({argument}): {near}")
 
     def fingerprint(self) -> str:
         """Returns what changes when a cell or the name of a column does."""
