@@ -39,7 +39,7 @@ def size_for(rows: int) -> Size:
         return Size(32, 1, 32, 300)
     if rows < 6000:
         return Size(64, 2, 64, 1000)
-    return Size(128, 2, 256, 1000)
+    return Size(128, 2, 256, 700)
 
 
 class TableNetwork(nn.Module):
