@@ -6,7 +6,7 @@ from typing import Any
 from trimtab.catalog.command_candidates import named_commands
 from trimtab.compare.comparison import Comparison
 from trimtab.lab.commands.problem import CommandProblem
-from trimtab.study.checks import check_texts
+from trimtab.study.checks import check_text, check_texts
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.lease import Limits
 
@@ -40,6 +40,8 @@ def build_comparison(
         InputError: options of both kinds are mixed, or something cannot work.
     """
     check_texts("problems", problems)
+    if target is not None:
+        check_text("target", target)
     given = {**options, "limits": Limits(takeover, patience)}
     if command is None and not own_commands:
         _refuse(for_commands, "belongs to a comparison with --command")

@@ -28,9 +28,10 @@ def test_a_name_weighs_as_much_as_a_number():
     assert abs(float(embedding.weight.detach().square().sum(1).mean()) - 1) < 0.1
 
 
-def test_more_rows_get_a_larger_network_and_longer_runs():
+def test_more_rows_get_a_larger_network_and_are_seen_more_of():
     sizes = [size_for(rows) for rows in (30, 300, 3000, 30_000)]
     assert all(size.batch_size <= rows for size, rows in zip(sizes[1:], (300, 3000, 30_000), strict=True))
-    for name in ("width", "depth", "batch_size", "steps"):
-        values = [getattr(size, name) for size in sizes]
-        assert values == sorted(values)
+    for values in zip(
+        *((size.width, size.depth, size.batch_size, size.batch_size * size.steps) for size in sizes), strict=True
+    ):
+        assert list(values) == sorted(values)
