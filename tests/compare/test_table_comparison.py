@@ -4,12 +4,16 @@ import shlex
 
 import pandas as pd
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
 from tests.lab.tables.tables import houses, write
 from trimtab import Comparison, TableTask
 from trimtab.catalog.problems import describe
+from trimtab.cli import app
 from trimtab.compare.building import build_comparison
 from trimtab.compare.stored import load_any
+from trimtab.report.console import print_introductions
 from trimtab.study.errors import InputError, StudyMismatchError
 from trimtab.study.store import Store
 
@@ -105,3 +109,42 @@ def test_a_command_has_no_target(here):
             options={},
             for_commands={},
         )
+
+
+def test_the_terminal_says_first_what_was_understood(here, capsys):
+    print_introductions(Console(width=80), Comparison(["data/houses.csv(price)", "digits"], "adamw"))
+    (line,) = capsys.readouterr().out.splitlines()  # of digits nobody need be told anything
+    assert line.startswith("houses.csv: 100 rows, 2 numeric columns (area, age) and 2 category columns")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", "data/houses.csv"], "which column is to be learned? Say --target COLUMN"),
+        (["compare", "data/houses.csv", "--target", "prise"], "did you mean price?"),
+        (["compare", "data/houses.csv:price"], "is written data/houses.csv(target=price)"),
+        (["compare", "houses.parquet", "--target", "price"], "write it with pandas: .to_csv(PATH)"),
+        (["compare", "nowhere.csv", "--target", "price"], "there is no file nowhere.csv"),
+        (["show", "data/houses.csv(target=price, metrik=rmse)"], "metrik"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(here, arguments, message):
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert message in " ".join(done.stderr.split())
+
+
+def test_a_table_is_shown_with_the_line_that_compares_on_it(here):
+    done = CliRunner().invoke(app, ["show", "data/houses.csv(price)"])
+    assert done.exit_code == 0, done.output
+    assert "trimtab compare 'data/houses.csv(price)' --candidates sgd,adamw" in done.output
+
+
+def test_a_table_may_stand_in_another_problem(here):
+    from trimtab.lab.loading import absolute_reference, fingerprint
+
+    reference = "pruned(data/houses.csv(target=price), sparsity=0.5)"
+    assert str(here / "data" / "houses.csv") in absolute_reference(reference)
+    before = fingerprint(reference)
+    write(here / "data" / "houses.csv", houses(101))
+    assert fingerprint(reference) != before
