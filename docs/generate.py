@@ -37,6 +37,7 @@ SUMMARY = """\
     * [A rule of your own](tutorial-rule.md)
     * [Test your own optimizer or sampler](testing.md)
 * Compare
+    * [On a table](table.md)
     * [On your own task](own-task.md)
     * [With a Trainer or a Lightning module](adapters.md)
     * [With any script](any-script.md)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trimtab.lab.commands.problem import CommandProblem
     from trimtab.lab.problem import Problem
     from trimtab.lab.session import Session
+    from trimtab.lab.tables.task import TableTask
     from trimtab.lab.task import Task
     from trimtab.lab.transforms.pruned import Pruned
     from trimtab.report.tracking.mlflow import MlflowCallback
@@ -36,6 +37,7 @@ __all__ = [
     "Problem",
     "Pruned",
     "Session",
+    "TableTask",
     "Task",
     "TensorBoardCallback",
     "TrainerTask",
@@ -70,6 +72,7 @@ _HOMES = {
     "report": "trimtab.report",
     "schedule": "trimtab.schedule",
     "Session": "trimtab.lab.session",
+    "TableTask": "trimtab.lab.tables.task",
     "Task": "trimtab.lab.task",
     "TensorBoardCallback": "trimtab.report.tracking.tensorboard",
     "TrainerTask": "trimtab.lab.adapters.huggingface",

@@ -145,7 +145,8 @@ CALLS = {
     "building:build_comparison": Call(
         build_comparison,
         BUILT,
-        {"problems": no_problems, "candidates": unclear, "command": unclear, "own_commands": unclear,
+        {"problems": no_problems, "candidates": unclear, "target": optional(never), "command": unclear,
+         "own_commands": unclear,
          "takeover": seconds(0.1, 1e6), "patience": seconds(0, float("inf"))},
     ),
     "catalog.candidates:parse_candidates": Call(
@@ -161,8 +162,8 @@ CALLS = {
         comparison,
         {},
         {**SHARED, "reference": one_of("sgd(lr=0.1)"), "problems": unclear, "candidates": unclear,
-         "options": optional(never), "trials": optional(whole(1, MANY)), "seeds": optional(whole(1, MANY)),
-         "steps": optional(whole()),
+         "target": optional(never), "options": optional(never), "trials": optional(whole(1, MANY)),
+         "seeds": optional(whole(1, MANY)), "steps": optional(whole()),
          "budget": unclear, "tune": unclear},
     ),
     "diagnose.diagnosis:Diagnosis": Call(
@@ -198,7 +199,7 @@ LEFT_OUT = {
         "frames:Frames", "over_problems.result:CandidateProfile", "over_problems.result:ResultOverProblems",
         "target:Target", "diagnose.result:Measurement",
         "within:Within", "catalog.slots:Listed",
-        "imported.table:Row", "imported.table:Table", "imported.table:FewFaults", "imported.conditions:Condition",
+        "imported.table:Row", "imported.table:Table", "imported.conditions:Condition",
         "imported.runs:Columns", "imported.runs:ImportedRun", "imported.outcomes:ImportedCandidate",
         "diagnose.result:DiagnosisResult", "bounds:Ranges", "cautions:Standing", "advice:Advice",
     },

@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 
 import trimtab
+from tests.lab.tables.tables import houses, write
 from trimtab.catalog import entries
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -93,6 +94,26 @@ def test_blocks_on_memory_leave_a_narrow_head_out():
 def test_there_are_blocks_to_run():
     assert len(PLAIN_LOOP) == 5
     assert len(BETWEEN) == 2
+
+
+def test_blocks_of_the_page_on_tables(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    first, second = blocks("table.md")
+    names = {"__name__": "pasted"}
+    exec(first + second, names)  # the second runs a comparison where it is the program
+    printed = re.findall(r"^```text\n(wine.*?)^```", (DOCS / "table.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert capsys.readouterr().out.split() == " ".join(printed).split()
+    run = trimtab.Comparison(names["task"], "adamw,lion,sgd", trials=8, seeds=5)
+    again = trimtab.Comparison("wine.csv(target=target, drop=proline)", "adamw,lion,sgd", trials=8, seeds=5)
+    assert 'Comparison(task, "adamw,lion,sgd", trials=8, seeds=5, out="runs/wine").run()' in second
+    assert [each.first.problem.introduction for each in (run, again)] == [names["task"].introduction] * 2
+    assert run.out == again.out
+
+
+def test_the_line_of_the_page_on_tables_is_what_is_printed(tmp_path):
+    write(tmp_path / "houses.csv", houses(500))
+    line = trimtab.TableTask(tmp_path / "houses.csv", "price").introduction
+    assert line in " ".join((DOCS / "table.md").read_text().split())
 
 
 @pytest.mark.filterwarnings("ignore")  # Optuna's and pandas' own

@@ -26,6 +26,7 @@ from tests.fuzzing import (
     public_objects,
     unclear,
 )
+from tests.lab.tables.tables import houses, write
 from tests.lab.toy import Toy, session, sgd
 from tests.study.work import LoggedWork
 from trimtab.lab.blackbox.functions import Branin, Hartmann6
@@ -38,6 +39,8 @@ from trimtab.lab.loading import absolute_reference, fingerprint, load_problem, l
 from trimtab.lab.meter import CostMeter
 from trimtab.lab.references import parse_reference
 from trimtab.lab.session import Session
+from trimtab.lab.tables.reading import read_source
+from trimtab.lab.tables.task import TableTask
 from trimtab.lab.task import check_task
 from trimtab.lab.transforms.pruned import Pruned
 from trimtab.lab.transforms.pruned_digits import PrunedDigits
@@ -127,12 +130,15 @@ class Scratch:
     path = Path(tempfile.mkdtemp(prefix="trimtab-fuzz-"))
 
 
+TABLE = write(Scratch.path / "houses.csv", houses(60))
+
+
 def store(location=None, manifest=None, limits=None, words=None):
     with tempfile.TemporaryDirectory() as directory:
         Store(Path(directory) if location is None else location, manifest or {}, limits, words).close()
 
 
-def write(path, content):
+def write_inside(path, content):
     if isinstance(path, str):  # whatever is tried, it stays in the scratch directory
         path = f"{Scratch.path}/written/{path.replace('..', '_').lstrip('/')}"
     with contextlib.suppress(UnwritableError):
@@ -218,7 +224,7 @@ CALLS = {
     "loading:absolute_reference": Call(absolute_reference, {}, {"reference": unclear}),
     "database:parse_url": Call(parse_url, {}, {"text": unclear}),
     "files:write_atomically": Call(
-        write,
+        write_inside,
         {"path": "file", "content": "text"},
         {"path": unclear, "content": lambda value: isinstance(value, str | bytes)},
     ),
@@ -328,6 +334,14 @@ COMMANDS = {
     "commands.file_metric:file_metric": Call(
         file_metric, {"text": "{out}/a.json:b"}, {"text": unclear, "name": optional(plain_text)}
     ),
+    "tables.task:TableTask": Call(
+        TableTask,
+        {"source": TABLE, "target": "price"},
+        {"source": unclear, "target": lambda value: value in ("price", "area") or value == "state",
+         "kind": optional(lambda value: value in ("regression",)), "metric": optional(never), "drop": unclear,
+         "categories": unclear, "split_seed": whole(0, 2**32 - 1)},
+    ),
+    "tables.reading:read_source": Call(read_source, {}, {"source": unclear}),
     "commands.template:Template": Call(Template, {}, {"text": unclear}),
     "commands.template:Command": Call(Command, {"text": "a"}, {"text": unclear, "shell": flag}),
     "commands.problem:CommandProblem": Call(
@@ -362,6 +376,11 @@ LEFT_OUT = {
         "transforms.candidate:Calibration", "transforms.fine_tuning:FineTuning",
         "transforms.fine_tuning:DryFineTuning", "transforms.pruned:SparsityRequirement",
         "transforms.pruned_digits:LargeDigits", "transforms.run:GivenUp", "transforms.run:Transformation",
+        "delimited:Delimited", "delimited:FewFaults", "tables.cells:Read", "tables.cells:Dates",
+        "tables.columns:Numbers", "tables.columns:Categories", "tables.columns:Useless", "tables.columns:Columns",
+        "tables.network:Size", "tables.network:TableNetwork", "tables.preparation:Scale", "tables.preparation:Levels",
+        "tables.preparation:Preparation", "tables.reading:TextTable", "tables.scores:Score", "tables.splitting:Parts",
+        "tables.target:Target", "tables.words:Understood",
         "facts:Scatter", "pages:Marked", "pages:Paragraphs", "pages:Terms", "pages:Code", "pages:Column",
         "pages:Row", "pages:Table", "pages:Axis", "pages:Line", "pages:Figure", "pages:Section", "pages:Page",
     },
@@ -406,6 +425,14 @@ LEFT_OUT = {
         "transforms.stored:nonzeros", "transforms.stored:kept_weights", "facts:brief", "notes:slot_of",
         "notes:reference_of", "notes:sign_of", "numbers:significant", "numbers:setting", "numbers:settings_text",
         "numbers:whole", "phrases:count",
+        "delimited:read_delimited", "tables.cells:is_nothing", "tables.cells:read_numbers",
+        "tables.cells:has_decimal_commas", "tables.cells:read_dates", "tables.columns:sorted_columns",
+        "tables.columns:with_decimal_commas", "tables.network:size_for", "tables.network:embedding_width",
+        "tables.references:is_table",
+        "tables.references:in_one_order", "tables.references:table_name", "tables.references:other_table",
+        "tables.references:with_target",
+        "tables.scores:accuracy", "tables.scores:balanced_accuracy", "tables.scores:auc", "tables.scores:r2",
+        "tables.scores:rmse", "tables.scores:chosen_score", "tables.splitting:split", "tables.target:read_target",
         "task:take_rows", "task:select", "task:to_device", "task:map_tensors", "task:samples_in",
     },
 }  # fmt: skip

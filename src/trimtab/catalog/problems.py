@@ -54,7 +54,7 @@ def describe(reference: str) -> Description:
         InputError: there is no such problem, or it cannot be made.
     """
     problem = load_problem(reference)
-    budget = problem.budget(None)
+    budget, own = problem.budget(None), inspect.cleandoc(type(problem).__doc__ or "").partition("\n")[0]
     facts = problem.facts(reference, (), budget)
     shipped = PROBLEMS.get(parse_reference(reference).place)
     better = "higher" if facts.objective.direction == "max" else "lower"
@@ -64,7 +64,7 @@ def describe(reference: str) -> Description:
         name=problem.name,
         slot=problem.slot,
         candidates=slot.what,
-        summary=shipped.summary if shipped else inspect.cleandoc(type(problem).__doc__ or "").partition("\n")[0],
+        summary=shipped.summary if shipped else problem.introduction or own,
         metric=f"{facts.objective.name}, {better} is better",
         target=facts.solved.goal,
         cost=facts.cost.many if budget is None else f"{budget:,} {facts.cost.many}",

@@ -10,6 +10,7 @@ from trimtab.catalog.recipes import Recipe
 from trimtab.lab.problem import Filling, Problem
 from trimtab.lab.references import parse_reference
 from trimtab.lab.shipped import PROBLEMS, of_slot
+from trimtab.lab.tables.references import is_table
 from trimtab.study.checks import check_texts
 from trimtab.study.errors import Faults, InputError
 
@@ -61,7 +62,7 @@ def slot_of(problems: Sequence[Problem]) -> Slot:
 
 
 def slot_named(references: Iterable[object]) -> Slot | None:
-    """Returns the slot of the problems that ship among these, whatever is wrong with their brackets.
+    """Returns the slot of the problems that ship and of the tables among these, whatever is wrong with their brackets.
 
     Args:
         references: as the command line names problems; others tell nothing.
@@ -72,8 +73,10 @@ def slot_named(references: Iterable[object]) -> Slot | None:
     found = set()
     for reference in references:
         with contextlib.suppress(InputError):
-            shipped = PROBLEMS.get(parse_reference(reference).place) if isinstance(reference, str) else None
+            place = parse_reference(reference).place if isinstance(reference, str) else ""
+            shipped = PROBLEMS.get(place)
             found |= set() if shipped is None else {shipped.slot}
+            found |= {"optimizer"} if is_table(place) else set()
     return SLOTS[found.pop()] if len(found) == 1 else None
 
 

@@ -39,7 +39,8 @@ def compare(
     problems: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Problems that ship, or path/to/file.py:name. Several are compared each by itself, and over all.",
+            help="Problems that ship, path/to/file.py:name, or a table: data.csv with --target. Several are compared "
+            "each by itself, and over all.",
             metavar="PROBLEM",
             autocompletion=complete_problems,
         ),
@@ -51,6 +52,9 @@ def compare(
             f"(default: the usual ones of what the problem leaves open: {_USUAL})",
             autocompletion=complete_candidates,
         ),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Column of a table that is to be learned from the others.", metavar="COLUMN")
     ] = None,
     budget: Annotated[
         str | None,
@@ -195,6 +199,7 @@ def compare(
         comparison = build_comparison(
             problems or [],
             candidates,
+            target=target,
             command=command,
             own_commands=candidate or [],
             takeover=takeover,
@@ -244,6 +249,7 @@ def _run(
     from trimtab.study.database import shown
 
     console = Console(emoji=False, stderr=as_json)
+    drawing.print_introductions(console, comparison)
     drawing.print_few_seeds(console, comparison)
     if dry_run:
         drawing.print_dry_run(console, comparison)

@@ -18,6 +18,7 @@ from trimtab.catalog.slots import SLOTS, Listed, example, listed, problems_that_
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors
 from trimtab.lab.shipped import PROBLEMS, of_slot
+from trimtab.lab.tables.references import is_table
 from trimtab.study.errors import InputError
 from trimtab.study.suggestions import nearest
 
@@ -147,7 +148,7 @@ def show(
 ) -> None:
     """Show everything about one method, or about one problem."""
     with input_errors():
-        if name.partition("(")[0] in PROBLEMS or ".py" in name:
+        if name.partition("(")[0] in PROBLEMS or ".py" in name or is_table(name.partition("(")[0]):
             _show_problem(name, as_json=as_json)
             return
         entry = _shown(name)

@@ -28,6 +28,7 @@ from trimtab.compare.stored import load_any
 from trimtab.compare.work import Work
 from trimtab.lab.devices import as_the_only_one
 from trimtab.lab.problem import Problem, SteppedProblem, Workplace
+from trimtab.lab.tables.references import with_target
 from trimtab.study.callbacks import Callback, Callbacks, Observers, StudyAbout, check_callbacks
 from trimtab.study.checks import LONGEST_FILE_NAME
 from trimtab.study.database import Location
@@ -49,7 +50,7 @@ class Comparison:
     Making one checks everything that can be checked without running anything.
 
     Args:
-        problems: one problem: the name of one that ships, ``path/to/file.py:name``, or a
+        problems: one problem: the name of one that ships, ``path/to/file.py:name``, a table, or a
             :class:`~trimtab.lab.commands.problem.CommandProblem`. A list of problems is one study with one store and
             one set of workers: each is compared by itself, and what is said over all of them are performance profiles.
             Candidates, seeds and problems may be added later to the same directory.
@@ -57,6 +58,8 @@ class Comparison:
             of commands, names, or names with commands of their own. In one string with commas or in several; the usual
             ones by default.
         out: directory of the study; see :class:`~trimtab.compare.options.Options`.
+        target: of every table among the problems that does not say it in brackets, the column that is to be learned:
+            ``Comparison("data.csv", "adamw,lion", target="price")``.
         options: how large it is, how trials are run, and where their outcomes are kept.
         **more: options by name, as in ``Comparison("digits", "adamw,lion", trials=8)``.
 
@@ -76,6 +79,7 @@ class Comparison:
         candidates: Given | None = None,
         out: str | Path | None = None,
         *,
+        target: str | None = None,
         options: Options | None = None,
         **more: Any,
     ) -> None:
@@ -86,6 +90,9 @@ class Comparison:
         with faults:
             chosen = _options(options, more)
         given = [problems] if isinstance(problems, str | Problem) else problems
+        if isinstance(given, Sequence):
+            with faults:
+                given = with_target(given, target)
         posed: list[Posed] = []
         with faults:
             posed = posed_problems(given, faults, schedules(chosen.schedule))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from trimtab.lab.problem import Problem
 from trimtab.lab.references import Reference, parse_reference
 from trimtab.lab.shipped import PROBLEMS
+from trimtab.lab.tables.references import in_one_order, is_table, other_table
 from trimtab.study.errors import InputError
 from trimtab.study.suggestions import nearest
 
@@ -42,13 +43,13 @@ def load_problem(reference: str) -> Problem:
         reference: the name of a problem that ships, or ``path/to/file.py:name``, where ``name`` is a
             :class:`~trimtab.lab.problem.Problem`, such as a task, a subclass of it, or a function that returns one.
             Without a name, the only one in the file. In brackets may stand what a class or a function takes:
-            ``task.py:Mine(width=64)``.
+            ``task.py:Mine(width=64)``. Or a table, with the column that is to be learned: ``data.csv(target=price)``.
 
     Raises:
         InputError: there is no such problem, its file does not import, or it cannot be made.
     """
     asked = parse_reference(reference)
-    return _make(*_named(asked), asked)
+    return _make(*_named(asked), _with_table(asked))
 
 
 def parameters(reference: str) -> tuple[inspect.Parameter, ...]:
@@ -57,14 +58,20 @@ def parameters(reference: str) -> tuple[inspect.Parameter, ...]:
     Raises:
         InputError: there is no such problem.
     """
-    found, _ = _named(parse_reference(reference))
-    return () if isinstance(found, Problem) else tuple(inspect.signature(found).parameters.values())
+    asked = parse_reference(reference)
+    found, _ = _named(asked)
+    taken = () if isinstance(found, Problem) else tuple(inspect.signature(found).parameters.values())
+    return taken[1:] if is_table(asked.place) else taken  # of which the first is the table itself
 
 
 def _named(asked: Reference) -> tuple[Any, str]:
     """Returns what a reference names, and how messages call it."""
     if asked.place in PROBLEMS:
         return PROBLEMS[asked.place].load(), asked.place
+    if is_table(asked.place):
+        from trimtab.lab.tables.task import TableTask
+
+        return TableTask, asked.place
     path, name, module_object = _located(asked.place)
     return getattr(module_object, name), f"{path.name}:{name}" if asked.place.endswith(".py") else asked.place
 
@@ -74,6 +81,8 @@ def fingerprint(reference: str) -> str:
     found = parse_reference(reference)
     if found.place in PROBLEMS:
         return _with_files(found).text
+    if is_table(found.place):
+        return f"{file_hash(Path(found.place))}{in_one_order(found).brackets}"
     path, _ = _split(found.place)
     return f"{file_hash(path)}{_with_files(found).brackets}"
 
@@ -82,7 +91,9 @@ def absolute_reference(reference: str) -> str:
     """Returns a reference that means the same in a process with another current directory."""
     found = parse_reference(reference)
     place = found.place
-    if place not in PROBLEMS:
+    if is_table(place):
+        place = str(Path(place).resolve())
+    elif place not in PROBLEMS:
         path, name, _ = _located(place)
         place = f"{path}:{name}"
     return _each_text(
@@ -107,8 +118,15 @@ def _each_text(reference: Reference, change: Callable[[str], str]) -> Reference:
 
 def _names_file(text: str) -> bool:
     """Whether a text in brackets is a reference to what is in a file."""
-    file = parse_reference(text).place.rpartition(":")[0] or parse_reference(text).place
-    return file.endswith(".py") and Path(file).is_file()
+    found = parse_reference(text)
+    file = found.place.rpartition(":")[0] or found.place
+    # a table without brackets is what somebody's own task reads
+    return (file.endswith(".py") or (is_table(file) and bool(found.brackets))) and Path(file).is_file()
+
+
+def _with_table(asked: Reference) -> Reference:
+    """The reference with its file as the first argument, if that is a table."""
+    return replace(asked, arguments=(asked.place, *asked.arguments)) if is_table(asked.place) else asked
 
 
 def file_hash(path: Path) -> str:
@@ -154,8 +172,12 @@ def _unknown(reference: str) -> str:
     with contextlib.suppress(OSError, ValueError):
         if file and Path(f"{file}.py").is_file():
             return f"unknown problem {reference!r}; did you mean {file}.py{':' * bool(name)}{name}?"
+        if is_table(file) and name:
+            return f"{reference} is none: the column of a table is written {file}(target={name})"
+        if other := other_table(file):
+            return other
         if Path(file).is_file():
-            return f"{file} is no Python file: a problem is in one whose name ends in .py"
+            return f"{file} is no Python file: a problem is in one whose name ends in .py, a table in .csv or .tsv"
     near = nearest(reference, PROBLEMS)
     ships = f" Those that ship are {', '.join(PROBLEMS)}." if near.startswith("did you mean") else "."
     return (
@@ -245,7 +267,7 @@ def _make(found: object, reference: str, asked: Reference) -> Problem:
         raise InputError(f"{reference}: making the problem raised {type(error).__name__}: {error}") from error
     if not isinstance(problem, Problem):
         raise InputError(f"{reference} made a {type(problem).__name__}, expected a problem, such as a trimtab.Task")
-    if asked.brackets and isinstance(problem.name, str) and "(" not in problem.name:
+    if asked.brackets and not is_table(asked.place) and isinstance(problem.name, str) and "(" not in problem.name:
         problem.name = f"{problem.name}{asked.brackets}"  # its results are not those of other settings
     return problem
 

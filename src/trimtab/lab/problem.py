@@ -104,6 +104,7 @@ class Problem(ABC):
         tried: whether :meth:`attempt` can tell soon that a candidate cannot run.
         described: whether :meth:`definition` says all that there is to it, so that an object will do, without a file.
         modules: what workers import sooner or later.
+        introduction: what a reader wants to know before anything runs, in a line; empty where its name says enough.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Problem(ABC):
     tried: ClassVar[bool] = False
     described: ClassVar[bool] = False
     modules: ClassVar[Sequence[str]] = NEEDED
+    introduction: str = ""
 
     @abstractmethod
     def check(self, place: str) -> None:

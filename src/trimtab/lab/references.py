@@ -1,10 +1,12 @@
 """References to problems as they are typed: ``digits``, ``task.py:Mine``, ``pruned(task.py:Mine, sparsity=0.9)``.
 
 What stands in brackets is handed to what is named before them. Values are Python's literals; anything else is text, so
-that names, paths and references within references need no quotes.
+that names, paths and references within references need no quotes. A text with commas, or with brackets that have no
+partner, does: ``data.csv(target='price, net')``.
 """
 
 import ast
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,27 +51,40 @@ def parse_reference(text: str) -> Reference:
     """
     check_text("problem", text)
     plain = text.strip()
-    closed = plain.endswith(")")
-    start = _partner(plain) if closed else len(plain)
-    if not start or (not closed and "(" in plain.rpartition(".py")[2]):  # a file's name may have any
+    masked = _LITERAL.sub(lambda found: found[1] + "_" * len(found[2]), plain)  # what is quoted separates nothing
+    closed = masked.endswith(")")
+    start = _partner(masked) if closed else len(plain)
+    if not start or (not closed and "(" in _after_file(plain)):  # a file's name may have any
         raise InputError(f"{text}: a bracket has no partner; {_FORM}")
     if not closed:
         return Reference(plain)
     arguments, settings = list[Any](), dict[str, Any]()
-    inside = plain[start + 1 : -1]
-    for part in split_outside_brackets(inside, ",") if inside.strip() else []:
-        name, equals, value = partition_outside_brackets(part, "=")
-        if not part.strip() or (equals and not (name.strip().isidentifier() and value.strip())):
-            raise InputError(f"{text}: {part.strip() or 'nothing'!r} is no setting; {_FORM}")
-        if equals and name.strip() in settings:
-            raise InputError(f"{text}: {name.strip()} was given twice")
+    place = start + 1
+    for part in split_outside_brackets(masked[place:-1], ",") if masked[place:-1].strip() else []:
+        whole, before = plain[place : place + len(part)].strip(), partition_outside_brackets(part, "=")[0]
+        equals = len(before) < len(part)
+        name, value = plain[place : place + len(before)].strip(), plain[place + len(before) + 1 : place + len(part)]
+        place += len(part) + 1
+        if not whole or (equals and not (name.isidentifier() and value.strip())):
+            raise InputError(f"{text}: {whole or 'nothing'!r} is no setting; {_FORM}")
+        if equals and name in settings:
+            raise InputError(f"{text}: {name} was given twice")
         if equals:
-            settings[name.strip()] = _value(value.strip())
+            settings[name] = _value(value.strip())
         elif settings:
-            raise InputError(f"{text}: {part.strip()} comes after a setting; values without a name come first")
+            raise InputError(f"{text}: {whole} comes after a setting; values without a name come first")
         else:
-            arguments.append(_value(part.strip()))
+            arguments.append(_value(whole))
     return Reference(plain[:start], tuple(arguments), tuple(settings.items()))
+
+
+_LITERAL = re.compile(r"""([(,=]\s*)('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?=\s*[),])""")
+"""A value in quotes."""
+
+
+def _after_file(text: str) -> str:
+    """Returns what stands after the name of a file, or all of it."""
+    return "" if text.lower().endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz")) else text.rpartition(".py")[2]
 
 
 def _partner(text: str) -> int:
@@ -90,4 +105,13 @@ def _value(text: str) -> Any:
 
 
 def _written(value: Any) -> str:
-    return value if isinstance(value, str) and _value(value) == value else repr(value)
+    return value if isinstance(value, str) and _stays(value) else repr(value)
+
+
+def _stays(text: str) -> bool:
+    """Whether a text is read as it is without quotes."""
+    try:
+        alone, named = parse_reference(f"x({text})"), parse_reference(f"x(y={text})")
+    except InputError:
+        return False
+    return alone.arguments == (text,) and dict(named.settings) == {"y": text}

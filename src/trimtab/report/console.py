@@ -30,6 +30,7 @@ __all__ = [
     "ProgressBars",
     "print_dry_run",
     "print_few_seeds",
+    "print_introductions",
     "print_numbers",
     "print_summary",
     "ranking_table",
@@ -296,6 +297,13 @@ def print_few_seeds(console: Console, comparison: Comparison) -> None:
     found = (sentence for plan in plans for sentence in few_seeds(plan.seeds, len(plan.candidates)))
     for sentence in dict.fromkeys(found):
         console.print(Text(sentence, style="yellow"))
+
+
+def print_introductions(console: Console, comparison: Comparison) -> None:
+    """Prints what problems have to say of themselves before they are run."""
+    for part in comparison.parts.values():
+        if part.problem.introduction:
+            console.print(Text(part.problem.introduction), soft_wrap=True)
 
 
 def print_numbers(console: Console, size: Numbers, *, racing: bool = False) -> None:

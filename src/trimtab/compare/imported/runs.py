@@ -8,9 +8,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from trimtab.compare.imported.conditions import is_nan
-from trimtab.compare.imported.table import FewFaults, Row, Table
+from trimtab.compare.imported.table import Row, Table
 from trimtab.compare.plan import check_label
 from trimtab.study.checks import check_name, check_text
+from trimtab.study.delimited import FewFaults
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.outcome import LARGEST, is_measured
 from trimtab.study.suggestions import closest

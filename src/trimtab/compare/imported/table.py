@@ -1,18 +1,15 @@
 """Tables of runs: CSV files, plain or compressed, or rows that are in memory already."""
 
-import contextlib
-import csv
-import gzip
 import re
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
 
 from trimtab.study.checks import check_path
 from trimtab.study.data_frames import columns_of, is_data_frame
-from trimtab.study.errors import Faults, InputError
+from trimtab.study.delimited import read_delimited
+from trimtab.study.errors import InputError
 from trimtab.study.phrases import count
 
 if TYPE_CHECKING:
@@ -23,14 +20,7 @@ Source: TypeAlias = Union[str, Path, Sequence[Mapping[str, Any]], "pd.DataFrame"
 
 ENDINGS = (".csv.gz", ".csv", ".tsv.gz", ".tsv", ".gz")
 
-_DELIMITERS = ",;\t"
-_LONGEST_CELL = 100_000_000
-"""Characters; a curve of a million points has room."""
-
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
-
-_GZIP = b"\x1f\x8b"
-_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -94,30 +84,6 @@ def in_words(left_out: int, noun: str, end: str) -> str:
     return f"{count(left_out, noun)} that {'is' if left_out == 1 else 'are'} not {end}" if left_out else ""
 
 
-class FewFaults(Faults):
-    """Gathers faults, of which the first are told in full and the others counted: one slip may be in every row.
-
-    Args:
-        name: of the file.
-    """
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._name = name
-
-    def raise_any(self) -> None:
-        """Raises what was gathered, if something was.
-
-        Raises:
-            InputError: the first of them, and how many more there are.
-        """
-        left = len(self._errors) - _SHOWN
-        if left > 0:
-            more = InputError(f"{self._name}: {left:,} more {'fault' if left == 1 else 'faults'} like these")
-            self._errors = [*self._errors[:_SHOWN], more]
-        super().raise_any()
-
-
 def read_table(source: Source) -> Table:
     """Reads a table.
 
@@ -166,36 +132,9 @@ def as_cell(value: Any) -> str:
 
 
 def _of_file(path: Path) -> Table:
-    text = _text(path)
-    first = text.split("\n", 1)[0]
-    delimiter = max(_DELIMITERS, key=first.count)
-    if first.startswith("sep=") and "\n" in text:  # as spreadsheets are told which one it is
-        delimiter = first.strip()[4:5] or delimiter
-        text = "\n" + text.split("\n", 1)[1]
-    with _long_cells():
-        try:
-            lines = list(_numbered(text, delimiter))
-        except csv.Error as error:
-            raise InputError(f"{path} cannot be read as CSV: {error}") from None
-    if not lines:
-        raise InputError(f"{path} is empty: a line of column names and a line for each run are needed")
-    (_, header), *rest = _without_blank_columns(lines)
-    columns = tuple(name.strip() for name in header)
-    twice = [name for name in dict.fromkeys(columns) if columns.count(name) > 1]
-    if twice:
-        raise InputError(f"{path}, line 1: column {twice[0]!r} is there {columns.count(twice[0])} times")
-    faults = FewFaults(path.name)
-    rows = []
-    for number, cells in rest:
-        with faults:
-            if len(cells) != len(columns):
-                raise InputError(
-                    f"{path.name}, line {number}: there are {len(cells)} cells below {len(columns)} columns"
-                )
-            rows.append(Row(number, dict(zip(columns, map(str.strip, cells), strict=True))))
-    faults.raise_any()
-    if not rows:
-        raise InputError(f"{path} has column names and no runs")
+    found = read_delimited(path, "run")
+    columns, delimiter = found.columns, found.separator
+    rows = [Row(number, dict(zip(columns, cells, strict=True))) for number, cells in found.rows]
     commas = frozenset(filter(lambda column: _has_decimal_commas([row.cells[column] for row in rows]), columns))
     return Table(
         path.name,
@@ -216,54 +155,3 @@ def _has_decimal_commas(cells: Sequence[str]) -> bool:
     # 1,234 may be a thousand and more, where other cells are whole
     doubtful = all(map(_THOUSANDS.fullmatch, with_comma)) and any(cell and "," not in cell for cell in cells)
     return bool(with_comma) and not doubtful
-
-
-def _without_blank_columns(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
-    """Leaves out columns at the end that have neither a name nor a cell: spreadsheets write some."""
-    header = lines[0][1]
-    width = len(header)
-    while width > 1 and not any("".join(cells[width - 1 :]).strip() for _, cells in lines):
-        width -= 1
-    return [(number, cells[:width] if len(cells) == len(header) else cells) for number, cells in lines]
-
-
-def _text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-        if content.startswith(_GZIP):
-            content = gzip.decompress(content)
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path} cannot be decompressed: {error}") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no CSV file: byte {error.start} is not text in UTF-8 ({error.reason})") from None
-    if "\0" in text:
-        raise InputError(f"{path} is no CSV file: it has bytes that no text has")
-    if text.lstrip().startswith(("{", "[")):
-        raise InputError(f"{path} is JSON and no CSV file")
-    return text
-
-
-def _numbered(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Lines that are not blank, with the number of the line that each begins in; a cell may hold several lines."""
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
-    begins = 1
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            yield begins, cells
-        begins = reader.line_num + 1
-
-
-@contextlib.contextmanager
-def _long_cells() -> Iterator[None]:
-    """Python's reader takes longer cells for a fault; curves are longer."""
-    before = csv.field_size_limit(_LONGEST_CELL)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)

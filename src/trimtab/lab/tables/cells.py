@@ -1,0 +1,165 @@
+"""What stands in the cells of a table: nothing, numbers as people and spreadsheets write them, dates."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+_NOTHING = frozenset(
+    {"", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "none", "nil", "?", "-", "--", ".", "..."}
+)
+
+_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_APART = " '’\u00a0\u202f"
+"""Spaces of any width and apostrophes, of which some write one where others write a comma: 1 234."""
+
+_STYLES = {
+    "commas are thousands": (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), ",", "."),
+    "commas are decimal": (
+        re.compile(rf"[+-]?(\d+|\d{{1,3}}([.{_APART}]\d{{3}})+),\d+([eE][+-]?\d+)?"),
+        f".{_APART}",
+        ",",
+    ),
+    "spaces are thousands": (re.compile(rf"[+-]?\d{{1,3}}([{_APART}]\d{{3}})+(\.\d+)?"), _APART, "."),
+    "points are thousands": (re.compile(r"[+-]?\d{1,3}(\.\d{3})+"), ".", ","),
+}
+"""In words: how such numbers look, what of them is left out, and what is a decimal point."""
+
+_SIGNS = "$€£¥%"
+
+_ISO = re.compile(
+    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?"
+)
+_OTHER = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?)?")
+
+
+def is_nothing(cell: str) -> bool:
+    """Tells whether a cell is empty, or holds one of the signs by which people and programs say that it is."""
+    return len(cell) < 5 and cell.lower() in _NOTHING
+
+
+@dataclass(frozen=True)
+class Read:
+    """Cells read as numbers.
+
+    Args:
+        values: of each cell, NaN where there is none.
+        read: which cells were numbers.
+        style: how they are written, in words; empty for plain ones.
+    """
+
+    values: Float[np.ndarray, " cells"]
+    read: Bool[np.ndarray, " cells"]
+    style: str = ""
+
+
+def read_numbers(cells: Sequence[str], *, decimal_commas: bool = False) -> Read:
+    """Reads cells as numbers, in the style in which most of them are.
+
+    Args:
+        cells: none of them nothing.
+        decimal_commas: whether the table has decimal commas elsewhere, and commas between no cells.
+    """
+    plain, sign = _without_sign(cells)
+    found = _read(plain, None)
+    if not found.read.all():
+        others = [name for name in _STYLES if name != "points are thousands"]
+        if decimal_commas:  # where 1,234 is more likely to be a little more than one
+            others.sort(key=lambda name: name != "commas are decimal")
+        for name in others:
+            other = _read(plain, name)
+            if other.read.sum() > found.read.sum():
+                found = other
+    elif decimal_commas and any("." in cell for cell in plain):
+        other = _read(plain, "points are thousands")
+        found = other if other.read.all() else found
+    return Read(found.values, found.read, ", ".join(filter(None, (found.style, sign and f"{sign} left out"))))
+
+
+def has_decimal_commas(cells: Sequence[str]) -> bool:
+    """Tells whether some cells can be nothing but numbers with decimal commas, and the others are whole numbers."""
+    decimal, thousands = _STYLES["commas are decimal"][0], _STYLES["commas are thousands"][0]
+    with_comma = [cell for cell in cells if "," in cell]
+    return (
+        any(not thousands.fullmatch(cell) for cell in with_comma)
+        and all(map(decimal.fullmatch, with_comma))
+        and all(_PLAIN.fullmatch(cell) for cell in cells if "," not in cell)
+    )
+
+
+def _without_sign(cells: Sequence[str]) -> tuple[Sequence[str], str]:
+    """Takes away a currency's sign, or that of per cent, where every cell has it."""
+    for sign in _SIGNS if cells else "":
+        if sign in cells[0] and all(cell.count(sign) == 1 for cell in cells):
+            return [cell.replace(sign, "").strip() for cell in cells], sign
+    return cells, ""
+
+
+def _read(cells: Sequence[str], style: str | None) -> Read:
+    values, read = np.full(len(cells), math.nan), np.zeros(len(cells), dtype=bool)
+    pattern, thousands, decimal = _STYLES[style] if style is not None else (_PLAIN, "", ".")
+    drop = str.maketrans(decimal, ".", thousands)
+    for place, cell in enumerate(cells):
+        if style is not None and pattern.fullmatch(cell):
+            value = float(cell.translate(drop))
+        elif _PLAIN.fullmatch(cell) and not (style in _NO_POINTS and "." in cell):
+            value = float(cell)
+        else:
+            continue
+        if math.isfinite(value):
+            values[place], read[place] = value, True
+    return Read(values, read, style or "")
+
+
+_NO_POINTS = ("commas are decimal", "points are thousands")
+"""Styles in which a cell with a point is no plain number."""
+
+
+@dataclass(frozen=True)
+class Dates:
+    """Cells read as dates.
+
+    Args:
+        days: of each cell since the first of January 1970, NaN where it is no date.
+        unclear: whether days and months cannot be told apart.
+    """
+
+    days: Float[np.ndarray, " cells"]
+    unclear: bool = False
+
+
+def read_dates(cells: Sequence[str]) -> Dates:
+    """Reads cells as dates: ``2024-03-31``, with or without a time, ``31.03.2024``, ``3/31/2024`` or ``31/03/2024``.
+
+    Args:
+        cells: none of them nothing.
+    """
+    days = np.full(len(cells), math.nan)
+    others = list[tuple[int, re.Match[str]]]()
+    for place, cell in enumerate(cells):
+        if found := _ISO.fullmatch(cell):
+            year, month, day, *time = found.groups()
+            days[place] = _days(int(year), int(month), int(day), time)
+        elif found := _OTHER.fullmatch(cell):
+            others.append((place, found))
+    first = max((int(found[1]) for _, found in others), default=0)
+    second = max((int(found[3]) for _, found in others), default=0)
+    points = all(found[2] == "." for _, found in others)
+    for place, found in others:
+        day, month = (found[1], found[3]) if second <= 12 and (first > 12 or points) else (found[3], found[1])
+        days[place] = _days(int(found[4]), int(month), int(day), found.groups()[4:])
+    return Dates(days, bool(others) and not points and first <= 12 and second <= 12)
+
+
+def _days(year: int, month: int, day: int, time: Sequence[str | None]) -> float:
+    hour, minute, second = (int(part or 0) for part in time)
+    try:
+        moment = datetime(year, month, day, hour, minute, second)  # places on a line, not moments
+    except ValueError:
+        return math.nan
+    seconds = hour * 3600 + minute * 60 + second
+    return moment.toordinal() - datetime(1970, 1, 1).toordinal() + seconds / 86400

@@ -1,0 +1,138 @@
+"""Tables as text: a file, or a data frame of pandas."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+from trimtab.lab.tables.references import is_table, other_table, table_name
+from trimtab.study.checks import check_path
+from trimtab.study.data_frames import columns_of, is_data_frame
+from trimtab.study.delimited import read_delimited
+from trimtab.study.errors import InputError
+from trimtab.study.phrases import NAMED
+from trimtab.study.suggestions import nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Source: TypeAlias = Union[str, Path, "pd.DataFrame"]
+"""The path of a CSV file, or a data frame."""
+
+_LISTED = 20
+"""So many columns are listed where one is wanted."""
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table whose cells are text.
+
+    Args:
+        place: what messages call it.
+        name: what results on it are kept under, before the name of the target.
+        path: of its file as it was given; empty for a data frame.
+        columns: name to cells.
+        lines: what messages call each row.
+        separator: what stands between cells; empty where there is no file.
+    """
+
+    place: str
+    name: str
+    path: str
+    columns: dict[str, Sequence[str]]
+    lines: Sequence[int]
+    separator: str
+
+    def column(self, argument: str, name: Any) -> str:
+        """Returns the column of a name, or the only one that differs from it in capitals alone.
+
+        Args:
+            argument: what wants it, for messages.
+            name: of the column.
+
+        Raises:
+            InputError: there is none.
+        """
+        if isinstance(name, int) and not isinstance(name, bool):  # 2024, as the name of a column is read in brackets
+            name = str(name)
+        if name is None:
+            listed = ", ".join(list(self.columns)[:_LISTED])
+            more = f" and {len(self.columns) - _LISTED} others" if len(self.columns) > _LISTED else ""
+            raise InputError(
+                f"{self.place}: which column is to be learned? Say --target COLUMN, or target= in Python or in "
+                f"brackets; there are {listed}{more}"
+            )
+        if not isinstance(name, str):
+            raise InputError(f"{argument}={name!r}: the name of a column is needed")
+        if name in self.columns:
+            return name
+        alike = [column for column in self.columns if column.casefold() == name.strip().casefold()]
+        if len(alike) == 1:
+            return alike[0]
+        many = f"its {len(self.columns)} columns begin with {', '.join(list(self.columns)[:NAMED])}"
+        near = nearest(name, self.columns, many)
+        if all(map(_is_number, self.columns)):
+            near = "its first line has to name the columns, and holds numbers"
+        raise InputError(f"{self.place} has no column {name!r} ({argument}): {near}")
+
+    def fingerprint(self) -> str:
+        """Returns what changes when a cell or the name of a column does."""
+        digest = hashlib.sha256()
+        for name, cells in self.columns.items():
+            digest.update("\x1f".join((name, *cells)).encode(errors="surrogatepass") + b"\x1e")
+        return digest.hexdigest()[:16]
+
+
+def read_source(source: Source) -> TextTable:
+    """Reads a table.
+
+    Args:
+        source: the path of a CSV file, or a data frame.
+
+    Raises:
+        InputError: there is no such file, or it is not a table.
+    """
+    if is_data_frame(source):
+        return _of_frame(source)
+    if not isinstance(source, str | Path):
+        raise InputError(f"source={str(source)[:60]!r}: the path of a CSV file or a data frame is needed")
+    check_path("source", source)
+    path = Path(source)
+    if other := other_table(path.name):
+        raise InputError(other)
+    found = read_delimited(path)
+    names = _named(found.columns)
+    cells = zip(*(row for _, row in found.rows), strict=True)
+    return TextTable(
+        path.name,
+        table_name(path.name) if is_table(path.name) else path.stem,
+        str(source),
+        dict(zip(names, cells, strict=True)),
+        [line for line, _ in found.rows],
+        found.separator,
+    )
+
+
+def _named(columns: Sequence[str]) -> list[str]:
+    """Names of columns, of which those without one are called as pandas calls them."""
+    return [name or f"Unnamed: {place}" for place, name in enumerate(columns)]
+
+
+def _of_frame(frame: Any) -> TextTable:
+    columns = {
+        str(name): ["" if value is None else str(value).strip() for value in values]
+        for name, values in columns_of("source", frame, index=True).items()
+    }
+    rows = len(next(iter(columns.values()), ()))
+    if not rows:
+        raise InputError("source: the data frame has no rows")
+    return TextTable("source", "table", "", dict(columns), range(1, rows + 1), "")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,146 @@
+"""The column that is to be learned: numbers, or classes."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from trimtab.lab.tables.cells import is_nothing, read_numbers
+from trimtab.lab.tables.columns import MOSTLY
+from trimtab.study.errors import InputError
+from trimtab.study.phrases import count, listed
+
+Kind: TypeAlias = Literal["regression", "classification"]
+
+KINDS: tuple[Kind, ...] = ("regression", "classification")
+
+FEWEST_ROWS = 50
+"""Of which thirty are learned from, and ten each choose and test: of fewer nothing can be told."""
+
+FEWEST_OF_CLASS = 5
+"""Rows, so that each of the three parts has one of every class."""
+
+_FEW_NUMBERS = 10
+"""So many whole numbers that begin with 0 or 1 and leave none out are the numbers of classes."""
+
+_SHOWN = 3
+_LONGEST = 30
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is learned.
+
+    Args:
+        name: of the column.
+        rows: those in which it is known, by place.
+        values: of those rows: numbers, or which of the classes.
+        classes: their names; empty where numbers are learned.
+        unknown: in how many rows it is not known.
+        style: how its numbers are written, in words; empty for plain ones.
+        chosen: whether that these are numbers or classes was found by a rule that may be wrong.
+    """
+
+    name: str
+    rows: Int[np.ndarray, " rows"]
+    values: Float[np.ndarray, " rows"] | Int[np.ndarray, " rows"]
+    classes: tuple[str, ...] = ()
+    unknown: int = 0
+    style: str = ""
+    chosen: bool = False
+
+    @property
+    def shares(self) -> list[float]:
+        """Shares of the classes."""
+        counts = np.bincount(self.values.astype(np.int64), minlength=len(self.classes))
+        return [float(number) / len(self.values) for number in counts]
+
+
+def read_target(
+    place: str,
+    name: str,
+    cells: Sequence[str],
+    lines: Sequence[int],
+    *,
+    kind: Kind | None = None,
+    decimal_commas: bool = False,
+) -> Target:
+    """Reads the column that is to be learned.
+
+    Args:
+        place: what messages call the table.
+        name: of the column.
+        cells: of all rows.
+        lines: what messages call each row.
+        kind: what it holds; by default what it looks like.
+        decimal_commas: whether commas between digits are decimal ones in this table.
+
+    Raises:
+        InputError: nothing can be learned from it; the message says why, and what to do.
+    """
+    where = f"{place}: the target {name}"
+    rows = np.array([row for row, cell in enumerate(cells) if not is_nothing(cell)], dtype=np.int64)
+    if not len(rows):
+        raise InputError(f"{where} is an empty column; choose another column with --target")
+    some = [cells[row] for row in rows]
+    read = read_numbers(some, decimal_commas=decimal_commas)
+    numeric = bool(read.read.all())
+    if kind != "classification" and not numeric and (kind == "regression" or read.read.mean() >= MOSTLY):
+        odd = [int(row) for row, is_read in zip(rows, read.read, strict=True) if not is_read]
+        shown = listed([f"line {lines[row]} ({cells[row][:_LONGEST]!r})" for row in odd[:_SHOWN]])
+        more = f" and {count(len(odd) - _SHOWN, 'other line')}" if len(odd) > _SHOWN else ""
+        remedy = "leave the cell empty where it is not known" + ("" if kind else ", or say kind=classification")
+        raise InputError(f"{where} has numbers, but not in {shown}{more}: {remedy}")
+    if len(rows) < FEWEST_ROWS:
+        unknown = f" ({len(cells) - len(rows):,} have no {name})" if len(rows) < len(cells) else ""
+        raise InputError(
+            f"{place} has {count(len(rows), 'row')} to learn from{unknown}: {FEWEST_ROWS} are needed, so that some are "
+            "left to choose settings by, and some to test"
+        )
+    if len(set(read.values if numeric else some)) == 1:
+        raise InputError(f"{where} is {some[0][:_LONGEST]!r} in every row, so that there is nothing to learn")
+    few = numeric and _numbers_classes(read.values)
+    if kind == "regression" or (kind is None and numeric and not few):
+        return Target(name, rows, read.values, unknown=len(cells) - len(rows), style=read.style)
+    keys: Sequence[float | str] = read.values.tolist() if numeric else some
+    names = dict(zip(keys, some, strict=True))
+    counts = Counter(keys)
+    rare = {names[key]: number for key, number in counts.items() if number < FEWEST_OF_CLASS}
+    if rare:
+        raise InputError(_too_rare(where, rare, len(counts), len(rows), numeric=numeric))
+    order = sorted(counts)
+    places = {key: at for at, key in enumerate(order)}
+    return Target(
+        name,
+        rows,
+        np.array([places[key] for key in keys], dtype=np.int64),
+        tuple(names[key] for key in order),
+        len(cells) - len(rows),
+        chosen=kind is None and few and len(counts) > 2,
+    )
+
+
+def _numbers_classes(values: Float[np.ndarray, " rows"]) -> bool:
+    """Tells whether numbers look like those of classes: two of them, or a few that are counted from 0 or 1."""
+    different = np.unique(values)
+    counted = different[0] in (0, 1) and bool((np.diff(different) == 1).all())
+    return len(different) == 2 or (len(different) <= _FEW_NUMBERS and counted)
+
+
+def _too_rare(where: str, rare: dict[str, int], classes: int, rows: int, *, numeric: bool) -> str:
+    shown = listed([f"{name[:_LONGEST]!r} ({count(number, 'row')})" for name, number in list(rare.items())[:_SHOWN]])
+    more = f" and {count(len(rare) - _SHOWN, 'other')}" if len(rare) > _SHOWN else ""
+    if len(rare) > classes / 2 and classes > _SHOWN:
+        remedy = "say kind=regression" if numeric else "choose a column of numbers or of a few classes with --target"
+        return (
+            f"{where} has {classes:,} different values in {rows:,} rows, most of them in fewer than "
+            f"{FEWEST_OF_CLASS} rows: these are no classes; {remedy}"
+        )
+    return (
+        f"{where} has classes with fewer than {FEWEST_OF_CLASS} rows, of which training, validation and test cannot "
+        f"each have one: {shown}{more}. Give these rows the name of another class, or leave their cells empty: "
+        "such rows are left out"
+    )

@@ -1,0 +1,136 @@
+"""What was understood of a table, in words."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from trimtab.lab.tables.columns import Columns, Useless
+from trimtab.lab.tables.preparation import MISSING, Preparation
+from trimtab.lab.tables.splitting import Parts
+from trimtab.lab.tables.target import Target
+from trimtab.study.errors import InputError
+from trimtab.study.metric import Metric
+from trimtab.study.phrases import NAMED, count, listed
+
+Names: TypeAlias = Callable[[Sequence[str]], str]
+"""Writes names down: all of them, or the first."""
+
+_LONGEST = 24
+_CLASSES = 5
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What was understood of a table.
+
+    Args:
+        place: what messages call it.
+        rows: of the file.
+        target: what is learned.
+        columns: the others.
+        preparation: how they are prepared.
+        dropped: columns that were to be left out.
+        parts: which rows are what for.
+    """
+
+    place: str
+    rows: int
+    target: Target
+    columns: Columns
+    preparation: Preparation
+    dropped: tuple[str, ...]
+    parts: Parts
+
+    @property
+    def useless(self) -> tuple[Useless, ...]:
+        """Columns that are left out because nothing can be learned from them."""
+        return (*self.columns.useless, *self.preparation.useless)
+
+    def check(self) -> None:
+        """Looks whether anything is left to learn from.
+
+        Raises:
+            InputError: nothing is.
+        """
+        if self.preparation.scales or self.preparation.levels:
+            return
+        why = "; ".join(f"{each.name or 'one without a name'}: {each.reason}" for each in self.useless)
+        remedy = "" if not self.dropped else f"; {', '.join(self.dropped)} was to be left out"
+        raise InputError(
+            f"{self.place} has no column from which {self.target.name} could be learned"
+            f"{f' ({why})' if why else ''}{remedy}. Numbers, dates, or names that come several times are needed"
+        )
+
+    def sentence(self, metric: Metric) -> str:
+        """Returns in a line what the table is, what is learned of it, and what is left out."""
+        more = [*self._left_out(_few), *self._remarks(_few)]
+        return f"{self._table(_few)}; {self._target(metric)}{''.join(f'; {each}' for each in more)}"
+
+    def paragraph(self, metric: Metric) -> str:
+        """Returns the same with every name."""
+        return ". ".join([self._table(_all), self._target(metric), *self._left_out(_all), *self._remarks(_all)]) + "."
+
+    def _table(self, names: Names) -> str:
+        prepared = self.preparation
+        dates = {column.name for column in self.columns.numbers if column.dates}
+        kinds = [
+            (
+                [each.name for each in prepared.scales if each.name not in dates],
+                "numeric column",
+            ),
+            ([each.name for each in prepared.scales if each.name in dates], "date"),
+            ([f"{each.name} {len(each.places.keys() - {MISSING}):,}" for each in prepared.levels], "category column"),
+        ]
+        found = [f"{count(len(each), noun)} ({names(each)})" for each, noun in kinds if each]
+        return f"{self.place}: {count(self.rows, 'row')}, {listed(found)}"
+
+    def _target(self, metric: Metric) -> str:
+        target = self.target
+        if not target.classes:
+            low, high = float(target.values.min()), float(target.values.max())
+            what = f"regression, {_number(low)} to {_number(high)}"
+        else:
+            sizes = sorted(zip(target.shares, target.classes, strict=True), reverse=True)
+            shown = ", ".join(f"{name[:_LONGEST]} {100 * share:.0f} %" for share, name in sizes[:_CLASSES])
+            more = f" and {len(sizes) - _CLASSES} others" if len(sizes) > _CLASSES else ""
+            what = f"classification with {len(target.classes)} classes, {shown}{more}"
+        train, validation, test = map(len, self.parts)
+        return (
+            f"target {target.name} ({what}), quoted by {metric.name}; {train:,} rows to train on, {validation:,} to "
+            f"choose by, {test:,} to test"
+        )
+
+    def _left_out(self, names: Names) -> list[str]:
+        useless = [f"{each.name}: {each.reason}" for each in self.useless] + [
+            f"{name}: as you said" for name in self.dropped
+        ]
+        return [f"left out: {names(useless)}"] if useless else []
+
+    def _remarks(self, names: Names) -> list[str]:
+        target, found = self.target, list[str]()
+        if target.unknown:
+            found.append(f"{count(target.unknown, 'row')} without {target.name} left out")
+        notes = [(target.name, target.style)] if target.style else []
+        notes += [(column.name, note) for column in self.columns.numbers for note in column.notes]
+        if notes:
+            found.append(f"read: {names([f'{name}: {note}' for name, note in notes])}")
+        missing = [each.name for each in self.preparation.scales if each.flagged]
+        missing += [each.name for each in self.preparation.levels if MISSING in each.places]
+        if missing:
+            found.append(f"missing cells in {names(missing)}")
+        if target.chosen:
+            found.append(f"{target.name} is taken for numbers of classes; say kind=regression if they are amounts")
+        return found
+
+
+def _all(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:NAMED])
+    return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:,.6g}"

@@ -1,0 +1,100 @@
+import math
+from datetime import date
+
+import numpy as np
+import pytest
+
+from trimtab.lab.tables.cells import has_decimal_commas, is_nothing, read_dates, read_numbers
+
+
+@pytest.mark.parametrize("cell", ["", "NA", "n/a", "NaN", "null", "None", "?", "-", "#N/A", "."])
+def test_signs_of_nothing(cell):
+    assert is_nothing(cell)
+
+
+@pytest.mark.parametrize("cell", ["0", "no", "nano", "-1", "none of these", "x"])
+def test_what_is_something(cell):
+    assert not is_nothing(cell)
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "style"),
+    [
+        (["1", "-2.5", "+.5", "3.", "4e-3"], [1, -2.5, 0.5, 3, 0.004], ""),
+        (["1,234", "950", "1,234,567.8"], [1234, 950, 1234567.8], "commas are thousands"),
+        (["3,14", "2", "-0,5"], [3.14, 2, -0.5], "commas are decimal"),
+        (["1.234,5", "3,25"], [1234.5, 3.25], "commas are decimal"),
+        (["1 234.5", "12"], [1234.5, 12], "spaces are thousands"),
+        (["1'234", "1\u202f234", "12"], [1234, 1234, 12], "spaces are thousands"),
+        (["$1,200", "$3"], [1200, 3], "commas are thousands, $ left out"),
+        (["12 €", "3 €"], [12, 3], "€ left out"),
+        (["12%", "3 %"], [12, 3], "% left out"),
+    ],
+)
+def test_numbers_are_read_as_people_write_them(cells, values, style):
+    found = read_numbers(cells)
+    assert found.values.tolist() == values
+    assert found.style == style
+    assert found.read.all()
+
+
+@pytest.mark.parametrize("cell", ["inf", "-Infinity", "1_000", "0x10", "1e999", "1,23,4", "12a", "$", "1.2.3"])
+def test_what_is_no_finite_number_is_not_read(cell):
+    found = read_numbers(["1", cell])
+    assert found.read.tolist() == [True, False]
+    assert math.isnan(found.values[1])
+
+
+def test_of_a_sign_that_is_not_everywhere_nothing_is_taken_away():
+    assert read_numbers(["12%", "3"]).read.tolist() == [False, True]  # a hundred times as much, perhaps
+
+
+def test_where_commas_are_decimal_elsewhere_points_are_not():
+    assert read_numbers(["1.234", "950"], decimal_commas=True).values.tolist() == [1234, 950]
+    assert read_numbers(["1.5", "950"], decimal_commas=True).values.tolist() == [1.5, 950]
+    assert read_numbers(["1,234", "950"], decimal_commas=True).values.tolist() == [1.234, 950]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["0,5", "1,25", "3"], True),
+        (["1.234,5"], True),
+        (["1,234", "950"], False),
+        (["0,5", "1.25,3.1"], False),
+        (["5", "7"], False),
+        (["Smith, John", "1"], False),
+    ],
+)
+def test_decimal_commas_are_seen_where_they_can_be_nothing_else(cells, expected):
+    assert has_decimal_commas(cells) == expected
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["2024-03-31", "2024-04-01"],
+        ["31.03.2024", "1.4.2024"],
+        ["3/31/2024", "04/01/2024"],
+        ["31/03/2024", "01/04/2024"],
+        ["2024/03/31", "2024/4/1"],
+    ],
+)
+def test_dates_are_days(cells):
+    found = read_dates(cells)
+    assert found.days.tolist() == [(date(2024, 3, 31) - date(1970, 1, 1)).days + each for each in (0, 1)]
+    assert not found.unclear
+
+
+def test_times_are_parts_of_days():
+    days = read_dates(["2024-03-31 00:00", "2024-03-31T06:00:00Z", "2024-03-31 12:00:00.5+02:00"]).days
+    assert (days - days[0]).tolist() == [0, 0.25, 0.5]
+
+
+def test_days_and_months_that_cannot_be_told_apart():
+    assert read_dates(["3/4/2024", "5/6/2024"]).unclear
+    assert not read_dates(["3.4.2024", "5.6.2024"]).unclear
+
+
+def test_what_is_no_date():
+    assert np.isnan(read_dates(["2024-13-01", "2024-02-30", "yesterday", "31/12", "2024-01-01 25:00"]).days).all()

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from trimtab.lab.tables.columns import Categories, Numbers, Useless, sorted_columns, with_decimal_commas
+
+ROWS = 60
+
+
+def only(name, cells, **more):
+    found = sorted_columns({name: cells}, **more)
+    (column,) = [*found.numbers, *found.categories, *found.useless]
+    return column
+
+
+def repeated(*cells):
+    return [cells[place % len(cells)] for place in range(ROWS)]
+
+
+def test_numbers_have_gaps_where_nothing_stands():
+    column = only("area", ["1.5", "", "NA", *repeated("2", "3.5")])
+    assert isinstance(column, Numbers)
+    assert np.isnan(column.values[1:3]).all()
+    assert (column.values[0], column.notes) == (1.5, ())
+
+
+def test_a_few_slips_among_numbers_are_missing_and_said():
+    column = only("area", ["unknown", "inf", *repeated("2.5", "3", "4")])
+    assert isinstance(column, Numbers)
+    assert np.isnan(column.values[:2]).all()
+    assert column.notes == ("'unknown', 'inf' taken for missing",)
+
+
+def test_half_numbers_and_half_words_are_categories():
+    assert isinstance(only("size", repeated("1", "2", "large", "small")), Categories)
+
+
+def test_dates_are_numbers():
+    column = only("sold", [f"2024-01-{1 + place % 28:02d}" for place in range(ROWS)])
+    assert isinstance(column, Numbers)
+    assert column.dates
+    assert np.ptp(column.values) == 27
+
+
+def test_words_that_come_again_are_categories():
+    column = only("state", ["", *repeated("good", "poor")])
+    assert column == Categories("state", (None, *repeated("good", "poor")))
+
+
+def test_numbers_that_are_names_are_categories_where_somebody_says_so():
+    assert isinstance(only("zip", repeated("1010", "1020"), categories=["zip"]), Categories)
+    assert isinstance(only("store_id", repeated("1", "2", "3")), Categories)  # or where its name does
+
+
+def test_a_constant_with_gaps_says_where_they_are():
+    assert isinstance(only("flag", repeated("yes", "")), Categories)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "reason"),
+    [
+        ("x", repeated("", "NA"), "empty"),
+        ("x", repeated("7"), "always the same"),
+        ("x", repeated("7", "7.0"), "always the same"),
+        ("x", [str(place) for place in range(ROWS)], "the number of the row"),
+        ("x", [str(ROWS - place) for place in range(ROWS)], "the number of the row"),
+        ("customer_id", [str(7919 * place % 997) for place in range(ROWS)], "it names the row"),
+        ("userId", [str(7919 * place % 997) for place in range(ROWS)], "it names the row"),
+        ("Unnamed: 0", [str(7919 * place % 997) for place in range(ROWS)], "it names the row"),
+        ("name", [f"person {place}" for place in range(ROWS)], "60 different texts in 60 rows"),
+        ("day", repeated("3/4/2024", "5/6/2024"), "dates whose days and months cannot be told apart; write 2024-03-31"),
+    ],
+)
+def test_what_is_useless_is_left_out_with_the_reason(name, cells, reason):
+    assert only(name, cells) == Useless(name, reason)
+
+
+def test_different_numbers_are_no_names_of_rows():
+    assert isinstance(only("income", [str(7919 * place % 997) for place in range(ROWS)]), Numbers)
+    assert isinstance(only("valid", [str(7919 * place % 997) for place in range(ROWS)]), Numbers)  # which ends in "id"
+
+
+def test_one_column_shows_how_all_numbers_of_a_table_are_written():
+    columns = {"a": repeated("0,5", "1"), "b": repeated("1.234", "950")}
+    assert with_decimal_commas(columns, ";")
+    assert not with_decimal_commas(columns, ",")
+    assert sorted_columns(columns, decimal_commas=True).numbers[1].values[:2].tolist() == [1234, 950]

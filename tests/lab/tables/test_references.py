@@ -1,0 +1,60 @@
+import subprocess
+import sys
+
+import pytest
+
+from trimtab.lab.references import parse_reference
+from trimtab.lab.tables.references import is_table, other_table, table_name, with_target
+from trimtab.study.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [("data.csv", "data"), ("a/b.c.CSV", "b.c"), ("x.tsv.gz", "x"), ("a/.csv", ".csv")]
+)
+def test_tables_are_told_by_their_names(place, name):
+    assert is_table(place)
+    assert table_name(place) == name
+
+
+@pytest.mark.parametrize(
+    "place", ["digits", "task.py", "task.py:Mine", "data.parquet", "data", "csv", "data.csv:price"]
+)
+def test_others_are_none(place):
+    assert not is_table(place)
+
+
+def test_other_tables_have_remedies():
+    assert "pandas" in other_table("a/data.parquet")
+    assert "spreadsheet" in other_table("data.XLSX")
+    assert other_table("data.csv") == other_table("digits") == ""
+
+
+def test_a_target_is_for_tables_that_have_none():
+    given = ["digits", "a.csv", "b.csv(target=x)", "c.csv(y)", "d.csv(kind=regression)"]
+    assert with_target(given, "price") == [
+        "digits", "a.csv(target=price)", "b.csv(target=x)", "c.csv(y)", "d.csv(target=price, kind=regression)"
+    ]  # fmt: skip
+    assert with_target(given, None) == given
+
+
+@pytest.mark.parametrize(
+    "target", ["a, b", "price (USD)", "a)", "=1", "'", '"', "2024", "None", "a=b", " x", "[", "é", "x#y", "a\nb"]
+)
+def test_any_name_comes_through(target):
+    (reference,) = with_target(["a.csv"], target)
+    assert dict(parse_reference(reference).settings) == {"target": target}
+
+
+def test_without_a_table_it_is_for_nobody():
+    with pytest.raises(InputError, match=r"target='price': .* no problem here is a table"):
+        with_target(["digits", object()], "price")
+    with pytest.raises(InputError, match="write it with pandas"):
+        with_target(["a.parquet"], "price")
+    with pytest.raises(InputError, match="target=3"):
+        with_target(["a.csv"], 3)
+
+
+def test_telling_tables_imports_neither_torch_nor_pandas():
+    program = "import sys, trimtab.lab.loading; print({'torch', 'pandas', 'sklearn', 'numpy'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from trimtab.lab.tables.target import read_target
+from trimtab.study.errors import InputError
+
+
+def target(cells, **more):
+    return read_target("data.csv", "y", cells, range(2, len(cells) + 2), **more)
+
+
+def repeated(*cells, rows=60):
+    return [cells[place % len(cells)] for place in range(rows)]
+
+
+def test_numbers_are_amounts():
+    found = target(repeated("1.5", "2", "30", "4"))
+    assert (found.classes, found.values[:4].tolist(), found.chosen) == ((), [1.5, 2, 30, 4], False)
+
+
+@pytest.mark.parametrize(
+    ("cells", "classes", "chosen"),
+    [
+        (("yes", "no"), ("no", "yes"), False),
+        (("0", "1"), ("0", "1"), False),
+        (("-1", "1"), ("-1", "1"), False),
+        (("1", "2", "3"), ("1", "2", "3"), True),
+        (("10", "9", "b"), ("10", "9", "b"), False),
+    ],
+)
+def test_words_and_numbers_of_classes_are_classes(cells, classes, chosen):
+    found = target(repeated(*cells))
+    assert (found.classes, found.chosen) == (classes, chosen)
+    assert [found.classes[each] for each in found.values[: len(cells)]] == list(cells)
+    assert found.shares == pytest.approx([1 / len(cells)] * len(cells))
+
+
+@pytest.mark.parametrize("cells", [("3", "4", "5"), ("0", "2", "3"), ("1.5", "2.5", "3.5")])
+def test_few_numbers_that_are_not_counted_from_the_first_are_amounts(cells):
+    assert target(repeated(*cells)).classes == ()
+
+
+def test_somebody_may_know_better():
+    assert target(repeated("1", "2", "3"), kind="regression").classes == ()
+    assert target(repeated("3", "4", "10"), kind="classification").classes == ("3", "4", "10")  # in order of their size
+
+
+def test_rows_without_it_are_left_out_and_counted():
+    found = target(["", "NA", *repeated("1.5", "2.5", "9")])
+    assert (found.unknown, found.rows[0], len(found.values)) == (2, 2, 60)
+
+
+def test_decimal_commas():
+    assert target(repeated("1,5", "2,25", "9"), decimal_commas=True).values[:2].tolist() == [1.5, 2.25]
+
+
+@pytest.mark.parametrize(
+    ("cells", "more", "message"),
+    [
+        (repeated("", "NA"), {}, "data.csv: the target y is an empty column; choose another column with --target"),
+        (repeated("a"), {}, "the target y is 'a' in every row, so that there is nothing to learn"),
+        (repeated("7", "7.0"), {}, "is '7' in every row"),
+        (repeated("1.5", "2", "3", rows=49), {}, "has 49 rows to learn from: 50 are needed"),
+        (repeated("1.5", "2", "", rows=60), {}, r"has 40 rows to learn from \(20 have no y\)"),
+        (["unknown", *repeated("1.5", "2", "9")], {}, r"not in line 2 \('unknown'\): leave the cell empty"),
+        (["a", "b", "c", "d", "e", *repeated("1.5", "2", "9")], {}, r"line 4 \('c'\) and 2 other lines: .*kind="),
+        (repeated("1", "b"), {"kind": "regression"}, r"has numbers, but not in line 3 \('b'\)"),
+        (["c", *repeated("a", "b")], {}, r"with fewer than 5 rows, .* each have one: 'c' \(1 row\)\. Give"),
+        ([f"p{place}" for place in range(60)], {}, "60 different values in 60 rows, .* no classes; choose a column of"),
+        ([f"{place}" for place in range(60)], {"kind": "classification"}, "no classes; say kind=regression"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_learned_is_refused_with_the_remedy(cells, more, message):
+    with pytest.raises(InputError, match=message):
+        target(cells, **more)
+
+
+def test_values_of_classes_are_whole():
+    assert target(repeated("a", "b")).values.dtype == np.int64

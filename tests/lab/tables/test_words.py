@@ -1,0 +1,42 @@
+from tests.lab.tables.tables import houses, write
+from trimtab import TableTask
+
+
+def task(tmp_path, columns, *arguments, **more):
+    return TableTask(write(tmp_path / "data.csv", columns), *arguments, **more)
+
+
+def test_a_line_says_what_was_understood(tmp_path):
+    columns = {"id": list(range(100, 300)), **houses(200)}
+    columns["sold"] = [f"2024-{1 + row % 12:02d}-01" for row in range(200)]
+    columns["area"][0] = "unknown"
+    columns["price"][1:3] = ["", "NA"]
+    found = task(tmp_path, columns, "price", drop="age")
+    assert found.introduction == (
+        "data.csv: 200 rows, 1 numeric column (area), 1 date (sold) and 2 category columns (district 12, state 3); "
+        f"target price (regression, {_range(columns)}), quoted by R²; 118 rows to train on, 40 to choose by, 40 to "
+        "test; left out: id: it names the row, age: as you said; 2 rows without price left out; read: area: "
+        "'unknown' taken for missing; missing cells in state"
+    )
+
+
+def _range(columns):
+    prices = [price for price in columns["price"] if isinstance(price, float)]
+    return f"{min(prices):,.6g} to {max(prices):,.6g}"
+
+
+def test_classes_are_named_with_their_shares(tmp_path):
+    columns = houses(200)
+    columns["kind"] = [1 + row % 4 for row in range(200)]
+    found = task(tmp_path, columns, "kind")
+    assert "target kind (classification with 4 classes, 4 25 %, 3 25 %, 2 25 %, 1 25 %), quoted by accuracy" in (
+        found.introduction
+    )
+    assert found.introduction.endswith("kind is taken for numbers of classes; say kind=regression if they are amounts")
+
+
+def test_a_line_names_few_columns_and_a_report_all(tmp_path):
+    columns = {f"x{n}": [(row * (n + 3)) % 17 / 2 for row in range(100)] for n in range(8)}
+    found = task(tmp_path, columns, "x7")
+    assert "7 numeric columns (x0, x1, x2 and 4 more)" in found.introduction
+    assert "7 numeric columns (x0, x1, x2, x3, x4, x5, x6)" in found.understood.paragraph(found.metric)
