@@ -228,7 +228,7 @@ class Expression:
             total_steps: length of a run, where schedules need it.
         """
         settings, lines = self.settings(tuned), list[str]()
-        named = any(node._wrapping("needs_names", otherwise=False) for node in self.nodes())
+        named = any(node.entry.loadable and getattr(node.entry.load(), "needs_names", False) for node in self.nodes())
         call = "model.named_parameters()" if named else "model.parameters()"
         for node in self.nodes():
             if node.entry.kind == "controller":

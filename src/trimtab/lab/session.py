@@ -73,7 +73,8 @@ class Session:
         optimizer: the optimizer.
         controllers: what stands beside it, the nearest one first.
         meter: what was used of the budget.
-        batch_size: how many samples the next batch will have; the task's at first, and a method may set it.
+        batch_size: how many samples the next batch will have; the task's at first, and a method may set it. With 0 the
+            current batch stays.
         steps: optimizer steps taken.
         steps_paid: the same with those that were taken back; what they used is not.
         seconds: wall-clock seconds spent in :meth:`step`.
@@ -166,11 +167,8 @@ class Session:
             RuntimeError: there is no batch yet.
             InputError: ``rows`` takes none, or one that is not in the batch.
         """
-        if not self.samples:
-            raise RuntimeError("there is no batch yet: call next_batch() or step() first")
         check_flag("create_graph", create_graph)
-        samples = self.samples if rows is None else _count(rows, self.samples)
-        batch = self.batch if rows is None else select(self.batch, rows)
+        batch, samples = self._selected(rows)
 
         def evaluate_loss() -> Tensor:
             with self._randomness.lent(), _without_warning_of_cycles() if create_graph else nullcontext():
@@ -182,12 +180,15 @@ class Session:
 
         return evaluate_loss
 
-    def outputs(self) -> Callable[[], Any]:
+    def outputs(self, rows: Int[Tensor, " rows"] | slice | Sequence[int] | None = None) -> Callable[[], Any]:
         """Makes a function that computes the task's outputs on the current batch, and charges for them.
 
         However often it is called, it is the same function of the weights: layers draw the same random numbers, and the
         model's buffers (running statistics) are updated by the first call alone, which leaves the run as the pass of a
         closure would.
+
+        Args:
+            rows: samples of the batch to use; all by default.
 
         Returns:
             A function without arguments. With gradients enabled it is charged as a gradient, which is what its outputs
@@ -195,10 +196,9 @@ class Session:
 
         Raises:
             RuntimeError: there is no batch yet.
+            InputError: ``rows`` takes none, or one that is not in the batch.
         """
-        if not self.samples:
-            raise RuntimeError("there is no batch yet: call next_batch() or step() first")
-        batch, samples = self.batch, self.samples
+        batch, samples = self._selected(rows)
         replay, drawn = Replay(self.model), self._randomness.state_dict()
 
         def compute_outputs() -> Any:
@@ -211,10 +211,25 @@ class Session:
 
         return compute_outputs
 
-    def losses(self, outputs: Any) -> Float[Tensor, " batch"]:
-        """Returns the loss of each sample of the current batch, from its outputs; not charged."""
+    def losses(
+        self, outputs: Any, rows: Int[Tensor, " rows"] | slice | Sequence[int] | None = None
+    ) -> Float[Tensor, " batch"]:
+        """Returns the loss of each sample of the current batch, from its outputs; not charged.
+
+        Args:
+            outputs: what a function that :meth:`outputs` made returned.
+            rows: samples of the batch of which they are; all by default.
+        """
         with self._randomness.lent():
-            return self.task.losses(outputs, self.batch)
+            return self.task.losses(outputs, self._selected(rows)[0])
+
+    def _selected(self, rows: Int[Tensor, " rows"] | slice | Sequence[int] | None) -> tuple[Batch, int]:
+        """Returns some samples of the current batch, and how many they are."""
+        if not self.samples:
+            raise RuntimeError("there is no batch yet: call next_batch() or step() first")
+        if rows is None:
+            return self.batch, self.samples
+        return select(self.batch, rows), _count(rows, self.samples)
 
     def lent_randomness(self) -> AbstractContextManager[None]:
         """Gives torch's global generators the run's own random state meanwhile, for what a method computes by itself.
@@ -230,7 +245,8 @@ class Session:
             DivergedError: the loss is not finite. The parameters are then whatever the optimizer made of it.
         """
         start = time.perf_counter()
-        self.next_batch()
+        if self.batch_size:
+            self.next_batch()
         for controller in reversed(self.controllers):
             self._computed = controller.before() if isinstance(controller, SessionController) else None
         optimizer: Any = self.optimizer

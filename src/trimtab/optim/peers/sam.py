@@ -1,0 +1,67 @@
+"""Sharpness-aware minimisation of pytorch-optimizer in a comparison: around SGD, and two gradients a step."""
+
+from typing import TYPE_CHECKING
+
+import pytorch_optimizer
+import torch
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from trimtab.lab.repeated import repeatable_closure
+
+if TYPE_CHECKING:
+    from trimtab.lab.session import Session
+
+
+class SAM(pytorch_optimizer.SAM):  # type: ignore[misc]  # the package has no types
+    """``pytorch_optimizer.SAM`` around SGD with momentum, as in its paper, which steps on a session as well.
+
+    Both gradients of a step are of the same batch and the same function: layers draw the same random numbers, and
+    running statistics are updated by the first pass alone.
+
+    Args:
+        params: parameters or parameter groups, as in ``torch.optim``.
+        base_optimizer: class of the optimizer that takes the step.
+        lr: of it.
+        momentum: of it.
+        nesterov: of it.
+        weight_decay: of it, part of the gradient.
+        rho: how far away the gradient is taken.
+        adaptive: whether distances are relative to each weight's size.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        base_optimizer: type[torch.optim.Optimizer] = torch.optim.SGD,
+        lr: float = 1e-2,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        weight_decay: float = 0.0,
+        rho: float = 0.05,
+        adaptive: bool = False,
+    ) -> None:
+        super().__init__(
+            params,
+            base_optimizer,
+            rho=rho,
+            adaptive=adaptive,
+            lr=lr,
+            momentum=momentum,
+            nesterov=nesterov,
+            weight_decay=weight_decay,
+        )
+
+    def step_on(self, session: "Session") -> Tensor:
+        """Takes one step on the session's batch.
+
+        Args:
+            session: pays for both gradients.
+
+        Returns:
+            The mean loss of the batch before the step.
+        """
+        closure = repeatable_closure(session)
+        loss = closure()
+        self.step(closure)
+        return loss
