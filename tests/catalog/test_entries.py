@@ -57,9 +57,10 @@ def test_methods_come_first_then_wrappers_and_controllers():
         "adabelief", "adagradnorm", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
         "agvm", "clip", "galore", "q_galore",
         "adadagrad", "autolrs", "cosine", "linear", "refined", "rmt_scaling",
-        "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "adan", "ademamix", "adopt", "came", "cmaes",
-        "gp", "lamp", "magnitude", "mars", "nadam", "prodigy", "radam", "random", "rmsprop", "schedulefree",
-        "schedulefree_sgd", "sgd", "signum", "soap", "tpe", "uniform",
+        "adadelta", "adafactor", "adagrad", "adam", "adam_mini", "adamax", "adamw", "adan", "ademamix", "adopt", "came",
+        "cautious_adamw", "cmaes", "gp", "kron", "lamp", "lbfgs", "magnitude", "mars", "nadam", "prodigy", "radam",
+        "random", "rmsprop", "sam", "scalable_shampoo", "schedulefree", "schedulefree_radam", "schedulefree_sgd", "sgd",
+        "signum", "soap", "sophia", "tpe", "uniform",
     ]  # fmt: skip
     assert families() == ["compress", "optim", "schedule", "search"]
 
@@ -111,6 +112,14 @@ def test_the_catalogue_is_read_without_torch():
 
 
 ALIASES = {
+    "adam_mini": {"adam-mini", "adammini"},
+    "cautious_adamw": {"cautious adamw", "c-adamw", "cadamw"},
+    "kron": {"psgd-kron", "psgd"},
+    "lbfgs": {"l-bfgs"},
+    "sam": {"sharpness-aware minimization", "sharpness-aware minimisation"},
+    "scalable_shampoo": {"scalable shampoo"},
+    "schedulefree_radam": {"radam schedule-free"},
+    "sophia": {"sophiah", "sophia-h"},
     "adagradnorm": {"adagrad-norm"},
     "agvm": {"adaptive gradient variance modulator"},
     "autolrs": {"automatic learning-rate schedule"},

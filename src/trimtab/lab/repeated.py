@@ -28,7 +28,7 @@ def repeatable_closure(session: "Session") -> Callable[[], Tensor]:
     """
     if not session.samples:
         raise RuntimeError("there is no batch yet: call next_batch() or step() first")
-    pieces = torch.arange(session.samples).split(session.task.batch_size)
+    pieces = torch.split(torch.arange(session.samples), session.task.batch_size)
     passes: list[Callable[[], Any]] = []
 
     def evaluate_loss() -> Tensor:

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytorch_optimizer
+from torch import Tensor
 
 
-class AdamMini(pytorch_optimizer.AdamMini):  # type: ignore[misc]  # the package has no types
+class AdamMini(pytorch_optimizer.AdamMini):
     """``pytorch_optimizer.AdamMini``, which takes what optimizers take and goes by the parameters' names.
 
     Args:
@@ -29,9 +30,10 @@ class AdamMini(pytorch_optimizer.AdamMini):  # type: ignore[misc]  # the package
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         weight_decay: float = 0.0,
+        *,
         eps: float = 1e-8,
         num_embeds: int = 2048,
         num_heads: int = 32,
@@ -41,9 +43,11 @@ class AdamMini(pytorch_optimizer.AdamMini):  # type: ignore[misc]  # the package
         named = [each for group in groups for each in group["params"]]
         if not all(isinstance(each, tuple) for each in named):
             raise TypeError("AdamMini goes by the names of parameters: give it model.named_parameters()")
+        model: Any = SimpleNamespace(named_parameters=lambda: named)  # of which the package reads nothing else
+        rate: Any = lr  # which may be a tensor, as for all of its others
         super().__init__(
-            SimpleNamespace(named_parameters=lambda: named),
-            lr=lr,
+            model,
+            lr=rate,
             betas=betas,
             weight_decay=weight_decay,
             eps=eps,
@@ -52,5 +56,6 @@ class AdamMini(pytorch_optimizer.AdamMini):  # type: ignore[misc]  # the package
             num_query_groups=num_query_groups,
         )
         decays = {param: group.get("weight_decay", weight_decay) for group in groups for _, param in group["params"]}
-        for group in self.param_groups:  # the package has made a group of each parameter
+        for group in self.param_groups:  # the package has made a group of each parameter, with one rate for all
+            group["lr"] = lr.clone() if isinstance(lr, Tensor) else lr
             group["weight_decay"] = min(group["weight_decay"], *(decays[param] for param in group["params"]))

@@ -6,10 +6,10 @@ import pytorch_optimizer
 import torch
 
 from trimtab.optim.peers.draws import draws_of
-from trimtab.primitives.wrapping import evaluated
+from trimtab.primitives.wrapping import evaluated, unhooked
 
 
-class Kron(pytorch_optimizer.Kron):  # type: ignore[misc]  # the package has no types
+class Kron(pytorch_optimizer.Kron):
     """``pytorch_optimizer.Kron``, which draws by ``seed`` and step alone.
 
     Attributes:
@@ -30,9 +30,7 @@ class Kron(pytorch_optimizer.Kron):  # type: ignore[misc]  # the package has no 
             What the closure returned.
         """
         loss = evaluated(closure)
-        group, theirs = self.param_groups[0], pytorch_optimizer.Kron.step
-        if getattr(theirs, "hooked", False):  # torch wraps it where somebody has built one, and hooks were called
-            theirs = theirs.__wrapped__
+        group = self.param_groups[0]
         with draws_of(self.seed, group.get("step", 0), group["params"][0].device):
-            theirs(self)
+            unhooked(pytorch_optimizer.Kron.step)(self)
         return loss

@@ -1,6 +1,6 @@
 """L-BFGS of torch in a comparison: it gets one large batch for the whole run."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -42,9 +42,7 @@ class LBFGS(torch.optim.LBFGS):
         if left < 2:  # what is left pays for no trial: the gradient ends the run, and nothing moves
             group["max_iter"] = 0
         try:
-            closure: Any = repeatable_closure(session)  # a tensor where torch says a float
-            loss: Any = self.step(closure)
+            loss: Tensor = self.step(repeatable_closure(session))  # type: ignore[no-untyped-call]  # torch has no types
         finally:
             group.update(own)
-        value: Tensor = loss
-        return value.detach()
+        return loss

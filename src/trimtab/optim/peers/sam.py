@@ -1,6 +1,6 @@
 """Sharpness-aware minimisation of pytorch-optimizer in a comparison: around SGD, and two gradients a step."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytorch_optimizer
 import torch
@@ -8,16 +8,18 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.repeated import repeatable_closure
+from trimtab.primitives.wrapping import evaluated, unhooked
 
 if TYPE_CHECKING:
     from trimtab.lab.session import Session
 
 
-class SAM(pytorch_optimizer.SAM):  # type: ignore[misc]  # the package has no types
+class SAM(pytorch_optimizer.SAM):
     """``pytorch_optimizer.SAM`` around SGD with momentum, as in its paper, which steps on a session as well.
 
-    Both gradients of a step are of the same batch and the same function: layers draw the same random numbers, and
-    running statistics are updated by the first pass alone.
+    The package has the first gradient computed before the step, and the closure compute the second; here the closure
+    is called twice, as that of any optimizer may be. In a session both are of the same function: layers draw the same
+    random numbers, and running statistics are updated by the first pass alone.
 
     Args:
         params: parameters or parameter groups, as in ``torch.optim``.
@@ -35,6 +37,7 @@ class SAM(pytorch_optimizer.SAM):  # type: ignore[misc]  # the package has no ty
         params: ParamsT,
         base_optimizer: type[torch.optim.Optimizer] = torch.optim.SGD,
         lr: float = 1e-2,
+        *,
         momentum: float = 0.9,
         nesterov: bool = True,
         weight_decay: float = 0.0,
@@ -52,6 +55,24 @@ class SAM(pytorch_optimizer.SAM):  # type: ignore[misc]  # the package has no ty
             weight_decay=weight_decay,
         )
 
+    def step(self, closure: Any = None) -> Any:
+        """Takes one step.
+
+        Args:
+            closure: zeroes the gradients, computes the loss and its gradients; called twice, and not before.
+
+        Returns:
+            The loss before the step.
+
+        Raises:
+            TypeError: there is no closure.
+        """
+        if closure is None:
+            raise TypeError("SAM takes two gradients a step: give step() a closure that zeroes and computes them")
+        loss = evaluated(closure)
+        unhooked(pytorch_optimizer.SAM.step)(self, closure)
+        return loss
+
     def step_on(self, session: "Session") -> Tensor:
         """Takes one step on the session's batch.
 
@@ -61,7 +82,5 @@ class SAM(pytorch_optimizer.SAM):  # type: ignore[misc]  # the package has no ty
         Returns:
             The mean loss of the batch before the step.
         """
-        closure = repeatable_closure(session)
-        loss = closure()
-        self.step(closure)
+        loss: Tensor = self.step(repeatable_closure(session))
         return loss
