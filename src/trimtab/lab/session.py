@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from trimtab.lab.averaged import evaluated_weights, ready_to_train
 from trimtab.lab.controller import Controller, SessionController
+from trimtab.lab.copies import copied
 from trimtab.lab.devices import usable_device
 from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE, STATE_BYTES, STEP_SECONDS, STEPS
 from trimtab.lab.meter import CostMeter
@@ -21,6 +22,7 @@ from trimtab.lab.randomness import OwnedRandomness, derived_seed
 from trimtab.lab.replay import Replay
 from trimtab.lab.stream import BatchStream
 from trimtab.lab.task import Batch, Task, select
+from trimtab.primitives.memory import storage_bytes
 from trimtab.study.checks import check_callable, check_flag, check_whole
 from trimtab.study.errors import DivergedError, InputError
 from trimtab.study.metric import Evaluation, Split
@@ -299,7 +301,7 @@ class Session:
             "model": {name: tensor.detach().clone() for name, tensor in self._model_tensors().items()},
             "training": [module.training for module in self.model.modules()],
             "requires_grad": [param.requires_grad for param in self.model.parameters()],
-            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
+            "optimizer": copied(self.optimizer.state_dict()),
             "controllers": [None if each is aside else copy.deepcopy(each.state_dict()) for each in self.controllers],
             **self._stream.state_dict(),
             "batch_size": self.batch_size,
@@ -334,7 +336,7 @@ class Session:
             module.training = training
         for param, required in zip(self.model.parameters(), snapshot["requires_grad"], strict=True):
             param.requires_grad_(required)
-        self.optimizer.load_state_dict(copy.deepcopy(snapshot["optimizer"]))
+        self.optimizer.load_state_dict(copied(snapshot["optimizer"]))
         for controller, state in zip(self.controllers, snapshot["controllers"], strict=True):
             if state is not None:
                 controller.load_state_dict(copy.deepcopy(state))
@@ -363,12 +365,7 @@ class Session:
 
     def optimizer_state_bytes(self) -> int:
         """Returns the memory that the optimizer keeps between steps, beyond parameters and gradients."""
-        return sum(
-            value.numel() * value.element_size()
-            for state in self.optimizer.state.values()
-            for value in state.values()
-            if isinstance(value, Tensor)
-        )
+        return storage_bytes(*self.optimizer.state.values())
 
 
 def _built(

@@ -22,7 +22,8 @@ around its optimum. Where the ranges lie follows from what a step is, not from r
   steps; 1e-2 is the paper's. The range is ten times AdamW's, and that of its weight decay, which is decoupled and
   multiplied with ``lr``, a tenth.
 * SOAP, AdEMAMix, ADOPT, Adan, MARS and CAME size their steps as AdamW does, with decoupled weight decay: its ranges.
-  So do cautious AdamW, whose mask takes away what the others gain, and Adam-mini. Signum's are Lion's.
+  So do cautious AdamW, whose mask takes away what the others gain, Adam-mini, and AdamW with states of 8 and 4 bits.
+  Signum's are Lion's.
 * PSGD-Kron whitens: the root mean square of a step over a tensor is about ``lr``, as a step of signs has it: Lion's.
 * Sophia-H's step moves a coordinate by a hundredth of ``lr`` at most: AdamW's rates times 100, and its weight decay,
   which is multiplied with ``lr``, over 100.
