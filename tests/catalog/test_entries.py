@@ -58,9 +58,9 @@ def test_methods_come_first_then_wrappers_and_controllers():
         "agvm", "clip", "galore", "q_galore",
         "adadagrad", "autolrs", "cosine", "linear", "refined", "rmt_scaling",
         "adadelta", "adafactor", "adagrad", "adam", "adam_mini", "adamax", "adamw", "adamw4bit", "adamw8bit", "adan",
-        "ademamix", "adopt", "came", "cautious_adamw", "cmaes", "gp", "kron", "lamp", "lbfgs", "magnitude", "mars", "nadam", "prodigy", "radam",
-        "random", "rmsprop", "sam", "scalable_shampoo", "schedulefree", "schedulefree_radam", "schedulefree_sgd", "sgd",
-        "signum", "soap", "sophia", "tpe", "uniform",
+        "ademamix", "adopt", "came", "cautious_adamw", "cmaes", "gp", "kron", "lamp", "lbfgs", "magnitude", "mars",
+        "nadam", "prodigy", "radam", "random", "rmsprop", "sam", "scalable_shampoo", "schedulefree",
+        "schedulefree_radam", "schedulefree_sgd", "sgd", "signum", "soap", "sophia", "tpe", "uniform",
     ]  # fmt: skip
     assert families() == ["compress", "optim", "schedule", "search"]
 

@@ -38,7 +38,7 @@ class LBFGS(torch.optim.LBFGS):
         group = self.param_groups[0]
         own = {name: group[name] for name in ("max_iter", "max_eval")}
         left = (session.meter.budget - session.meter.used) // session.samples
-        group["max_eval"] = min(own["max_eval"], max(left, 1))
+        group["max_eval"] = min(own["max_eval"], max(left - 1, 1))  # a search makes one more than that
         if left < 2:  # what is left pays for no trial: the gradient ends the run, and nothing moves
             group["max_iter"] = 0
         try:

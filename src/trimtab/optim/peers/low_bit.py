@@ -1,4 +1,4 @@
-"""AdamW of torchao with states of 8 and of 4 bits, which needs no compiler on a CPU and takes rates that are numbers."""
+"""AdamW of torchao with states of 8 and of 4 bits: it needs no compiler on a CPU, and takes rates that are numbers."""
 
 import logging
 import warnings
