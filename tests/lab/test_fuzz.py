@@ -382,6 +382,7 @@ LEFT_OUT = {
         "suggestions:nearest", "suggestions:closest", "suggestions:slips", "beside:beside",
         "commands.printed_number:check_what_follows", "commands.remedies:after_name",
         "commands.remedies:instead_of_group", "broadcasting:averages_over_pairs",
+        "copies:copied", "repeated:repeatable_closure",
         "database:sqlite_file", "database:shown", "database:existing", "environment:environment",
         "starting:worker_context", "starting:prepare_workers", "starting:refuse_without_workers",
         "starting:main_importable", "starting:interrupts_blocked",

@@ -55,9 +55,9 @@ class _LowBit(Optimizer):
         return loss
 
 
-class AdamW8bit(_LowBit, torchao.optim.AdamW8bit):
+class AdamW8bit(_LowBit, torchao.optim.AdamW8bit):  # type: ignore[misc]  # the package has no types
     """``torchao.optim.AdamW8bit``: states of at least 4,096 values are kept in 8 bits, others in 32."""
 
 
-class AdamW4bit(_LowBit, torchao.optim.AdamW4bit):
+class AdamW4bit(_LowBit, torchao.optim.AdamW4bit):  # type: ignore[misc]  # the package has no types
     """``torchao.optim.AdamW4bit``: states of at least 4,096 values are kept in 4 bits, others in 32."""
