@@ -171,6 +171,12 @@ def gradients(**given):
         run.closure(**given)()
 
 
+def outputs(**given):
+    run = session(task=Plain())
+    run.next_batch()
+    run.outputs(**given)()
+
+
 DIFFERENCE = paired_difference([1.0, 2.0, 4.0], [1.0, 1.0, 1.0])
 HOLM_MATRIX = [[1.0, 0.5], [0.5, 1.0]]
 IN_RANGE = {"name": "lr", "value": 0.5}
@@ -232,6 +238,7 @@ CALLS = {
     "session:Session.closure": Call(
         gradients, {}, {"create_graph": flag, "rows": unclear}
     ),
+    "session:Session.outputs": Call(outputs, {}, {"rows": unclear}),
     "session:Session.snapshot": Call(session().snapshot, {}, {"aside": optional(never)}),
     "session:Session.evaluate": Call(
         session().evaluate, {}, {"split": lambda value: isinstance(value, str) and value in SPLITS}

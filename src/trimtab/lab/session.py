@@ -231,7 +231,8 @@ class Session:
             raise RuntimeError("there is no batch yet: call next_batch() or step() first")
         if rows is None:
             return self.batch, self.samples
-        return select(self.batch, rows), _count(rows, self.samples)
+        samples = _count(rows, self.samples)
+        return select(self.batch, rows), samples
 
     def lent_randomness(self) -> AbstractContextManager[None]:
         """Gives torch's global generators the run's own random state meanwhile, for what a method computes by itself.
