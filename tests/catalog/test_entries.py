@@ -128,7 +128,7 @@ ALIASES = {
     "clip": {"coordinate_clipping", "coordinate clipping"},
     "clipped_adam": {"clipped adam", "adam-clip"},
     "cmaes": {"cma-es", "cma"},
-    "cosine": {"cosine decay", "cosine annealing"},
+    "cosine": {"cosine decay", "cosine annealing", "cosine schedule"},
     "exadam": {"extended adam"},
     "gp": {"gaussian process"},
     "lamp": {"layer-adaptive magnitude pruning"},
