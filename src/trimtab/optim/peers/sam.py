@@ -55,6 +55,17 @@ class SAM(pytorch_optimizer.SAM):
             weight_decay=weight_decay,
         )
 
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Adds a group of parameters, with the settings of the optimizer that takes the step.
+
+        Args:
+            param_group: parameters and settings of theirs.
+        """
+        if "base_optimizer" not in vars(self):  # it is made of the groups that are about to be made
+            super().add_param_group(param_group)
+            return
+        self.base_optimizer.add_param_group({**self.defaults, **param_group})
+
     def step(self, closure: Any = None) -> Any:
         """Takes one step.
 
