@@ -71,6 +71,22 @@ def test_a_peer_that_is_not_installed_says_what_installs_it(monkeypatch):
         find("schedulefree").load()
 
 
+@pytest.mark.parametrize(
+    ("name", "package", "module"),
+    [
+        ("kron", "pytorch_optimizer", "kron"),
+        ("adamw8bit", "torchao.optim", "low_bit"),
+        ("soap", "pytorch_optimizer", None),
+    ],
+)
+def test_what_goes_around_a_package_says_so_too(name, package, module, monkeypatch):
+    if module is not None:
+        monkeypatch.delitem(sys.modules, f"trimtab.optim.peers.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=rf"{name} needs {package}: pip install 'trimtab\[peers\]'"):
+        find(name).load()
+
+
 @pytest.mark.parametrize("name", ["lion", "Lion", " lion ", "evolved sign momentum"])
 def test_names_and_aliases_are_found(name):
     assert find(name).id == "lion"
