@@ -114,6 +114,8 @@ def method_page(entry: Entry) -> str:
     link = f" [arXiv:{entry.arxiv}](https://arxiv.org/abs/{entry.arxiv})" if entry.arxiv else ""
     if module.startswith("trimtab"):
         reference = f"## Reference\n\n::: {_public_path(entry)}\n"
+        if entry.extra:
+            reference += f"\nIt needs `pip install 'trimtab[{entry.extra}]'`.\n"
     elif module.partition(".")[0] not in DOCUMENTATION:
         package = module.partition(".")[0]
         reference = (

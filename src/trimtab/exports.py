@@ -19,9 +19,12 @@ _LONGEST = 120
 
 @functools.cache
 def catalogued(family: str) -> Mapping[str, str]:
-    """Returns what the catalogue has of a family's own: the names of classes, and the modules that they are in."""
+    """Returns what the catalogue has of a family's own: the names of classes, and the modules that they are in.
+
+    What goes around a class of another package is left out: everything that is exported can be imported without any.
+    """
     text = resources.files("trimtab").joinpath("catalog", f"{family}.toml").read_text(encoding="utf-8")
-    objects = [entry["object"].partition(":") for entry in tomllib.loads(text).values()]
+    objects = [entry["object"].partition(":") for entry in tomllib.loads(text).values() if "extra" not in entry]
     return {name: module for module, _, name in objects if module.startswith(f"trimtab.{family}.")}
 
 

@@ -9,6 +9,7 @@ import trimtab
 from trimtab.catalog.entries import of_slot
 from trimtab.catalog.expressions import example
 from trimtab.optim import AGVM, SSO, ArmijoGradientDescent, CoordinateClip
+from trimtab.optim.peers.sam import SAM
 from trimtab.primitives.sample_gradients import gradient_statistics
 from trimtab.schedule import (
     AutoLRS,
@@ -23,6 +24,8 @@ from trimtab.schedule import (
 STEPS = 4
 LR = 2.0**-5
 SAMPLES = 16
+RESTS = {"schedulefree_radam": 5}
+"""What takes so many steps before it moves anything."""
 
 
 def loss_of(outputs, targets):
@@ -52,6 +55,8 @@ class Run:
         if callable(getattr(self.optimizer, "train", None)):
             self.optimizer.train()
         self.beside = BESIDE[beside](self) if beside else None
+        for step in range(RESTS.get(name, 0)):
+            self.take(100 + step)
 
     @property
     def params(self):
@@ -80,7 +85,7 @@ class Run:
         for part, own in zip(inputs.chunk(parts), targets.chunk(parts), strict=True):
             loss = loss_of(self.model(part), own) * weight
             (loss if scaler is None else scaler.scale(loss)).backward(**graph)
-        if graph and scaler is not None and self.told:
+        if hasattr(self.optimizer, "accumulate_curvature") and scaler is not None and self.told:
             self.optimizer.accumulate_curvature(scaler.get_scale())
 
     def _backward_by_samples(self, batch, weight, scaler):
@@ -107,6 +112,14 @@ class Run:
                     self.optimizer.zero_grad()
                     loss.backward()
                 return loss
+
+            self.optimizer.step(closure)
+        elif isinstance(self.optimizer, torch.optim.LBFGS | SAM):
+
+            def closure():
+                self.optimizer.zero_grad()
+                self.backward(step)
+                return loss_of(self.model(inputs), targets).detach()
 
             self.optimizer.step(closure)
         else:

@@ -61,9 +61,10 @@ def test_methods_come_first_then_wrappers_and_controllers():
         "agc", "agvm", "clip", "clip_norm", "ema", "galore", "q_galore",
         "adadagrad", "autolrs", "constant", "cosine", "inverse_sqrt", "linear", "onecycle", "refined", "rmt_scaling",
         "wsd",
-        "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "adan", "ademamix", "adopt", "came", "cmaes",
-        "gp", "lamp", "magnitude", "mars", "muon", "nadam", "prodigy", "radam", "random", "rmsprop", "schedulefree",
-        "schedulefree_sgd", "sgd", "signum", "soap", "tpe", "uniform",
+        "adadelta", "adafactor", "adagrad", "adam", "adam_mini", "adamax", "adamw", "adamw4bit", "adamw8bit", "adan",
+        "ademamix", "adopt", "came", "cautious_adamw", "cmaes", "gp", "kron", "lamp", "lbfgs", "magnitude", "mars",
+        "muon", "nadam", "prodigy", "radam", "random", "rmsprop", "sam", "scalable_shampoo", "schedulefree",
+        "schedulefree_radam", "schedulefree_sgd", "sgd", "signum", "soap", "sophia", "tpe", "uniform",
     ]  # fmt: skip
     assert families() == ["compress", "optim", "schedule", "search"]
 
@@ -72,6 +73,22 @@ def test_a_peer_that_is_not_installed_says_what_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "schedulefree", None)
     with pytest.raises(InputError, match=r"schedulefree needs schedulefree: pip install 'trimtab\[peers\]'"):
         find("schedulefree").load()
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "module"),
+    [
+        ("kron", "pytorch_optimizer", "kron"),
+        ("adamw8bit", "torchao.optim", "low_bit"),
+        ("soap", "pytorch_optimizer", None),
+    ],
+)
+def test_what_goes_around_a_package_says_so_too(name, package, module, monkeypatch):
+    if module is not None:
+        monkeypatch.delitem(sys.modules, f"trimtab.optim.peers.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=rf"{name} needs {package}: pip install 'trimtab\[peers\]'"):
+        find(name).load()
 
 
 @pytest.mark.parametrize("name", ["lion", "Lion", " lion ", "evolved sign momentum"])
@@ -122,13 +139,23 @@ ALIASES = {
     "inverse_sqrt": {"inverse-sqrt", "inverse square root", "noam"},
     "onecycle": {"one cycle", "1cycle", "super-convergence"},
     "wsd": {"warmup-stable-decay", "trapezoidal"},
+    "adam_mini": {"adam-mini", "adammini"},
+    "cautious_adamw": {"cautious adamw", "c-adamw", "cadamw"},
+    "kron": {"psgd-kron", "psgd"},
+    "lbfgs": {"l-bfgs"},
+    "sam": {"sharpness-aware minimization", "sharpness-aware minimisation"},
+    "scalable_shampoo": {"scalable shampoo"},
+    "schedulefree_radam": {"radam schedule-free"},
+    "sophia": {"sophiah", "sophia-h"},
     "adagradnorm": {"adagrad-norm"},
+    "adamw4bit": {"adamw-4bit"},
+    "adamw8bit": {"adamw-8bit"},
     "agvm": {"adaptive gradient variance modulator"},
     "autolrs": {"automatic learning-rate schedule"},
     "clip": {"coordinate_clipping", "coordinate clipping"},
     "clipped_adam": {"clipped adam", "adam-clip"},
     "cmaes": {"cma-es", "cma"},
-    "cosine": {"cosine decay", "cosine annealing"},
+    "cosine": {"cosine decay", "cosine annealing", "cosine schedule"},
     "exadam": {"extended adam"},
     "gp": {"gaussian process"},
     "lamp": {"layer-adaptive magnitude pruning"},

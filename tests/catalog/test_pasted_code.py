@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from tests.catalog.loops import RESTS
 from trimtab.catalog.entries import of_slot
 from trimtab.catalog.expressions import example
 from trimtab.catalog.parsing import parse_expression
@@ -49,8 +50,12 @@ def test_pasted_code_is_complete_and_trains(text):
 
         return closure
 
-    names |= {"first_half": half(slice(4)), "second_half": half(slice(4, 8))}
-    for _ in range(3):
+    def closure():
+        optimizer.zero_grad()
+        return half(slice(8))()
+
+    names |= {"first_half": half(slice(4)), "second_half": half(slice(4, 8)), "closure": closure}
+    for _ in range(3 + RESTS.get(text, 0)):
         optimizer.zero_grad()
         names["loss"] = loss_of(model, inputs, targets)
         own = marked(code, "each step")

@@ -165,7 +165,9 @@ def require_schedule(name):
 
 
 def states(run):
-    return tree_leaves([dict(state) for state in run.optimizer.state.values()])  # SOAP keeps lists of tensors
+    """Returns what there is in lists, as SOAP keeps tensors, and in objects, as Shampoo does."""
+    found = tree_leaves([dict(state) for state in run.optimizer.state.values()])
+    return tree_leaves([each if isinstance(each, torch.Tensor) else getattr(each, "__dict__", each) for each in found])
 
 
 def require_scaler(name, *, clipped, told=True):
@@ -216,6 +218,9 @@ ACTS = {
 ELSEWHERE = ACTS.keys() - {"schedules"}
 REFUSED = {
     "sso": (ELSEWHERE, (TypeError, RuntimeError), r"^SSO .*step\(forward, loss=\.\.\.\)"),
+    "lbfgs": (ELSEWHERE, TypeError, r"^LBFGS\.step\(\) missing .* 'closure'"),
+    "sam": (ELSEWHERE, TypeError, r"^SAM takes two gradients a step: give step\(\) a closure"),
+    "sophia": ({"GradScaler", "GradScaler and unscale_"}, RuntimeError, r"^SophiaH .* scaler: .*bfloat16"),
     "armijo": (
         ELSEWHERE,
         (TypeError, RuntimeError),
@@ -225,7 +230,12 @@ REFUSED = {
 }
 """What is refused, with what kind of error and in which words."""
 
-NOT_OURS = {"schedulefree": {"reading .grad after the step"}, "soap": {"several backward passes", "schedules"}}
+NOT_OURS = {
+    "schedulefree": {"reading .grad after the step"},
+    "schedulefree_radam": {"reading .grad after the step", "schedules"},
+    "soap": {"several backward passes", "schedules"},
+    "sophia": {"register_hook"},
+}
 """What another package does."""
 
 
@@ -250,4 +260,4 @@ def test_the_page_lists_what_does_not_work():
     assert {
         name: ACTS.keys() - set(acts[8:].split(", ")) if acts.startswith("all but ") else set(acts.split(", "))
         for name, acts in rows
-    } == {**{name: set(acts) for name, (acts, *_) in REFUSED.items()}, **NOT_OURS}
+    } == {name: {*REFUSED.get(name, [()])[0], *NOT_OURS.get(name, ())} for name in REFUSED.keys() | NOT_OURS.keys()}

@@ -177,6 +177,12 @@ def gradients(**given):
         run.closure(**given)()
 
 
+def outputs(**given):
+    run = session(task=Plain())
+    run.next_batch()
+    run.outputs(**given)()
+
+
 DIFFERENCE = paired_difference([1.0, 2.0, 4.0], [1.0, 1.0, 1.0])
 HOLM_MATRIX = [[1.0, 0.5], [0.5, 1.0]]
 IN_RANGE = {"name": "lr", "value": 0.5}
@@ -238,6 +244,7 @@ CALLS = {
     "session:Session.closure": Call(
         gradients, {}, {"create_graph": flag, "rows": unclear}
     ),
+    "session:Session.outputs": Call(outputs, {}, {"rows": unclear}),
     "session:Session.snapshot": Call(session().snapshot, {}, {"aside": optional(never)}),
     "session:Session.evaluate": Call(
         session().evaluate, {}, {"split": lambda value: isinstance(value, str) and value in SPLITS}
@@ -401,6 +408,7 @@ LEFT_OUT = {
         "suggestions:nearest", "suggestions:closest", "suggestions:slips", "beside:beside",
         "commands.printed_number:check_what_follows", "commands.remedies:after_name",
         "commands.remedies:instead_of_group", "broadcasting:averages_over_pairs",
+        "copies:copied", "repeated:repeatable_closure",
         "database:sqlite_file", "database:shown", "database:existing", "environment:environment",
         "starting:worker_context", "starting:prepare_workers", "starting:refuse_without_workers",
         "starting:main_importable", "starting:interrupts_blocked",

@@ -22,3 +22,13 @@ def test_views_count_as_what_they_are_views_of_and_once():
 def test_the_inside_of_a_quantized_weight_counts():
     weight = quantized_parameter(torch.randn(32, 16), 4, 64)
     assert storage_bytes(weight) == 256 + 8 * 5
+
+
+def test_what_is_inside_of_objects_counts_once():
+    class Holder:
+        pass
+
+    one, other = Holder(), Holder()
+    one.tensors, one.other, one.kind, one.call = [torch.zeros(3)], other, Holder, storage_bytes
+    other.back, other.again = one, one.tensors[0][:1]
+    assert storage_bytes({"state": one}, other) == 12

@@ -40,7 +40,8 @@ class Entry:
         object: where the class is, as ``module:name``; the family exports it.
         extra: the part of ``trimtab[...]`` that brings the package which it is from, if it is not required.
         needs: the module that tells whether that package is installed, where importing the class does not.
-        session: where a controller for sessions is, as ``module:name``; ``object`` is the one for a loop of one's own.
+        session: where a controller for sessions is, as ``module:name``, or what gives an optimizer of another package
+            more of a session than a closure; ``object`` is the one for a loop of one's own.
         inner: id of the optimizer that examples of a wrapper or a controller go around.
         paper: title of its paper.
         authors: of the paper.
@@ -88,7 +89,7 @@ class Entry:
     keywords: tuple[str, ...] = ()
 
     def load(self) -> type[Any]:
-        """Imports the class; of a controller, the one for sessions.
+        """Imports the class; the one for sessions, where there are two.
 
         Raises:
             InputError: it belongs to a package that is not installed; the message says what installs it.
@@ -114,10 +115,10 @@ class Entry:
 
     @property
     def public(self) -> tuple[str, str]:
-        """From which module users import it, and its name: a family exports what the catalogue has of it."""
+        """From which module users import it, and its name: a family exports what needs no other package."""
         module, _, name = self.object.rpartition(":")
         family = f"trimtab.{self.family}"
-        return (family, name) if module.startswith(f"{family}.") else (module, name)
+        return (family, name) if module.startswith(f"{family}.") and self.extra is None else (module, name)
 
     @property
     def loadable(self) -> bool:

@@ -237,7 +237,7 @@ class Expression:
             no_decay: as for :meth:`build`.
         """
         settings, lines = self.settings(tuned), list[str]()
-        named = any(node._wrapping("needs_names", otherwise=False) for node in self.nodes())
+        named = any(node.entry.loadable and getattr(node.entry.load(), "needs_names", False) for node in self.nodes())
         call = "model.named_parameters()" if named else "model.parameters()"
         by_role = getattr(next(self.nodes()).entry.load(), "by_role", False)
         if by_role or no_decay:

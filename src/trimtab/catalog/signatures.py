@@ -9,12 +9,16 @@ from trimtab.study.tunable import Value
 
 
 def settings_of(entry: Entry) -> list[str]:
-    """Returns the names of the settings that an optimizer's class takes after the parameters."""
+    """Returns the names of the settings that an optimizer's class takes after the parameters.
+
+    Of a class that takes whatever it is given, also those that the catalogue builds it with.
+    """
     names: list[str] = []
     parameters = list(inspect.signature(entry.load()).parameters.values())
     for parameter in parameters[1:]:  # the first is what it is for: parameters, mostly
-        if parameter.kind is parameter.VAR_KEYWORD:  # annotated as Unpack of a TypedDict
+        if parameter.kind is parameter.VAR_KEYWORD:  # annotated as Unpack of a TypedDict, or not at all
             names += [name for options in get_args(parameter.annotation) for name in options.__annotations__]
+            names += [name for name in entry.settings if name not in names]
         else:
             names.append(parameter.name)
     return names

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from trimtab.lab.averaged import evaluated_weights, ready_to_train
 from trimtab.lab.controller import Controller, SessionController
+from trimtab.lab.copies import copied
 from trimtab.lab.devices import usable_device
 from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE, STATE_BYTES, STEP_SECONDS, STEPS
 from trimtab.lab.meter import CostMeter
@@ -21,6 +22,7 @@ from trimtab.lab.randomness import OwnedRandomness, derived_seed
 from trimtab.lab.replay import Replay
 from trimtab.lab.stream import BatchStream
 from trimtab.lab.task import Batch, Task, select
+from trimtab.primitives.memory import storage_bytes
 from trimtab.study.checks import check_callable, check_flag, check_whole
 from trimtab.study.errors import DivergedError, InputError
 from trimtab.study.metric import Evaluation, Split
@@ -73,7 +75,8 @@ class Session:
         optimizer: the optimizer.
         controllers: what stands beside it, the nearest one first.
         meter: what was used of the budget.
-        batch_size: how many samples the next batch will have; the task's at first, and a method may set it.
+        batch_size: how many samples the next batch will have; the task's at first, and a method may set it. With 0 the
+            current batch stays.
         steps: optimizer steps taken.
         steps_paid: the same with those that were taken back; what they used is not.
         seconds: wall-clock seconds spent in :meth:`step`.
@@ -166,11 +169,8 @@ class Session:
             RuntimeError: there is no batch yet.
             InputError: ``rows`` takes none, or one that is not in the batch.
         """
-        if not self.samples:
-            raise RuntimeError("there is no batch yet: call next_batch() or step() first")
         check_flag("create_graph", create_graph)
-        samples = self.samples if rows is None else _count(rows, self.samples)
-        batch = self.batch if rows is None else select(self.batch, rows)
+        batch, samples = self._selected(rows)
 
         def evaluate_loss() -> Tensor:
             with self._randomness.lent(), _without_warning_of_cycles() if create_graph else nullcontext():
@@ -182,12 +182,15 @@ class Session:
 
         return evaluate_loss
 
-    def outputs(self) -> Callable[[], Any]:
+    def outputs(self, rows: Int[Tensor, " rows"] | slice | Sequence[int] | None = None) -> Callable[[], Any]:
         """Makes a function that computes the task's outputs on the current batch, and charges for them.
 
         However often it is called, it is the same function of the weights: layers draw the same random numbers, and the
         model's buffers (running statistics) are updated by the first call alone, which leaves the run as the pass of a
         closure would.
+
+        Args:
+            rows: samples of the batch to use; all by default.
 
         Returns:
             A function without arguments. With gradients enabled it is charged as a gradient, which is what its outputs
@@ -195,10 +198,9 @@ class Session:
 
         Raises:
             RuntimeError: there is no batch yet.
+            InputError: ``rows`` takes none, or one that is not in the batch.
         """
-        if not self.samples:
-            raise RuntimeError("there is no batch yet: call next_batch() or step() first")
-        batch, samples = self.batch, self.samples
+        batch, samples = self._selected(rows)
         replay, drawn = Replay(self.model), self._randomness.state_dict()
 
         def compute_outputs() -> Any:
@@ -211,10 +213,26 @@ class Session:
 
         return compute_outputs
 
-    def losses(self, outputs: Any) -> Float[Tensor, " batch"]:
-        """Returns the loss of each sample of the current batch, from its outputs; not charged."""
+    def losses(
+        self, outputs: Any, rows: Int[Tensor, " rows"] | slice | Sequence[int] | None = None
+    ) -> Float[Tensor, " batch"]:
+        """Returns the loss of each sample of the current batch, from its outputs; not charged.
+
+        Args:
+            outputs: what a function that :meth:`outputs` made returned.
+            rows: samples of the batch of which they are; all by default.
+        """
         with self._randomness.lent():
-            return self.task.losses(outputs, self.batch)
+            return self.task.losses(outputs, self._selected(rows)[0])
+
+    def _selected(self, rows: Int[Tensor, " rows"] | slice | Sequence[int] | None) -> tuple[Batch, int]:
+        """Returns some samples of the current batch, and how many they are."""
+        if not self.samples:
+            raise RuntimeError("there is no batch yet: call next_batch() or step() first")
+        if rows is None:
+            return self.batch, self.samples
+        samples = _count(rows, self.samples)
+        return select(self.batch, rows), samples
 
     def lent_randomness(self) -> AbstractContextManager[None]:
         """Gives torch's global generators the run's own random state meanwhile, for what a method computes by itself.
@@ -230,7 +248,8 @@ class Session:
             DivergedError: the loss is not finite. The parameters are then whatever the optimizer made of it.
         """
         start = time.perf_counter()
-        self.next_batch()
+        if self.batch_size:
+            self.next_batch()
         for controller in reversed(self.controllers):
             self._computed = controller.before() if isinstance(controller, SessionController) else None
         optimizer: Any = self.optimizer
@@ -283,7 +302,7 @@ class Session:
             "model": {name: tensor.detach().clone() for name, tensor in self._model_tensors().items()},
             "training": [module.training for module in self.model.modules()],
             "requires_grad": [param.requires_grad for param in self.model.parameters()],
-            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
+            "optimizer": copied(self.optimizer.state_dict()),
             "controllers": [None if each is aside else copy.deepcopy(each.state_dict()) for each in self.controllers],
             **self._stream.state_dict(),
             "batch_size": self.batch_size,
@@ -318,7 +337,7 @@ class Session:
             module.training = training
         for param, required in zip(self.model.parameters(), snapshot["requires_grad"], strict=True):
             param.requires_grad_(required)
-        self.optimizer.load_state_dict(copy.deepcopy(snapshot["optimizer"]))
+        self.optimizer.load_state_dict(copied(snapshot["optimizer"]))
         for controller, state in zip(self.controllers, snapshot["controllers"], strict=True):
             if state is not None:
                 controller.load_state_dict(copy.deepcopy(state))
@@ -347,12 +366,7 @@ class Session:
 
     def optimizer_state_bytes(self) -> int:
         """Returns the memory that the optimizer keeps between steps, beyond parameters and gradients."""
-        return sum(
-            value.numel() * value.element_size()
-            for state in self.optimizer.state.values()
-            for value in state.values()
-            if isinstance(value, Tensor)
-        )
+        return storage_bytes(*self.optimizer.state.values())
 
 
 def _built(

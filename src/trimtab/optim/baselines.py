@@ -22,7 +22,14 @@ around its optimum. Where the ranges lie follows from what a step is, not from r
   steps; 1e-2 is the paper's. The range is ten times AdamW's, and that of its weight decay, which is decoupled and
   multiplied with ``lr``, a tenth.
 * SOAP, AdEMAMix, ADOPT, Adan, MARS and CAME size their steps as AdamW does, with decoupled weight decay: its ranges.
+  So do cautious AdamW, whose mask takes away what the others gain, Adam-mini, and AdamW with states of 8 and 4 bits.
   Signum's are Lion's.
+* PSGD-Kron whitens: the root mean square of a step over a tensor is about ``lr``, as a step of signs has it: Lion's.
+* Sophia-H's step moves a coordinate by a hundredth of ``lr`` at most: AdamW's rates times 100, and its weight decay,
+  which is multiplied with ``lr``, over 100.
+* Scalable Shampoo's step is as long as SGD's with momentum 0.9 in each layer, and SAM's is SGD's, from elsewhere:
+  both have SGD's ranges, and weight decay that is part of the gradient.
+* L-BFGS's ``lr`` is where a line search begins; 1 is Newton's step. It has no weight decay, and one tunable.
 * AdaGrad-Norm's first step is ``lr`` long in all coordinates together, of which small models have thousands: the range
   is ten times Adagrad's.
 * SGD's step is ``lr`` times a gradient, and momentum 0.9 makes it ten times that; 0.1 is the customary value, in the
@@ -33,7 +40,8 @@ around its optimum. Where the ranges lie follows from what a step is, not from r
 What is not tuned is fixed by whoever builds the optimizer: SGD with ``momentum=0.9`` and ``nesterov=True``, NAdam and
 RAdam with ``decoupled_weight_decay=True`` (without it their range of weight decay would be wrong), and so are those of
 other packages where they have a choice. MARS moves vectors as it moves matrices, because its package would give them a
-learning rate of their own that is not tuned.
+learning rate of their own that is not tuned. Scalable Shampoo computes roots every tenth step, for its package's
+thousandth never comes in a short run. L-BFGS searches by the strong Wolfe conditions, four times a step.
 """
 
 from trimtab.study.tunable import LogUniform, Tunables
@@ -49,3 +57,8 @@ ADADELTA: Tunables = {"lr": LogUniform(3e-2, 3e1), "weight_decay": LogUniform(1e
 ADAMAX: Tunables = ADAM
 ADAFACTOR: Tunables = {"lr": LogUniform(1e-3, 1.0), "weight_decay": LogUniform(1e-4, 1e-1)}
 SIGNUM: Tunables = {"lr": LogUniform(3e-5, 3e-2), "weight_decay": LogUniform(3e-3, 3.0)}
+KRON: Tunables = SIGNUM
+SOPHIA: Tunables = {"lr": LogUniform(1e-2, 1e1), "weight_decay": LogUniform(1e-5, 1e-2)}
+SHAMPOO: Tunables = SGD
+SAM: Tunables = SGD
+LBFGS: Tunables = {"lr": LogUniform(3e-2, 3e1)}

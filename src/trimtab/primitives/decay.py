@@ -11,7 +11,11 @@ from trimtab.primitives.flat.kernel import WeightDecay
 
 COUPLED = (optim.SGD, optim.Adamax, optim.Adagrad, optim.Adadelta, optim.RMSprop)
 SAID_BY_A_FLAG = (optim.Adam, optim.AdamW, optim.NAdam, optim.RAdam)
-DECOUPLED_ELSEWHERE = frozenset({"torchao.optim.adam.AdamW8bit", "torchao.optim.adam.AdamW4bit"})
+DECOUPLED_ELSEWHERE = frozenset(
+    f"{module}.{name}"
+    for module in ("torchao.optim.adam", "trimtab.optim.peers.low_bit")
+    for name in ("AdamW8bit", "AdamW4bit")
+)
 
 
 def weight_decay_of(optimizer: Optimizer, group: Mapping[str, Any]) -> WeightDecay | None:

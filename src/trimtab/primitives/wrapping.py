@@ -194,6 +194,17 @@ def innermost(optimizer: Optimizer) -> Optimizer:
     return optimizer
 
 
+def unhooked(step: Any) -> Any:
+    """Returns the step of an optimizer's class without what torch has put around it.
+
+    A class that calls the step of the class above it has hooks around its own, and they are to be called once.
+
+    Args:
+        step: of the class above; torch goes around it when one of that class is made.
+    """
+    return step.__wrapped__ if getattr(step, "hooked", False) else step
+
+
 def step_inside(optimizer: Optimizer, *given: Any) -> Any:
     """Takes the step of an optimizer that is part of another one's step.
 

@@ -1,7 +1,8 @@
 """What is tuned of other packages' optimizers that need no schedule, or no learning rate, for use as peers.
 
 * Schedule-free AdamW's step is AdamW's, and so is its range; its authors advise one to ten times AdamW's rate with a
-  schedule. The momentum keeps its default of 0.9.
+  schedule. The momentum keeps its default of 0.9. Schedule-free RAdam's step becomes the same within the first hundred
+  and has the same ranges; its first five, of which RAdam would make steps of SGD, move nothing.
 * Schedule-free SGD's momentum lengthens no step: its authors advise 10 to 50 times SGD's rate, and the range is ten
   times that of SGD with momentum 0.9. Its weight decay is part of the gradient, as SGD's.
 * Prodigy finds the learning rate by itself, and its ``lr`` stays at 1. Its authors advise to tune the coefficient of

@@ -1,0 +1,63 @@
+"""AdamW of torchao with states of 8 and of 4 bits: it needs no compiler on a CPU, and takes rates that are numbers."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from trimtab.primitives.wrapping import evaluated, unhooked
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """Keeps to itself what the package says when it is imported: that kernels for other devices cannot be loaded."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+with _in_silence():
+    import torchao.optim
+
+
+class _LowBit(Optimizer):
+    """What both have in common: the step, and that states can be copied."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """Takes one step with every parameter that has a gradient.
+
+        On a CPU it is taken operation by operation: compiling would take ten seconds and more for each shape.
+
+        Args:
+            closure: computes the loss and its gradients; called first.
+
+        Returns:
+            What the closure returned.
+        """
+        loss = evaluated(closure)
+        for group in self.param_groups:  # the package takes tensors alone, and most schedules set numbers
+            if not isinstance(group["lr"], Tensor):
+                group["lr"] = torch.tensor(group["lr"], dtype=torch.float32)
+        on_cpu = all(param.device.type == "cpu" for group in self.param_groups for param in group["params"])
+        with torch.compiler.set_stance("force_eager") if on_cpu else nullcontext():
+            unhooked(torchao.optim.AdamW8bit.step)(self)
+        return loss
+
+
+class AdamW8bit(_LowBit, torchao.optim.AdamW8bit):  # type: ignore[misc]  # the package has no types
+    """``torchao.optim.AdamW8bit``: states of at least 4,096 values are kept in 8 bits, others in 32."""
+
+
+class AdamW4bit(_LowBit, torchao.optim.AdamW4bit):  # type: ignore[misc]  # the package has no types
+    """``torchao.optim.AdamW4bit``: states of at least 4,096 values are kept in 4 bits, others in 32."""
