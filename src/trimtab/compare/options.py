@@ -10,6 +10,7 @@ import optuna
 from optuna.pruners import BasePruner
 
 from trimtab.compare.budget import parse_duration
+from trimtab.compare.tuning import MOST_TUNING_SEEDS
 from trimtab.lab.devices import CPU, usable_device, visibilities
 from trimtab.study.checks import MANY, MANY_WORKERS, check_flag, check_path, check_text, check_texts, check_whole
 from trimtab.study.contact import Contact
@@ -58,9 +59,12 @@ class Options:
             holds this study.
         trials: quasi-random settings tried for each candidate; 16 by default, or as many as fit the budget.
         seeds: fresh seeds of the final runs; the problem's own number by default, or as many as fit the budget.
+        tuning_seeds: seeds with which the best settings are tried, whose mean decides; the problem's own number by
+            default, three where a run is cheap, else one.
         steps: length of a run in steps of the problem's own; as long as usual by default.
         budget: wall-clock time for all of it, such as ``"20m"`` or ``"1h30m"``, for which trials and seeds are chosen.
-        tune: ranges, such as ``"lr=1e-4..1e-1:log"``, ``"batch=16,32"`` and ``"lion.lr=1e-5..1e-2:log"``.
+        tune: ranges, such as ``"lr=1e-4..1e-1:log"``, ``"batch=16,32"``, ``"lion.lr=1e-5..1e-2:log"`` and
+            ``"adamw.beta2=0.9..0.9999:log1m"``.
         reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
         against_reference: compares candidates with the reference alone: so few pairs need little correction, and more
             differences are found, but there are no ranks.
@@ -85,6 +89,7 @@ class Options:
     out: str | Path | None = None
     trials: int | None = None
     seeds: int | None = None
+    tuning_seeds: int | None = None
     steps: int | None = None
     budget: str | None = None
     tune: Sequence[str] = ()
@@ -118,6 +123,9 @@ class Options:
             with faults:
                 if getattr(self, name) is not None:
                     check_whole(name, getattr(self, name), most=None if name == "steps" else MANY)
+        with faults:
+            if self.tuning_seeds is not None:
+                check_whole("tuning_seeds", self.tuning_seeds, most=MOST_TUNING_SEEDS)
         with faults:
             if self.budget is not None:
                 parse_duration(self.budget)

@@ -38,14 +38,14 @@ learning rate of their own that is not tuned.
 
 from trimtab.study.tunable import LogUniform, Tunables
 
-SGD: Tunables = {"lr": LogUniform(1e-3, 1.0), "weight_decay": LogUniform(1e-5, 1e-2)}
-ADAM: Tunables = {"lr": LogUniform(1e-4, 1e-1), "weight_decay": LogUniform(1e-5, 1e-2)}
-ADAMW: Tunables = {"lr": LogUniform(1e-4, 1e-1), "weight_decay": LogUniform(1e-3, 1.0)}
-ADAGRAD: Tunables = {"lr": LogUniform(1e-3, 1.0), "weight_decay": LogUniform(1e-5, 1e-2)}
+SGD: Tunables = {"lr": LogUniform(3e-4, 1.0), "weight_decay": LogUniform(1e-5, 1e-2)}
+ADAM: Tunables = {"lr": LogUniform(3e-5, 1e-1), "weight_decay": LogUniform(1e-5, 1e-2)}
+ADAMW: Tunables = {"lr": LogUniform(3e-5, 1e-1), "weight_decay": LogUniform(5e-3, 5.0)}
+ADAGRAD: Tunables = {"lr": LogUniform(3e-4, 1.0), "weight_decay": LogUniform(1e-5, 1e-2)}
 NADAM: Tunables = ADAMW
 RADAM: Tunables = ADAMW
 RMSPROP: Tunables = ADAM
-ADADELTA: Tunables = {"lr": LogUniform(3e-2, 3e1), "weight_decay": LogUniform(1e-5, 1e-2)}
+ADADELTA: Tunables = {"lr": LogUniform(1e-2, 3.3e1), "weight_decay": LogUniform(1e-5, 1e-2)}
 ADAMAX: Tunables = ADAM
-ADAFACTOR: Tunables = {"lr": LogUniform(1e-3, 1.0), "weight_decay": LogUniform(1e-4, 1e-1)}
-SIGNUM: Tunables = {"lr": LogUniform(3e-5, 3e-2), "weight_decay": LogUniform(3e-3, 3.0)}
+ADAFACTOR: Tunables = {"lr": LogUniform(3e-4, 1.0), "weight_decay": LogUniform(5e-4, 5e-1)}
+SIGNUM: Tunables = {"lr": LogUniform(1e-5, 3.3e-2), "weight_decay": LogUniform(1.4e-2, 14.0)}
