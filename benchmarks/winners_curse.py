@@ -1,7 +1,7 @@
 """How much better a chosen setting looked in tuning than it is on fresh seeds, and what further tuning seeds do to it.
 
     python benchmarks/winners_curse.py [--replays 200] [--results DIR/results.json ...]
-    python benchmarks/winners_curse.py --record TASK --seeds 20 [--steps 60] --out benchmarks/recorded/tuning/TASK.csv.gz
+    python benchmarks/winners_curse.py --record TASK --seeds 20 [--steps 60] --out RECORDED/TASK.csv.gz
 
 The winner's curse is the mean loss of the chosen setting on fresh seeds less its loss in tuning, in standard deviations
 of the fresh seeds: positive where tuning looked better.

@@ -18,6 +18,7 @@ from trimtab.catalog.own import OWN, OWN_KIND, OwnEntry, own_entry
 from trimtab.catalog.parsing import SLOT, parse_expressions
 from trimtab.catalog.ranges import parse_tunes
 from trimtab.catalog.signatures import settings_of
+from trimtab.catalog.tuned import Ranges, read_ranges, tuned_in
 from trimtab.lab.controller import SessionController
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import Settings, Tunables, Value
@@ -29,9 +30,11 @@ class Candidate:
 
     Args:
         expression: what it is.
+        ranges: name of a setting to the range that somebody has typed for it.
     """
 
     expression: Expression
+    ranges: Ranges = ()
 
     @property
     def label(self) -> str:
@@ -57,8 +60,8 @@ class Candidate:
 
     @property
     def tunables(self) -> Tunables:
-        """What is tuned, in the order of the catalogue."""
-        return self.expression.tunables
+        """What is tuned, in the order of the catalogue, and then what somebody has asked for."""
+        return tuned_in(self.expression, self.ranges)
 
     def settings(self, tuned: Settings) -> dict[str, Value]:
         """Returns all settings that the optimizer is built with."""
@@ -70,7 +73,11 @@ class Candidate:
 
     def definition(self) -> dict[str, Any]:
         """Returns what of it its label does not say."""
-        return self.expression.definition()
+        found = self.expression.definition()
+        if not self.ranges:
+            return found
+        typed = dict(self.ranges)
+        return {**found, "ranges": {**found.get("ranges", {}), **typed}, "tuned": typed}
 
     def code(self, tuned: Settings, total_steps: int | None = None) -> str:
         """Returns the lines that use it outside of trimtab's experiments, in a run of so many steps."""
@@ -82,7 +89,7 @@ def parse_candidates(text: str, tune: Sequence[str] | None = ()) -> list[Candida
 
     Args:
         text: the candidates.
-        tune: ranges for classes of one's own; ``None`` where none can be given.
+        tune: ranges for classes of one's own, and for settings of the catalogue's; ``None`` where none can be given.
 
     Raises:
         InputError: the text is not of that form, a name or setting is unknown, a value is outside its range, or a
@@ -94,8 +101,11 @@ def parse_candidates(text: str, tune: Sequence[str] | None = ()) -> list[Candida
     def make(reference: str) -> Entry:
         return own.setdefault(reference, own_entry(reference, SLOT, tunes))
 
-    candidates = [Candidate(expression) for expression in parse_expressions(text, own=make)]
-    check_tuned(tunes, list(own.values()))
+    expressions = parse_expressions(text, own=make)
+    theirs = [each for each in tunes if each.candidate is not None and each.candidate not in own]
+    check_tuned([each for each in tunes if each not in theirs], list(own.values()), ", and are named, as in adamw.lr")
+    ranges = read_ranges(expressions, theirs)
+    candidates = [Candidate(expression, own) for expression, own in zip(expressions, ranges, strict=True)]
     for candidate in candidates:
         _check_ranges(candidate, typed=tune is not None)
     if not candidates:
@@ -135,4 +145,6 @@ def candidates_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> t
     def make(reference: str) -> Entry:
         return OwnEntry.restored(reference, SLOT, known[reference])
 
-    return tuple(map(Candidate, parse_expressions(",".join(labels), own=make)))
+    found = parse_expressions(",".join(labels), own=make)
+    typed = [tuple(definitions.get(label, {}).get("tuned", {}).items()) for label in labels]
+    return tuple(Candidate(each, ranges) for each, ranges in zip(found, typed, strict=True))

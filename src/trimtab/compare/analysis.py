@@ -11,7 +11,7 @@ from trimtab.compare.bounds import Ranges, on_one_side
 from trimtab.compare.cautions import Standing, gone_on, late_rise, warning
 from trimtab.compare.conclusion import conclude
 from trimtab.compare.pairs import between, compared_pairs, groups, raced_pairs, raced_ranks, ranks
-from trimtab.compare.plan import TUNING_SEED, Plan
+from trimtab.compare.plan import Plan
 from trimtab.compare.race import Race
 from trimtab.compare.result import (
     NOT_YET,
@@ -24,6 +24,7 @@ from trimtab.compare.result import (
     TrialResult,
 )
 from trimtab.compare.target import Target
+from trimtab.compare.tuning import TUNING_SEED
 from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
 from trimtab.lab.problem import Filling
 from trimtab.study import statistics

@@ -119,13 +119,10 @@ class Options:
 
     def _check_values(self) -> None:
         faults = Faults()
-        for name in ("trials", "seeds", "steps"):
+        for name, most in (("trials", MANY), ("seeds", MANY), ("tuning_seeds", MOST_TUNING_SEEDS), ("steps", None)):
             with faults:
                 if getattr(self, name) is not None:
-                    check_whole(name, getattr(self, name), most=None if name == "steps" else MANY)
-        with faults:
-            if self.tuning_seeds is not None:
-                check_whole("tuning_seeds", self.tuning_seeds, most=MOST_TUNING_SEEDS)
+                    check_whole(name, getattr(self, name), most=most)
         with faults:
             if self.budget is not None:
                 parse_duration(self.budget)

@@ -22,7 +22,7 @@ from trimtab.study.environment import environment
 from trimtab.study.errors import StudyMismatchError
 from trimtab.study.facts import Facts
 from trimtab.study.point import Point
-from trimtab.study.tunable import Tunables
+from trimtab.study.tunable import LogOneMinus, LogUniform, Tunable, Tunables, Uniform
 
 
 class Part:
@@ -134,7 +134,7 @@ class Part:
         Args:
             ranges: of the store's groups of trials.
         """
-        self.plan = replace(self.plan, ranges=tuned_ranges(self.plan.problem, self.plan.labels(), ranges))
+        self.plan = replace(self.plan, ranges=tuned_ranges(self.plan.problem, self.plan.candidates, ranges))
 
     def choose(self, numbers: Numbers) -> None:
         """Plans with these numbers of trials and seeds, unless others are chosen already."""
@@ -190,16 +190,28 @@ def tuning_of(notes: Mapping[str, Any]) -> dict[str, Any]:
     return {"tuning_seeds": notes.get("tuning_seeds", 1), "goes_on": notes.get("goes_on")}
 
 
-def tuned_ranges(problem: str, labels: Iterable[str], ranges: Mapping[str, Tunables]) -> dict[str, Tunables]:
+def tuned_ranges(problem: str, candidates: Iterable[Filling], ranges: Mapping[str, Tunables]) -> dict[str, Tunables]:
     """Returns label to the ranges in which candidates are tuned, as far as a store has trials of them.
 
     Args:
         problem: name of the problem.
-        labels: of the candidates.
+        candidates: who takes part.
         ranges: of the store's groups of trials.
     """
-    found = {label: ranges.get(Point(problem, "tune", label, 0, {}, 0).group) for label in labels}
-    return {label: each for label, each in found.items() if each is not None}
+    found: dict[str, Tunables] = {}
+    for each in candidates:
+        there = ranges.get(Point(problem, "tune", each.label, 0, {}, 0).group)
+        if there is not None:
+            found[each.label] = {name: _as_here(range_, each.tunables.get(name)) for name, range_ in there.items()}
+    return found
+
+
+def _as_here(there: Tunable, here: Tunable | None) -> Tunable:
+    """Returns a range of a store, which knows of no scale in what lacks to one."""
+    plain = isinstance(there, Uniform) and not isinstance(there, LogUniform)
+    if plain and isinstance(here, LogOneMinus) and str(Uniform(here.low, here.high)) == str(there):
+        return here
+    return there
 
 
 def _tuning_seeds(problem: Problem, options: Options) -> int:
@@ -215,6 +227,8 @@ def _going_on(problem: Problem, candidates: Sequence[Filling], options: Options)
     tunes = parse_tunes(options.tune)
     found: dict[str, Sequence[str]] = {}
     for each in candidates:
-        typed = [tune.setting for tune in tunes if tune.candidate is None or tune.candidate in each.label]
-        found[each.label] = may_go_on({**each.tunables, **problem.tunables}, typed)
+        typed = {tune.setting for tune in tunes if tune.candidate is None or tune.candidate in each.label}
+        given = [name for name in each.tunables if name.rpartition(".")[2] in typed]
+        given += each.definition().get("tuned", {})
+        found[each.label] = may_go_on({**each.tunables, **problem.tunables}, given)
     return found

@@ -8,8 +8,8 @@ from trimtab.compare.budget import Budget, Numbers
 from trimtab.compare.deadline import Deadline, Smallest
 from trimtab.compare.measuring import run_measurements
 from trimtab.compare.part import Part
-from trimtab.compare.plan import TUNING_SEED
 from trimtab.compare.prices import Price
+from trimtab.compare.tuning import TUNING_SEED
 from trimtab.lab.measures import PREPARATION_SECONDS
 from trimtab.lab.problem import Filling
 from trimtab.study.errors import InputError
@@ -35,7 +35,9 @@ def measured_prices(part: Part, executor: Executor, known: Container[str] = ()) 
         found = measured[points[candidate.label].key].measures
         done = sum(point.key in known for point in part.plan.tuning_points(candidate))
         final = found["run"] + part.problem.test_share * found["evaluation"]
-        prices.append(Price(candidate.label, bool(candidate.tunables), found["run"], final, found["first"], done, seeds))
+        prices.append(
+            Price(candidate.label, bool(candidate.tunables), found["run"], final, found["first"], done, seeds)
+        )
     return prices
 
 

@@ -73,11 +73,12 @@ def stored_plan(
     manifest: Mapping[str, Any], notes: Mapping[str, Any], ranges: Mapping[str, Tunables] = MappingProxyType({})
 ) -> Plan:
     """Returns the plan that a store's manifest, its annotation and the ranges of its trials describe."""
-    tuning = tuning_of(notes)
+    tuning, brought = tuning_of(notes), read(manifest)
+    candidates = tuple(within(manifest["task"], brought, each) for each in _stored_candidates(notes))
     return Plan(
         problem=manifest["task"],
         fingerprint=manifest["task_fingerprint"],
-        candidates=tuple(within(manifest["task"], read(manifest), each) for each in _stored_candidates(notes)),
+        candidates=candidates,
         trials=_trials(manifest, notes),
         seeds=notes["seeds"],
         budget=manifest["budget"],
@@ -85,7 +86,7 @@ def stored_plan(
         race=Terms(notes["reference"], notes.get("against_reference", False)) if manifest.get("race") else None,
         tuning_seeds=tuning["tuning_seeds"],
         goes_on=tuning["goes_on"] or {},
-        ranges=tuned_ranges(manifest["task"], notes["candidates"], ranges),
+        ranges=tuned_ranges(manifest["task"], candidates, ranges),
     )
 
 

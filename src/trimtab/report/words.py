@@ -89,7 +89,8 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
         f"{', the same for all' if several and result.race is None else ''}."
     )
     mean, ends = ("mean ", "runs") if made.tuning_seeds > 1 else ("", "run")
-    kept = f"The setting with the {better(result)[:-2]}est {mean}{problem.objective.name} at the end of its {ends} was kept."
+    lowest = f"{better(result)[:-2]}est {mean}{problem.objective.name}"
+    kept = f"The setting with the {lowest} at the end of its {ends} was kept."
     kept += " One of which a run did not end lost to any whose runs did." if made.tuning_seeds > 1 else ""
     return [
         *problem.paragraphs,

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from trimtab.study.again import goes_on, runs_again, runs_beyond, tuning_seeds_of
 from trimtab.study.activity import Activity, Ended, Running, look
+from trimtab.study.again import goes_on, runs_again, runs_beyond, tuning_seeds_of
 from trimtab.study.beside import Beside, beside
 from trimtab.study.database import FILE_NAME, Location, shown
 from trimtab.study.ledger import Again, Group, Ledger, Seeds, key_of
