@@ -69,12 +69,14 @@ def as_then(result):
         result["tasks"] = {name: as_then(each) for name, each in result.pop("problems").items()}
         return result
     leave_out_spreads(result)
-    del result["protocol"]["against_reference"], result["protocol"]["final_seeds"], result["protocol"]["unpaired"]
+    for name in ("against_reference", "final_seeds", "unpaired", "tuning_seeds", "again"):
+        del result["protocol"][name]
     del result["race"]
     result["task"] = facts_of_then(result.pop("problem"), result["protocol"])
     result["conclusion"] = [re.sub("(lowers?) validation", r"\1 the validation", each) for each in result["conclusion"]]
     for candidate in result["candidates"]:
-        del candidate["in_all_pairs"]
+        del candidate["in_all_pairs"], candidate["winners_curse"]
+        assert candidate.pop("extensions") == []  # what was begun goes on with its plan
         means, prices = candidate.pop("measures"), candidate.pop("prices")
         candidate |= {name: means.get(MEASURES[name]) for name in ("test_loss", "test_metric")}
         candidate |= {"step_seconds": prices.get("step seconds"), "state_bytes": prices.get("state bytes", 0)}

@@ -22,7 +22,7 @@ from trimtab.study.environment import environment
 from trimtab.study.errors import StudyMismatchError
 from trimtab.study.facts import Facts
 from trimtab.study.point import Point
-from trimtab.study.tunable import LogOneMinus, LogUniform, Tunable, Tunables, Uniform
+from trimtab.study.tunable import LogOneMinus, Tunable, Tunables, Uniform
 
 
 class Part:
@@ -208,9 +208,8 @@ def tuned_ranges(problem: str, candidates: Iterable[Filling], ranges: Mapping[st
 
 def _as_here(there: Tunable, here: Tunable | None) -> Tunable:
     """Returns a range of a store, which knows of no scale in what lacks to one."""
-    plain = isinstance(there, Uniform) and not isinstance(there, LogUniform)
-    if plain and isinstance(here, LogOneMinus) and str(Uniform(here.low, here.high)) == str(there):
-        return here
+    if isinstance(there, Uniform) and type(there) is Uniform and isinstance(here, LogOneMinus):
+        return here if (there.low, there.high) == (here.low, here.high) else there
     return there
 
 
