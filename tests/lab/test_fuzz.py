@@ -69,7 +69,7 @@ from trimtab.study.statistics import (
 )
 from trimtab.study.store import Store
 from trimtab.study.stored_study import read_store
-from trimtab.study.tunable import Choice, LogUniform, Uniform, check_unit, quasi_random_settings
+from trimtab.study.tunable import Choice, LogOneMinus, LogUniform, Uniform, check_unit, quasi_random_settings
 
 
 def whole(least=1, most=math.inf):
@@ -305,6 +305,8 @@ CALLS = {
     "tunable:Uniform": Call(Uniform, {"low": -1.0, "high": 1.0}, {"low": unclear, "high": unclear}),
     "tunable:Uniform.at": Call(Uniform(0.0, 1.0).at, {}, {"unit": unit}),
     "tunable:Uniform.check": Call(Uniform(0.0, 1.0).check, IN_RANGE, {"name": unclear, "value": between(0, 1)}),
+    "tunable:LogOneMinus": Call(LogOneMinus, {"low": 0.5, "high": 0.9}, {"low": unclear, "high": unclear}),
+    "tunable:LogOneMinus.at": Call(LogOneMinus(0.5, 0.9).at, {}, {"unit": unit}),
     "tunable:LogUniform": Call(LogUniform, {"low": 1.0, "high": 2.0}, {"low": unclear, "high": unclear}),
     "tunable:LogUniform.at": Call(LogUniform(0.1, 1.0).at, {}, {"unit": unit}),
     "tunable:Choice": Call(Choice, {}, {"values": unclear}),

@@ -157,7 +157,8 @@ class Frames:
             ``_high``; ``tuned_loss`` of the best setting, and its ``winners_curse``; ``cost_to_target``,
             ``reached_target`` and ``learning_rate_decades`` as in the report; ``trial_seconds``; measures: of a task
             the means ``test_loss`` and ``test_metric`` with ``_low`` and ``_high``, and ``steps``, ``step_seconds`` and
-            ``state_bytes``; how many trials ``diverged``, ``failed`` or were ``pruned``; ``note``; ``code``; and the best settings.
+            ``state_bytes``; how many trials ``diverged``, ``failed`` or were ``pruned``; ``note``; ``code``; and the
+            best settings.
         """
         found = self.result.candidates
         against = [c.against_reference for c in found]
