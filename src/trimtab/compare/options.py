@@ -10,8 +10,8 @@ import optuna
 from optuna.pruners import BasePruner
 
 from trimtab.compare.budget import parse_duration
-from trimtab.compare.tuning import MOST_TUNING_SEEDS
 from trimtab.lab.devices import CPU, usable_device, visibilities
+from trimtab.study.again import MOST_TUNING_SEEDS
 from trimtab.study.checks import MANY, MANY_WORKERS, check_flag, check_path, check_text, check_texts, check_whole
 from trimtab.study.contact import Contact
 from trimtab.study.database import Location, parse_url, shown

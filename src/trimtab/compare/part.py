@@ -168,6 +168,9 @@ class Part:
     def _definitions(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """Those of all candidates that ever took part, so that none can come back as another one."""
         ours = {c.label: json.loads(json.dumps(c.definition())) for c in self.plan.candidates}
+        for label, definition in ours.items():
+            if "command" in definition and label in known:
+                definition["ranges"] = {**definition["ranges"], **self._from_catalogue(label, definition, known[label])}
         changed: dict[str, list[str]] = {}
         for label, definition in ours.items():
             if changes := definition_changes(known.get(label, definition), definition):
@@ -179,6 +182,17 @@ class Part:
                 f"be compared with them. {words}. {remedies(self.location)}."
             )
         return {**known, **ours}
+
+    def _from_catalogue(self, label: str, definition: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
+        """The ranges of a command that are nobody's wish but the catalogue's, as they were when a study was begun."""
+        typed, before = _typed_for(label, self._options), there.get("ranges", {})
+        return {name: before[name] for name in definition["ranges"] if name in before and name not in typed}
+
+
+def _typed_for(label: str, options: Options) -> set[str]:
+    """Returns the settings of a candidate whose ranges somebody has typed."""
+    tunes = parse_tunes(options.tune)
+    return {tune.setting for tune in tunes if tune.candidate is None or tune.candidate in label}
 
 
 def tuning_of(notes: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,10 +237,9 @@ def _going_on(problem: Problem, candidates: Sequence[Filling], options: Options)
     """Label to the settings whose ranges may go on; a range that somebody has typed is a wish."""
     if not problem.tuned:
         return {}
-    tunes = parse_tunes(options.tune)
     found: dict[str, Sequence[str]] = {}
     for each in candidates:
-        typed = {tune.setting for tune in tunes if tune.candidate is None or tune.candidate in each.label}
+        typed = _typed_for(each.label, options)
         given = [name for name in each.tunables if name.rpartition(".")[2] in typed]
         given += each.definition().get("tuned", {})
         found[each.label] = may_go_on({**each.tunables, **problem.tunables}, given)

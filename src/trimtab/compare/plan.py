@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trimtab.compare.race import Race, Run, Terms, race
-from trimtab.compare.tuning import MOST_TUNING_SEEDS, TUNING_SEED, Standing, Tuning, containing
+from trimtab.compare.tuning import TUNING_SEED, Standing, Tuning, containing
 from trimtab.compare.waves import cannot_win, open_settings, wave_before
 from trimtab.lab.problem import EVALUATIONS, Filling
+from trimtab.study.again import MOST_TUNING_SEEDS
 from trimtab.study.checks import MANY, check_name, check_text, check_whole
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.point import Point

@@ -19,9 +19,6 @@ from trimtab.study.tunable import LogUniform, Tunables, Uniform, Value, quasi_ra
 TUNING_SEED = 0
 """Of the first run of every setting; further ones have the seeds that follow it."""
 
-MOST_TUNING_SEEDS = 1000
-"""The fresh seeds of the final runs begin there."""
-
 FEWEST = 6
 """Settings without which no range goes on: of fewer, one or the other is the most extreme more often than not."""
 

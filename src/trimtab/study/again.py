@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+MOST_TUNING_SEEDS = 1000
+"""The fresh seeds of the final runs begin there."""
+
 AGAIN = 4
 """How many settings run with further seeds: the best with the first one."""
 
