@@ -17,6 +17,7 @@ from trimtab.compare.stored import load_any
 from trimtab.report.export import to_json
 from trimtab.report.overview import render_overview
 from trimtab.report.page import render_page
+from trimtab.study.errors import StudyMismatchError
 
 STORES = Path(__file__).parent / "stores"
 
@@ -152,3 +153,10 @@ def test_another_seed_is_run_and_nothing_else(unpacked, name):
         added = ran.keys() - known.keys()
         assert added == {f"{after['task']['name']}/final/{c['label']}/2" for c in after["candidates"]}
         assert all(ran[key]["status"] == "complete" for key in added)
+
+
+def test_other_tuning_seeds_than_a_study_was_begun_with_are_refused(unpacked):
+    with pytest.raises(StudyMismatchError, match=r"tuning seeds: 1 there, 3 here\)\. Go on with --tuning-seeds 1"):
+        Comparison(
+            "breast-cancer", "adamw,sgd", unpacked("task"), trials=2, seeds=2, steps=12, jobs=1, tuning_seeds=3
+        ).run()
