@@ -2,11 +2,14 @@ import pytest
 
 from trimtab.catalog.ranges import parse_range, parse_tunes, range_text
 from trimtab.study.errors import InputError
-from trimtab.study.tunable import Choice, LogUniform, Uniform
+from trimtab.study.tunable import Choice, LogOneMinus, LogUniform, Uniform
 
 RANGES = [
     ("1e-4..1e-1:log", LogUniform(1e-4, 0.1)),
     ("0.8..0.99", Uniform(0.8, 0.99)),
+    ("0.9..0.9999:log1m", LogOneMinus(0.9, 0.9999)),
+    ("(0.9,0.95), (0.9,0.999)", Choice(("(0.9,0.95)", "(0.9,0.999)"))),
+    ("(a)b,c", Choice(("(a)b", "c"))),
     ("-1..+1", Uniform(-1, 1)),
     ("16,32, 64", Choice((16, 32, 64))),
     ("0.1,1e-3", Choice((0.1, 1e-3))),
@@ -25,7 +28,7 @@ def test_ranges_are_read_and_written_again(text, expected):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1..2:lin", "after the colon of a range stands log or nothing"),
+        ("1..2:lin", "after the colon of a range stands log, log1m or nothing"),
         ("a..2", "'a' is not a number"),
         ("1..", "'' is not a number"),
         ("2..1", r"^2\.\.1: the first number must be the smaller one$"),
@@ -33,6 +36,8 @@ def test_ranges_are_read_and_written_again(text, expected):
         ("0..1:log", r"^0\.\.1:log: a logarithmic range begins above 0$"),
         ("1..1e400", r"^1\.\.1e400: these numbers are too large, or too far apart$"),
         ("1e-300..1e300:log", "too far apart"),
+        ("0.9..1:log1m", r"^0\.9\.\.1:log1m: a range that is logarithmic in what lacks to 1 ends below 1$"),
+        ("(0.9,x)", "in brackets stand numbers separated by commas"),
         ("a,,b", "expected low..high"),
         ("", "expected low..high"),
         ("a,b,a", "a value stands there twice"),

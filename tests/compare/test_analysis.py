@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from scipy import stats
 
 from trimtab.catalog.candidates import parse_candidates
-from trimtab.compare.analysis import analyse
+from trimtab.compare.analysis import analyse, winners_curse
 from trimtab.compare.frames import Frames
 from trimtab.compare.pairs import compare_losses
 from trimtab.compare.plan import Plan
@@ -392,3 +393,49 @@ def test_a_difference_that_is_equal_with_every_seed_is_said_to_show_little():
         in " ".join(result.conclusion)
     )
     assert "coins" not in " ".join(result_of(*study("adamw,sgd")).conclusion)
+
+
+def test_the_winners_curse_is_in_standard_deviations_of_the_fresh_seeds():
+    found = by_label(result_of(*study()))["adamw"]
+    fresh = LOSSES["adamw"]
+    assert found.tuned_loss == 1.0  # the setting of index 0
+    assert found.winners_curse == pytest.approx((fresh.mean() - 1.0) / fresh.std(ddof=1))
+    assert winners_curse(1.0, (2.0, 4.0)) == pytest.approx(2 / math.sqrt(2))
+    assert winners_curse(4.0, (2.0, 4.0)) < 0  # it looked worse
+    for tuned, final in [(None, (1.0, 2.0)), (1.0, (1.0,)), (1.0, (2.0, 2.0)), (1.0, (1.0, None)), (1.0, ())]:
+        assert winners_curse(tuned, final) is None
+
+
+def several(loss):
+    """A study with three tuning seeds and ranges that may go on, whose trials end as a function of them says."""
+    candidates = tuple(parse_candidates("adamw,lion"))
+    goes_on = {each.label: ("lr",) for each in candidates}
+    plan = Plan("toy", "hash", candidates, trials=8, seeds=3, budget=1000, tuning_seeds=3, goes_on=goes_on)
+    outcomes = {}
+    while missing := [point for point in plan.points(outcomes) if point.key not in outcomes]:
+        outcomes |= {point.key: outcome(loss(point), test=point.final) for point in missing}
+    return plan, outcomes, study()[2]
+
+
+def test_a_range_that_went_on_is_in_the_result_and_in_the_words_beside_it():
+    plan, outcomes, facts = several(lambda p: abs(math.log(p.settings["lr"] / 0.2)) + p.seed % 7 / 100)
+    found = by_label(result_of(plan, outcomes, facts))
+    (extension,) = found["adamw"].extensions
+    assert (extension.setting, extension.end, extension.bound) == ("lr", "high", 0.1)
+    assert found["adamw"].settings["lr"] > 0.1
+    assert re.search(r"lr went on from 0\.1 to [\d.]+: it is best at 0\.\d+", found["adamw"].note)
+    assert "most extreme" not in found["adamw"].note
+    assert found["adamw"].tuned_loss == pytest.approx(
+        np.mean([abs(math.log(found["adamw"].settings["lr"] / 0.2)) + seed / 100 for seed in range(3)])
+    )
+    page = render_page(result_of(plan, outcomes, facts))
+    assert "Then the best 4 ran with seeds 1 to 2 as well" in page
+    assert "beyond lr 0.1" in page
+    assert "Winner" in page
+
+
+def test_a_candidate_waits_for_its_further_seeds():
+    plan, outcomes, facts = several(lambda p: p.settings["lr"] + p.seed % 7 / 100)
+    some = {key: each for key, each in outcomes.items() if "/tune/" in key and int(key.rpartition("/")[2]) < 8}
+    note = by_label(result_of(plan, some, facts))["adamw"].note
+    assert note == "not ranked yet: 8 of 16 tuning trials are finished"

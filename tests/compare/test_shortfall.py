@@ -1,6 +1,7 @@
 """A time that is too short, in words, with durations that are known; what is proposed instead fits."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -101,3 +102,11 @@ def test_first_runs_tell_how_long_a_run_may_be():
     # 0.95 x 60 s x 2 workers / (2 candidates x 9 runs), and / (2 x 5)
     assert "and 57s are left. Into 1m fit runs of up to 6.3s, with --trials 2 of up to 11s." in text
     assert "or give 50s or more" in text  # 40 s are 95 % of 42 s
+
+
+def test_further_seeds_are_in_the_sum_and_can_be_left_out(clock):
+    clock[0] = 20.0
+    cost = [replace(each, tuning_seeds=3) for each in prices(1.0, 1.0)]
+    text = refused(budget(45), cost, 1)
+    assert "28 tuning trials (6 each, the best 4 with 2 further seeds) and 6 final runs (3 each)" in text
+    assert "--tuning-seeds 1" in text

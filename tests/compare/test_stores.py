@@ -17,6 +17,7 @@ from trimtab.compare.stored import load_any
 from trimtab.report.export import to_json
 from trimtab.report.overview import render_overview
 from trimtab.report.page import render_page
+from trimtab.study.errors import StudyMismatchError
 
 STORES = Path(__file__).parent / "stores"
 
@@ -69,12 +70,14 @@ def as_then(result):
         result["tasks"] = {name: as_then(each) for name, each in result.pop("problems").items()}
         return result
     leave_out_spreads(result)
-    del result["protocol"]["against_reference"], result["protocol"]["final_seeds"], result["protocol"]["unpaired"]
+    for name in ("against_reference", "final_seeds", "unpaired", "tuning_seeds", "again"):
+        del result["protocol"][name]
     del result["race"]
     result["task"] = facts_of_then(result.pop("problem"), result["protocol"])
     result["conclusion"] = [re.sub("(lowers?) validation", r"\1 the validation", each) for each in result["conclusion"]]
     for candidate in result["candidates"]:
-        del candidate["in_all_pairs"]
+        del candidate["in_all_pairs"], candidate["winners_curse"]
+        assert candidate.pop("extensions") == []  # what was begun goes on with its plan
         means, prices = candidate.pop("measures"), candidate.pop("prices")
         candidate |= {name: means.get(MEASURES[name]) for name in ("test_loss", "test_metric")}
         candidate |= {"step_seconds": prices.get("step seconds"), "state_bytes": prices.get("state bytes", 0)}
@@ -150,3 +153,10 @@ def test_another_seed_is_run_and_nothing_else(unpacked, name):
         added = ran.keys() - known.keys()
         assert added == {f"{after['task']['name']}/final/{c['label']}/2" for c in after["candidates"]}
         assert all(ran[key]["status"] == "complete" for key in added)
+
+
+def test_other_tuning_seeds_than_a_study_was_begun_with_are_refused(unpacked):
+    with pytest.raises(StudyMismatchError, match=r"tuning seeds: 1 there, 3 here\)\. Go on with --tuning-seeds 1"):
+        Comparison(
+            "breast-cancer", "adamw,sgd", unpacked("task"), trials=2, seeds=2, steps=12, jobs=1, tuning_seeds=3
+        ).run()

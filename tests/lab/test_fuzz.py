@@ -72,7 +72,7 @@ from trimtab.study.statistics import (
 )
 from trimtab.study.store import Store
 from trimtab.study.stored_study import read_store
-from trimtab.study.tunable import Choice, LogUniform, Uniform, check_unit, quasi_random_settings
+from trimtab.study.tunable import Choice, LogOneMinus, LogUniform, Uniform, check_unit, quasi_random_settings
 
 
 def whole(least=1, most=math.inf):
@@ -318,6 +318,8 @@ CALLS = {
     "tunable:Uniform": Call(Uniform, {"low": -1.0, "high": 1.0}, {"low": unclear, "high": unclear}),
     "tunable:Uniform.at": Call(Uniform(0.0, 1.0).at, {}, {"unit": unit}),
     "tunable:Uniform.check": Call(Uniform(0.0, 1.0).check, IN_RANGE, {"name": unclear, "value": between(0, 1)}),
+    "tunable:LogOneMinus": Call(LogOneMinus, {"low": 0.5, "high": 0.9}, {"low": unclear, "high": unclear}),
+    "tunable:LogOneMinus.at": Call(LogOneMinus(0.5, 0.9).at, {}, {"unit": unit}),
     "tunable:LogUniform": Call(LogUniform, {"low": 1.0, "high": 2.0}, {"low": unclear, "high": unclear}),
     "tunable:LogUniform.at": Call(LogUniform(0.1, 1.0).at, {}, {"unit": unit}),
     "tunable:Choice": Call(Choice, {}, {"values": unclear}),
@@ -417,7 +419,8 @@ LEFT_OUT = {
         "optuna_trial:waiting_trial", "process:run_process", "process:process_group", "randomness:derived_seed",
         "database:lock_file", "schedule:seconds_together", "running:run_study", "trial:attempt", "callbacks:StudyAbout",
         "callbacks:check_callbacks", "callbacks:Callbacks", "callbacks:Observers",
-        "trial:begin", "trial:modules_of", "work:begin_training", "ledger:key_of", "remaining:estimate",
+        "trial:begin", "trial:modules_of", "work:begin_training", "ledger:key_of", "ledger:no_more", "again:runs_again",
+        "again:runs_beyond", "again:tuning_seeds_of", "again:goes_on", "optuna_trial:ranges_of", "remaining:estimate",
         "remaining:pace_of_late", "statuses:statuses",
         "statuses:status", "status:to_dict", "phrases:listed", "phrases:either",
         "phrases:rounded", "phrases:distinct", "commands.printed_number:begins_number",

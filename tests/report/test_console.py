@@ -183,7 +183,8 @@ def test_the_plan_fits_eighty_columns_and_counts_the_trials(monkeypatch, tmp_pat
     text = shown(lambda console: print_dry_run(console, made))
 
     assert max(map(len, text.splitlines())) <= 80
-    assert "44 trials of 12,800 sample-gradients, final runs on 10 fresh seeds" in text
+    assert "60 trials of 12,800 sample-gradients, 12 settings once, the best 4 with" in text
+    assert "2 further seeds, final runs on 10 fresh seeds; 2 at a time" in text
     assert "About 1 h 3 min with 2 workers. Nothing was run." in text
 
 

@@ -5,6 +5,7 @@ import pytest
 from tests.report.studies import LABELS, Clock, complete, finals, tuning
 from trimtab.study.ledger import Ledger
 from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
 from trimtab.study.remaining import Remaining
 
 
@@ -22,6 +23,24 @@ def test_what_has_an_outcome_already_counts_as_done(clock):
     assert (ledger.done, ledger.total) == (1, 8 + 6)
     assert ledger.best == ("adamw", 0.25)
     assert set(ledger.groups) == {("digits", label) for label in LABELS}
+
+
+def test_trials_with_further_seeds_are_expected_until_the_design_knows_them(clock):
+    ledger = Ledger(lambda: 3, clock=clock, again=lambda problem: lambda settings: 2 * settings if problem else 0)
+    points = tuning("lion")
+    ledger.plan(points, {})
+    assert ledger.total == 4 + 8 + 3
+
+    for point in points:
+        ledger.finish(point, complete())
+    assert ledger.total == 4 + 8 + 3
+    more = [Point("digits", "tune", "lion", 8 + i, {}, 1) for i in range(2)]  # fewer than could be expected
+    ledger.plan(points + more, {})
+    assert ledger.total == 4 + 2 + 3
+    for point in more:
+        ledger.finish(point, complete())
+    ledger.plan(points + more + finals("lion"), {})
+    assert (ledger.done, ledger.total) == (6, 4 + 2 + 3)
 
 
 def test_final_runs_are_expected_until_the_design_knows_them(clock):

@@ -5,9 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trimtab.study.errors import InputError
-from trimtab.study.tunable import Choice, LogUniform, Uniform, quasi_random_settings
+from trimtab.study.tunable import Choice, LogOneMinus, LogUniform, Uniform, as_code, quasi_random_settings
 
-SPACE = {"lr": LogUniform(1e-4, 1e-1), "momentum": Uniform(0.5, 1.0), "kind": Choice(("a", "b", "c"))}
+SPACE = {
+    "lr": LogUniform(1e-4, 1e-1),
+    "momentum": Uniform(0.5, 1.0),
+    "beta": LogOneMinus(0.9, 0.9999),
+    "kind": Choice(("a", "b", "c")),
+}
 
 
 def test_values_at_the_ends_and_in_the_middle():
@@ -16,6 +21,20 @@ def test_values_at_the_ends_and_in_the_middle():
     assert LogUniform(1e-4, 1e-2).at(0) == pytest.approx(1e-4, rel=1e-12)
     assert LogUniform(1e-4, 1e-2).at(0.5) == pytest.approx(1e-3, rel=1e-12)
     assert [Choice(("a", "b", "c")).at(u) for u in (0, 0.33, 0.34, 0.66, 0.67, 0.999999)] == list("aabbcc")
+
+
+def test_what_lacks_to_one_may_be_logarithmic():
+    beta = LogOneMinus(0.9, 0.999)
+    assert [round(beta.at(unit), 6) for unit in (0, 0.5)] == [0.9, 0.99]
+    assert str(beta) == "0.9 to 0.999, logarithmic in what lacks to 1"
+    with pytest.raises(InputError, match=r"LogOneMinus\(0.9, 1\): high must lie below 1"):
+        LogOneMinus(0.9, 1)
+
+
+def test_values_are_written_as_code_with_what_tuning_resolves():
+    assert [as_code(v) for v in (0.0123456, 0.99953124, 0.9, 0.5, 3, "a", (0.9, 0.999206), (0.5,))] == [
+        "0.0123", "0.999531", "0.9", "0.5", "3", "'a'", "(0.9, 0.999206)", "(0.5,)",
+    ]  # fmt: skip
 
 
 @given(st.floats(0, 1, exclude_max=True))

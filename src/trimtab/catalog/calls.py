@@ -153,8 +153,13 @@ def restored_calls(
     return tuple(found)
 
 
-def check_tuned(tunes: Sequence[Tune], entries: Sequence[Entry]) -> None:
+def check_tuned(tunes: Sequence[Tune], entries: Sequence[Entry], named: str = "") -> None:
     """Checks that ranges are for classes of one's own that take part.
+
+    Args:
+        tunes: the ranges.
+        entries: what takes part.
+        named: how a range of the catalogue's is written, for the message, where one can be.
 
     Raises:
         InputError: one is for nobody.
@@ -164,8 +169,8 @@ def check_tuned(tunes: Sequence[Tune], entries: Sequence[Entry]) -> None:
         if not own or tune.candidate not in (None, *own):
             theirs = f"here {' and '.join(own)}" if own else "of which none takes part"
             raise InputError(
-                f"--tune {tune.text!r} is for nobody: those of the catalogue have ranges of their own; it is for "
-                f"classes of your own, path/to/file.py:Class, {theirs}"
+                f"--tune {tune.text!r} is for nobody: those of the catalogue have ranges of their own{named}; it is "
+                f"for classes of your own, path/to/file.py:Class, {theirs}"
             )
 
 

@@ -20,6 +20,7 @@ from trimtab.catalog.parsing import SLOT, parse_expressions
 from trimtab.catalog.ranges import parse_tunes
 from trimtab.catalog.recipes import Recipe
 from trimtab.catalog.signatures import settings_of
+from trimtab.catalog.tuned import Ranges, read_ranges, tuned_in
 from trimtab.lab.controller import SessionController
 from trimtab.optim.groups import groups_by_role
 from trimtab.study.errors import InputError
@@ -34,6 +35,7 @@ class Candidate:
     Args:
         expression: what it is.
         recipe: what goes around it, as around all others of a comparison.
+        ranges: name of a setting to the range that somebody has typed for it.
 
     Raises:
         InputError: a part of the recipe cannot.
@@ -41,6 +43,7 @@ class Candidate:
 
     expression: Expression
     recipe: Recipe = field(default_factory=Recipe)
+    ranges: Ranges = ()
 
     def __post_init__(self) -> None:
         _ = self.whole
@@ -74,8 +77,8 @@ class Candidate:
 
     @property
     def tunables(self) -> Tunables:
-        """What is tuned, in the order of the catalogue."""
-        return self.whole.tunables
+        """What is tuned, in the order of the catalogue, and then what somebody has asked for."""
+        return tuned_in(self.whole, self.ranges)
 
     def settings(self, tuned: Settings) -> dict[str, Value]:
         """Returns all settings that the optimizer is built with."""
@@ -87,7 +90,12 @@ class Candidate:
 
     def definition(self) -> dict[str, Any]:
         """Returns what of it its label does not say."""
-        return {**self.expression.definition(), **({} if self.recipe.plain else {"recipe": self.recipe.to_dict()})}
+        found = self.expression.definition()
+        recipe = {} if self.recipe.plain else {"recipe": self.recipe.to_dict()}
+        if not self.ranges:
+            return {**found, **recipe}
+        typed = dict(self.ranges)
+        return {**found, **recipe, "ranges": {**found.get("ranges", {}), **typed}, "tuned": typed}
 
     def code(self, tuned: Settings, total_steps: int | None = None) -> str:
         """Returns the lines that use it outside of trimtab's experiments, in a run of so many steps."""
@@ -99,7 +107,7 @@ def parse_candidates(text: str, tune: Sequence[str] | None = ()) -> list[Candida
 
     Args:
         text: the candidates.
-        tune: ranges for classes of one's own; ``None`` where none can be given.
+        tune: ranges for classes of one's own, and for settings of the catalogue's; ``None`` where none can be given.
 
     Raises:
         InputError: the text is not of that form, a name or setting is unknown, a value is outside its range, or a
@@ -111,8 +119,11 @@ def parse_candidates(text: str, tune: Sequence[str] | None = ()) -> list[Candida
     def make(reference: str) -> Entry:
         return own.setdefault(reference, own_entry(reference, SLOT, tunes))
 
-    candidates = [Candidate(expression) for expression in parse_expressions(text, own=make)]
-    check_tuned(tunes, list(own.values()))
+    expressions = parse_expressions(text, own=make)
+    theirs = [each for each in tunes if each.candidate is not None and each.candidate not in own]
+    check_tuned([each for each in tunes if each not in theirs], list(own.values()), ", and are named, as in adamw.lr")
+    ranges = read_ranges(expressions, theirs)
+    candidates = [Candidate(expression, ranges=own) for expression, own in zip(expressions, ranges, strict=True)]
     for candidate in candidates:
         _check_ranges(candidate, typed=tune is not None)
     if not candidates:
@@ -153,8 +164,11 @@ def candidates_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> t
         return OwnEntry.restored(reference, SLOT, known[reference])
 
     expressions = parse_expressions(",".join(labels), own=make)
-    recipes = [Recipe(**definitions.get(label, {}).get("recipe", {})) for label in labels]
-    return tuple(Candidate(*each) for each in zip(expressions, recipes, strict=True))
+    known_of = [definitions.get(label, {}) for label in labels]
+    return tuple(
+        Candidate(expression, Recipe(**of.get("recipe", {})), tuple(of.get("tuned", {}).items()))
+        for expression, of in zip(expressions, known_of, strict=True)
+    )
 
 
 def with_recipe(candidate: Any, recipe: Recipe) -> Candidate:

@@ -10,7 +10,7 @@ from trimtab.catalog.ranges import Tune, parse_range, range_text
 from trimtab.lab.commands.template import Command, Template, pointing
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.suggestions import nearest
-from trimtab.study.tunable import Choice, Settings, Tunables, Value
+from trimtab.study.tunable import Choice, Settings, Tunables, Value, as_code
 
 NAME_PLACES = ("optimizer", "candidate")
 """Places that a candidate's name is put into."""
@@ -84,7 +84,7 @@ class CommandCandidate:
 
     def code(self, tuned: Settings, total_steps: int | None = None) -> str:  # noqa: ARG002 - its own affair
         """Returns a line to paste; three significant digits are more than tuning resolves."""
-        short = {name: float(f"{value:.3g}") if isinstance(value, float) else value for name, value in tuned.items()}
+        short = {name: float(as_code(value)) if isinstance(value, float) else value for name, value in tuned.items()}
         return self.command.shown(self.build(short).values(seed=0, trial="best", out="best"))
 
     def definition(self) -> dict[str, Any]:

@@ -4,8 +4,10 @@ A wrapper goes around another expression, and ``a+b`` means ``b(a)``. Settings o
 names; those of a wrapper are written ``clip.fraction``.
 """
 
+import ast
 import io
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +19,20 @@ from trimtab.catalog.entries import Entry, find
 from trimtab.catalog.own import OWN
 from trimtab.catalog.parameters import forget_names, parameters_of
 from trimtab.catalog.ranges import texts_tried
-from trimtab.catalog.signatures import settings_of, unlike_default
+from trimtab.catalog.signatures import default_of, parts_of, settings_of, unlike_default
 from trimtab.lab.controller import SessionController
 from trimtab.study.checks import check_number
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.suggestions import closest
 from trimtab.study.tunable import Settings, Tunables, Uniform, Value, as_code
+
+_PART = re.compile(r"[a-z]\d$")
+"""How the name of a part of a pair ends, as beta2."""
+
+
+def _is_tuple(value: Value) -> bool:
+    """Tells whether a value is a text that stands for a tuple, as choices of pairs are kept."""
+    return isinstance(value, str) and value.startswith("(") and value.endswith(")")
 
 
 @dataclass(frozen=True)
@@ -198,7 +208,24 @@ class Expression:
                     "beside it; leave one of them out"
                 )
         own = {node._place(name): value for node in self.nodes() for name, value in node.entry.settings.items()}
-        return {**own, **self._bounds(), **self._all_fixed(), **tuned}
+        return self._put_together({**own, **self._bounds(), **self._all_fixed(), **tuned})
+
+    def _put_together(self, settings: dict[str, Value]) -> dict[str, Value]:
+        """Makes pairs again of those that are tuned by their parts, or that are written as texts."""
+        if not any(_PART.search(name) or _is_tuple(value) for name, value in settings.items()):
+            return settings
+        found: dict[str, Any] = {
+            name: ast.literal_eval(str(value)) if _is_tuple(value) else value for name, value in settings.items()
+        }
+        for node in self.nodes():
+            if node.entry.family == OWN:
+                continue
+            for part, (whole, place) in parts_of(node.entry).items():
+                if (name := node.place_of(part)) in found:
+                    pair = list(found.get(node.place_of(whole), default_of(node.entry.load(), whole)))
+                    pair[place] = found.pop(name)
+                    found[node.place_of(whole)] = tuple(pair)
+        return found
 
     def build(
         self, model_or_params: nn.Module | Iterable[Any], tuned: Settings, *, no_decay: bool = False
@@ -269,6 +296,23 @@ class Expression:
         own = {key: as_code(value) for key, value in {**middle, **self._own(settings)}.items()}
         lines: str = self.entry.load().usage_lines(own, total_steps)
         return lines
+
+    @property
+    def set_by_wrappers(self) -> Collection[str]:
+        """The settings that wrappers set by themselves."""
+        return self._owners()
+
+    def build_once(self, tuned: Settings) -> None:
+        """Builds it around a layer, to see whether it can be.
+
+        Raises:
+            Exception: it cannot; whatever its class raises.
+        """
+        self.build(_roomy((*self._all_fixed().values(), *tuned.values())), tuned)
+
+    def place_of(self, name: str) -> str:
+        """Returns what a setting of this node is called in the whole expression."""
+        return self._place(name)
 
     def _place(self, name: str) -> str:
         """What a setting of this node is called in the whole expression."""

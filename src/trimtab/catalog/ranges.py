@@ -8,7 +8,7 @@ from trimtab.lab.commands.splitting import partition_outside_brackets
 from trimtab.lab.commands.template import pointing
 from trimtab.study.checks import check_text, check_texts
 from trimtab.study.errors import Faults, InputError
-from trimtab.study.tunable import Choice, LogUniform, Tunable, Uniform, Value
+from trimtab.study.tunable import Choice, LogOneMinus, LogUniform, Tunable, Uniform, Value
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _EXAMPLES = "examples are lr=1e-4..1e-1:log, momentum=0.8..0.99, batch=16,32,64 and, for one candidate, lion.lr=1e-5"
@@ -71,6 +71,9 @@ def _parse_tune(text: str) -> Tune:
 def parse_range(text: str) -> Tunable:
     """Reads a range: ``low..high``, ``low..high:log``, or values separated by commas, of which one is enough.
 
+    ``low..high:log1m`` is for what lies below one, as momentum: what lacks to one is logarithmic. Values in brackets,
+    as ``(0.9,0.95),(0.9,0.999)``, are texts that stand for pairs.
+
     Raises:
         InputError: it is none of these, or its bounds are in the wrong order.
     """
@@ -78,13 +81,13 @@ def parse_range(text: str) -> Tunable:
     bounds, _, scale = text.partition(":") if ".." in text else (text, "", "")
     low, dots, high = bounds.partition("..")
     if dots:
-        if scale not in ("", "log"):
-            raise InputError(f"{text}: after the colon of a range stands log or nothing")
+        if scale not in SCALES:
+            raise InputError(f"{text}: after the colon of a range stands log, log1m or nothing")
         for end in (low, high):
             if not _NUMBER.fullmatch(end):
                 raise InputError(f"{text}: {end!r} is not a number")
-        return _between(text, float(low), float(high), LogUniform if scale else Uniform)
-    values = [value.strip() for value in text.split(",")]
+        return _between(text, float(low), float(high), SCALES[scale])
+    values = [value.strip() for value in (_tuples(text) or text.split(","))]
     if "" in values:
         raise InputError(f"{text or 'nothing'}: expected low..high, low..high:log or values separated by commas")
     if len(set(values)) < len(values):
@@ -92,9 +95,28 @@ def parse_range(text: str) -> Tunable:
     return Choice(tuple(map(_value, values)))
 
 
+SCALES: dict[str, type[Uniform]] = {"": Uniform, "log": LogUniform, "log1m": LogOneMinus}
+"""What may stand after the colon of a range."""
+
+_TUPLES = re.compile(r"\s*\([^()]*\)\s*(,\s*\([^()]*\)\s*)*")
+
+
+def _tuples(text: str) -> list[str]:
+    """Returns the values of a text that are all in brackets; none if they are not."""
+    if not _TUPLES.fullmatch(text):
+        return []
+    found = re.findall(r"\([^()]*\)", text)
+    for each in found:
+        if not all(_NUMBER.fullmatch(number.strip()) for number in each[1:-1].split(",")):
+            raise InputError(f"{text}: in brackets stand numbers separated by commas, as in (0.9,0.999)")
+    return found
+
+
 def _between(text: str, low: float, high: float, kind: type[Uniform]) -> Uniform:
     if kind is LogUniform and low <= 0:
         raise InputError(f"{text}: a logarithmic range begins above 0")
+    if kind is LogOneMinus and high >= 1:
+        raise InputError(f"{text}: a range that is logarithmic in what lacks to 1 ends below 1")
     if not low < high:
         raise InputError(f"{text}: the first number must be the smaller one")
     try:
@@ -125,7 +147,8 @@ def texts_tried(settings: Mapping[str, Value]) -> str:
 def range_text(tunable: Tunable) -> str:
     """Writes a range so that :func:`parse_range` reads it again."""
     if isinstance(tunable, Uniform):
-        return f"{tunable.low!r}..{tunable.high!r}{':log' if isinstance(tunable, LogUniform) else ''}"
+        scale = next(name for name, kind in SCALES.items() if kind is type(tunable))
+        return f"{tunable.low!r}..{tunable.high!r}{scale and f':{scale}'}"
     if isinstance(tunable, Choice):
         return ",".join(map(str, tunable.values))
     raise TypeError(f"{tunable!r} is not a range that can be written")

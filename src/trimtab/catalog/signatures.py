@@ -24,6 +24,22 @@ def settings_of(entry: Entry) -> list[str]:
     return names
 
 
+def parts_of(entry: Entry) -> dict[str, tuple[str, int]]:
+    """Returns what the parts of settings are called that are tuples: ``beta2`` is the second of ``betas``.
+
+    Returns:
+        The name of a part to that of the whole, and its place there.
+    """
+    found: dict[str, tuple[str, int]] = {}
+    known = settings_of(entry)
+    for name in known:
+        default = default_of(entry.load(), name)
+        if isinstance(default, tuple) and name.endswith("s"):
+            parts = {f"{name[:-1]}{place + 1}": (name, place) for place in range(len(default))}
+            found |= {part: place for part, place in parts.items() if part not in known}
+    return found
+
+
 def unlike_default(entry: Entry, name: str, value: Value) -> object:
     """Returns a setting's default if a value is of another kind, as one number is where a pair is wanted.
 

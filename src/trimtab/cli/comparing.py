@@ -68,6 +68,13 @@ def compare(
         int | None,
         typer.Option(help="Fresh seeds of the final runs. (default: the problem's; 5 for a command; or what fits)"),
     ] = None,
+    tuning_seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="Seeds with which the best settings are tried; their mean decides. (default: 3 where a run is cheap, "
+            "else 1)"
+        ),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Length of a run in steps. (default: the problem's)")] = None,
     schedule: Annotated[
         str,
@@ -150,8 +157,8 @@ def compare(
     tune: Annotated[
         list[str] | None,
         typer.Option(
-            help="A range of a command's place, or of a setting of your own class: lr=1e-4..1e-1:log, batch=16,32, or "
-            "for one candidate lion.lr=1e-5..1e-2:log, my_opt.py:Mine.lr=0.1,0.2. Repeatable.",
+            help="A range of a command's place, or of a setting: lr=1e-4..1e-1:log, batch=16,32, or for one candidate "
+            "lion.lr=1e-5..1e-2:log, adamw.beta2=0.9..0.9999:log1m, my_opt.py:Mine.lr=0.1,0.2. Repeatable.",
         ),
     ] = None,
     metric: Annotated[
@@ -208,6 +215,7 @@ def compare(
                 "out": out,
                 "trials": trials,
                 "seeds": seeds,
+                "tuning_seeds": tuning_seeds,
                 "steps": steps,
                 "schedule": schedule,
                 "warmup": warmup,
@@ -267,7 +275,8 @@ def _run(
         page = Renewing(comparison.out, comparison.location) if watch else contextlib.nullcontext()
         if watch:
             console.print(Text(f"report  {comparison.out / 'report.html'}, from the first trials on"), soft_wrap=True)
-        with page, drawing.ProgressBars(console, known, sign=sign, workers=workers, most=most) as bars:
+        again = comparison.again
+        with page, drawing.ProgressBars(console, known, sign=sign, workers=workers, most=most, again=again) as bars:
             result = comparison.run(bars, planned, callbacks=callbacks)
         paths = write_all(result, comparison.out)
         drawing.print_summary(console, result, paths)

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trimtab.compare.bounds import Ranges, on_one_side
-from trimtab.compare.cautions import Standing, late_rise, warning
+from trimtab.compare.cautions import Standing, gone_on, late_rise, warning
 from trimtab.compare.conclusion import conclude
 from trimtab.compare.pairs import between, compared_pairs, groups, raced_pairs, raced_ranks, ranks
-from trimtab.compare.plan import TUNING_SEED, Plan
+from trimtab.compare.plan import Plan
 from trimtab.compare.race import Race
 from trimtab.compare.result import (
     NOT_YET,
@@ -24,6 +24,7 @@ from trimtab.compare.result import (
     TrialResult,
 )
 from trimtab.compare.target import Target
+from trimtab.compare.tuning import TUNING_SEED
 from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
 from trimtab.lab.problem import Filling
 from trimtab.study import statistics
@@ -99,6 +100,7 @@ def analyse(
             against_reference,
             plan.final_seeds,
             unpaired=unpaired,
+            tuning_seeds=plan.tuning_seeds,
         ),
         environment=environment,
         reference=reference,
@@ -148,7 +150,13 @@ def _candidate_result(
     best = plan.best(candidate, outcomes)
     chosen = plan.chosen(candidate, outcomes)
     tuned = {} if chosen is None else chosen
-    tuning = [(point, outcomes[point.key]) for point in plan.tuning_points(candidate) if point.key in outcomes]
+    standing = plan.tuned(candidate, outcomes)
+    tuning = [(point, outcomes[point.key]) for point in standing.points if point.key in outcomes]
+    first = [(point, outcome) for point, outcome in tuning if point.seed == TUNING_SEED]
+    tuned_loss = standing.mean(outcomes) if standing.over else None
+    final_losses = tuple(
+        outcomes[point.key].loss if point.key in outcomes else None for point in plan.final_points(candidate, outcomes)
+    )
     everything = [outcome for _, outcome in tuning] + runs
     costs = target.costs(runs)
     pair = between(judged.pairs, candidate.label, judged.reference)
@@ -157,8 +165,9 @@ def _candidate_result(
     rank = judged.standing.ranks.get(candidate.label)
     if chosen is not None and not note:
         odd = judged.standing.scatter_in_words(candidate.label) if rank is not None else ""
-        found = (odd, late_rise(runs, facts.sign), warning(candidate, best, tuning, runs, facts.rate or ""))
-        note = "; ".join(filter(None, found))
+        odd_alone = warning(plan.tunables(candidate), best, first, runs, facts.rate or "")
+        went_on = [gone_on(each, tuned) for each in standing.extensions(outcomes)]
+        note = "; ".join(filter(None, (odd, late_rise(runs, facts.sign), *went_on, odd_alone)))
     return CandidateResult(
         label=candidate.label,
         title=candidate.title,
@@ -171,21 +180,37 @@ def _candidate_result(
         against_reference=pair,
         loss=_interval([run.loss for run in runs], ranges.loss),
         metric=_interval([run.metric for run in runs], ranges.metric),
-        final_losses=tuple(
-            outcomes[point.key].loss if point.key in outcomes else None
-            for point in plan.final_points(candidate, outcomes)
-        ),
-        tuned_loss=None if best is None else outcomes[best.key].loss,
+        final_losses=final_losses,
+        tuned_loss=tuned_loss,
         cost_to_target=_median_reached(costs, len(runs)),
         reached_target=len(costs),
-        rate_decades=None if chosen is None else _rate_decades(tuning, facts.rate),  # some of the trials say little
+        rate_decades=None if chosen is None else _rate_decades(first, facts.rate),  # some of the trials say little
         measures=_means(facts, runs, ranges),
         prices=_prices(facts, everything),
         trouble=dict(Counter(outcome.status for outcome in everything if outcome.status != "complete")),
         code="" if chosen is None else _code(candidate, tuned, plan, facts),
         erratic=rank is not None and judged.standing.erratic(candidate.label),
         in_all_pairs=not judged.against_reference,
+        winners_curse=winners_curse(tuned_loss, final_losses),
+        extensions=standing.extensions(outcomes),
     )
+
+
+def winners_curse(tuned: float | None, final: Sequence[float | None]) -> float | None:
+    """Returns how much better a setting looked in tuning than it is, in standard deviations of fresh seeds.
+
+    Args:
+        tuned: its mean loss in tuning.
+        final: its losses on fresh seeds.
+
+    Returns:
+        ``None`` where one is missing, there are fewer than two fresh seeds, or they are all equal.
+    """
+    known = [loss for loss in final if loss is not None]
+    if tuned is None or len(known) < max(2, len(final)):
+        return None
+    spread = standard_statistics.stdev(known)
+    return (standard_statistics.fmean(known) - tuned) / spread if spread else None
 
 
 def _code(candidate: Filling, tuned: Settings, plan: Plan, facts: Facts) -> str:
@@ -243,8 +268,10 @@ def _note(
     judged: _Judged,
 ) -> str:
     """Why a candidate is not ranked; empty if it is."""
-    if len(tuning) < len(plan.tuning_points(candidate)):
-        return f"{NOT_YET}{len(tuning)} of {len(plan.tuning_points(candidate))} tuning trials are finished"
+    standing = plan.tuned(candidate, outcomes)
+    if not standing.over:
+        known = max(len(standing.points), plan.tuning(candidate).usual)
+        return f"{NOT_YET}{len(tuning)} of {known} tuning trials are finished"
     if chosen is None:
         return "not ranked: no tuning trial finished; the table of trials says why"
     broken = [run for run in runs if run.status != "complete"]
@@ -301,7 +328,7 @@ def _trial_results(plan: Plan, outcomes: Outcomes) -> tuple[TrialResult, ...]:
     rows = []
     for candidate in plan.candidates:
         phases: list[tuple[Phase, list[Point]]] = [
-            ("tune", plan.tuning_points(candidate)),
+            ("tune", plan.tuning_points(candidate, outcomes)),
             ("final", plan.final_points(candidate, outcomes)),
         ]
         rows += [

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trimtab.lab.problem import Filling
+from trimtab.compare.tuning import Extension
 from trimtab.study import statistics
 from trimtab.study.outcome import Outcome
 from trimtab.study.phrases import rounded
 from trimtab.study.point import Point
 from trimtab.study.statistics import ALPHA
+from trimtab.study.tunable import Settings, Tunables, as_code
 
 Tried = Sequence[tuple[Point, Outcome]]
 """Tuning trials with what became of them."""
@@ -129,23 +130,36 @@ def few_seeds(seeds: int, candidates: int) -> list[str]:
     ]
 
 
-def warning(candidate: Filling, best: Point | None, tuning: Tried, runs: Sequence[Outcome], rate: str) -> str:
+def warning(tunables: Tunables, best: Point | None, tuning: Tried, runs: Sequence[Outcome], rate: str) -> str:
     """Says what is odd about a candidate by itself; empty if nothing is.
 
     Args:
-        candidate: the candidate.
+        tunables: the ranges of a candidate.
         best: the tuning trial that was chosen, if there was any.
-        tuning: all of them.
+        tuning: the first runs of all settings.
         runs: the final runs.
         rate: name of the setting that is shown as the learning rate.
     """
     warnings = []
-    drawn = best is not None and rate in candidate.tunables and len(tuning) > 2
+    drawn = best is not None and rate in tunables and len(tuning) > 2
     if best is not None and drawn and _at_edge(best.settings[rate], tuning, rate):
         warnings.append(f"the best {rate} is the most extreme that was tried: a wider range may do better")
     if len(runs) > 1 and len({run.loss for run in runs}) == 1:
         warnings.append(f"all {len(runs)} seeds ended at exactly the same value: does it depend on the seed?")
     return "; ".join(warnings)
+
+
+def gone_on(extension: Extension, chosen: Settings) -> str:
+    """Says that a range went on beyond its end, how far, and what came of it.
+
+    Args:
+        extension: what went on.
+        chosen: the settings that are best.
+    """
+    name = extension.setting
+    went = f"{name} went on from {extension.bound:.3g} to {extension.reached:.3g}"
+    found = f"it is best at {as_code(chosen.get(name))}" if extension.chosen else "nothing better was found"
+    return f"{went}: {found}"
 
 
 def _at_edge(value: object, tuning: Tried, name: str) -> bool:

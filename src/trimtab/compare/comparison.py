@@ -1,6 +1,7 @@
 """A comparison: candidates on problems, tuned with the same budget and compared on fresh seeds."""
 
 import contextlib
+import functools
 import sys
 import time
 import zlib
@@ -8,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from optuna.pruners import BasePruner
 
 from trimtab.catalog.ranges import parse_tunes
 from trimtab.catalog.recipes import schedules
@@ -21,6 +24,7 @@ from trimtab.compare.measuring import run_checks
 from trimtab.compare.options import PRUNERS, Options, chosen_reference
 from trimtab.compare.over_problems.result import AnyResult
 from trimtab.compare.part import Part
+from trimtab.compare.plan import Plan
 from trimtab.compare.posing import Posed, posed_problems
 from trimtab.compare.prices import Price, predicted_seconds
 from trimtab.compare.pricing import each_has_run, first_point, known_prices, measured_prices, piloted_prices
@@ -29,12 +33,14 @@ from trimtab.compare.work import Work
 from trimtab.lab.devices import as_the_only_one
 from trimtab.lab.problem import Problem, SteppedProblem, Workplace
 from trimtab.lab.tables.references import with_target
+from trimtab.study.again import runs_again
 from trimtab.study.callbacks import Callback, Callbacks, Observers, StudyAbout, check_callbacks
 from trimtab.study.checks import LONGEST_FILE_NAME
 from trimtab.study.database import Location
 from trimtab.study.errors import Faults, InputError, NoStudyError
 from trimtab.study.executor import Executor, LocalExecutor, threads_per_worker
 from trimtab.study.facts import Facts
+from trimtab.study.ledger import Again
 from trimtab.study.notes import RACED
 from trimtab.study.point import Point
 from trimtab.study.running import Observer, Outcomes, run_study
@@ -159,7 +165,12 @@ class Comparison:
     @property
     def most(self) -> int | None:
         """How many trials there are at most, a race having fewer; ``None`` while that is not chosen."""
-        return sum(part.plan.total_trials for part in self.parts.values()) if self.chosen else None
+        return sum(part.plan.most_trials for part in self.parts.values()) if self.chosen else None
+
+    def again(self, problem: str) -> Again:
+        """Returns what tells how many tuning trials with further seeds a candidate has on a problem."""
+        seeds = self.parts[problem].plan.tuning_seeds if problem in self.parts and not self.options.race else 1
+        return functools.partial(runs_again, seeds=seeds)
 
     @property
     def sign(self) -> int:
@@ -222,6 +233,9 @@ class Comparison:
         refuse_without_workers()
         pruner = None if self.options.pruner is None else PRUNERS[self.options.pruner]()
         with Store(self.location, manifest(self), self.options.limits, self._changes) as store:
+            ranges = store.ranges()
+            for part in self.parts.values():
+                part.adopt_ranges(ranges)
             about = StudyAbout(agree(self, store), directory_name(list(self.parts)), self.out, self._facts)
             with Callbacks(callbacks, about) as told:
                 watching: Observer = told if observer is None else Observers(observer, told)
@@ -232,8 +246,10 @@ class Comparison:
                         self._check(executor, outcomes)
                         if self.budget is not None and not self.chosen:
                             self._choose(self.budget, store, executor, watching, planned)
-                        hopeless = self._hopeless if self.options.race else None
-                        run_study(self.points, store, executor, pruner=pruner, hopeless=hopeless, observer=watching)
+                        judge = self._hopeless if self.options.race else None
+                        if pruner is not None:
+                            judge = functools.partial(self._pruned, store, pruner)
+                        run_study(self.points, store, executor, hopeless=judge, observer=watching)
                 else:
                     told.planned(self.points(outcomes), outcomes)
             if self.options.race:
@@ -246,8 +262,15 @@ class Comparison:
         return {part.plan.problem: part.plan.raced(outcomes).noted() for part in self.parts.values()}
 
     def _hopeless(self, outcomes: Outcomes, point: Point, cost: int, loss: float) -> bool:
-        plan = next(part.plan for part in self.parts.values() if part.plan.problem == point.problem)
-        return plan.hopeless(outcomes, point, cost, loss)
+        return self._plan_of(point).hopeless(outcomes, point, cost, loss)
+
+    def _pruned(
+        self, store: Store, pruner: BasePruner, _outcomes: Outcomes, point: Point, cost: int, loss: float
+    ) -> bool:
+        return self._plan_of(point).may_be_pruned(point) and store.hopeless(point, cost, loss, pruner)
+
+    def _plan_of(self, point: Point) -> Plan:
+        return next(part.plan for part in self.parts.values() if part.plan.problem == point.problem)
 
     def _choose(
         self,
@@ -343,6 +366,8 @@ class Comparison:
             stored.check(manifest(self), self._changes)
             outcomes = stored.outcomes
             if outcomes:  # what was planned without an outcome binds nobody
+                for part in self.parts.values():
+                    part.adopt_ranges(stored.ranges)
                 annotation(self, stored.annotation, None)
         return outcomes
 
@@ -363,7 +388,7 @@ _OF_CANDIDATES: tuple[tuple[str, Any], ...] = (("tune", ()), ("reference", None)
 def _refuse_tuning(problems: Sequence[Problem], options: Options) -> None:
     """Refuses what is for tuning where nothing is tuned."""
     for problem in problems:
-        for name in ("trials", "pruner", "tune"):
+        for name in ("trials", "tuning_seeds", "pruner", "tune"):
             if not problem.tuned and getattr(options, name):
                 raise InputError(
                     f"{name}={getattr(options, name)!r}: nothing is tuned on {problem.name}; settings in brackets make "

@@ -154,10 +154,11 @@ class Frames:
             after correction; ``smallest_detectable`` and ``simultaneous_detectable``, the true difference that these
             seeds would have shown four times out of five, alone and among all pairs; ``erratic``: whether the rank says
             only that nothing could be shown; means over seeds ``loss`` and ``metric``, each with ``_low`` and
-            ``_high``; ``tuned_loss`` of the best tuning trial; ``cost_to_target``, ``reached_target`` and
-            ``learning_rate_decades`` as in the report; ``trial_seconds``; measures: of a task the means ``test_loss``
-            and ``test_metric`` with ``_low`` and ``_high``, and ``steps``, ``step_seconds`` and ``state_bytes``; how
-            many trials ``diverged``, ``failed`` or were ``pruned``; ``note``; ``code``; and the best settings.
+            ``_high``; ``tuned_loss`` of the best setting, and its ``winners_curse``; ``cost_to_target``,
+            ``reached_target`` and ``learning_rate_decades`` as in the report; ``trial_seconds``; measures: of a task
+            the means ``test_loss`` and ``test_metric`` with ``_low`` and ``_high``, and ``steps``, ``step_seconds`` and
+            ``state_bytes``; how many trials ``diverged``, ``failed`` or were ``pruned``; ``note``; ``code``; and the
+            best settings.
         """
         found = self.result.candidates
         against = [c.against_reference for c in found]
@@ -183,7 +184,7 @@ class Frames:
                 kind = "Int64" if measure.form == "bytes" else "float64"
                 columns[column] = ([c.prices.get(measure.name) for c in found], kind)
         columns["trial_seconds"] = ([c.prices.get(SECONDS) for c in found], "float64")
-        for name in ("tuned_loss", "cost_to_target"):
+        for name in ("tuned_loss", "winners_curse", "cost_to_target"):
             columns[name] = ([getattr(c, name) for c in found], "float64")
         columns["learning_rate_decades"] = ([c.rate_decades for c in found], "float64")
         columns["reached_target"] = ([c.reached_target for c in found], "Int64")

@@ -12,6 +12,7 @@ from optuna.pruners import BasePruner
 from trimtab.catalog.recipes import NONE, Recipe, schedules, share_of_run
 from trimtab.compare.budget import parse_duration
 from trimtab.lab.devices import CPU, usable_device, visibilities
+from trimtab.study.again import MOST_TUNING_SEEDS
 from trimtab.study.checks import MANY, MANY_WORKERS, check_flag, check_path, check_text, check_texts, check_whole
 from trimtab.study.contact import Contact
 from trimtab.study.database import Location, parse_url, shown
@@ -59,9 +60,12 @@ class Options:
             holds this study.
         trials: quasi-random settings tried for each candidate; 16 by default, or as many as fit the budget.
         seeds: fresh seeds of the final runs; the problem's own number by default, or as many as fit the budget.
+        tuning_seeds: seeds with which the best settings are tried, whose mean decides; the problem's own number by
+            default, three where a run is cheap, else one.
         steps: length of a run in steps of the problem's own; as long as usual by default.
         budget: wall-clock time for all of it, such as ``"20m"`` or ``"1h30m"``, for which trials and seeds are chosen.
-        tune: ranges, such as ``"lr=1e-4..1e-1:log"``, ``"batch=16,32"`` and ``"lion.lr=1e-5..1e-2:log"``.
+        tune: ranges, such as ``"lr=1e-4..1e-1:log"``, ``"batch=16,32"``, ``"lion.lr=1e-5..1e-2:log"`` and
+            ``"adamw.beta2=0.9..0.9999:log1m"``.
         schedule: of the learning rate, for all candidates alike but those that bring their own: ``"none"``,
             ``"cosine"``, ``"linear"``, ``"wsd"``, ``"onecycle"`` or ``"inverse-sqrt"``. With several, separated by
             commas, every problem is there with each.
@@ -93,6 +97,7 @@ class Options:
     out: str | Path | None = None
     trials: int | None = None
     seeds: int | None = None
+    tuning_seeds: int | None = None
     steps: int | None = None
     budget: str | None = None
     tune: Sequence[str] = ()
@@ -130,10 +135,10 @@ class Options:
         faults = Faults()
         with faults:
             self._check_recipe()
-        for name in ("trials", "seeds", "steps"):
+        for name, most in (("trials", MANY), ("seeds", MANY), ("tuning_seeds", MOST_TUNING_SEEDS), ("steps", None)):
             with faults:
                 if getattr(self, name) is not None:
-                    check_whole(name, getattr(self, name), most=None if name == "steps" else MANY)
+                    check_whole(name, getattr(self, name), most=most)
         with faults:
             if self.budget is not None:
                 parse_duration(self.budget)

@@ -2,10 +2,11 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from trimtab.catalog.ranges import parse_tunes
 from trimtab.catalog.slots import remarks, with_recipe
 from trimtab.compare.budget import Budget, Numbers, starting_numbers, written
 from trimtab.compare.changes import definition_changes, remedies
@@ -13,14 +14,17 @@ from trimtab.compare.options import Options
 from trimtab.compare.plan import Plan
 from trimtab.compare.posing import Posed
 from trimtab.compare.race import Terms
+from trimtab.compare.tuning import may_go_on
 from trimtab.compare.within import within
 from trimtab.compare.within import written as brought
 from trimtab.lab.devices import as_the_only_one, described
-from trimtab.lab.problem import Filling
+from trimtab.lab.problem import Filling, Problem
 from trimtab.study.database import Location, shown
 from trimtab.study.environment import environment
 from trimtab.study.errors import StudyMismatchError
 from trimtab.study.facts import Facts
+from trimtab.study.point import Point
+from trimtab.study.tunable import LogOneMinus, Tunable, Tunables, Uniform
 
 
 class Part:
@@ -62,6 +66,8 @@ class Part:
             budget=problem.budget(options.steps),
             pruning=options.pruner,
             race=Terms(kept, options.against_reference) if options.race else None,
+            tuning_seeds=_tuning_seeds(problem, options),
+            goes_on=_going_on(problem, candidates, options),
             definition={**problem.definition(), **brought(problem.tunables), "device": as_the_only_one(options.device)},
         )
         self._kept, self._options = kept, options
@@ -84,11 +90,13 @@ class Part:
         return {"slot": self.problem.slot, "facts": self.facts.to_dict()}
 
     def adopt(self, notes: Mapping[str, Any]) -> None:
-        """Takes over the numbers of trials and seeds that a store's notes say were chosen.
+        """Takes over how a store's notes say that is tuned, and the numbers of trials and seeds that were chosen.
 
         Raises:
             StudyMismatchError: they are not those that were asked for, or were chosen for another budget.
         """
+        if notes:
+            self._adopt_tuning(notes)
         trials = notes.get("trials")
         if trials is None:
             return
@@ -116,6 +124,27 @@ class Part:
         if self.budget is not None and not self.chosen:
             self.choose(Numbers(trials, notes["seeds"] if self.budget.seeds is None else self.budget.seeds, 0.0))
 
+    def _adopt_tuning(self, notes: Mapping[str, Any]) -> None:
+        """Goes on as a study was begun, whatever today's defaults are."""
+        there, wanted = tuning_of(notes), self._options.tuning_seeds
+        if wanted not in (None, there["tuning_seeds"]) and self.plan.trials:
+            thing = "output directory" if self._options.store is None else "database"
+            raise StudyMismatchError(
+                f"{shown(self.location)} holds the results of another study (tuning seeds: {there['tuning_seeds']} "
+                f"there, {wanted} here). Go on with --tuning-seeds {there['tuning_seeds']}; or choose another {thing}, "
+                "or remove this one to start again."
+            )
+        goes_on = {} if there["goes_on"] is None else {**self.plan.goes_on, **there["goes_on"]}
+        self.plan = replace(self.plan, tuning_seeds=there["tuning_seeds"], goes_on=goes_on)
+
+    def adopt_ranges(self, ranges: Mapping[str, Tunables]) -> None:
+        """Goes on tuning within the ranges that a store has, which may have been others than today's.
+
+        Args:
+            ranges: of the store's groups of trials.
+        """
+        self.plan = replace(self.plan, ranges=tuned_ranges(self.plan.problem, self.plan.candidates, ranges))
+
     def choose(self, numbers: Numbers) -> None:
         """Plans with these numbers of trials and seeds, unless others are chosen already."""
         if not self.chosen:
@@ -129,12 +158,15 @@ class Part:
             StudyMismatchError: what is known there is of other candidates.
         """
         time = None if self.budget is None else written(self.budget.seconds)
+        going_on = self.plan.goes_on.items()
         return {
             **self.identity(),
             "candidates": list(self.plan.labels()),
             "definitions": self._definitions(known.get("definitions", {})),
             "trials": self.plan.trials if self.chosen else None,
             "seeds": self.plan.seeds if self.chosen else None,
+            "tuning_seeds": self.plan.tuning_seeds,
+            "goes_on": {**(known.get("goes_on") or {}), **{label: list(names) for label, names in going_on}} or None,
             "time": known["time"] if known.get("trials") is not None else time,
             "jobs": self._options.at_once,
             "reference": self._kept,
@@ -145,6 +177,9 @@ class Part:
     def _definitions(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """Those of all candidates that ever took part, so that none can come back as another one."""
         ours = {c.label: json.loads(json.dumps(c.definition())) for c in self.plan.candidates}
+        for label, definition in ours.items():
+            if "command" in definition and label in known:
+                definition["ranges"] = {**definition["ranges"], **self._from_catalogue(label, definition, known[label])}
         changed: dict[str, list[str]] = {}
         for label, definition in ours.items():
             if changes := definition_changes(known.get(label, definition), definition):
@@ -156,3 +191,65 @@ class Part:
                 f"be compared with them. {words}. {remedies(self.location)}."
             )
         return {**known, **ours}
+
+    def _from_catalogue(self, label: str, definition: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
+        """The ranges of a command that are nobody's wish but the catalogue's, as they were when a study was begun."""
+        typed, before = _typed_for(label, self._options), there.get("ranges", {})
+        return {name: before[name] for name in definition["ranges"] if name in before and name not in typed}
+
+
+def _typed_for(label: str, options: Options) -> set[str]:
+    """Returns the settings of a candidate whose ranges somebody has typed."""
+    tunes = parse_tunes(options.tune)
+    return {tune.setting for tune in tunes if tune.candidate is None or tune.candidate in label}
+
+
+def tuning_of(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns how a store's notes say that is tuned: in studies from before it was noted, with one seed.
+
+    Returns:
+        ``tuning_seeds``, and ``goes_on``: label to the settings whose ranges may go on, ``None`` if none may.
+    """
+    return {"tuning_seeds": notes.get("tuning_seeds", 1), "goes_on": notes.get("goes_on")}
+
+
+def tuned_ranges(problem: str, candidates: Iterable[Filling], ranges: Mapping[str, Tunables]) -> dict[str, Tunables]:
+    """Returns label to the ranges in which candidates are tuned, as far as a store has trials of them.
+
+    Args:
+        problem: name of the problem.
+        candidates: who takes part.
+        ranges: of the store's groups of trials.
+    """
+    found: dict[str, Tunables] = {}
+    for each in candidates:
+        there = ranges.get(Point(problem, "tune", each.label, 0, {}, 0).group)
+        if there is not None:
+            found[each.label] = {name: _as_here(range_, each.tunables.get(name)) for name, range_ in there.items()}
+    return found
+
+
+def _as_here(there: Tunable, here: Tunable | None) -> Tunable:
+    """Returns a range of a store, which knows of no scale in what lacks to one."""
+    if isinstance(there, Uniform) and type(there) is Uniform and isinstance(here, LogOneMinus):
+        return here if (there.low, there.high) == (here.low, here.high) else there
+    return there
+
+
+def _tuning_seeds(problem: Problem, options: Options) -> int:
+    if not problem.tuned:
+        return 1
+    return problem.tuning_seeds if options.tuning_seeds is None else options.tuning_seeds
+
+
+def _going_on(problem: Problem, candidates: Sequence[Filling], options: Options) -> dict[str, Sequence[str]]:
+    """Label to the settings whose ranges may go on; a range that somebody has typed is a wish."""
+    if not problem.tuned:
+        return {}
+    found: dict[str, Sequence[str]] = {}
+    for each in candidates:
+        typed = _typed_for(each.label, options)
+        given = [name for name in each.tunables if name.rpartition(".")[2] in typed]
+        given += each.definition().get("tuned", {})
+        found[each.label] = may_go_on({**each.tunables, **problem.tunables}, given)
+    return found

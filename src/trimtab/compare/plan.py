@@ -1,7 +1,8 @@
 """The plan of a comparison: which trials there are, as a function of the outcomes so far.
 
-Every candidate gets the same number of quasi-random points in its own ranges, each for the same budget by the meter;
-the best by validation loss is then run on fresh seeds, and only those runs look at the test data, once, at their end.
+Every candidate gets the same number of quasi-random points in its own ranges, each for the same budget by the meter,
+and the best of them with further seeds (:mod:`trimtab.compare.tuning`); the best by validation loss is then run on
+fresh seeds, and only those runs look at the test data, once, at their end.
 """
 
 import itertools
@@ -10,16 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trimtab.compare.race import Race, Run, Terms, race
+from trimtab.compare.tuning import TUNING_SEED, Standing, Tuning, containing
 from trimtab.compare.waves import cannot_win, open_settings, wave_before
 from trimtab.lab.problem import EVALUATIONS, Filling
+from trimtab.study.again import MOST_TUNING_SEEDS
 from trimtab.study.checks import MANY, check_name, check_text, check_whole
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.point import Point
 from trimtab.study.running import Outcomes
-from trimtab.study.tunable import Value, quasi_random_settings
+from trimtab.study.tunable import Tunables, Value
 
-TUNING_SEED = 0
-FIRST_FINAL_SEED = 1000
+FIRST_FINAL_SEED = MOST_TUNING_SEEDS
 
 
 LONGEST_LABEL = 300
@@ -56,6 +58,9 @@ class Plan:
         definition: what else may not change, by name.
         final_seeds: numbers of the fresh seeds; by default the first is 1000, and the others follow it.
         race: by what a race is decided in which seeds go only to candidates whose verdict is open; ``None`` without.
+        tuning_seeds: with which the best settings are tried; in studies from before there were several, one.
+        goes_on: label to the settings whose ranges may go on where the best value lies at their end.
+        ranges: label to the ranges that a candidate is tuned in, where they are not those that it has today.
 
     Raises:
         InputError: a number is not positive, or something else cannot be.
@@ -71,6 +76,9 @@ class Plan:
     definition: Mapping[str, Any] = field(default_factory=dict)
     final_seeds: tuple[int, ...] | None = None
     race: Terms | None = None
+    tuning_seeds: int = 1
+    goes_on: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ranges: Mapping[str, Tunables] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name("problem", self.problem)
@@ -80,6 +88,8 @@ class Plan:
             check_whole("trials", self.trials, least=0, most=MANY)
         with faults:
             check_whole("seeds", self.seeds, most=MANY)
+        with faults:
+            check_whole("tuning_seeds", self.tuning_seeds, most=MOST_TUNING_SEEDS)
         faults.raise_any()
         if self.budget is not None:
             check_whole("budget", self.budget)
@@ -124,22 +134,37 @@ class Plan:
             final.sort(key=lambda point: point.index)
         return tuning + final
 
-    def tuning_points(self, candidate: Filling) -> list[Point]:
-        """Returns a candidate's tuning trials; none where nothing is tuned."""
-        if not self.trials:
-            return []
-        tunables = candidate.tunables
-        settings = quasi_random_settings(tunables, self.trials, TUNING_SEED)
+    def tunables(self, candidate: Filling) -> Tunables:
+        """Returns the ranges that a candidate is tuned in."""
+        return self.ranges.get(candidate.label, candidate.tunables)
+
+    def tuning(self, candidate: Filling) -> Tuning:
+        """Returns how a candidate is tuned."""
         label = candidate.label
-        return [Point(self.problem, "tune", label, i, each, TUNING_SEED, tunables) for i, each in enumerate(settings)]
+        goes_on = tuple(self.goes_on.get(label, ()))
+        return Tuning(self.problem, label, self.tunables(candidate), self.trials, self.tuning_seeds, goes_on)
+
+    def tuned(self, candidate: Filling, outcomes: Outcomes) -> Standing:
+        """Returns how far the tuning of a candidate is."""
+        return self.tuning(candidate).standing(outcomes)
+
+    def tuning_points(self, candidate: Filling, outcomes: Outcomes | None = None) -> list[Point]:
+        """Returns a candidate's tuning trials, as far as outcomes tell which there are; none where nothing is tuned.
+
+        Args:
+            candidate: the candidate.
+            outcomes: key to outcome; without, the first run of each setting is all that is known.
+        """
+        return list(self.tuned(candidate, {} if outcomes is None else outcomes).points)
 
     def best(self, candidate: Filling, outcomes: Outcomes) -> Point | None:
-        """Returns the tuning trial with the lowest validation loss, or ``None`` if some are missing or all failed."""
-        points = self.tuning_points(candidate)
-        if not self._tuned(candidate, outcomes):
-            return None
-        finished = [(loss, point) for point in points if (loss := outcomes[point.key].loss) is not None]
-        return min(finished, key=lambda pair: pair[0])[1] if finished else None
+        """Returns the first run of the setting with the lowest mean validation loss over its seeds.
+
+        Returns:
+            ``None`` if some are missing or all failed.
+        """
+        standing = self.tuned(candidate, outcomes)
+        return standing.best(outcomes) if standing.over else None
 
     def final_points(self, candidate: Filling, outcomes: Outcomes) -> list[Point]:
         """Returns a candidate's final runs; none before it is tuned, and of a race those that are known to be run."""
@@ -152,7 +177,7 @@ class Plan:
         settings = self.chosen(candidate, outcomes)
         if settings is None:
             return []
-        tunables = candidate.tunables if self.trials else {}
+        tunables = containing(self.tunables(candidate), settings) if self.trials else {}
         return [
             Point(self.problem, "final", candidate.label, i, settings, seed, tunables)
             for i, seed in enumerate(self.seed_numbers)
@@ -176,18 +201,26 @@ class Plan:
 
     def hopeless(self, outcomes: Outcomes, point: Point, cost: int, loss: float) -> bool:
         """Tells whether a race drops a setting whose tuning trial has reached a loss at a cost."""
+        if not self.may_be_pruned(point):
+            return False
         candidate = next(each for each in self.candidates if each.label == point.candidate)
         ended = [outcomes[earlier.key] for earlier in self.tuning_points(candidate)[: wave_before(point.index)]]
         return cannot_win([each for each in ended if each.status == "complete"], cost, loss, of=self.budget)
 
+    def may_be_pruned(self, point: Point) -> bool:
+        """Tells whether a trial may be given up: the first run of a setting, which decides whether others follow."""
+        return not point.final and point.seed == TUNING_SEED and point.index < self.trials
+
     def _open_tuning_points(self, candidate: Filling, outcomes: Outcomes) -> list[Point]:
-        points = self.tuning_points(candidate)
+        points = self.tuning_points(candidate, outcomes)
         if self.race is None:
             return points
-        return points[: open_settings([point.key in outcomes for point in points])]
+        first = points[: self.trials]
+        opened = open_settings([point.key in outcomes for point in first])
+        return first[:opened] + points[len(first) :]
 
     def _tuned(self, candidate: Filling, outcomes: Outcomes) -> bool:
-        return all(point.key in outcomes for point in self.tuning_points(candidate))
+        return self.tuned(candidate, outcomes).over
 
     def chosen(self, candidate: Filling, outcomes: Outcomes) -> dict[str, Value] | None:
         """Returns the settings of a candidate's final runs, or ``None`` before it is tuned, and if it cannot be."""
@@ -207,8 +240,13 @@ class Plan:
 
     @property
     def total_trials(self) -> int:
-        """How many trials there are when every candidate can be tuned; of a race, at most."""
-        return sum(len(self.tuning_points(candidate)) + self.seeds for candidate in self.candidates)
+        """How many trials there are when every candidate can be tuned and no range goes on; of a race, at most."""
+        return sum(self.tuning(candidate).usual + self.seeds for candidate in self.candidates)
+
+    @property
+    def most_trials(self) -> int:
+        """How many trials there are at most, with all steps that ranges may go on."""
+        return sum(self.tuning(candidate).most + self.seeds for candidate in self.candidates)
 
     def labels(self) -> Iterable[str]:
         """Returns the candidates' labels."""

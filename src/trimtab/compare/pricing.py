@@ -8,8 +8,8 @@ from trimtab.compare.budget import Budget, Numbers
 from trimtab.compare.deadline import Deadline, Smallest
 from trimtab.compare.measuring import run_measurements
 from trimtab.compare.part import Part
-from trimtab.compare.plan import TUNING_SEED
 from trimtab.compare.prices import Price
+from trimtab.compare.tuning import TUNING_SEED
 from trimtab.lab.measures import PREPARATION_SECONDS
 from trimtab.lab.problem import Filling
 from trimtab.study.errors import InputError
@@ -27,6 +27,7 @@ def first_point(part: Part, candidate: Filling, phase: Phase) -> Point:
 
 def measured_prices(part: Part, executor: Executor, known: Container[str] = ()) -> list[Price]:
     """Measures a few steps and evaluations of each candidate; ``known`` are the keys of trials with an outcome."""
+    seeds = part.plan.tuning_seeds
     points = {each.label: first_point(part, each, "measure") for each in part.plan.candidates}
     measured = run_measurements(executor, list(points.values()))
     prices = []
@@ -34,7 +35,9 @@ def measured_prices(part: Part, executor: Executor, known: Container[str] = ()) 
         found = measured[points[candidate.label].key].measures
         done = sum(point.key in known for point in part.plan.tuning_points(candidate))
         final = found["run"] + part.problem.test_share * found["evaluation"]
-        prices.append(Price(candidate.label, bool(candidate.tunables), found["run"], final, found["first"], done))
+        prices.append(
+            Price(candidate.label, bool(candidate.tunables), found["run"], final, found["first"], done, seeds)
+        )
     return prices
 
 
@@ -76,7 +79,8 @@ def _smallest(part: Part, known: Container[str], executor: Executor, places: int
     to_come, labels = {}, {}
     for candidate in part.plan.candidates:
         first = part.plan.first_points(candidate)
-        more = part.plan.seeds if part.plan.trials else 0
+        tuning = part.plan.tuning(candidate)
+        more = part.plan.seeds + tuning.usual - len(first) if part.plan.trials else 0
         to_come[candidate.label] = more + sum(point.key not in known for point in first)
         labels.update({point.key: candidate.label for point in first})
     numbers = Numbers(part.plan.trials, part.plan.seeds, 0.0)
@@ -97,7 +101,8 @@ def known_prices(part: Part, outcomes: Outcomes) -> list[Price]:
         prepared = [outcome.measures.get(PREPARATION_SECONDS, 0.0) for outcome in found]
         final = seconds + statistics.mean(prepared) / len(part.plan.candidates)
         done = len(found) if part.plan.trials else 0
-        prices.append(Price(candidate.label, bool(candidate.tunables), seconds, final, done=done))
+        tuned, seeds = bool(candidate.tunables), part.plan.tuning_seeds
+        prices.append(Price(candidate.label, tuned, seconds, final, done=done, tuning_seeds=seeds))
     return prices
 
 

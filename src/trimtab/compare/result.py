@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from trimtab.compare.race import Departure
+from trimtab.compare.tuning import Extension
+from trimtab.study.again import AGAIN
 from trimtab.study.beside import Beside
 from trimtab.study.facts import SECONDS, Facts
 from trimtab.study.numbers import MISSING
@@ -124,7 +126,7 @@ class CandidateResult:
         loss: where the final runs end, less being better: the objective, or its opposite where more of it is better.
         metric: what is quoted, at the end of the final runs.
         final_losses: the final loss by seed; ``None`` where a run did not finish, or has not yet.
-        tuned_loss: loss of the best tuning trial.
+        tuned_loss: mean loss of the setting that was chosen over its tuning seeds.
         cost_to_target: median cost until the target was reached, or ``None`` if most runs did not reach it.
         reached_target: how many final runs reached the target.
         rate_decades: width of the range of learning rates, or of what is drawn in their place, within 1 % of the best
@@ -135,6 +137,9 @@ class CandidateResult:
         code: the lines that use it, to be pasted.
         erratic: whether its seeds differ so much from each other that its rank says little; ``note`` says how.
         in_all_pairs: whether it was compared with every other, not with the reference alone.
+        winners_curse: how much lower ``tuned_loss`` is than the mean of the final losses, in standard deviations of
+            these: positive where tuning looked better. ``None`` where a final run is missing, or they are all equal.
+        extensions: ranges that went on beyond their ends, because the best value lay there.
     """
 
     label: str
@@ -159,6 +164,8 @@ class CandidateResult:
     code: str
     erratic: bool = False
     in_all_pairs: bool = True
+    winners_curse: float | None = None
+    extensions: tuple[Extension, ...] = ()
 
     @property
     def place(self) -> str:
@@ -231,12 +238,14 @@ class Protocol:
         seeds: fresh seeds of the final runs.
         steps: length of a run in plain steps; ``None`` where there are none.
         budget: the same in what the cost counts; ``None`` where a run is as long as it is.
-        tuning_seed: seed of every tuning run.
+        tuning_seed: seed of the first tuning run of every setting.
         first_final_seed: final runs use this seed and the next ones.
         pruning: name of the pruner, or ``None``.
         against_reference: whether candidates were compared with the reference alone, so that there are no ranks.
         final_seeds: all seeds of the final runs, where they do not just follow the first; ``None`` where they do.
         unpaired: whether candidates were compared without regard to seeds, of which each may have others.
+        tuning_seeds: with how many seeds the best settings were tried, the first included.
+        again: how many settings were, at most.
     """
 
     trials: int
@@ -249,6 +258,8 @@ class Protocol:
     against_reference: bool = False
     final_seeds: tuple[int, ...] | None = None
     unpaired: bool = False
+    tuning_seeds: int = 1
+    again: int = AGAIN
 
     @property
     def seed_numbers(self) -> Sequence[int]:

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from trimtab.compare.budget import SHARE, Budget, Numbers, written
 from trimtab.compare.prices import Price, predicted_seconds
+from trimtab.study.again import AGAIN
+from trimtab.study.phrases import count
 
 _LENGTHS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Shares of a run's length that are tried; a still shorter one is another experiment."""
@@ -40,8 +42,11 @@ def _sum(budget: Budget, prices: Sequence[Price], fewest: Numbers, workers: int)
     kept = all(price.done for price in prices)
     spent = 0.0 if kept else budget.spent
     needed = (spent + fewest.seconds) / SHARE
-    tuning = sum(max(0, (fewest.trials if price.tuned else min(fewest.trials, 1)) - price.done) for price in prices)
-    first = f"{tuning} tuning trials ({fewest.trials} each) and " if fewest.trials else ""
+    again = sum(price.again(fewest.trials) for price in prices)
+    tuning = again + sum(max(0, price.settings(fewest.trials) - price.done) for price in prices)
+    further = max(price.tuning_seeds for price in prices) - 1
+    best = f", the best {min(AGAIN, fewest.trials)} with {count(further, 'further seed')}" if again else ""
+    first = f"{tuning} tuning trials ({fewest.trials} each{best}) and " if fewest.trials else ""
     runs = f"{first}{fewest.seeds * len(prices)} final runs"
     alone = ", ".join(f"{label} {shown(_alone(prices, label, fewest, workers))}" for label in _labels(prices))
     more = " more" if kept else ""
@@ -67,6 +72,9 @@ def _instead(
     if budget.seeds is not None:
         seeds = next((n for n in range(fewest.seeds - 1, _FEWEST - 1, -1) if fits(prices, seeds=n)), None)
         found += [f"--seeds {seeds}"] if seeds is not None else []
+    once = [replace(price, tuning_seeds=1) for price in prices]
+    if once != list(prices) and fits(once):
+        found.append("--tuning-seeds 1")
     left, out = list(prices), list[str]()
     while not fits(left) and len(_labels(left)) > _FEWEST:
         others = [label for label in _labels(left) if label != reference]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from trimtab.catalog.slots import restored
@@ -11,6 +12,7 @@ from trimtab.compare.analysis import analyse
 from trimtab.compare.notes import stored_facts
 from trimtab.compare.over_problems.analysis import analyse_over_problems
 from trimtab.compare.over_problems.result import AnyResult, ResultOverProblems
+from trimtab.compare.part import tuned_ranges, tuning_of
 from trimtab.compare.plan import Plan
 from trimtab.compare.race import Terms
 from trimtab.compare.result import ComparisonResult
@@ -23,6 +25,7 @@ from trimtab.study.errors import StudyMismatchError
 from trimtab.study.notes import slot_of
 from trimtab.study.running import Outcomes
 from trimtab.study.stored_study import StoredStudy, read_store
+from trimtab.study.tunable import Tunables
 
 
 def load_any(out: str | Path, store: str | None = None) -> AnyResult:
@@ -61,22 +64,29 @@ def stored_result(stored: StoredStudy, location: Location) -> ComparisonResult:
         raise StudyMismatchError(
             f"the comparison in {shown(location)} is not planned yet: that follows when each candidate has been tried"
         )
-    plan = stored_plan(stored.manifest, notes)
+    plan = stored_plan(stored.manifest, notes, stored.ranges)
     more = beside(stored.outcomes, plan.labels(), {plan.problem: plan.seeds}, _raced([plan], stored.outcomes))
     return replace(analyse_stored(plan, stored.outcomes, notes), beside=more)
 
 
-def stored_plan(manifest: Mapping[str, Any], notes: Mapping[str, Any]) -> Plan:
-    """Returns the plan that a store's manifest and annotation describe."""
+def stored_plan(
+    manifest: Mapping[str, Any], notes: Mapping[str, Any], ranges: Mapping[str, Tunables] = MappingProxyType({})
+) -> Plan:
+    """Returns the plan that a store's manifest, its annotation and the ranges of its trials describe."""
+    tuning, brought = tuning_of(notes), read(manifest)
+    candidates = tuple(within(manifest["task"], brought, each) for each in _stored_candidates(notes))
     return Plan(
         problem=manifest["task"],
         fingerprint=manifest["task_fingerprint"],
-        candidates=tuple(within(manifest["task"], read(manifest), each) for each in _stored_candidates(notes)),
+        candidates=candidates,
         trials=_trials(manifest, notes),
         seeds=notes["seeds"],
         budget=manifest["budget"],
         pruning=manifest["pruning"],
         race=Terms(notes["reference"], notes.get("against_reference", False)) if manifest.get("race") else None,
+        tuning_seeds=tuning["tuning_seeds"],
+        goes_on=tuning["goes_on"] or {},
+        ranges=tuned_ranges(manifest["task"], candidates, ranges),
     )
 
 
@@ -118,7 +128,7 @@ def _over_several(stored: StoredStudy, location: Location) -> ResultOverProblems
                 f"the comparison in {shown(location)} is not planned yet: that follows when each candidate has been "
                 "tried"
             )
-        plan = stored_plan(notes["manifest"], notes)
+        plan = stored_plan(notes["manifest"], notes, stored.ranges)
         problems[name], plans[name] = analyse_stored(plan, stored.outcomes, notes), plan
         if any(point.key not in stored.outcomes for point in plan.points(stored.outcomes)):
             unfinished.append(name)

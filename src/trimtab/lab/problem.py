@@ -98,6 +98,7 @@ class Problem(ABC):
         slot: which part is open.
         metric: what is quoted.
         seeds: fresh seeds for the final comparison.
+        tuning_seeds: seeds with which the best settings are tried in tuning; three where a run is cheap.
         timeout: seconds after which a run has failed; ``None`` for never.
         tunables: of what the problem itself brings, tuned for every candidate alike.
         tuned: whether candidates are tuned; where they are not, each runs with fresh seeds alone.
@@ -111,6 +112,7 @@ class Problem(ABC):
     metric: Metric
     slot: ClassVar[str]
     seeds: int = 10
+    tuning_seeds: int = 1
     timeout: float | None = None
     tunables: Tunables = MappingProxyType({})
     tuned: ClassVar[bool] = True

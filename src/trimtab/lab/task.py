@@ -17,6 +17,7 @@ from torch.utils.data import Dataset, TensorDataset, default_collate
 
 from trimtab.lab.problem import Filling, SteppedProblem, Workplace
 from trimtab.lab.training_facts import training_facts
+from trimtab.study.again import MOST_TUNING_SEEDS
 from trimtab.study.checks import MANY, check_name, check_whole
 from trimtab.study.errors import InputError
 from trimtab.study.facts import Facts
@@ -45,6 +46,7 @@ class Task(SteppedProblem):
         batch_size: samples a step.
         steps: length of a run in optimizer steps; with ``batch_size`` it makes the budget in sample-gradients.
         seeds: fresh seeds for the final comparison; ten where a run is cheap.
+        tuning_seeds: seeds with which the best settings are tried in tuning; three where a run is cheap.
         collate: makes a batch of a list of rows, as the ``collate_fn`` of a ``DataLoader`` does; a method, or a
             function that is set in ``__init__``. The first dimension of every tensor in a batch is the samples.
     """
@@ -198,8 +200,8 @@ def check_task(task: Task, place: str) -> None:
     check_name(f"{place}.name", task.name)
     if not isinstance(task.metric, Metric):
         raise InputError(f"{place}.metric: expected a trimtab.Metric, got {task.metric!r}")
-    for name in ("batch_size", "steps", "seeds"):
-        check_whole(f"{place}.{name}", getattr(task, name), most=MANY if name == "seeds" else None)
+    for name, most in (("batch_size", None), ("steps", None), ("seeds", MANY), ("tuning_seeds", MOST_TUNING_SEEDS)):
+        check_whole(f"{place}.{name}", getattr(task, name), most=most)
     sizes = {}
     for name in ("train", "validation", "test"):
         data = getattr(task, name)

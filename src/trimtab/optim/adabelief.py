@@ -74,7 +74,7 @@ class AdaBelief(FlatOptimizer):
             ``fixed_decay`` is set without ``decoupled``.
     """
 
-    tunables: ClassVar[Tunables] = {"lr": LogUniform(1e-4, 1e-1), "weight_decay": LogUniform(1e-3, 1.0)}
+    tunables: ClassVar[Tunables] = {"lr": LogUniform(3e-5, 1e-1), "weight_decay": LogUniform(5e-3, 5.0)}
 
     state_names = ("exp_avg", "exp_avg_var")
     hyperparameters: ClassVar = {

@@ -53,7 +53,7 @@ class AdaGradNorm(JointOptimizer):
         ValueError: a setting is outside its range, or ``initial_accumulator_value`` differs between groups.
     """
 
-    tunables: ClassVar[Tunables] = {"lr": LogUniform(1e-2, 1e1), "weight_decay": LogUniform(1e-5, 1e-2)}
+    tunables: ClassVar[Tunables] = {"lr": LogUniform(3e-3, 1e1), "weight_decay": LogUniform(1e-5, 1e-2)}
 
     hyperparameters: ClassVar = {
         "lr": learning_rate,

@@ -72,7 +72,7 @@ class DiffGrad(FlatOptimizer):
         ValueError: a hyper-parameter is outside its range; the message names it, its value and the range.
     """
 
-    tunables: ClassVar[Tunables] = {"lr": LogUniform(2e-4, 2e-1), "weight_decay": LogUniform(1e-5, 1e-2)}
+    tunables: ClassVar[Tunables] = {"lr": LogUniform(6e-5, 2e-1), "weight_decay": LogUniform(1e-5, 1e-2)}
 
     state_names = ("exp_avg", "exp_avg_sq", "previous_grad")
     hyperparameters: ClassVar = {

@@ -71,7 +71,7 @@ class EXAdam(FlatOptimizer):
         ValueError: a hyper-parameter is outside its range; the message names it, its value and the range.
     """
 
-    tunables: ClassVar[Tunables] = {"lr": LogUniform(1e-5, 1e-2), "weight_decay": LogUniform(1e-2, 10.0)}
+    tunables: ClassVar[Tunables] = {"lr": LogUniform(3e-6, 1e-2), "weight_decay": LogUniform(5e-2, 50.0)}
 
     state_names = ("exp_avg", "exp_avg_sq")
     weight_decay = "decoupled"

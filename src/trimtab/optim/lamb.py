@@ -64,7 +64,7 @@ class Lamb(FlatOptimizer):
         ValueError: a hyper-parameter is outside its range; the message names it, its value and the range.
     """
 
-    tunables: ClassVar[Tunables] = {"lr": LogUniform(1e-4, 1e-1), "weight_decay": LogUniform(1e-3, 1.0)}
+    tunables: ClassVar[Tunables] = {"lr": LogUniform(3e-5, 1e-1), "weight_decay": LogUniform(5e-3, 5.0)}
 
     state_names = ("exp_avg", "exp_avg_sq")
     weight_decay = "direction"

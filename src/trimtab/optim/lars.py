@@ -67,7 +67,7 @@ class Lars(FlatOptimizer):
             ``nesterov`` is set without momentum or for ``"paper"``.
     """
 
-    tunables: ClassVar[Tunables] = {"lr": LogUniform(1e-2, 1e1), "weight_decay": LogUniform(1e-6, 1e-3)}
+    tunables: ClassVar[Tunables] = {"lr": LogUniform(3e-3, 1e1), "weight_decay": LogUniform(1e-6, 1e-3)}
 
     state_names = ("momentum_buffer",)
     weight_decay = "coupled"

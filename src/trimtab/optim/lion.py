@@ -60,7 +60,7 @@ class Lion(FlatOptimizer):
         ValueError: a hyper-parameter is outside its range; the message names it, its value and the range.
     """
 
-    tunables: ClassVar[Tunables] = {"lr": LogUniform(3e-5, 3e-2), "weight_decay": LogUniform(3e-3, 3.0)}
+    tunables: ClassVar[Tunables] = {"lr": LogUniform(1e-5, 3.3e-2), "weight_decay": LogUniform(1.4e-2, 14.0)}
 
     state_names = ("momentum",)
     weight_decay = "decoupled"

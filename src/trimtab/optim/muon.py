@@ -103,7 +103,7 @@ class Muon(FlatOptimizer):
             nothing to orthogonalise.
     """
 
-    tunables: ClassVar[Tunables] = {"lr": LogUniform(1e-4, 1e-1), "weight_decay": LogUniform(1e-3, 1.0)}
+    tunables: ClassVar[Tunables] = {"lr": LogUniform(3e-5, 1e-1), "weight_decay": LogUniform(5e-3, 5.0)}
 
     by_role = True
     state_names = ("momentum_buffer",)

@@ -23,6 +23,7 @@ from trimtab.report.objective import brief, shown_interval
 from trimtab.report.progress import ProgressBars
 from trimtab.report.words import wrapped
 from trimtab.study import facts
+from trimtab.study.again import AGAIN
 from trimtab.study.facts import Measure
 from trimtab.study.phrases import count
 
@@ -233,8 +234,8 @@ def _print_candidates(console: Console, plan: Plan) -> None:
     table.add_column("trials", justify="right")
     table.add_column("tuned", overflow="fold")
     for candidate in plan.candidates:
-        ranges = "\n".join(f"{name}: {tunable}" for name, tunable in candidate.tunables.items())
-        trials = len(plan.tuning_points(candidate)) + plan.seeds
+        ranges = "\n".join(f"{name}: {tunable}" for name, tunable in plan.tunables(candidate).items())
+        trials = plan.tuning(candidate).usual + plan.seeds
         table.add_row(Text(candidate.label), str(trials), Text(ranges or "nothing"))
     console.print(table)
 
@@ -259,13 +260,23 @@ def print_dry_run(console: Console, comparison: Comparison) -> None:
             f"final runs on {count(plan.seeds, 'fresh seed')}" if plan.trials else count(plan.seeds, "seed") + " each"
         )
         kind, most = "trial" if plan.trials else "run", "" if plan.race is None else "at most "
+        trials = plan.total_trials if plan.race is None else plan.most_trials
         console.print(
-            f"{plan.problem}: {most}{count(plan.total_trials, kind)}{length}, {seeds}; "
+            f"{plan.problem}: {most}{count(trials, kind)}{length}, {_settings(plan)}{seeds}; "
             f"{_at_most(part, plan, comparison.options.workers)}",
             markup=False,
             highlight=False,
         )
     console.print(f"{_expected(comparison, size)} Nothing was run.", markup=False, highlight=False)
+
+
+def _settings(plan: Plan) -> str:
+    """How settings are tried, where that is more than once."""
+    if plan.tuning_seeds == 1 or not plan.trials:
+        return ""
+    best = f"the best {AGAIN}" if plan.trials > AGAIN else "all"
+    further = count(plan.tuning_seeds - 1, "further seed")
+    return f"{count(plan.trials, 'setting')} once, {best} with {further}, "
 
 
 def _at_most(part: Part, plan: Plan, workers: int) -> str:

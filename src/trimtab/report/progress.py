@@ -12,7 +12,7 @@ from rich.text import Text
 
 from trimtab.report import numbers
 from trimtab.report.numbers import significant
-from trimtab.study.ledger import Group, Ledger, Seeds
+from trimtab.study.ledger import Again, Group, Ledger, Seeds, no_more
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
 from trimtab.study.remaining import Key, Remaining
@@ -73,6 +73,7 @@ class ProgressBars:
         workers: how many trials run at once here, if that is known.
         most: returns how many trials there are at most, of a race, of which nobody knows how many are to come.
         clock: returns seconds.
+        again: name of a problem to how many tuning trials with further seeds there will be.
     """
 
     def __init__(
@@ -84,12 +85,13 @@ class ProgressBars:
         workers: int | None = None,
         most: Callable[[], int | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        again: Callable[[str], Again] = lambda _problem: no_more,
     ) -> None:
         self._most = most
         self._console = console
         self._clock = clock
         self._sign = sign
-        self._ledger = Ledger(seeds, clock, workers)
+        self._ledger = Ledger(seeds, clock, workers, again)
         self._bars: Progress | None = None
         self._tasks: dict[Key, TaskID] = {}
         self._overall: TaskID | None = None

@@ -80,24 +80,73 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
             ("Statistics", _statistics(result)),
             *target,
         ]
+    once = f"{'each first' if made.tuning_seeds > 1 else 'every run'} with seed {made.tuning_seed}{problem.length}"
     tuning = (
         f"{each} got {count(made.trials, 'quasi-random setting')} (drawn to cover its own ranges more evenly than "
-        f"chance would), every run with seed {made.tuning_seed}{problem.length}.{pruned}"
+        f"chance would), {once}.{_again(result)}{pruned}{_gone_on(result)}"
     )
     final = (
         f"That setting ran on {seeds_of(result).replace('seed', 'fresh seed')} ({seeds}, which tuning has not seen)"
         f"{', the same for all' if several and result.race is None else ''}."
     )
-    kept = f"The setting with the {better(result)[:-2]}est {problem.objective.name} at the end of its run was kept."
+    mean, ends = ("mean ", "runs") if made.tuning_seeds > 1 else ("", "run")
+    lowest = f"{better(result)[:-2]}est {mean}{problem.objective.name}"
+    kept = f"The setting with the {lowest} at the end of its {ends} was kept."
+    kept += " One of which a run did not end lost to any whose runs did." if made.tuning_seeds > 1 else ""
     return [
         *problem.paragraphs,
         ("Tuning", tuning),
         ("Choice", kept),
         ("Final runs", f"{final} {problem.ending}".rstrip()),
+        *_curse(result),
         *([] if result.race is None else [("Race", rules(result, result.race))]),
         ("Statistics", _statistics(result)),
         *target,
     ]
+
+
+def _again(result: ComparisonResult) -> str:
+    """What was done with further seeds of tuning; empty if there were none."""
+    made = result.protocol
+    if made.tuning_seeds == 1:
+        return ""
+    further = _seeds(range(made.tuning_seed + 1, made.tuning_seed + made.tuning_seeds))
+    best = "the best" if made.again >= made.trials else f"the best {made.again}"
+    return f" Then {best} ran with {further} as well, because whoever looks best with one seed was also lucky with it."
+
+
+def _gone_on(result: ComparisonResult) -> str:
+    """Who tried settings beyond the ends of ranges."""
+    went = [(c.label, each) for c in result.candidates for each in c.extensions]
+    if not went:
+        return ""
+    who = "; ".join(
+        f"{label} tried {count(each.settings, 'setting')} beyond {each.setting} {significant(each.bound)}, as far as "
+        f"{significant(each.reached)}"
+        for label, each in went
+    )
+    return f" Where the best value lay at the end of its range, the range went on: {who}."
+
+
+def _curse(result: ComparisonResult) -> list[tuple[str, str]]:
+    """How much better the chosen settings looked in tuning than they are."""
+    known = {c.label: c.winners_curse for c in result.candidates if c.winners_curse is not None}
+    if not known:
+        return []
+    each = ", ".join(f"{label} {significant(curse, 2)}" for label, curse in known.items())
+    mean = f" (mean {significant(sum(known.values()) / len(known), 2)})" if len(known) > 1 else ""
+    return [
+        (
+            "Winner's curse",
+            f"By how much {_a_setting(result)} looked better in tuning than with the fresh seeds, in standard "
+            f"deviations of the fresh seeds; below zero it looked worse: {each}{mean}. What wins a choice was lucky as "
+            "well. Ranks and verdicts are of the fresh seeds alone, and have nothing of that luck.",
+        )
+    ]
+
+
+def _a_setting(result: ComparisonResult) -> str:
+    return "the chosen setting" if len(result.candidates) == 1 else "each chosen setting"
 
 
 def _seeds(numbers: Sequence[int]) -> str:
@@ -297,8 +346,11 @@ def trials(result: ComparisonResult) -> str:
         return "Every run of every candidate."
     if not made.trials:
         return f"Every run of every candidate, on {seeds_of(result)}."
+    tried = f"all with seed {made.tuning_seed}"
+    if made.tuning_seeds > 1:
+        tried += f", the best with {_seeds(range(made.tuning_seed + 1, made.tuning_seed + made.tuning_seeds))} as well"
     return (
-        f"Phase tune: settings that were tried, all with seed {made.tuning_seed}. Phase final: the best of them, on "
+        f"Phase tune: settings that were tried, {tried}. Phase final: the best of them, on "
         f"{seeds_of(result).replace('seed', 'fresh seed')}; ranks and verdicts are of these runs."
     )
 

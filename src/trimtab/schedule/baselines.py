@@ -12,6 +12,6 @@
 
 from trimtab.study.tunable import LogUniform, Tunables
 
-SCHEDULE_FREE: Tunables = {"lr": LogUniform(1e-4, 1e-1), "weight_decay": LogUniform(1e-3, 1.0)}
-SCHEDULE_FREE_SGD: Tunables = {"lr": LogUniform(1e-2, 1e1), "weight_decay": LogUniform(1e-5, 1e-2)}
-PRODIGY: Tunables = {"d_coef": LogUniform(0.1, 10.0), "weight_decay": LogUniform(1e-3, 1.0)}
+SCHEDULE_FREE: Tunables = {"lr": LogUniform(3e-5, 1e-1), "weight_decay": LogUniform(5e-3, 5.0)}
+SCHEDULE_FREE_SGD: Tunables = {"lr": LogUniform(3e-3, 1e1), "weight_decay": LogUniform(1e-5, 1e-2)}
+PRODIGY: Tunables = {"d_coef": LogUniform(0.1, 10.0), "weight_decay": LogUniform(5e-3, 5.0)}

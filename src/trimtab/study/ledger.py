@@ -22,12 +22,22 @@ _RECENT = 600.0
 """Seconds, at least, over which the share of other processes in the work is measured."""
 
 
+Again: TypeAlias = Callable[[int], int]
+"""Tells how many tuning trials with further seeds follow the first ones of so many settings."""
+
+
+def no_more(_settings: int) -> int:
+    """Says that there are none."""
+    return 0
+
+
 @dataclass
 class Group:
     """What is known of one candidate.
 
     Args:
         planned: known trials by phase.
+        again: known tuning trials with further seeds.
         done: those that have an outcome.
         best: lowest tuning loss so far; where nothing is tuned, lowest loss of the final runs.
         diverged: how many trials diverged.
@@ -36,6 +46,7 @@ class Group:
     """
 
     planned: Counter[str] = field(default_factory=Counter)
+    again: int = 0
     done: Counter[str] = field(default_factory=Counter)
     best: float | None = None
     diverged: int = 0
@@ -68,8 +79,18 @@ class Group:
 
     def unplanned(self, seeds: int) -> int:
         """How many final runs will be planned when the tuning is over, unless all of it fails."""
-        failed = self.tuned and self.planned["tune"] > 0 and self.best is None
-        return 0 if self.planned["final"] or failed else seeds
+        return 0 if self.planned["final"] or self._useless else seeds
+
+    @property
+    def _useless(self) -> bool:
+        """Whether all of its tuning has failed."""
+        return self.tuned and self.planned["tune"] > 0 and self.best is None
+
+    def unplanned_tuning(self, again: Again) -> int:
+        """How many tuning trials with further seeds will be planned when each setting has run once."""
+        if self.again or self.planned["final"] or self._useless:
+            return 0
+        return again(self.planned["tune"])
 
 
 def key_of(point: Point) -> Key:
@@ -85,6 +106,7 @@ class Ledger:
             known to the design yet; ``None`` takes the number of the first candidate that is tuned.
         clock: returns seconds.
         workers: how many trials run at once here; as many as usually do by default.
+        again: name of a problem to how many tuning trials with further seeds there will be.
     """
 
     def __init__(
@@ -92,11 +114,12 @@ class Ledger:
         seeds: Callable[[], Seeds] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         workers: int | None = None,
+        again: Callable[[str], Again] = lambda _problem: no_more,
     ) -> None:
         self.groups: dict[Key, Group] = {}
         self._seeds = seeds
         self._clock = clock
-        self._workers = workers
+        self._workers, self._again = workers, again
         self._at_once: deque[int] = deque(maxlen=50)
         self._points: dict[str, Point] = {}
         self._done: set[str] = set()
@@ -112,7 +135,9 @@ class Ledger:
             if point.key not in self._points:
                 self._made = None
                 self._points[point.key] = point
-                self.groups.setdefault(key_of(point), Group()).planned[point.phase] += 1
+                group = self.groups.setdefault(key_of(point), Group())
+                group.planned[point.phase] += 1
+                group.again += point.phase == "tune" and point.seed > 0
                 if point.key in outcomes:
                     self._count(point, outcomes[point.key])
 
@@ -156,6 +181,10 @@ class Ledger:
         seeds = self.seeds
         return seeds.get(problem) if isinstance(seeds, Mapping) else seeds
 
+    def again_on(self, problem: str) -> Again:
+        """Returns what tells how many tuning trials with further seeds a candidate has on a problem."""
+        return self._again(problem)
+
     @property
     def done(self) -> int:
         """How many trials have an outcome."""
@@ -165,7 +194,9 @@ class Ledger:
     def total(self) -> int:
         """How many trials there will be, as far as can be told."""
         return sum(
-            group.planned.total() + group.unplanned(self.seeds_of(problem) or 0)
+            group.planned.total()
+            + group.unplanned_tuning(self._again(problem))
+            + group.unplanned(self.seeds_of(problem) or 0)
             for (problem, _), group in self.groups.items()
         )
 
@@ -217,6 +248,7 @@ class Ledger:
                 elapsed = 0.0
             missing.append(Missing(key_of(point), point.phase, elapsed))
         for key, group in self.groups.items():
+            missing += [Missing(key, "tune")] * group.unplanned_tuning(self._again(key[0]))
             missing += [Missing(key, "final")] * group.unplanned(self.seeds_of(key[0]) or 0)
         return missing
 

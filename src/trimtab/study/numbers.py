@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from trimtab.study.tunable import Value
+from trimtab.study.tunable import Value, as_code
 
 MISSING = "–"
 """Stands where there is no number."""
@@ -25,9 +25,7 @@ def significant(value: float | None, digits: int = 4) -> str:
 
 def setting(value: Value) -> str:
     """Returns the value of a setting; three significant digits are more than tuning resolves."""
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return str(value)
+    return as_code(value) if isinstance(value, float) else str(value)
 
 
 def settings_text(settings: Mapping[str, Value]) -> str:

@@ -1,11 +1,13 @@
 """Points as Optuna's trials, and back."""
 
+from collections.abc import Iterable, Mapping
+
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
-from trimtab.study.tunable import Choice, LogUniform, Tunables, Uniform
+from trimtab.study.tunable import Choice, LogUniform, Tunable, Tunables, Uniform
 
 
 def point_of(trial: FrozenTrial) -> Point:
@@ -16,6 +18,26 @@ def point_of(trial: FrozenTrial) -> Point:
 def outcome_of(trial: FrozenTrial) -> Outcome:
     """Returns the outcome of a finished trial."""
     return Outcome.from_dict(trial.user_attrs["outcome"])
+
+
+def ranges_of(trials: Iterable[FrozenTrial]) -> dict[str, Tunables]:
+    """Returns the ranges of groups of trials: those of the first trial of each, since they may go on later."""
+    found: dict[str, tuple[int, Tunables]] = {}
+    for trial in trials:
+        point = point_of(trial)
+        if point.group not in found or point.index < found[point.group][0]:
+            found[point.group] = point.index, _tunables(trial.distributions)
+    return {group: tunables for group, (_, tunables) in found.items()}
+
+
+def _tunables(distributions: Mapping[str, BaseDistribution]) -> Tunables:
+    found: dict[str, Tunable] = {}
+    for name, each in distributions.items():
+        if isinstance(each, FloatDistribution):
+            found[name] = (LogUniform if each.log else Uniform)(each.low, each.high)
+        elif isinstance(each, CategoricalDistribution):
+            found[name] = Choice(tuple(each.choices))
+    return found
 
 
 def waiting_trial(point: Point) -> FrozenTrial:

@@ -4,13 +4,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from trimtab.study.activity import Activity, Ended, Running, look
+from trimtab.study.again import goes_on, runs_again, runs_beyond, tuning_seeds_of
 from trimtab.study.beside import Beside, beside
 from trimtab.study.database import FILE_NAME, Location, shown
-from trimtab.study.ledger import Group, Ledger, Seeds, key_of
+from trimtab.study.ledger import Again, Group, Ledger, Seeds, key_of
 from trimtab.study.notes import RACED, reference_of, sign_of, slot_of
 from trimtab.study.point import Point
 from trimtab.study.remaining import Remaining
@@ -91,11 +93,18 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
 
 def _most(activity: Activity, seeds: Seeds) -> int | None:
     """How many trials there would be if nobody left."""
-    trials, labels = activity.annotation.get("trials"), activity.annotation.get("candidates")
+    notes = activity.annotation
+    trials, labels = notes.get("trials"), notes.get("candidates")
     if trials is None or seeds is None or labels is None:
         return None
-    each = list(seeds.values()) if isinstance(seeds, Mapping) else [seeds]
-    return len(labels) * sum(int(trials) + finals for finals in each)
+    each = seeds if isinstance(seeds, Mapping) else {"": seeds}
+    return len(labels) * sum(_most_tuning(int(trials), notes, name) + finals for name, finals in each.items())
+
+
+def _most_tuning(trials: int, notes: Mapping[str, Any], problem: str) -> int:
+    """How many tuning trials of a candidate there are at most."""
+    seeds = tuning_seeds_of(notes, problem)
+    return trials + runs_again(trials, seeds) + (runs_beyond(seeds) if goes_on(notes, problem) else 0)
 
 
 def _at_least(left: Remaining | None) -> Remaining | None:
@@ -138,7 +147,11 @@ def _ledger(activity: Activity, seeds: Seeds, at_once: int, now: datetime, *, ra
         points.sort(key=lambda point: labels.index(key_of(point)[1]))
     points.sort(key=_turn)
     moment = time.monotonic()
-    ledger = Ledger(lambda: {} if racing else seeds, lambda: moment, workers=at_once)
+
+    def again(problem: str) -> Again:
+        return partial(runs_again, seeds=1 if racing else tuning_seeds_of(activity.annotation, problem))
+
+    ledger = Ledger(lambda: {} if racing else seeds, lambda: moment, workers=at_once, again=again)
     ledger.plan(points, {})
     planned = {point.key for point in points}
     for each in sorted(activity.ended, key=lambda each: each.end.timestamp() if each.end else 0.0):
@@ -173,7 +186,7 @@ def _candidates(ledger: Ledger, notes: Mapping[str, Any], raced: Raced | None) -
             problem,
             label,
             group.done["tune"],
-            group.planned["tune"],
+            group.planned["tune"] + group.unplanned_tuning(ledger.again_on(problem)),
             group.done["final"],
             _finals(group, ledger.seeds_of(problem), over=raced is not None),
             None if group.best is None else sign_of(notes, problem) * group.best,

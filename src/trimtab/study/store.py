@@ -42,9 +42,10 @@ from trimtab.study.database import Database, Location
 from trimtab.study.errors import InputError, StoreAwayError, StudyMismatchError
 from trimtab.study.lease import Heart, Leases, Limits
 from trimtab.study.manifest import MANIFEST, Words, each_difference, plain_manifest, refusal
-from trimtab.study.optuna_trial import outcome_of, point_of, waiting_trial
+from trimtab.study.optuna_trial import outcome_of, point_of, ranges_of, waiting_trial
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
+from trimtab.study.tunable import Tunables
 
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 
@@ -218,6 +219,16 @@ class Store:
     def outcomes(self) -> dict[str, tuple[Point, Outcome]]:
         """Returns what is known to be finished: key to point and outcome."""
         return dict(self._outcomes)
+
+    def ranges(self) -> dict[str, Tunables]:
+        """Returns the ranges in which settings are tried, by the name of a group of trials."""
+        with self._database.readable(), self._database.transaction():
+            return ranges_of(
+                trial
+                for study in self._storage.get_all_studies()
+                for trial in self._storage.get_all_trials(study._study_id, deepcopy=False)
+                if "key" in trial.user_attrs
+            )
 
     def sync(self) -> dict[str, tuple[Point, Outcome]]:
         """Frees the points of processes that are gone, and returns what others have finished since the last time."""

@@ -1,14 +1,15 @@
 """What a store holds, for whoever reads it without owning it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from trimtab.study.database import Location, existing, shown
 from trimtab.study.errors import NoStudyError, StudyMismatchError
 from trimtab.study.manifest import MANIFEST, Words, plain_manifest, refusal
-from trimtab.study.optuna_trial import outcome_of
+from trimtab.study.optuna_trial import outcome_of, ranges_of
 from trimtab.study.outcome import Outcome
+from trimtab.study.tunable import Tunables
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class StoredStudy:
         outcomes: key to outcome, of what is finished.
         name: of the store, as it may be printed.
         shared: whether several processes may work on it.
+        ranges: in which settings are tried, by the name of a group of trials.
     """
 
     manifest: dict[str, Any]
@@ -28,6 +30,7 @@ class StoredStudy:
     outcomes: dict[str, Outcome]
     name: str
     shared: bool
+    ranges: Mapping[str, Tunables] = field(default_factory=dict)
 
     def check(self, manifest: Mapping[str, Any], words: Words) -> None:
         """Checks that a study can go on here; one without an outcome binds nobody.
@@ -60,13 +63,14 @@ def read_store(location: Location) -> StoredStudy:
             attributes = studies.pop(MANIFEST).user_attrs if MANIFEST in studies else {}
             if "manifest" not in attributes:
                 raise NoStudyError(f"there is no study in {shown(location)} yet")
-            outcomes = {
-                trial.user_attrs["key"]: outcome_of(trial)
+            trials = [
+                trial
                 for study in studies.values()
                 for trial in database.storage.get_all_trials(study._study_id, deepcopy=False)
-                if trial.state.is_finished()
-            }
+            ]
+            outcomes = {trial.user_attrs["key"]: outcome_of(trial) for trial in trials if trial.state.is_finished()}
             annotation = attributes.get("annotation", {})
-            return StoredStudy(attributes["manifest"], annotation, outcomes, database.name, database.shared)
+            about = database.name, database.shared
+            return StoredStudy(attributes["manifest"], annotation, outcomes, *about, ranges_of(trials))
     finally:
         database.close()

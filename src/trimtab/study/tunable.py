@@ -97,6 +97,24 @@ class LogUniform(Uniform):
 
 
 @dataclass(frozen=True)
+class LogOneMinus(Uniform):
+    """Every factor of what lacks to one is as likely as any other; both ends lie below one, as momentum does."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.high >= 1:
+            raise InputError(f"LogOneMinus({self.low}, {self.high}): high must lie below 1")
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}, logarithmic in what lacks to 1"
+
+    def at(self, unit: float) -> float:
+        """Returns ``1 - (1 - low) ((1 - high) / (1 - low)) ** unit``."""
+        check_unit(unit)
+        return self._within(1 - math.exp(math.log1p(-self.low) + unit * math.log((1 - self.high) / (1 - self.low))))
+
+
+@dataclass(frozen=True)
 class Choice:
     """One of a few values."""
 
@@ -150,6 +168,9 @@ def check_unit(unit: float) -> None:
 Tunables: TypeAlias = Mapping[str, Tunable]
 
 
+_NEAR_ONE = 0.9
+
+
 def quasi_random_settings(tunables: Tunables, count: int, seed: int) -> list[dict[str, Value]]:
     """Spreads ``count`` settings evenly over the ranges: the first points of a scrambled Halton sequence.
 
@@ -184,6 +205,13 @@ def _halton(dimensions: int, count: int, seed: int) -> list[list[float]]:
     return qmc.Halton(dimensions, scramble=True, rng=seed).random(count).tolist()
 
 
-def as_code(value: Value) -> str:
-    """Writes a setting's value as code; three significant digits are more than tuning resolves."""
-    return f"{value:.3g}" if isinstance(value, float) else repr(value)
+def as_code(value: object) -> str:
+    """Writes a setting's value as code; three significant digits are more than tuning resolves.
+
+    Of values just below one, as momentum has, they are those of what lacks to it.
+    """
+    if isinstance(value, tuple):
+        return f"({', '.join(map(as_code, value))}{',' if len(value) == 1 else ''})"
+    if not isinstance(value, float):
+        return repr(value)
+    return f"{1 - float(f'{1 - value:.3g}'):.12g}" if _NEAR_ONE < value < 1 else f"{value:.3g}"

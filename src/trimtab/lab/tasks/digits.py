@@ -35,6 +35,7 @@ class Digits(Classification):
     batch_size = 64
     steps = 300
     seeds = 10
+    tuning_seeds = 3
 
     def __init__(self) -> None:
         images, digits = digit_images()

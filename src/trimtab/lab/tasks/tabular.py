@@ -29,6 +29,7 @@ class BreastCancer(Task):
     batch_size = 32
     steps = 100
     seeds = 10
+    tuning_seeds = 3
 
     def __init__(self) -> None:
         measurements, benign = _breast_cancer()
@@ -67,6 +68,7 @@ class Diabetes(Task):
     batch_size = 32
     steps = 100
     seeds = 10
+    tuning_seeds = 3
 
     def __init__(self) -> None:
         measurements, progression = _diabetes()

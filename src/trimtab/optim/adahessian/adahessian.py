@@ -92,7 +92,7 @@ class AdaHessian(HessianDiagonalOptimizer):
             does not divide a parameter.
     """
 
-    tunables: ClassVar[Tunables] = {"lr": LogUniform(3e-3, 3.0), "weight_decay": LogUniform(1e-4, 1e-1)}
+    tunables: ClassVar[Tunables] = {"lr": LogUniform(1e-3, 3.3), "weight_decay": LogUniform(5e-4, 5e-1)}
 
     state_names = ("exp_avg", "exp_hessian_diag_sq")
     weight_decay = "decoupled"

@@ -65,8 +65,8 @@ class ClippedAdam(FlatOptimizer):
     """
 
     tunables: ClassVar[Tunables] = {
-        "lr": LogUniform(1e-4, 1e-1),
-        "weight_decay": LogUniform(1e-3, 1.0),
+        "lr": LogUniform(3e-5, 1e-1),
+        "weight_decay": LogUniform(5e-3, 5.0),
         "fraction": Choice((0.01, 0.1, 0.5)),
     }
 

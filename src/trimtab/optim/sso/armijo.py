@@ -101,7 +101,7 @@ class ArmijoGradientDescent(JointOptimizer):
         ValueError: a setting is outside its range, or differs between groups.
     """
 
-    tunables: ClassVar[Tunables] = {"lr": LogUniform(1e-2, 1e1)}
+    tunables: ClassVar[Tunables] = {"lr": LogUniform(3e-3, 1e1)}
 
     hyperparameters: ClassVar = {
         "lr": learning_rate,

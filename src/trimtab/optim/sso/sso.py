@@ -135,7 +135,7 @@ class SSO(JointOptimizer):
             are given.
     """
 
-    tunables: ClassVar[Tunables] = {"lr": LogUniform(3e-2, 3e1), "inner_steps": Choice((1, 5, 20))}
+    tunables: ClassVar[Tunables] = {"lr": LogUniform(1e-2, 3.3e1), "inner_steps": Choice((1, 5, 20))}
 
     hyperparameters: ClassVar = {
         "lr": learning_rate,

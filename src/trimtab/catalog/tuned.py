@@ -1,0 +1,118 @@
+"""Ranges for settings of the catalogue's optimizers, as ``--tune`` has them: ``adamw.lr``, ``sgd.momentum``.
+
+A setting that is a pair, as ``betas``, is tuned as a whole, ``adamw.betas=(0.9,0.95),(0.9,0.999)``, or one of it alone:
+``adamw.beta2`` is the second of its ``betas``.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from trimtab.catalog.entries import Entry
+from trimtab.catalog.expressions import Expression
+from trimtab.catalog.own import OWN
+from trimtab.catalog.ranges import Tune, parse_range
+from trimtab.catalog.signatures import default_of, parts_of, settings_of
+from trimtab.study.errors import Faults, InputError
+from trimtab.study.suggestions import closest, nearest
+from trimtab.study.tunable import Choice, Tunable, Tunables, Uniform, Value
+
+Ranges = tuple[tuple[str, str], ...]
+"""Name of a setting in the whole expression to its range, as typed."""
+
+
+def read_ranges(expressions: Sequence[Expression], tunes: Sequence[Tune]) -> list[Ranges]:
+    """Finds out whose ranges were typed.
+
+    Args:
+        expressions: of the candidates.
+        tunes: those that name a candidate of the catalogue.
+
+    Returns:
+        The ranges of each expression.
+
+    Raises:
+        InputError: a range is for nobody, or for a setting that there is not, or has values that it cannot have.
+    """
+    found: list[dict[str, str]] = [{} for _ in expressions]
+    faults = Faults()
+    for tune in tunes:
+        with faults:
+            own = [(place, node) for place, each in enumerate(expressions) for node in _meant(each, tune)]
+            if not own:
+                names = [node.entry.id for each in expressions for node in each.nodes() if node.entry.family != OWN]
+                near = nearest(str(tune.candidate), names)
+                raise InputError(f"--tune {tune.text!r} is for nobody: {tune.candidate} takes no part; {near}")
+            _check_setting(own[0][1].entry, tune)
+            free = [(place, node) for place, node in own if _free(expressions[place], node, tune)]
+            if not free:
+                raise InputError(
+                    f"--tune {tune.text!r} is for nobody: {tune.setting} is fixed, or set by something else, wherever "
+                    f"{tune.candidate} takes part"
+                )
+            for place, node in free:
+                found[place][node.place_of(tune.setting)] = tune.range
+    for expression, ranges in zip(expressions, found, strict=True):
+        for name, text in ranges.items():
+            with faults:
+                _try(expression, ranges, name, text)
+    faults.raise_any()
+    return [tuple(each.items()) for each in found]
+
+
+def tuned_in(expression: Expression, ranges: Ranges) -> Tunables:
+    """Returns what is tuned of an expression: its own ranges, those that were typed in their places, and more."""
+    typed = {name: parse_range(text) for name, text in ranges}
+    return {**{name: typed.get(name, each) for name, each in expression.tunables.items()}, **typed}
+
+
+def _meant(expression: Expression, tune: Tune) -> list[Expression]:
+    """The parts of an expression that a range is for."""
+    wanted = str(tune.candidate).strip().lower()
+    if wanted == expression.label.lower():
+        return [next(expression.nodes())]
+    return [node for node in expression.nodes() if node.entry.family != OWN and wanted in node.entry.names]
+
+
+def _check_setting(entry: Entry, tune: Tune) -> None:
+    known = [*settings_of(entry), *parts_of(entry)]
+    if tune.setting in known:
+        return
+    near = closest(tune.setting, known)
+    meant = f"did you mean {' or '.join(near)}? It has" if near else "it has"
+    raise InputError(f"--tune {tune.text!r}: {entry.id} has no setting {tune.setting!r}; {meant} {', '.join(known)}")
+
+
+def _free(expression: Expression, node: Expression, tune: Tune) -> bool:
+    """Tells whether nothing else says what a setting is."""
+    whole = parts_of(node.entry).get(tune.setting, (tune.setting, 0))[0]
+    name = node.place_of(whole)
+    return whole not in dict(node.fixed) and name not in expression.set_by_wrappers
+
+
+def _try(expression: Expression, ranges: Mapping[str, str], name: str, text: str) -> None:
+    """Builds an expression with the ends of a range, or each of its values."""
+    whole = re.sub(r"\d$", "s", name)
+    if whole != name and whole in ranges:
+        raise InputError(f"--tune {name}={text}: {whole} is tuned as well; leave one of them out")
+    node = next(each for each in expression.nodes() if name.startswith(each.place_of("")) or each.inner is None)
+    default = default_of(node.entry.load(), name.rpartition(".")[2])
+    tunable = parse_range(text)
+    for value in _values(tunable):
+        if isinstance(default, int | float) and not isinstance(default, bool) and isinstance(value, str):
+            raise InputError(
+                f"--tune {name}={text}: {value!r} is no number, and {name} is one, {default!r} by default; a range is "
+                f"written {name}=1e-4..1e-1:log"
+            )
+        middle = {key: each.at(0.5) for key, each in tuned_in(expression, tuple(ranges.items())).items()}
+        try:
+            expression.build_once({**middle, name: value})
+        except Exception as error:
+            raise InputError(f"--tune {name}={text}: {name}={value} cannot be: {error}") from error
+
+
+def _values(tunable: Tunable) -> tuple[Value, ...]:
+    if isinstance(tunable, Choice):
+        return tunable.values
+    if isinstance(tunable, Uniform):
+        return tunable.low, tunable.high
+    return ()

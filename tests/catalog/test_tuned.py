@@ -1,0 +1,68 @@
+import pytest
+import torch
+
+from trimtab.catalog.candidates import candidates_again, parse_candidates
+from trimtab.study.errors import InputError
+from trimtab.study.tunable import Choice, LogOneMinus, LogUniform
+
+
+def test_a_range_takes_the_place_of_the_default_and_others_stay():
+    adamw, lion = parse_candidates("adamw,lion", ["adamw.lr=1e-5..1e-2:log"])
+    assert adamw.tunables == {**parse_candidates("adamw")[0].tunables, "lr": LogUniform(1e-5, 1e-2)}
+    assert lion == parse_candidates("lion")[0]
+    assert adamw.label == "adamw"
+
+
+def test_one_of_a_pair_is_tuned_and_the_other_stays():
+    (adamw,) = parse_candidates("adamw", ["adamw.beta2=0.9..0.9999:log1m"])
+    assert list(adamw.tunables) == ["lr", "weight_decay", "beta2"]
+    assert adamw.tunables["beta2"] == LogOneMinus(0.9, 0.9999)
+    tuned = {"lr": 0.1, "weight_decay": 0.1, "beta2": 0.99}
+    assert adamw.settings(tuned) == {"lr": 0.1, "weight_decay": 0.1, "betas": (0.9, 0.99)}
+    assert adamw.build(tuned)(torch.nn.Linear(1, 1)).param_groups[0]["betas"] == (0.9, 0.99)
+    assert "betas=(0.9, 0.99)" in adamw.code(tuned)
+
+
+def test_pairs_are_choices():
+    (wrapped,) = parse_candidates("clip(adamw)", ["adamw.betas=(0.9,0.95),(0.9,0.999)", "clip.fraction=0.01..0.9:log"])
+    assert wrapped.tunables["betas"] == Choice(("(0.9,0.95)", "(0.9,0.999)"))
+    assert wrapped.tunables["clip.fraction"] == LogUniform(0.01, 0.9)
+    tuned = {"lr": 0.1, "weight_decay": 0.1, "clip.fraction": 0.5, "betas": "(0.9,0.95)"}
+    assert wrapped.build(tuned)(torch.nn.Linear(2, 2)).param_groups[0]["betas"] == (0.9, 0.95)
+
+
+def test_momentum_that_is_else_fixed_is_tuned():
+    (sgd,) = parse_candidates("sgd", ["sgd.momentum=0.5..0.99:log1m"])
+    assert sgd.settings({"lr": 0.1, "momentum": 0.7})["momentum"] == 0.7
+
+
+def test_candidates_are_made_again_with_their_ranges():
+    found = parse_candidates("adamw,clip(lion)", ["adamw.beta2=0.9..0.999:log1m", "lion.lr=1e-5,1e-4"])
+    definitions = {each.label: each.definition() for each in found}
+    assert candidates_again([each.label for each in found], definitions) == tuple(found)
+    assert parse_candidates("adamw")[0].definition() == {}
+
+
+@pytest.mark.parametrize(
+    ("candidates", "tune", "message"),
+    [
+        ("adamw", "adamw.bets=0.5..0.99", "adamw has no setting 'bets'; did you mean betas"),
+        ("adamw", "adamw.beta3=0.5..0.99", "no setting 'beta3'; did you mean beta1 or beta2"),
+        ("adamw,lion", "lino.lr=0.1..1", "is for nobody: lino takes no part; did you mean lion"),
+        ("adamw", "lion.lr=0.1..1", "is for nobody: lion takes no part"),
+        ("adamw", "adamw.beta2=0.5..1.5", r"beta2=1\.5 cannot be: Invalid beta"),
+        ("adamw", "adamw.betas=0.9,0.95", r"betas=0\.9 cannot be"),
+        ("adamw(lr=0.1)", "adamw.lr=0.1..1", "lr is fixed, or set by something else"),
+        ("adamw(betas=(0.9, 0.95))", "adamw.beta2=0.9..0.99", "beta2 is fixed, or set by something else"),
+        ("adamw", "adamw.lr=abc", "'abc' is no number, and lr is one"),
+        ("adamw", "lr=0.1..1", r"and are named, as in adamw\.lr"),
+    ],
+)
+def test_ranges_that_cannot_be_are_refused(candidates, tune, message):
+    with pytest.raises(InputError, match=message):
+        parse_candidates(candidates, [tune])
+
+
+def test_a_pair_and_one_of_it_are_refused():
+    with pytest.raises(InputError, match="betas is tuned as well; leave one of them out"):
+        parse_candidates("adamw", ["adamw.beta2=0.5..0.9", "adamw.betas=(0.9,0.95)"])
