@@ -1,0 +1,188 @@
+"""Checks of what the constructor takes: each setting is kept, works where it is accepted, and does something."""
+
+import pickle
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+import torch
+from torch import Tensor
+
+from trimtab.testing.exceptions import require
+from trimtab.testing.options import flags, numbers
+from trimtab.testing.resume import follow
+from trimtab.testing.support import REFUSALS, Gradients, Suite, gradients, parameters, values
+from trimtab.testing.updates import UpdateChecks, words
+
+EDGES: Final[dict[str, dict[str, float]]] = {
+    "betas=0": {"betas": 0.0},
+    "momentum=0": {"momentum": 0.0},
+    "momentum=1": {"momentum": 1.0},
+    "eps=0": {"eps": 0.0},
+    "weight_decay=0": {"weight_decay": 0.0},
+}
+"""Values at the edges of what may be accepted; the first of several betas is meant."""
+
+HIGH: Final = (1e6, 1e9)
+"""Thresholds that nothing in these checks reaches."""
+
+
+class ConfigurationChecks(UpdateChecks):
+    """No setting is taken and forgotten."""
+
+    def test_settings_kept(self) -> None:
+        """A setting that the constructor takes is kept somewhere: what is dropped in silence cannot do anything."""
+        given = self.arguments()
+        usual = self.pickled({})
+        if usual is None or usual != self.pickled({}):
+            pytest.skip("what is kept cannot be told from a pickle")
+        dropped = []
+        for name in numbers(given) + flags(given):
+            value = given[name]
+            others = [not value] if isinstance(value, bool) else [value / 2, value * 2, value + 1]
+            if isinstance(value, int) and not isinstance(value, bool):
+                others = [value + 1, value * 2]
+            kept = [self.pickled({name: other}) for other in others]
+            found = [each for each in kept if each is not None]
+            if found and all(each == usual for each in found):
+                dropped.append(name)
+        require(not dropped, f"taken and dropped: {', '.join(dropped)}")
+
+    def pickled(self, settings: Mapping[str, Any]) -> bytes | None:
+        """Returns all that an optimizer holds, or nothing where it cannot be made or pickled."""
+        try:
+            return pickle.dumps(self.make(parameters(self.shapes), **settings))
+        except Exception:  # noqa: BLE001 - other checks look at both
+            return None
+
+    @pytest.mark.parametrize("edge", EDGES)
+    def test_accepted_settings(self, edge: str) -> None:
+        """A value at the edge of what is accepted works: what cannot is refused at construction."""
+        ((name, value),) = EDGES[edge].items()
+        self.need(name)
+        told: Any = value
+        if name == "betas":
+            betas = self.defaults()["betas"]
+            if not isinstance(betas, tuple | list):
+                pytest.skip(f"betas are {betas!r}")
+            told = (value, *betas[1:])
+        params = parameters(self.shapes)
+        try:
+            optimizer = self.make(params, **{name: told})
+        except REFUSALS:
+            return
+        follow(optimizer, params, gradients(params, 4))
+        finite = all(bool(torch.isfinite(param).all()) for param in params)
+        require(finite, f"{name}={told!r} is accepted, and parameters are no longer finite after four steps")
+
+    def test_unreached_clipping(self) -> None:
+        """A threshold of clipping that nothing reaches changes nothing."""
+        named = [name for name in numbers(self.arguments()) if "clip" in name]
+        if not named:
+            pytest.skip("nothing is clipped")
+        for name in named:
+            try:
+                ends = [values(self.run({name: high})) for high in HIGH]
+            except REFUSALS:
+                continue
+            same = all(torch.equal(one, other) for one, other in zip(*ends, strict=True))
+            require(same, f"{name}={HIGH[0]:g} and {name}={HIGH[1]:g} differ, and nothing is as large as that")
+
+    def test_weight_decay_forms(self) -> None:
+        """Weight decay makes a difference in each of its forms, also with gradients."""
+        self.need_argument("weight_decay")
+        for form in self.decay_forms():
+            for way in self.ways():
+                told = {**form, **way}
+                without = self.run({**told, "weight_decay": 0.0})
+                differ = any(not torch.equal(*each) for each in zip(self.run(told), without, strict=True))
+                require(differ, f"weight decay makes no difference ({words(told)})")
+
+    def test_flags(self) -> None:
+        """What can be turned on or off makes a difference, and leads down to finite values both ways."""
+        given = self.arguments()
+        named = flags(given)
+        if not named:
+            pytest.skip("there is nothing to turn on or off")
+        idle = [name for name in named if self.idle(name, given)]
+        require(not idle, f"makes no difference, on or off: {', '.join(idle)}")
+        for name in named:
+            try:
+                self.make(parameters(self.shapes), **{name: not given[name]})
+            except REFUSALS:
+                continue
+            self.go_down({name: not given[name]})
+
+    def idle(self, name: str, given: Mapping[str, Any]) -> bool:
+        """Returns whether a flag makes no difference, whatever else is turned on or off with it."""
+        beside: list[dict[str, Any]] = [{}, self.decay()]
+        if "momentum" in given:
+            beside.append({"momentum": 0.9})
+        beside += [{other: not given[other]} for other in flags(given) if other != name]
+        beside += [{**each, **self.decay()} for each in beside[2:]]
+        tried = 0
+        for others in beside:
+            try:
+                ends = [self.eventful({**others, name: value}) for value in (False, True)]
+            except REFUSALS:
+                continue
+            tried += 1
+            if any(not torch.equal(one, other) for one, other in zip(*ends, strict=True)):
+                return False
+        return tried > 0
+
+    def eventful(self, settings: Mapping[str, Any]) -> list[Tensor]:
+        """Returns where steps lead with all kinds of gradients, for parameters of more kinds than usual."""
+        shapes = [*self.shapes, *([(2, 3, 2, 2)] if any(len(shape) == 1 for shape in self.shapes) else [])]
+        params = parameters(shapes)
+        steps: Gradients = gradients(params, 16)
+        for step, factor in ((3, 100.0), (6, 0.01), (9, 0.0)):
+            steps[step] = [None if grad is None else grad * factor for grad in steps[step]]
+        optimizer = self.make(params, **settings)
+        for index, step in enumerate(steps):
+            if index == 12 and "lr" in optimizer.param_groups[0]:
+                for group in optimizer.param_groups:
+                    group["lr"] = group["lr"] / 2
+            follow(optimizer, params, [step])
+        return values(params)
+
+
+class SharingChecks(Suite):
+    """State is the optimizer's own."""
+
+    def test_state_not_shared(self) -> None:
+        """No two tensors of the state share memory with each other, with a parameter or with a gradient."""
+        params = parameters(self.shapes)
+        optimizer = self.make(params)
+        follow(optimizer, params, gradients(params, 7))
+        held: dict[str, Tensor] = {}
+        for whose, owner in (("", optimizer), ("inner ", getattr(optimizer, "optimizer", None))):
+            if owner is None or not hasattr(owner, "state"):
+                continue
+            for index, param in enumerate(params):
+                for name, value in owner.state.get(param, {}).items():
+                    for place, tensor in tensors_in(f"{whose}{name} of parameter {index}", value):
+                        held.setdefault(place, tensor)
+        held |= {f"parameter {index}": param.detach() for index, param in enumerate(params)}
+        held |= {f"the gradient of parameter {i}": param.grad for i, param in enumerate(params) if param.grad is not None}
+        spans = sorted(
+            (tensor.data_ptr(), tensor.data_ptr() + tensor.numel() * tensor.element_size(), name)
+            for name, tensor in held.items()
+            if tensor.numel() and tensor.is_contiguous()
+        )
+        for (_, end, name), (start, _, other) in zip(spans, spans[1:], strict=False):
+            require(start >= end or same_thing(name, other), f"{name} and {other} are the same memory")
+
+
+def tensors_in(name: str, value: Any) -> list[tuple[str, Tensor]]:
+    """Returns the tensors in a value of a state, by where they are."""
+    if isinstance(value, Tensor):
+        return [(name, value)]
+    if isinstance(value, list | tuple):
+        return [each for index, item in enumerate(value) for each in tensors_in(f"{name}[{index}]", item)]
+    return []
+
+
+def same_thing(one: str, other: str) -> bool:
+    """Returns whether two names are of one thing, which a wrapper and what it wraps may both show."""
+    return one.removeprefix("inner ") == other.removeprefix("inner ")
