@@ -118,6 +118,8 @@ class ConfigurationChecks(UpdateChecks):
         beside: list[dict[str, Any]] = [{}, self.decay()]
         if "momentum" in given:
             beside.append({"momentum": 0.9})
+        if "eps" in given:
+            beside.append({"eps": 1e-2})
         beside += [{other: not given[other]} for other in flags(given) if other != name]
         beside += [{**each, **self.decay()} for each in beside[2:]]
         tried = 0
@@ -138,6 +140,7 @@ class ConfigurationChecks(UpdateChecks):
         steps: Gradients = gradients(params, 16)
         for step, factor in ((3, 100.0), (6, 0.01), (9, 0.0)):
             steps[step] = [None if grad is None else grad * factor for grad in steps[step]]
+        steps[7] = [None if grad is None else grad.clamp(min=0) for grad in steps[7]]
         optimizer = self.make(params, **settings)
         for index, step in enumerate(steps):
             if index == 12 and "lr" in optimizer.param_groups[0]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 WITHOUT_EFFECT: Final = frozenset(
-    {"capturable", "check_finite", "compile", "debug", "differentiable", "foreach", "fused", "maximize", "verbose"}
+    {"capturable", "check_finite", "compile", "debug", "differentiable", "foreach", "fsdp_in_use", "fused", "maximize", "verbose"}
 )
 """Flags that shall not change where parameters go, or that have a check of their own."""
 
