@@ -10,7 +10,7 @@ import io
 import itertools
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -59,6 +59,7 @@ def audit_optimizer(
     *,
     shapes: Sequence[tuple[int, ...]] | None = None,
     without: Mapping[str, str] | None = None,
+    only: Collection[str] | None = None,
     watch: Callable[[str], None] = lambda _check: None,
 ) -> list[Finding]:
     """Runs every check of :class:`~trimtab.testing.OptimizerConformance` on an optimizer.
@@ -68,6 +69,7 @@ def audit_optimizer(
         settings: passed to every construction.
         shapes: of the parameters in most checks, for a rule that is for matrices only.
         without: checks that are left out, with the reason.
+        only: these checks and no others.
         watch: is told the name of each case before it runs.
 
     Returns:
@@ -81,6 +83,8 @@ def audit_optimizer(
     found = []
     for name, check in cases(suite):
         bare = name.partition("[")[0]
+        if only is not None and bare not in only:
+            continue
         contract = (inspect.getdoc(getattr(suite, f"test_{bare}")) or "").partition("\n\n")[0].replace("\n", " ")
         if bare in (without or {}):
             outcome, seen = "skipped", (without or {})[bare]

@@ -12,7 +12,8 @@ from trimtab.testing.exceptions import require
 from trimtab.testing.options import flags, numbers
 from trimtab.testing.resume import follow
 from trimtab.testing.support import REFUSALS, Gradients, Suite, gradients, parameters, values
-from trimtab.testing.updates import UpdateChecks, words
+from trimtab.testing.training import plain
+from trimtab.testing.updates import WARM, UpdateChecks, words
 
 EDGES: Final[dict[str, dict[str, float]]] = {
     "betas=0": {"betas": 0.0},
@@ -49,9 +50,12 @@ class ConfigurationChecks(UpdateChecks):
         require(not dropped, f"taken and dropped: {', '.join(dropped)}")
 
     def pickled(self, settings: Mapping[str, Any]) -> bytes | None:
-        """Returns all that an optimizer holds, or nothing where it cannot be made or pickled."""
+        """Returns all that an optimizer holds but its parameters, or nothing where it cannot be made or pickled."""
         try:
-            return pickle.dumps(self.make(parameters(self.shapes), **settings))
+            optimizer = self.make(parameters(self.shapes), **settings)
+            held = {name: value for name, value in vars(optimizer).items() if name not in ("param_groups", "state")}
+            groups = [{name: group[name] for name in group if name != "params"} for group in optimizer.param_groups]
+            return pickle.dumps(plain([held, groups]))
         except Exception:  # noqa: BLE001 - other checks look at both
             return None
 
@@ -94,8 +98,10 @@ class ConfigurationChecks(UpdateChecks):
         for form in self.decay_forms():
             for way in self.ways():
                 told = {**form, **way}
-                without = self.run({**told, "weight_decay": 0.0})
-                differ = any(not torch.equal(*each) for each in zip(self.run(told), without, strict=True))
+                with_it, without = (
+                    self.run({**told, **other}, steps=WARM, dtype=torch.float64) for other in ({}, {"weight_decay": 0.0})
+                )
+                differ = any(not torch.equal(*each) for each in zip(with_it, without, strict=True))
                 require(differ, f"weight decay makes no difference ({words(told)})")
 
     def test_flags(self) -> None:
@@ -104,48 +110,56 @@ class ConfigurationChecks(UpdateChecks):
         named = flags(given)
         if not named:
             pytest.skip("there is nothing to turn on or off")
-        idle = [name for name in named if self.idle(name, given)]
+        idle = [name for name in named if self.idle({name: False}, {name: True})]
         require(not idle, f"makes no difference, on or off: {', '.join(idle)}")
         for name in named:
-            try:
-                self.make(parameters(self.shapes), **{name: not given[name]})
-            except REFUSALS:
-                continue
-            self.go_down({name: not given[name]})
+            if self.makes({name: not given[name]}):
+                self.go_down({name: not given[name]})
 
-    def idle(self, name: str, given: Mapping[str, Any]) -> bool:
-        """Returns whether a flag makes no difference, whatever else is turned on or off with it."""
-        beside: list[dict[str, Any]] = [{}, self.decay()]
-        if "momentum" in given:
-            beside.append({"momentum": 0.9})
-        if "eps" in given:
-            beside.append({"eps": 1e-2})
-        beside += [{other: not given[other]} for other in flags(given) if other != name]
-        beside += [{**each, **self.decay()} for each in beside[2:]]
+    def test_numbers(self) -> None:
+        """Every number that can be set makes a difference to something."""
+        given = self.arguments()
+        idle = []
+        for name in numbers(given):
+            value = given[name]
+            tried = [1, 2, value + 1] if isinstance(value, int) else [value / 2, value * 2, 0.5, value + 1]
+            if all(self.idle({name: value}, {name: other}) for other in tried if other != value):
+                idle.append(name)
+        require(not idle, f"makes no difference, whatever it is: {', '.join(idle)}")
+
+    def idle(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        """Returns whether two values of a setting make no difference, whatever else is set with it."""
+        given = {**self.defaults(), **self.arguments()}
+        beside: list[dict[str, Any]] = [{}, self.decay(), {"eps": 1e-2}, {"momentum": 0.9}]
+        beside = [each for each in beside if not each or each.keys() <= given.keys()]
+        alone = {flag: not given[flag] for flag in flags(given) if flag not in one}
+        beside += [{flag: value} for flag, value in alone.items()]
+        beside += [{**self.decay(), flag: value} for flag, value in alone.items()]
         tried = 0
-        for others in beside:
-            try:
-                ends = [self.eventful({**others, name: value}) for value in (False, True)]
-            except REFUSALS:
-                continue
-            tried += 1
-            if any(not torch.equal(one, other) for one, other in zip(*ends, strict=True)):
-                return False
+        for dtype in (torch.float32, torch.bfloat16):
+            for others in beside:
+                try:
+                    ends = [self.eventful({**others, **each}, dtype) for each in (one, other)]
+                except REFUSALS:
+                    continue
+                tried += 1
+                if any(not torch.equal(*each) for each in zip(*ends, strict=True)):
+                    return False
         return tried > 0
 
-    def eventful(self, settings: Mapping[str, Any]) -> list[Tensor]:
+    def eventful(self, settings: Mapping[str, Any], dtype: torch.dtype) -> list[Tensor]:
         """Returns where steps lead with all kinds of gradients, for parameters of more kinds than usual."""
         shapes = [*self.shapes, *([(2, 3, 2, 2)] if any(len(shape) == 1 for shape in self.shapes) else [])]
-        params = parameters(shapes)
-        steps: Gradients = gradients(params, 16)
+        params = parameters(shapes, dtype)
+        steps: Gradients = [[None if grad is None else grad + 1 for grad in step] for step in gradients(params, 24)]
         for step, factor in ((3, 100.0), (6, 0.01), (9, 0.0)):
             steps[step] = [None if grad is None else grad * factor for grad in steps[step]]
         steps[7] = [None if grad is None else grad.clamp(min=0) for grad in steps[7]]
         optimizer = self.make(params, **settings)
         for index, step in enumerate(steps):
-            if index == 12 and "lr" in optimizer.param_groups[0]:
-                for group in optimizer.param_groups:
-                    group["lr"] = group["lr"] / 2
+            for group in optimizer.param_groups if index in (5, 12) else ():
+                if "lr" in group:
+                    group["lr"] = group["lr"] * 2 if index == 5 else group["lr"] / 4
             follow(optimizer, params, [step])
         return values(params)
 

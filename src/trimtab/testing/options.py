@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 WITHOUT_EFFECT: Final = frozenset(
-    {"capturable", "check_finite", "compile", "debug", "differentiable", "foreach", "fsdp_in_use", "fused", "maximize", "verbose"}
+    "capturable check_finite check_numerics compile compress_state_dict debug differentiable foreach fsdp_in_use fused "
+    "maximize verbose".split()
 )
 """Flags that shall not change where parameters go, or that have a check of their own."""
 

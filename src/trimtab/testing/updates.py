@@ -24,8 +24,17 @@ from trimtab.testing.support import (
 LONGER: Final = 1.5
 """How much longer momentum may make a first step: NAdam's is 6 % longer, one that counts its gradient twice 90 %."""
 
-STEADY: Final = 40
+STEADY: Final = 120
 """Steps against a gradient that stays the same."""
+
+WARM: Final = 12
+"""Steps after which those move, too, that only look at the first gradients."""
+
+MANY: Final = 150
+"""Steps through noise."""
+
+GROWTH: Final = 30
+"""How many times as long as the longest of the first steps through noise the later ones may be."""
 
 
 class UpdateChecks(Suite):
@@ -48,7 +57,7 @@ class UpdateChecks(Suite):
         """Parameters that are zero at the beginning, as most biases are, move to finite values."""
         params = [nn.Parameter(torch.zeros(shape)) for shape in self.shapes]
         before = values(params)
-        follow(self.make(params), params, gradients(params, 4))
+        follow(self.make(params), params, gradients(params, WARM))
         require_moved(params, before, "from zero")
 
     def test_scaled_gradients(self) -> None:
@@ -114,6 +123,8 @@ class UpdateChecks(Suite):
         (slope,) = gradients(params, 1)
         for step in range(STEADY):
             follow(optimizer, params, [slope])
+            if step % 8 and step > 8:
+                continue
             for index, (param, old, grad) in enumerate(zip(params, before, slope, strict=True)):
                 down = -((param.detach() - old) * grad).sum()
                 told = f"after {step + 1} steps against the same gradient parameter {index}"
@@ -121,6 +132,23 @@ class UpdateChecks(Suite):
                 require(bool(down >= 0), f"{told} is uphill of where it began ({words(settings)})")
         follow(optimizer, params, scaled([slope], 0.0))
         require_moved(params, before, f"{STEADY} steps against the same gradient ({words(settings)})")
+
+    def test_many_steps(self) -> None:
+        """Gradients that are nothing but noise lead to finite values, and steps do not grow without end."""
+        params = parameters(self.shapes)
+        optimizer = self.make(params, **self.no_decay())
+        ways = []
+        for index, step in enumerate(gradients(params, MANY)):
+            seen = min(index, MANY - index) <= MANY // 6
+            before = values(params) if seen else []
+            follow(optimizer, params, [step])
+            if seen:
+                ways.append(sum(lengths(params, before)))
+        longest, later = max(ways[: len(ways) // 2]), max(ways[len(ways) // 2 :])
+        require(
+            later <= GROWTH * longest,
+            f"of {MANY} steps through noise the last are {later / (longest or 1e-38):.3g} times as long as the first",
+        )
 
     def test_step_counter(self) -> None:
         """What is called a step, in the state or the groups, counts one a step."""
@@ -156,26 +184,34 @@ class UpdateChecks(Suite):
     @pytest.mark.parametrize("setting", ["momentum", "betas"])
     def test_momentum_memory(self, setting: str) -> None:
         """With momentum a step depends on the gradients before, and the more of it, the longer."""
+        by_size, by_share = zip(*self.memories(setting, 1.0), strict=True)
+        found = [*by_size, *(size for size, _ in self.memories(setting, 30.0))]
+        require(any(found[1::2]), f"{setting} remembers nothing: gradients before the last make no difference")
+        require(
+            by_size[1] >= by_size[0] or by_share[1] >= by_share[0],
+            f"more {setting} remembers less: two gradients move later steps by {by_size[0]:.2g} with 0.1, and by "
+            f"{by_size[1]:.2g} with 0.9",
+        )
+
+    def memories(self, setting: str, factor: float) -> list[tuple[float, float]]:
+        """Returns how two gradients move steps that come later, with little and with much momentum: how far, and how
+        far for the length of these steps.
+        """
         depends = []
         for momentum in self.momenta(setting, 0.1, 0.9):
             last = []
             for sign in (1.0, -1.0):  # squares, which also remember, do not see it
                 params = parameters(self.shapes)
-                steps = gradients(params, 4)
+                steps = gradients(params, WARM + 3)
                 optimizer = self.make(params, **self.no_decay(), **momentum)
-                # Some take no step at first, and only look at the gradient's size.
-                follow(optimizer, params, [*scaled(steps[:2], 30 * sign), steps[2]])
+                follow(optimizer, params, [*steps[:WARM], *scaled(steps[WARM:-1], factor * sign), steps[-1]])
                 before = values(params)
-                follow(optimizer, params, steps[3:])
+                follow(optimizer, params, gradients(params, WARM, WARM + 3))
                 last.append([param.detach() - old for param, old in zip(params, before, strict=True)])
             require(all(torch.isfinite(way).all() for each in last for way in each), "a step led to no finite values")
-            depends.append(sum(float((one - other).abs().sum()) for one, other in zip(*last, strict=True)))
-        require(depends[1] > 0, f"{setting} remembers nothing: the gradient two steps before makes no difference")
-        require(
-            depends[1] >= depends[0],
-            f"more {setting} remembers less: the gradient two steps before moves a step by {depends[0]:.2g} with 0.1, "
-            f"and by {depends[1]:.2g} with 0.9",
-        )
+            apart = sum(float((one - other).abs().sum()) for one, other in zip(*last, strict=True))
+            depends.append((apart, apart / max(sum(float(way.abs().sum()) for each in last for way in each), 1e-38)))
+        return depends
 
     def momenta(self, setting: str, *chosen: float) -> list[dict[str, Any]]:
         """Returns settings with these values of momentum, or skips the check."""
