@@ -4,7 +4,6 @@ import ast
 import contextlib
 import copy
 import functools
-import inspect
 import math
 import random
 import subprocess

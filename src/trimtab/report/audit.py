@@ -26,7 +26,9 @@ def print_audit(console: Console, audit: Audit) -> None:
     console.print(Text(f"\n{audit.label}", style="bold"))
     console.print(table)
     for promise, findings in audit.promises.items():
-        seen = _by_check([(each.name, each.check, each.contract, each.seen) for each in findings if each.outcome == "broken"])
+        seen = _by_check(
+            [(each.name, each.check, each.contract, each.seen) for each in findings if each.outcome == "broken"]
+        )
         if seen:
             console.print(Text(f"\n{promise}: what does not hold", style="bold"))
         for name, (contract, first, more) in seen.items():

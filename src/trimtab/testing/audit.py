@@ -1,7 +1,7 @@
 """Runs every check on an optimizer without a test runner, and says what it saw of each.
 
-What pytest does with a suite (cases of a check, checks that do not apply) is done here for somebody who wants to know of
-one class and has no test file of it.
+What pytest does with a suite (cases of a check, checks that do not apply) is done here for somebody who wants to know
+of one class and has no test file of it.
 """
 
 import contextlib

@@ -1,5 +1,6 @@
 """Checks of what the constructor takes: each setting is kept, works where it is accepted, and does something."""
 
+import itertools
 import pickle
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,6 +17,7 @@ from trimtab.testing.training import plain
 from trimtab.testing.updates import WARM, UpdateChecks, words
 
 EDGES: Final[dict[str, dict[str, float]]] = {
+    "lr=0": {"lr": 0.0},
     "betas=0": {"betas": 0.0},
     "momentum=0": {"momentum": 0.0},
     "momentum=1": {"momentum": 1.0},
@@ -56,7 +58,7 @@ class ConfigurationChecks(UpdateChecks):
             held = {name: value for name, value in vars(optimizer).items() if name not in ("param_groups", "state")}
             groups = [{name: group[name] for name in group if name != "params"} for group in optimizer.param_groups]
             return pickle.dumps(plain([held, groups]))
-        except Exception:  # noqa: BLE001 - other checks look at both
+        except Exception:
             return None
 
     @pytest.mark.parametrize("edge", EDGES)
@@ -99,7 +101,8 @@ class ConfigurationChecks(UpdateChecks):
             for way in self.ways():
                 told = {**form, **way}
                 with_it, without = (
-                    self.run({**told, **other}, steps=WARM, dtype=torch.float64) for other in ({}, {"weight_decay": 0.0})
+                    self.run({**told, **other}, steps=WARM, dtype=torch.float64)
+                    for other in ({}, {"weight_decay": 0.0})
                 )
                 differ = any(not torch.equal(*each) for each in zip(with_it, without, strict=True))
                 require(differ, f"weight decay makes no difference ({words(told)})")
@@ -181,13 +184,15 @@ class SharingChecks(Suite):
                     for place, tensor in tensors_in(f"{whose}{name} of parameter {index}", value):
                         held.setdefault(place, tensor)
         held |= {f"parameter {index}": param.detach() for index, param in enumerate(params)}
-        held |= {f"the gradient of parameter {i}": param.grad for i, param in enumerate(params) if param.grad is not None}
+        held |= {
+            f"the gradient of parameter {i}": param.grad for i, param in enumerate(params) if param.grad is not None
+        }
         spans = sorted(
             (tensor.data_ptr(), tensor.data_ptr() + tensor.numel() * tensor.element_size(), name)
             for name, tensor in held.items()
             if tensor.numel() and tensor.is_contiguous()
         )
-        for (_, end, name), (start, _, other) in zip(spans, spans[1:], strict=False):
+        for (_, end, name), (start, _, other) in itertools.pairwise(spans):
             require(start >= end or same_thing(name, other), f"{name} and {other} are the same memory")
 
 

@@ -5,9 +5,9 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-WITHOUT_EFFECT: Final = frozenset(
-    "capturable check_finite check_numerics compile compress_state_dict debug differentiable foreach fsdp_in_use fused "
-    "maximize verbose".split()
+WITHOUT_EFFECT: Final = (
+    *("capturable", "check_finite", "check_numerics", "compile", "compress_state_dict", "debug", "differentiable"),
+    *("foreach", "fsdp_in_use", "fused", "maximize", "verbose"),
 )
 """Flags that shall not change where parameters go, or that have a check of their own."""
 

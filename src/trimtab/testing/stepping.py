@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from trimtab.testing.exceptions import require
-from trimtab.testing.global_randomness import global_states, require_untouched
+from trimtab.testing.global_randomness import global_states, require_untouched, same_draws
 from trimtab.testing.resume import follow
 from trimtab.testing.support import (
     Suite,
@@ -162,7 +162,8 @@ class StepChecks(Suite):
         for way in self.ways():
             params, settings = parameters(self.shapes), {**self.decay(), **way}
             negated = [[None if grad is None else -grad for grad in step] for step in gradients(params, 3)]
-            follow(self.make(params, maximize=True, **settings), params, negated)
+            with same_draws():
+                follow(self.make(params, maximize=True, **settings), params, negated)
             told = f" (foreach={way['foreach']})" if way else ""
             require_same(params, self.run(settings), f"maximize differs from descent along the negated gradient{told}")
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from trimtab.testing.exceptions import Excepting, require
+from trimtab.testing.global_randomness import same_draws
 from trimtab.testing.options import arguments, words
 from trimtab.testing.resume import follow, in_training
 
@@ -114,7 +115,8 @@ class Suite(Excepting):
     ) -> list[nn.Parameter]:
         """Returns the parameters after a few steps of a fresh optimizer."""
         params = parameters(self.shapes, dtype)
-        follow(self.make(params, **(overrides or {})), params, gradients(params, steps))
+        with same_draws():  # whether it may draw at all is another check's business
+            follow(self.make(params, **(overrides or {})), params, gradients(params, steps))
         return params
 
 

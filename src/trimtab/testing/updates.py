@@ -1,5 +1,6 @@
 """Checks of properties that every update has, whatever its formula: no reference implementation is needed for them."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -162,7 +163,7 @@ class UpdateChecks(Suite):
         if not seen[0]:
             pytest.skip("no steps are counted")
         counts = [*zip(*seen, strict=True)]
-        right = all(later - earlier == 1 for count in counts for earlier, later in zip(count, count[1:], strict=False))
+        right = all(later - earlier == 1 for count in counts for earlier, later in itertools.pairwise(count))
         require(right, f"in four steps a count of steps went {', '.join(f'{each:g}' for each in counts[0])}")
 
     @pytest.mark.parametrize("setting", ["momentum", "betas"])
@@ -194,9 +195,7 @@ class UpdateChecks(Suite):
         )
 
     def memories(self, setting: str, factor: float) -> list[tuple[float, float]]:
-        """Returns how two gradients move steps that come later, with little and with much momentum: how far, and how
-        far for the length of these steps.
-        """
+        """Returns how far two gradients move later steps, and for their length, with little and with much momentum."""
         depends = []
         for momentum in self.momenta(setting, 0.1, 0.9):
             last = []
