@@ -155,8 +155,8 @@ class ConfigurationChecks(UpdateChecks):
         shapes = [*self.shapes, *([(2, 3, 2, 2)] if any(len(shape) == 1 for shape in self.shapes) else [])]
         params = parameters(shapes, dtype)
         steps: Gradients = [[None if grad is None else grad + 1 for grad in step] for step in gradients(params, 24)]
-        for step, factor in ((3, 100.0), (6, 0.01), (9, 0.0)):
-            steps[step] = [None if grad is None else grad * factor for grad in steps[step]]
+        for index, factor in ((3, 100.0), (6, 0.01), (9, 0.0)):
+            steps[index] = [None if grad is None else grad * factor for grad in steps[index]]
         steps[7] = [None if grad is None else grad.clamp(min=0) for grad in steps[7]]
         optimizer = self.make(params, **settings)
         for index, step in enumerate(steps):

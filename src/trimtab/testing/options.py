@@ -42,7 +42,7 @@ def numbers(given: Mapping[str, Any]) -> list[str]:
 
 def words(factory: Callable[..., Any], name: str) -> tuple[str, ...]:
     """Returns the words that a setting may be, as its annotation lists them."""
-    function = factory.__init__ if isinstance(factory, type) else factory
+    function: Any = getattr(factory, "__init__") if isinstance(factory, type) else factory  # noqa: B009
     try:
         hint = typing.get_type_hints(function).get(name)
     except (NameError, TypeError, AttributeError):

@@ -228,7 +228,7 @@ class StepChecks(Suite):
                         steps[1] = [None if grad is None else -momentum * grad for grad in steps[0]]
                     follow(self.make(params, **settings, foreach=way), params, steps)
                     ends.append(values(params))
-                require_close(*ends, "foreach=True differs from foreach=False")
+                require_close(ends[0], ends[1], "foreach=True differs from foreach=False")
 
 
 def as_tuple(value: Any) -> tuple[float, ...]:

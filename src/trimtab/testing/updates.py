@@ -97,7 +97,7 @@ class UpdateChecks(Suite):
         params, others = parameters(self.shapes), parameters(self.shapes)
         optimizer, other = self.make(params), self.make(others)
         for step in gradients(params, 3):
-            calls = []
+            calls: list[int] = []
 
             def closure(step: list[Tensor | None] = step, calls: list[int] = calls) -> Tensor:
                 calls.append(1)
@@ -127,7 +127,7 @@ class UpdateChecks(Suite):
             if step % 8 and step > 8:
                 continue
             for index, (param, old, grad) in enumerate(zip(params, before, slope, strict=True)):
-                down = -((param.detach() - old) * grad).sum()
+                down = torch.zeros(()) if grad is None else -((param.detach() - old) * grad).sum()
                 told = f"after {step + 1} steps against the same gradient parameter {index}"
                 require(bool(torch.isfinite(param).all()), f"{told} is no longer finite ({words(settings)})")
                 require(bool(down >= 0), f"{told} is uphill of where it began ({words(settings)})")
