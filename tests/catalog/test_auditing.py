@@ -68,7 +68,7 @@ def test_a_name_of_the_catalogue_is_audited(name):
         ("{file}:Min", "did you mean Mine?"),
         ("no_such_module:Mine", "there is no module 'no_such_module'"),
         ("torch.optim:SGD(lr=-1.0)", "Invalid learning rate"),
-        ("lionn", "did you mean 'lion'?"),
+        ("lionn", "did you mean lion?"),
         ("adahessian", r"cannot be audited: the checks give gradients, and it steps by loss.backward"),
         ("adamw+cosine", "cosine stands beside an optimizer"),
     ],
