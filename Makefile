@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint docs dist bench family reliability claims format clean
+.PHONY: demo test lint docs dist bench audit family reliability claims format clean
 
 demo: .venv/demo
 	$(BIN)/trimtab compare digits
@@ -36,6 +36,10 @@ bench: .venv/dev
 # minutes, with nothing else on the machine; the site shows what is found
 family: .venv/dev
 	$(BIN)/python benchmarks/optimizer_family.py --json docs/family.json
+
+# a minute; which promises of torch.optim the baselines keep
+audit: .venv/dev
+	$(BIN)/python docs/audit.py docs/audit.json
 
 # hours; what needs root or faketime is left out without them
 reliability: .venv/dev

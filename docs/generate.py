@@ -36,6 +36,7 @@ SUMMARY = """\
     * [Another batch size](scale.md)
     * [A rule of your own](tutorial-rule.md)
     * [Test your own optimizer or sampler](testing.md)
+    * [Audit an optimizer](audit.md)
 * Compare
     * [On a table](table.md)
     * [On your own task](own-task.md)

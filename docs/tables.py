@@ -23,6 +23,8 @@ from trimtab.study.errors import InputError
 FAMILY = Path(__file__).with_name("family.json")
 SCHEDULES = Path(__file__).with_name("schedules.json")
 DEVICE = Path(__file__).with_name("device.json")
+AUDIT = Path(__file__).with_name("audit.json")
+AUDIT_PEERS = Path(__file__).with_name("audit_peers.json")
 COMMAND = "make family"
 
 
@@ -257,7 +259,43 @@ def _on_both(found: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
+def audit() -> str:
+    """Which promises each baseline breaks."""
+    facts = json.loads(AUDIT.read_text(encoding="utf-8"))
+    rows = ["| optimizer | of | cases broken | which checks |", "|---|---|---:|---|"]
+    for row in facts["rows"]:
+        if "missing" in row:
+            rows.append(f"| `{row['name']}` | {row['package']} | – | {row['missing']} |")
+            continue
+        broken = "; ".join(
+            f"*{promise}*: {', '.join(f'`{check}`' for check in checks)}"
+            for promise, checks in row["broken"].items()
+            if checks
+        )
+        rows.append(f"| `{row['name']}` | {row['package']} | {row['cases']} of {row['tried']} | {broken or '–'} |")
+    packages = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
+    return "\n".join(rows) + f"\n\n`python docs/audit.py docs/audit.json`, {facts['date']}: {packages}."
+
+
+def audit_peers() -> str:
+    """Which corrected updates the checks find in the version before."""
+    facts = json.loads(AUDIT_PEERS.read_text(encoding="utf-8"))
+    rows = ["| note | in | optimizer | what was wrong | found by |", "|---|---|---|---|---|"]
+    for row in facts["rows"]:
+        checks = ", ".join(f"`{check}`" for check in dict.fromkeys(each.partition("[")[0] for each in row["found"]))
+        by = checks or f"not found: {row['why_not'] or 'the checks hold in both versions, or in neither'}"
+        cells = (f"#{row['number']}", row["release"], f"`{row['optimizer']}`", row["what"], by)
+        rows.append(f"| {' | '.join(cells)} |")
+    share = f"{facts['found']} of {len(facts['rows'])}, {facts['found'] / len(facts['rows']):.0%}"
+    return (
+        "\n".join(rows)
+        + f"\n\n**Found: {share}**, of {facts['package']} against {facts['fixed']}; torch {facts['torch']}, "
+        f"Python {facts['python']}, {facts['date']}; `python benchmarks/audit_peers.py`, which says how."
+    )
+
+
 TABLES: dict[str, tuple[Callable[[], str], ...]] = {
+    "audit.md": (audit, audit_peers),
     "claims.md": (costs,),
     "compositions.md": (ownership, compositions, refused),
     "family.md": (family,),

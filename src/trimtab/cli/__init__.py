@@ -2,6 +2,7 @@
 
 from trimtab.cli import (  # noqa: F401 - each gives the application its commands
     analysing,
+    auditing,
     comparing,
     diagnosing,
     methods,

@@ -1,5 +1,6 @@
 """The whole suite as one class."""
 
+from trimtab.testing.configuring import ConfigurationChecks, SharingChecks
 from trimtab.testing.extremes import ExtremeChecks
 from trimtab.testing.hooks import HookChecks
 from trimtab.testing.learning import LearningChecks
@@ -15,6 +16,8 @@ class OptimizerConformance(
     StepChecks,
     HookChecks,
     LearningChecks,
+    ConfigurationChecks,
+    SharingChecks,
     TensorChecks,
     ExtremeChecks,
     SettingChecks,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from trimtab.testing.exceptions import require
 from trimtab.testing.resume import follow
 from trimtab.testing.support import (
+    REFUSALS,
     Suite,
     give,
     gradients,
@@ -21,7 +22,6 @@ from trimtab.testing.support import (
     require_same,
     values,
 )
-from trimtab.testing.tensors import REFUSALS
 
 SIZES: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "1e20": lambda grad: grad * 1e20,

@@ -20,6 +20,13 @@ def follow(optimizer: Optimizer, params: Sequence[Tensor], gradients: list[list[
         optimizer.step()
 
 
+def in_training(optimizer: Optimizer) -> Optimizer:
+    """Puts an optimizer that has modes as a module has them into the one in which it steps, and returns it."""
+    if callable(getattr(optimizer, "train", None)) and callable(getattr(optimizer, "eval", None)):
+        optimizer.train()  # type: ignore[attr-defined]
+    return optimizer
+
+
 def main(directory: Path) -> None:
     """Goes on twice: with the unpickled optimizer, and with a fresh one that loads the saved state."""
     job: dict[str, Any] = pickle.loads((directory / "job.pickle").read_bytes())  # noqa: S301 - our own parent wrote it
@@ -28,7 +35,8 @@ def main(directory: Path) -> None:
     follow(optimizer, params, job["gradients"])
 
     fresh_params = job["params"]
-    fresh = job["factory"]([{"params": fresh_params[:1]}, {"params": fresh_params[1:]}], **job["settings"])
+    groups = [{"params": fresh_params[:1]}, {"params": fresh_params[1:]}]
+    fresh = in_training(job["factory"](groups, **job["settings"]))
     fresh.load_state_dict(torch.load(directory / "state.pt", weights_only=True))
     follow(fresh, fresh_params, job["gradients"])
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from trimtab.testing.exceptions import require
-from trimtab.testing.global_randomness import global_states, require_untouched
+from trimtab.testing.global_randomness import global_states, require_untouched, same_draws
 from trimtab.testing.resume import follow
 from trimtab.testing.support import (
     Suite,
@@ -93,7 +93,7 @@ class StepChecks(Suite):
 
     def test_gradients_unchanged(self) -> None:
         """A step neither writes to gradients nor replaces them."""
-        for setting in ({}, self.decay(), {"maximize": True} if "maximize" in self.defaults() else {}):
+        for setting in ({}, self.decay(), {"maximize": True} if self.takes("maximize") else {}):
             params = parameters(self.shapes)
             optimizer = self.make(params, **setting)
             for step in range(2):
@@ -157,12 +157,15 @@ class StepChecks(Suite):
             require(all(kept), "a step with lr = 0 does not make the state that an ordinary step makes")
 
     def test_maximize(self) -> None:
-        """``maximize=True`` is a descent along the negated gradient."""
-        self.need("maximize")
-        params = parameters(self.shapes)
-        negated = [[None if grad is None else -grad for grad in step] for step in gradients(params, 3)]
-        follow(self.make(params, maximize=True, **self.decay()), params, negated)
-        require_same(params, self.run(self.decay()), "maximize differs from descent along the negated gradient")
+        """``maximize=True`` is a descent along the negated gradient, in each way in which steps are computed."""
+        self.need_argument("maximize")
+        for way in self.ways():
+            params, settings = parameters(self.shapes), {**self.decay(), **way}
+            negated = [[None if grad is None else -grad for grad in step] for step in gradients(params, 3)]
+            with same_draws():
+                follow(self.make(params, maximize=True, **settings), params, negated)
+            told = f" (foreach={way['foreach']})" if way else ""
+            require_same(params, self.run(settings), f"maximize differs from descent along the negated gradient{told}")
 
     def test_zero_grad(self) -> None:
         """``zero_grad`` drops gradients, or zeroes them with ``set_to_none=False``."""
@@ -208,12 +211,27 @@ class StepChecks(Suite):
         follow(self.make(params[::-1], **self.decay()), params, gradients(params, 3))
         require_same(params, self.run(self.decay()), "the order of the parameters makes a difference")
 
-    def test_foreach(self) -> None:
-        """``foreach=True`` and ``foreach=False`` agree to rounding."""
-        if "foreach" not in self.defaults():
-            pytest.skip("foreach is not among the optimizer's defaults")
-        require_close(
-            values(self.run({"foreach": True})),
-            values(self.run({"foreach": False})),
-            "foreach=True differs from foreach=False",
-        )
+    @pytest.mark.parametrize("case", ["plain", "decay", "cancelling"])
+    def test_foreach(self, case: str) -> None:
+        """``foreach=True`` and ``foreach=False`` agree to rounding, also where momentum and gradient cancel."""
+        if not self.takes("foreach"):
+            pytest.skip("foreach is not among the optimizer's settings")
+        defaults = self.defaults()
+        named = [value for name in ("momentum", "beta", "betas") for value in as_tuple(defaults.get(name))]
+        for momentum in dict.fromkeys(named) if case == "cancelling" else (None,):
+            for settings in self.decay_forms() if case == "decay" else ({},):
+                ends = []
+                for way in (True, False):
+                    params = parameters(self.shapes)
+                    steps = gradients(params, 3)
+                    if momentum is not None:  # an average of these two is nothing, but for rounding
+                        steps[1] = [None if grad is None else -momentum * grad for grad in steps[0]]
+                    follow(self.make(params, **settings, foreach=way), params, steps)
+                    ends.append(values(params))
+                require_close(ends[0], ends[1], "foreach=True differs from foreach=False")
+
+
+def as_tuple(value: Any) -> tuple[float, ...]:
+    """Returns the numbers that a setting is made of."""
+    several = value if isinstance(value, tuple | list) else (value,)
+    return tuple(each for each in several if isinstance(each, float))

@@ -11,9 +11,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from trimtab.testing.exceptions import Excepting, require
-from trimtab.testing.resume import follow
+from trimtab.testing.global_randomness import same_draws
+from trimtab.testing.options import arguments, words
+from trimtab.testing.resume import follow, in_training
 
 Gradients = list[list[Tensor | None]]
+REFUSALS = (RuntimeError, TypeError, ValueError, NotImplementedError)
+"""What an optimizer may raise where it cannot do something."""
 
 
 class Suite(Excepting):
@@ -43,8 +47,16 @@ class Suite(Excepting):
         return made
 
     def make(self, params: Iterable[Any], **overrides: Any) -> Optimizer:
-        """Builds the optimizer under test."""
-        return self.factory()(params, **{**self.settings, **overrides})
+        """Builds the optimizer under test, in the mode in which it steps where it has modes as a module has them."""
+        return in_training(self.factory()(params, **{**self.settings, **overrides}))
+
+    def arguments(self) -> dict[str, Any]:
+        """Returns all settings that the constructor takes, and their values, where its signature says so."""
+        return arguments(self.factory(), self.settings)
+
+    def takes(self, setting: str) -> bool:
+        """Returns whether the constructor takes a setting, be it one of the defaults or not."""
+        return setting in self.defaults() or setting in self.arguments()
 
     def defaults(self) -> dict[str, Any]:
         """Returns the optimizer's hyper-parameters and their values."""
@@ -64,12 +76,47 @@ class Suite(Excepting):
         if setting not in self.defaults():
             pytest.skip(f"{setting} is not among the optimizer's defaults")
 
+    def need_argument(self, setting: str) -> None:
+        """Skips the check if the constructor takes no such setting, kept among the defaults or elsewhere."""
+        if not self.takes(setting):
+            pytest.skip(f"{setting} is not among the optimizer's settings")
+
+    def no_decay(self) -> dict[str, float]:
+        """Returns that there is no weight decay, as a setting, or nothing where there is none to set."""
+        return {"weight_decay": 0.0} if "weight_decay" in self.defaults() else {}
+
+    def decay_forms(self) -> list[dict[str, Any]]:
+        """Returns weight decay in each form that there is, as far as flags and listed words tell."""
+        if not self.takes("weight_decay"):
+            return [{}]
+        given = self.arguments()
+        forms: list[dict[str, Any]] = [{}]
+        for name, value in given.items():
+            if name != "weight_decay" and ("decay" in name or "decoup" in name):
+                if isinstance(value, bool):
+                    forms.append({name: not value})
+                forms += [{name: word} for word in words(self.factory(), name) if word != value]
+        return [{"weight_decay": 0.125, **form} for form in forms if self.makes({"weight_decay": 0.125, **form})]
+
+    def ways(self) -> list[dict[str, Any]]:
+        """Returns the ways in which steps are computed, which shall all lead to the same."""
+        return [{"foreach": True}, {"foreach": False}] if self.takes("foreach") else [{}]
+
+    def makes(self, settings: Mapping[str, Any]) -> bool:
+        """Returns whether the optimizer can be made with some settings."""
+        try:
+            self.make(parameters(self.shapes), **settings)
+        except REFUSALS:
+            return False
+        return True
+
     def run(
         self, overrides: Mapping[str, Any] | None = None, *, steps: int = 3, dtype: torch.dtype = torch.float32
     ) -> list[nn.Parameter]:
         """Returns the parameters after a few steps of a fresh optimizer."""
         params = parameters(self.shapes, dtype)
-        follow(self.make(params, **(overrides or {})), params, gradients(params, steps))
+        with same_draws():  # whether it may draw at all is another check's business
+            follow(self.make(params, **(overrides or {})), params, gradients(params, steps))
         return params
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from trimtab.testing.exceptions import require
 from trimtab.testing.resume import follow
 from trimtab.testing.support import (
+    REFUSALS,
     Suite,
     give,
     gradients,
@@ -24,7 +25,6 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "transposed": lambda tensor: tensor.transpose(0, 3).contiguous().transpose(0, 3),
     "with_gaps": lambda tensor: torch.stack([tensor, torch.full_like(tensor, 7.0)], dim=-1)[..., 0],
 }
-REFUSALS = (RuntimeError, TypeError, ValueError, NotImplementedError)
 
 
 class TensorChecks(Suite):

@@ -151,6 +151,6 @@ class TestOneThresholdEach(OptimizerConformance):
 class TestOneThreshold(OptimizerConformance):
     optimizer = one_threshold
     exceptions = dict.fromkeys(
-        ("added_group", "shape[0-d]", "shape[length-1]", "mixed_dtypes", "late_gradients"),
+        ("added_group", "shape[0-d]", "shape[length-1]", "mixed_dtypes", "late_gradients", "alone"),
         "all parameters have one threshold, so that each has a part in the others' steps",
     )

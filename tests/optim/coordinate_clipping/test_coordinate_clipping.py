@@ -211,6 +211,6 @@ class TestUpdates(OptimizerConformance):
 class TestOneThreshold(OptimizerConformance):
     optimizer = clipped_by_one_threshold
     exceptions = dict.fromkeys(
-        ("added_group", "shape[0-d]", "shape[length-1]", "mixed_dtypes", "late_gradients"),
+        ("added_group", "shape[0-d]", "shape[length-1]", "mixed_dtypes", "late_gradients", "alone"),
         "all parameters have one threshold, so that each has a part in the others' steps",
     )

@@ -1,0 +1,124 @@
+"""Which promises of ``torch.optim`` an optimizer keeps, by its name, or as ``package.module:Class``."""
+
+import functools
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trimtab.catalog.create import create
+from trimtab.catalog.entries import Entry
+from trimtab.catalog.expressions import Expression
+from trimtab.catalog.own import OwnEntry
+from trimtab.catalog.parsing import parse_expression
+from trimtab.study.errors import InputError
+
+if TYPE_CHECKING:
+    from trimtab.testing.audit import Finding
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found of an optimizer.
+
+    Args:
+        label: how it was called, with its settings.
+        title: what it is.
+        findings: one for each case of each check.
+    """
+
+    label: str
+    title: str
+    findings: Sequence["Finding"]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing that applies to it is broken."""
+        return not self.broken
+
+    @property
+    def broken(self) -> list["Finding"]:
+        """What does not hold."""
+        return [found for found in self.findings if found.outcome == "broken"]
+
+    @property
+    def promises(self) -> dict[str, list["Finding"]]:
+        """The findings by what they are about, in the order in which users ask."""
+        from trimtab.testing.promises import PROMISES
+
+        return {each: [found for found in self.findings if found.promise == each] for each in PROMISES}
+
+    def facts(self) -> dict[str, Any]:
+        """Returns all of it as plain values."""
+        counts = {kind: sum(each.outcome == kind for each in self.findings) for kind in ("holds", "broken", "skipped")}
+        rows = [
+            {
+                "check": each.check,
+                "promise": each.promise,
+                "contract": each.contract,
+                "outcome": each.outcome,
+                "seen": each.seen,
+            }
+            for each in self.findings
+        ]
+        return {"optimizer": self.label, "title": self.title, **counts, "checks": rows}
+
+
+def audit(
+    optimizer: str,
+    *,
+    new_process: bool = True,
+    watch: Callable[[str], None] = lambda _check: None,
+) -> Audit:
+    """Runs every check of :class:`trimtab.testing.OptimizerConformance` on an optimizer.
+
+    Args:
+        optimizer: ``package.module:Class``, ``path/to/file.py:Class``, or a name or an expression of the catalogue;
+            settings may stand in brackets.
+        new_process: whether to start a new process as well, which takes seconds, to see whether a run goes on there.
+        watch: is told the name of each case before it runs.
+
+    Returns:
+        What was found.
+
+    Raises:
+        InputError: there is no such optimizer, it cannot be built, its steps need more than gradients, or pytest, which
+            the checks are written with, is not installed.
+
+    Examples:
+        >>> audit("torch.optim:SGD(lr=0.1)").broken
+    """
+    expression = parse_expression(optimizer)
+    _check_steps(expression)
+    if importlib.util.find_spec("pytest") is None:
+        raise InputError("the checks of an audit are written with pytest, which is not installed: pip install pytest")
+    from trimtab.testing.audit import audit_optimizer
+
+    factory, settings = _made(expression)
+    findings = audit_optimizer(factory, settings, without=_left_out(expression, new_process), watch=watch)
+    return Audit(expression.label, expression.entry.title, findings)
+
+
+def _made(expression: Expression) -> tuple[Callable[..., Any], Mapping[str, Any]]:
+    """What is called to build it, and with what; a class by itself tells more of its settings than a function."""
+    if expression.inner is None:
+        return expression.entry.load(), expression.settings({})
+    return functools.partial(create, expression.label), {}
+
+
+def _check_steps(expression: Expression) -> None:
+    """Refuses what cannot step from gradients alone, and what stands beside an optimizer."""
+    for node in expression.nodes():
+        entry: Entry = node.entry
+        if entry.kind == "controller":
+            raise InputError(f"{entry.id} stands beside an optimizer and is none: there is nothing to audit")
+        if entry.step is not None:
+            raise InputError(f"{entry.id} cannot be audited: the checks give gradients, and it steps by {entry.step}")
+
+
+def _left_out(expression: Expression, new_process: bool) -> dict[str, str]:
+    if not new_process:
+        return {"new_process": "no new process was to be started"}
+    if any(isinstance(node.entry, OwnEntry) and node.entry.file for node in expression.nodes()):
+        return {"new_process": "a new process imports no class from a file; write package.module:Class for that"}
+    return {}

@@ -1,0 +1,51 @@
+"""What the constructor of the optimizer under test can be told beside what stands in its defaults."""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+WITHOUT_EFFECT: Final = (
+    *("capturable", "check_finite", "check_numerics", "compile", "compress_state_dict", "debug", "differentiable"),
+    *("foreach", "fsdp_in_use", "fused", "maximize", "verbose"),
+)
+"""Flags that shall not change where parameters go, or that have a check of their own."""
+
+
+def arguments(factory: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the constructor's named settings and their values, those that it must be told among them.
+
+    Nothing where there is no signature to be read.
+    """
+    try:
+        known = inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return {}
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    found = {
+        name: settings.get(name, each.default)
+        for name, each in list(known.items())[1:]
+        if each.kind in named and (name in settings or each.default is not inspect.Parameter.empty)
+    }
+    return found | {name: value for name, value in settings.items() if name not in found}
+
+
+def flags(given: Mapping[str, Any]) -> list[str]:
+    """Returns the settings that turn something on or off, and shall change where parameters go."""
+    return [name for name, value in given.items() if isinstance(value, bool) and name not in WITHOUT_EFFECT]
+
+
+def numbers(given: Mapping[str, Any]) -> list[str]:
+    """Returns the settings that are a number."""
+    return [name for name, value in given.items() if isinstance(value, int | float) and not isinstance(value, bool)]
+
+
+def words(factory: Callable[..., Any], name: str) -> tuple[str, ...]:
+    """Returns the words that a setting may be, as its annotation lists them."""
+    function: Any = getattr(factory, "__init__") if isinstance(factory, type) else factory  # noqa: B009
+    try:
+        hint = typing.get_type_hints(function).get(name)
+    except (NameError, TypeError, AttributeError):
+        return ()
+    listed = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+    return tuple(word for word in listed if isinstance(word, str))

@@ -1,0 +1,85 @@
+"""Audits by name."""
+
+import importlib.util
+
+import pytest
+
+from trimtab.catalog import auditing
+from trimtab.catalog.auditing import audit
+from trimtab.study.errors import InputError
+from trimtab.testing import audit as running
+
+OWN = """
+import torch
+
+class Mine(torch.optim.SGD):
+    pass
+
+class Odd:
+    def __init__(self, params): ...
+
+class NeedsLr(torch.optim.Optimizer):
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr})
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "my_opt.py"
+    path.write_text(OWN, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Runs two checks in the place of all."""
+    whole = running.audit_optimizer
+    monkeypatch.setattr(
+        running, "audit_optimizer", lambda *a, **k: whole(*a, **k, only=("printed", "refuses_in_group", "new_process"))
+    )
+
+
+@pytest.mark.usefixtures("few")
+def test_a_class_in_a_file_is_audited_with_its_settings(file):
+    found = audit(f"{file}:Mine(lr=0.1)")
+    assert not found.holds
+    assert {each.name for each in found.broken} == {"refuses_in_group"}
+    (process,) = [each for each in found.findings if each.name == "new_process"]
+    assert process.outcome == "skipped"
+    assert "package.module:Class" in process.seen
+    facts = found.facts()
+    assert facts["broken"] == len(found.broken)
+    assert facts["optimizer"].endswith("my_opt.py:Mine(lr=0.1)")
+    assert len(facts["checks"]) == len(found.findings) == sum(map(len, found.promises.values()))
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("name", ["lion", "clip(lion)"])
+def test_a_name_of_the_catalogue_is_audited(name):
+    assert audit(name, new_process=False).holds
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("{file}:Odd", "is no torch.optim.Optimizer"),
+        ("{file}:NeedsLr", "missing 1 required positional argument: 'lr'"),
+        ("{file}:Min", "did you mean Mine?"),
+        ("no_such_module:Mine", "there is no module 'no_such_module'"),
+        ("torch.optim:SGD(lr=-1.0)", "Invalid learning rate"),
+        ("lionn", "did you mean lion?"),
+        ("adahessian", r"cannot be audited: the checks give gradients, and it steps by loss.backward"),
+        ("adamw+cosine", "cosine stands beside an optimizer"),
+    ],
+)
+def test_what_cannot_be_audited_says_why(file, name, words):
+    with pytest.raises(InputError) as caught:
+        audit(name.format(file=file))
+    assert words in str(caught.value)
+
+
+def test_without_pytest_it_says_what_mends_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match="pip install pytest"):
+        auditing.audit("lion")
