@@ -84,3 +84,34 @@ def test_a_terminal_says_the_recipe(tmp_path, capsys):
     result = Comparison("diabetes", "adamw", tmp_path, **SMALL, clip_norm=1.0).run()
     print_summary(Console(width=100), result, write_all(result, tmp_path))
     assert "recipe: a constant rate; gradients clipped to a norm of 1" in capsys.readouterr().out
+
+
+OWN = """
+from trimtab.lab.tasks.tabular import Diabetes
+
+
+class Mine(Diabetes):
+    name = "mine"
+    recipe = {recipe}
+"""
+
+
+def test_a_task_may_bring_its_recipe_and_options_say_otherwise(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(OWN.format(recipe={"schedule": "cosine", "warmup": 10, "clip_norm": 1.0}))
+    own = Comparison(f"{path}:Mine", "adamw", tmp_path / "own", **SMALL)
+    assert list(own.parts) == ["mine"]
+    words = own.first.facts.recipe
+    assert words == "cosine decay to zero after a warm-up over 50 % of the run; gradients clipped to a norm of 1"
+    other = Comparison(f"{path}:Mine", "adamw", tmp_path / "other", **SMALL, schedule="none,linear", clip_norm=2.0)
+    assert list(other.parts) == ["mine", "mine+linear"]
+    first, second = (part.facts.recipe for part in other.parts.values())
+    assert first == "a constant rate after a warm-up over 50 % of the run; gradients clipped to a norm of 2"
+    assert second.startswith("linear decay to zero after a warm-up over 50 %")
+
+
+def test_a_recipe_of_something_else_is_refused(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(OWN.format(recipe={"dropout": 0.1}))
+    with pytest.raises(InputError, match="'dropout' is none of schedule, warmup, clip_norm, ema, no_decay"):
+        Comparison(f"{path}:Mine", "adamw", tmp_path / "out", **SMALL)

@@ -77,13 +77,13 @@ def compare(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Length of a run in steps. (default: the problem's)")] = None,
     schedule: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Of the learning rate, for all but those with their own: none, cosine, linear, wsd, onecycle, "
-            "inverse-sqrt. Several with commas are compared side by side.",
+            "inverse-sqrt. Several with commas are compared side by side. (default: the problem's own, or none)",
             rich_help_panel=RECIPE,
         ),
-    ] = "none",
+    ] = None,
     warmup: Annotated[
         str | None,
         typer.Option(help="Over which the rate rises: 5% of the run, or a number of steps.", rich_help_panel=RECIPE),

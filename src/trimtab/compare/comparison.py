@@ -13,7 +13,6 @@ from typing import Any
 from optuna.pruners import BasePruner
 
 from trimtab.catalog.ranges import parse_tunes
-from trimtab.catalog.recipes import schedules
 from trimtab.catalog.slots import Given, candidates_for, check_candidates
 from trimtab.compare import LIKELY_OF_TASKS
 from trimtab.compare.agreement import agree, annotation, manifest
@@ -101,7 +100,7 @@ class Comparison:
                 given = with_target(given, target)
         posed: list[Posed] = []
         with faults:
-            posed = posed_problems(given, faults, schedules(chosen.schedule))
+            posed = posed_problems(given, faults, chosen.schedules)
         # looked at whatever is wrong with other options
         tune, wanted = (more.get(name, getattr(options, name, default)) for name, default in _OF_CANDIDATES)
         with faults:

@@ -1,15 +1,16 @@
 """What can be chosen of a comparison, whatever its problems are."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import optuna
 from optuna.pruners import BasePruner
 
-from trimtab.catalog.recipes import NONE, Recipe, schedules, share_of_run
+from trimtab.catalog.recipes import Recipe, schedules, share_of_run
 from trimtab.compare.budget import parse_duration
 from trimtab.lab.devices import CPU, usable_device, visibilities
 from trimtab.study.again import MOST_TUNING_SEEDS
@@ -68,7 +69,8 @@ class Options:
             ``"adamw.beta2=0.9..0.9999:log1m"``.
         schedule: of the learning rate, for all candidates alike but those that bring their own: ``"none"``,
             ``"cosine"``, ``"linear"``, ``"wsd"``, ``"onecycle"`` or ``"inverse-sqrt"``. With several, separated by
-            commas, every problem is there with each.
+            commas, every problem is there with each. By default what the problem's own ``recipe``
+            says, and the same for the following ones, or none.
         warmup: over which the learning rate rises: a share of the run (``"5%"``, 0.05) or a number of steps.
         clip_norm: largest norm of the gradient, all parameters together; nothing is clipped by default.
         ema: decay of an average of the weights, which is what is evaluated; by default the weights themselves are.
@@ -101,7 +103,7 @@ class Options:
     steps: int | None = None
     budget: str | None = None
     tune: Sequence[str] = ()
-    schedule: str = NONE
+    schedule: str | None = None
     warmup: str | float | None = None
     clip_norm: float | None = None
     ema: float | None = None
@@ -173,20 +175,37 @@ class Options:
         faults.raise_any()
 
     def _check_recipe(self) -> None:
-        for schedule in schedules(self.schedule):
+        for schedule in self.schedules:
             self.recipe(schedule, self.steps or MANY)  # how many steps problems have is seen later
 
-    def recipe(self, schedule: str, steps: int | None) -> Recipe:
+    @property
+    def schedules(self) -> Sequence[str | None]:
+        """The schedules that were asked for; ``None`` for that of each problem."""
+        return [None] if self.schedule is None else schedules(self.schedule)
+
+    def recipe(self, schedule: str | None, steps: int | None, own: Mapping[str, Any] = MappingProxyType({})) -> Recipe:
         """Returns what goes around every candidate.
 
         Args:
-            schedule: one of those that were asked for.
+            schedule: one of those that were asked for; ``None`` for the problem's own.
             steps: of a run; ``None`` where it has none.
+            own: the problem's own, where nothing was asked for.
 
         Raises:
             InputError: something of it cannot be.
         """
-        return Recipe(schedule, share_of_run(self.warmup, steps), self.clip_norm, self.ema, self.no_decay)
+        asked = {
+            "schedule": schedule,
+            "warmup": share_of_run(self.warmup, steps),
+            "clip_norm": self.clip_norm,
+            "ema": self.ema,
+            "no_decay": self.no_decay or None,
+        }
+        unknown = own.keys() - asked.keys()
+        if unknown:
+            raise InputError(f"recipe={dict(own)!r}: {sorted(unknown)[0]!r} is none of {', '.join(asked)}")
+        warmup = {"warmup": share_of_run(own["warmup"], steps)} if "warmup" in own else {}
+        return Recipe(**{**own, **warmup, **{name: value for name, value in asked.items() if value is not None}})
 
     @property
     def device_here(self) -> str:

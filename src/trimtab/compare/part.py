@@ -51,7 +51,7 @@ class Part:
         location: Location,
     ) -> None:
         problem = posed.problem
-        recipe = options.recipe(posed.schedule, posed.steps(options.steps))
+        recipe = options.recipe(posed.schedule, posed.steps(options.steps), problem.recipe)
         trained = with_recipe(problem, candidates, recipe)
         trials = options.trials if problem.tuned else 0
         counts = starting_numbers(budget, trials, problem.seeds if options.seeds is None else options.seeds)

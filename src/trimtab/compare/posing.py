@@ -18,20 +18,20 @@ class Posed:
         reference: how the command line names it; empty if it is there as an object.
         fingerprint: changes when its file does.
         source: the problem, or the reference by which workers load it.
-        schedule: of the learning rate, with which it is posed.
+        schedule: of the learning rate, with which it is posed; ``None`` for its own.
     """
 
     problem: Problem
     reference: str
     fingerprint: str
     source: Problem | str
-    schedule: str = NONE
+    schedule: str | None = None
 
     @property
     def name(self) -> str:
         """The name under which results are kept: with a schedule, that of another problem."""
         name = self.problem.name.replace("/", "-")
-        return name if self.schedule == NONE else f"{name}+{self.schedule}"
+        return name if self.schedule in (None, NONE) else f"{name}+{self.schedule}"
 
     def steps(self, steps: int | None) -> int | None:
         """Returns how many steps a run has; ``None`` where there are none.
@@ -44,7 +44,9 @@ class Posed:
         return self.problem.steps if steps is None else steps
 
 
-def posed_problems(given: Sequence[str | Problem], faults: Faults, schedules: Sequence[str] = (NONE,)) -> list[Posed]:
+def posed_problems(
+    given: Sequence[str | Problem], faults: Faults, schedules: Sequence[str | None] = (None,)
+) -> list[Posed]:
     """Loads and checks problems, and gathers what is wrong with those that cannot be, so that the rest is looked at.
 
     Raises:
@@ -56,7 +58,7 @@ def posed_problems(given: Sequence[str | Problem], faults: Faults, schedules: Se
     for each in given:
         with faults:
             posed = _posed(each)
-            if any(posed.name == replace(other, schedule=NONE).name for other in found):
+            if any(posed.name == replace(other, schedule=None).name for other in found):
                 raise InputError(
                     f"{each} is a second problem with the name {posed.name}; results are kept under that name"
                 )

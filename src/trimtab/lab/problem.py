@@ -105,6 +105,8 @@ class Problem(ABC):
         tried: whether :meth:`attempt` can tell soon that a candidate cannot run.
         described: whether :meth:`definition` says all that there is to it, so that an object will do, without a file.
         modules: what workers import sooner or later.
+        recipe: how candidates are trained where the options of a comparison say nothing: ``schedule``, ``warmup``,
+            ``clip_norm``, ``ema`` and ``no_decay`` by name, as there.
         introduction: what a reader wants to know before anything runs, in a line; empty where its name says enough.
     """
 
@@ -119,6 +121,7 @@ class Problem(ABC):
     tried: ClassVar[bool] = False
     described: ClassVar[bool] = False
     modules: ClassVar[Sequence[str]] = NEEDED
+    recipe: Mapping[str, Any] = MappingProxyType({})
     introduction: str = ""
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,12 @@ from trimtab.lab.adapters.common import (
     map_style,
     seeded_globals,
 )
+from trimtab.lab.adapters.recipes import trainer_recipe
 from trimtab.lab.adapters.sample_losses import SAME
 from trimtab.lab.adapters.trainer_losses import TrainerLosses
 from trimtab.lab.randomness import OwnedRandomness
 from trimtab.lab.task import Batch, Task, map_tensors, samples_in, select, take_rows, to_device
+from trimtab.study.checks import check_flag
 from trimtab.study.errors import InputError
 from trimtab.study.metric import Evaluation, Metric, Split
 
@@ -40,9 +43,13 @@ class TrainerTask(Task):
     ``compute_metrics``, of which ``metric_for_best_model`` and ``greater_is_better`` choose the metric (the loss where
     there are none). A whole split is scored as ``Trainer.evaluate`` does.
 
-    Left out, because a comparison has its own: the optimizer and its arguments, ``lr_scheduler_type`` (a run's learning
-    rate is constant), ``max_grad_norm`` (gradients are not clipped, though the Trainer clips them at 1 by default),
-    ``seed``, mixed precision, gradient checkpointing, callbacks and checkpoints.
+    With ``as_trained`` also ``lr_scheduler_type`` with its warm-up, ``max_grad_norm``, biases and norms without weight
+    decay, as the Trainer groups them, and ``bf16``: candidates are then compared as you train. An option of the
+    comparison, such as ``--schedule``, says otherwise. The warm-up begins above zero here, and at zero there.
+
+    Left out, because a comparison has its own: the optimizer and its arguments, ``seed``, gradient checkpointing,
+    callbacks and checkpoints; and, without ``as_trained``, schedule (a run's learning rate is constant), clipping
+    (the Trainer clips at 1 by default) and mixed precision.
 
     A sample's loss is what its own labels contribute to the Trainer's loss, times the number of samples. So the mean
     over a batch is the Trainer's own loss, however it counts labels. That nothing else is part of it, and that the
@@ -56,6 +63,7 @@ class TrainerTask(Task):
         losses: one loss a sample, shape ``(batch,)``, from the model's outputs and the batch; only needed where it
             cannot be had from the Trainer, as the message then says.
         name: how reports call the task.
+        as_trained: whether schedule, warm-up, clipping, groups without weight decay and precision are the Trainer's.
 
     Raises:
         InputError: something of the Trainer can neither be taken over nor be left out; the message says what.
@@ -68,10 +76,12 @@ class TrainerTask(Task):
         test: Dataset[Any] | None = None,
         losses: Callable[[Any, Batch], Float[Tensor, " batch"]] | None = None,
         name: str = "trainer",
+        as_trained: bool = False,
     ) -> None:
         if find_spec("transformers") is None or find_spec("accelerate") is None:
             raise InputError("TrainerTask needs transformers and accelerate: pip install 'trimtab[huggingface]'")
         check_makes("make_trainer", make_trainer, "a Trainer")
+        check_flag("as_trained", as_trained)
         self.name = name
         with seeded_globals(0):
             self._trainer: Any = make_trainer()
@@ -79,6 +89,9 @@ class TrainerTask(Task):
             self._losses = TrainerLosses(self._trainer, losses)
             self._take_data(test)
             self._take_length()
+            if as_trained:
+                self.recipe = trainer_recipe(self._trainer.args, self.steps)
+            self._halved = as_trained and bool(self._trainer.args.bf16)
             self.metric = self._chosen_metric()
             self._check_losses()
 
@@ -164,7 +177,9 @@ class TrainerTask(Task):
 
     def outputs(self, model: nn.Module, batch: Batch) -> Any:
         """Returns the model's outputs and their losses; the Trainer decides what the model is called with."""
-        return self._losses.computed(model, batch)
+        device = next(model.parameters()).device.type
+        with torch.autocast(device, dtype=torch.bfloat16) if self._halved else nullcontext():
+            return self._losses.computed(model, batch)
 
     def losses(self, outputs: Any, batch: Batch) -> Float[Tensor, " batch"]:
         """Returns one loss a sample, whose mean is the Trainer's loss."""

@@ -4,7 +4,7 @@ import importlib
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from trimtab.lab.adapters.common import check_batch, check_makes, check_sampler, halves, map_style, seeded_globals
 from trimtab.lab.adapters.module_checks import check_hooks, check_optimizers, overrides
 from trimtab.lab.adapters.module_losses import GivenLosses, ModuleLosses
+from trimtab.lab.adapters.recipes import lightning_recipe
 from trimtab.lab.randomness import OwnedRandomness
 from trimtab.lab.task import Batch, Task, samples_in, take_rows
 from trimtab.study.checks import check_whole
@@ -40,8 +41,11 @@ class LightningTask(Task):
     loss of ``training_step``; what ``validation_step`` logs, on validation and test data alike, as ``Trainer.validate``
     gives it. Both of Lightning's packages will do, ``lightning`` and ``pytorch_lightning``.
 
-    Left out, because a comparison has its own: ``configure_optimizers`` with its schedules (a run's learning rate is
-    constant), and everything of the ``Trainer``: its length, accumulation, clipping, precision and callbacks. In
+    With ``trainer`` also the Trainer's ``gradient_clip_val``, ``precision="bf16-mixed"`` and ``max_steps``, and the
+    schedule of ``configure_optimizers``: candidates are then compared as you train. An option of the comparison, such
+    as ``--schedule``, says otherwise.
+
+    Left out, because a comparison has its own: ``configure_optimizers``, and everything else of the ``Trainer``. In
     training nothing is called but ``training_step``; a module with hooks that take part in training is refused.
 
     ``training_step`` returns the mean over a batch, a task needs the loss of each sample. By default torch's loss
@@ -56,10 +60,11 @@ class LightningTask(Task):
             It is called once in every process, with the global generators of torch, numpy and Python seeded, so that a
             split that it draws is always the same. Without test data, a fixed half of the validation data is set aside.
         metric: what ``validation_step`` logs, by its name there, e.g. ``Metric("val_acc", "max")``; needed.
-        steps: length of a run; needed.
+        steps: length of a run; needed, unless ``trainer`` has ``max_steps``.
         loss: the name under which ``validation_step`` logs the loss.
         losses: one loss a sample, shape ``(batch,)``, from the module and a batch.
         name: how reports call the task; the module's class by default.
+        trainer: makes the Trainer whose schedule, clipping and precision are taken over.
 
     Raises:
         InputError: something of the module or its data cannot be taken over; the message says what, and what to do.
@@ -75,6 +80,7 @@ class LightningTask(Task):
         loss: str = "val_loss",
         losses: GivenLosses | None = None,
         name: str | None = None,
+        trainer: Callable[[], Any] | None = None,
     ) -> None:
         if find_spec("lightning") is None and find_spec("pytorch_lightning") is None:
             raise InputError("LightningTask needs Lightning: pip install 'trimtab[lightning]'")
@@ -85,6 +91,11 @@ class LightningTask(Task):
                 f"metric={metric!r}: LightningTask needs one by the name under which validation_step logs it, such as "
                 "metric=Metric('val_acc', 'max')"
             )
+        if trainer is not None:
+            check_makes("trainer", trainer, "the Trainer")
+        taken = None if trainer is None else trainer()
+        if steps is None and getattr(taken, "max_steps", -1) > 0:
+            steps = taken.max_steps  # type: ignore[union-attr]  # it has some
         if steps is None:
             raise InputError(
                 "steps is missing: LightningTask needs the length of a run in optimizer steps, such as steps=2000, "
@@ -102,6 +113,9 @@ class LightningTask(Task):
             self._package = _package(module)
             check_hooks(module, self._package.LightningModule)
             check_optimizers(module, self._package.LightningModule)
+            self._halved = taken is not None and _halves(taken)
+            if taken is not None:
+                self.recipe = lightning_recipe(taken, module, steps)
             self._take_data(_loaders(make_data()))
             self._check_losses(module)
             self._check_logged(module)
@@ -173,7 +187,9 @@ class LightningTask(Task):
 
     def outputs(self, model: nn.Module, batch: Batch) -> Any:
         """Returns what :meth:`losses` and :meth:`score` need; a module's outputs are known to itself alone."""
-        return _Outputs(model, self._losses.of(model, batch))
+        device = next(model.parameters()).device.type
+        with torch.autocast(device, dtype=torch.bfloat16) if self._halved else nullcontext():
+            return _Outputs(model, self._losses.of(model, batch))
 
     def losses(self, outputs: Any, batch: Batch) -> Float[Tensor, " batch"]:  # noqa: ARG002  # the task's signature
         """Returns one loss a sample, whose mean is that of ``training_step``."""
@@ -243,6 +259,13 @@ def _loaders(data: Any) -> Sequence[DataLoader[Any]]:
         data.setup("test")
         found.append(data.test_dataloader())
     return [loader[0] if isinstance(loader, list | tuple) and len(loader) == 1 else loader for loader in found]
+
+
+def _halves(trainer: Any) -> bool:
+    """Returns whether a Trainer computes in bfloat16 where that does no harm."""
+    if trainer.precision not in ("32-true", "bf16-mixed"):
+        raise InputError(f"precision={trainer.precision!r} cannot be taken over, as '32-true' and 'bf16-mixed' can")
+    return bool(trainer.precision == "bf16-mixed")
 
 
 def _same(batch: Batch) -> Batch:

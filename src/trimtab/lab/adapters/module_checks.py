@@ -97,3 +97,33 @@ def _optimizers(configured: Any) -> list[Optimizer]:
     if isinstance(configured, list | tuple):
         return [optimizer for each in configured for optimizer in _optimizers(each)]
     return []
+
+
+def schedulers_of(module: Any) -> list[tuple[Any, str]]:
+    """Returns the schedules that ``configure_optimizers`` makes, with what each is stepped after.
+
+    Raises:
+        InputError: it cannot be called without a Trainer.
+    """
+    try:
+        configured = module.configure_optimizers()
+    except Exception as error:
+        raise InputError(
+            f"{type(module).__name__}.configure_optimizers raised {type(error).__name__} without a Trainer: {error}\n"
+            "Have it do without, or leave trainer out and say the schedule by --schedule and --warmup"
+        ) from error
+    if isinstance(configured, dict):
+        given = configured.get("lr_scheduler")
+        return [] if given is None else [_with_interval(given)]
+    if isinstance(configured, list | tuple):
+        if len(configured) == 2 and isinstance(configured[1], list | tuple):
+            return [_with_interval(each) for each in configured[1]]
+        found = [each["lr_scheduler"] for each in configured if isinstance(each, dict) and "lr_scheduler" in each]
+        return [_with_interval(each) for each in found]
+    return []
+
+
+def _with_interval(given: Any) -> tuple[Any, str]:
+    if isinstance(given, dict):
+        return given["scheduler"], str(given.get("interval", "epoch"))
+    return given, "epoch"

@@ -1,0 +1,116 @@
+"""What people's own trainers say of how a model is trained, as options of a comparison.
+
+Only what a comparison can do in the same way is taken over; all else is refused, because a recipe that is nearly
+somebody's own shows nothing of it.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from torch.optim import lr_scheduler
+
+from trimtab.lab.adapters.module_checks import schedulers_of
+from trimtab.study.errors import InputError
+
+Recipe = dict[str, Any]
+
+_SCHEDULES: Mapping[str, str] = {
+    "linear": "linear",
+    "cosine": "cosine",
+    "constant": "none",
+    "constant_with_warmup": "none",
+    "inverse_sqrt": "inverse-sqrt",
+}
+
+_REMEDY = "leave as_trained out, and say what comes nearest by --schedule, --warmup and --clip-norm"
+
+_WITHOUT_TRAINER = _REMEDY.replace("as_trained", "trainer")
+
+
+def trainer_recipe(arguments: Any, steps: int) -> Recipe:
+    """Returns what ``TrainingArguments`` say: schedule, warm-up and clipping, and the groups without weight decay.
+
+    Args:
+        arguments: of a ``transformers.Trainer``.
+        steps: of a run.
+
+    Raises:
+        InputError: they say something that a comparison cannot do.
+    """
+    schedule = str(getattr(arguments.lr_scheduler_type, "value", arguments.lr_scheduler_type))
+    if schedule not in _SCHEDULES:
+        raise InputError(
+            f"lr_scheduler_type={schedule!r} cannot be taken over, as {', '.join(_SCHEDULES)} can; {_REMEDY}"
+        )
+    if arguments.lr_scheduler_kwargs:
+        raise InputError(f"lr_scheduler_kwargs={arguments.lr_scheduler_kwargs!r} cannot be taken over; {_REMEDY}")
+    if arguments.fp16:
+        raise InputError("fp16=True cannot be taken over, as bf16=True can, which needs no scaling of the loss")
+    warmup = 0 if schedule == "constant" else arguments.get_warmup_steps(steps)
+    if warmup >= steps:
+        raise InputError(f"warmup_steps={warmup}: a run has {steps} steps, and a warm-up has to end before")
+    if schedule == "inverse_sqrt" and not warmup:
+        raise InputError(f"lr_scheduler_type='inverse_sqrt' without warmup_steps cannot be taken over; {_REMEDY}")
+    found: Recipe = {"schedule": _SCHEDULES[schedule], "no_decay": True}
+    found |= {"warmup": warmup / steps} if warmup else {}
+    return found | ({"clip_norm": float(arguments.max_grad_norm)} if arguments.max_grad_norm else {})
+
+
+def lightning_recipe(trainer: Any, module: Any, steps: int) -> Recipe:
+    """Returns what a Lightning ``Trainer`` and ``configure_optimizers`` say: clipping and the schedule.
+
+    Args:
+        trainer: the Trainer.
+        module: the module.
+        steps: of a run.
+
+    Raises:
+        InputError: they say something that a comparison cannot do.
+    """
+    clipping, algorithm = trainer.gradient_clip_val, trainer.gradient_clip_algorithm or "norm"
+    kind = str(getattr(algorithm, "value", algorithm))
+    if clipping and kind != "norm":
+        raise InputError(f"gradient_clip_algorithm={kind!r} cannot be taken over, as 'norm' can; {_WITHOUT_TRAINER}")
+    if trainer.accumulate_grad_batches != 1:
+        raise InputError(
+            f"accumulate_grad_batches={trainer.accumulate_grad_batches} cannot be taken over: a comparison takes a "
+            "step at once; give the loader the batch size of a step"
+        )
+    found: Recipe = {"clip_norm": float(clipping)} if clipping else {}
+    schedulers = schedulers_of(module)
+    if len(schedulers) > 1:
+        raise InputError(f"configure_optimizers has {len(schedulers)} schedules, of which one can be taken over")
+    for scheduler, interval in schedulers:
+        name = type(scheduler).__name__
+        if interval != "step":
+            raise InputError(
+                f"{name} is stepped every {interval}, and schedules are taken over that are stepped every step: "
+                f"{{'scheduler': ..., 'interval': 'step'}}; or {_WITHOUT_TRAINER}"
+            )
+        found |= _schedule(scheduler, name, steps)
+    return found
+
+
+def _schedule(scheduler: Any, name: str, steps: int) -> Recipe:
+    if isinstance(scheduler, lr_scheduler.CosineAnnealingLR) and (scheduler.T_max, scheduler.eta_min) == (steps, 0):
+        return {"schedule": "cosine"}
+    if isinstance(scheduler, lr_scheduler.LinearLR):
+        ends = (scheduler.total_iters, scheduler.start_factor, scheduler.end_factor)
+        if ends == (steps, 1.0, 0.0):
+            return {"schedule": "linear"}
+    if isinstance(scheduler, lr_scheduler.OneCycleLR) and scheduler.total_steps == steps:
+        phases = scheduler._schedule_phases
+        peak = (float(phases[0]["end_step"]) + 1) / steps
+        usual = all(
+            math.isclose(float(group["initial_lr"]) * 25, float(group["max_lr"]))
+            and math.isclose(float(group["min_lr"]) * 1e4, float(group["initial_lr"]))
+            for group in scheduler.optimizer.param_groups
+        )
+        if usual and len(phases) == 2:
+            return {"schedule": "onecycle", "warmup": peak}
+    raise InputError(
+        f"{name} cannot be taken over: CosineAnnealingLR(T_max={steps}), LinearLR(1.0, 0.0, total_iters={steps}) and "
+        f"OneCycleLR(total_steps={steps}) with its usual ends can, all of {steps} steps; or "
+        f"{_WITHOUT_TRAINER}"
+    )

@@ -1,0 +1,160 @@
+"""What trainers say of how a model is trained, as options of a comparison."""
+
+import pytest
+import torch
+from lightning.pytorch import Trainer as LightningTrainer
+from torch import nn
+from torch.optim import lr_scheduler
+from torch.utils.data import DataLoader, Subset
+from transformers import TrainingArguments
+
+from tests.lab.adapters.test_huggingface import make as make  # noqa: PLC0414  # a fixture
+from tests.lab.adapters.test_lightning import ACCURACY, QUIET, Net, data
+from trimtab import LightningTask, Session, TrainerTask
+from trimtab.catalog.recipes import Recipe
+from trimtab.lab.adapters.recipes import lightning_recipe, trainer_recipe
+from trimtab.study.errors import InputError
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*does not have many workers"),
+    pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no"),
+    pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning"),
+]
+
+
+def arguments(tmp_path, **given):
+    return TrainingArguments(str(tmp_path), use_cpu=True, **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"schedule": "linear", "no_decay": True, "clip_norm": 1.0}),
+        ({"lr_scheduler_type": "cosine", "warmup_steps": 10}, {"schedule": "cosine", "warmup": 0.1}),
+        ({"lr_scheduler_type": "cosine", "warmup_steps": 0.05}, {"schedule": "cosine", "warmup": 0.05}),
+        ({"lr_scheduler_type": "constant", "max_grad_norm": 0.0}, {"schedule": "none"}),
+        ({"lr_scheduler_type": "constant_with_warmup", "warmup_steps": 20}, {"schedule": "none", "warmup": 0.2}),
+        ({"lr_scheduler_type": "inverse_sqrt", "warmup_steps": 20}, {"schedule": "inverse-sqrt", "warmup": 0.2}),
+    ],
+)
+def test_what_training_arguments_say(tmp_path, given, expected):
+    found = trainer_recipe(arguments(tmp_path, **given), 100)
+    assert found == {"clip_norm": 1.0, "no_decay": True, **expected} or "max_grad_norm" in given
+    assert ("clip_norm" in found) == (given.get("max_grad_norm") != 0.0)
+    assert Recipe(**found).schedule == expected["schedule"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"lr_scheduler_type": "polynomial"}, "lr_scheduler_type='polynomial' cannot be taken over, as linear, cosine"),
+        ({"lr_scheduler_kwargs": {"num_cycles": 2}}, "lr_scheduler_kwargs=.* cannot be taken over"),
+        ({"warmup_steps": 100}, "warmup_steps=100: a run has 100 steps"),
+        ({"lr_scheduler_type": "inverse_sqrt"}, "'inverse_sqrt' without warmup_steps"),
+    ],
+)
+def test_training_arguments_that_cannot_be_taken_over(tmp_path, given, words):
+    with pytest.raises(InputError, match=words):
+        trainer_recipe(arguments(tmp_path, **given), 100)
+
+
+def test_fp16_is_refused(tmp_path):
+    given = arguments(tmp_path)
+    given.fp16 = True
+    with pytest.raises(InputError, match="fp16=True cannot be taken over, as bf16=True can"):
+        trainer_recipe(given, 100)
+
+
+def test_a_trainers_task_has_its_recipe_and_precision(make):
+    task = TrainerTask(make(lr_scheduler_type="cosine", warmup_steps=1, bf16=True), as_trained=True)
+    assert task.recipe == {"schedule": "cosine", "warmup": 0.2, "clip_norm": 1.0, "no_decay": True}
+    plain = TrainerTask(make(lr_scheduler_type="cosine", warmup_steps=1, bf16=True))
+    assert plain.recipe == {}
+    ends = []
+    for each in (task, plain):
+        session = Session(each, lambda model: torch.optim.AdamW(model.parameters(), lr=1e-2), seed=0)
+        ends.append([session.step() for _ in range(3)])
+    assert ends[0] != ends[1]  # rounded to eight bits
+    assert ends[0] == pytest.approx(ends[1], rel=0.05)
+
+
+def test_the_groups_are_the_trainers_own(make):
+    """Biases and norms go without weight decay there and here."""
+    from trimtab.optim import parameter_groups
+
+    trainer = make()()
+    theirs = set(trainer.get_decay_parameter_names(trainer.model))
+    names = {param: name for name, param in trainer.model.named_parameters()}
+    decayed, _ = parameter_groups(trainer.model, 0.1)
+    assert {names[param] for param in decayed["params"]} == theirs
+
+
+def loaders():
+    return DataLoader(Subset(data(), range(64)), 16), DataLoader(Subset(data(), range(64, 100)), 16)
+
+
+class Scheduled(Net):
+    schedule = staticmethod(lambda optimizer: lr_scheduler.CosineAnnealingLR(optimizer, T_max=10))
+    interval = "step"
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.AdamW(self.parameters(), lr=1e-3)
+        scheduler = self.schedule(optimizer)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.interval}}
+
+
+def scheduled(schedule, interval="step"):
+    return type("Mine", (Scheduled,), {"schedule": staticmethod(schedule), "interval": interval})()
+
+
+def trainer(**given):
+    return LightningTrainer(max_steps=10, **QUIET, **given)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=10), {"schedule": "cosine"}),
+        (lambda o: lr_scheduler.LinearLR(o, 1.0, 0.0, total_iters=10), {"schedule": "linear"}),
+        (lambda o: lr_scheduler.OneCycleLR(o, 1e-3, total_steps=10), {"schedule": "onecycle", "warmup": 0.3}),
+    ],
+)
+def test_what_a_lightning_module_says(schedule, expected):
+    found = lightning_recipe(trainer(gradient_clip_val=0.5), scheduled(schedule), 10)
+    assert found == {"clip_norm": 0.5, **expected}
+    Recipe(**found)
+
+
+@pytest.mark.parametrize(
+    ("module", "given", "words"),
+    [
+        (lambda: scheduled(lambda o: lr_scheduler.StepLR(o, 3)), {}, "StepLR cannot be taken over: CosineAnnealingLR"),
+        (lambda: scheduled(lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=7)), {}, "all of 10 steps"),
+        (lambda: scheduled(lambda o: lr_scheduler.CosineAnnealingLR(o, 10), "epoch"), {}, "is stepped every epoch"),
+        (Scheduled, {"gradient_clip_val": 1.0, "gradient_clip_algorithm": "value"}, "gradient_clip_algorithm='value'"),
+        (Scheduled, {"accumulate_grad_batches": 2}, "accumulate_grad_batches=2 cannot be taken over"),
+    ],
+)
+def test_what_of_lightning_cannot_be_taken_over(module, given, words):
+    with pytest.raises(InputError, match=words):
+        lightning_recipe(trainer(**given), module(), 10)
+
+
+def test_a_lightning_task_has_its_recipe_and_length():
+    task = LightningTask(
+        Scheduled, loaders, metric=ACCURACY, trainer=lambda: trainer(gradient_clip_val=1.0, precision="bf16-mixed")
+    )
+    assert task.steps == 10
+    assert task.recipe == {"clip_norm": 1.0, "schedule": "cosine"}
+    session = Session(task, lambda model: torch.optim.AdamW(model.parameters(), lr=1e-2), seed=0)
+    assert session.step() > 0
+    with pytest.raises(InputError, match="precision='64-true' cannot be taken over"):
+        LightningTask(Net, loaders, metric=ACCURACY, trainer=lambda: trainer(precision="64-true"))
+
+
+def test_without_configure_optimizers_there_is_no_schedule():
+    class Plain(nn.Module):
+        def configure_optimizers(self):
+            return torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1)
+
+    assert lightning_recipe(trainer(), Plain(), 10) == {}
