@@ -83,3 +83,11 @@ def test_without_pytest_it_says_what_mends_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(InputError, match="pip install pytest"):
         auditing.audit("lion")
+
+
+def test_what_is_for_matrices_is_shown_matrices():
+    found = audit("muon", new_process=False)
+    (only,) = found.broken
+    assert only.seen == "makes no difference, whatever it is: eps"  # which is AdamW's, for what is no matrix
+    reasons = {each.seen for each in found.findings if each.name == "shape"}
+    assert reasons == {"shows parameters that are no matrices, and does not say so"}

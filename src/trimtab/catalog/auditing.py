@@ -95,8 +95,24 @@ def audit(
     from trimtab.testing.audit import audit_optimizer
 
     factory, settings = _made(expression)
-    findings = audit_optimizer(factory, settings, without=_left_out(expression, new_process), watch=watch)
+    shapes, without = (MATRICES, ONLY_MATRICES) if _is_for_matrices(expression) else (None, {})
+    without = {**without, **_left_out(expression, new_process)}
+    findings = audit_optimizer(factory, settings, shapes=shapes, without=without, watch=watch)
     return Audit(expression.label, expression.entry.title, findings)
+
+
+MATRICES = ((3, 4), (5, 2), (2, 3))
+"""Shapes of parameters, where plain ones are taken for matrices."""
+
+ONLY_MATRICES = dict.fromkeys(
+    ("layout", "lazy_parameters", "shape", "sparse_gradients"),
+    "shows parameters that are no matrices, and does not say so",
+)
+
+
+def _is_for_matrices(expression: Expression) -> bool:
+    """Whether its optimizer takes parameters that nothing is said of for matrices."""
+    return bool(getattr(next(expression.nodes()).entry.load(), "by_role", False))
 
 
 def _made(expression: Expression) -> tuple[Callable[..., Any], Mapping[str, Any]]:
