@@ -328,7 +328,7 @@ def test_list_search_and_show():
     assert run("search", "zzz").exit_code == 1
     text = words(run("show", "lion").output)
     assert "arXiv:2302.06675" in text
-    assert "3e-05 to 0.03, logarithmic" in text
+    assert "1e-05 to 0.033, logarithmic" in text
 
 
 @pytest.mark.parametrize("name", entries())
@@ -349,7 +349,7 @@ def test_the_catalogue_comes_as_json():
     assert (nothing.exit_code, json.loads(nothing.stdout)) == (1, [])
     lion = json.loads(run("show", "lion", "--json").output)
     assert (lion["id"], lion["arxiv"], lion["aliases"]) == ("lion", "2302.06675", ["evolved sign momentum"])
-    assert lion["tuned"]["lr"] == "3e-05 to 0.03, logarithmic"
+    assert lion["tuned"]["lr"] == "1e-05 to 0.033, logarithmic"
     assert lion["use"].startswith("from trimtab.optim import Lion\n")
     assert "Lion" in lion["verdict"]
     assert json.loads(run("show", "adamw", "--json").output)["verdict"] is None

@@ -18,7 +18,12 @@ from trimtab.schedule import (
     RefinedLR,
     ReplayedBatches,
     SampleLRScheduler,
+    constant_with_warmup,
+    cosine_with_warmup,
+    inverse_sqrt_with_warmup,
     linear_decay_with_warmup,
+    one_cycle_with_warmup,
+    wsd_with_warmup,
 )
 
 STEPS = 4
@@ -175,8 +180,17 @@ BESIDE = {
     "AutoLRS": autolrs,
     "LanczosLearner": lanczos,
     "BatchSizeController": lambda run: BatchSizeController(SAMPLES, 64, interval=2, eta=0.5),
-    "CosineAnnealingLR": lambda run: torch.optim.lr_scheduler.CosineAnnealingLR(run.optimizer, T_max=STEPS),
-    "linear_decay_with_warmup": lambda run: linear_decay_with_warmup(run.optimizer, STEPS, 1),
+    **{
+        each.__name__: lambda run, each=each: each(run.optimizer, STEPS, 1)
+        for each in (
+            constant_with_warmup,
+            cosine_with_warmup,
+            inverse_sqrt_with_warmup,
+            linear_decay_with_warmup,
+            one_cycle_with_warmup,
+            wsd_with_warmup,
+        )
+    },
     "RefinedLR": lambda run: RefinedLR(run.optimizer, [0.5, 1.0, 0.25], STEPS),
     "SampleLRScheduler": lambda run: SampleLRScheduler(run.optimizer, STEPS * SAMPLES),
 }

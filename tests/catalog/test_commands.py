@@ -31,7 +31,7 @@ def test_the_catalogue_knows_ranges_of_its_methods():
 
 @pytest.mark.parametrize(
     ("label", "low", "high"),
-    [("adamw+cosine", 1e-4, 1e-1), ("clip(sgd)", 1e-3, 1.0), ("clip(adamw, fraction=0.1)+linear", 1e-4, 1e-1)],
+    [("adamw+cosine", 3e-5, 1e-1), ("clip(sgd)", 3e-4, 1.0), ("clip(adamw, fraction=0.1)+linear", 3e-5, 1e-1)],
 )
 def test_the_catalogue_knows_ranges_of_its_expressions(label, low, high):
     (candidate,) = command_candidates({label: Command(LINE)}, parse_tunes(["batch=16"]))

@@ -176,7 +176,7 @@ def test_the_first_candidate_makes_the_way_unless_another_is_named():
     result = diagnosis(along="adamw").run()
     assert result.along == "adamw"
     assert set(result.settings) == {"adamw", *result.candidates}
-    assert result.settings["adamw"]["lr"] == pytest.approx(10**-2.5)
+    assert result.settings["adamw"]["lr"] == pytest.approx((3e-5 * 1e-1) ** 0.5)
     assert [each.candidate for each in result.measurements[:4]] == list(result.candidates)
 
 

@@ -130,7 +130,7 @@ def test_blocks_of_the_notebook(tmp_path, monkeypatch):
     assert set(ranking["candidate"]) == {"adamw", "lion"}
     assert list(curves.columns) == list(ranking["candidate"])
     assert len(curves) == 21
-    assert len(trials) == 2
+    assert len(trials) == 2 * 3  # both settings, with three seeds
 
 
 def test_the_block_of_the_diagnosis_tells_the_sharpness_of_both(names, capsys):
