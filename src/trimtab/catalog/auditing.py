@@ -2,9 +2,11 @@
 
 import functools
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
 
 from trimtab.catalog.create import create
 from trimtab.catalog.entries import Entry
@@ -118,8 +120,25 @@ def _is_for_matrices(expression: Expression) -> bool:
 def _made(expression: Expression) -> tuple[Callable[..., Any], Mapping[str, Any]]:
     """What is called to build it, and with what; a class by itself tells more of its settings than a function."""
     if expression.inner is None:
-        return expression.entry.load(), expression.settings({})
+        loaded = expression.entry.load()
+        made = functools.partial(_named, loaded) if getattr(loaded, "needs_names", False) else loaded
+        return made, expression.settings({})
     return functools.partial(create, expression.label), {}
+
+
+def _named(make: Callable[..., Any], params: Iterable[Any], **settings: Any) -> Any:
+    """Builds what goes by the names of parameters, from parameters that have none."""
+    given = list(params)
+    groups = [dict(each) if isinstance(each, dict) else {"params": [each]} for each in given]
+    for place, group in enumerate(groups):
+        held = group["params"]
+        held = [held] if isinstance(held, Tensor) else list(held)
+        group["params"] = [
+            each if isinstance(each, tuple) else (f"parameter{place}.{index}", each) for index, each in enumerate(held)
+        ]
+    if all(isinstance(each, dict) for each in given):
+        return make(groups, **settings)
+    return make([each for group in groups for each in group["params"]], **settings)
 
 
 def _check_steps(expression: Expression) -> None:
