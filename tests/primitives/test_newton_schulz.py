@@ -119,3 +119,15 @@ def test_what_goes_wrong_in_a_thread_is_raised():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
+
+
+def test_matrices_are_made_and_finished_where_they_are_iterated():
+    matrices = [noise(4, 6, seed=1), noise(6, 4, seed=2)]
+    found = orthogonalized(
+        [torch.empty(4, 6), torch.empty(6, 4)],
+        prepared=lambda index: matrices[index],
+        finished=lambda index, matrix: matrix * (index + 1),
+        **EXACT,
+    )
+    for index, (each, alone) in enumerate(zip(found, orthogonalized(matrices, **EXACT), strict=True)):
+        torch.testing.assert_close(each, alone * (index + 1), rtol=1e-11, atol=1e-13)

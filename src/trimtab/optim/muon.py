@@ -198,27 +198,40 @@ class Muon(FlatOptimizer):
     def _orthogonal(self, group: Mapping[str, Any], grads: Sequence[Tensor | None]) -> list[Tensor]:
         _refuse_other_shapes(group)
         pairs = [(param, grad) for param, grad in zip(group["params"], grads, strict=True) if grad is not None]
-        whole = [gathered(self._followed(group, param, grad)) for param, grad in pairs]
-        matrices = [each.flatten(1) if group["role"] == "convolution" else each for each in whole]
+        divided = any(shards_of(param) is not None for param, _ in pairs)
+        # processes have to ask each other for their pieces in one order, which threads would not keep
+        whole = [gathered(self._followed(group, param, grad)) for param, grad in pairs] if divided else []
+        flat = group["role"] == "convolution"
+
+        def prepared(index: int) -> Tensor:
+            each = whole[index] if divided else self._followed(group, *pairs[index])
+            return each.flatten(1) if flat else each
+
+        def finished(index: int, matrix: Tensor) -> Tensor:
+            param, _ = pairs[index]
+            scaled: Tensor = matrix.to(working_dtype(param.dtype), copy=True)
+            return scaled.mul_(step_scale(matrix.shape, group["adjust_lr_fn"])).reshape(param.shape)
+
         found = orthogonalized(
-            matrices, coefficients=group["ns_coefficients"], steps=group["ns_steps"], eps=group["ns_eps"]
+            [grad.flatten(1) if flat else grad for _, grad in pairs],
+            coefficients=group["ns_coefficients"],
+            steps=group["ns_steps"],
+            eps=group["ns_eps"],
+            prepared=prepared,
+            finished=finished,
         )
-        scaled = [
-            (matrix.to(each.dtype) * step_scale(matrix.shape, group["adjust_lr_fn"])).reshape(each.shape)
-            for matrix, each in zip(found, whole, strict=True)
-        ]
         return [
             each if (shards := shards_of(param)) is None else shards.divided(each)
-            for each, (param, _) in zip(scaled, pairs, strict=True)
+            for each, (param, _) in zip(found, pairs, strict=True)
         ]
 
     def _followed(self, group: Mapping[str, Any], param: Tensor, grad: Tensor) -> Tensor:
         """Returns the momentum that is orthogonalised, with the gradient's own part of it."""
         grad, share = grad.to(working_dtype(param.dtype)), group["momentum"]
         grad = -grad if group["maximize"] else grad
+        weight = 1 - share**2 if group["nesterov"] else 1 - share  # both steps towards the gradient in one
         kept = self.state.get(param, {}).get("momentum_buffer")
-        momentum = grad * (1 - share) if kept is None else kept.to(grad.dtype).lerp(grad, 1 - share)
-        return grad.lerp(momentum, share) if group["nesterov"] else momentum
+        return grad * weight if kept is None else kept.to(grad.dtype).lerp(grad, weight)
 
     @classmethod
     def direction_for(cls, hypers: Mapping[str, Any], /) -> Callable[..., tuple[Tensor, ...]]:

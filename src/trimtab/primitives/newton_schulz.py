@@ -41,6 +41,8 @@ def orthogonalized(
     steps: int = STEPS,
     eps: float = EPS,
     dtype: torch.dtype = torch.bfloat16,
+    prepared: Callable[[int], Tensor] | None = None,
+    finished: Callable[[int, Tensor], Tensor] = lambda _index, matrix: matrix,
 ) -> list[Float[Tensor, "*stack m n"]]:
     """Returns the matrices with singular values near one, in the order given.
 
@@ -53,6 +55,9 @@ def orthogonalized(
         steps: of the iteration, >= 0.
         eps: the least norm that a matrix is divided by.
         dtype: in which products are made, and which the results have.
+        prepared: makes of the place of a matrix what is iterated in its stead, of the same shape; there, where the
+            memory of one is that of the next.
+        finished: makes of a place and a result what is returned.
     """
     together: dict[tuple[object, ...], list[int]] = {}
     for index, matrix in enumerate(matrices):
@@ -60,12 +65,13 @@ def orthogonalized(
         together.setdefault((*sorted(matrix.shape[-2:]), matrix.device, *alone), []).append(index)
 
     def of(indices: Sequence[int]) -> list[tuple[int, Tensor]]:
-        wide = [_on_its_side(matrices[index], matrices[index]) for index in indices]
+        given = [matrices[index] if prepared is None else prepared(index) for index in indices]
+        wide = [_on_its_side(each, each) for each in given]
         stacks = [each.reshape(math.prod(each.shape[:-2]), *each.shape[-2:]).to(dtype) for each in wide]
         found = _iterated(stacks[0] if len(stacks) == 1 else torch.cat(stacks), coefficients, steps, eps)
         parts = torch.split(found, [len(stack) for stack in stacks])
         return [
-            (index, _on_its_side(part.reshape(like.shape), matrices[index]))
+            (index, finished(index, _on_its_side(part.reshape(like.shape), matrices[index])))
             for index, part, like in zip(indices, parts, wide, strict=True)
         ]
 
@@ -121,7 +127,34 @@ def _iterated_all(
 ) -> Float[Tensor, "... m n"]:
     a, b, c = by
     values = values / torch.linalg.vector_norm(values, dim=(-2, -1), keepdim=True).clamp(min=eps)
-    for _ in range(steps):
-        gram = values @ values.mT
-        values = multiplied(values, multiplied(gram, gram, gram, beta=b, alpha=c), values, beta=a)
+    for count in _at_once(values, steps):
+        gram, factor = values @ values.mT, None
+        for left in reversed(range(count)):
+            more = multiplied(gram, gram, gram, beta=b, alpha=c)  # the step is a + more, and a would lose digits there
+            if left:
+                half = multiplied(gram, more, gram, beta=a)
+                gram = multiplied(half, half, more, beta=a)
+            factor = _with_diagonal(more, a) if factor is None and count > 1 else factor
+            if factor is not None and left < count - 1:
+                factor = multiplied(factor, more, factor, beta=a)
+        values = multiplied(values, more, values, beta=a) if factor is None else factor @ values
     return values
+
+
+def _at_once(values: Tensor, steps: int) -> list[int]:
+    """Returns how many steps are taken on the smaller matrix of rows by rows, before the wide one is multiplied.
+
+    Of matrices that are far from square that saves products. It is done twice or thrice at a time: more steps in a row
+    lose the small singular values, because it is their squares that are iterated.
+    """
+    if values.shape[-1] < 2 * values.shape[-2] or steps < 2:
+        return [1] * steps
+    rest, last = divmod(steps - 2, 3)
+    return [2, *[3] * rest, *([last] if last else [])]
+
+
+def _with_diagonal(values: Float[Tensor, "... m m"], number: float) -> Float[Tensor, "... m m"]:
+    """Returns a copy with a number added to the diagonal."""
+    copy = values.clone()
+    copy.diagonal(dim1=-2, dim2=-1).add_(number)
+    return copy
