@@ -230,7 +230,7 @@ class Muon(FlatOptimizer):
         grad, share = grad.to(working_dtype(param.dtype)), group["momentum"]
         grad = -grad if group["maximize"] else grad
         weight = 1 - share**2 if group["nesterov"] else 1 - share  # both steps towards the gradient in one
-        kept = self.state.get(param, {}).get("momentum_buffer")
+        kept: Tensor | None = self.state.get(param, {}).get("momentum_buffer")
         return grad * weight if kept is None else kept.to(grad.dtype).lerp(grad, weight)
 
     @classmethod
