@@ -59,6 +59,10 @@ def test_it_is_built_and_its_lines_make_the_same():
     assert "warmup=round(0.05 * total_steps)" in found.code(tuned, 40)
 
 
+def test_its_settings_are_without_those_of_the_recipe():
+    assert candidate("adamw", ALL).settings({"lr": 0.01, "weight_decay": 0.1}) == {"lr": 0.01, "weight_decay": 0.1}
+
+
 def test_groups_by_role_go_without_decay_too():
     found = candidate("muon", Recipe(no_decay=True))
     tuned = {"lr": 0.01, "weight_decay": 0.1}

@@ -81,8 +81,8 @@ class Candidate:
         return tuned_in(self.whole, self.ranges)
 
     def settings(self, tuned: Settings) -> dict[str, Value]:
-        """Returns all settings that the optimizer is built with."""
-        return self.whole.settings(tuned)
+        """Returns all settings that the optimizer is built with; those of the recipe are the same for everybody."""
+        return self.expression.settings(tuned)
 
     def build(self, tuned: Settings) -> Callable[[nn.Module], torch.optim.Optimizer | SessionController]:
         """Returns what makes the optimizer for a model, or the outermost controller beside it."""
