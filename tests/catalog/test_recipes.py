@@ -30,7 +30,7 @@ def candidate(text, recipe):
         ("adamw+linear(warmup=0.2)", ALL, "ema(clip_norm(adamw, max_norm=1.0), decay=0.99)+linear(warmup=0.2)"),
         ("adamw+autolrs", Recipe("cosine"), "adamw+autolrs"),
         ("schedulefree", ALL, "clip_norm(schedulefree, max_norm=1.0)"),
-        ("ema(adamw, decay=0.5)", Recipe("cosine", ema=0.9), "ema(adamw, decay=0.5)"),
+        ("ema(adamw, decay=0.5)", Recipe("cosine", ema=0.9), "ema(adamw, decay=0.5)+cosine"),
         ("adamw", Recipe("inverse-sqrt"), "adamw+inverse_sqrt"),
         ("adamw", Recipe("onecycle", 0.4), "adamw+onecycle(warmup=0.4)"),
     ],
@@ -122,10 +122,11 @@ def test_a_warmup_is_a_share_or_a_number_of_steps(warmup, steps, share):
 @pytest.mark.parametrize(
     ("warmup", "steps", "words"),
     [
+        ("5.5", 10, "a share of the run such as 5% or 0.05, or a whole number of steps"),
         ("100%", 10, "'100%' is the whole run, or more"),
         (10, 10, "a run has 10 steps, and a warm-up has to end before"),
         (10, None, "how many steps a run has is not known here; give a share"),
-        ("-1", 10, "a share of the run such as 5%, or a number of steps, is needed"),
+        ("-1", 10, "a share of the run such as 5% or 0.05, or a whole number of steps, is needed"),
         ("soon", 10, "a share of the run such as 5%"),
         (True, 10, "a share of the run such as 5%"),
         ("nan%", 10, "a share of the run such as 5%"),

@@ -115,3 +115,9 @@ def test_a_recipe_of_something_else_is_refused(tmp_path):
     path.write_text(OWN.format(recipe={"dropout": 0.1}))
     with pytest.raises(InputError, match="'dropout' is none of schedule, warmup, clip_norm, ema, no_decay"):
         Comparison(f"{path}:Mine", "adamw", tmp_path / "out", **SMALL)
+
+
+def test_a_study_does_not_go_on_with_another_schedule(tmp_path):
+    Comparison("diabetes", "adamw", tmp_path, **SMALL, schedule="linear").run()
+    with pytest.raises(StudyMismatchError, match=r"another problem, diabetes\+linear, and not diabetes\+cosine"):
+        Comparison("diabetes", "adamw", tmp_path, **SMALL, schedule="cosine").run()

@@ -157,3 +157,14 @@ def test_what_averages_by_itself_is_refused():
         parse_expression("ema(schedulefree)")
     with pytest.raises(TypeError, match="EMA averages weights, and so does AdamWScheduleFree"):
         EMA(schedulefree.AdamWScheduleFree([scalar()]))
+
+
+def test_a_run_is_not_saved_with_the_averages_in_place():
+    param = scalar()
+    optimizer = EMA(torch.optim.SGD([param], lr=1.0))
+    steps(optimizer, param, [1.0])
+    optimizer.eval()
+    with pytest.raises(RuntimeError, match=r"call train\(\) before the run is saved, or save the model alone"):
+        optimizer.state_dict()
+    optimizer.train()
+    assert optimizer.state_dict()["state"]

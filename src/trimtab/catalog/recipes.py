@@ -129,16 +129,22 @@ class Recipe:
             raise InputError(f"clip_norm={self.clip_norm!r} cannot go around {label}: {reason}") from None
         return whole
 
+    def exceptions(self, expressions: Sequence["Expression"]) -> str:
+        """Returns who keeps a schedule of its own, where the recipe has one; empty if nobody does."""
+        kept = [each.label for each in expressions if keeps_its_schedule(each)]
+        if not kept or (self.schedule == NONE and not self.warmup):
+            return ""
+        return f"{listed(kept)} {'keeps its own schedule' if len(kept) == 1 else 'keep their own schedules'}"
+
     def remarks(self, expressions: Sequence["Expression"]) -> list[str]:
         """Returns what a reader should know of the recipe together with candidates, in sentences."""
         if not expressions:
             return []
-        kept = [each.label for each in expressions if keeps_its_schedule(each)]
+        kept = self.exceptions(expressions)
         normalised = [each.label for each in expressions if each.normalised]
         found = []
-        if kept and (self.schedule != NONE or self.warmup):
-            verb = "keeps its own schedule" if len(kept) == 1 else "keep their own schedules"
-            found.append(f"{listed(kept)} {verb}.")
+        if kept:
+            found.append(f"{kept}.")
         if normalised and self.clip_norm is not None:
             found.append(
                 f"Clipping shortens no step of {listed(normalised)}: their direction is normalised, and one gradient "
@@ -148,10 +154,10 @@ class Recipe:
 
 
 def keeps_its_schedule(expression: "Expression") -> bool:
-    """Returns whether a candidate sets its learning rate by itself, or averages weights in the place of a schedule."""
+    """Returns whether a candidate sets its learning rate by itself, or its optimizer averages in a schedule's place."""
     nodes = [node.entry for node in expression.nodes() if node.entry.loadable]
     sets = any("lr" in (*getattr(each.load(), "sets", ()), *getattr(each.load(), "owns", ())) for each in nodes)
-    return sets or _averages(expression)
+    return sets or _averages(next(expression.nodes()))
 
 
 def _averages(expression: "Expression") -> bool:
@@ -192,7 +198,7 @@ def share_of_run(warmup: str | float | None, steps: int | None) -> float | None:
     Raises:
         InputError: it is none of these, or as long as the run.
     """
-    allowed = "a share of the run such as 5%, or a number of steps, is needed"
+    allowed = "a share of the run such as 5% or 0.05, or a whole number of steps, is needed"
     if warmup is None or isinstance(warmup, bool):
         if warmup is None:
             return None
@@ -203,6 +209,8 @@ def share_of_run(warmup: str | float | None, steps: int | None) -> float | None:
     except ValueError:
         raise InputError(f"warmup={warmup!r}: {allowed}") from None
     if not math.isfinite(value) or value < 0:
+        raise InputError(f"warmup={warmup!r}: {allowed}")
+    if value > 1 and value != int(value) and not text.endswith("%"):
         raise InputError(f"warmup={warmup!r}: {allowed}")
     if text.endswith("%"):
         value /= 100

@@ -68,6 +68,8 @@ def _other_problem(
     if not (moved or any(before != now for before, now in (slots, kinds, names))):
         return ""
     before, now = _problem(there, noted), _problem(here, ours)
+    if before == now and names[0] != names[1]:  # one problem with two schedules
+        before, now = map(str, names)
     if before == now:
         before, now = f"{before} with {slots[0]}s", f"{now} with {slots[1]}s"
     return f"another problem, {before}, and not {now}"

@@ -41,7 +41,7 @@ class EMA(OptimizerWrapper):
         optimizer = EMA(torch.optim.AdamW(model.parameters(), lr=1e-3))
         ...
         optimizer.eval()  # the averages are in place: evaluate, or save the model
-        optimizer.train()  # the weights of the run are, bit for bit; steps are taken in this mode only
+        optimizer.train()  # the weights of the run are, bit for bit; in this mode steps are taken and runs are saved
 
     Differences:
         * ``torch.optim.swa_utils.AveragedModel`` is a second model, with a constant ``decay``; this is state of the
@@ -146,6 +146,14 @@ class EMA(OptimizerWrapper):
             torch._foreach_lerp_(averages, values, 1 - decay)
             for param in group:
                 self.state[param]["ema_count"] = count + 1
+
+    def _saved(self) -> dict[str, Any]:
+        if self._trained is not None:  # who went on from there would go on from the averages, and never know
+            raise RuntimeError(
+                "the averages are in the place of the weights: call train() before the run is saved, or save the model "
+                "alone, whose weights are the averages now"
+            )
+        return super()._saved()
 
     def _load(self, state: dict[str, Any]) -> None:
         super()._load(state)

@@ -267,6 +267,8 @@ def print_dry_run(console: Console, comparison: Comparison) -> None:
             markup=False,
             highlight=False,
         )
+        if part.facts.recipe:
+            console.print(Text(f"recipe: {part.facts.recipe}"))
     console.print(f"{_expected(comparison, size)} Nothing was run.", markup=False, highlight=False)
 
 
