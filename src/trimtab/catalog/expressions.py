@@ -7,7 +7,7 @@ names; those of a wrapper are written ``clip.fraction``.
 import ast
 import io
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +114,7 @@ class Expression:
         """
         if not all(node.entry.loadable for node in self.nodes()):
             return
-        fixed, owners, ranges, faults = self._all_fixed(), self._owners(), self._ranges(), Faults()
+        fixed, owners, ranges, faults = self._all_fixed(), self.set_by_wrappers, self._ranges(), Faults()
         for name, value in fixed.items():
             with faults:
                 if name in owners:
@@ -136,7 +136,7 @@ class Expression:
     def _unlike_defaults(self) -> str:
         """Which fixed settings are of another kind than their defaults."""
         found = [
-            f"{node._place(name)}={value!r} is nothing like its default, {default!r}"
+            f"{node.place_of(name)}={value!r} is nothing like its default, {default!r}"
             for node in self.nodes()
             for name, value in node.fixed
             if (default := unlike_default(node.entry, name, value)) is not None
@@ -146,7 +146,7 @@ class Expression:
     def _unless_told(self) -> str:
         """What the whole is built with that nobody has written, which may be at odds with what somebody has."""
         fixed = self._all_fixed()
-        own = {node._place(name): value for node in self.nodes() for name, value in node.entry.settings.items()}
+        own = {node.place_of(name): value for node in self.nodes() for name, value in node.entry.settings.items()}
         words = ", ".join(f"{name}={value!r}" for name, value in own.items() if name not in fixed)
         return f" (it has {words} unless told otherwise)" if words else ""
 
@@ -189,7 +189,7 @@ class Expression:
     @property
     def tunables(self) -> Tunables:
         """What is tuned: every range, but for what is fixed and what a wrapper sets by itself."""
-        fixed, owners = self._all_fixed(), self._owners()
+        fixed, owners = self._all_fixed(), self.set_by_wrappers
         return {name: t for name, t in self._ranges().items() if name not in fixed and name not in owners}
 
     def settings(self, tuned: Settings) -> dict[str, Value]:
@@ -207,7 +207,7 @@ class Expression:
                     f"{name} is given twice: {self.label} fixes it to {value!r}, and {name}={tuned[name]!r} is given "
                     "beside it; leave one of them out"
                 )
-        own = {node._place(name): value for node in self.nodes() for name, value in node.entry.settings.items()}
+        own = {node.place_of(name): value for node in self.nodes() for name, value in node.entry.settings.items()}
         return self._put_together({**own, **self._bounds(), **self._all_fixed(), **tuned})
 
     def _put_together(self, settings: dict[str, Value]) -> dict[str, Value]:
@@ -297,11 +297,6 @@ class Expression:
         lines: str = self.entry.load().usage_lines(own, total_steps)
         return lines
 
-    @property
-    def set_by_wrappers(self) -> Collection[str]:
-        """The settings that wrappers set by themselves."""
-        return self._owners()
-
     def build_once(self, tuned: Settings) -> None:
         """Builds it around a layer, to see whether it can be.
 
@@ -312,10 +307,6 @@ class Expression:
 
     def place_of(self, name: str) -> str:
         """Returns what a setting of this node is called in the whole expression."""
-        return self._place(name)
-
-    def _place(self, name: str) -> str:
-        """What a setting of this node is called in the whole expression."""
         return name if self.inner is None else f"{self.entry.id}.{name}"
 
     def _own(self, settings: Mapping[str, Value]) -> dict[str, Value]:
@@ -354,7 +345,7 @@ class Expression:
         return getattr(self.entry.load(), attribute, otherwise) if self.inner is not None else otherwise
 
     def _all_fixed(self) -> dict[str, Value]:
-        return {node._place(name): value for node in self.nodes() for name, value in node.fixed}
+        return {node.place_of(name): value for node in self.nodes() for name, value in node.fixed}
 
     def _ranges(self) -> Tunables:
         """Every range, as the wrappers around its owner stretch it."""
@@ -363,7 +354,7 @@ class Expression:
             for name, factor in node._wrapping("rescales", {}).items():
                 if name in ranges:
                     ranges[name] = ranges[name].scaled(factor)
-            ranges |= {node._place(name): tunable for name, tunable in node.entry.load_tunables().items()}
+            ranges |= {node.place_of(name): tunable for name, tunable in node.entry.load_tunables().items()}
         return ranges
 
     def _bounds(self) -> dict[str, Value]:
@@ -373,10 +364,12 @@ class Expression:
             for name, places in node._wrapping("bounds", {}).items():
                 tunable = ranges.get(name)
                 if isinstance(tunable, Uniform):
-                    found |= {node._place(places[0]): tunable.low, node._place(places[1]): tunable.high}
+                    found |= {node.place_of(places[0]): tunable.low, node.place_of(places[1]): tunable.high}
         return found
 
-    def _owners(self) -> dict[str, str]:
+    @property
+    def set_by_wrappers(self) -> dict[str, str]:
+        """The settings that wrappers set by themselves, to who does."""
         return {name: node.entry.id for node in self.nodes() for name in node._wrapping("owns", ())}
 
 

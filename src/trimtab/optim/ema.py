@@ -72,7 +72,7 @@ class EMA(OptimizerWrapper):
 
     def _require_optimizer(self, optimizer: object) -> None:
         super()._require_optimizer(optimizer)
-        core = innermost(optimizer)  # type: ignore[arg-type]  # it is one
+        core = innermost(optimizer) if isinstance(optimizer, Optimizer) else optimizer
         if hasattr(core, "eval"):
             raise TypeError(f"EMA averages weights, and so does {type(core).__name__}: leave one of them out")
 

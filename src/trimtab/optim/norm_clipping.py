@@ -53,6 +53,7 @@ class _Clip(OptimizerWrapper):
         return loss
 
     def _clipped(self, own: Sequence[dict[str, Any]]) -> Clipped:
+        """Returns what the optimizer inside is shown, where that is not the gradient; a subclass says how."""
         raise NotImplementedError
 
     def _with_gradients(self) -> list[list[tuple[Tensor, Tensor]]]:

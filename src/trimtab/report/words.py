@@ -1,7 +1,7 @@
 """The comparison in words: what was done, what the numbers mean, what the figures show."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from trimtab.compare.result import CandidateResult, ComparisonResult
 from trimtab.report import words_unpaired
@@ -9,13 +9,11 @@ from trimtab.report.numbers import significant
 from trimtab.report.objective import better, costs, shown_interval
 from trimtab.report.pair_table import SHOWN, borrowing
 from trimtab.report.raced import finish, of_whom, rules, seeds_of
+from trimtab.report.words_tuning import again, gone_on, numbered, winners_curse
 from trimtab.study.facts import Scatter
 from trimtab.study.metric import Metric
 from trimtab.study.phrases import count, listed
 from trimtab.study.statistics import ALPHA
-
-_LISTED = 10
-"""So many seeds are listed where they do not follow each other."""
 
 
 def facts(result: ComparisonResult) -> list[tuple[str, str]]:
@@ -56,7 +54,7 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
     problem, made = result.problem, result.protocol
     several = len(result.candidates) > 1
     each = f"Each of {len(result.candidates)} candidates" if several else "The candidate"
-    seeds = _seeds(made.seed_numbers)
+    seeds = numbered(made.seed_numbers)
     target = [("Target", f"Cost to target counts {costs(result)} until this is seen: {result.target}.{_met(result)}")]
     if problem.origin:
         runs = f"{count(len(result.candidates), 'candidate')} ran with {count(made.seeds, 'seed')} ({seeds})"
@@ -83,7 +81,7 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
     once = f"{'each first' if made.tuning_seeds > 1 else 'every run'} with seed {made.tuning_seed}{problem.length}"
     tuning = (
         f"{each} got {count(made.trials, 'quasi-random setting')} (drawn to cover its own ranges more evenly than "
-        f"chance would), {once}.{_again(result)}{pruned}{_gone_on(result)}"
+        f"chance would), {once}.{again(result)}{pruned}{gone_on(result)}"
     )
     final = (
         f"That setting ran on {seeds_of(result).replace('seed', 'fresh seed')} ({seeds}, which tuning has not seen)"
@@ -98,65 +96,11 @@ def protocol(result: ComparisonResult) -> list[tuple[str, str]]:
         ("Tuning", tuning),
         ("Choice", kept),
         ("Final runs", f"{final} {problem.ending}".rstrip()),
-        *_curse(result),
+        *winners_curse(result),
         *([] if result.race is None else [("Race", rules(result, result.race))]),
         ("Statistics", _statistics(result)),
         *target,
     ]
-
-
-def _again(result: ComparisonResult) -> str:
-    """What was done with further seeds of tuning; empty if there were none."""
-    made = result.protocol
-    if made.tuning_seeds == 1:
-        return ""
-    further = _seeds(range(made.tuning_seed + 1, made.tuning_seed + made.tuning_seeds))
-    best = "the best" if made.again >= made.trials else f"the best {made.again}"
-    return f" Then {best} ran with {further} as well, because whoever looks best with one seed was also lucky with it."
-
-
-def _gone_on(result: ComparisonResult) -> str:
-    """Who tried settings beyond the ends of ranges."""
-    went = [(c.label, each) for c in result.candidates for each in c.extensions]
-    if not went:
-        return ""
-    who = "; ".join(
-        f"{label} tried {count(each.settings, 'setting')} beyond {each.setting} {significant(each.bound)}, as far as "
-        f"{significant(each.reached)}"
-        for label, each in went
-    )
-    return f" Where the best value lay at the end of its range, the range went on: {who}."
-
-
-def _curse(result: ComparisonResult) -> list[tuple[str, str]]:
-    """How much better the chosen settings looked in tuning than they are."""
-    known = {c.label: c.winners_curse for c in result.candidates if c.winners_curse is not None}
-    if not known:
-        return []
-    each = ", ".join(f"{label} {significant(curse, 2)}" for label, curse in known.items())
-    mean = f" (mean {significant(sum(known.values()) / len(known), 2)})" if len(known) > 1 else ""
-    return [
-        (
-            "Winner's curse",
-            f"By how much {_a_setting(result)} looked better in tuning than with the fresh seeds, in standard "
-            f"deviations of the fresh seeds; below zero it looked worse: {each}{mean}. What wins a choice was lucky as "
-            "well. Ranks and verdicts are of the fresh seeds alone, and have nothing of that luck.",
-        )
-    ]
-
-
-def _a_setting(result: ComparisonResult) -> str:
-    return "the chosen setting" if len(result.candidates) == 1 else "each chosen setting"
-
-
-def _seeds(numbers: Sequence[int]) -> str:
-    """Which seeds there were."""
-    first, last = numbers[0], numbers[-1]
-    if len(numbers) == 1:
-        return f"seed {first}"
-    if last - first == len(numbers) - 1:
-        return f"seeds {first} to {last}"
-    return f"seeds {listed(list(map(str, numbers)))}" if len(numbers) <= _LISTED else f"seeds from {first} to {last}"
 
 
 def _met(result: ComparisonResult) -> str:
@@ -348,7 +292,9 @@ def trials(result: ComparisonResult) -> str:
         return f"Every run of every candidate, on {seeds_of(result)}."
     tried = f"all with seed {made.tuning_seed}"
     if made.tuning_seeds > 1:
-        tried += f", the best with {_seeds(range(made.tuning_seed + 1, made.tuning_seed + made.tuning_seeds))} as well"
+        tried += (
+            f", the best with {numbered(range(made.tuning_seed + 1, made.tuning_seed + made.tuning_seeds))} as well"
+        )
     return (
         f"Phase tune: settings that were tried, {tried}. Phase final: the best of them, on "
         f"{seeds_of(result).replace('seed', 'fresh seed')}; ranks and verdicts are of these runs."

@@ -87,11 +87,10 @@ def audit_optimizer(
             continue
         contract = (inspect.getdoc(getattr(suite, f"test_{bare}")) or "").partition("\n\n")[0].replace("\n", " ")
         if bare in (without or {}):
-            outcome, seen = "skipped", (without or {})[bare]
-        else:
-            watch(name)
-            outcome, seen = _outcome(check)
-        found.append(Finding(name, promise_of(bare), contract, outcome, seen))  # type: ignore[arg-type]
+            found.append(Finding(name, promise_of(bare), contract, "skipped", (without or {})[bare]))
+            continue
+        watch(name)
+        found.append(Finding(name, promise_of(bare), contract, *_outcome(check)))
     return found
 
 

@@ -94,8 +94,9 @@ class LightningTask(Task):
         if trainer is not None:
             check_makes("trainer", trainer, "the Trainer")
         taken = None if trainer is None else trainer()
-        if steps is None and getattr(taken, "max_steps", -1) > 0:
-            steps = taken.max_steps  # type: ignore[union-attr]  # it has some
+        length: int = getattr(taken, "max_steps", -1)  # Lightning's -1 is for as long as there are epochs
+        if steps is None and length > 0:
+            steps = length
         if steps is None:
             raise InputError(
                 "steps is missing: LightningTask needs the length of a run in optimizer steps, such as steps=2000, "
