@@ -26,8 +26,8 @@ def gone_on(result: ComparisonResult) -> str:
     if not went:
         return ""
     who = "; ".join(
-        f"{label} tried {count(each.settings, 'setting')} beyond {each.setting} {significant(each.bound)}, as far as "
-        f"{significant(each.reached)}"
+        f"{label} tried {count(each.settings, 'setting')} beyond {each.setting} {each.bound:.3g}, as far as "
+        f"{each.reached:.3g}"
         for label, each in went
     )
     return f" Where the best value lay at the end of its range, the range went on: {who}."
