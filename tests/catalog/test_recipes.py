@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from trimtab.catalog.candidates import candidates_again, parse_candidates, with_recipe
-from trimtab.catalog.recipes import SCHEDULES, Recipe, keeps_its_schedule, schedules, share_of_run
+from trimtab.catalog.recipes import SCHEDULES, Recipe, keeps_its_schedule, schedules, share_of_run, with_its_warmup
 from trimtab.lab.controller import SessionController
 from trimtab.primitives.wrapping import OptimizerWrapper
 from trimtab.study.errors import InputError
@@ -156,6 +156,29 @@ def test_schedules_in_a_list():
     assert schedules("none, cosine") == ["none", "cosine"]
     with pytest.raises(InputError, match="cosine is there twice"):
         schedules("cosine,cosine")
+    assert schedules("none, cosine(warmup=5%)") == ["none", "cosine(warmup=5%)"]
+    with pytest.raises(InputError, match="cosine is there twice"):
+        schedules("cosine,cosine(warmup=5%)")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "found"),
+    [
+        ("cosine", ("cosine", None)),
+        ("cosine(warmup=5%)", ("cosine", "5%")),
+        ("wsd( warmup = 20 )", ("wsd", "20")),
+    ],
+)
+def test_a_warm_up_with_its_schedule(schedule, found):
+    assert with_its_warmup(schedule) == found
+
+
+@pytest.mark.parametrize(
+    "schedule", ["cosine()", "cosine(5%)", "cosine(warmup=5%", "cosine(decay=1)", "cosine(warmup=)"]
+)
+def test_nothing_but_a_warm_up_stands_in_brackets(schedule):
+    with pytest.raises(InputError, match=r"in brackets stands a warm-up and nothing else: cosine\(warmup=5%\)"):
+        schedules(schedule)
 
 
 def test_what_needs_more_than_gradients_cannot_be_clipped():

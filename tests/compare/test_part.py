@@ -44,6 +44,20 @@ def test_several_schedules_are_compared_side_by_side(tmp_path):
         again.run()
 
 
+def test_one_schedule_has_a_warm_up_of_its_own(tmp_path):
+    recipe = {"schedule": "none,cosine(warmup=5),linear", "warmup": "10%"}
+    comparison = Comparison("diabetes", "adamw", tmp_path, **SMALL, **recipe)
+
+    assert list(comparison.parts) == ["diabetes", "diabetes+cosine", "diabetes+linear"]
+    assert [part.facts.recipe for part in comparison.parts.values()] == [
+        "a constant rate after a warm-up over 10 % of the run",
+        "cosine decay to zero after a warm-up over 25 % of the run",
+        "linear decay to zero after a warm-up over 10 % of the run",
+    ]
+    with pytest.raises(InputError, match="warmup='20': a run has 20 steps"):
+        Comparison("diabetes", "adamw", tmp_path, **SMALL, schedule="none,cosine(warmup=20)")
+
+
 def test_a_rate_decays_as_the_recipe_says(tmp_path):
     result = Comparison("diabetes", "adamw", tmp_path, **SMALL, schedule="linear", no_decay=True, ema=0.9).run()
     assert result.problem.name == "diabetes+linear"

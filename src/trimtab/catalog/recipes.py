@@ -6,6 +6,7 @@ schedule-free optimizer its averages and its rate, one that is written with a sc
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -226,19 +227,35 @@ def share_of_run(warmup: str | float | None, steps: int | None) -> float | None:
 
 
 def schedules(text: str) -> list[str]:
-    """Returns the schedules in a list with commas.
+    """Returns the schedules in a list with commas, each as it is written: ``cosine``, or ``cosine(warmup=5%)``.
 
     Raises:
-        InputError: one is unknown, or there twice.
+        InputError: one cannot be, or is there twice.
     """
     check_text("schedule", text)
     found = [each.strip() for each in text.split(",")]
     faults = Faults()
     for each in found:
         with faults:
-            Recipe(schedule=each)
+            Recipe(schedule=with_its_warmup(each)[0])
     faults.raise_any()
-    twice = [each for each in found if found.count(each) > 1]
+    names = [with_its_warmup(each)[0] for each in found]
+    twice = [each for each in names if names.count(each) > 1]
     if twice:
         raise InputError(f"schedule={text!r}: {twice[0]} is there twice")
     return found
+
+
+def with_its_warmup(schedule: str) -> tuple[str, str | None]:
+    """Returns a schedule's name, and the warm-up that is written with it: that of ``cosine(warmup=5%)`` is ``5%``.
+
+    Raises:
+        InputError: something else is in the brackets.
+    """
+    name, bracket, inside = schedule.partition("(")
+    if not bracket:
+        return schedule, None
+    found = re.fullmatch(r"\s*warmup\s*=\s*([^\s()]+)\s*\)", inside)
+    if not found:
+        raise InputError(f"schedule={schedule!r}: in brackets stands a warm-up and nothing else: {name}(warmup=5%)")
+    return name.strip(), found[1]

@@ -80,7 +80,8 @@ def compare(
         str | None,
         typer.Option(
             help="Of the learning rate, for all but those with their own: none, cosine, linear, wsd, onecycle, "
-            "inverse-sqrt. Several with commas are compared side by side. (default: the problem's own, or none)",
+            "inverse-sqrt. Several with commas are compared side by side: none,cosine(warmup=5%). "
+            "(default: the problem's own, or none)",
             rich_help_panel=RECIPE,
         ),
     ] = None,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import optuna
 from optuna.pruners import BasePruner
 
-from trimtab.catalog.recipes import Recipe, schedules, share_of_run
+from trimtab.catalog.recipes import Recipe, schedules, share_of_run, with_its_warmup
 from trimtab.compare.budget import parse_duration
 from trimtab.lab.devices import CPU, usable_device, visibilities
 from trimtab.study.again import MOST_TUNING_SEEDS
@@ -69,8 +69,9 @@ class Options:
             ``"adamw.beta2=0.9..0.9999:log1m"``.
         schedule: of the learning rate, for all candidates alike but those that bring their own: ``"none"``,
             ``"cosine"``, ``"linear"``, ``"wsd"``, ``"onecycle"`` or ``"inverse-sqrt"``. With several, separated by
-            commas, every problem is there with each. By default what the problem's own ``recipe``
-            says, and the same for the following ones, or none.
+            commas, every problem is there with each; one may have a warm-up of its own, as in
+            ``"none,cosine(warmup=5%)"``. By default what the problem's own ``recipe`` says, and the same for the
+            following ones, or none.
         warmup: over which the learning rate rises: a share of the run (``"5%"``, 0.05) or a number of steps.
         clip_norm: largest norm of the gradient, all parameters together; nothing is clipped by default.
         ema: decay of an average of the weights, which is what is evaluated; by default the weights themselves are.
@@ -194,9 +195,10 @@ class Options:
         Raises:
             InputError: something of it cannot be.
         """
+        name, warmup = (None, None) if schedule is None else with_its_warmup(schedule)
         asked = {
-            "schedule": schedule,
-            "warmup": share_of_run(self.warmup, steps),
+            "schedule": name,
+            "warmup": share_of_run(self.warmup if warmup is None else warmup, steps),
             "clip_norm": self.clip_norm,
             "ema": self.ema,
             "no_decay": self.no_decay or None,
@@ -204,8 +206,8 @@ class Options:
         unknown = own.keys() - asked.keys()
         if unknown:
             raise InputError(f"recipe={dict(own)!r}: {sorted(unknown)[0]!r} is none of {', '.join(asked)}")
-        warmup = {"warmup": share_of_run(own["warmup"], steps)} if "warmup" in own else {}
-        return Recipe(**{**own, **warmup, **{name: value for name, value in asked.items() if value is not None}})
+        own_warmup = {"warmup": share_of_run(own["warmup"], steps)} if "warmup" in own else {}
+        return Recipe(**{**own, **own_warmup, **{name: value for name, value in asked.items() if value is not None}})
 
     @property
     def device_here(self) -> str:

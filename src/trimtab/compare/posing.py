@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from trimtab.catalog.recipes import NONE
+from trimtab.catalog.recipes import NONE, with_its_warmup
 from trimtab.lab.loading import absolute_reference, fingerprint, load_problem
 from trimtab.lab.problem import Problem, SteppedProblem
 from trimtab.study.errors import Faults, InputError
@@ -31,7 +31,8 @@ class Posed:
     def name(self) -> str:
         """The name under which results are kept: with a schedule, that of another problem."""
         name = self.problem.name.replace("/", "-")
-        return name if self.schedule in (None, NONE) else f"{name}+{self.schedule}"
+        schedule = NONE if self.schedule is None else with_its_warmup(self.schedule)[0]
+        return name if schedule == NONE else f"{name}+{schedule}"
 
     def steps(self, steps: int | None) -> int | None:
         """Returns how many steps a run has; ``None`` where there are none.

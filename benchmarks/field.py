@@ -1,0 +1,158 @@
+"""The whole field on seven tasks, at a constant rate and with a warm-up and cosine: part of docs/which-optimizer.md.
+
+Each task is a comparison as by ``trimtab compare``, once under each schedule, with equal budgets and the defaults in
+tuning: 16 settings for each candidate, the best four with two further seeds where a run is cheap, ten fresh seeds in
+the end. The language model, whose runs are dearest, has eight settings and five seeds. All of it is hours of two cores;
+stopped, it goes on where it was, and what is finished is written to the file at once.
+
+Two tables come from packages that are needed for nothing else: ``pip install --no-deps vega_datasets river``.
+
+    python benchmarks/field.py [NAME ...] [--out runs/field] [--json docs/field.json]
+"""
+
+import argparse
+import csv
+import importlib.util
+import io
+import json
+import zipfile
+from pathlib import Path
+
+from rich.console import Console
+
+from trimtab.compare.comparison import Comparison
+from trimtab.lab.measures import STEP_SECONDS
+from trimtab.report import write_all
+from trimtab.report.console import ProgressBars, print_summary
+from trimtab.study.environment import environment
+
+OURS = (
+    "adabelief,adagradnorm,adahessian,clipped_adam,diffgrad,exadam,lamb,lars,lion,sso,"
+    "agvm(adamw),clip(adamw),galore(adamw),q_galore(adamw)"
+)
+"""Those of the library's own methods that are optimizers, or go around one."""
+
+OTHERS = (
+    "adamw,sgd,adam,nadam,radam,rmsprop,adagrad,adadelta,adamax,adafactor,lbfgs,muon,soap,scalable_shampoo,kron,"
+    "ademamix,adopt,adan,mars,sophia,signum,cautious_adamw,sam,adam_mini,came,adamw8bit,adamw4bit,"
+    "prodigy,schedulefree,schedulefree_sgd,schedulefree_radam,agc(adamw),clip_norm(adamw),ema(adamw)"
+)
+"""Everybody else: torch's, those of other packages, and parts of recipes."""
+
+SCHEDULE = "none,cosine(warmup=5%)"
+TARGETS = {"cars": "Miles_per_Gallon", "segments": "category"}
+TASKS = {
+    "diabetes": {},
+    "breast-cancer": {},
+    "cars": {},
+    "segments": {},
+    "digits": {},
+    "mnist5k": {},
+    "python-lm": {"trials": 8, "seeds": 5},
+}
+"""Name to what differs from the defaults."""
+
+
+def package(name, *parts):
+    """Returns a file of an installed package without importing it."""
+    found = importlib.util.find_spec(name)
+    if found is None:
+        raise SystemExit(f"{name} is missing: pip install --no-deps {name}")
+    return Path(found.submodule_search_locations[0]).joinpath(*parts)
+
+
+def write_cars(path):
+    """Fuel consumption of 398 cars of 1970 to 1982 (Donoho & Ramos, 1982), from vega_datasets; six lack their power."""
+    cars = json.loads(package("vega_datasets", "_data", "cars.json").read_text(encoding="utf-8"))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [name for name in cars[0] if name != "Name"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows({**car, "Year": car["Year"][:4]} for car in cars if car[TARGETS["cars"]] is not None)
+
+
+def write_segments(path):
+    """Which of seven surfaces a patch of an outdoor picture shows: 2,310 patches (UCI, 1990), from river."""
+    with zipfile.ZipFile(package("river", "datasets", "segment.csv.zip")) as archive:
+        path.write_bytes(io.BytesIO(archive.read("segment.csv")).getvalue())
+
+
+TABLES = {"cars": write_cars, "segments": write_segments}
+
+
+def compared(task, directory):
+    """Runs a comparison, or what is missing of it; returns a result for each schedule."""
+    problem, target = task, None
+    if task in TABLES:
+        problem, target = str(directory / f"{task}.csv"), TARGETS[task]
+        if not Path(problem).is_file():
+            directory.mkdir(parents=True, exist_ok=True)
+            TABLES[task](Path(problem))
+    comparison = Comparison(
+        problem, f"{OURS},{OTHERS}", directory, target=target, schedule=SCHEDULE, reference="adamw", **TASKS[task]
+    )
+    console = Console()
+    with ProgressBars(console, lambda: comparison.seeds, sign=1, workers=comparison.options.at_once) as bars:
+        result = comparison.run(bars)
+    print_summary(console, result, write_all(result, directory))
+    return result.problems.values()
+
+
+def facts(result):
+    """Returns what a comparison found, without what can be computed from it."""
+    return {
+        "problem": result.problem.name,
+        "recipe": result.problem.recipe,
+        "metric": result.problem.metric.name,
+        "protocol": {
+            "steps": result.protocol.steps,
+            "trials": result.protocol.trials,
+            "tuning_seeds": result.protocol.tuning_seeds,
+            "seeds": result.protocol.seeds,
+        },
+        "candidates": [
+            {
+                "label": each.label,
+                "rank": each.rank,
+                "settings": each.settings,
+                "tuned_loss": each.tuned_loss,
+                "losses": each.final_losses,
+                "metric": each.metric and each.metric.mean,
+                "winners_curse": each.winners_curse,
+                "trouble": each.trouble,
+                "extended": [extension.setting for extension in each.extensions],
+                "step_ms": 1000 * each.prices[STEP_SECONDS] if STEP_SECONDS in each.prices else None,
+                "note": each.note,
+            }
+            for each in result.candidates
+        ],
+    }
+
+
+def short(value):
+    """Returns numbers to six digits, whatever they are in."""
+    if isinstance(value, dict):
+        return {name: short(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [short(each) for each in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def main():
+    """Runs the tasks in turn, and writes down each when it is done."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(TASKS)}; all by default")
+    parser.add_argument("--out", type=Path, default=Path("runs/field"))
+    parser.add_argument("--json", type=Path, default=Path("docs/field.json"))
+    options = parser.parse_args()
+    if unknown := [name for name in options.names if name not in TASKS]:
+        parser.error(f"{unknown[0]!r} is none of {', '.join(TASKS)}")
+    for name in options.names or TASKS:
+        results = [short(facts(result)) for result in compared(name, options.out / name)]
+        there = json.loads(options.json.read_text(encoding="utf-8"))["tasks"] if options.json.is_file() else {}
+        tasks = {**there, name: {"environment": environment(), "schedules": results}}
+        text = json.dumps({"tasks": {each: tasks[each] for each in TASKS if each in tasks}}, indent=1)
+        options.json.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
