@@ -32,6 +32,13 @@ QUICK = Limits(takeover=0.3)
 class Store(PlainStore):
     """Asks again when the server has given it up, as a study does: on a busy machine that may be any time."""
 
+    def __init__(self, *arguments):
+        for _ in range(20):
+            with contextlib.suppress(StoreUnreachableError):
+                return super().__init__(*arguments)
+            time.sleep(0.05)
+        super().__init__(*arguments)
+
     def __getattribute__(self, name):
         found = super().__getattribute__(name)
         if name not in ("add", "claim", "finish", "release", "sync"):
