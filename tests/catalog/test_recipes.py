@@ -96,9 +96,10 @@ def test_all_of_it_in_a_line():
 
 def test_what_a_reader_should_know():
     found = [each.expression for each in parse_candidates("adamw,lion,schedulefree,adamw+autolrs")]
-    first, second = ALL.remarks(found)
+    first, averages, second = ALL.remarks(found)
+    assert averages == "schedulefree averages its weights itself, and has no other average."
     assert first == "schedulefree and adamw+autolrs keep their own schedules."
-    assert second.startswith("Clipping shortens no step of lion: their direction is normalised")
+    assert second.startswith("Clipping shortens no step of lion: its direction is normalised")
     assert Recipe().remarks(found) == []
     assert [keeps_its_schedule(each) for each in found] == [False, False, True, True]
 

@@ -97,7 +97,10 @@ def test_a_terminal_says_the_recipe(tmp_path, capsys):
 
     result = Comparison("diabetes", "adamw", tmp_path, **SMALL, clip_norm=1.0).run()
     print_summary(Console(width=100), result, write_all(result, tmp_path))
-    assert "recipe: a constant rate; gradients clipped to a norm of 1" in capsys.readouterr().out
+    assert (
+        "All candidates are trained alike: a constant rate; gradients clipped to a norm of 1."
+        in capsys.readouterr().out
+    )
 
 
 OWN = """

@@ -17,7 +17,8 @@ from trimtab.compare.comparison import Comparison
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import Interval
 from trimtab.report import ReportPaths
-from trimtab.report.console import print_dry_run, print_few_seeds, print_summary, ranking_table
+from trimtab.report.console import print_dry_run, print_few_seeds, print_summary
+from trimtab.report.tables import ranking_table
 from trimtab.study.beside import Beside
 
 PATHS = ReportPaths(Path("runs/digits/report.html"), Path("runs/digits/results.json"), Path("runs/digits/results.csv"))

@@ -14,10 +14,10 @@ from tests.report.test_page import Reader, data
 from tests.report.third_kind import FACTS, HEIGHTS, SEEDS, TRIALS, third_kind
 from trimtab.compare.frames import Frames
 from trimtab.report import words
-from trimtab.report.console import ranking_table
 from trimtab.report.export import to_csv, to_json
 from trimtab.report.figures import figures_of
 from trimtab.report.page import render_page
+from trimtab.report.tables import ranking_table
 from trimtab.study.facts import Unit, Watched
 
 

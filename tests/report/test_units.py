@@ -11,9 +11,10 @@ from rich.console import Console
 
 from tests.report.synthetic import SHAPES, comparison
 from trimtab.report import ReportPaths
-from trimtab.report.console import print_summary, ranking_table
+from trimtab.report.console import print_summary
 from trimtab.report.figures import figures_of
 from trimtab.report.page import render_page
+from trimtab.report.tables import ranking_table
 
 UNITS = [1e-12, 1e6, 1e12]
 NUMBER = re.compile(r"[-+−]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]\d+)?")

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from trimtab.lab.commands.problem import command_facts
 from trimtab.report import words
-from trimtab.report.console import ranking_table
 from trimtab.report.page import render_page
+from trimtab.report.tables import ranking_table
 from trimtab.study.metric import Metric
 
 

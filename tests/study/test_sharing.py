@@ -32,12 +32,14 @@ QUICK = Limits(takeover=0.3)
 class Store(PlainStore):
     """Asks again when the server has given it up, as a study does: on a busy machine that may be any time."""
 
-    def __init__(self, *arguments):
-        for _ in range(20):
-            with contextlib.suppress(StoreUnreachableError):
-                return super().__init__(*arguments)
+    def __init__(self, *arguments, tries=20):
+        try:
+            super().__init__(*arguments)
+        except StoreUnreachableError:
+            if tries == 0:
+                raise
             time.sleep(0.05)
-        super().__init__(*arguments)
+            self.__init__(*arguments, tries=tries - 1)
 
     def __getattribute__(self, name):
         found = super().__getattribute__(name)

@@ -146,10 +146,15 @@ class Recipe:
         found = []
         if kept:
             found.append(f"{kept}.")
+        averaging = [each.label for each in expressions if _averages(_apart(each)[0][-1])]
+        if averaging and self.ema is not None:
+            alone = len(averaging) == 1
+            does = "averages its weights itself, and has" if alone else "average their weights themselves, and have"
+            found.append(f"{listed(averaging)} {does} no other average.")
         if normalised and self.clip_norm is not None:
             found.append(
-                f"Clipping shortens no step of {listed(normalised)}: their direction is normalised, and one gradient "
-                "only weighs less against the momentum."
+                f"Clipping shortens no step of {listed(normalised)}: {'its' if len(normalised) == 1 else 'their'} "
+                "direction is normalised, and one gradient only weighs less against the momentum."
             )
         return found
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from trimtab.catalog.ranges import parse_tunes
+from trimtab.catalog.recipes import with_its_warmup
 from trimtab.catalog.slots import remarks, with_recipe
 from trimtab.compare.budget import Budget, Numbers, starting_numbers, written
 from trimtab.compare.changes import definition_changes, remedies
@@ -71,7 +72,7 @@ class Part:
             definition={**problem.definition(), **brought(problem.tunables), "device": as_the_only_one(options.device)},
         )
         self._kept, self._options = kept, options
-        self._given, self._recipe = candidates, recipe
+        self._given, self._recipe, self._schedule = candidates, recipe, posed.schedule
 
     @functools.cached_property
     def facts(self) -> Facts:
@@ -81,9 +82,10 @@ class Part:
         if not self._recipe.plain:
             found = replace(found, recipe=self._recipe.words)
             sentences = [f"All candidates are trained alike: {self._recipe.words}.", *sentences]
+        schedule = "" if self._schedule is None else with_its_warmup(self._schedule)[0]
         name = self.plan.problem if self.plan.problem != self.problem.name.replace("/", "-") else found.name
         paragraphs = [("Recipe", " ".join(sentences))] if sentences else []
-        return replace(found, name=name, paragraphs=(*found.paragraphs, *paragraphs))
+        return replace(found, name=name, schedule=schedule, paragraphs=(*found.paragraphs, *paragraphs))
 
     def identity(self) -> dict[str, Any]:
         """Returns those of its notes that say which problem it is."""

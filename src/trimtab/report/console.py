@@ -1,7 +1,5 @@
 """What the terminal shows: the plan, the ranking, and where the report is. Everything fits 80 columns."""
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,18 +11,16 @@ from rich.text import Text
 from trimtab.compare.budget import Numbers
 from trimtab.compare.cautions import few_seeds
 from trimtab.compare.comparison import Comparison
-from trimtab.compare.over_problems.result import AnyResult, ResultOverProblems
+from trimtab.compare.over_problems.result import AnyResult
+from trimtab.compare.over_problems.schedules import by_schedule
 from trimtab.compare.part import Part
 from trimtab.compare.plan import Plan
-from trimtab.compare.result import CandidateResult, ComparisonResult, TrialResult
+from trimtab.compare.result import ComparisonResult, TrialResult
 from trimtab.report import ReportPaths, numbers, raced
 from trimtab.report.failures import failures, first_errors
-from trimtab.report.objective import brief, shown_interval
 from trimtab.report.progress import ProgressBars
-from trimtab.report.words import wrapped
-from trimtab.study import facts
+from trimtab.report.tables import cut, ranking_table, ranks_table, scores_table
 from trimtab.study.again import AGAIN
-from trimtab.study.facts import Measure
 from trimtab.study.phrases import count
 
 __all__ = [
@@ -34,77 +30,11 @@ __all__ = [
     "print_introductions",
     "print_numbers",
     "print_summary",
-    "ranking_table",
-    "scores_table",
 ]
 
 _SHOWN_CODE = 3
 _SHOWN_REASONS = 3
-_LABEL_WIDTH = 15
 _ERROR_WIDTH = 160
-_NARROW_LABEL = 10
-_LONGEST_LABEL = 24
-_WIDTH = 80
-_WIDE = Console(width=1000, file=io.StringIO())
-"""Measures what tables need."""
-_STYLES = {"helps": "bold cyan", "hurts": "bold yellow", "no difference shown": "dim"}
-
-
-def ranking_table(result: ComparisonResult) -> Table:
-    """Returns the ranking, best first: where candidates end, the verdict, and the price as far as there is room."""
-    prices = [measure for measure in result.problem.measures if measure.brief]
-    widest = max(len(line) for c in result.candidates for line in wrapped(c.label, _LONGEST_LABEL))
-    # as narrow as the words of a label allow
-    least = max(len(word) for c in result.candidates for word in re.findall(r"[^(,_:/\s]+.?", c.label))
-    least = min(max(least, _NARROW_LABEL), _LABEL_WIDTH)
-    for shown in range(len(prices), -1, -1):
-        for width in range(max(widest, least), least - 1, -1):
-            table = _ranking_table(result, prices[:shown], width)
-            if _WIDE.measure(table).maximum <= _WIDTH:
-                return table
-    return table
-
-
-def _ranking_table(result: ComparisonResult, prices: Sequence[Measure], label_width: int) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
-    table.add_column("rank", justify="right")
-    table.add_column("candidate", overflow="fold", min_width=8)
-    quoted = result.problem.quoted
-    table.add_column(Text(_cut(brief(result), 16)), justify="right", no_wrap=True)
-    if quoted is not None:
-        table.add_column(Text(_cut(facts.brief(quoted.name), 12)), justify="right", no_wrap=True)
-    table.add_column(Text(f"against {_cut(result.reference, 12)}"), no_wrap=True)
-    for measure in prices:
-        table.add_column(Text(measure.brief), justify="right", no_wrap=True)
-    loss_digits = numbers.digits_of(c.loss for c in result.candidates)
-    metric_digits = numbers.digits_of(c.metric for c in result.candidates)
-    for c in result.candidates:
-        metric = numbers.fixed(c.metric.mean, metric_digits) if c.metric else numbers.MISSING
-        table.add_row(
-            c.place,
-            Text("\n".join(wrapped(c.label, label_width))),  # as text, because a plain string may hold markup
-            numbers.plus_minus(shown_interval(result, c), loss_digits),
-            *([] if quoted is None else [metric]),
-            _verdict(c, result),
-            *(numbers.measured(measure, c.prices.get(measure.name)) for measure in prices),
-        )
-    return table
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
-def _verdict(candidate: CandidateResult, result: ComparisonResult) -> Text:
-    pair = candidate.against_reference
-    if candidate.label == result.reference:
-        return Text("(reference)", style="dim")
-    if candidate.verdict is None or pair is None:
-        return Text(numbers.MISSING, style="dim")
-    if candidate.verdict == "no difference shown":
-        return Text("no diff. shown", style=_STYLES[candidate.verdict])
-    by = numbers.significant(abs(pair.improvement), 3)
-    return Text(f"{candidate.verdict} by {by}", style=_STYLES[candidate.verdict])
 
 
 def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> None:
@@ -134,7 +64,10 @@ def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> No
             console.print(Text(raced.summary(found, found.race)))
         _print_first_errors(console, found)
         console.print()
-    if result.costed:
+    if by_schedule(result.problems):
+        console.print(ranks_table(result))
+        console.print()
+    if result.scored:
         console.print(scores_table(result))
         console.print()
     for sentence in result.conclusion:
@@ -142,23 +75,6 @@ def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> No
     _print_paths(console, {"report": paths.page, "all data": paths.json})
     _print_paths(console, {name: each.page for name, each in paths.problems.items()})
     _print_failures(console, [trial for found in result.problems.values() for trial in found.trials])
-
-
-def scores_table(result: ResultOverProblems) -> Table:
-    """Returns the candidates' scores over the problems, with their costs over the lowest on each."""
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
-    table.add_column("candidate", overflow="fold", min_width=8)
-    table.add_column("score", justify="right", no_wrap=True)
-    for name in result.counted:
-        table.add_column(Text("\n".join(wrapped(f"{name}, cost", _LABEL_WIDTH))), justify="right", overflow="fold")
-    for profile in result.profiles:
-        ratios = [profile.ratios[name] for name in result.counted]
-        table.add_row(
-            Text("\n".join(wrapped(profile.label, _LABEL_WIDTH))),
-            numbers.MISSING if profile.score is None else f"{profile.score:.2f}",
-            *("never" if ratio is None else f"{numbers.significant(ratio, 3)} ×" for ratio in ratios),
-        )
-    return table
 
 
 def _print_problem(console: Console, result: ComparisonResult) -> None:
@@ -179,8 +95,9 @@ def _print_problem(console: Console, result: ComparisonResult) -> None:
 
 
 def _print_recipe(console: Console, result: ComparisonResult) -> None:
-    if result.problem.recipe:
-        console.print(Text(f"recipe: {result.problem.recipe}", style="dim"))
+    recipe = dict(result.problem.paragraphs).get("Recipe")
+    if recipe:
+        console.print(Text(recipe, style="dim"))
 
 
 def _print_paths(console: Console, paths: Mapping[str, Path | None]) -> None:
@@ -209,7 +126,7 @@ def _print_first_errors(console: Console, result: ComparisonResult) -> None:
     if failures(result.trials):  # all of them, and why is printed at the end
         return
     for label, error in first_errors(result.trials).items():
-        console.print(Text(f"{label}: its first error was {_cut(error, _ERROR_WIDTH)}", style="yellow"))
+        console.print(Text(f"{label}: its first error was {cut(error, _ERROR_WIDTH)}", style="yellow"))
 
 
 def _print_code(console: Console, result: ComparisonResult) -> None:

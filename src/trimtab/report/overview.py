@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from trimtab.compare.over_problems.places import headings, places_of
 from trimtab.compare.over_problems.result import CandidateProfile, ResultOverProblems
 from trimtab.report import words_over_problems as words
 from trimtab.report.document import render
@@ -30,7 +31,7 @@ def write_overview(result: ResultOverProblems, path: str | Path, standing: Stand
 
 def render_overview(result: ResultOverProblems, standing: Standing | None = None) -> str:
     """Returns the page over all problems as HTML."""
-    drawn = {name: draw(result) for name, draw in FIGURES_OVER_PROBLEMS.items()} if result.reached else {}
+    drawn = {name: draw(result) for name, draw in FIGURES_OVER_PROBLEMS.items()} if _drawn(result) else {}
     return render("overview.html.jinja", drawn, _context(result), scripts=["live"], standing=standing)
 
 
@@ -48,9 +49,15 @@ def _context(result: ResultOverProblems) -> dict[str, Any]:
         "columns": words.columns(result),
         "reading": words.reading(result),
         "captions": words.captions(result),
-        "has_figures": bool(result.reached),
+        "has_figures": _drawn(result),
+        "places": places_of(result.problems),
+        "headings": headings(result.problems),
         "descriptions": words.descriptions(result),
     }
+
+
+def _drawn(result: ResultOverProblems) -> bool:
+    return result.scored and bool(result.reached)
 
 
 def _row(result: ResultOverProblems, profile: CandidateProfile, place: int) -> dict[str, Any]:
@@ -67,7 +74,7 @@ def _cell(result: ResultOverProblems, profile: CandidateProfile, name: str) -> d
     found = result.problems[name]
     candidate = next(each for each in found.candidates if each.label == profile.label)
     role = verdict_role(candidate, found.reference)
-    if not result.costed:
+    if not result.scored:
         cost = ""
     elif name in result.left_out:
         cost = "does not count"

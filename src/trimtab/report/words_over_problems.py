@@ -1,8 +1,10 @@
 """A comparison over several problems in words: what was done, what the numbers mean, what the figures show."""
 
+from trimtab.compare.over_problems.places import places_of, scheduled
 from trimtab.compare.over_problems.result import ResultOverProblems
+from trimtab.compare.over_problems.schedules import by_schedule, called
 from trimtab.lab.problem import EVALUATIONS
-from trimtab.study.phrases import count
+from trimtab.study.phrases import count, listed
 
 
 def unit(result: ResultOverProblems) -> str:
@@ -13,18 +15,22 @@ def unit(result: ResultOverProblems) -> str:
 def facts(result: ResultOverProblems) -> list[tuple[str, str]]:
     """Returns the few facts that a reader wants first, name and value."""
     made = [found.protocol for found in result.problems.values()]
+    places = places_of(result.problems)
+    bases = by_schedule(result.problems)
+    schedules = dict.fromkeys(called(schedule) for each in bases.values() for schedule in each)
     unpaired = any(protocol.unpaired for protocol in made)
     runs = {c.runs for found in result.problems.values() for c in found.candidates}
     seeds = sorted(runs if unpaired else {protocol.seeds for protocol in made})
     racing = any(found.race is not None for found in result.problems.values())
     numbers = " to ".join(map(str, seeds[:: max(1, len(seeds) - 1)])) + (" at most" if racing else "")
     return [
-        ("problems", f"{len(result.problems)}"),
+        *([("problem", next(iter(bases)))] if len(bases) == 1 else [("problems", f"{len(bases or result.problems)}")]),
+        *([("schedules", listed(list(schedules)))] if bases else []),
         ("candidates", f"{len(result.profiles)}"),
-        *([("settings tried for each", f"{made[0].trials} on each problem")] if _tuned(result) else []),
+        *([("settings tried for each", f"{made[0].trials} {places.at} each {places.noun}")] if _tuned(result) else []),
         ("runs of a candidate" if unpaired else "fresh seeds, after tuning" if _tuned(result) else "seeds", numbers),
         ("trials", f"{sum(len(found.trials) for found in result.problems.values()):,}"),
-        *([("targets reached by any candidate", f"{len(result.reached)} of {len(result.counted)}")] * result.costed),
+        *([("targets reached by any candidate", f"{len(result.reached)} of {len(result.counted)}")] * result.scored),
         ("reference", result.reference),
     ]
 
@@ -44,8 +50,12 @@ def method(result: ResultOverProblems) -> list[tuple[str, str]]:
     taken = "this takes the runs that were read" if origin else taken
     seen = f"A run is looked at {EVALUATIONS} times: costs of one such interval apart may be equal."
     seen = "How finely that is known is a matter of how often each run was looked at." if origin else seen
-    each = ("Each problem", f"Candidates {ran} on each problem by itself{own}. Its page says how, and what was shown.")
-    if not result.costed:
+    places = places_of(result.problems)
+    each = (
+        f"Each {places.noun}",
+        f"Candidates {ran} {places.at} each {places.noun} by itself{own}. Its page says how, and what was shown.",
+    )
+    if not result.scored:
         return [each]
     return [
         each,
@@ -83,8 +93,9 @@ def columns(result: ResultOverProblems) -> list[tuple[str, str]]:
         "rank, helps, hurts",
         "By where that problem's runs end. A cost is how soon the target was reached: they may disagree.",
     )
-    if not result.costed:
-        return [("rank, helps, hurts", "By where that problem's runs end.")]
+    if not result.scored:
+        runs = "the runs with that schedule" if scheduled(result.problems) else "that problem's runs"
+        return [("rank, helps, hurts", f"By where {runs} end.")]
     return [
         (
             "score",
@@ -101,12 +112,14 @@ def columns(result: ResultOverProblems) -> list[tuple[str, str]]:
 
 def reading(result: ResultOverProblems) -> list[tuple[str, str]]:
     """Returns what to be wary of, term and explanation."""
+    places = places_of(result.problems)
     verdict = (
         "Verdict",
-        f"Against {result.reference} on one problem, by the t test over its seeds, corrected for the pairs of "
-        "that problem. Over several problems, some verdict is wrong by luck more often than 5 % of the time.",
+        f"Against {result.reference} {places.at} one {places.noun}, by the t test over its seeds, corrected for the "
+        f"pairs of that {places.noun}. Over several {places.many}, some verdict is wrong by luck more often than 5 % "
+        "of the time.",
     )
-    if not result.costed:
+    if not result.scored:
         return [verdict]
     return [
         (

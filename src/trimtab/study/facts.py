@@ -134,6 +134,7 @@ class Facts:
         lines: code for the names that a candidate's own lines take from the problem, where it gives any; a setting of
             the problem's stands there in braces, as in ``str.format``.
         recipe: what all candidates are trained with alike, in a line; empty where nothing is said of that.
+        schedule: name of that of the learning rate, where the problem was posed with one; empty otherwise.
         origin: where the runs come from, in a sentence or two, if others made them; empty if a comparison did.
         costed: whether it is known what runs cost; otherwise there is no cost to a target.
     """
@@ -155,6 +156,7 @@ class Facts:
     ending: str = ""
     lines: str = ""
     recipe: str = ""
+    schedule: str = ""
     origin: str = ""
     costed: bool = True
 

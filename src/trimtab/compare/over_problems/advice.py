@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trimtab.compare.cautions import FEW_SEEDS
+from trimtab.compare.over_problems.places import PROBLEMS, Places
 from trimtab.compare.result import CandidateResult, ComparisonResult
 from trimtab.study.phrases import NAMED, either, listed
 
@@ -21,12 +22,13 @@ class _Record:
     erratic: tuple[str, ...]
 
 
-def advise(problems: Mapping[str, ComparisonResult], reference: str) -> str:
+def advise(problems: Mapping[str, ComparisonResult], reference: str, places: Places = PROBLEMS) -> str:
     """Says what to do.
 
     Args:
-        problems: what each problem showed; all have the same candidates.
+        problems: what each place showed, by the name that stands in sentences; all have the same candidates.
         reference: label of the candidate that verdicts compare with.
+        places: what the places are.
     """
     records = [_record(problems, c.label) for c in next(iter(problems.values())).candidates if c.label != reference]
     if not records:
@@ -36,12 +38,12 @@ def advise(problems: Mapping[str, ComparisonResult], reference: str) -> str:
         return "Run more seeds before you choose: with one, no difference can be shown."
     silent = [name for name, result in problems.items() if not any(c.verdict for c in result.candidates)]
     if len(silent) == len(problems):
-        return f"No advice: nothing could be tested against {reference} on any problem."
+        return f"No advice: nothing could be tested against {reference} {places.at} any {places.noun}."
     if any(record.helps for record in records):
-        return _use(records, len(problems), reference)
+        return _use(records, len(problems), reference, places)
     if most <= FEW_SEEDS and not any(record.hurts for record in records):
         return f"Run more seeds: with two, no difference from {reference} was shown, and hardly any could be."
-    return _keep(records, problems, silent, reference)
+    return _keep(records, problems, silent, reference, places)
 
 
 def _record(problems: Mapping[str, ComparisonResult], label: str) -> _Record:
@@ -58,29 +60,34 @@ def _of(result: ComparisonResult, label: str) -> CandidateResult:
     return next(candidate for candidate in result.candidates if candidate.label == label)
 
 
-def _use(records: Sequence[_Record], problems: int, reference: str) -> str:
+def _use(records: Sequence[_Record], problems: int, reference: str, places: Places) -> str:
     """Some help somewhere: those that help most often, and of them those that hurt least often."""
     most = max(len(record.helps) for record in records)
     least = min(len(record.hurts) for record in records if len(record.helps) == most)
     best = [record for record in records if (len(record.helps), len(record.hurts)) == (most, least)]
     steady = [record.label for record in best if not set(record.erratic) & set(record.helps)]
-    helps = f"helps on {_places(most, problems)}"
+    helps = f"helps {places.at} {_number(most, problems, places)}"
     if not steady:
         where = listed([name for name in best[0].helps if name in best[0].erratic])
-        look = f"Look at the runs of {best[0].label} on {where} before you use it"
+        look = f"Look at the runs of {best[0].label} {places.at} {where} before you use it"
         return f"{look}: it {helps}, but its seeds differ widely."
     each = "it" if len(steady) == 1 else "each"
     if most == problems:
         return f"Use {either(steady)} instead of {reference}: {each} {helps}."
     if not least:
-        return f"Keep {reference}, or try {either(steady)}: {each} {helps}, and hurts on none."
-    return f"Choose by the problem: {either(steady)} {helps}, and hurts on {least}."
+        return f"Keep {reference}, or try {either(steady)}: {each} {helps}, and hurts {places.at} {places.none}."
+    return f"Choose by the {places.noun}: {either(steady)} {helps}, and hurts {places.at} {least}."
 
 
 def _keep(
-    records: Sequence[_Record], problems: Mapping[str, ComparisonResult], silent: Sequence[str], reference: str
+    records: Sequence[_Record],
+    problems: Mapping[str, ComparisonResult],
+    silent: Sequence[str],
+    reference: str,
+    places: Places,
 ) -> str:
     """Nothing helps anywhere: with the cautions that the page of each problem has."""
+    at = places.at
     alike = [name for name, result in problems.items() if _all_alike(result, reference)]
     if len(alike) == len(problems):
         return f"Check that what is compared reaches the runs: all ended exactly like {reference} with every seed."
@@ -90,22 +97,21 @@ def _keep(
         differ = "its seeds differ so much that little can be shown against it"
         if not told:
             return f"Look at the runs of {reference} before you keep it: {differ}."
-        look = f"Look at the runs of {reference} on {listed(erratic)} before you keep it: {differ} there"
-        return f"{look}. Nothing was shown to be better on {listed(told)}{_worse(records)}."
+        look = f"Look at the runs of {reference} {at} {listed(erratic)} before you keep it: {differ} there"
+        return f"{look}. Nothing was shown to be better {at} {listed(told)}{_worse(records, places)}."
     if alike:
-        check = (
-            f"Check that what is compared reaches the runs on {listed(alike)}: all ended exactly like {reference} there"
-        )
-        return f"{check}. Nothing was shown to be better on {listed(told or silent)}{_worse(records)}."
-    few = {1: "on the only problem", 2: "on either of 2 problems"}
-    where = few.get(len(problems), f"on any of {len(problems)} problems")
+        check = f"Check that what is compared reaches the runs {at} {listed(alike)}: all ended exactly"
+        better = f"Nothing was shown to be better {at} {listed(told or silent)}{_worse(records, places)}"
+        return f"{check} like {reference} there. {better}."
+    few = {1: f"{at} the only {places.noun}", 2: f"{at} either of 2 {places.many}"}
+    where = few.get(len(problems), f"{at} any of {len(problems)} {places.many}")
     if silent:
-        where = f"on {listed(told)} (little can be shown on {listed(silent)})"
-    wide = [f"{record.label} on {listed(on)}" for record in records if (on := _open(record, problems))]
+        where = f"{at} {listed(told)} (little can be shown {at} {listed(silent)})"
+    wide = [f"{record.label} {at} {listed(on)}" for record in records if (on := _open(record, problems))]
     differ = f"; the seeds of {listed(wide)} differ too widely for that" if 0 < len(wide) <= NAMED else ""
     if len(wide) > NAMED:
         differ = f"; the seeds of {len(wide)} candidates differ too widely for that"
-    return f"Keep {reference}: nothing was shown to be better {where}{differ}{_worse(records, len(problems))}."
+    return f"Keep {reference}: nothing was shown to be better {where}{differ}{_worse(records, places, len(problems))}."
 
 
 def _all_alike(result: ComparisonResult, reference: str) -> bool:
@@ -119,7 +125,7 @@ def _open(record: _Record, problems: Mapping[str, ComparisonResult]) -> list[str
     return [name for name in record.erratic if _of(problems[name], record.label).verdict == "no difference shown"]
 
 
-def _worse(records: Sequence[_Record], problems: int | None = None) -> str:
+def _worse(records: Sequence[_Record], places: Places, problems: int | None = None) -> str:
     """Who is worse, and on which of so many problems, or where, as the end of a sentence; empty if nobody is."""
     worse = [record for record in records if record.hurts]
     if not worse:
@@ -128,19 +134,19 @@ def _worse(records: Sequence[_Record], problems: int | None = None) -> str:
         number = len(worse[0].hurts)
         times = "it" if problems == 1 else "all of them" if number == problems else f"{number} of them"
         times = listed(worse[0].hurts) if problems is None else times
-        return f", and {worse[0].label} is worse on {times}"
+        return f", and {worse[0].label} is worse {places.at} {times}"
     who = listed([record.label for record in worse])
     if len(worse) >= NAMED:
         who = f"{'all' if len(worse) == len(records) else f'{len(worse)} of'} {len(records)} others"
     everywhere = problems is not None and all(len(record.hurts) == problems for record in worse)
-    places = "there" if problems == 1 else "on all of them" if everywhere else "on some"
-    return f", and {who} are worse {places}"
+    where = "there" if problems == 1 else f"{places.at} all of them" if everywhere else f"{places.at} some"
+    return f", and {who} are worse {where}"
 
 
-def _places(number: int, problems: int) -> str:
-    """On how many of the problems something was shown."""
+def _number(number: int, problems: int, places: Places) -> str:
+    """At how many of the places something was shown."""
     if problems == 1:
-        return "the only problem"
+        return f"the only {places.noun}"
     if number == problems:
-        return "both problems" if problems == 2 else f"all {problems} problems"
-    return f"{number} of {problems} problems"
+        return f"both {places.many}" if problems == 2 else f"all {problems} {places.many}"
+    return f"{number} of {problems} {places.many}"

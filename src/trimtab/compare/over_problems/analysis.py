@@ -15,6 +15,7 @@ import math
 from collections.abc import Collection, Mapping
 
 from trimtab.compare.over_problems.conclusion import conclude
+from trimtab.compare.over_problems.places import scheduled
 from trimtab.compare.over_problems.result import CandidateProfile, ResultOverProblems
 from trimtab.compare.result import ComparisonResult
 from trimtab.study.performance_profile import TAU_MAX, PerformanceProfile, performance_profiles
@@ -44,6 +45,9 @@ def analyse_over_problems(
         profiles = performance_profiles({label: [costs[name][label] for name in counted] for label in labels})
     found = [_profile(label, {name: costs[name][label] for name in counted}, profiles.get(label)) for label in labels]
     found.sort(key=lambda profile: -math.inf if profile.score is None else profile.score, reverse=True)
+    if scheduled(problems):  # of which scores say nothing
+        ranks = {label: _mean_rank(problems, label) for label in labels}
+        found.sort(key=lambda profile: ranks[profile.label])
     return ResultOverProblems(
         problems=dict(problems),
         reference=reference,
@@ -53,6 +57,11 @@ def analyse_over_problems(
         profiles=tuple(found),
         conclusion=conclude(problems, found, counted, left_out, reference),
     )
+
+
+def _mean_rank(problems: Mapping[str, ComparisonResult], label: str) -> float:
+    found = [c.rank for result in problems.values() for c in result.candidates if c.label == label]
+    return sum(math.inf if rank is None else rank for rank in found) / len(found)
 
 
 def _costs(result: ComparisonResult) -> dict[str, float]:

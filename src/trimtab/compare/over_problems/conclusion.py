@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from trimtab.compare.over_problems.advice import advise
+from trimtab.compare.over_problems.places import Places, headings, places_of, scheduled
 from trimtab.compare.over_problems.result import CandidateProfile
+from trimtab.compare.over_problems.schedules import whatever_the_schedule
 from trimtab.compare.result import CandidateResult, ComparisonResult
 from trimtab.study.phrases import listed
 
@@ -24,14 +26,19 @@ def conclude(
         left_out: names of the others, and why.
         reference: label of the candidate that verdicts compare with.
     """
-    sentences = [advise(problems, reference), *_verdicts(problems, reference)]
-    if any(result.problem.costed for result in problems.values()):
+    places, called = places_of(problems), headings(problems)
+    named = {called[name]: result for name, result in problems.items()}
+    sentences = [advise(named, reference, places), *_verdicts(named, reference, places)]
+    sentences += whatever_the_schedule(problems, reference)
+    if not scheduled(problems) and any(result.problem.costed for result in problems.values()):
         sentences += _scores(profiles, len(counted))
         sentences += [f"{name} does not count for the scores: {reason}." for name, reason in left_out.items()]
     for label in (profile.label for profile in profiles):
-        places = [name for name, result in problems.items() if _of(result, label).rank is None]
-        if places:
-            sentences.append(f"{label} is not ranked on {listed(places)}; the page of the problem says why.")
+        unranked = [name for name, result in named.items() if _of(result, label).rank is None]
+        if unranked:
+            sentences.append(
+                f"{label} is not ranked {places.at} {listed(unranked)}; the page of the {places.noun} says why."
+            )
     return tuple(sentences)
 
 
@@ -57,7 +64,7 @@ def _problems(number: int) -> str:
     return "one problem" if number == 1 else f"{number} problems"
 
 
-def _verdicts(problems: Mapping[str, ComparisonResult], reference: str) -> list[str]:
+def _verdicts(problems: Mapping[str, ComparisonResult], reference: str, places: Places) -> list[str]:
     """What was shown on each problem by itself, candidate by candidate."""
     labels = [c.label for c in next(iter(problems.values())).candidates if c.label != reference]
     found, same = [], []
@@ -66,7 +73,7 @@ def _verdicts(problems: Mapping[str, ComparisonResult], reference: str) -> list[
             verdict: [name for name, result in problems.items() if _of(result, label).verdict == verdict]
             for verdict in ("helps", "hurts", "no difference shown")
         }
-        shown = [f"{verdict} on {listed(on[verdict])}" for verdict in ("helps", "hurts") if on[verdict]]
+        shown = [f"{verdict} {places.at} {listed(on[verdict])}" for verdict in ("helps", "hurts") if on[verdict]]
         if shown:
             found.append(f"{label} {' and '.join(shown)}")
         elif on["no difference shown"]:
@@ -74,11 +81,11 @@ def _verdicts(problems: Mapping[str, ComparisonResult], reference: str) -> list[
     sentences = []
     if found:
         sentences.append(
-            f"Against {reference}, by the test of each problem: {'; '.join(found)}. The tests are corrected within a "
-            "problem, not over the problems."
+            f"Against {reference}, by the test of each {places.noun}: {'; '.join(found)}. The tests are corrected "
+            f"within a {places.noun}, not over the {places.many}."
         )
     if same:
-        sentences.append(f"No difference from {reference} was shown on any problem for {listed(same)}.")
+        sentences.append(f"No difference from {reference} was shown {places.at} any {places.noun} for {listed(same)}.")
     return sentences
 
 

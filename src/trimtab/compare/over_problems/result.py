@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
+from trimtab.compare.over_problems.places import scheduled
 from trimtab.compare.result import ComparisonResult
 from trimtab.study.beside import Beside
 
@@ -62,6 +63,11 @@ class ResultOverProblems:
     def costed(self) -> bool:
         """Whether costs are known of any problem's runs; without them there are no profiles."""
         return any(found.problem.costed for found in self.problems.values())
+
+    @property
+    def scored(self) -> bool:
+        """Whether scores say something: costs are known, and it is not one problem with several schedules."""
+        return self.costed and not scheduled(self.problems)
 
     @property
     def reached(self) -> tuple[str, ...]:

@@ -1,0 +1,72 @@
+"""Problems with each of several schedules: which verdicts hold whatever the schedule, and which turn."""
+
+from collections.abc import Mapping, Sequence
+
+from trimtab.catalog.recipes import NONE
+from trimtab.compare.result import CandidateResult, ComparisonResult
+from trimtab.study.phrases import listed
+
+
+def by_schedule(problems: Mapping[str, ComparisonResult]) -> dict[str, dict[str, str]]:
+    """Returns which schedules each problem is there with.
+
+    Args:
+        problems: what each showed, under the name by which its trials are kept.
+
+    Returns:
+        Problem to schedule to the name of both together; empty if the problems were not posed with several schedules.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for name, result in problems.items():
+        schedule = result.problem.schedule
+        if not schedule:
+            return {}
+        found.setdefault(name.removesuffix(f"+{schedule}"), {})[schedule] = name
+    return found if all(len(schedules) > 1 for schedules in found.values()) else {}
+
+
+def called(schedule: str) -> str:
+    """Returns what a schedule is called in a sentence, where ``none`` would be taken for a word."""
+    return "constant" if schedule == NONE else schedule
+
+
+def whatever_the_schedule(problems: Mapping[str, ComparisonResult], reference: str) -> list[str]:
+    """Says which verdicts all schedules have in common, and which are opposite with two of them.
+
+    That something was shown with one schedule and not with another is no evidence that the schedule matters to it, and
+    is not said to be.
+
+    Args:
+        problems: what each showed; all have the same candidates.
+        reference: label of the candidate that verdicts compare with.
+    """
+    bases = by_schedule(problems)
+    if not bases:
+        return []
+    labels = [c.label for c in next(iter(problems.values())).candidates if c.label != reference]
+    always, turned = list[str](), list[str]()
+    for base, schedules in bases.items():
+        on = "" if len(bases) == 1 else f" on {base}"
+        found = {label: _verdicts(problems, schedules, label) for label in labels}
+        for verdict in ("helps", "hurts"):
+            same = [label for label, verdicts in found.items() if set(verdicts.values()) == {verdict}]
+            always += [f"{listed(same)} {verdict if len(same) == 1 else verdict[:-1]}{on}"] if same else []
+        for label, verdicts in found.items():
+            with_which = {v: [s for s, found in verdicts.items() if found == v] for v in ("helps", "hurts")}
+            if all(with_which.values()):
+                parts = [f"{verdict} under {listed(list(map(called, which)))}" for verdict, which in with_which.items()]
+                turned.append(f"{label} {' and '.join(parts)}{on}")
+    number = len(next(iter(bases.values())))
+    every = "Under both schedules" if number == 2 else f"Under all {number} schedules"
+    sentences = [f"{every}: {'; '.join(always)}." if always else f"{every}, nothing was shown of the same candidate."]
+    sentences += [f"With the schedule the verdict turns: {'; '.join(turned)}."] if turned else []
+    return sentences
+
+
+def _verdicts(problems: Mapping[str, ComparisonResult], schedules: Mapping[str, str], label: str) -> dict[str, str]:
+    """Schedule to the verdict on a candidate."""
+    return {schedule: _verdict(problems[name].candidates, label) for schedule, name in schedules.items()}
+
+
+def _verdict(candidates: Sequence[CandidateResult], label: str) -> str:
+    return next(each.verdict or "" for each in candidates if each.label == label)

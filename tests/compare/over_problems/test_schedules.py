@@ -1,0 +1,121 @@
+"""Which verdicts hold whatever the schedule."""
+
+import dataclasses
+import io
+
+import pytest
+from rich.console import Console
+
+from tests.compare.over_problems.test_advice import over
+from trimtab.compare.over_problems.advice import advise
+from trimtab.compare.over_problems.analysis import analyse_over_problems
+from trimtab.compare.over_problems.places import headings, places_of
+from trimtab.compare.over_problems.schedules import by_schedule, whatever_the_schedule
+from trimtab.report.overview import render_overview
+from trimtab.report.tables import ranks_table
+
+
+def posed(*verdicts, bases=("digits",), schedules=("none", "cosine", "linear")):
+    """Each base with each of as many schedules as there are verdicts for it."""
+    names = [(base, schedule) for base in bases for schedule in schedules[: len(verdicts) // len(bases)]]
+    made = {}
+    for (base, schedule), each in zip(names, verdicts, strict=True):
+        name = base if schedule == "none" else f"{base}+{schedule}"
+        (found,) = over(each).values()
+        facts = dataclasses.replace(found.problem, name=name, schedule=schedule)
+        made[name] = dataclasses.replace(found, problem=facts)
+    return made
+
+
+def test_problems_by_schedule():
+    problems = posed("++", "--", "==", "+-", bases=("digits", "a+b"))
+    assert by_schedule(problems) == {
+        "digits": {"none": "digits", "cosine": "digits+cosine"},
+        "a+b": {"none": "a+b", "cosine": "a+b+cosine"},
+    }
+    assert places_of(problems).noun == "problem"
+    assert headings(problems) == {name: name for name in problems}
+
+
+def test_one_problem_is_called_by_its_schedules():
+    problems = posed("++", "--")
+    assert places_of(problems).noun == "schedule"
+    assert headings(problems) == {"digits": "constant", "digits+cosine": "cosine"}
+
+
+def test_a_problem_without_a_schedule_is_none_with_several():
+    assert by_schedule(over("++", "--")) == {}
+    assert by_schedule(posed("++")) == {}
+    assert whatever_the_schedule(over("++", "--"), "adamw") == []
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "bases", "sentences"),
+    [
+        (["+-", "+-"], ["digits"], ["Under both schedules: lion helps; sgd hurts."]),
+        (["++", "++", "++"], ["digits"], ["Under all 3 schedules: lion and sgd help."]),
+        (["+=", "=="], ["digits"], ["Under both schedules, nothing was shown of the same candidate."]),
+        (
+            ["+-", "--", "+-"],
+            ["digits"],
+            [
+                "Under all 3 schedules: sgd hurts.",
+                "With the schedule the verdict turns: lion helps under constant and linear and hurts under cosine.",
+            ],
+        ),
+        (
+            ["+=", "+=", "-+", "=-"],
+            ["a", "b"],
+            [
+                "Under both schedules: lion helps on a.",
+                "With the schedule the verdict turns: sgd helps under constant and hurts under cosine on b.",
+            ],
+        ),
+    ],
+)
+def test_what_holds_whatever_the_schedule(verdicts, bases, sentences):
+    assert whatever_the_schedule(posed(*verdicts, bases=bases), "adamw") == sentences
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "sentence"),
+    [
+        (["+=", "+="], "Use lion instead of adamw: it helps under both schedules."),
+        (["+=", "=="], "Keep adamw, or try lion: it helps under 1 of 2 schedules, and hurts under none of them."),
+        (["+=", "-="], "Choose by the schedule: lion helps under 1 of 2 schedules, and hurts under 1."),
+        (["=-", "=="], "Keep adamw: nothing was shown to be better under either of 2 schedules, and sgd is worse under "
+                       "1 of them."),
+    ],
+)  # fmt: skip
+def test_advice_on_schedules(verdicts, sentence):
+    problems = posed(*verdicts)
+    named = {headings(problems)[name]: result for name, result in problems.items()}
+    assert advise(named, "adamw", places_of(problems)) == sentence
+
+
+def test_scores_say_nothing_of_one_problem_with_several_schedules():
+    problems = posed("+-", "--")
+    problems = {
+        name: dataclasses.replace(
+            result,
+            candidates=tuple(
+                dataclasses.replace(c, rank={"lion": 1, "adamw": 2, "sgd": 3}[c.label]) for c in result.candidates
+            ),
+        )
+        for name, result in problems.items()
+    }
+    result = analyse_over_problems(problems, [], "adamw")
+    assert not result.scored
+    assert [profile.label for profile in result.profiles] == ["lion", "adamw", "sgd"]
+    assert result.conclusion[0].startswith("Choose by the schedule: lion helps under 1 of 2 schedules")
+    assert result.conclusion[1].startswith("Against adamw, by the test of each schedule: lion helps under constant and")
+    assert "Under both schedules: sgd hurts." in result.conclusion
+    assert not any("score" in sentence for sentence in result.conclusion)
+    page = render_overview(result)
+    assert "<h1>What helps under <em>2 schedules</em>?</h1>" in page
+    assert "<dt>problem</dt><dd>digits</dd>" in page
+    assert "<dt>schedules</dt><dd>constant and cosine</dd>" in page
+    assert "Scores over the problems" not in page
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(ranks_table(result))
+    assert console.export_text().splitlines()[1].split() == ["lion", "1", "helps", "1", "hurts"]
