@@ -56,6 +56,8 @@ def test_one_schedule_has_a_warm_up_of_its_own(tmp_path):
     ]
     with pytest.raises(InputError, match="warmup='20': a run has 20 steps"):
         Comparison("diabetes", "adamw", tmp_path, **SMALL, schedule="none,cosine(warmup=20)")
+    with pytest.raises(InputError, match="warmup='1%': a run has 20 steps, and that is not one of them"):
+        Comparison("diabetes", "adamw", tmp_path, **SMALL, schedule="cosine", warmup="1%")
 
 
 def test_a_rate_decays_as_the_recipe_says(tmp_path):

@@ -63,6 +63,7 @@ def test_missing_parts_are_named(tmp_path):
     ("text", "message"),
     [
         ("x = 1\nimport nonexistent_module\n", "line 2, does not import: ModuleNotFoundError: No module named 'nonex"),
+        ("import sys\nsys.exit(7)\n", "line 2, does not import: SystemExit: 7"),
         ("x = 1\ndef f(:\n", "line 2, does not import: SyntaxError"),
         ("def f():\n    raise ValueError('deep')\n\nf()\n", "line 2, does not import: ValueError: deep"),
     ],

@@ -141,6 +141,18 @@ def test_routing_says_how_many_parameters_each_rule_has():
     ]
 
 
+def test_frozen_parameters_have_a_line_of_their_own():
+    model = block()
+    optimizer = trimtab.create("muon", model)
+    whole = optimizer.routing().splitlines()
+    list(model.parameters())[-1].requires_grad_(False)
+    lines = optimizer.routing().splitlines()
+    assert len(lines) == len(whole) + 1
+    assert lines[-1].startswith("frozen           1 tensors ")
+    assert lines[-1].endswith(" parameters  nothing moves them")
+    assert lines[-2].startswith("vector           4 tensors ")
+
+
 def test_a_model_is_routed_wherever_it_is_given():
     model = block()
     made = trimtab.create("muon", model, lr=0.02, no_decay_for_biases_and_norms=True)

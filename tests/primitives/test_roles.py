@@ -393,6 +393,39 @@ def test_what_cannot_be_is_refused(given, message):
         parameter_roles(mlp(3, 4, 4, 2), given)
 
 
+@pytest.mark.parametrize("given", [["matrix"], "matrix", {3: "matrix"}, 5])
+def test_roles_of_another_type_are_refused(given):
+    with pytest.raises(TypeError, match=r"roles must map regular expressions to roles, as in .*, not "):
+        parameter_roles(mlp(3, 4, 4, 2), given)
+
+
+def test_a_layer_without_a_shape_is_refused():
+    model = nn.Sequential(nn.Linear(3, 4), nn.LazyLinear(5), nn.Linear(5, 2))
+    with pytest.raises(ValueError, match=r"1\.weight has no shape yet, .*: run a batch through the model"):
+        parameter_roles(model)
+    model(torch.zeros(1, 3))
+    assert parameter_roles(model)["1.weight"] == "matrix"
+
+
+class TiedByFunction(nn.Module):
+    """The head is the embedding, multiplied in ``forward`` without a module of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(20, 8)
+        self.body = nn.Sequential(nn.Linear(8, 12), nn.ReLU(), nn.Linear(12, 8))
+
+    def forward(self, tokens):
+        return nn.functional.linear(self.body(self.words(tokens)), self.words.weight)
+
+
+def test_what_leads_back_to_the_embedding_is_no_head():
+    found = parameter_roles(TiedByFunction())
+    assert {name: found[f"{name}.weight"] for name in ("words", "body.0", "body.2")} == {
+        "words": "embedding", "body.0": "matrix", "body.2": "matrix",
+    }  # fmt: skip
+
+
 def test_parameters_alone_have_no_roles():
     with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, not list"):
         parameter_roles(list(mlp(3, 4, 2).parameters()))

@@ -13,6 +13,8 @@ MANY = [f"name{i}" for i in range(13)]
         ("mytask", ["MyTask", "Other"], "did you mean MyTask?"),
         ("adamv", ["adam", "adamw", "nadam", "radam", "adamax"], "did you mean adamw or adam?"),
         ("wieght_decay", ["lr", "betas", "weight_decay"], "did you mean weight_decay?"),
+        ("learning_rate", ["betas", "lr", "rounding_seed"], "did you mean lr?"),
+        ("wd", ["lr", "weight_decay", "wc"], "did you mean weight_decay?"),
         ("schedule", ["schedulefree", "sgd"], "did you mean schedulefree?"),
         ("zzz", ["b", "a"], "known are a, b"),
         ("zzz", MANY[:12], f"known are {', '.join(sorted(MANY[:12]))}"),

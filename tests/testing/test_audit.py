@@ -44,6 +44,14 @@ def test_an_error_of_the_optimizer_is_what_was_seen():
     assert (found.outcome, found.seen) == ("broken", "KeyError: 'lr'")
 
 
+def test_one_that_ends_python_is_broken():
+    def leaves(params, lr=0.1):
+        raise SystemExit(3)
+
+    (found,) = audit_optimizer(leaves, only=("printed",))
+    assert (found.outcome, found.seen) == ("broken", "SystemExit: 3")
+
+
 def test_what_is_left_out_says_why():
     (found,) = audit_optimizer(Sound, only=("new_process",), without={"new_process": "it takes seconds"})
     assert (found.outcome, found.seen) == ("skipped", "it takes seconds")

@@ -204,6 +204,6 @@ def _routing(candidate: Candidate, model: nn.Module) -> str:
     optimizer = next(candidate.expression.nodes()).entry.load()
     counts = Counter[str]()
     for group in groups_by_role(model):
-        counts[optimizer.rule_for(group["role"])] += sum(param.numel() for param in group["params"])
+        counts[optimizer.rule_for(group["role"])] += sum(each.numel() for each in group["params"] if each.requires_grad)
     shares = [f"{number:,} by {rule}" for rule, number in counts.most_common()]
     return f"Of the parameters, {candidate.label} moves {listed(shares)}."

@@ -196,9 +196,13 @@ class Options:
             InputError: something of it cannot be.
         """
         name, warmup = (None, None) if schedule is None else with_its_warmup(schedule)
+        wanted = self.warmup if warmup is None else warmup
+        share = share_of_run(wanted, steps)
+        if share and steps is not None and round(share * steps) == 0:
+            raise InputError(f"warmup={wanted!r}: a run has {steps} steps, and that is not one of them")
         asked = {
             "schedule": name,
-            "warmup": share_of_run(self.warmup if warmup is None else warmup, steps),
+            "warmup": share,
             "clip_norm": self.clip_norm,
             "ema": self.ema,
             "no_decay": self.no_decay or None,

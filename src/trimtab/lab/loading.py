@@ -211,7 +211,7 @@ def import_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception | SystemExit):
             raise
         line = _line_in(path, error)
         raise InputError(f"{path}{line} does not import: {type(error).__name__}: {error}") from error
@@ -220,7 +220,7 @@ def import_file(path: Path) -> ModuleType:
     return module
 
 
-def _line_in(path: Path, error: Exception) -> str:
+def _line_in(path: Path, error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f", line {error.lineno},"
     trace = error.__traceback__

@@ -41,6 +41,9 @@ _AXES: Mapping[Role, tuple[int, int]] = {"matrix": (2, 2), "convolution": (3, 5)
 """How many a parameter in such a role has, at least and at most."""
 
 
+_FROZEN = "frozen"
+
+
 class Muon(FlatOptimizer):
     r"""Momentum, orthogonalised by Newton-Schulz, for the matrices of a whole model; AdamW for its other parameters.
 
@@ -171,14 +174,20 @@ class Muon(FlatOptimizer):
         _refuse_other_shapes(group)
 
     def routing(self) -> str:
-        """Returns what goes where, a line for each role: how many parameters, and the rule that moves them."""
-        tensors, elements = Counter[str](), Counter[str]()
+        """Returns what goes where, a line for each role: how many parameters, and the rule that moves them.
+
+        Frozen parameters have a line of their own; those that are thawed later are moved as their group's role says.
+        """
+        tensors, elements, rules = Counter[str](), Counter[str](), {_FROZEN: "nothing moves them"}
         for group in self.param_groups:
-            tensors[group["role"]] += len(group["params"])
-            elements[group["role"]] += sum(param.numel() for param in group["params"] if not is_lazy(param))
+            for param in group["params"]:
+                role = group["role"] if param.requires_grad else _FROZEN
+                rules.setdefault(role, self.rule_for(group["role"]))
+                tensors[role] += 1
+                elements[role] += 0 if is_lazy(param) else param.numel()
         return "\n".join(
-            f"{role:<12}{tensors[role]:>6} tensors {elements[role]:>14,} parameters  {self.rule_for(role)}"
-            for role in ROLES
+            f"{role:<12}{tensors[role]:>6} tensors {elements[role]:>14,} parameters  {rules[role]}"
+            for role in (*ROLES, _FROZEN)
             if role in tensors
         )
 

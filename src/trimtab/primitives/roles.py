@@ -1,8 +1,8 @@
 """What each parameter of a model is for, by which some rules treat it in one way and some in another.
 
 A rule for matrices, such as Muon's, is meant for those in the hidden layers: not for embeddings, of which a batch sees
-few rows, nor for the output head, nor for vectors. A convolution is one whose rows are its output channels. Shapes
-alone do not tell these apart, so that modules are looked at, and names where modules say nothing.
+few rows, nor for the output head, nor for vectors. Shapes alone do not tell these apart, so that modules are looked at,
+and names where modules say nothing.
 """
 
 import re
@@ -10,24 +10,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeAlias, get_args
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 Role: TypeAlias = Literal["matrix", "convolution", "experts", "embedding", "head", "tied", "vector"]
-
 ROLES: tuple[Role, ...] = get_args(Role)
-
 MATRICES: tuple[Role, ...] = ("matrix", "convolution", "experts")  # of hidden layers, or what stands for some
 
+# parameters that a module holds by itself, as positions or tokens that are learned
 _EMBEDDINGS = re.compile(r"(^|_)(pos(ition(al)?)?|embed(s|dings?)?|tokens?|latents?|quer(y|ies))(_|$)")
-"""Names of parameters that a module holds by itself, as positions or tokens that are learned."""
-
-_HEADS = re.compile(r"(^|_)(heads?|classifiers?|score|logits|qa_outputs|output_projection|policy|actor|critic)$")
-"""Names of modules at a model's end."""
-
+# parameters that a module holds by itself and that multiply nothing: a state's decay rates, for example
 _ELEMENTWISE = re.compile(r"(^|_)(log|scales?|gains?|gammas?|betas?|bias(es)?|masks?|decays?)(_|$)")
-"""Names of parameters that a module holds by itself and that multiply nothing: a state's decay rates, for example."""
-
+# modules at a model's end
+_HEADS = re.compile(r"(^|_)(heads?|classifiers?|score|logits|qa_outputs|output_projection|policy|actor|critic)$")
 _CONVOLUTION = nn.modules.conv._ConvNd
-
 _Owner: TypeAlias = tuple[nn.Module, str]  # a module, and what it calls one of its own parameters
 
 
@@ -44,13 +39,15 @@ def parameter_roles(model: nn.Module, given: Mapping[str, str] | None = None) ->
         given: a regular expression to the role of all parameters whose whole names it matches, the first that does.
 
     Raises:
-        TypeError: ``model`` is no module.
-        ValueError: a role is unknown, or an expression matches no parameter.
+        TypeError: ``model`` is no module, or ``given`` maps no strings.
+        ValueError: a role is unknown, an expression matches no parameter, or a lazy layer has no shape yet.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
     names = {param: name for name, param in model.named_parameters()}
-    wanted = _wanted(dict(given or {}), list(names.values()))
+    if unknown := [name for param, name in names.items() if is_lazy(param)]:
+        raise ValueError(f"{unknown[0]} has no shape yet, by which its role is found: run a batch through the model")
+    wanted = _wanted({} if given is None else given, list(names.values()))
     owners: dict[Tensor, list[_Owner]] = {}
     for param, owner in _owners(model):
         owners.setdefault(param, []).append(owner)
@@ -58,7 +55,9 @@ def parameter_roles(model: nn.Module, given: Mapping[str, str] | None = None) ->
     return {name: wanted.get(name) or _role(param, owners[param], heads) for param, name in names.items()}
 
 
-def _wanted(given: dict[str, str], names: list[str]) -> dict[str, Role]:
+def _wanted(given: Mapping[str, str], names: list[str]) -> dict[str, Role]:
+    if not isinstance(given, Mapping) or not all(isinstance(pattern, str) for pattern in given):
+        raise TypeError(f"roles must map regular expressions to roles, as in {{r'blocks.*': 'matrix'}}, not {given!r}")
     found: dict[str, Role] = {}
     for pattern, role in given.items():
         if role not in ROLES:
@@ -108,12 +107,12 @@ def _heads(model: nn.Module) -> set[nn.Module]:
     """The layers at a model's end."""
     layers = {path: module for path, module in model.named_modules() if isinstance(module, nn.Linear | _CONVOLUTION)}
     ends = {path: module for path, module in layers.items() if not _in_repeated(model, path)}
-    found: dict[str, nn.Module] = {}
-    for path, module in ends.items():  # of several below one name, the last
-        if (named := _named(model, path)) is not None:
-            found[named] = module
+    # of several below one name, the last
+    found = {named: module for path, module in ends.items() if (named := _named(model, path)) is not None}
+    widths = {module.embedding_dim for module in model.modules() if isinstance(module, nn.Embedding)}
     if layers and list(layers)[-1] in ends:
-        found |= _last(model, list(layers))
+        last = _last(model, list(layers))  # what is as wide as the embedding is multiplied by that in the end
+        found |= {path: module for path, module in last.items() if module.weight.shape[0] not in widths}
     told = getattr(model, "get_output_embeddings", lambda: None)()
     return {*found.values(), *([told] if isinstance(told, nn.Module) else [])}
 

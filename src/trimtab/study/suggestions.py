@@ -1,6 +1,7 @@
 """What somebody may have meant who wrote a name that is not known."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 FEW = 12
@@ -29,16 +30,26 @@ def nearest(name: str, names: Iterable[str], otherwise: str | None = None) -> st
 def closest(name: str, names: Iterable[str]) -> list[str]:
     """Returns the names that are as few slips of the keyboard away as any, or else those that have much in common.
 
-    Of names that are equally far, those of the same length come first. Capitals do not count.
+    Of names that are equally far, those of the same length come first; the first letters of a name's words are no
+    distance away. Capitals do not count.
     """
     lowered = {each.lower(): each for each in sorted(names, reverse=True)}
     wanted = name.lower()
+    short = [each for each in lowered if each != wanted and (_initials(each) == wanted or _initials(wanted) == each)]
+    if short:
+        return [lowered[each] for each in short[:OFFERED]]
     near = sorted((slips(wanted, each), abs(len(wanted) - len(each)), each) for each in lowered)
     if near and near[0][0] <= max(1, len(wanted) // 3):
         found = [each for count, _, each in near if count == near[0][0]][:OFFERED]
     else:
         found = difflib.get_close_matches(wanted, lowered, n=OFFERED, cutoff=0.5)
     return [lowered[each] for each in found]
+
+
+def _initials(name: str) -> str:
+    """Returns the first letters of a name's words; empty if it is one word."""
+    words = re.split(r"[_\s-]+", name.strip("_"))
+    return "".join(word[:1] for word in words) if len(words) > 1 else ""
 
 
 def slips(first: str, second: str) -> int:

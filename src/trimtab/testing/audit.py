@@ -130,7 +130,7 @@ def _outcome(check: Callable[[], None]) -> tuple[Outcome, str]:
         return "skipped", str(reason)
     except AssertionError as error:
         return "broken", shortened(str(error))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return "broken", shortened(f"{type(error).__name__}: {error}")
     finally:
         torch.set_grad_enabled(grad)

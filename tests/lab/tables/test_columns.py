@@ -79,6 +79,10 @@ def test_different_numbers_are_no_names_of_rows():
     assert isinstance(only("valid", [str(7919 * place % 997) for place in range(ROWS)]), Numbers)  # which ends in "id"
 
 
+def test_amounts_that_go_up_by_one_are_not_the_number_of_the_row():
+    assert isinstance(only("price", [f"${1000 + place:,}" for place in range(ROWS)]), Numbers)
+
+
 def test_one_column_shows_how_all_numbers_of_a_table_are_written():
     columns = {"a": repeated("0,5", "1"), "b": repeated("1.234", "950")}
     assert with_decimal_commas(columns, ";")

@@ -67,3 +67,10 @@ def test_somebody_may_want_another():
 def test_what_there_is_not_is_refused(wanted, target, message):
     with pytest.raises(InputError, match=message):
         chosen_score("data.csv", target, 1.0, wanted)
+
+
+def test_errors_as_large_as_those_of_what_diverged_are_refused():
+    target = Target("y", np.arange(9), np.arange(9.0))
+    with pytest.raises(InputError, match="metric='rmse' would be about 1e\\+155; give y in larger units"):
+        chosen_score("data.csv", target, 1e155, "rmse")
+    assert chosen_score("data.csv", target, 1e155, None).metric.name == "R²"

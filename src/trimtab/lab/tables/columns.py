@@ -143,7 +143,13 @@ def _numbers(
     if len(different) == 1 and len(values) == len(cells):
         return Useless(name, "always the same")
     distinct = len(different) == len(cells)
-    if whole and distinct and (np.abs(np.diff(values)) == 1).all() and len(set(np.diff(values))) == 1:
+    if (
+        whole
+        and distinct
+        and not read.style
+        and (np.abs(np.diff(values)) == 1).all()
+        and len(set(np.diff(values))) == 1
+    ):
         return Useless(name, "the number of the row")
     if whole and (not name or _IDENTIFIER.fullmatch(name)):
         if len(different) > len(some) / 2:

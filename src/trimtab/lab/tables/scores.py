@@ -16,6 +16,9 @@ from trimtab.study.suggestions import nearest
 UNEVEN = 0.8
 """Share of the rows that the largest class may have before accuracy hides all others."""
 
+_LARGEST = 1e100
+"""A spread from which errors come near what a run has that diverged."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -79,7 +82,8 @@ def chosen_score(place: str, target: Target, spread: float, wanted: str | None) 
             by default.
 
     Raises:
-        InputError: there is no such number for such a target.
+        InputError: there is no such number for such a target, or it would be too large to be told from a run that
+            diverged.
     """
     if target.classes:
         known = {
@@ -98,6 +102,8 @@ def chosen_score(place: str, target: Target, spread: float, wanted: str | None) 
     if not isinstance(wanted, str) or wanted not in known:
         learned = f"{len(target.classes)} classes" if target.classes else "numbers"
         raise InputError(f"{place}: metric={wanted!r} is none for {learned}; {nearest(str(wanted), known)}")
+    if wanted == "rmse" and spread > _LARGEST:
+        raise InputError(f"{place}: metric='rmse' would be about {spread:.1g}; give {target.name} in larger units")
     return known[wanted]
 
 
