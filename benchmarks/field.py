@@ -32,8 +32,8 @@ OURS = (
 """Those of the library's own methods that are optimizers, or go around one."""
 
 OTHERS = (
-    "adamw,sgd,adam,nadam,radam,rmsprop,adagrad,adadelta,adamax,adafactor,lbfgs,muon,soap,scalable_shampoo,kron,"
-    "ademamix,adopt,adan,mars,sophia,signum,cautious_adamw,sam,adam_mini,came,adamw8bit,adamw4bit,"
+    "adamw,sgd,adam,nadam,radam,rmsprop,adagrad,adadelta,adamax,adafactor,lbfgs,muon,soap,"
+    "scalable_shampoo(shape_interpretation=False),kron,ademamix,adopt,adan,mars,sophia,signum,cautious_adamw,sam,adam_mini,came,adamw8bit,adamw4bit,"
     "prodigy,schedulefree,schedulefree_sgd,schedulefree_radam,agc(adamw),clip_norm(adamw),ema(adamw)"
 )
 """Everybody else: torch's, those of other packages, and parts of recipes."""

@@ -439,3 +439,16 @@ def test_a_candidate_waits_for_its_further_seeds():
     some = {key: each for key, each in outcomes.items() if "/tune/" in key and int(key.rpartition("/")[2]) < 8}
     note = by_label(result_of(plan, some, facts))["adamw"].note
     assert note == "not ranked yet: 8 of 16 tuning trials are finished"
+
+
+def test_who_ended_exactly_as_others_did_is_named():
+    losses = {**LOSSES, "sgd": LOSSES["lion"], "nadam": LOSSES["adamw"]}
+    notes = {c.label: c.note for c in result_of(*study(losses=losses)).candidates}
+    assert notes == {
+        "adamw": "",
+        "nadam": "with every seed it ended exactly as adamw did",
+        "lion": "with every seed it ended exactly as sgd did",
+        "sgd": "with every seed it ended exactly as lion did",
+    }
+    alike = {label: np.ones(SEEDS) for label in LOSSES}
+    assert not any("exactly as" in c.note for c in result_of(*study(losses=alike)).candidates)

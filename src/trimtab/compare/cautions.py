@@ -9,7 +9,7 @@ import numpy as np
 from trimtab.compare.tuning import Extension
 from trimtab.study import statistics
 from trimtab.study.outcome import Outcome
-from trimtab.study.phrases import rounded
+from trimtab.study.phrases import listed, rounded
 from trimtab.study.point import Point
 from trimtab.study.statistics import ALPHA
 from trimtab.study.tunable import Settings, Tunables, as_code
@@ -48,6 +48,14 @@ class Standing:
         mean, rank = self._mean(label), self.ranks[label]
         hidden = any(self.ranks[other] >= rank and self._mean(other) < mean for other in self.losses)
         return hidden and self._spread(label) > statistics.FAR * self._usual_spread()
+
+    def doubles_in_words(self, label: str) -> str:
+        """Says with whom a candidate ended alike with every seed: what sets them apart did nothing; else empty."""
+        own = self.losses.get(label, ())
+        if len(set(own)) < 2:
+            return ""
+        others = [other for other, losses in self.losses.items() if other != label and tuple(losses) == tuple(own)]
+        return f"with every seed it ended exactly as {listed(others)} did" if others else ""
 
     def scatter_in_words(self, label: str) -> str:
         """Returns what is odd about a candidate's seeds; empty if nothing is."""
