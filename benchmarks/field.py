@@ -14,6 +14,7 @@ import argparse
 import csv
 import importlib.util
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -33,8 +34,9 @@ OURS = (
 
 OTHERS = (
     "adamw,sgd,adam,nadam,radam,rmsprop,adagrad,adadelta,adamax,adafactor,lbfgs,muon,soap,"
-    "scalable_shampoo(shape_interpretation=False),kron,ademamix,adopt,adan,mars,sophia,signum,cautious_adamw,sam,adam_mini,came,adamw8bit,adamw4bit,"
-    "prodigy,schedulefree,schedulefree_sgd,schedulefree_radam,agc(adamw),clip_norm(adamw),ema(adamw)"
+    "scalable_shampoo(shape_interpretation=False),kron,ademamix,adopt,adan,mars,sophia,signum,cautious_adamw,sam,"
+    "adam_mini,came,adamw8bit,adamw4bit,prodigy,schedulefree,schedulefree_sgd,schedulefree_radam,"
+    "agc(adamw),clip_norm(adamw),ema(adamw)"
 )
 """Everybody else: torch's, those of other packages, and parts of recipes."""
 
@@ -136,6 +138,12 @@ def short(value):
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
+def written(tasks):
+    """Returns the file's text, in which a list of numbers takes a line."""
+    text = json.dumps({"tasks": tasks}, indent=1)
+    return re.sub(r"\[([^\[\]{}]*)\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
+
+
 def main():
     """Runs the tasks in turn, and writes down each when it is done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -149,8 +157,7 @@ def main():
         results = [short(facts(result)) for result in compared(name, options.out / name)]
         there = json.loads(options.json.read_text(encoding="utf-8"))["tasks"] if options.json.is_file() else {}
         tasks = {**there, name: {"environment": environment(), "schedules": results}}
-        text = json.dumps({"tasks": {each: tasks[each] for each in TASKS if each in tasks}}, indent=1)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        options.json.write_text(written({each: tasks[each] for each in TASKS if each in tasks}), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,20 +5,17 @@ import json
 from pathlib import Path
 
 import mkdocs_gen_files
-import plotly.graph_objects as go
 
 from trimtab.catalog import Entry, entries
 from trimtab.catalog.candidates import Candidate
 from trimtab.catalog.slots import example
 from trimtab.claims import CLAIMS
-from trimtab.claims.claim import Claim
 from trimtab.claims.loading import find_reference, load_reference
-from trimtab.claims.result import ClaimResult, committed
+from trimtab.claims.result import committed
 from trimtab.lab.shipped import PROBLEMS
 from trimtab.report.claims import verdict_section
-from trimtab.report.document import embed_json, plotly_js
+from trimtab.report.document import plotly_js, site_figures
 from trimtab.report.figures.claim import claim_panel
-from trimtab.report.figures.style import PALETTE
 
 SUMMARY = """\
 * [Home](index.md)
@@ -195,25 +192,13 @@ def _verdict(entry: Entry) -> str:
     if entry.id not in CLAIMS:
         return ""
     claim, result = load_reference(find_reference(entry.id)), committed(entry.id)
-    section = verdict_section(claim, result, "" if result is None else _figures(claim, result))
+    figures = ""
+    if result is not None:
+        figures = site_figures([claim_panel(panel, result) for panel in claim.panels], "../../assets")
+    section = verdict_section(claim, result, figures)
     if entry.id == claim.id:
         return section
     return f"{section}\n\nThis is the claim of [{claim.id}]({claim.id}.md), in which {entry.title} takes part."
-
-
-def _figures(claim: Claim, result: ClaimResult) -> str:
-    """A claim's figures, which a script of the site draws without network, in the colours of its scheme."""
-    colours = embed_json(dict(PALETTE.values()))
-    drawn = [_figure(claim_panel(panel, result)) for panel in claim.panels]
-    scripts = "".join(f'<script src="../../assets/{name}.js"></script>' for name in ("plotly.min", "figures"))
-    data = f'<script type="application/json" class="colours">{colours}</script>'
-    return f'<div class="figures">{data}{"".join(drawn)}</div>{scripts}'
-
-
-def _figure(figure: go.Figure) -> str:
-    data = embed_json(json.loads(figure.to_json(validate=False)))
-    height = f"{figure.layout.height}px"
-    return f'<div class="figure" style="min-height: {height}"></div><script type="application/json">{data}</script>'
 
 
 def _cost(entry: Entry) -> str:

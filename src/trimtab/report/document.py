@@ -74,6 +74,24 @@ def _plain_figure(figure: go.Figure) -> Any:
     return json.loads(figure.to_json(validate=False))
 
 
+def site_figures(figures: Iterable[go.Figure], assets: str) -> str:
+    """Returns figures for a page of the site, where a script draws them without network in the colours of its scheme.
+
+    Args:
+        figures: in order.
+        assets: the way from the page to the site's assets.
+    """
+    colours = embed_json(dict(PALETTE.values()))
+    drawn = "".join(
+        f'<div class="figure" style="min-height: {figure.layout.height}px"></div>'
+        f'<script type="application/json">{embed_json(_plain_figure(figure))}</script>'
+        for figure in figures
+    )
+    scripts = "".join(f'<script src="{assets}/{name}.js"></script>' for name in ("plotly.min", "figures"))
+    data = f'<script type="application/json" class="colours">{colours}</script>'
+    return f'<div class="figures">{data}{drawn}</div>{scripts}'
+
+
 def embed_json(values: Any) -> Markup:
     """Returns JSON that can stand in a script element, whatever text is in it.
 

@@ -1,0 +1,295 @@
+"""What the whole field did on seven tasks, for the site: figures and tables from docs/field.json.
+
+Each candidate is compared with AdamW on each task and under each schedule, as by ``trimtab compare
+--against-reference``. The file is made by ``python benchmarks/field.py``.
+"""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import plotly.graph_objects as go
+
+import trimtab
+from trimtab.catalog.parsing import parse_expression
+from trimtab.compare.result import Pair
+from trimtab.report.document import site_figures
+from trimtab.report.figures.style import colour, frame, plain, verdict_marker, verdict_name
+from trimtab.report.numbers import significant
+from trimtab.report.tables import cut
+from trimtab.study.phrases import count, listed
+
+FACTS = Path(__file__).with_name("field.json")
+PAGE = "which-optimizer.md"
+REFERENCE = "adamw"
+SCHEDULES = ("constant", "cosine")
+ROLES = {"helps": "helps", "hurts": "hurts", "no difference shown": "same"}
+PARTS = ("agc", "clip_norm", "ema")
+"""Parts of recipes, which are no method of a paper that is built here."""
+
+FAR = 3.0
+"""Effects of so many standard deviations and more are drawn alike."""
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A task under a schedule.
+
+    Args:
+        task: its name.
+        schedule: one of ``SCHEDULES``.
+        candidates: label to what was found of it.
+        pairs: label to its comparison with AdamW; candidates of which a final run is missing have none.
+        spread: the standard deviation between seeds, in the median of the candidates.
+        protocol: how many settings were tried, with how many seeds, and how many seeds followed.
+    """
+
+    task: str
+    schedule: str
+    candidates: dict[str, dict[str, Any]]
+    pairs: dict[str, Pair]
+    spread: float
+    protocol: Mapping[str, int]
+
+    def effect(self, label: str) -> float | None:
+        """Returns the improvement on AdamW in standard deviations between seeds."""
+        pair = self.pairs.get(label)
+        return None if pair is None else pair.improvement / self.spread
+
+    def role(self, label: str) -> str:
+        """Returns how a verdict is drawn."""
+        pair = self.pairs.get(label)
+        return "reference" if label == REFERENCE else "unranked" if pair is None else ROLES[pair.verdict]
+
+
+def posed(task: str, schedule: str, facts: Mapping[str, Any]) -> Posed:
+    """Compares candidates with AdamW by the losses of their final runs."""
+    candidates = {each["label"]: each for each in facts["candidates"]}
+    whole = {label: each["losses"] for label, each in candidates.items() if None not in each["losses"]}
+    pairs = {}
+    for pair in trimtab.compare_losses(whole, reference=REFERENCE):
+        own = pair if pair.second == REFERENCE else pair.turned()
+        pairs[own.first] = own
+    spread = statistics.median(statistics.stdev(losses) for losses in whole.values())
+    return Posed(task, schedule, candidates, pairs, spread, facts["protocol"])
+
+
+def read(tasks: Mapping[str, Any]) -> list[Posed]:
+    """Returns every task under every schedule: all tasks under the first one, then all under the next."""
+    return [
+        posed(task, schedule, found["schedules"][place])
+        for place, schedule in enumerate(SCHEDULES)
+        for task, found in tasks.items()
+    ]
+
+
+def _verdicts(found: Sequence[Posed], label: str, verdict: str) -> list[str]:
+    return [each.task for each in found if label in each.pairs and each.pairs[label].verdict == verdict]
+
+
+def _median(found: Sequence[Posed], label: str) -> float | None:
+    effects = [effect for each in found if (effect := each.effect(label)) is not None]
+    return statistics.median(effects) if effects else None
+
+
+def _size(effect: float) -> str:
+    return f"{round(effect, 2) or 0.0:+.2f}"
+
+
+def ordered(found: Sequence[Posed]) -> list[str]:
+    """Returns the candidates, best first: by their median effect over all tasks and schedules."""
+    labels = [label for label in found[0].candidates if label != REFERENCE]
+    medians = {label: _median(found, label) for label in labels} | {REFERENCE: 0.0}
+    return sorted(medians, key=lambda label: -100.0 if medians[label] is None else -medians[label])
+
+
+def figure(found: Sequence[Posed]) -> go.Figure:
+    """Draws the verdict and the size of each effect: a row a candidate, a column a task under a schedule."""
+    labels = ordered(found)[::-1]
+    drawn = frame(22 * len(labels) + 150, "")
+    for role in ("helps", "hurts", "same", "unranked"):
+        places = [(x, label) for x, each in enumerate(found) for label in labels if each.role(label) == role]
+        effects = [found[x].effect(label) or 0.0 for x, label in places]
+        marker = verdict_marker(role) | {"size": [5 + 11 * min(abs(effect), FAR) / FAR for effect in effects]}
+        drawn.add_scatter(
+            x=[x for x, _ in places],
+            y=[_row(label) for _, label in places],
+            mode="markers",
+            name=verdict_name(role),
+            marker=marker,
+            customdata=[
+                [found[x].task, found[x].schedule, "not ranked" if found[x].effect(label) is None else _size(effect)]
+                for (x, label), effect in zip(places, effects, strict=True)
+            ],
+            hovertemplate="%{y}<br>%{customdata[0]}, %{customdata[1]}: %{customdata[2]}<extra></extra>",
+        )
+    names = [plain(each.task, 14) for each in found]
+    drawn.update_xaxes(tickvals=list(range(len(found))), ticktext=names, tickangle=-60, side="top", showgrid=True)
+    drawn.update_yaxes(categoryorder="array", categoryarray=[_row(label) for label in labels], dtick=1)
+    half = sum(each.schedule == SCHEDULES[0] for each in found) - 0.5
+    drawn.add_vline(x=half, line={"color": colour("muted"), "width": 1})
+    for place, schedule in enumerate(SCHEDULES):
+        words = {"x": (place + 0.5) / len(SCHEDULES), "y": 1, "yshift": 118, "xref": "paper", "yref": "paper"}
+        drawn.add_annotation(text=f"<b>{schedule}</b>", showarrow=False, **words)
+    drawn.update_yaxes(range=[-0.8, len(labels) - 0.2])
+    drawn.update_layout(margin={"t": 150, "b": 10}, legend={"y": -0.02, "yanchor": "top"}, hovermode="closest")
+    return drawn
+
+
+def _row(label: str) -> str:
+    return plain(cut(label, 28), 40)
+
+
+def in_short(found: Sequence[Posed]) -> str:
+    """A row for each candidate: on how many tasks it helps and hurts, and the median effect."""
+    rows = [
+        "| against AdamW | constant: helps | hurts | median effect | cosine: helps | hurts | median effect |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for label in ordered(found):
+        if label == REFERENCE:
+            continue
+        cells = []
+        for schedule in SCHEDULES:
+            own = [each for each in found if each.schedule == schedule]
+            median = _median(own, label)
+            cells += [str(len(_verdicts(own, label, verdict))) for verdict in ("helps", "hurts")]
+            cells.append("" if median is None else _size(median))
+        rows.append(f"| `{label}` | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def sentence(found: Sequence[Posed], label: str) -> str:
+    """What the tasks say of a candidate."""
+    parts = [_under(found, label, schedule) for schedule in SCHEDULES]
+    median = _median(found, label)
+    ends = "" if median is None else f" The median effect is {_size(median)} standard deviations."
+    return f"At a constant rate it {parts[0]}; with cosine it {parts[1]}.{ends}"
+
+
+def _under(found: Sequence[Posed], label: str, schedule: str) -> str:
+    own = [each for each in found if each.schedule == schedule]
+    helps, hurts = (_verdicts(own, label, verdict) for verdict in ("helps", "hurts"))
+    missing = [each.task for each in own if label not in each.pairs]
+    same = len(own) - len(helps) - len(hurts) - len(missing)
+    rest = f"shows nothing on {f'all {same} tasks' if same == len(own) else count(same, 'task')}"
+    said = [("helps on", helps), ("hurts on", hurts), ("could not be ranked on", missing)]
+    return listed([*(f"{does} {listed(tasks)}" for does, tasks in said if tasks), *([rest] if same else [])])
+
+
+def ours(found: Sequence[Posed]) -> str:
+    """A sentence on each of the library's own methods."""
+    lines = []
+    for label in ordered(found):
+        expression = parse_expression(label)
+        entry = expression.entry
+        if entry.kind in ("method", "wrapper") and entry.id not in PARTS:
+            around = "" if expression.inner is None else f" around {expression.inner.entry.title}"
+            lines.append(f"* **[{entry.title}](methods/{entry.id}.md)**{around}. {sentence(found, label)}")
+    return "\n".join(lines)
+
+
+def winners_curse(found: Sequence[Posed]) -> str:
+    """How much better chosen settings looked than they are, by task."""
+    rows = ["| task | tuning seeds | winner's curse, constant | cosine |", "|---|---:|---:|---:|"]
+    for task in dict.fromkeys(each.task for each in found):
+        own = [each for each in found if each.task == task]
+        cells = [f"{own[0].protocol['tuning_seeds']}"]
+        for each in own:
+            known = [c["winners_curse"] for c in each.candidates.values() if c["winners_curse"] is not None]
+            cells.append(f"{statistics.fmean(known):.2f} (median {statistics.median(known):.2f})")
+        rows.append(f"| `{task}` | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def details(found: Sequence[Posed], task: str) -> str:
+    """The losses and verdicts of a task, folded."""
+    own = [each for each in found if each.task == task]
+    head = " | ".join(f"loss, {each.schedule} | improvement on AdamW | verdict" for each in own)
+    rows = [f"| candidate | {head} |", f"|---|{'---:|---:|---|' * len(own)}"]
+    losses = {label: _mean(each["losses"]) for label, each in own[0].candidates.items()}
+    for label in sorted(losses, key=lambda label: (losses[label] is None, losses[label])):
+        cells = []
+        for each in own:
+            pair, mean = each.pairs.get(label), _mean(each.candidates[label]["losses"])
+            cells += [
+                significant(mean),
+                ""
+                if pair is None
+                else f"{pair.improvement:+.3g} ({pair.simultaneous_low:+.3g} to {pair.simultaneous_high:+.3g})",
+                "reference" if label == REFERENCE else "not ranked" if pair is None else pair.verdict,
+            ]
+        rows.append(f"| `{label}` | {' | '.join(cells)} |")
+    return f'??? note "{task}"\n\n{indent(chr(10).join(rows), "    ")}'
+
+
+def _mean(losses: Sequence[float | None]) -> float | None:
+    known = [loss for loss in losses if loss is not None]
+    return statistics.fmean(known) if len(known) == len(losses) else None
+
+
+def field() -> str:
+    """All of it, or that it was not run."""
+    if not FACTS.is_file():
+        return "Not run yet: `python benchmarks/field.py` does, in hours."
+    tasks = json.loads(FACTS.read_text(encoding="utf-8"))["tasks"]
+    found = read(tasks)
+    trials, seeds = (" or ".join(sorted({str(each.protocol[name]) for each in found})) for name in ("trials", "seeds"))
+    environments = [each["environment"] for each in tasks.values()]
+    dates = sorted({environment["date"] for environment in environments})
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    made = (
+        f"{count(len(found[0].candidates), 'candidate')} on {listed([f'`{task}`' for task in tasks])}, at a constant "
+        f"rate and with cosine after a warm-up over 5 %: {trials} settings for each, {seeds} fresh seeds. "
+        f"`python benchmarks/field.py`, which says what the tables hold; {when}, "
+        f"{environments[0]['processor']}, torch {environments[0]['torch']}."
+    )
+    reading = (
+        "Effects are improvements of the loss at the end over that of AdamW, in standard deviations between seeds. "
+        "*Helps* and *hurts* are shown against AdamW on one task, corrected for all candidates there and not over the "
+        f"tasks: of {len(found)} columns with nothing in them, one in twenty would have a wrong verdict somewhere."
+    )
+    return "\n\n".join(
+        [
+            made,
+            reading,
+            site_figures([figure(found)], "../assets"),
+            "### What it says of ours",
+            ours(found),
+            "### Everybody in a row",
+            in_short(found),
+            "### The winner's curse",
+            "By how much the chosen settings' losses in tuning lay below those on fresh seeds, in standard deviations "
+            "of these: the mean over all candidates.",
+            winners_curse(found),
+            "### Task by task",
+            *[details(found, task) for task in tasks],
+        ]
+    )
+
+
+def filled(text: str) -> str:
+    """Returns the page with all of it in the place of what stands between the markers."""
+    before, begin, rest = text.partition("<!-- field -->")
+    _, end, after = rest.partition("<!-- /field -->")
+    if not (begin and end):
+        raise ValueError(f"{PAGE} must have <!-- field --> and <!-- /field -->")
+    return f"{before}{field()}{after}"
+
+
+def main() -> None:
+    """Writes it into the page."""
+    import mkdocs_gen_files
+
+    with mkdocs_gen_files.open(PAGE, "r") as file:
+        text = file.read()
+    with mkdocs_gen_files.open(PAGE, "w") as file:
+        file.write(filled(text))
+
+
+if __name__ == "<run_path>":  # as mkdocs-gen-files runs it; tests import it
+    main()
