@@ -163,6 +163,24 @@ def in_short(found: Sequence[Posed]) -> str:
     return "\n".join(rows)
 
 
+def summary(found: Sequence[Posed]) -> str:
+    """Who is better than AdamW most often, and who is never worse."""
+    labels = [label for label in ordered(found) if label != REFERENCE]
+    parts = []
+    for schedule in SCHEDULES:
+        own = [each for each in found if each.schedule == schedule]
+        helps = {label: len(_verdicts(own, label, "helps")) for label in labels}
+        most = max(helps.values())
+        best = [f"`{label}`" for label in labels if helps[label] == most]
+        who = f"{listed(best)} (on {most} of {count(len(own), 'task')})" if most else "nobody"
+        parts.append(f"{'at a constant rate' if schedule == SCHEDULES[0] else 'with cosine'} {who}")
+    never = [f"`{label}`" for label in labels if not _verdicts(found, label, "hurts")]
+    return (
+        f"**In short.** Most often shown to be better than AdamW: {'; '.join(parts)}. Never shown to be worse: "
+        f"{listed(never) if never else 'nobody'}."
+    )
+
+
 def sentence(found: Sequence[Posed], label: str) -> str:
     """What the tasks say of a candidate."""
     parts = [_under(found, label, schedule) for schedule in SCHEDULES]
@@ -255,6 +273,7 @@ def field() -> str:
     )
     return "\n\n".join(
         [
+            summary(found),
             made,
             reading,
             site_figures([figure(found)], "../assets"),

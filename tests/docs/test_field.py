@@ -72,6 +72,13 @@ def test_effects_are_in_standard_deviations_between_seeds(found):
     assert found[2].role("sgd") == "unranked"
 
 
+def test_who_is_better_most_often(field, found):
+    assert field.summary(found) == (
+        "**In short.** Most often shown to be better than AdamW: at a constant rate `sgd` and `lion` (on 1 of 2 "
+        "tasks); with cosine `sgd` (on 1 of 2 tasks). Never shown to be worse: nobody."
+    )
+
+
 def test_a_sentence_on_each(field, found):
     assert field.sentence(found, "lion").startswith(
         "At a constant rate it helps on digits and shows nothing on 1 task; with cosine it hurts on digits and wine. "
