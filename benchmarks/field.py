@@ -2,8 +2,9 @@
 
 Each task is a comparison as by ``trimtab compare``, once under each schedule, with equal budgets and the defaults in
 tuning: 16 settings for each candidate, the best four with two further seeds where a run is cheap, ten fresh seeds in
-the end. The language model, whose runs are dearest, has eight settings and five seeds. All of it is hours of two cores;
-stopped, it goes on where it was, and what is finished is written to the file at once.
+the end. The language model, whose runs are dearest, has eight settings and five seeds; the larger table's runs are
+shorter than usual. All of it is hours of two cores; stopped, it goes on where it was, and what is finished is written
+to the file at once.
 
 Two tables come from packages that are needed for nothing else: ``pip install --no-deps vega_datasets river``.
 
@@ -46,7 +47,7 @@ TASKS = {
     "diabetes": {},
     "breast-cancer": {},
     "cars": {"tuning_seeds": 3},
-    "segments": {"tuning_seeds": 3},
+    "segments": {"tuning_seeds": 3, "steps": 200},
     "digits": {},
     "mnist5k": {},
     "python-lm": {"trials": 8, "seeds": 5},
