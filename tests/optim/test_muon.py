@@ -153,6 +153,21 @@ def test_frozen_parameters_have_a_line_of_their_own():
     assert lines[-2].startswith("vector           4 tensors ")
 
 
+def test_routing_names_parameters_on_request():
+    model = block()
+    optimizer = trimtab.create("muon", model)
+    lines = optimizer.routing(names=True).splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == optimizer.routing().splitlines()
+    assert sorted(line.strip() for line in lines if line.startswith("    ")) == sorted(dict(model.named_parameters()))
+    alone = Muon([{"params": [nn.Parameter(torch.zeros(3, 2))], "role": "matrix"}])
+    assert alone.routing(names=True) == alone.routing()
+
+
+def test_a_model_that_is_frozen_as_a_whole_is_refused():
+    with pytest.raises(ValueError, match="no parameter requires a gradient: all of them are frozen"):
+        trimtab.create("muon", nn.Linear(3, 3).requires_grad_(False))
+
+
 def test_a_model_is_routed_wherever_it_is_given():
     model = block()
     made = trimtab.create("muon", model, lr=0.02, no_decay_for_biases_and_norms=True)

@@ -419,6 +419,23 @@ class TiedByFunction(nn.Module):
         return nn.functional.linear(self.body(self.words(tokens)), self.words.weight)
 
 
+@pytest.mark.parametrize("names", itertools.permutations(("head", "stem", "body")))
+def test_a_head_that_is_called_so_may_be_defined_first(names):
+    layers = {"head": nn.Linear(8, 3), "stem": nn.Linear(4, 8), "body": nn.Linear(8, 8)}
+    found = parameter_roles(nn.ModuleDict({name: layers[name] for name in names}))
+    assert {name: found[f"{name}.weight"] for name in layers} == {"head": "head", "stem": "matrix", "body": "matrix"}
+
+
+def test_a_last_layer_beside_a_head_that_is_called_so_is_one_as_well():
+    layers = {"body": nn.Linear(8, 8), "classifier": nn.Linear(8, 3), "boxes": nn.Linear(8, 4)}
+    found = parameter_roles(nn.ModuleDict(layers))
+    assert {name: found[f"{name}.weight"] for name in layers} == {
+        "body": "matrix",
+        "classifier": "head",
+        "boxes": "head",
+    }
+
+
 def test_what_leads_back_to_the_embedding_is_no_head():
     found = parameter_roles(TiedByFunction())
     assert {name: found[f"{name}.weight"] for name in ("words", "body.0", "body.2")} == {

@@ -34,7 +34,7 @@ def create(
         InputError: the name is unknown (the message offers the nearest), the expression makes no sense or holds a
             controller, a setting has one value in the expression and another beside it, or groups are asked for without
             a model.
-        TypeError: the optimizer has no such argument.
+        TypeError: the optimizer has no such argument, or there is neither a model nor parameters.
         ValueError: a setting is outside its range.
 
     Examples:

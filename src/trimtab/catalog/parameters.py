@@ -27,8 +27,11 @@ def parameters_of(
 
     Raises:
         InputError: ``no_decay`` is asked for without a model.
+        TypeError: it is neither a model nor a list of anything.
     """
     if not isinstance(model_or_params, nn.Module):
+        if not isinstance(model_or_params, Iterable):
+            raise TypeError(f"model_or_params={model_or_params!r}: a model, or its parameters or groups, is needed")
         if no_decay:
             raise InputError(
                 "no_decay_for_biases_and_norms needs the model, not its parameters: biases have to be found"

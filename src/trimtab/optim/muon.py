@@ -5,7 +5,6 @@ Signal   the singular vectors of its momentum.
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias, Unpack
 
@@ -30,7 +29,7 @@ from trimtab.primitives.hyperparameters import (
 )
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.newton_schulz import EPS, QUINTIC, STEPS, Coefficients, orthogonalized
-from trimtab.primitives.parameter_names import parameter_name
+from trimtab.primitives.parameter_names import known_names, parameter_name
 from trimtab.primitives.roles import MATRICES, ROLES, Role
 from trimtab.primitives.sharding import gathered, shards_of
 from trimtab.study.tunable import LogUniform, Tunables
@@ -156,6 +155,8 @@ class Muon(FlatOptimizer):
             role=role,
             **options,
         )
+        if not any(param.requires_grad for group in self.param_groups for param in group["params"]):
+            raise ValueError("no parameter requires a gradient: all of them are frozen, and nothing would be moved")
         if not any(_is_matrix(group) for group in self.param_groups):
             raise ValueError(
                 f"Muon has nothing to orthogonalise: no group has one of the roles {', '.join(MATRICES)}; "
@@ -173,23 +174,28 @@ class Muon(FlatOptimizer):
         super().refuse_parameters(group)
         _refuse_other_shapes(group)
 
-    def routing(self) -> str:
+    def routing(self, *, names: bool = False) -> str:
         """Returns what goes where, a line for each role: how many parameters, and the rule that moves them.
+
+        Args:
+            names: whether the parameters of each role are named below it, as far as their model is known.
 
         Frozen parameters have a line of their own; those that are thawed later are moved as their group's role says.
         """
-        tensors, elements, rules = Counter[str](), Counter[str](), {_FROZEN: "nothing moves them"}
+        found: dict[str, list[Tensor]] = {}
+        rules = {_FROZEN: "nothing moves them"}
         for group in self.param_groups:
             for param in group["params"]:
                 role = group["role"] if param.requires_grad else _FROZEN
                 rules.setdefault(role, self.rule_for(group["role"]))
-                tensors[role] += 1
-                elements[role] += 0 if is_lazy(param) else param.numel()
-        return "\n".join(
-            f"{role:<12}{tensors[role]:>6} tensors {elements[role]:>14,} parameters  {rules[role]}"
-            for role in (*ROLES, _FROZEN)
-            if role in tensors
-        )
+                found.setdefault(role, []).append(param)
+        called = known_names() if names else {}
+        lines = []
+        for role in (role for role in (*ROLES, _FROZEN) if role in found):
+            elements = sum(0 if is_lazy(param) else param.numel() for param in found[role])
+            lines.append(f"{role:<12}{len(found[role]):>6} tensors {elements:>14,} parameters  {rules[role]}")
+            lines += [f"    {called[param]}" for param in found[role] if param in called]
+        return "\n".join(lines)
 
     @staticmethod
     def rule_for(role: Role) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from torch import nn
+from torch import Tensor, nn
 
 STANDS_FOR = "stands_for"
 """Attribute of a tensor that stands in for a parameter."""
@@ -21,6 +21,15 @@ _MODELS: WeakKeyDictionary[nn.Module, None] = WeakKeyDictionary()
 def remember_names(model: nn.Module) -> None:
     """Has messages about a model's parameters call them as the model does."""
     _MODELS[model] = None
+
+
+def known_names() -> dict[Tensor, str]:
+    """Returns what the parameters of all models that are known are called; of a part of one, as in the whole."""
+    found: dict[Tensor, str] = {}
+    for model in list(_MODELS):
+        for name, param in model.named_parameters():
+            found[param] = max(name, found.get(param, ""), key=len)
+    return found
 
 
 def parameter_name(group: Mapping[str, Any], index: int) -> str:

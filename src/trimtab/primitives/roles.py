@@ -20,7 +20,6 @@ MATRICES: tuple[Role, ...] = ("matrix", "convolution", "experts")  # of hidden l
 _EMBEDDINGS = re.compile(r"(^|_)(pos(ition(al)?)?|embed(s|dings?)?|tokens?|latents?|quer(y|ies))(_|$)")
 # parameters that a module holds by itself and that multiply nothing: a state's decay rates, for example
 _ELEMENTWISE = re.compile(r"(^|_)(log|scales?|gains?|gammas?|betas?|bias(es)?|masks?|decays?)(_|$)")
-# modules at a model's end
 _HEADS = re.compile(r"(^|_)(heads?|classifiers?|score|logits|qa_outputs|output_projection|policy|actor|critic)$")
 _CONVOLUTION = nn.modules.conv._ConvNd
 _Owner: TypeAlias = tuple[nn.Module, str]  # a module, and what it calls one of its own parameters
@@ -109,10 +108,12 @@ def _heads(model: nn.Module) -> set[nn.Module]:
     ends = {path: module for path, module in layers.items() if not _in_repeated(model, path)}
     # of several below one name, the last
     found = {named: module for path, module in ends.items() if (named := _named(model, path)) is not None}
-    widths = {module.embedding_dim for module in model.modules() if isinstance(module, nn.Embedding)}
+    # a layer that gives what a head, or the embedding in the place of one, takes comes before that
+    taken = {module.embedding_dim for module in model.modules() if isinstance(module, nn.Embedding)}
+    taken |= {module.weight.shape[1] for module in found.values()}
     if layers and list(layers)[-1] in ends:
-        last = _last(model, list(layers))  # what is as wide as the embedding is multiplied by that in the end
-        found |= {path: module for path, module in last.items() if module.weight.shape[0] not in widths}
+        last = _last(model, list(layers))
+        found |= {path: module for path, module in last.items() if module.weight.shape[0] not in taken}
     told = getattr(model, "get_output_embeddings", lambda: None)()
     return {*found.values(), *([told] if isinstance(told, nn.Module) else [])}
 
