@@ -157,6 +157,13 @@ def test_schedules_in_a_list():
     assert schedules("none, cosine") == ["none", "cosine"]
     with pytest.raises(InputError, match="cosine is there twice"):
         schedules("cosine,cosine")
+    assert schedules("constant, wsd") == ["constant", "wsd"]
+    assert with_its_warmup("constant") == ("none", None)
+    with pytest.raises(InputError, match="none is there twice"):
+        schedules("none,constant")
+    for text in ("", ",", "cosine,"):
+        with pytest.raises(InputError, match="known are none, cosine, linear, wsd, onecycle, inverse-sqrt, one or sev"):
+            schedules(text)
     assert schedules("none, cosine(warmup=5%)") == ["none", "cosine(warmup=5%)"]
     with pytest.raises(InputError, match="cosine is there twice"):
         schedules("cosine,cosine(warmup=5%)")

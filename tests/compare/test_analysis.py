@@ -441,6 +441,18 @@ def test_a_candidate_waits_for_its_further_seeds():
     assert note == "not ranked yet: 8 of 16 tuning trials are finished"
 
 
+def test_who_is_ranked_before_a_better_mean_is_told():
+    scatter = 0.5 * np.array([0.9, -0.8, 0.7, -0.9, 0.35])
+    losses = {**LOSSES, "lion": LOSSES["lion"] - 0.4, "nadam": LOSSES["adamw"] + 0.02 + scatter}
+    found = {c.label: c for c in result_of(*study(losses=losses)).candidates}
+    assert (found["nadam"].rank, found["adamw"].rank) == (1, 2)
+    assert not found["nadam"].erratic
+    assert found["nadam"].note == (
+        "its mean is worse than that of adamw and sgd, ranked after it: less is shown of seeds that differ so much"
+    )
+    assert [found[label].note for label in ("adamw", "lion", "sgd")] == [""] * 3
+
+
 def test_who_ended_exactly_as_others_did_is_named():
     losses = {**LOSSES, "sgd": LOSSES["lion"], "nadam": LOSSES["adamw"]}
     notes = {c.label: c.note for c in result_of(*study(losses=losses)).candidates}

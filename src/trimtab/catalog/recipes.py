@@ -216,11 +216,11 @@ def share_of_run(warmup: str | float | None, steps: int | None) -> float | None:
         raise InputError(f"warmup={warmup!r}: {allowed}") from None
     if not math.isfinite(value) or value < 0:
         raise InputError(f"warmup={warmup!r}: {allowed}")
-    if value > 1 and value != int(value) and not text.endswith("%"):
+    if value > 1 and "." in text and not text.endswith("%"):
         raise InputError(f"warmup={warmup!r}: {allowed}")
     if text.endswith("%"):
         value /= 100
-    elif value >= 1 and value == int(value):
+    elif value >= 1 and value == int(value) and "." not in text:
         if steps is None:
             raise InputError(f"warmup={warmup!r}: how many steps a run has is not known here; give a share, such as 5%")
         if value >= steps:
@@ -239,6 +239,8 @@ def schedules(text: str) -> list[str]:
     """
     check_text("schedule", text)
     found = [each.strip() for each in text.split(",")]
+    if not all(found):
+        raise InputError(f"schedule={text!r}: known are {', '.join(SCHEDULES)}, one or several with commas")
     faults = Faults()
     for each in found:
         with faults:
@@ -258,9 +260,10 @@ def with_its_warmup(schedule: str) -> tuple[str, str | None]:
         InputError: something else is in the brackets.
     """
     name, bracket, inside = schedule.partition("(")
+    name = NONE if name.strip() == SCHEDULES[NONE] else name.strip()  # by the name that results have for it
     if not bracket:
-        return schedule, None
+        return name, None
     found = re.fullmatch(r"\s*warmup\s*=\s*([^\s()]+)\s*\)", inside)
     if not found:
         raise InputError(f"schedule={schedule!r}: in brackets stands a warm-up and nothing else: {name}(warmup=5%)")
-    return name.strip(), found[1]
+    return name, found[1]

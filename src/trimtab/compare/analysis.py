@@ -166,9 +166,10 @@ def _candidate_result(
     if chosen is not None and not note:
         odd = judged.standing.scatter_in_words(candidate.label) if rank is not None else ""
         odd_alone = warning(plan.tunables(candidate), best, first, runs, facts.rate or "")
+        order = judged.standing.order_in_words(candidate.label)
         double = judged.standing.doubles_in_words(candidate.label) if candidate.label != judged.reference else ""
         went_on = [gone_on(each, tuned) for each in standing.extensions(outcomes)]
-        note = "; ".join(filter(None, (odd, double, late_rise(runs, facts.sign), *went_on, odd_alone)))
+        note = "; ".join(filter(None, (odd, order, double, late_rise(runs, facts.sign), *went_on, odd_alone)))
     return CandidateResult(
         label=candidate.label,
         title=candidate.title,

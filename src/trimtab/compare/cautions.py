@@ -9,7 +9,7 @@ import numpy as np
 from trimtab.compare.tuning import Extension
 from trimtab.study import statistics
 from trimtab.study.outcome import Outcome
-from trimtab.study.phrases import listed, rounded
+from trimtab.study.phrases import NAMED, listed, rounded
 from trimtab.study.point import Point
 from trimtab.study.statistics import ALPHA
 from trimtab.study.tunable import Settings, Tunables, as_code
@@ -48,6 +48,17 @@ class Standing:
         mean, rank = self._mean(label), self.ranks[label]
         hidden = any(self.ranks[other] >= rank and self._mean(other) < mean for other in self.losses)
         return hidden and self._spread(label) > statistics.FAR * self._usual_spread()
+
+    def order_in_words(self, label: str) -> str:
+        """Says before whom a candidate is ranked though its mean is worse; else empty, or if more is said of it."""
+        if label not in self.losses or self.erratic(label):
+            return ""
+        mean, rank = self._mean(label), self.ranks[label]
+        after = [other for other in self.losses if self.ranks[other] > rank and self._mean(other) < mean]
+        if not after:
+            return ""
+        who = listed(after) if len(after) <= NAMED else f"{len(after)} others"
+        return f"its mean is worse than that of {who}, ranked after it: less is shown of seeds that differ so much"
 
     def doubles_in_words(self, label: str) -> str:
         """Says with whom a candidate ended alike with every seed: what sets them apart did nothing; else empty."""

@@ -70,6 +70,8 @@ def _other_problem(
     before, now = _problem(there, noted), _problem(here, ours)
     if before == now and names[0] != names[1]:  # one problem with two schedules
         before, now = map(str, names)
+    if not _several(ours) and now in _several(noted):
+        return f"{before} together, and not {now} alone: name another of them beside it"
     if before == now:
         before, now = f"{before} with {slots[0]}s", f"{now} with {slots[1]}s"
     return f"another problem, {before}, and not {now}"

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from trimtab.compare.over_problems.places import headings, places_of
+from trimtab.compare.over_problems.places import headings, places_of, scheduled
 from trimtab.compare.over_problems.result import CandidateProfile, ResultOverProblems
 from trimtab.report import words_over_problems as words
 from trimtab.report.document import render
 from trimtab.report.figures.over_problems import FIGURES_OVER_PROBLEMS
 from trimtab.report.figures.style import VERDICTS, series_role, verdict_name, verdict_role
-from trimtab.report.numbers import significant
+from trimtab.report.numbers import digits_of, fixed, significant
+from trimtab.report.objective import brief, shown_interval
 from trimtab.report.standing import Standing
 from trimtab.study.files import write_atomically
 
@@ -74,7 +75,10 @@ def _cell(result: ResultOverProblems, profile: CandidateProfile, name: str) -> d
     found = result.problems[name]
     candidate = next(each for each in found.candidates if each.label == profile.label)
     role = verdict_role(candidate, found.reference)
-    if not result.scored:
+    if scheduled(result.problems):  # one problem, whose losses can stand beside each other
+        loss = shown_interval(found, candidate)
+        cost = "" if loss is None else f"{brief(found)} {fixed(loss.mean, digits_of(c.loss for c in found.candidates))}"
+    elif not result.scored:
         cost = ""
     elif name in result.left_out:
         cost = "does not count"

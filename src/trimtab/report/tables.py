@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from trimtab.compare.over_problems.places import headings
+from trimtab.compare.over_problems.places import headings, scheduled
 from trimtab.compare.over_problems.result import ResultOverProblems
 from trimtab.compare.result import CandidateResult, ComparisonResult
 from trimtab.report import numbers
@@ -16,6 +16,7 @@ from trimtab.report.objective import brief, shown_interval
 from trimtab.report.words import wrapped
 from trimtab.study import facts
 from trimtab.study.facts import Measure
+from trimtab.study.phrases import listed
 
 _LABEL_WIDTH = 15
 _NARROW_LABEL = 10
@@ -85,19 +86,33 @@ def _verdict(candidate: CandidateResult, result: ComparisonResult) -> Text:
 
 
 def ranks_table(result: ResultOverProblems) -> Table:
-    """Returns the candidates' ranks and verdicts with each schedule, beside each other."""
+    """Returns the candidates' ranks and verdicts with each schedule, beside each other; of one problem, losses too."""
+    alone = scheduled(result.problems)
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     table.add_column("candidate", overflow="fold", min_width=8)
+    ranked = all(found.protocol.against_reference is False for found in result.problems.values())
+    what = ["rank"] * ranked + ["loss"] * alone
     for name in headings(result.problems).values():
-        table.add_column(Text("\n".join(wrapped(f"{name}, rank", _LABEL_WIDTH))), overflow="fold")
+        head = f"{name}, {listed(what)}" if what else name
+        table.add_column(Text("\n".join(wrapped(head, _LABEL_WIDTH))), overflow="fold")
     for profile in result.profiles:
-        cells = []
-        for found in result.problems.values():
-            candidate = next(each for each in found.candidates if each.label == profile.label)
-            verdict = candidate.verdict if candidate.verdict in ("helps", "hurts") else ""
-            cells.append(Text(f"{candidate.place} {verdict}".strip(), style=_STYLES.get(verdict or "", "")))
+        cells = [_standing(found, profile.label, ranked=ranked, alone=alone) for found in result.problems.values()]
         table.add_row(Text("\n".join(wrapped(profile.label, _LABEL_WIDTH))), *cells)
     return table
+
+
+def _standing(found: ComparisonResult, label: str, *, ranked: bool, alone: bool) -> Text:
+    """What a candidate did with a schedule."""
+    candidate = next(each for each in found.candidates if each.label == label)
+    verdict = candidate.verdict if candidate.verdict in ("helps", "hurts") else ""
+    loss = shown_interval(found, candidate) if alone else None
+    digits = numbers.digits_of(c.loss for c in found.candidates)
+    parts = [
+        candidate.place if ranked else "",
+        "" if loss is None else numbers.fixed(loss.mean, digits),
+        verdict or "",
+    ]
+    return Text(" ".join(filter(None, parts)) or numbers.MISSING, style=_STYLES.get(verdict or "", ""))
 
 
 def scores_table(result: ResultOverProblems) -> Table:

@@ -6,7 +6,7 @@ import io
 import pytest
 from rich.console import Console
 
-from tests.compare.over_problems.test_advice import over
+from tests.compare.over_problems.test_advice import WHOLE, over
 from trimtab.compare.over_problems.advice import advise
 from trimtab.compare.over_problems.analysis import analyse_over_problems
 from trimtab.compare.over_problems.places import headings, places_of
@@ -54,7 +54,12 @@ def test_a_problem_without_a_schedule_is_none_with_several():
     [
         (["+-", "+-"], ["digits"], ["Under both schedules: lion helps; sgd hurts."]),
         (["++", "++", "++"], ["digits"], ["Under all 3 schedules: lion and sgd help."]),
-        (["+=", "=="], ["digits"], ["Under both schedules, nothing was shown of the same candidate."]),
+        (
+            ["+=", "=="],
+            ["digits"],
+            ["Under both schedules: no verdict; what is shown with one of them is not with all."],
+        ),
+        (["==", "=?"], ["digits"], []),
         (
             ["+-", "--", "+-"],
             ["digits"],
@@ -118,4 +123,8 @@ def test_scores_say_nothing_of_one_problem_with_several_schedules():
     assert "Scores over the problems" not in page
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(ranks_table(result))
-    assert console.export_text().splitlines()[1].split() == ["lion", "1", "helps", "1", "hurts"]
+    first, second, lion, *_ = console.export_text().splitlines()
+    assert first.split() == ["constant,", "rank", "cosine,", "rank"]
+    assert second.split() == ["candidate", "and", "loss", "and", "loss"]
+    loss = f"{next(c for c in WHOLE.candidates if c.label == 'lion').loss.mean:.3f}"
+    assert lion.split() == ["lion", "1", loss, "helps", "1", loss, "hurts"]

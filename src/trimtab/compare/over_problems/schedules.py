@@ -44,6 +44,8 @@ def whatever_the_schedule(problems: Mapping[str, ComparisonResult], reference: s
     if not bases:
         return []
     labels = [c.label for c in next(iter(problems.values())).candidates if c.label != reference]
+    if not any(c.verdict in ("helps", "hurts") for result in problems.values() for c in result.candidates):
+        return []
     always, turned = list[str](), list[str]()
     for base, schedules in bases.items():
         on = "" if len(bases) == 1 else f" on {base}"
@@ -58,7 +60,11 @@ def whatever_the_schedule(problems: Mapping[str, ComparisonResult], reference: s
                 turned.append(f"{label} {' and '.join(parts)}{on}")
     number = len(next(iter(bases.values())))
     every = "Under both schedules" if number == 2 else f"Under all {number} schedules"
-    sentences = [f"{every}: {'; '.join(always)}." if always else f"{every}, nothing was shown of the same candidate."]
+    sentences = [
+        f"{every}: {'; '.join(always)}."
+        if always
+        else f"{every}: no verdict; what is shown with one of them is not with all."
+    ]
     sentences += [f"With the schedule the verdict turns: {'; '.join(turned)}."] if turned else []
     return sentences
 

@@ -135,9 +135,11 @@ def _too_rare(where: str, rare: dict[str, int], classes: int, rows: int, *, nume
     more = f" and {count(len(rare) - _SHOWN, 'other')}" if len(rare) > _SHOWN else ""
     if len(rare) > classes / 2 and classes > _SHOWN:
         remedy = "say kind=regression" if numeric else "choose a column of numbers or of a few classes with --target"
+        example = next(iter(rare))[:_LONGEST]
+        read = "" if numeric else f", and cells such as {example!r} cannot be read as numbers"
         return (
             f"{where} has {classes:,} different values in {rows:,} rows, most of them in fewer than "
-            f"{FEWEST_OF_CLASS} rows: these are no classes; {remedy}"
+            f"{FEWEST_OF_CLASS} rows: these are no classes{read}; {remedy}"
         )
     return (
         f"{where} has classes with fewer than {FEWEST_OF_CLASS} rows, of which training, validation and test cannot "
