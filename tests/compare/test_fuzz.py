@@ -194,7 +194,7 @@ CALLS = {
 LEFT_OUT = {
     "made by trimtab alone, from what was checked": {
         "race:Departure", "race:Race", "race:Terms", "result:RaceResult",
-        "work:Work", "part:Part", "posing:Posed",
+        "work:Work", "part:Part", "posing:Posed", "asking:Asked", "sizing:Sizing",
         "result:Interval", "result:Pair", "result:CandidateResult", "result:TrialResult",
         "result:Protocol", "result:ComparisonResult", "budget:Budget", "prices:Price", "budget:Numbers",
         "deadline:Deadline", "deadline:Smallest",
@@ -220,7 +220,7 @@ LEFT_OUT = {
         "comparison:directory_name", "measuring:measure", "measuring:run_measurements", "measuring:run_checks",
         "over_problems.analysis:analyse_over_problems", "over_problems.conclusion:conclude",
         "diagnose.diagnosis:measurement", "diagnose.diagnosis:measured_steps",
-        "agreement:manifest", "agreement:annotation", "agreement:agree", "posing:posed_problems",
+        "agreement:manifest", "agreement:annotation", "agreement:agree", "asking:asked", "posing:posed_problems",
         "pricing:first_point", "pricing:measured_prices", "pricing:piloted_prices", "pricing:known_prices",
         "pricing:each_has_run", "catalog.slots:Slot", "catalog.slots:slot_of", "catalog.slots:candidates_for",
         "catalog.slots:restored", "catalog.slots:in_one_string", "catalog.candidates:Candidate",
