@@ -274,10 +274,11 @@ class Session:
         Raises:
             InputError: ``aside`` is none of the session's controllers.
         """
+        controllers = controller_states(self.controllers, aside)
         return {
             **model_state(self.model),
             "optimizer": copied(self.optimizer.state_dict()),
-            "controllers": controller_states(self.controllers, aside),
+            "controllers": controllers,
             **self._stream.state_dict(),
             "batch_size": self.batch_size,
             "randomness": self._randomness.state_dict(),
