@@ -98,54 +98,23 @@ def test_what_a_wrapper_sets_cannot_be_fixed(faster):
         parse_expression("clip(lion(weight_decay=0.1))")
 
 
-@pytest.mark.parametrize("text", ["lion", "clip(lion)", "clip(adamw, fraction=0.01)", "sgd+clip"])
-def test_the_code_to_paste_builds_the_same(text):
-    expression = parse_expression(text)
-    tuned = {name: tunable.at(0.5) for name, tunable in expression.tunables.items()}
-    names = {"model": torch.nn.Linear(2, 2)}
-    exec(expression.code(tuned), names)
-    built = expression.build(torch.nn.Linear(2, 2), tuned)
-    assert type(names["optimizer"]) is type(built)
-    pasted, own = names["optimizer"].param_groups[0], built.param_groups[0]
-    assert pasted.keys() == own.keys() - {"param_names"}
-    for name in pasted.keys() - {"params"}:
-        assert pasted[name] == (pytest.approx(own[name], rel=5e-3) if isinstance(own[name], float) else own[name])
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("lion,clip", r"clip goes around an optimizer: clip\(adamw\)\n  lion,clip\n       \^"),
-        ("lion(adamw)", r"lion goes around nothing: it is no wrapper\n  lion\(adamw\)\n  \^"),
-        ("clip(clip(lion))", r"clip is around itself: leave one of them out\n  clip\(clip\(lion\)\)\n  \^"),
         ("clip(lion, adamw)", r"clip goes around one optimizer only\n  clip\(lion, adamw\)\n             \^"),
         ("sgd+clip(lion)", r"clip goes around one optimizer only\n  sgd\+clip\(lion\)\n           \^"),
         ("clip(lin)", r"did you mean lion.*\n  clip\(lin\)\n       \^"),
         ("sgd,klip(lion)", r"unknown method 'klip'; did you mean.*\n  sgd,klip\(lion\)\n      \^"),
         ("clip(lion, share=0.1)", r"clip has no setting 'share'; .* It has fraction, threshold, where.*\n  clip\(lion"),
-        ("clip(lion, fraction=2)", r"fraction=2 must lie in \[0, 1\)\n"),
-        ("clip(lion(lr=-9), fraction=0.1)", r"clip\(lion\(lr=-9\), fraction=0.1\) cannot be built: lr=-9 .*\n  clip"),
-        ("sgd(momentum=0)", r"Nesterov momentum requires .* \(it has nesterov=True unless told otherwise\)\n  sgd"),
         ("adamw(wieght_decay=0.1)", r"no setting 'wieght_decay'; did you mean weight_decay\? It has lr, .*\n  adamw"),
         ("adamw(wieght_decay=0.1, betaa=1)", r"'wieght_decay' and no 'betaa'; did you mean weight_decay or betas\?"),
         ("adamw+cosine(foo=1)", r"cosine has no setting 'foo'; it has warmup\n  adamw"),
-        ("adamw(lr=-1)", r"cannot be built: Invalid learning rate: -1\n  adamw"),
-        ("adamw(lr='x')", r"lr='x': a finite number is needed\n  adamw"),
-        ("adamw(betas=0.9)", r"betas=0.9 is nothing like its default, \(0.9, 0.999\)\n  adamw"),
-        ("adamw(betas=(0.9,))", r"betas=\(0.9,\) is nothing like its default, \(0.9, 0.999\)\n  adamw"),
-        ("clip(adamw(eps='x'), where=1)", r"eps='x' is nothing like .*, 1e-08; clip.where=1 is nothing like"),
-        ("adamw(betas=(0.9, 2.0))", r"cannot be built: Invalid beta parameter at index 1: 2.0\n  adamw"),
         ("clip(lion, fraction=x)", r"expected a number.*\n  clip\(lion, fraction=x\)\n                      \^"),
-        ("sgd,clip(agvm(lamb))", r"write agvm\(clip\(...\)\)\n  sgd,clip\(agvm\(lamb\)\)\n      \^"),
-        ("agvm(clip(adahessian))", r"leave it out\n  agvm\(clip\(adahessian\)\)\n       \^"),
-        ("sso+clip", r"clip changes the gradients.*: leave it out\n  sso\+clip\n      \^"),
-        ("galore(clip(q_galore(sgd)))", r"take one of the two\n  galore\(clip\(q_galore\(sgd\)\)\)\n  \^"),
         ("clip(lion, fraction=0.1, fraction=0.5)", r"clip: fraction stands there twice\n  clip\(lion"),
         ("galore(adamw, rank=8, ranks=4)", r"no setting 'ranks'; did you mean rank\? It has rank, .*\n  galore"),
         ("clip(", r"expected names such as.*\n  clip\(\n"),
         ("adamw lion", r"expected names such as.*\n  adamw lion\n"),
         ("lion(0.1)", r"expected a name.*\n  lion\(0.1\)\n       \^"),
-        ("clip+lion", r"clip goes around an optimizer.*\n  clip\+lion\n  \^"),
         ("lion-clip", r"expected a name.*\n  lion-clip\n  \^"),
         ("lion+3", r"expected a name.*\n  lion\+3\n       \^"),
     ],
@@ -177,13 +146,3 @@ def test_one_expression_is_not_none_or_two(text):
 def test_an_example_stands_by_itself():
     assert example(find("lion")) == Expression(find("lion"))
     assert example(find("clip")).label == "clip(adamw)"
-
-
-@pytest.mark.parametrize("text", ["adamw+cosine+linear", "sgd+rmt_scaling+cosine", "adamw+linear+refined"])
-def test_two_that_set_the_same_knob_are_refused(text):
-    with pytest.raises(InputError, match="both set lr: take one of the two"):
-        parse_expression(text)
-
-
-def test_two_that_set_different_knobs_go_together():
-    assert parse_expression("adagrad+adadagrad+cosine").label == "adagrad+adadagrad+cosine"

@@ -70,6 +70,20 @@ def test_pasted_code_is_complete_and_trains(text):
         assert names["total_steps"] == 20
 
 
+@pytest.mark.parametrize("text", ["lion", "clip(lion)", "clip(adamw, fraction=0.01)", "sgd+clip"])
+def test_the_code_to_paste_builds_the_same(text):
+    expression = parse_expression(text)
+    tuned = {name: tunable.at(0.5) for name, tunable in expression.tunables.items()}
+    names = {"model": torch.nn.Linear(2, 2)}
+    exec(expression.code(tuned), names)
+    built = expression.build(torch.nn.Linear(2, 2), tuned)
+    assert type(names["optimizer"]) is type(built)
+    pasted, own = names["optimizer"].param_groups[0], built.param_groups[0]
+    assert pasted.keys() == own.keys() - {"param_names"}
+    for name in pasted.keys() - {"params"}:
+        assert pasted[name] == (pytest.approx(own[name], rel=5e-3) if isinstance(own[name], float) else own[name])
+
+
 def test_imports_stand_at_the_head_once():
     code = parse_expression("lion+adadagrad").code({"lr": 1e-3, "weight_decay": 0.1, "adadagrad.eta": 0.5})
     assert code.splitlines() == [

@@ -129,18 +129,6 @@ def test_the_closure_computes_the_mean_loss_and_its_gradient_and_charges_for_it(
     assert run.meter.used == 10
 
 
-@pytest.mark.parametrize(
-    ("rows", "charged"), [(slice(0, 5), 5), ([0, 3], 2), (torch.tensor([1, 2, 3]), 3), (torch.arange(10) > 6, 3)]
-)
-def test_rows_choose_samples_of_the_batch(rows, charged):
-    run = session()
-    inputs, targets = run.next_batch()
-    run.model.eval()
-    loss = run.closure(rows=rows)()
-    assert loss.item() == nn.functional.cross_entropy(run.model(inputs[rows]), targets[rows]).item()
-    assert run.meter.used == charged
-
-
 def test_two_halves_average_to_the_whole_gradient():
     run = session()
     run.next_batch()
@@ -166,17 +154,6 @@ def test_an_optimizer_that_evaluates_more_pays_more():
     run.step()
     assert run.meter.used > 10
     assert run.meter.used % 10 == 0
-
-
-def test_every_sample_is_seen_once_before_any_is_seen_again():
-    run = session()
-    seen = []
-    for _ in range(6):
-        run.next_batch()
-        seen += run._stream.rows.tolist()
-    assert len(set(seen)) == 60
-    run.next_batch()  # four samples are left, too few: the order is drawn anew
-    assert set(run._stream.rows.tolist()) & set(seen)
 
 
 def test_evaluation_has_no_effect_on_the_run():
@@ -217,43 +194,9 @@ def test_bad_arguments_are_named(arguments, message):
         session(**arguments)
 
 
-@pytest.mark.parametrize("size", [0, 65, -1])
-def test_batch_sizes_outside_the_data_are_refused(size):
-    with pytest.raises(InputError, match=f"size={size}"):
-        session().next_batch(size)
-
-
-def test_a_closure_needs_a_batch():
-    with pytest.raises(RuntimeError, match="next_batch"):
-        session().closure()
-
-
 def test_the_default_budget_is_the_tasks():
     assert session().meter.budget == Toy.steps * Toy.batch_size
     assert session(optimizer=sgd, budget=7).meter.budget == 7
-
-
-class Halves(torch.optim.SGD):
-    """Steps by the gradient of the second half of a batch, after looking at the first."""
-
-    def step_on(self, run):
-        samples = len(run.batch[0])
-        run.closure(rows=slice(0, samples // 2))()
-        return self.step(run.closure(rows=slice(samples // 2, None)))
-
-
-def test_an_optimizer_that_needs_more_than_a_closure_takes_it_from_the_session():
-    run = session(0, optimizer=lambda model: Halves(model.parameters(), lr=0.1))
-    loss = run.step()
-    used = run.meter.used
-    assert used == len(run.batch[0])
-
-    twin = session(0, optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=0.1))
-    twin.next_batch()
-    twin.closure(rows=slice(0, used // 2))()
-    expected = twin.optimizer.step(twin.closure(rows=slice(used // 2, None)))
-    assert loss == expected.item()
-    assert same(everything(run), everything(twin))
 
 
 def test_outputs_are_the_same_function_however_often_and_leave_the_run_as_a_closure_would():
@@ -291,19 +234,3 @@ def test_steps_that_are_taken_back_stay_paid():
     assert (run.steps, run.steps_paid, run.seconds) == (0, 3, seconds)
     run.restore(before, refund=True)
     assert (run.steps, run.steps_paid, run.seconds) == (0, 0, 0.0)
-
-
-def test_what_was_frozen_then_is_frozen_again():
-    run = session()
-    run.model[0].requires_grad_(False)
-    run.step()
-    saved = run.snapshot()
-    run.model[0].requires_grad_(True)
-    run.model[4].requires_grad_(False)
-    before = run.model[0].weight.detach().clone()
-    run.step()
-    assert not torch.equal(run.model[0].weight, before)
-    run.restore(saved)
-    run.step()
-    assert torch.equal(run.model[0].weight, before)
-    assert [param.requires_grad for param in run.model.parameters()] == [False, False, True, True, True, True]

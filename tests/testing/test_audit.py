@@ -6,7 +6,8 @@ from typing import ClassVar
 import pytest
 import torch
 
-from tests.testing.test_broken import DecaysWithoutGradient, Sound
+from tests.testing.faults import Sound
+from tests.testing.test_stepping import DecaysWithoutGradient
 from trimtab.testing import OptimizerConformance
 from trimtab.testing.audit import LONGEST, audit_optimizer, cases, shortened
 from trimtab.testing.promises import PROMISES, promise_of

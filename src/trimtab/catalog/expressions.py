@@ -16,14 +16,13 @@ import torch
 from torch import nn
 
 from trimtab.catalog.entries import Entry, find
+from trimtab.catalog.nesting import check_nesting
 from trimtab.catalog.own import OWN
 from trimtab.catalog.parameters import forget_names, parameters_of
-from trimtab.catalog.ranges import texts_tried
-from trimtab.catalog.signatures import default_of, parts_of, settings_of, unlike_default
+from trimtab.catalog.pasted_code import construction, parameter_groups, with_imports_first
+from trimtab.catalog.signatures import check_settings, default_of, parts_of, settings_of
 from trimtab.lab.controller import SessionController
-from trimtab.study.checks import check_number
-from trimtab.study.errors import Faults, InputError
-from trimtab.study.suggestions import closest
+from trimtab.study.errors import InputError
 from trimtab.study.tunable import Settings, Tunables, Uniform, Value, as_code
 
 _PART = re.compile(r"[a-z]\d$")
@@ -54,101 +53,10 @@ class Expression:
     inner: "Expression | None" = None
 
     def __post_init__(self) -> None:
-        name = self.entry.id
         if self.entry.family == OWN and self.entry.loadable:
             _check_own(self.entry)
-        if self.entry.around:
-            if self.inner is None:
-                inside = self.entry.inner or "adamw"
-                if self.entry.kind == "controller":
-                    raise InputError(f"{name} stands beside an optimizer: {inside}+{name}")
-                raise InputError(f"{name} goes around an optimizer: {name}({inside})")
-            if any(node.entry == self.entry for node in self.inner.nodes()):
-                raise InputError(f"{name} is around itself: leave one of them out")
-            for node in self.inner.nodes():
-                self._check_around(node.entry)
-        elif self.inner is not None:
-            raise InputError(f"{name} goes around nothing: it is no wrapper")
-        self._check_known(setting for setting, _ in self.fixed)
-
-    def _check_known(self, settings: Iterable[str]) -> None:
-        """Checks that the class has these settings, and offers the nearest in place of each that it has not."""
-        if not self.entry.loadable:
-            return
-        known = settings_of(self.entry)
-        unknown = [setting for setting in settings if setting not in known]
-        if unknown:
-            near = list(dict.fromkeys(each for setting in unknown for each in closest(setting, known)))
-            meant = f"did you mean {' or '.join(near)}? It has" if near else "it has"
-            missing = " and no ".join(map(repr, unknown))
-            raise InputError(f"{self.entry.id} has no setting {missing}; {meant} {', '.join(known) or 'none'}")
-
-    def _check_around(self, inside: Entry) -> None:
-        """Checks that this wrapper can go around an entry, as its class does, but before there is a model."""
-        if not inside.loadable:
-            return
-        wrapper, optimizer = self.entry.load(), inside.load()
-        if self.entry.kind != "controller" and inside.kind == "controller":
-            remedy = f"write {self.entry.id}(...)+{inside.id}"
-            raise InputError(f"{inside.id} stands beside an optimizer, and outside of its wrappers: {remedy}")
-        if hasattr(optimizer, "step_on") and not getattr(wrapper, "passes_steps_on", True):
-            remedy = f"write {inside.id}({self.entry.id}(...))" if inside.around else "leave it out"
-            raise InputError(
-                f"{self.entry.id} changes the gradients of a step, and {inside.id} steps from more than these: {remedy}"
-            )
-        if hasattr(wrapper, "eval") and hasattr(optimizer, "eval"):
-            raise InputError(f"{self.entry.id} and {inside.id} both average weights: take one of the two")
-        if not (getattr(wrapper, "keeps_shapes", True) or getattr(optimizer, "keeps_shapes", True)):
-            raise InputError(f"{self.entry.id} and {inside.id} both move matrices in subspaces: take one of the two")
-        for name in getattr(wrapper, "sets", ()):
-            if name in getattr(optimizer, "sets", ()):
-                raise InputError(f"{self.entry.id} and {inside.id} both set {name}: take one of the two")
-
-    def check(self) -> None:
-        """Checks the fixed settings of the whole, by building it once; those of a part depend on what goes around it.
-
-        They may lie outside the ranges in which they would be tuned: no weight decay is a wish, not a fault.
-
-        Raises:
-            InputError: one is refused by the class that it is of, or set by a wrapper.
-        """
-        if not all(node.entry.loadable for node in self.nodes()):
-            return
-        fixed, owners, ranges, faults = self._all_fixed(), self.set_by_wrappers, self._ranges(), Faults()
-        for name, value in fixed.items():
-            with faults:
-                if name in owners:
-                    raise InputError(f"{name} is set by {owners[name]}, and cannot be fixed to {value!r}")
-                if isinstance(ranges.get(name), Uniform):
-                    check_number(name, value)
-        faults.raise_any()
-        own = [node for node in self.nodes() if node.entry.family == OWN]
-        if fixed or own:
-            tried = {name: each.at(0.5) for name, each in self.tunables.items()}
-            try:
-                self.build(_roomy(fixed.values()), tried)
-            except Exception as error:  # a class has words for bad values, but hardly for another kind of value
-                reason = "" if isinstance(error, ValueError) else self._unlike_defaults()
-                reason = reason or (str(error) if isinstance(error, TypeError | ValueError) else repr(error))
-                words = texts_tried({name: value for name, value in tried.items() if own and "." not in name})
-                raise InputError(f"{self.label} cannot be built: {reason}{words}{self._unless_told()}") from error
-
-    def _unlike_defaults(self) -> str:
-        """Which fixed settings are of another kind than their defaults."""
-        found = [
-            f"{node.place_of(name)}={value!r} is nothing like its default, {default!r}"
-            for node in self.nodes()
-            for name, value in node.fixed
-            if (default := unlike_default(node.entry, name, value)) is not None
-        ]
-        return "; ".join(found)
-
-    def _unless_told(self) -> str:
-        """What the whole is built with that nobody has written, which may be at odds with what somebody has."""
-        fixed = self._all_fixed()
-        own = {node.place_of(name): value for node in self.nodes() for name, value in node.entry.settings.items()}
-        words = ", ".join(f"{name}={value!r}" for name, value in own.items() if name not in fixed)
-        return f" (it has {words} unless told otherwise)" if words else ""
+        check_nesting(self.entry, None if self.inner is None else [node.entry for node in self.inner.nodes()])
+        check_settings(self.entry, [setting for setting, _ in self.fixed])
 
     def definition(self) -> dict[str, Any]:
         """Returns what of it its label does not say: the files of classes that are somebody's own."""
@@ -189,8 +97,8 @@ class Expression:
     @property
     def tunables(self) -> Tunables:
         """What is tuned: every range, but for what is fixed and what a wrapper sets by itself."""
-        fixed, owners = self._all_fixed(), self.set_by_wrappers
-        return {name: t for name, t in self._ranges().items() if name not in fixed and name not in owners}
+        fixed, owners = self.all_fixed, self.set_by_wrappers
+        return {name: t for name, t in self.ranges.items() if name not in fixed and name not in owners}
 
     def settings(self, tuned: Settings) -> dict[str, Value]:
         """Returns all settings that it is built with.
@@ -201,14 +109,14 @@ class Expression:
         Raises:
             InputError: one of them is fixed to another value.
         """
-        for name, value in self._all_fixed().items():
+        for name, value in self.all_fixed.items():
             if name in tuned and tuned[name] != value:
                 raise InputError(
                     f"{name} is given twice: {self.label} fixes it to {value!r}, and {name}={tuned[name]!r} is given "
                     "beside it; leave one of them out"
                 )
         own = {node.place_of(name): value for node in self.nodes() for name, value in node.entry.settings.items()}
-        return self._put_together({**own, **self._bounds(), **self._all_fixed(), **tuned})
+        return self._put_together({**own, **self._bounds(), **self.all_fixed, **tuned})
 
     def _put_together(self, settings: dict[str, Value]) -> dict[str, Value]:
         """Makes pairs again of those that are tuned by their parts, or that are written as texts."""
@@ -268,21 +176,14 @@ class Expression:
         call = "model.named_parameters()" if named else "model.parameters()"
         by_role = getattr(next(self.nodes()).entry.load(), "by_role", False)
         if by_role or no_decay:
-            lines, call = _grouped(settings.get("weight_decay"), by_role=by_role, no_decay=no_decay)
+            lines, call = parameter_groups(settings.get("weight_decay"), by_role=by_role, no_decay=no_decay)
         for node in self.nodes():
             if node.entry.kind == "controller":
                 lines += node.usage(settings, total_steps).splitlines()
                 continue
-            module, name = node.entry.public
-            if not module.startswith("torch."):
-                lines.append(f"from {module} import {name}")
-            arguments = "".join(f", {key}={as_code(value)}" for key, value in node._own(settings).items())
-            call = f"{'torch.optim.' if module == 'torch.optim' else ''}{name}({call}{arguments})"
-            if node.entry.loadable and hasattr(node.entry.load(), "eval"):
-                lines.append("optimizer.train()  # and optimizer.eval() before the model is evaluated or saved")
-            if node.entry.step is not None:
-                lines.append(f"# each step: {node.entry.step}")
-        return _with_imports_first([f"optimizer = {call}", *lines])
+            beside, call = construction(node.entry, call, node._own(settings))
+            lines += beside
+        return with_imports_first([f"optimizer = {call}", *lines])
 
     def usage(self, settings: Settings, total_steps: int | None = None) -> str:
         """Returns the lines of a controller in a loop of one's own, with the imports that they need.
@@ -296,14 +197,6 @@ class Expression:
         own = {key: as_code(value) for key, value in {**middle, **self._own(settings)}.items()}
         lines: str = self.entry.load().usage_lines(own, total_steps)
         return lines
-
-    def build_once(self, tuned: Settings) -> None:
-        """Builds it around a layer, to see whether it can be.
-
-        Raises:
-            Exception: it cannot; whatever its class raises.
-        """
-        self.build(_roomy((*self._all_fixed().values(), *tuned.values())), tuned)
 
     def place_of(self, name: str) -> str:
         """Returns what a setting of this node is called in the whole expression."""
@@ -330,7 +223,7 @@ class Expression:
                 raise InputError(f"{self.label} has no setting {name!r}: an optimizer's stand alone, and {theirs}")
         for node in self.nodes():
             try:
-                node._check_known(node._own(dict.fromkeys(settings, 0)))
+                check_settings(node.entry, node._own(dict.fromkeys(settings, 0)))
             except InputError as error:  # as the class itself would refuse an argument
                 raise TypeError(str(error)) from None
 
@@ -344,10 +237,13 @@ class Expression:
         """What a wrapper's class says of the optimizers inside."""
         return getattr(self.entry.load(), attribute, otherwise) if self.inner is not None else otherwise
 
-    def _all_fixed(self) -> dict[str, Value]:
+    @property
+    def all_fixed(self) -> dict[str, Value]:
+        """The settings that are fixed anywhere in it."""
         return {node.place_of(name): value for node in self.nodes() for name, value in node.fixed}
 
-    def _ranges(self) -> Tunables:
+    @property
+    def ranges(self) -> Tunables:
         """Every range, as the wrappers around its owner stretch it."""
         ranges: dict[str, Any] = {}
         for node in self.nodes():
@@ -359,7 +255,7 @@ class Expression:
 
     def _bounds(self) -> dict[str, Value]:
         """The ends of ranges that a wrapper searches by itself."""
-        ranges, found = self._ranges(), dict[str, Value]()
+        ranges, found = self.ranges, dict[str, Value]()
         for node in self.nodes():
             for name, places in node._wrapping("bounds", {}).items():
                 tunable = ranges.get(name)
@@ -382,31 +278,3 @@ def _check_own(entry: Entry) -> None:
     found: object = entry.load()
     if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
         raise InputError(f"{entry.id} is no torch.optim.Optimizer")
-
-
-def _grouped(weight_decay: Value | None, *, by_role: bool, no_decay: bool) -> tuple[list[str], str]:
-    """Returns the import that makes parameter groups of a model, and its call."""
-    name = "groups_by_role" if by_role else "parameter_groups"
-    arguments = "model"
-    if no_decay:
-        arguments += "" if weight_decay is None else f", weight_decay={as_code(weight_decay)}"
-        arguments += ", no_decay_for_biases_and_norms=True" if by_role else ""
-    return [f"from trimtab.optim import {name}"], f"{name}({arguments})"
-
-
-def _roomy(fixed: Iterable[Value]) -> nn.Module:
-    """Returns two layers whose weights have room for every rank that is asked for, in memory that nothing touches."""
-    largest = max((value for value in fixed if isinstance(value, int)), default=0)
-    side = 2 + min(max(largest, 0), 8192)
-    layers = (nn.Linear(side, side, device="meta") for _ in range(2))  # the first is hidden, and not the head
-    return nn.Sequential(*layers).to_empty(device="cpu")
-
-
-def _with_imports_first(lines: Iterable[str]) -> str:
-    """Returns lines of code with their imports at the head, torch's where it is used."""
-    found = [line for line in lines if line]
-    imports = {line for line in found if line.startswith(("import ", "from "))}
-    body = [line for line in found if line not in imports]
-    if any("torch." in line for line in body):
-        imports.add("import torch")
-    return "\n".join([*sorted(imports, reverse=True), "", *body])

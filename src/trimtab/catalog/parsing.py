@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 from trimtab.catalog.entries import Entry, find
 from trimtab.catalog.expressions import Expression
 from trimtab.catalog.own import FILE, REFERENCE, own_entry
+from trimtab.catalog.trying import check_fixed
 from trimtab.study.checks import check_number, check_text
 from trimtab.study.errors import Faults, InputError
 
@@ -113,7 +114,7 @@ class _Reader:
     def _whole(self, node: ast.expr) -> Expression:
         expression = self._expression(node)
         try:
-            expression.check()
+            check_fixed(expression)
         except InputError as error:
             raise InputError(pointing(self.text, node.col_offset - 1, str(error))) from None
         return expression

@@ -1,10 +1,12 @@
 """What the class of an entry can be built with."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import get_args
 
 from trimtab.catalog.entries import Entry
+from trimtab.study.errors import InputError
+from trimtab.study.suggestions import closest
 from trimtab.study.tunable import Value
 
 
@@ -22,6 +24,27 @@ def settings_of(entry: Entry) -> list[str]:
         else:
             names.append(parameter.name)
     return names
+
+
+def check_settings(entry: Entry, settings: Iterable[str]) -> None:
+    """Checks that a class has settings, and offers the nearest in place of each that it has not.
+
+    Args:
+        entry: of the class; where it cannot be loaded, nothing is known of it.
+        settings: their names.
+
+    Raises:
+        InputError: it does not have all of them.
+    """
+    if not entry.loadable:
+        return
+    known = settings_of(entry)
+    unknown = [setting for setting in settings if setting not in known]
+    if unknown:
+        near = list(dict.fromkeys(each for setting in unknown for each in closest(setting, known)))
+        meant = f"did you mean {' or '.join(near)}? It has" if near else "it has"
+        missing = " and no ".join(map(repr, unknown))
+        raise InputError(f"{entry.id} has no setting {missing}; {meant} {', '.join(known) or 'none'}")
 
 
 def parts_of(entry: Entry) -> dict[str, tuple[str, int]]:

@@ -12,6 +12,7 @@ from trimtab.catalog.expressions import Expression
 from trimtab.catalog.own import OWN
 from trimtab.catalog.ranges import Tune, parse_range
 from trimtab.catalog.signatures import default_of, parts_of, settings_of
+from trimtab.catalog.trying import build_once
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.suggestions import closest, nearest
 from trimtab.study.tunable import Choice, Tunable, Tunables, Uniform, Value
@@ -105,7 +106,7 @@ def _try(expression: Expression, ranges: Mapping[str, str], name: str, text: str
             )
         middle = {key: each.at(0.5) for key, each in tuned_in(expression, tuple(ranges.items())).items()}
         try:
-            expression.build_once({**middle, name: value})
+            build_once(expression, {**middle, name: value})
         except Exception as error:
             raise InputError(f"--tune {name}={text}: {name}={value} cannot be: {error}") from error
 

@@ -12,39 +12,33 @@ from typing import Any
 
 from optuna.pruners import BasePruner
 
-from trimtab.catalog.ranges import parse_tunes
-from trimtab.catalog.slots import Given, candidates_for, check_candidates
+from trimtab.catalog.slots import Given
 from trimtab.compare import LIKELY_OF_TASKS
 from trimtab.compare.agreement import agree, annotation, manifest
+from trimtab.compare.asking import asked
 from trimtab.compare.budget import Budget, Numbers, parse_duration
 from trimtab.compare.changes import manifest_changes
-from trimtab.compare.fitting import fitting
-from trimtab.compare.measuring import run_checks
-from trimtab.compare.options import PRUNERS, Options, chosen_reference
+from trimtab.compare.options import PRUNERS, Options
 from trimtab.compare.over_problems.result import AnyResult
 from trimtab.compare.part import Part
 from trimtab.compare.plan import Plan
-from trimtab.compare.posing import Posed, posed_problems
-from trimtab.compare.prices import Price, predicted_seconds
-from trimtab.compare.pricing import each_has_run, first_point, known_prices, measured_prices, piloted_prices
+from trimtab.compare.sizing import Sizing
 from trimtab.compare.stored import load_any
 from trimtab.compare.work import Work
 from trimtab.lab.devices import as_the_only_one
-from trimtab.lab.problem import Problem, SteppedProblem, Workplace
-from trimtab.lab.tables.references import with_target
+from trimtab.lab.problem import Problem, Workplace
 from trimtab.study.again import runs_again
 from trimtab.study.callbacks import Callback, Callbacks, Observers, StudyAbout, check_callbacks
 from trimtab.study.checks import LONGEST_FILE_NAME
 from trimtab.study.database import Location
-from trimtab.study.errors import Faults, InputError, NoStudyError
-from trimtab.study.executor import Executor, LocalExecutor, threads_per_worker
+from trimtab.study.errors import NoStudyError
+from trimtab.study.executor import Executor, threads_per_worker
 from trimtab.study.facts import Facts
 from trimtab.study.ledger import Again
 from trimtab.study.notes import RACED
 from trimtab.study.point import Point
 from trimtab.study.running import Observer, Outcomes, run_study
 from trimtab.study.starting import refuse_without_workers
-from trimtab.study.statistics.sequential import FEWEST
 from trimtab.study.store import Store
 from trimtab.study.stored_study import read_store
 
@@ -90,33 +84,9 @@ class Comparison:
     ) -> None:
         start = time.monotonic()
         more |= {} if out is None else {"out": out}
-        faults = Faults()
-        chosen = Options()  # until those that were given are looked at
-        with faults:
-            chosen = _options(options, more)
-        given = [problems] if isinstance(problems, str | Problem) else problems
-        if isinstance(given, Sequence):
-            with faults:
-                given = with_target(given, target)
-        posed: list[Posed] = []
-        with faults:
-            posed = posed_problems(given, faults, chosen.schedules)
-        # looked at whatever is wrong with other options
-        tune, wanted = (more.get(name, getattr(options, name, default)) for name, default in _OF_CANDIDATES)
-        with faults:
-            if posed:
-                found = candidates_for([each.problem for each in posed], candidates, tune)
-                self.reference = chosen_reference([each.label for each in found], wanted)
-            elif isinstance(given, Sequence):
-                check_candidates(given, candidates, tune)
-        with faults:
-            _refuse_tuning([each.problem for each in posed], chosen)
-        with faults:
-            for each in posed:
-                if chosen.race and chosen.seeds is None and chosen.budget is None and each.problem.seeds < FEWEST:
-                    raise InputError(f"race=True: {each.name} has {each.problem.seeds} seeds; --seeds {FEWEST} or more")
-        faults.raise_any()
-        self.options = chosen
+        found = asked(problems, candidates, target, options, more)
+        posed, chosen = found.problems, found.options
+        self.options, self.reference = chosen, found.reference
         self.several = not isinstance(problems, str | Problem) or len(posed) > 1
         names = [each.name for each in posed]
         self.out = Path("runs") / directory_name(names) if chosen.out is None else Path(chosen.out)
@@ -128,7 +98,7 @@ class Comparison:
         self.parts = {
             each.name: Part(
                 each,
-                found,
+                found.candidates,
                 kept=self.reference,
                 options=chosen,
                 budget=self.budget,
@@ -137,6 +107,7 @@ class Comparison:
             for each in posed
         }
         self._sources = {each.name: each.source for each in posed}
+        self._sizing = Sizing(self.parts, chosen, self.budget, self.reference)
 
     @property
     def location(self) -> Location:
@@ -242,9 +213,8 @@ class Comparison:
                 if not self.chosen or any(point.key not in outcomes for point in self.points(outcomes)):
                     answers = pruner is not None or self.options.race
                     with self.options.make_executor(self.work(), answers=answers) as executor:
-                        self._check(executor, outcomes)
-                        if self.budget is not None and not self.chosen:
-                            self._choose(self.budget, store, executor, watching, planned)
+                        self._sizing.check(executor, outcomes)
+                        self._choose(store, executor, watching, planned)
                         judge = self._hopeless if self.options.race else None
                         if pruner is not None:
                             judge = functools.partial(self._pruned, store, pruner)
@@ -273,56 +243,23 @@ class Comparison:
 
     def _choose(
         self,
-        budget: Budget,
         store: Store,
         executor: Executor,
         observer: Observer | None,
         planned: Callable[[Numbers], None] | None,
     ) -> None:
-        """Finds out what runs take, with all workers busy, and fits trials and seeds to the budget."""
-        prices = {
-            name: measured_prices(part, executor, store.outcomes())
-            if isinstance(part.problem, SteppedProblem)
-            else piloted_prices(part, budget, store, executor, places=self._places(executor), observer=observer)
-            for name, part in self.parts.items()
-        }
-        numbers = self._numbers(prices, self._places(executor))
+        """Fits trials and seeds to the budget, unless they are chosen already, and agrees on them with others."""
+        numbers = self._sizing.chosen(store, executor, observer)
+        if numbers is None:
+            return
         agree(self, store, numbers)
         if planned is not None:
             plan = self.first.plan
             planned(replace(numbers, trials=plan.trials, seeds=numbers.seeds if self.several else plan.seeds))
 
-    def _check(self, executor: Executor, outcomes: Outcomes) -> None:
-        """Has each candidate that is new do as little as shows whether it can run, where a problem knows how."""
-        points = [
-            first_point(part, candidate, "check")
-            for part in self.parts.values()
-            for candidate in part.plan.candidates
-            if part.problem.tried and part.plan.first_points(candidate)[0].key not in outcomes
-        ]
-        run_checks(executor, points, typed=[tune.setting for tune in parse_tunes(self.options.tune)])
-
     def _changes(self, there: Mapping[str, Any], here: Mapping[str, Any], noted: Mapping[str, Any]) -> str:
         ours: dict[str, Any] = {"tasks": {name: {} for name in self.parts}} if self.several else {}
         return "; ".join(manifest_changes(there, here, noted, {**self.first.identity(), **ours}))
-
-    def _numbers(self, prices: Mapping[str, Sequence[Price]], workers: int) -> Numbers:
-        """What fits the budget, or what problems that took part earlier have, or what was asked for."""
-        there = next((part for part in self.parts.values() if part.chosen), None)
-        if there is None and self.budget is not None:
-            return fitting(
-                self.budget, [price for found in prices.values() for price in found], workers, self.reference
-            )
-        plan = self.first.plan if there is None else there.plan
-        seconds = sum(
-            predicted_seconds(prices[name], plan.trials, part.plan.seeds if part.chosen else plan.seeds, workers)
-            for name, part in self.parts.items()
-        )
-        return Numbers(plan.trials, plan.seeds, seconds)
-
-    def _places(self, executor: Executor) -> int:
-        """Returns how many trials an idle executor that has started runs at once."""
-        return self.options.workers if isinstance(executor, LocalExecutor) else max(1, executor.free)
 
     def estimate(self) -> Numbers | None:
         """Returns how large the comparison will be and how long it takes.
@@ -335,23 +272,20 @@ class Comparison:
             StudyMismatchError: the store holds another study, or another problem of the same name.
         """
         outcomes = self._stored_outcomes()
-        if not all(isinstance(part.problem, SteppedProblem) for part in self.parts.values()):
-            if not each_has_run(list(self.parts.values()), outcomes):
-                if any(part.problem.tried for part in self.parts.values()):
-                    with self.options.make_executor(self.work(), answers=False) as executor:
-                        self._check(executor, outcomes)
-                return None
-            known = {name: known_prices(part, outcomes) for name, part in self.parts.items()}
-            return self._numbers(known, self.options.workers)
+        if not self._sizing.in_steps:
+            numbers = self._sizing.known(outcomes)
+            if numbers is None and any(part.problem.tried for part in self.parts.values()):
+                with self.options.make_executor(self.work(), answers=False) as executor:
+                    self._sizing.check(executor, outcomes)
+            return numbers
         start = time.monotonic()
         with self.options.make_executor(self.work(), answers=False) as executor:
             while not executor.free:
                 executor.wait()
             ready = time.monotonic() - start
-            self._check(executor, {})
-            prices = {name: measured_prices(part, executor) for name, part in self.parts.items()}
-            numbers = self._numbers(prices, self._places(executor))
-        return replace(numbers, seconds=numbers.seconds + (ready if self.budget is None else self.budget.spent))
+            self._sizing.check(executor, {})
+            size = self._sizing.measured(executor)
+        return replace(size, seconds=size.seconds + (ready if self.budget is None else self.budget.spent))
 
     def _stored_outcomes(self) -> Outcomes:
         """Reads what the store holds, and takes over the numbers that were chosen, as a run does but writing nothing.
@@ -379,29 +313,6 @@ class Comparison:
                 line = part.problem.preview(candidate.build(point.settings), point, self.place)
                 lines += [] if line is None else [line]
         return lines
-
-
-_OF_CANDIDATES: tuple[tuple[str, Any], ...] = (("tune", ()), ("reference", None))
-
-
-def _refuse_tuning(problems: Sequence[Problem], options: Options) -> None:
-    """Refuses what is for tuning where nothing is tuned."""
-    for problem in problems:
-        for name in ("trials", "tuning_seeds", "pruner", "tune"):
-            if not problem.tuned and getattr(options, name):
-                raise InputError(
-                    f"{name}={getattr(options, name)!r}: nothing is tuned on {problem.name}; settings in brackets make "
-                    "another candidate, and --seeds says how often each runs"
-                )
-
-
-def _options(options: Options | None, more: Mapping[str, Any]) -> Options:
-    if options is not None and not isinstance(options, Options):
-        raise InputError(f"options={options!r}: Options are needed")
-    unknown = [name for name in more if name not in Options.__dataclass_fields__]
-    if unknown:
-        raise TypeError(f"Comparison has no option {', '.join(map(repr, unknown))}")
-    return Options(**more) if options is None else replace(options, **more)
 
 
 def directory_name(problems: Sequence[str]) -> str:

@@ -1,11 +1,10 @@
 """One run in progress, which hands a method what it needs without owning it."""
 
-import copy
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Protocol, get_args, runtime_checkable
+from typing import Any, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -18,10 +17,20 @@ from trimtab.lab.copies import copied
 from trimtab.lab.devices import usable_device
 from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE, STATE_BYTES, STEP_SECONDS, STEPS
 from trimtab.lab.meter import CostMeter
+from trimtab.lab.model_state import load_model_state, model_state
 from trimtab.lab.randomness import OwnedRandomness, derived_seed
 from trimtab.lab.replay import Replay
+from trimtab.lab.stepping import (
+    after_step,
+    before_step,
+    controller_states,
+    load_controller_states,
+    made_controllers,
+    made_optimizer,
+    steps_on_session,
+)
 from trimtab.lab.stream import BatchStream
-from trimtab.lab.task import Batch, Task, select
+from trimtab.lab.task import Batch, Task
 from trimtab.primitives.memory import storage_bytes
 from trimtab.study.checks import check_callable, check_flag, check_whole
 from trimtab.study.errors import DivergedError, InputError
@@ -34,24 +43,6 @@ _SNAPSHOT = {
 }
 
 MODEL_STREAM, DATA_STREAM, AMBIENT_STREAM = range(3)
-
-
-@runtime_checkable
-class StepsOnSession(Protocol):
-    """An optimizer that needs more of a run than a closure, and takes what it needs from the session."""
-
-    def step_on(self, session: "Session") -> Tensor:
-        """Takes one step on the session's current batch and returns the loss before it.
-
-        Args:
-            session: has moved on to the next batch; whatever is computed through it is charged.
-        """
-        ...
-
-
-def steps_on_session(optimizer: Optimizer) -> bool:
-    """Returns what isinstance with :class:`StepsOnSession` does, which looks through the protocol every time."""
-    return hasattr(optimizer, "step_on")
 
 
 class Session:
@@ -108,13 +99,13 @@ class Session:
         self._stream = BatchStream(task, derived_seed(seed, DATA_STREAM), self.device, self._randomness)
         self.batch_size = task.batch_size
         self.model = self._build_model(derived_seed(seed, MODEL_STREAM))
-        made = _built(optimizer, self.model)
+        made = made_optimizer(optimizer, self.model)
         self.optimizer = ready_to_train(made.optimizer if isinstance(made, SessionController) else made)
         self.steps = self.steps_paid = 0
         self.seconds = 0.0
         self._computed: Callable[[], Tensor] | None = None
         self.controllers: tuple[Any, ...] = getattr(made, "controllers", ())
-        self.controllers += () if controllers is None else _beside(controllers, self)
+        self.controllers += () if controllers is None else made_controllers(controllers, self)
         for controller in self.controllers:
             if isinstance(controller, SessionController):
                 controller.begin(self)
@@ -170,7 +161,7 @@ class Session:
             InputError: ``rows`` takes none, or one that is not in the batch.
         """
         check_flag("create_graph", create_graph)
-        batch, samples = self._selected(rows)
+        batch, samples = self._stream.selected(rows)
 
         def evaluate_loss() -> Tensor:
             with self._randomness.lent(), _without_warning_of_cycles() if create_graph else nullcontext():
@@ -200,7 +191,7 @@ class Session:
             RuntimeError: there is no batch yet.
             InputError: ``rows`` takes none, or one that is not in the batch.
         """
-        batch, samples = self._selected(rows)
+        batch, samples = self._stream.selected(rows)
         replay, drawn = Replay(self.model), self._randomness.state_dict()
 
         def compute_outputs() -> Any:
@@ -223,16 +214,7 @@ class Session:
             rows: samples of the batch of which they are; all by default.
         """
         with self._randomness.lent():
-            return self.task.losses(outputs, self._selected(rows)[0])
-
-    def _selected(self, rows: Int[Tensor, " rows"] | slice | Sequence[int] | None) -> tuple[Batch, int]:
-        """Returns some samples of the current batch, and how many they are."""
-        if not self.samples:
-            raise RuntimeError("there is no batch yet: call next_batch() or step() first")
-        if rows is None:
-            return self.batch, self.samples
-        samples = _count(rows, self.samples)
-        return select(self.batch, rows), samples
+            return self.task.losses(outputs, self._stream.selected(rows)[0])
 
     def lent_randomness(self) -> AbstractContextManager[None]:
         """Gives torch's global generators the run's own random state meanwhile, for what a method computes by itself.
@@ -250,15 +232,11 @@ class Session:
         start = time.perf_counter()
         if self.batch_size:
             self.next_batch()
-        for controller in reversed(self.controllers):
-            self._computed = controller.before() if isinstance(controller, SessionController) else None
+        self._computed = before_step(self.controllers)
         optimizer: Any = self.optimizer
         loss = optimizer.step_on(self) if steps_on_session(optimizer) else optimizer.step(self.step_closure())
         self._computed = None
-        value = float(loss.item())
-        for controller in self.controllers:
-            seen = controller.observe(value)
-            value = value if seen is None else seen
+        value = after_step(self.controllers, float(loss.item()))
         self.steps += 1
         self.steps_paid += 1
         self.seconds += time.perf_counter() - start
@@ -296,14 +274,11 @@ class Session:
         Raises:
             InputError: ``aside`` is none of the session's controllers.
         """
-        if aside is not None and not any(each is aside for each in self.controllers):
-            raise InputError(f"aside={aside!r} must be one of the session's controllers, {self.controllers}")
+        controllers = controller_states(self.controllers, aside)
         return {
-            "model": {name: tensor.detach().clone() for name, tensor in self._model_tensors().items()},
-            "training": [module.training for module in self.model.modules()],
-            "requires_grad": [param.requires_grad for param in self.model.parameters()],
+            **model_state(self.model),
             "optimizer": copied(self.optimizer.state_dict()),
-            "controllers": [None if each is aside else copy.deepcopy(each.state_dict()) for each in self.controllers],
+            "controllers": controllers,
             **self._stream.state_dict(),
             "batch_size": self.batch_size,
             "randomness": self._randomness.state_dict(),
@@ -330,17 +305,9 @@ class Session:
         check_flag("refund", refund)
         if not isinstance(snapshot, dict) or not snapshot.keys() >= _SNAPSHOT:
             raise InputError(f"snapshot={type(snapshot).__name__}: what Session.snapshot() returned is needed")
-        with torch.no_grad():
-            for name, tensor in self._model_tensors().items():
-                tensor.copy_(snapshot["model"][name])
-        for module, training in zip(self.model.modules(), snapshot["training"], strict=True):
-            module.training = training
-        for param, required in zip(self.model.parameters(), snapshot["requires_grad"], strict=True):
-            param.requires_grad_(required)
+        load_model_state(self.model, snapshot)
         self.optimizer.load_state_dict(copied(snapshot["optimizer"]))
-        for controller, state in zip(self.controllers, snapshot["controllers"], strict=True):
-            if state is not None:
-                controller.load_state_dict(copy.deepcopy(state))
+        load_controller_states(self.controllers, snapshot["controllers"])
         self._stream.load_state_dict(snapshot)
         self.batch_size = snapshot["batch_size"]
         self._randomness.load_state_dict(snapshot["randomness"])
@@ -349,10 +316,6 @@ class Session:
             self.meter.used = snapshot["used"]
             self.seconds = snapshot["seconds"]
             self.steps_paid = snapshot["steps_paid"]
-
-    def _model_tensors(self) -> dict[str, Tensor]:
-        # state_dict() leaves out buffers that are not persistent, which a run's future may depend on all the same
-        return dict(self.model.named_parameters()) | dict(self.model.named_buffers())
 
     def measures(self) -> dict[str, float]:
         """Returns how many updates were taken, what one takes in seconds, and what the optimizer keeps in bytes."""
@@ -367,38 +330,6 @@ class Session:
     def optimizer_state_bytes(self) -> int:
         """Returns the memory that the optimizer keeps between steps, beyond parameters and gradients."""
         return storage_bytes(*self.optimizer.state.values())
-
-
-def _built(
-    optimizer: Callable[[nn.Module], Optimizer | SessionController], model: nn.Module
-) -> Optimizer | SessionController:
-    made = optimizer(model)
-    if not isinstance(made, Optimizer | SessionController):
-        raise InputError(f"optimizer={optimizer!r} made a {type(made).__name__}, expected a torch.optim.Optimizer")
-    return made
-
-
-def _beside(controllers: Callable[[Session], Sequence[Controller]], session: Session) -> tuple[Controller, ...]:
-    try:
-        made = controllers(session)
-    except TypeError as error:
-        raise InputError(f"controllers={controllers!r} makes none of a session: {error}") from error
-    if not (isinstance(made, Sequence) and all(isinstance(each, Controller | SessionController) for each in made)):
-        raise InputError(
-            f"controllers={controllers!r} made {made!r}, expected a list of trimtab.lab.controller.Controller"
-        )
-    return tuple(made)
-
-
-def _count(rows: Int[Tensor, " rows"] | slice | Sequence[int], samples: int) -> int:
-    """How many rows of a batch are meant."""
-    try:
-        count = torch.arange(samples)[rows].shape
-    except (IndexError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"rows={rows!r} are not rows of a batch of {samples}: {error}") from error
-    if len(count) != 1 or count[0] == 0:
-        raise InputError(f"rows={rows!r}: a flat list of at least one row is needed")
-    return int(count[0])
 
 
 @contextmanager

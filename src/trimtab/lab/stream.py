@@ -1,6 +1,7 @@
 """Where a run is in its training data."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from trimtab.lab.randomness import OwnedRandomness
-from trimtab.lab.task import Batch, Task, samples_in, take_rows, to_device
+from trimtab.lab.task import Batch, Task, samples_in, select, take_rows, to_device
 from trimtab.study.checks import check_whole
 from trimtab.study.errors import InputError
 
@@ -57,6 +58,23 @@ class BatchStream:
             self.batch = to_device(take_rows(self._task.train, self.rows, self._task.collate), self._device)
         self._cursor += size
 
+    def selected(self, rows: Int[Tensor, " rows"] | slice | Sequence[int] | None) -> tuple[Batch, int]:
+        """Returns some samples of the current batch, and how many they are.
+
+        Args:
+            rows: which; ``None`` for all.
+
+        Raises:
+            RuntimeError: there is no batch yet.
+            InputError: ``rows`` takes none, or one that is not in the batch.
+        """
+        if self.rows is None:
+            raise RuntimeError("there is no batch yet: call next_batch() or step() first")
+        if rows is None:
+            return self.batch, len(self.rows)
+        samples = _count(rows, len(self.rows))
+        return select(self.batch, rows), samples
+
     def state_dict(self) -> dict[str, Any]:
         """Copies the position; :meth:`load_state_dict` goes back to it."""
         return {
@@ -74,3 +92,14 @@ class BatchStream:
         self.rows = None if state["rows"] is None else state["rows"].clone()
         self.batch = copy.deepcopy(state["batch"])
         self._order.set_state(state["order"])
+
+
+def _count(rows: Int[Tensor, " rows"] | slice | Sequence[int], samples: int) -> int:
+    """How many rows of a batch are meant."""
+    try:
+        count = torch.arange(samples)[rows].shape
+    except (IndexError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"rows={rows!r} are not rows of a batch of {samples}: {error}") from error
+    if len(count) != 1 or count[0] == 0:
+        raise InputError(f"rows={rows!r}: a flat list of at least one row is needed")
+    return int(count[0])

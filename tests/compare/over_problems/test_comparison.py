@@ -6,7 +6,7 @@ import pytest
 
 from tests.compare.test_comparison import Recorder
 from trimtab import Comparison
-from trimtab.compare import comparison as module
+from trimtab.compare import sizing
 from trimtab.compare.budget import Budget
 from trimtab.compare.comparison import directory_name
 from trimtab.compare.prices import Price
@@ -129,7 +129,7 @@ def test_a_budget_is_shared_by_all_problems_and_adopted_by_those_that_come_later
     def measured(part, executor, known=()):
         return [Price(c.label, True, 10.0, 10.0) for c in part.plan.candidates]
 
-    monkeypatch.setattr(module, "measured_prices", measured)
+    monkeypatch.setattr(sizing, "measured_prices", measured)
     monkeypatch.setattr(Budget, "spent", 0.0)
     options = {"candidates": "sgd,adamw", "trials": None, "budget": "200s", "steps": 2, "jobs": 2}
     sizes = []
@@ -149,7 +149,7 @@ def test_a_budget_is_shared_by_all_problems_and_adopted_by_those_that_come_later
 
 def test_a_refused_budget_binds_nobody(problems, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        module, "measured_prices", lambda part, *_: [Price(c.label, True, 10.0, 10.0) for c in part.plan.candidates]
+        sizing, "measured_prices", lambda part, *_: [Price(c.label, True, 10.0, 10.0) for c in part.plan.candidates]
     )
     monkeypatch.setattr(Budget, "spent", 0.0)
     with pytest.raises(InputError, match="budget=30s is too short"):

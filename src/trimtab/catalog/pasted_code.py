@@ -1,0 +1,56 @@
+"""The lines that use an optimizer outside of trimtab's experiments, to be pasted into a loop of one's own."""
+
+from collections.abc import Iterable, Mapping
+
+from trimtab.catalog.entries import Entry
+from trimtab.study.tunable import Value, as_code
+
+
+def parameter_groups(weight_decay: Value | None, *, by_role: bool, no_decay: bool) -> tuple[list[str], str]:
+    """Returns what makes parameter groups of a model.
+
+    Args:
+        weight_decay: of the groups that have one; ``None`` for the optimizer's own.
+        by_role: whether each matrix, embedding, head and so on has a group of its own kind.
+        no_decay: whether biases and the parameters of normalisation layers go without weight decay.
+
+    Returns:
+        Its import, and the call.
+    """
+    name = "groups_by_role" if by_role else "parameter_groups"
+    arguments = "model"
+    if no_decay:
+        arguments += "" if weight_decay is None else f", weight_decay={as_code(weight_decay)}"
+        arguments += ", no_decay_for_biases_and_norms=True" if by_role else ""
+    return [f"from trimtab.optim import {name}"], f"{name}({arguments})"
+
+
+def construction(entry: Entry, inside: str, settings: Mapping[str, Value]) -> tuple[list[str], str]:
+    """Returns what makes an optimizer, or a wrapper around one.
+
+    Args:
+        entry: of the class.
+        inside: the code of the parameters, or of the optimizer that it goes around.
+        settings: what it is made with.
+
+    Returns:
+        Its import and what a loop does with it beside steps, and the call.
+    """
+    module, name = entry.public
+    lines = [] if module.startswith("torch.") else [f"from {module} import {name}"]
+    arguments = "".join(f", {key}={as_code(value)}" for key, value in settings.items())
+    if entry.loadable and hasattr(entry.load(), "eval"):
+        lines.append("optimizer.train()  # and optimizer.eval() before the model is evaluated or saved")
+    if entry.step is not None:
+        lines.append(f"# each step: {entry.step}")
+    return lines, f"{'torch.optim.' if module == 'torch.optim' else ''}{name}({inside}{arguments})"
+
+
+def with_imports_first(lines: Iterable[str]) -> str:
+    """Returns lines of code with their imports at the head, torch's where it is used."""
+    found = [line for line in lines if line]
+    imports = {line for line in found if line.startswith(("import ", "from "))}
+    body = [line for line in found if line not in imports]
+    if any("torch." in line for line in body):
+        imports.add("import torch")
+    return "\n".join([*sorted(imports, reverse=True), "", *body])

@@ -1,0 +1,76 @@
+"""Optimizers whose settings are lost or do nothing, that fail where they accept, and whose states share memory."""
+
+from tests.testing.faults import LONG_ENOUGH, Sound, failures, of_each, without_cases
+
+
+class SharesAmongState(Sound):
+    def gradient(self, param, grad, group):
+        self.state[param]["same"] = self.state[param]["momentum"]
+        return grad
+
+
+class DropsASetting(Sound):
+    def __init__(self, params, warmup=3, **settings):
+        super().__init__(params, **settings)
+
+
+class NeverReadsASetting(Sound):
+    def __init__(self, params, warmup=3, **settings):
+        super().__init__(params, **settings)
+        self.keep(warmup=warmup)
+
+
+class NeverReadsAFlag(Sound):
+    def __init__(self, params, nesterov=False, **settings):
+        super().__init__(params, **settings)
+        self.keep(nesterov=nesterov)
+
+
+class BlowsUpWithAFlag(Sound):
+    def __init__(self, params, centred=False, **settings):
+        super().__init__(params, **settings)
+        self.keep(centred=centred)
+
+    def gradient(self, param, grad, group):
+        return grad / grad.norm() if group["centred"] else grad
+
+
+class DividesByMomentum(Sound):
+    def gradient(self, param, grad, group):
+        return grad * (group["betas"][0] / group["betas"][0])
+
+
+class ClipsBackwards(Sound):
+    def __init__(self, params, clip=1e-3, **settings):
+        super().__init__(params, **settings)
+        self.keep(clip=clip)
+
+    def gradient(self, param, grad, group):
+        return grad / ((grad.norm() + 1) / group["clip"]).clamp(max=1)
+
+
+class DecaysInOneForm(Sound):
+    def __init__(self, params, decouple=True, **settings):
+        super().__init__(params, **settings)
+        self.keep(decouple=decouple)
+
+    def move(self, group):
+        super().move(group if group["decouple"] else {**group, "weight_decay": 0.0})
+
+
+FAULTS = {
+    SharesAmongState: "state_not_shared",
+    DropsASetting: "settings_kept numbers",
+    NeverReadsASetting: "numbers",
+    NeverReadsAFlag: "flags",
+    BlowsUpWithAFlag: "flags",
+    DividesByMomentum: "accepted_settings first_momentum",
+    ClipsBackwards: "unreached_clipping numbers",
+    DecaysInOneForm: "weight_decay_forms",
+}
+
+
+@of_each(FAULTS)
+def test_a_fault_is_found_where_it_is(fault, expected):
+    found = failures(fault, LONG_ENOUGH)
+    assert without_cases(found) == expected, found

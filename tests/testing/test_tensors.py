@@ -1,0 +1,104 @@
+"""Optimizers that parameters and gradients of some shape, layout or type are too much for."""
+
+import torch
+
+from tests.testing.faults import SHORT, Sound, failures, of_each, without_cases
+
+
+class SkipsScalars(Sound):
+    def before(self):
+        self.kept = [(param, param.clone()) for param in self.params if param.dim() == 0]
+
+    def after(self):
+        for param, value in self.kept:
+            param.copy_(value)
+
+
+class WritesToGaps(Sound):
+    def after(self):
+        for param in self.params:
+            if param.numel() and not param.is_contiguous():
+                size = param.untyped_storage().size() // param.element_size()
+                param.as_strided((size,), (1,), 0).add_(1e-3)
+
+
+class MakesContiguous(Sound):
+    def after(self):
+        for param in self.params:
+            param.data = param.data.contiguous()
+
+
+class MixesLayouts(Sound):
+    """Takes elements in the order of memory, for the gradient another one than for the parameter."""
+
+    def before(self):
+        for param in self.params:
+            if not param.is_contiguous() and param.dim() == 4:
+                param.grad = param.grad.transpose(0, 3).reshape(param.shape)
+
+
+class MakesFloat32(Sound):
+    def after(self):
+        for param in self.params:
+            if param.dtype == torch.bfloat16:
+                param.data = param.data.float()
+
+
+class RefusesAny(Sound):
+    """Does not say what it refuses."""
+
+    def check(self, group):
+        if any(param.is_complex() for param in group["params"]):
+            raise TypeError("something is wrong")
+        super().check(group)
+
+    def refuse(self):
+        if any(param.grad.is_sparse for param in self.params):
+            raise RuntimeError("something is wrong")
+
+
+class MovesThenRefuses(Sound):
+    def refuse(self):
+        for param in self.params:
+            if any(other.grad.is_sparse for other in self.params):
+                param.add_(1)
+        super().refuse()
+
+
+class SkipsSquares(Sound):
+    """Leaves out what has as many rows as columns, as only the layers of the check for tied parameters have."""
+
+    def move(self, group):
+        chosen = [param for param in group["params"] if param.dim() != 2 or param.shape[0] != param.shape[1]]
+        super().move({**group, "params": chosen})
+
+
+class RestsInBfloat16(Sound):
+    def move(self, group):
+        super().move({**group, "params": [param for param in group["params"] if param.dtype != torch.bfloat16]})
+
+
+class RoundsFloat64(Sound):
+    def after(self):
+        for param in self.params:
+            param.copy_(param.float())
+
+
+FAULTS = {
+    SkipsScalars: "shape copied_attributes",
+    SkipsSquares: "tied_parameters",
+    WritesToGaps: "layout",
+    MakesContiguous: "layout",
+    MixesLayouts: "layout",
+    MakesFloat32: "dtype state_dict state_of_another_type",
+    RestsInBfloat16: "dtype mixed_dtypes state_of_another_type",
+    RoundsFloat64: "dtype",
+    RefusesAny: "sparse_gradients complex_parameters frozen_parameters",
+    MovesThenRefuses: "sparse_gradients",
+}
+
+
+@of_each(FAULTS)
+def test_a_fault_is_found_where_it_is(fault, expected):
+    found = failures(fault, SHORT)
+    assert without_cases(found) == expected, found
