@@ -1,8 +1,11 @@
 """What is asked for is looked at before anything runs."""
 
+import re
+
 import pytest
 
 from tests.compare.test_comparison import comparison
+from trimtab.compare.comparison import Comparison
 from trimtab.compare.template import write_template
 from trimtab.study.errors import InputError
 
@@ -46,3 +49,15 @@ def test_bad_input_is_named_before_anything_is_written(task, tmp_path, change, m
 def test_places_that_cannot_work_are_refused(task, tmp_path, arguments, message):
     with pytest.raises(InputError, match=message):
         comparison(task, tmp_path, **arguments)
+
+
+@pytest.mark.parametrize("reference", ["sgd(lr=1e-3)", "sgd( lr = 0.001 )", "sgd(lr=0.001)"])
+def test_a_reference_may_be_written_as_a_candidate_is(tmp_path, reference):
+    made = Comparison("diabetes", "adamw,sgd(lr=1e-3)", tmp_path, reference=reference)
+    assert made.reference == "sgd(lr=0.001)"
+
+
+@pytest.mark.parametrize("reference", ["sgd(lr=2e-3)", "sgd,adamw", "sgd(", "nobody", ""])
+def test_a_reference_that_is_no_candidate_is_named_as_it_is_written(tmp_path, reference):
+    with pytest.raises(InputError, match=f"reference='{re.escape(reference)}' is not among the candidates"):
+        Comparison("diabetes", "adamw,sgd(lr=1e-3)", tmp_path, reference=reference)

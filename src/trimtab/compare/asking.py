@@ -1,5 +1,6 @@
 """From what somebody asks for to what is compared; all that is wrong with it is said at once, before anything runs."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -69,7 +70,8 @@ def asked(
     with faults:
         if posed:
             found = candidates_for([each.problem for each in posed], candidates, tune)
-            reference = chosen_reference([each.label for each in found], wanted)
+            labels = [each.label for each in found]
+            reference = chosen_reference(labels, _as_labelled([each.problem for each in posed], labels, wanted))
         elif isinstance(given, Sequence):
             check_candidates(given, candidates, tune)
     with faults:
@@ -78,6 +80,15 @@ def asked(
         _refuse_short_races(posed, chosen)
     faults.raise_any()
     return Asked(posed, found, reference, chosen)
+
+
+def _as_labelled(problems: Sequence[Problem], labels: Sequence[str], wanted: str | None) -> str | None:
+    """Returns a reference as results name it, if it is written as a candidate may be: ``adamw(lr=1e-3)``."""
+    if isinstance(wanted, str) and wanted not in labels:
+        with contextlib.suppress(InputError):
+            meant = [each.label for each in candidates_for(problems, wanted)]
+            return meant[0] if len(meant) == 1 and meant[0] in labels else wanted
+    return wanted
 
 
 def _options(options: Options | None, more: Mapping[str, Any]) -> Options:
