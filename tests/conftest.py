@@ -13,8 +13,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import hypothesis
 import pytest
-import torch
 import sqlalchemy
+import torch
 import typer.testing
 from optuna.storages._rdb.storage import _VersionManager
 
