@@ -15,6 +15,8 @@ import torch
 from torch.distributed import TCPStore
 
 from trimtab.compare import WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
+from trimtab.lab.blackbox.tuned_svc import TunedSVC
+from trimtab.lab.transforms.problem import TransformProblem
 from trimtab.lab.work import NEEDED
 from trimtab.study import starting
 from trimtab.study.starting import worker_context
@@ -24,6 +26,8 @@ from trimtab.testing.support import require
 PRELOADED = (
     *WORKERS_OF_TASKS,
     *WORKERS_OF_COMMANDS,
+    *TunedSVC.modules,
+    *TransformProblem.modules,
     "trimtab.claims.work",
     "pytest",  # the program that workers of these tests import
     "torch._inductor.compile_fx",

@@ -46,6 +46,7 @@ from trimtab.compare.stored import load_any
 from trimtab.compare.template import write_template
 from trimtab.diagnose.diagnosis import LONGEST, Diagnosis
 from trimtab.lab.commands.template import Command, Template
+from trimtab.lab.tasks.digits import Digits
 from trimtab.study.checks import MANY, MANY_WORKERS
 from trimtab.study.errors import InputError, NoStudyError
 from trimtab.study.lease import Limits
@@ -262,6 +263,21 @@ def _elsewhere(tmp_path_factory):
     with contextlib.chdir(tmp_path_factory.mktemp("fuzz")):
         yield
         assert not [path for path in Path().iterdir() if path.name != ".hypothesis"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _a_task_that_ships_is_looked_at_once():
+    # it is the same each time, which others test, and to run each of its parts took half of a comparison's time here
+    check, seen = Digits.check, []
+
+    def once(task, place):
+        if not seen:
+            check(task, place)
+            seen.append(place)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Digits, "check", once)
+        yield
 
 
 def test_every_public_argument_is_here():

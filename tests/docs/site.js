@@ -104,5 +104,23 @@
       .map(([mark, colour]) => `${colour} has a contrast of ${contrast(colour, mark).toFixed(2)}`);
   }
 
+  /* Shows what another page has below its head, and has the theme's script and that of figures do to it what they do
+     to a page that was loaded. */
+  async function to([text, address]) {
+    const next = new DOMParser().parseFromString(text, "text/html");
+    const base = document.querySelector("base") ?? document.head.appendChild(document.createElement("base"));
+    base.href = address;
+    document.querySelectorAll(".js-plotly-plot").forEach((figure) => Plotly.purge(figure));
+    document.querySelector(".md-container").replaceWith(next.querySelector(".md-container"));
+    window.document$.next(document);
+    for (const still of document.querySelectorAll("article script[src$='figures.js']")) {
+      const script = Object.assign(document.createElement("script"), { src: still.src });
+      const loaded = new Promise((done) => script.addEventListener("load", done));
+      still.replaceWith(script);
+      await loaded;
+    }
+  }
+
+  window.turned = { to };
   window.asked = { overflow, emptyHeads, faint, faintFigures };
 })();

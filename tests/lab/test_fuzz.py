@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import math
+import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -495,16 +496,25 @@ def test_a_value_of_a_range_lies_in_it(first, second, u):
         made.check("value", value)
 
 
-@settings(fuzz, max_examples=40)  # each makes a store
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """An empty store: to copy it takes less than to make one."""
+    directory = tmp_path_factory.mktemp("empty")
+    Store(directory, {}).close()
+    return directory
+
+
+@settings(fuzz, max_examples=40)  # each has a store
 @given(
     st.floats(-1e6, 1e6), st.sampled_from(["a", "é", "x y", "'"]), st.integers(0, 2**62),
     st.one_of(st.none(), st.floats(-LARGEST, LARGEST)), st.text(max_size=30),
 )  # fmt: skip
-def test_settings_and_outcomes_come_back_from_a_store(value, word, seed, loss, error):
+def test_settings_and_outcomes_come_back_from_a_store(empty, value, word, seed, loss, error):
     tunables = {"lr": Uniform(-1e6, 1e6), "kind": Choice(("a", "é", "x y", "'", 3, None, True))}
     wanted = point(settings={"lr": value, "kind": word}, seed=seed, tunables=tunables)
     outcome = Outcome("complete" if loss is not None else "failed", loss=loss, error=error)
     with tempfile.TemporaryDirectory() as directory:
+        shutil.copytree(empty, directory, dirs_exist_ok=True)
         with Store(Path(directory), {}) as made:
             made.add([wanted])
             made.claim([wanted])

@@ -151,6 +151,7 @@ class UntilDrawn(Stops):
 
 def test_a_comparison_is_drawn_while_it_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "FIRST_LOOK", 0.05)
+    monkeypatch.setattr(module, "LEAST_SECONDS", 0.2)
     made = comparison(tmp_path)
     with Renewing(made.out, made.location):
         result = made.run(UntilDrawn(tmp_path, "Running: 1 of 6 trials"))

@@ -18,14 +18,25 @@ def running(done=37, seconds=60.0, *, ago=0.0):
 
 
 @pytest.fixture
-def tab(browser):
-    tab = browser.new_page(viewport={"width": 1280, "height": 900})
-    troubles = []
-    tab.on("console", lambda message: troubles.append(message.text))
-    tab.on("pageerror", lambda error: troubles.append(str(error)))
-    yield tab
+def new_tab(browser):
+    tabs, troubles = [], []
+
+    def new():
+        tab = browser.new_page(viewport={"width": 1280, "height": 900})
+        tab.on("console", lambda message: troubles.append(message.text))
+        tab.on("pageerror", lambda error: troubles.append(str(error)))
+        tabs.append(tab)
+        return tab
+
+    yield new
     assert troubles == []
-    tab.close()
+    for tab in tabs:
+        tab.close()
+
+
+@pytest.fixture
+def tab(new_tab):
+    return new_tab()
 
 
 def drawn(tab):
@@ -33,11 +44,11 @@ def drawn(tab):
 
 
 def test_a_page_loads_itself_anew_until_the_comparison_is_over(tab, tmp_path, result):
-    write_all(result, tmp_path, running(37, 1.0))
+    write_all(result, tmp_path, running(37, 3.0))  # a page that was due before it is there waits for five seconds
     tab.goto((tmp_path / "report.html").as_uri())
     standing = tab.locator(".standing")
     expect(standing).to_contain_text("Running: 37 of 208 trials. Written ")
-    write_all(result, tmp_path, running(38, 1.0))
+    write_all(result, tmp_path, running(38, 3.0))
     expect(standing).to_contain_text("Running: 38 of 208 trials", timeout=20_000)
     write_all(result, tmp_path)
     expect(standing).to_have_count(0, timeout=20_000)
@@ -114,13 +125,17 @@ def test_a_page_that_is_not_written_any_more_says_so(tab, tmp_path, result):
     expect(late).to_contain_text("It has not been written for long: the comparison may have been stopped")
 
 
-def test_pages_of_several_problems_renew_themselves(tab, tmp_path):
+def test_pages_of_several_problems_renew_themselves(new_tab, tmp_path):
     result = over_problems(("digits", "diabetes"))
-    for page in ("report.html", "digits/report.html"):
-        write_all(result, tmp_path, running(37, 1.0))
+    write_all(result, tmp_path, running(37, 3600.0))
+    tabs = [new_tab(), new_tab()]
+    for tab, page in zip(tabs, ("report.html", "digits/report.html"), strict=True):
+        tab.clock.install()
         tab.goto((tmp_path / page).as_uri())
         expect(tab.locator(".standing")).to_contain_text("Running: 37 of 208 trials")
-        write_all(result, tmp_path)
+    write_all(result, tmp_path)
+    for tab in tabs:
+        tab.clock.fast_forward(HOUR + 600_000)
         expect(tab.locator(".standing")).to_have_count(0, timeout=20_000)
 
 

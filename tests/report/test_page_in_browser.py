@@ -299,14 +299,15 @@ def test_on_a_phone_a_failed_trial_says_why_without_scrolling_sideways(phone, tm
 
 
 @pytest.mark.parametrize("make", [comparison, pruned], ids=["optimizers", "transforms"])
-def test_a_wide_window_shows_the_whole_ranking(browser, make, tmp_path):
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
+def test_a_wide_window_shows_the_whole_ranking(tab, make, tmp_path):
+    page = tab
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.emulate_media(color_scheme="light")
     page.goto(write_page(make(), tmp_path / "report.html").as_uri())
     scroll = page.locator("#ranking .scroll")
     assert scroll.evaluate("box => box.scrollWidth - box.clientWidth") == 0
     assert page.locator(".ranking thead tr:last-child").bounding_box()["height"] < 105
     expect(page.locator("#ranking .aside")).to_be_hidden()
-    page.close()
 
 
 _INK = """element => {
@@ -330,14 +331,15 @@ def test_on_a_phone_two_problems_are_seen_without_scrolling_sideways(phone, tmp_
 
 
 @pytest.mark.parametrize("make", [comparison, pruned], ids=["optimizers", "transforms"])
-def test_the_ranking_fits_a_sheet_of_paper(browser, make, tmp_path):
-    page = browser.new_page(viewport={"width": 688, "height": 1000})  # A4 without its margins
-    page.emulate_media(media="print")
+def test_the_ranking_fits_a_sheet_of_paper(tab, make, tmp_path):
+    page = tab
+    page.set_viewport_size({"width": 688, "height": 1000})  # A4 without its margins
+    page.emulate_media(media="print", color_scheme="light")
     page.goto(write_page(make(), tmp_path / "report.html").as_uri())
     box = page.locator(".ranking").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 688
-    page.close()
+    page.emulate_media(media="screen")
 
 
 def test_what_newcomers_stumble_over_is_explained_where_it_stands_and_is_read_without_a_pointer(opened):

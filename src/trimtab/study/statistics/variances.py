@@ -20,6 +20,7 @@ sixteen variances costs a tenth of the power); what is far out borrows nothing, 
 that a larger variance never borrows more follows from a running maximum of the shares, where limma takes running means.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -151,6 +152,7 @@ def winsorized_prior(variances: Array, freedoms: Array) -> Prior:
     return Prior(math.exp(centre - _winsorized_moments(freedom, prior)[0]), prior)
 
 
+@functools.lru_cache  # both ends of the search, and no prior at all, are asked for with all samples of a size
 def _winsorized_moments(freedom: float, prior: float) -> tuple[float, float]:
     """Mean and variance of the Winsorized logarithm of an F variable."""
     low, high = TAILS[0], 1 - TAILS[1]
