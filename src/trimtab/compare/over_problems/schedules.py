@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from trimtab.catalog.recipes import NONE
+from trimtab.catalog.recipes import NONE, SCHEDULES
 from trimtab.compare.result import CandidateResult, ComparisonResult
 from trimtab.study.phrases import listed
+
+EFFECTS = ("helps", "hurts")
 
 
 def by_schedule(problems: Mapping[str, ComparisonResult]) -> dict[str, dict[str, str]]:
@@ -27,7 +29,7 @@ def by_schedule(problems: Mapping[str, ComparisonResult]) -> dict[str, dict[str,
 
 def called(schedule: str) -> str:
     """Returns what a schedule is called in a sentence, where ``none`` would be taken for a word."""
-    return "constant" if schedule == NONE else schedule
+    return SCHEDULES[NONE] if schedule == NONE else schedule
 
 
 def whatever_the_schedule(problems: Mapping[str, ComparisonResult], reference: str) -> list[str]:
@@ -44,35 +46,46 @@ def whatever_the_schedule(problems: Mapping[str, ComparisonResult], reference: s
     if not bases:
         return []
     labels = [c.label for c in next(iter(problems.values())).candidates if c.label != reference]
-    if not any(c.verdict in ("helps", "hurts") for result in problems.values() for c in result.candidates):
+    if not any(c.verdict in EFFECTS for result in problems.values() for c in result.candidates):
         return []
     always, turned = list[str](), list[str]()
     for base, schedules in bases.items():
         on = "" if len(bases) == 1 else f" on {base}"
         found = {label: _verdicts(problems, schedules, label) for label in labels}
-        for verdict in ("helps", "hurts"):
-            same = [label for label, verdicts in found.items() if set(verdicts.values()) == {verdict}]
-            always += [f"{listed(same)} {verdict if len(same) == 1 else verdict[:-1]}{on}"] if same else []
-        for label, verdicts in found.items():
-            with_which = {v: [s for s, found in verdicts.items() if found == v] for v in ("helps", "hurts")}
-            if all(with_which.values()):
-                parts = [f"{verdict} under {listed(list(map(called, which)))}" for verdict, which in with_which.items()]
-                turned.append(f"{label} {' and '.join(parts)}{on}")
+        always += [f"{words}{on}" for words in _alike(found)]
+        turned += [f"{words}{on}" for words in _turned(found)]
     number = len(next(iter(bases.values())))
     every = "Under both schedules" if number == 2 else f"Under all {number} schedules"
-    sentences = [
-        f"{every}: {'; '.join(always)}."
-        if always
-        else f"{every}: no verdict; what is shown with one of them is not with all."
-    ]
-    sentences += [f"With the schedule the verdict turns: {'; '.join(turned)}."] if turned else []
-    return sentences
+    same = "; ".join(always) or "no verdict; what is shown with one of them is not with all"
+    return [f"{every}: {same}.", *([f"With the schedule the verdict turns: {'; '.join(turned)}."] if turned else [])]
 
 
 def _verdicts(problems: Mapping[str, ComparisonResult], schedules: Mapping[str, str], label: str) -> dict[str, str]:
     """Schedule to the verdict on a candidate."""
-    return {schedule: _verdict(problems[name].candidates, label) for schedule, name in schedules.items()}
+    return {called(schedule): _verdict(problems[name].candidates, label) for schedule, name in schedules.items()}
 
 
 def _verdict(candidates: Sequence[CandidateResult], label: str) -> str:
     return next(each.verdict or "" for each in candidates if each.label == label)
+
+
+def _alike(found: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Who has the same verdict with every schedule."""
+    words = []
+    for verdict in EFFECTS:
+        same = [label for label, verdicts in found.items() if set(verdicts.values()) == {verdict}]
+        if same:
+            words.append(f"{listed(same)} {verdict if len(same) == 1 else verdict[:-1]}")
+    return words
+
+
+def _turned(found: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Who helps with one schedule and hurts with another."""
+    words = []
+    for label, verdicts in found.items():
+        which = {effect: [schedule for schedule, each in verdicts.items() if each == effect] for effect in EFFECTS}
+        if all(which.values()):
+            words.append(
+                f"{label} {' and '.join(f'{effect} under {listed(where)}' for effect, where in which.items())}"
+            )
+    return words
