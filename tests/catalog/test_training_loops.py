@@ -1,6 +1,7 @@
 """What loops do between backward and step works with everything in the catalogue, or is refused by name."""
 
 import contextlib
+import itertools
 import re
 from pathlib import Path
 
@@ -165,9 +166,13 @@ def require_schedule(name):
 
 
 def states(run):
-    """Returns what there is in lists, as SOAP keeps tensors, and in objects, as Shampoo does."""
-    found = tree_leaves([dict(state) for state in run.optimizer.state.values()])
-    return tree_leaves([each if isinstance(each, torch.Tensor) else getattr(each, "__dict__", each) for each in found])
+    """Returns what there is in lists, as SOAP keeps tensors, and in objects within objects, as Shampoo does."""
+    return list(itertools.chain.from_iterable(map(kept, tree_leaves(list(map(dict, run.optimizer.state.values()))))))
+
+
+def kept(value):
+    inside = None if isinstance(value, torch.Tensor) else getattr(value, "__dict__", None)
+    return [value] if inside is None else itertools.chain.from_iterable(map(kept, tree_leaves(inside)))
 
 
 def require_scaler(name, *, clipped, told=True):

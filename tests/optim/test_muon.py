@@ -163,11 +163,6 @@ def test_routing_names_parameters_on_request():
     assert alone.routing(names=True) == alone.routing()
 
 
-def test_a_model_that_is_frozen_as_a_whole_is_refused():
-    with pytest.raises(ValueError, match="no parameter requires a gradient: all of them are frozen"):
-        trimtab.create("muon", nn.Linear(3, 3).requires_grad_(False))
-
-
 def test_a_model_is_routed_wherever_it_is_given():
     model = block()
     made = trimtab.create("muon", model, lr=0.02, no_decay_for_biases_and_norms=True)

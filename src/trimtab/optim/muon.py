@@ -155,8 +155,6 @@ class Muon(FlatOptimizer):
             role=role,
             **options,
         )
-        if not any(param.requires_grad for group in self.param_groups for param in group["params"]):
-            raise ValueError("no parameter requires a gradient: all of them are frozen, and nothing would be moved")
         if not any(_is_matrix(group) for group in self.param_groups):
             raise ValueError(
                 f"Muon has nothing to orthogonalise: no group has one of the roles {', '.join(MATRICES)}; "
