@@ -137,7 +137,7 @@ def figure(found: Sequence[Posed]) -> go.Figure:
         words = {"x": (place + 0.5) / len(SCHEDULES), "y": 1, "yshift": 118, "xref": "paper", "yref": "paper"}
         drawn.add_annotation(text=f"<b>{schedule}</b>", showarrow=False, **words)
     drawn.update_yaxes(range=[-0.8, len(labels) - 0.2])
-    drawn.update_layout(margin={"t": 150, "b": 10}, legend={"y": -0.02, "yanchor": "top"}, hovermode="closest")
+    drawn.update_layout(margin={"t": 150, "b": 10, "r": 60}, legend={"y": -0.02, "yanchor": "top"}, hovermode="closest")
     return drawn
 
 
