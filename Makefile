@@ -49,7 +49,7 @@ reliability: .venv/dev
 	$(BIN)/python benchmarks/faults.py --json docs/reliability.json
 	$(BIN)/python docs/reliability.py docs/reliability.json
 
-# nearly three hours of processor time; stopped, it goes on where it was
+# about three hours of processor time; stopped, it goes on where it was
 claims: .venv/dev
 	$(BIN)/trimtab verify --all --out runs/claims
 	$(BIN)/python docs/verdicts.py runs/claims
