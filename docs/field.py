@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 
 import trimtab
 from trimtab.catalog.parsing import parse_expression
+from trimtab.claims import CLAIMS
 from trimtab.compare.result import Pair
 from trimtab.report.document import site_figures
 from trimtab.report.figures.style import colour, frame, plain, verdict_marker, verdict_name
@@ -29,9 +30,6 @@ REFERENCE = "adamw"
 TASKS = ("diabetes", "breast-cancer", "cars", "segments", "digits", "mnist5k", "python-lm")
 SCHEDULES = ("constant", "cosine")
 ROLES = {"helps": "helps", "hurts": "hurts", "no difference shown": "same"}
-PARTS = ("agc", "clip_norm", "ema")
-"""Parts of recipes, which are no method of a paper that is built here."""
-
 FAR = 3.0
 """Effects of so many standard deviations and more are drawn alike."""
 
@@ -206,7 +204,7 @@ def ours(found: Sequence[Posed]) -> str:
     for label in ordered(found):
         expression = parse_expression(label)
         entry = expression.entry
-        if entry.kind in ("method", "wrapper") and entry.id not in PARTS:
+        if entry.id in CLAIMS:
             around = "" if expression.inner is None else f" around {expression.inner.entry.title}"
             lines.append(f"* **[{entry.title}](methods/{entry.id}.md)**{around}. {sentence(found, label)}")
     return "\n".join(lines)

@@ -130,22 +130,18 @@ class Recipe:
             raise InputError(f"clip_norm={self.clip_norm!r} cannot go around {label}: {reason}") from None
         return whole
 
-    def exceptions(self, expressions: Sequence["Expression"]) -> str:
-        """Returns who keeps a schedule of its own, where the recipe has one; empty if nobody does."""
-        kept = [each.label for each in expressions if keeps_its_schedule(each)]
-        if not kept or (self.schedule == NONE and not self.warmup):
-            return ""
-        return f"{listed(kept)} {'keeps its own schedule' if len(kept) == 1 else 'keep their own schedules'}"
-
     def remarks(self, expressions: Sequence["Expression"]) -> list[str]:
         """Returns what a reader should know of the recipe together with candidates, in sentences."""
         if not expressions:
             return []
-        kept = self.exceptions(expressions)
+        scheduled = self.schedule != NONE or bool(self.warmup)
+        kept = [each.label for each in expressions if keeps_its_schedule(each)] if scheduled else []
         normalised = [each.label for each in expressions if each.normalised]
         found = []
         if kept:
-            found.append(f"{kept}.")
+            found.append(
+                f"{listed(kept)} {'keeps its own schedule' if len(kept) == 1 else 'keep their own schedules'}."
+            )
         averaging = [each.label for each in expressions if _averages(_apart(each)[0][-1])]
         if averaging and self.ema is not None:
             alone = len(averaging) == 1

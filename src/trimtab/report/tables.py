@@ -10,6 +10,7 @@ from rich.text import Text
 
 from trimtab.compare.over_problems.places import headings, scheduled
 from trimtab.compare.over_problems.result import ResultOverProblems
+from trimtab.compare.over_problems.schedules import EFFECTS
 from trimtab.compare.result import CandidateResult, ComparisonResult
 from trimtab.report import numbers
 from trimtab.report.objective import brief, shown_interval
@@ -90,7 +91,7 @@ def ranks_table(result: ResultOverProblems) -> Table:
     alone = scheduled(result.problems)
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     table.add_column("candidate", overflow="fold", min_width=8)
-    ranked = all(found.protocol.against_reference is False for found in result.problems.values())
+    ranked = not any(found.protocol.against_reference for found in result.problems.values())
     what = ["rank"] * ranked + ["loss"] * alone
     for name in headings(result.problems).values():
         head = f"{name}, {listed(what)}" if what else name
@@ -104,7 +105,7 @@ def ranks_table(result: ResultOverProblems) -> Table:
 def _standing(found: ComparisonResult, label: str, *, ranked: bool, alone: bool) -> Text:
     """What a candidate did with a schedule."""
     candidate = next(each for each in found.candidates if each.label == label)
-    verdict = candidate.verdict if candidate.verdict in ("helps", "hurts") else ""
+    verdict = candidate.verdict if candidate.verdict in EFFECTS else ""
     loss = shown_interval(found, candidate) if alone else None
     digits = numbers.digits_of(c.loss for c in found.candidates)
     parts = [

@@ -22,9 +22,9 @@ def draws_of(seed: int, step: int, device: torch.device) -> Iterator[None]:
     """
     start = derived_seed(seed, step)
     kept = np.random.get_state()  # noqa: NPY002  # the other package draws from this one
-    np.random.seed(start % 2**32)  # noqa: NPY002  # as above
+    np.random.seed(start % 2**32)  # noqa: NPY002  # the other package draws from it
     try:
         with OwnedRandomness(start, device).lent():
             yield
     finally:
-        np.random.set_state(kept)  # noqa: NPY002  # as above
+        np.random.set_state(kept)  # noqa: NPY002  # the other package draws from it
