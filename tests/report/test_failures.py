@@ -40,6 +40,12 @@ def test_the_most_frequent_reason_comes_first():
 def test_without_words_the_status_is_all(error):
     (failure,) = failures(trials(error, error, status="diverged"))
     assert (failure.count, failure.status, failure.words) == (2, "diverged", "it diverged")
+    assert failure.remedy.startswith("A loss that is not finite at step 1 was so before anything was trained")
+
+
+def test_a_traceback_is_its_own_remedy():
+    (failure,) = failures(trials("KeyError: 'x'"))
+    assert failure.remedy == ""
 
 
 def test_of_a_long_text_the_end_is_shown():

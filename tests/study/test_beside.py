@@ -25,7 +25,7 @@ HELD = [*keys("digits", "adamw", 3, 4), *keys("digits", "sgd", 3, 4), *keys("dig
             ["adamw", "sgd"], {"digits": 2}, Beside((), ("lion/x",), 2, 4), "lion/x and 2 more seeds",
             "name them as well and give --seeds 4",
         ),
-        (["adamw"], {"other": 2}, Beside(("digits",), (), 0, 0), "the problem digits", "name them as well"),
+        (["adamw"], {"other": 2}, Beside(("digits",), (), 0, 0), "the runs on digits", "name them as well"),
     ],
 )  # fmt: skip
 def test_what_takes_no_part_is_named(labels, seeds, found, words, remedy):

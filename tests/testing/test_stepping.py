@@ -17,6 +17,12 @@ class ClosureWithoutGradients(Sound):
         return super().take(closure and without_gradients)
 
 
+class IgnoresTheClosure(Sound):
+    def take(self, closure):
+        super().take(None)
+        return torch.zeros(())
+
+
 class DropsTheLoss(Sound):
     def take(self, closure):
         super().take(closure)
@@ -131,6 +137,7 @@ class DiffersWithForeach(Sound):
 
 FAULTS = {
     ClosureWithoutGradients: "closure",
+    IgnoresTheClosure: "closure",
     DropsTheLoss: "closure",
     LeavesGradientsOff: "closure step_builds_no_graph tied_parameters descends",
     KeepsTheGraph: "step_builds_no_graph loaded_state_not_aliased",

@@ -119,6 +119,8 @@ def _print_failures(console: Console, trials: Sequence[TrialResult]) -> None:
         example = f"This is how {failure.first.candidate} ended with seed {failure.first.seed}:"
         console.print(Text(f"\n{who} {failure.status}. {example}", style="bold"))
         console.print(Text(failure.words), soft_wrap=True)
+        if failure.remedy:
+            console.print(Text(failure.remedy))
 
 
 def _print_first_errors(console: Console, result: ComparisonResult) -> None:

@@ -9,6 +9,11 @@ from trimtab.compare.result import TrialResult
 
 _NUMBER = re.compile(r"\d[\w.+-]*")
 _SHOWN_LINES = 15
+_OF_DIVERGED = (
+    "A loss that is not finite at step 1 was so before anything was trained: look at the data, the model and the loss. "
+    "One that became so later asks for smaller steps: a lower range, as with --tune lr=1e-6..1e-3:log, or clip_norm "
+    "around the optimizer."
+)
 _EXIT_CODE = re.compile(r"it ended with (exit code \d+)")
 
 
@@ -31,6 +36,11 @@ class Failure:
         """The end of what the first trial left behind: a traceback's last line is what happened."""
         lines = (self.first.error or f"it {self.status}").strip().splitlines()
         return "\n".join(lines if len(lines) <= _SHOWN_LINES else ["...", *lines[-_SHOWN_LINES:]])
+
+    @property
+    def remedy(self) -> str:
+        """Where to look, in a sentence; empty where a traceback says it."""
+        return _OF_DIVERGED if self.status == "diverged" else ""
 
 
 def failures(trials: Sequence[TrialResult]) -> list[Failure]:

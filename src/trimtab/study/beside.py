@@ -29,7 +29,7 @@ class Beside:
     def words(self) -> str:
         """What it is, in words: ``sgd, adam and 2 more seeds``."""
         seeds = f"{self.seeds} more seed{'s' if self.seeds > 1 else ''}"
-        problems = [f"the problem {name}" for name in self.problems]
+        problems = [f"the runs on {name}" for name in self.problems]
         runs = f"{count(self.unneeded, 'final run')} that the race has no use for"
         more = [words for number, words in ((self.seeds, seeds), (self.unneeded, runs)) if number]
         return listed([*self.candidates, *problems, *more])

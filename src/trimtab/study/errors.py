@@ -108,6 +108,6 @@ class DivergedError(ArithmeticError):
     """
 
     def __init__(self, step: int, loss: float) -> None:
-        super().__init__(f"the loss was {loss} after {step} steps")
+        super().__init__(f"the loss was {loss} at step {step}")
         self.step = step
         self.loss = loss

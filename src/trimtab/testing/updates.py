@@ -111,6 +111,8 @@ class UpdateChecks(Suite):
 
             optimizer.zero_grad()
             optimizer.step(closure)  # type: ignore[arg-type]
+            if not calls:
+                pytest.skip("the closure is not called, which is a promise of its own")
             if len(calls) > 1:
                 pytest.skip("a step takes several backward passes")
             follow(other, others, [step])

@@ -1,10 +1,8 @@
 import math
-from datetime import date
 
-import numpy as np
 import pytest
 
-from trimtab.lab.tables.cells import has_decimal_commas, is_nothing, read_dates, read_numbers
+from trimtab.lab.tables.cells import has_decimal_commas, is_nothing, read_numbers
 
 
 @pytest.mark.parametrize("cell", ["", "NA", "n/a", "NaN", "null", "None", "?", "-", "#N/A", "."])
@@ -68,33 +66,3 @@ def test_where_commas_are_decimal_elsewhere_points_are_not():
 )
 def test_decimal_commas_are_seen_where_they_can_be_nothing_else(cells, expected):
     assert has_decimal_commas(cells) == expected
-
-
-@pytest.mark.parametrize(
-    "cells",
-    [
-        ["2024-03-31", "2024-04-01"],
-        ["31.03.2024", "1.4.2024"],
-        ["3/31/2024", "04/01/2024"],
-        ["31/03/2024", "01/04/2024"],
-        ["2024/03/31", "2024/4/1"],
-    ],
-)
-def test_dates_are_days(cells):
-    found = read_dates(cells)
-    assert found.days.tolist() == [(date(2024, 3, 31) - date(1970, 1, 1)).days + each for each in (0, 1)]
-    assert not found.unclear
-
-
-def test_times_are_parts_of_days():
-    days = read_dates(["2024-03-31 00:00", "2024-03-31T06:00:00Z", "2024-03-31 12:00:00.5+02:00"]).days
-    assert (days - days[0]).tolist() == [0, 0.25, 0.5]
-
-
-def test_days_and_months_that_cannot_be_told_apart():
-    assert read_dates(["3/4/2024", "5/6/2024"]).unclear
-    assert not read_dates(["3.4.2024", "5.6.2024"]).unclear
-
-
-def test_what_is_no_date():
-    assert np.isnan(read_dates(["2024-13-01", "2024-02-30", "yesterday", "31/12", "2024-01-01 25:00"]).days).all()

@@ -41,6 +41,14 @@ def test_dates_are_numbers():
     assert np.ptp(column.values) == 27
 
 
+def test_times_of_day_are_numbers_and_said_to_be_hours():
+    column = only("start", ["late", *(f"{8 + place % 12}:30" for place in range(ROWS))])
+    assert isinstance(column, Numbers)
+    assert column.values[1] == 8.5
+    assert column.notes == ("times of day, in hours", "'late' taken for missing")
+    assert not column.dates
+
+
 def test_words_that_come_again_are_categories():
     column = only("state", ["", *repeated("good", "poor")])
     assert column == Categories("state", (None, *repeated("good", "poor")))

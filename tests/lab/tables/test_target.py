@@ -77,3 +77,10 @@ def test_what_cannot_be_learned_is_refused_with_the_remedy(cells, more, message)
 
 def test_values_of_classes_are_whole():
     assert target(repeated("a", "b")).values.dtype == np.int64
+
+
+def test_numbers_that_differ_after_sixteen_digits_are_no_classes():
+    cells = [f"1000000000000000.0{place:02d}" for place in range(40, 100)]
+    found = target(cells)
+    assert (found.classes, len(np.unique(found.values))) == ((), 2)
+    assert len(target(repeated("1", "1.0", "+1", "0", "0.0")).classes) == 2

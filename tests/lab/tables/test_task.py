@@ -192,6 +192,12 @@ def test_what_cannot_be_is_refused_by_name(table, more, message):
         TableTask(table, **more)
 
 
+def test_a_target_that_hardly_varies_is_refused(tmp_path):
+    columns = {"x": [row / 3 for row in range(100)], "y": [f"1000000000000000.{row:02d}" for row in range(40, 140)]}
+    with pytest.raises(InputError, match=r"hardly varies .* subtract what all its numbers have in common"):
+        TableTask(write(tmp_path / "data.csv", columns), "y")
+
+
 def test_several_faults_are_told_at_once(table):
     with pytest.raises(InputError) as error:
         TableTask(table, "pric", drop="stat", kind="?")

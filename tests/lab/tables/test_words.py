@@ -40,3 +40,14 @@ def test_a_line_names_few_columns_and_a_report_all(tmp_path):
     found = task(tmp_path, columns, "x7")
     assert "7 numeric columns (x0, x1, x2 and 4 more)" in found.introduction
     assert "7 numeric columns (x0, x1, x2, x3, x4, x5, x6)" in found.understood.paragraph(found.metric)
+
+
+def test_a_column_from_which_the_target_follows_is_named(tmp_path):
+    columns = houses(100)
+    columns["cents"] = [f"{100 * price:.4f}" for price in columns["price"]]
+    columns["gone"] = columns["age"]
+    found = task(tmp_path, columns, "price")
+    assert "left out: gone: a copy of age" in found.introduction
+    assert found.introduction.endswith(
+        "every row's price follows from cents alone; leave out what is known only when it is: drop='cents'"
+    )

@@ -1,10 +1,9 @@
-"""What stands in the cells of a table: nothing, numbers as people and spreadsheets write them, dates."""
+"""What stands in the cells of a table: nothing, or numbers as people and spreadsheets write them."""
 
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -30,11 +29,6 @@ _STYLES = {
 """In words: how such numbers look, what of them is left out, and what is a decimal point."""
 
 _SIGNS = "$€£¥%"
-
-_ISO = re.compile(
-    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?"
-)
-_OTHER = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?)?")
 
 
 def is_nothing(cell: str) -> bool:
@@ -117,49 +111,3 @@ def _read(cells: Sequence[str], style: str | None) -> Read:
 
 _NO_POINTS = ("commas are decimal", "points are thousands")
 """Styles in which a cell with a point is no plain number."""
-
-
-@dataclass(frozen=True)
-class Dates:
-    """Cells read as dates.
-
-    Args:
-        days: of each cell since the first of January 1970, NaN where it is no date.
-        unclear: whether days and months cannot be told apart.
-    """
-
-    days: Float[np.ndarray, " cells"]
-    unclear: bool = False
-
-
-def read_dates(cells: Sequence[str]) -> Dates:
-    """Reads cells as dates: ``2024-03-31``, with or without a time, ``31.03.2024``, ``3/31/2024`` or ``31/03/2024``.
-
-    Args:
-        cells: none of them nothing.
-    """
-    days = np.full(len(cells), math.nan)
-    others = list[tuple[int, re.Match[str]]]()
-    for place, cell in enumerate(cells):
-        if found := _ISO.fullmatch(cell):
-            year, month, day, *time = found.groups()
-            days[place] = _days(int(year), int(month), int(day), time)
-        elif found := _OTHER.fullmatch(cell):
-            others.append((place, found))
-    first = max((int(found[1]) for _, found in others), default=0)
-    second = max((int(found[3]) for _, found in others), default=0)
-    points = all(found[2] == "." for _, found in others)
-    for place, found in others:
-        day, month = (found[1], found[3]) if second <= 12 and (first > 12 or points) else (found[3], found[1])
-        days[place] = _days(int(found[4]), int(month), int(day), found.groups()[4:])
-    return Dates(days, bool(others) and not points and first <= 12 and second <= 12)
-
-
-def _days(year: int, month: int, day: int, time: Sequence[str | None]) -> float:
-    hour, minute, second = (int(part or 0) for part in time)
-    try:
-        moment = datetime(year, month, day, hour, minute, second)  # places on a line, not moments
-    except ValueError:
-        return math.nan
-    seconds = hour * 3600 + minute * 60 + second
-    return moment.toordinal() - datetime(1970, 1, 1).toordinal() + seconds / 86400

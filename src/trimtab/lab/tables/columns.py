@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from trimtab.lab.tables.cells import Read, has_decimal_commas, is_nothing, read_dates, read_numbers
+from trimtab.lab.tables.cells import Read, has_decimal_commas, is_nothing, read_numbers
+from trimtab.lab.tables.dates import read_dates, read_times
 
 MOSTLY = 0.9
 """Of the cells, what has to be numbers, or dates, for the others to be slips."""
@@ -129,6 +130,10 @@ def _texts(name: str, cells: Sequence[str], there: np.ndarray, some: Sequence[st
         if dates.unclear:
             return Useless(name, "dates whose days and months cannot be told apart; write 2024-03-31")
         return Numbers(name, _spread(read, there), _slips(read, some), dates=True)
+    hours = read_times(some)
+    times = Read(hours, np.isfinite(hours), "times of day, in hours")
+    if times.read.mean() >= MOSTLY:
+        return Numbers(name, _spread(times, there), (times.style, *_slips(times, some)))
     if different > max(_MANY_TEXTS, len(some) / 2):
         return Useless(name, f"{different:,} different texts in {len(some):,} rows")
     return _categories(name, cells, there)

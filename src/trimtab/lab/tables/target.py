@@ -26,6 +26,9 @@ FEWEST_OF_CLASS = 5
 _FEW_NUMBERS = 10
 """So many whole numbers that begin with 0 or 1 and leave none out are the numbers of classes."""
 
+_WAYS_TO_WRITE = 4
+"""The same number, such as 1, 1.0, 01 and +1: in one column more are not to be expected."""
+
 _SHOWN = 3
 _LONGEST = 30
 
@@ -102,7 +105,7 @@ def read_target(
         )
     if len(set(read.values if numeric else some)) == 1:
         raise InputError(f"{where} is {some[0][:_LONGEST]!r} in every row, so that there is nothing to learn")
-    few = numeric and _numbers_classes(read.values)
+    few = numeric and _numbers_classes(read.values) and not _run_together(some, read.values)
     if kind == "regression" or (kind is None and numeric and not few):
         return Target(name, rows, read.values, unknown=len(cells) - len(rows), style=read.style)
     keys: Sequence[float | str] = read.values.tolist() if numeric else some
@@ -128,6 +131,11 @@ def _numbers_classes(values: Float[np.ndarray, " rows"]) -> bool:
     different = np.unique(values)
     counted = different[0] in (0, 1) and bool((np.diff(different) == 1).all())
     return len(different) == 2 or (len(different) <= _FEW_NUMBERS and counted)
+
+
+def _run_together(cells: Sequence[str], values: Float[np.ndarray, " rows"]) -> bool:
+    """Tells whether numbers that are written differently became the same, since they differ after sixteen digits."""
+    return len(set(cells)) > _WAYS_TO_WRITE * len(np.unique(values))
 
 
 def _too_rare(where: str, rare: dict[str, int], classes: int, rows: int, *, numeric: bool) -> str:

@@ -17,6 +17,7 @@ from trimtab.lab.measures import TEST_LOSS
 from trimtab.lab.problem import EVALUATIONS, Build, Filling, Workplace
 from trimtab.lab.references import Reference
 from trimtab.lab.tables.columns import sorted_columns, with_decimal_commas
+from trimtab.lab.tables.copies import without_copies
 from trimtab.lab.tables.network import TableNetwork, size_for
 from trimtab.lab.tables.preparation import Preparation
 from trimtab.lab.tables.reading import Source, read_source
@@ -47,7 +48,7 @@ class TableTask(Task):
     a fifth tests, split by scikit-learn with classes, or fifths of the target, in equal shares. Numbers are
     standardised with the mean and deviation of the training rows, and cut off at five deviations; the median stands for
     missing ones, and a column of its own says where. Categories are embedded; names in fewer than three training rows
-    share a place. Columns that are empty, constant, that name the row or that are free text are left out;
+    share a place. Columns that are empty, constant, copies, that name the row or that are free text are left out;
     :attr:`introduction` says which. Network, batch and steps follow from the number of rows.
 
     Numbers are learned by squared error in units of the training targets' variance, so that a loss of 1 is what
@@ -105,15 +106,12 @@ class TableTask(Task):
 
         commas = with_decimal_commas(table.columns, table.separator)
         found = read_target(table.place, chosen, table.columns[chosen], table.lines, kind=kind, decimal_commas=commas)
-        columns = sorted_columns(
-            {
-                name: [cells[row] for row in found.rows]
-                for name, cells in table.columns.items()
-                if name != chosen and name not in left_out
-            },
-            categories=named,
-            decimal_commas=commas,
-        )
+        others = {
+            name: [cells[row] for row in found.rows]
+            for name, cells in table.columns.items()
+            if name != chosen and name not in left_out
+        }
+        columns = without_copies(sorted_columns(others, categories=named, decimal_commas=commas))
         parts = split(found, split_seed)
         preparation = Preparation.fitted(columns, parts.train)
         self.understood = Understood(table.place, len(table.lines), found, columns, preparation, tuple(left_out), parts)
@@ -249,7 +247,8 @@ def _mean_and_deviation(place: str, name: str, values: np.ndarray) -> tuple[floa
     mean, spread = float((values / largest).mean()) * largest, float((values / largest).std()) * largest
     if not spread > 1e-9 * largest:
         raise InputError(
-            f"{place}: the target {name} hardly varies in the training rows, so that there is nothing to learn"
+            f"{place}: the target {name} hardly varies in the training rows, so that nothing can be learned; subtract "
+            "what all its numbers have in common"
         )
     return mean, spread
 

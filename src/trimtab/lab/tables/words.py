@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from trimtab.lab.tables.columns import Columns, Useless
+from trimtab.lab.tables.copies import tell_tales
 from trimtab.lab.tables.preparation import MISSING, Preparation
 from trimtab.lab.tables.splitting import Parts
 from trimtab.lab.tables.target import Target
@@ -118,6 +119,11 @@ class Understood:
         missing += [each.name for each in self.preparation.levels if MISSING in each.places]
         if missing:
             found.append(f"missing cells in {names(missing)}")
+        if telling := tell_tales(target, self.columns):
+            found.append(
+                f"every row's {target.name} follows from {' or from '.join(telling)} alone; leave out what is known "
+                f"only when it is: drop='{','.join(telling)}'"
+            )
         if target.chosen:
             found.append(f"{target.name} is taken for numbers of classes; say kind=regression if they are amounts")
         return found

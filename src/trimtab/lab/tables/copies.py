@@ -1,0 +1,64 @@
+"""Columns of a table that say the same as another one: a copy is of no use, and one of the target tells too much."""
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from trimtab.lab.tables.columns import Categories, Columns, Numbers, Useless
+from trimtab.lab.tables.target import Target
+
+_FEWEST = 10
+"""Different numbers, from which on it is no chance that two columns have them in the same order."""
+
+
+def without_copies(columns: Columns) -> Columns:
+    """Returns columns without those that have the same in every cell as an earlier one.
+
+    Args:
+        columns: of the table.
+    """
+    useless = list(columns.useless)
+    first = dict[Hashable, str]()
+
+    def alone(column: Numbers | Categories) -> bool:
+        contents = column.values.tobytes() if isinstance(column, Numbers) else column.values
+        original = first.setdefault(contents, column.name)
+        if original != column.name:
+            useless.append(Useless(column.name, f"a copy of {original}"))
+        return original == column.name
+
+    return Columns(list(filter(alone, columns.numbers)), list(filter(alone, columns.categories)), useless)
+
+
+def tell_tales(target: Target, columns: Columns) -> tuple[str, ...]:
+    """Returns the names of columns that tell the target in every row.
+
+    Of classes, one whose names or numbers go with them one by one; of numbers, one that puts all rows into the same
+    order, or into the opposite one, as a copy does in other units, or a logarithm.
+
+    Args:
+        target: what is learned.
+        columns: of the rows in which it is known.
+    """
+    if target.classes:
+        found: list[Numbers | Categories] = [*columns.numbers, *columns.categories]
+        return tuple(each.name for each in found if _one_by_one(target.values.tolist(), _cells(each)))
+    order = np.unique(target.values, return_inverse=True)[1]
+    return tuple(each.name for each in columns.numbers if _in_order(order, each.values))
+
+
+def _cells(column: Numbers | Categories) -> Sequence[Hashable]:
+    return column.values.tolist() if isinstance(column, Numbers) else column.values
+
+
+def _one_by_one(classes: Sequence[int], cells: Sequence[Hashable]) -> bool:
+    # not a number equals nothing, not even itself, so that a column with gaps has more pairs than cells that differ
+    return len(set(zip(classes, cells, strict=True))) == len(set(classes)) == len(set(cells))
+
+
+def _in_order(order: np.ndarray, values: np.ndarray) -> bool:
+    if np.isnan(values).any():
+        return False
+    found = np.unique(values, return_inverse=True)[1]
+    last = int(found.max())
+    return last >= _FEWEST - 1 and (np.array_equal(found, order) or np.array_equal(last - found, order))

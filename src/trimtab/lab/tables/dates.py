@@ -1,0 +1,118 @@
+"""Dates and times of day in the cells of a table, as people, spreadsheets and programs write them."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from jaxtyping import Float
+
+_TIME = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?"
+_AND_TIME = rf"(?:[T ]+{_TIME})?"
+
+_ISO = re.compile(rf"(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_AND_TIME}(?:Z|[+-]\d\d:?\d\d)?")
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
+_OTHER = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_AND_TIME}")
+_DAY_FIRST = re.compile(rf"(\d{{1,2}})[ -]([A-Za-z]{{3,9}})\.?[ ,-]+(\d{{4}}){_AND_TIME}")
+_NAME_FIRST = re.compile(rf"([A-Za-z]{{3,9}})\.? (\d{{1,2}}),? +(\d{{4}}){_AND_TIME}")
+_OF_DAY = re.compile(rf"{_TIME}(?: ?([AaPp])\.?[Mm]\.?)?")
+
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
+_SHORT = 3
+"""Letters of a month's name that are enough."""
+
+
+@dataclass(frozen=True)
+class Dates:
+    """Cells read as dates.
+
+    Args:
+        days: of each cell since the first of January 1970, NaN where it is no date.
+        unclear: whether days and months cannot be told apart.
+    """
+
+    days: Float[np.ndarray, " cells"]
+    unclear: bool = False
+
+
+def read_dates(cells: Sequence[str]) -> Dates:
+    """Reads cells as dates, with or without a time.
+
+    These are ``2024-03-31``, ``31.03.2024``, ``3/31/2024``, ``31/03/2024``, ``Mar 31, 2024``, ``31 March 2024``, and
+    ``2024-03`` for the first of a month.
+
+    Args:
+        cells: none of them nothing.
+    """
+    days = np.full(len(cells), math.nan)
+    others = list[tuple[int, re.Match[str]]]()
+    for place, cell in enumerate(cells):
+        if found := _OTHER.fullmatch(cell):
+            others.append((place, found))
+        else:
+            days[place] = _clear_date(cell)
+    first = max((int(found[1]) for _, found in others), default=0)
+    second = max((int(found[3]) for _, found in others), default=0)
+    points = all(found[2] == "." for _, found in others)
+    for place, found in others:
+        day, month = (found[1], found[3]) if second <= 12 and (first > 12 or points) else (found[3], found[1])
+        days[place] = _days(int(found[4]), int(month), int(day), found.groups()[4:])
+    return Dates(days, bool(others) and not points and first <= 12 and second <= 12)
+
+
+def read_times(cells: Sequence[str]) -> Float[np.ndarray, " cells"]:
+    """Reads cells as times of day in hours, ``14:30``, ``14:30:15`` or ``2:30 pm``; NaN where one is none.
+
+    Args:
+        cells: none of them nothing.
+    """
+    return np.array([_hours(cell) for cell in cells], dtype=np.float64)
+
+
+def _clear_date(cell: str) -> float:
+    """The days of a date that can be read in one way only, NaN if it is none."""
+    if found := _ISO.fullmatch(cell):
+        year, month, day, *time = found.groups()
+        return _days(int(year), int(month), int(day), time)
+    if found := _MONTH.fullmatch(cell):
+        return _days(int(found[1]), int(found[2]), 1, ())
+    if found := _DAY_FIRST.fullmatch(cell):
+        day, name, year, *time = found.groups()
+    elif found := _NAME_FIRST.fullmatch(cell):
+        name, day, year, *time = found.groups()
+    else:
+        return math.nan
+    return _days(int(year), _month(name), int(day), time)
+
+
+def _month(name: str) -> int:
+    """The number of a month by its English name or at least three letters of it; 0 if it is none."""
+    known = (number for number, month in enumerate(_MONTHS, 1) if month.startswith(name.lower()))
+    return next(known, 0) if len(name) >= _SHORT else 0
+
+
+def _days(year: int, month: int, day: int, time: Sequence[str | None]) -> float:
+    hour, minute, second = (int(part or 0) for part in time or (None,) * 3)
+    try:
+        moment = datetime(year, month, day, hour, minute, second)  # places on a line, not moments
+    except ValueError:
+        return math.nan
+    seconds = hour * 3600 + minute * 60 + second
+    return moment.toordinal() - datetime(1970, 1, 1).toordinal() + seconds / 86400
+
+
+def _hours(cell: str) -> float:
+    found = _OF_DAY.fullmatch(cell)
+    if not found:
+        return math.nan
+    hour, minute, second = int(found[1]), int(found[2]), int(found[3] or 0)
+    if found[4]:
+        if not 1 <= hour <= 12:
+            return math.nan
+        hour = hour % 12 + 12 * (found[4] in "Pp")
+    return hour + minute / 60 + second / 3600 if hour < 24 and minute < 60 and second < 60 else math.nan

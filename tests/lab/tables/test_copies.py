@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from trimtab.lab.tables.columns import sorted_columns
+from trimtab.lab.tables.copies import tell_tales, without_copies
+from trimtab.lab.tables.target import read_target
+
+ROWS = 60
+AMOUNTS = [str(7919 * row % 997 / 8) for row in range(ROWS)]
+
+
+def told(cells, **columns):
+    target = read_target("data.csv", "y", cells, range(2, len(cells) + 2))
+    return tell_tales(target, sorted_columns(columns))
+
+
+def test_a_copy_of_an_earlier_column_is_of_no_use():
+    names = ["a" if row % 3 else "" for row in range(ROWS)]
+    gaps = ["", *AMOUNTS[1:]]
+    columns = {"x": gaps, "again": gaps, "whole": AMOUNTS, "name": names, "same": names, "other": names[::-1]}
+    found = without_copies(sorted_columns(columns))
+    assert [each.name for each in found.numbers] == ["x", "whole"]
+    assert [each.name for each in found.categories] == ["name", "other"]
+    reasons = {each.name: each.reason for each in found.useless}
+    assert reasons == {"again": "a copy of x", "same": "a copy of name"}
+
+
+def test_the_same_written_otherwise_is_a_copy():
+    found = without_copies(sorted_columns({"x": AMOUNTS, "dollars": [f"${cell}" for cell in AMOUNTS]}))
+    assert [(each.name, each.reason) for each in found.useless] == [("dollars", "a copy of x")]
+
+
+def test_a_target_in_other_units_is_told():
+    cents, minus = [str(100 * float(cell)) for cell in AMOUNTS], [str(-float(cell)) for cell in AMOUNTS]
+    logarithm = [str(np.log1p(float(cell))) for cell in AMOUNTS]
+    noisy = [str(float(cell) + row % 2) for row, cell in enumerate(AMOUNTS)]
+    found = told(AMOUNTS, cents=cents, minus=minus, logarithm=logarithm, noisy=noisy, gaps=["", *cents[1:]])
+    assert found == ("cents", "minus", "logarithm")
+
+
+def test_few_numbers_in_the_same_order_are_no_tale():
+    steps = [str(2.5 + row % 9) for row in range(ROWS)]
+    assert told(steps, other=[str(10 * float(cell)) for cell in steps]) == ()
+
+
+@pytest.mark.parametrize("code", [("1.5", "2.5", "7.5"), ("first", "second", "third")])
+def test_a_code_for_each_class_is_told(code):
+    classes = ["red", "green", "blue"]
+    cells = [classes[row % 3] for row in range(ROWS)]
+    assert told(cells, code=[code[row % 3] for row in range(ROWS)]) == ("code",)
+    assert told(cells, code=[code[row % 3] for row in range(ROWS - 1)] + [code[0]]) == ()
+    assert told(cells, code=["", *(code[row % 3] for row in range(1, ROWS))]) == ()

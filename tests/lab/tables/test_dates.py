@@ -1,0 +1,47 @@
+from datetime import date
+
+import numpy as np
+import pytest
+
+from trimtab.lab.tables.dates import read_dates, read_times
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["2024-03-31", "2024-04-01"],
+        ["31.03.2024", "1.4.2024"],
+        ["3/31/2024", "04/01/2024"],
+        ["31/03/2024", "01/04/2024"],
+        ["2024/03/31", "2024/4/1"],
+        ["Mar 31, 2024", "April 1, 2024"],
+        ["31 March 2024", "1 apr. 2024"],
+        ["31-MAR-2024", "01-Apr-2024"],
+        ["Mar 31 2024 00:00", "2024-04"],
+    ],
+)
+def test_dates_are_days(cells):
+    found = read_dates(cells)
+    assert found.days.tolist() == [(date(2024, 3, 31) - date(1970, 1, 1)).days + each for each in (0, 1)]
+    assert not found.unclear
+
+
+def test_times_are_parts_of_days():
+    days = read_dates(["2024-03-31 00:00", "2024-03-31T06:00:00Z", "2024-03-31 12:00:00.5+02:00"]).days
+    assert (days - days[0]).tolist() == [0, 0.25, 0.5]
+
+
+def test_days_and_months_that_cannot_be_told_apart():
+    assert read_dates(["3/4/2024", "5/6/2024"]).unclear
+    assert not read_dates(["3.4.2024", "5.6.2024"]).unclear
+
+
+def test_what_is_no_date():
+    wrong = ["2024-13-01", "2024-02-30", "2024-13", "2024-01-01 25:00", "31/12", "Ma 3, 2024", "Foo 3, 2024", "now"]
+    assert np.isnan(read_dates(wrong).days).all()
+
+
+def test_times_of_day_are_hours():
+    cells = ["0:00", "14:30", "14:30:36", "12:15 am", "2:30 pm", "12:00 P.M."]
+    assert read_times(cells).tolist() == [0, 14.5, 14.51, 0.25, 14.5, 12]
+    assert np.isnan(read_times(["24:00", "12:60", "13:00 pm", "0:10 am", "noon", "3:2"])).all()
