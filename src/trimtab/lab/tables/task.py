@@ -106,7 +106,7 @@ class TableTask(Task):
 
         commas = with_decimal_commas(table.columns, table.separator)
         found = read_target(table.place, chosen, table.columns[chosen], table.lines, kind=kind, decimal_commas=commas)
-        others = {
+        others: dict[str, Sequence[str]] = {
             name: [cells[row] for row in found.rows]
             for name, cells in table.columns.items()
             if name != chosen and name not in left_out
