@@ -233,9 +233,9 @@ def print_few_seeds(console: Console, comparison: Comparison) -> None:
 
 def print_introductions(console: Console, comparison: Comparison) -> None:
     """Prints what problems have to say of themselves before they are run."""
-    for part in comparison.parts.values():
-        if part.problem.introduction:
-            console.print(Text(part.problem.introduction), soft_wrap=True)
+    for words in dict.fromkeys(part.problem.introduction for part in comparison.parts.values()):
+        if words:
+            console.print(Text(words), soft_wrap=True)
 
 
 def print_numbers(console: Console, size: Numbers, *, racing: bool = False) -> None:

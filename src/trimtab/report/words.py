@@ -369,7 +369,7 @@ def wrapped(text: str, width: int) -> list[str]:
     lines = [""]
     for piece in re.findall(r".+?(?:[(,]\s*|\s+|$)", text, flags=re.DOTALL):
         whole = len(piece.rstrip()) <= width
-        for part in [piece] if whole else re.findall(r".+?(?:[_:/]|$)", piece, flags=re.DOTALL):
+        for part in [piece] if whole else re.findall(r".+?(?:[_:/+]|$)", piece, flags=re.DOTALL):
             if len(lines[-1]) + len(part.rstrip()) > width and lines[-1]:
                 lines.append("")
             lines[-1] += part

@@ -4,7 +4,7 @@ from trimtab.compare.over_problems.places import places_of, scheduled
 from trimtab.compare.over_problems.result import ResultOverProblems
 from trimtab.compare.over_problems.schedules import by_schedule, called
 from trimtab.lab.problem import EVALUATIONS
-from trimtab.study.phrases import count, listed
+from trimtab.study.phrases import listed
 
 
 def unit(result: ResultOverProblems) -> str:
@@ -100,7 +100,7 @@ def columns(result: ResultOverProblems) -> list[tuple[str, str]]:
         (
             "score",
             f"1 for who is the fastest on every problem, 0 for who nowhere comes within {result.tau_max:g} times the "
-            f"fastest, over {count(len(result.counted), 'problem')}. It describes, and is no test.",
+            f"fastest, over {places_of(result.problems).count(len(result.counted))}. It describes, and is no test.",
         ),
         (
             "× the lowest cost",
@@ -124,9 +124,9 @@ def reading(result: ResultOverProblems) -> list[tuple[str, str]]:
     return [
         (
             "No interval",
-            f"Scores are of {count(len(result.counted), 'problem')}. Problems are not drawn at random from anything, "
-            "and so few of them give no interval that means something. A difference of scores is a description and "
-            "not a finding.",
+            f"Scores are of {places.count(len(result.counted))}. They are not drawn at random from anything, and so "
+            "few of them give no interval that means something. A difference of scores is a description and not a "
+            "finding.",
         ),
         (
             "Who takes part",
@@ -140,12 +140,12 @@ def reading(result: ResultOverProblems) -> list[tuple[str, str]]:
 
 def captions(result: ResultOverProblems) -> dict[str, tuple[str, str]]:
     """Returns for each figure its heading and its caption."""
+    many = places_of(result.problems).count(len(result.counted))
     return {
         "profiles": (
             "Performance profiles",
-            f"How many of {count(len(result.counted), 'problem')} a candidate solves within a factor of the lowest "
-            "cost. Higher is better; the score, beside the name, is the mean height. Lines that coincide are set "
-            "apart a little.",
+            f"How many of {many} a candidate solves within a factor of the lowest cost. Higher is better; the score, "
+            "beside the name, is the mean height. Lines that coincide are set apart a little.",
         ),
         "ratios": (
             "Problem by problem",

@@ -33,7 +33,11 @@ def test_problems_by_schedule():
         "digits": {"none": "digits", "cosine": "digits+cosine"},
         "a+b": {"none": "a+b", "cosine": "a+b+cosine"},
     }
-    assert places_of(problems).noun == "problem"
+    places = places_of(problems)
+    assert (places.count(4), places.many) == ("4 combinations", "combinations")
+    words = advise(problems, "adamw", places)
+    assert words == "Choose by the problem and its schedule: lion helps on 2 of 4 combinations, and hurts on 1."
+    assert places_of(over("++", "--")).noun == "problem"
     assert headings(problems) == {name: name for name in problems}
 
 

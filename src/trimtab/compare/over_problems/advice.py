@@ -76,7 +76,7 @@ def _use(records: Sequence[_Record], problems: int, reference: str, places: Plac
         return f"Use {either(steady)} instead of {reference}: {each} {helps}."
     if not least:
         return f"Keep {reference}, or try {either(steady)}: {each} {helps}, and hurts {places.at} {places.none}."
-    return f"Choose by the {places.noun}: {either(steady)} {helps}, and hurts {places.at} {least}."
+    return f"Choose by the {places.choice}: {either(steady)} {helps}, and hurts {places.at} {least}."
 
 
 def _keep(

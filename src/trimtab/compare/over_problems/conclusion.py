@@ -31,7 +31,7 @@ def conclude(
     sentences = [advise(named, reference, places), *_verdicts(named, reference, places)]
     sentences += whatever_the_schedule(problems, reference)
     if not scheduled(problems) and any(result.problem.costed for result in problems.values()):
-        sentences += _scores(profiles, len(counted))
+        sentences += _scores(profiles, len(counted), places)
         sentences += [f"{name} does not count for the scores: {reason}." for name, reason in left_out.items()]
     for label in (profile.label for profile in profiles):
         unranked = [name for name, result in named.items() if _of(result, label).rank is None]
@@ -42,26 +42,23 @@ def conclude(
     return tuple(sentences)
 
 
-def _scores(profiles: Sequence[CandidateProfile], counted: int) -> list[str]:
+def _scores(profiles: Sequence[CandidateProfile], counted: int, places: Places) -> list[str]:
     scores = {profile.label: profile.score for profile in profiles if profile.score is not None}
     if not scores:
-        return ["Nothing can be said over the problems yet: none of them counts."]
+        return [f"Nothing can be said over the {places.many} yet: none of them counts."]
     highest = max(scores.values())
     if highest == 0:
-        return ["No candidate reaches the target of any problem in most of its runs, so that all scores are 0."]
+        return [f"No candidate reaches the target of any {places.noun} in most of its runs, so that all scores are 0."]
     first = [label for label, score in scores.items() if score == highest]
     others = [f"{label} {score:.2f}" for label, score in scores.items() if score < highest]
-    words = f"{listed(first)} {'comes' if len(first) == 1 else 'come'} closest to the fastest over {_problems(counted)}"
+    over = f"one {places.noun}" if counted == 1 else places.count(counted)
+    these = f"this {places.noun}" if counted == 1 else f"these {places.count(counted)}"
+    words = f"{listed(first)} {'comes' if len(first) == 1 else 'come'} closest to the fastest over {over}"
     words += f", with a score of {highest:.2f} (1 is the fastest everywhere)"
     return [
         f"{words}; then {listed(others)}." if others else f"{words}.",
-        f"Scores describe {'this problem' if counted == 1 else f'these {counted} problems'} and are no test: they have "
-        "no interval, and say little of other problems.",
+        f"Scores describe {these} and are no test: they have no interval, and say little of other problems.",
     ]
-
-
-def _problems(number: int) -> str:
-    return "one problem" if number == 1 else f"{number} problems"
 
 
 def _verdicts(problems: Mapping[str, ComparisonResult], reference: str, places: Places) -> list[str]:
