@@ -21,25 +21,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from trimtab.catalog.entries import entries
 from trimtab.compare.comparison import Comparison
 from trimtab.lab.measures import STEP_SECONDS
 from trimtab.report import write_all
 from trimtab.report.console import ProgressBars, print_summary
 from trimtab.study.environment import environment
 
-OURS = (
-    "adabelief,adagradnorm,adahessian,clipped_adam,diffgrad,exadam,lamb,lars,lion,sso,"
-    "agvm(adamw),clip(adamw),galore(adamw),q_galore(adamw)"
-)
-"""Those of the library's own methods that are optimizers, or go around one."""
-
-OTHERS = (
-    "adamw,sgd,adam,nadam,radam,rmsprop,adagrad,adadelta,adamax,adafactor,lbfgs,muon,soap,"
-    "scalable_shampoo(shape_interpretation=False),kron,ademamix,adopt,adan,mars,sophia,signum,cautious_adamw,sam,"
-    "adam_mini,came,adamw8bit,adamw4bit,prodigy,schedulefree,schedulefree_sgd,schedulefree_radam,"
-    "agc(adamw),clip_norm(adamw),ema(adamw)"
-)
-"""Everybody else: torch's, those of other packages, and parts of recipes."""
+NO_CANDIDATES = ("controller",)
+"""Kinds of entries that set a schedule, or a batch, and are compared under none of another's."""
 
 SCHEDULE = "none,cosine(warmup=5%)"
 TARGETS = {"cars": "Miles_per_Gallon", "segments": "category"}
@@ -53,6 +43,12 @@ TASKS = {
     "python-lm": {"trials": 8, "seeds": 5},
 }
 """Name to what differs from the defaults."""
+
+
+def candidates():
+    """Returns every optimizer of the catalogue, and AdamW in everything that goes around one."""
+    found = [each for each in entries().values() if each.slot == "optimizer" and each.kind not in NO_CANDIDATES]
+    return [f"{each.id}({each.inner or 'adamw'})" if each.kind == "wrapper" else each.id for each in found]
 
 
 def package(name, *parts):
@@ -90,7 +86,7 @@ def compared(task, directory):
             directory.mkdir(parents=True, exist_ok=True)
             TABLES[task](Path(problem))
     comparison = Comparison(
-        problem, f"{OURS},{OTHERS}", directory, target=target, schedule=SCHEDULE, reference="adamw", **TASKS[task]
+        problem, candidates(), directory, target=target, schedule=SCHEDULE, reference="adamw", **TASKS[task]
     )
     console = Console()
     with ProgressBars(console, lambda: comparison.seeds, sign=1, workers=comparison.options.at_once) as bars:

@@ -129,6 +129,12 @@ def test_the_page_knows_the_tasks_of_the_benchmark(field):
     assert tuple(benchmark.TASKS) == field.TASKS
 
 
+def test_all_optimizers_of_the_catalogue_take_part():
+    found = benchmark.candidates()
+    assert {"adamw", "lion", "muon", "clip(adamw)", "ema(adamw)"} <= set(found)
+    assert not {"cosine", "autolrs", "cosine(adamw)", "ema"} & set(found)
+
+
 @pytest.mark.parametrize("text", ["", "<!-- field -->"])
 def test_a_page_without_its_markers_ends_the_build(field, text):
     with pytest.raises(ValueError, match=r"which-optimizer\.md must have <!-- field --> and <!-- /field -->"):
