@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from trimtab.catalog.candidates import parse_candidates
-from trimtab.compare.analysis import analyse, winners_curse
+from trimtab.compare.amounts import winners_curse
+from trimtab.compare.analysis import analyse
 from trimtab.compare.frames import Frames
 from trimtab.compare.pairs import compare_losses
 from trimtab.compare.plan import Plan

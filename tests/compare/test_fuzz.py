@@ -195,7 +195,7 @@ CALLS = {
 LEFT_OUT = {
     "made by trimtab alone, from what was checked": {
         "race:Departure", "race:Race", "race:Terms", "result:RaceResult",
-        "work:Work", "part:Part", "posing:Posed", "asking:Asked", "sizing:Sizing",
+        "work:Work", "part:Part", "candidate_analysis:Judged", "posing:Posed", "asking:Asked", "sizing:Sizing",
         "result:Interval", "result:Pair", "result:CandidateResult", "result:TrialResult",
         "result:Protocol", "result:ComparisonResult", "budget:Budget", "prices:Price", "budget:Numbers",
         "deadline:Deadline", "deadline:Smallest",
@@ -214,7 +214,9 @@ LEFT_OUT = {
         "advice:advise", "over_problems.advice:advise", "pairs:between", "pairs:compared_pairs", "pairs:groups",
         "pairs:ranks", "pairs:raced_pairs", "pairs:raced_ranks", "race:race", "waves:open_settings",
         "waves:wave_before", "waves:cannot_win", "tuning:may_go_on", "tuning:containing", "part:tuning_of",
-        "part:tuned_ranges", "analysis:winners_curse",
+        "part:tuned_ranges", "amounts:winners_curse", "amounts:means", "amounts:prices", "amounts:interval",
+        "amounts:median_reached", "amounts:rate_decades", "candidate_analysis:candidate_result",
+        "candidate_analysis:final_outcomes", "candidate_analysis:plain_steps",
         "plan:check_label", "options:chosen_reference", "stored:stored_result", "stored:stored_plan",
         "stored:analyse_stored", "budget:written", "budget:starting_numbers", "prices:predicted_seconds",
         "fitting:fitting", "shortfall:too_short", "shortfall:least_too_long", "shortfall:shown",

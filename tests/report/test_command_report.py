@@ -14,7 +14,7 @@ from trimtab.compare.analysis import analyse
 from trimtab.compare.plan import Plan
 from trimtab.lab.commands.problem import command_facts
 from trimtab.lab.commands.template import Command
-from trimtab.report import console, words
+from trimtab.report import console, figure_words, words
 from trimtab.report.export import to_csv, to_json
 from trimtab.report.figures import FIGURES
 from trimtab.report.page import render_page
@@ -59,7 +59,7 @@ def found(request):
 
 def all_words(result):
     parts = [*words.facts(result), *words.protocol(result), *words.glossary(result)]
-    parts += [*words.captions(result).values(), *words.descriptions(result).items()]
+    parts += [*figure_words.captions(result).values(), *figure_words.descriptions(result).items()]
     return " ".join(" ".join(part) for part in parts)
 
 

@@ -9,11 +9,12 @@ from rich.console import Console
 from tests.report import synthetic
 from trimtab.compare.race import Departure
 from trimtab.compare.result import RaceResult
+from trimtab.report.figure_words import captions
 from trimtab.report.figures import figures_of
 from trimtab.report.page import render_page
 from trimtab.report.raced import departures, finish, rules, seeds_of, summary
 from trimtab.report.tables import ranking_table
-from trimtab.report.words import captions, columns, facts, protocol
+from trimtab.report.words import columns, facts, protocol
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from trimtab.compare.result import CandidateResult, ComparisonResult, Protocol, TrialResult
-from trimtab.report import words
+from trimtab.report import figure_words
 from trimtab.report.figures import figures_of
 from trimtab.report.figures.scatter import scatter, scatter_names
 from trimtab.study.facts import OBJECTIVE, SECONDS, Facts, Measure, Scatter, Unit
@@ -76,8 +76,8 @@ def test_while_there_is_nothing_that_is_said(result):
 def test_it_is_among_the_figures_with_heading_and_description(result):
     names = scatter_names(result)
     assert list(names) == ["scatter-1"]
-    assert words.scatter_captions(names) == {"scatter-1": ("Wait and score", "Who waits longer?")}
-    assert words.scatter_descriptions(names)["scatter-1"].startswith(
+    assert figure_words.scatter_captions(names) == {"scatter-1": ("Wait and score", "Who waits longer?")}
+    assert figure_words.scatter_descriptions(names)["scatter-1"].startswith(
         "Scatter plot of score against wait, a dot a final run"
     )
     without = replace(result, problem=replace(result.problem, scatters=()))

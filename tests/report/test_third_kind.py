@@ -13,7 +13,7 @@ from tests.report.synthetic import HOSTILE
 from tests.report.test_page import Reader, data
 from tests.report.third_kind import FACTS, HEIGHTS, SEEDS, TRIALS, third_kind
 from trimtab.compare.frames import Frames
-from trimtab.report import words
+from trimtab.report import figure_words
 from trimtab.report.export import to_csv, to_json
 from trimtab.report.figures import figures_of
 from trimtab.report.page import render_page
@@ -60,7 +60,7 @@ def test_the_page_has_its_words_columns_and_numbers(page, found):
 
 
 def test_nothing_of_other_kinds_is_said(page, found):
-    text = page.words + json.dumps([words.captions(found), words.descriptions(found)])
+    text = page.words + json.dumps([figure_words.captions(found), figure_words.descriptions(found)])
     drawn = data(page, "figures-data")["figures"]
     assert list(drawn) == ["ranking", "differences", "curves", "cost", "traces"]
     for figures in (text, json.dumps(drawn)):

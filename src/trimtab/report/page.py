@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.compare.result import CandidateResult, ComparisonResult, Interval
-from trimtab.report import numbers, raced, trials, words
+from trimtab.report import figure_words, numbers, raced, trials, words
 from trimtab.report.document import render
 from trimtab.report.figures import figures_of, has_traces, scatter_names
 from trimtab.report.figures.style import VERDICTS, series, series_role, verdict_name, verdict_role
@@ -69,8 +69,11 @@ def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
         "pairs_explained": words.pairs(result),
         "columns_explained": words.columns(result),
         "trials_explained": words.trials(result),
-        "captions": {**words.captions(result), **words.scatter_captions(scatter_names(result))},
-        "descriptions": {**words.descriptions(result), **words.scatter_descriptions(scatter_names(result))},
+        "captions": {**figure_words.captions(result), **figure_words.scatter_captions(scatter_names(result))},
+        "descriptions": {
+            **figure_words.descriptions(result),
+            **figure_words.scatter_descriptions(scatter_names(result)),
+        },
         "trials": table,
         "columns": table["columns"],
     }

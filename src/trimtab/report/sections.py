@@ -11,7 +11,7 @@ from rich.text import Text
 from trimtab.report.document import render
 from trimtab.report.figures.lines import lines
 from trimtab.report.figures.style import series_role
-from trimtab.report.words import wrapped
+from trimtab.report.wrapping import wrapped
 from trimtab.study.files import write_atomically
 from trimtab.study.pages import Code, Column, Figure, Page, Part, Section, Table
 

@@ -14,7 +14,7 @@ from trimtab.compare.over_problems.schedules import EFFECTS
 from trimtab.compare.result import CandidateResult, ComparisonResult
 from trimtab.report import numbers
 from trimtab.report.objective import brief, shown_interval
-from trimtab.report.words import wrapped
+from trimtab.report.wrapping import wrapped
 from trimtab.study import facts
 from trimtab.study.facts import Measure
 from trimtab.study.phrases import listed

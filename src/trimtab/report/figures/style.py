@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import plotly.graph_objects as go
 
 from trimtab.compare.result import CandidateResult, ComparisonResult
-from trimtab.report.words import wrapped
+from trimtab.report.wrapping import wrapped
 
 Patch: TypeAlias = dict[str, dict[str, Any]]
 
