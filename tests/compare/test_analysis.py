@@ -9,7 +9,6 @@ import pytest
 from scipy import stats
 
 from trimtab.catalog.candidates import parse_candidates
-from trimtab.compare.amounts import winners_curse
 from trimtab.compare.analysis import analyse
 from trimtab.compare.frames import Frames
 from trimtab.compare.pairs import compare_losses
@@ -401,10 +400,6 @@ def test_the_winners_curse_is_in_standard_deviations_of_the_fresh_seeds():
     fresh = LOSSES["adamw"]
     assert found.tuned_loss == 1.0  # the setting of index 0
     assert found.winners_curse == pytest.approx((fresh.mean() - 1.0) / fresh.std(ddof=1))
-    assert winners_curse(1.0, (2.0, 4.0)) == pytest.approx(2 / math.sqrt(2))
-    assert winners_curse(4.0, (2.0, 4.0)) < 0  # it looked worse
-    for tuned, final in [(None, (1.0, 2.0)), (1.0, (1.0,)), (1.0, (2.0, 2.0)), (1.0, (1.0, None)), (1.0, ())]:
-        assert winners_curse(tuned, final) is None
 
 
 def several(loss):

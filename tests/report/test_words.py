@@ -7,7 +7,7 @@ import re
 from rich.console import Console
 
 from trimtab.lab.commands.problem import command_facts
-from trimtab.report import figure_words, words
+from trimtab.report import words
 from trimtab.report.page import render_page
 from trimtab.report.tables import ranking_table
 from trimtab.study.metric import Metric
@@ -47,16 +47,6 @@ def test_pruning_is_said(result):
     pruned = dataclasses.replace(result, protocol=dataclasses.replace(result.protocol, pruning="median"))
 
     assert dict(words.protocol(pruned))["Tuning"].endswith("Hopeless tuning runs were given up early (median).")
-
-
-def test_figures_are_described_with_their_numbers(result, unfinished):
-    found = figure_words.descriptions(result)
-
-    adabelief = result.candidates[0]
-    assert f"adabelief {adabelief.loss.mean:.5f}, from {adabelief.loss.low:.5f}" in found["ranking"]
-    assert "sgd -0.0320" in found["differences"]
-    assert "adabelief, no final run finished" in figure_words.descriptions(unfinished)["ranking"]
-    assert set(found) == set(figure_words.captions(result))
 
 
 def test_a_target_that_is_met_at_the_start_is_told(result):

@@ -1,0 +1,47 @@
+"""What a candidate's runs come to."""
+
+import math
+
+import pytest
+
+from trimtab.compare.amounts import interval, median_reached, rate_decades, winners_curse
+from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
+
+
+def test_the_winners_curse_is_in_standard_deviations_of_fresh_seeds():
+    assert winners_curse(1.0, (2.0, 4.0)) == pytest.approx(2 / math.sqrt(2))
+    assert winners_curse(4.0, (2.0, 4.0)) < 0  # it looked worse
+    for tuned, final in [(None, (1.0, 2.0)), (1.0, (1.0,)), (1.0, (2.0, 2.0)), (1.0, (1.0, None)), (1.0, ())]:
+        assert winners_curse(tuned, final) is None
+
+
+@pytest.mark.parametrize(
+    ("costs", "runs", "median"), [([3.0, 1.0, 2.0], 3, 2.0), ([1.0, 2.0], 3, 2.0), ([1.0], 3, None), ([], 0, None)]
+)
+def test_runs_that_never_get_there_count_as_later_than_any(costs, runs, median):
+    assert median_reached(costs, runs) == median
+
+
+def test_an_interval_of_everything_that_is_possible_is_none():
+    alone = interval([0.5, None], (0.0, 1.0))
+    assert (alone.mean, alone.low, alone.high) == (0.5, None, None)
+    assert interval([None], (None, None)) is None
+    two = interval([0.4, 0.6], (0.0, 1.0))
+    assert two.mean == pytest.approx(0.5)
+    assert 0 <= two.low < two.mean < two.high <= 1
+
+
+def tried(*pairs):
+    return [
+        (Point("p", "tune", "adamw", i, {"lr": lr}, 0), Outcome("complete", loss=loss))
+        for i, (lr, loss) in enumerate(pairs)
+    ]
+
+
+def test_good_rates_span_powers_of_ten():
+    # from the second on the loss rises in a straight line over the power of ten, and is 1 % higher a hundredth on
+    assert rate_decades(tried((1e-3, 1.0), (1e-2, 1.0), (1e-1, 2.0), (1.0, None)), "lr") == pytest.approx(1.01)
+    assert rate_decades(tried((1e-3, None), (1e-2, None)), "lr") is None
+    assert rate_decades(tried((1e-3, 1.0)), None) is None
+    assert rate_decades(tried((0.0, 1.0), (1e-2, 1.0)), "lr") is None
