@@ -7,6 +7,7 @@ import pytest
 from tests.lab.toy import Toy
 from trimtab import CommandProblem, Comparison
 from trimtab.catalog.entries import of_slot
+from trimtab.catalog.listing import search_problems
 from trimtab.catalog.slots import (
     DEFAULT_OPTIMIZERS,
     SLOTS,
@@ -14,7 +15,6 @@ from trimtab.catalog.slots import (
     check_candidates,
     example,
     restored,
-    search_problems,
     slot_named,
     with_settings,
 )

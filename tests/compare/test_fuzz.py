@@ -202,7 +202,7 @@ LEFT_OUT = {
         "frames:Frames", "over_problems.result:CandidateProfile", "over_problems.result:ResultOverProblems",
         "over_problems.places:Places",
         "target:Target", "diagnose.result:Measurement",
-        "within:Within", "catalog.slots:Listed",
+        "within:Within", "catalog.listing:Listed",
         "imported.table:Row", "imported.table:Table", "imported.conditions:Condition",
         "imported.runs:Columns", "imported.runs:ImportedRun", "imported.outcomes:ImportedCandidate",
         "diagnose.result:DiagnosisResult", "bounds:Ranges", "cautions:Standing", "advice:Advice",
@@ -230,7 +230,12 @@ LEFT_OUT = {
         "agreement:manifest", "agreement:annotation", "agreement:agree", "asking:asked", "posing:posed_problems",
         "pricing:first_point", "pricing:measured_prices", "pricing:piloted_prices", "pricing:known_prices",
         "pricing:each_has_run", "catalog.slots:Slot", "catalog.slots:slot_of", "catalog.slots:candidates_for",
-        "catalog.slots:restored", "catalog.slots:in_one_string", "catalog.candidates:Candidate",
+        "catalog.fillings:samplers", "catalog.fillings:sampler_example", "catalog.fillings:samplers_again",
+        "catalog.fillings:transforms", "catalog.fillings:transform_example", "catalog.fillings:transforms_again",
+        "catalog.fillings:optimizers", "catalog.fillings:optimizer_example", "catalog.fillings:optimizers_again",
+        "catalog.fillings:optimizer_with_recipe", "catalog.fillings:optimizer_remarks", "catalog.fillings:commands",
+        "catalog.fillings:commands_again",
+        "catalog.slots:restored", "catalog.fillings:in_one_string", "catalog.candidates:Candidate",
         "catalog.commands:Filled", "catalog.commands:CommandCandidate", "catalog.commands:command_candidates",
         "catalog.commands:check_targets", "catalog.ranges:readable_tunes",
         "imported.table:read_table", "imported.table:stem", "imported.conditions:kept_rows",
@@ -244,10 +249,10 @@ LEFT_OUT = {
         "bounds:on_one_side", "notes:stored_facts", "result:measure_names", "result:column_name", "within:within",
         "within:written", "within:read", "catalog.candidates:candidates_again", "catalog.slots:example",
         "catalog.slots:slot_named", "catalog.slots:check_candidates", "catalog.slots:with_settings",
-        "catalog.slots:search_problems", "catalog.ranges:text_values", "catalog.ranges:texts_tried",
+        "catalog.listing:search_problems", "catalog.ranges:text_values", "catalog.ranges:texts_tried",
         "catalog.candidates:with_recipe", "catalog.candidates:remarks", "catalog.slots:with_recipe",
         "catalog.slots:remarks",
-        "catalog.slots:listed", "catalog.slots:problems_that_ship", "diagnose.page:diagnosis_page",
+        "catalog.listing:listed", "catalog.listing:problems_that_ship", "diagnose.page:diagnosis_page",
         "diagnose.page:conclusion", "diagnose.page:sharpness",
         "catalog.command_candidates:commands_of", "catalog.command_candidates:candidates_of", "catalog.ranges:Tune",
     },
@@ -284,7 +289,15 @@ def _a_task_that_ships_is_looked_at_once():
 
 def test_every_public_argument_is_here():
     left_out = set().union(*LEFT_OUT.values())
-    read = ("slots:", "candidates:", "commands:", "command_candidates:", "ranges:")  # what is typed
+    read = (
+        "slots:",
+        "fillings:",
+        "listing:",
+        "candidates:",
+        "commands:",
+        "command_candidates:",
+        "ranges:",
+    )  # what is typed
     catalog = {
         f"catalog.{name}": each for name, each in public_objects(trimtab.catalog).items() if name.startswith(read)
     }

@@ -3,22 +3,21 @@
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any
 
-from trimtab.catalog.entries import Entry, Weighted, best_first, entries
+from trimtab.catalog import fillings
+from trimtab.catalog.entries import Entry
+from trimtab.catalog.fillings import Given
 from trimtab.catalog.recipes import Recipe
 from trimtab.lab.problem import Filling, Problem
 from trimtab.lab.references import parse_reference
-from trimtab.lab.shipped import PROBLEMS, of_slot
+from trimtab.lab.shipped import PROBLEMS
 from trimtab.lab.tables.references import is_table
 from trimtab.study.checks import check_texts
 from trimtab.study.errors import Faults, InputError
 
 DEFAULT_OPTIMIZERS = "sgd,adamw,nadam,radam,lion,adabelief"
 """What is compared on a task where nothing else is said: what people use, and what they are told to use instead."""
-
-Given: TypeAlias = str | Sequence[str] | Mapping[str, str]
-"""Candidates as they are given: names, in one string or in several; a mapping gives names what is theirs."""
 
 
 @dataclass(frozen=True)
@@ -175,178 +174,33 @@ def with_settings(entry: Entry, text: str) -> Filling:
     return made
 
 
-def in_one_string(given: Given) -> str:
-    """Returns names in one string with commas."""
-    if isinstance(given, str):
-        return given
-    check_texts("candidates", given)
-    return ",".join(given)
-
-
-def _samplers(_problem: Problem | None, given: Given, _tune: Sequence[str]) -> tuple[Filling, ...]:
-    from trimtab.catalog.samplers import read_samplers
-
-    return read_samplers(in_one_string(given))  # ranges are refused where nothing is tuned, whoever takes part
-
-
-def _sampler(entry: Entry) -> Filling:
-    from trimtab.catalog.samplers import Sampler
-
-    return Sampler(entry)
-
-
-def _transforms(_problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:
-    from trimtab.catalog.transforms import read_transforms
-
-    return read_transforms(in_one_string(given), tune)
-
-
-def _transform(entry: Entry) -> Filling:
-    from trimtab.catalog.transforms import TransformCall
-
-    return TransformCall(entry)
-
-
-def _transforms_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Filling, ...]:
-    from trimtab.catalog.transforms import transforms_again
-
-    return transforms_again(labels, definitions)
-
-
-def _optimizer(entry: Entry) -> Filling:
-    from trimtab.catalog.candidates import Candidate
-    from trimtab.catalog.expressions import example
-
-    return Candidate(example(entry))
-
-
-def _samplers_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Filling, ...]:
-    from trimtab.catalog.samplers import samplers_again
-
-    return samplers_again(labels, definitions)
-
-
-def _optimizers(_problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:
-    from trimtab.catalog.candidates import parse_candidates
-
-    return tuple(parse_candidates(in_one_string(given), tune))
-
-
-def _optimizers_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Filling, ...]:
-    from trimtab.catalog.candidates import candidates_again
-
-    return candidates_again(labels, definitions)
-
-
-def _optimizer_with_recipe(candidate: Any, recipe: Recipe) -> Filling:
-    from trimtab.catalog.candidates import with_recipe
-
-    return with_recipe(candidate, recipe)
-
-
-def _remarks_on_training(problem: Any, candidates: Sequence[Filling], recipe: Recipe) -> list[str]:
-    import torch
-
-    from trimtab.catalog.candidates import remarks
-
-    def model() -> Any:
-        with torch.random.fork_rng(devices=[]):
-            return problem.model(torch.Generator().manual_seed(0))
-
-    return remarks(candidates, recipe, model)
-
-
-def _commands(problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:
-    from trimtab.catalog.command_candidates import candidates_of, named_commands
-    from trimtab.lab.commands.problem import CommandProblem
-
-    if isinstance(given, Mapping):
-        check_texts("candidates", [*given, *given.values()])
-        own = dict(given)
-    else:
-        own = named_commands(in_one_string(given), [])
-    return candidates_of(cast(CommandProblem, problem), own, tune)
-
-
-def _commands_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Filling, ...]:
-    from trimtab.catalog.commands import CommandCandidate
-
-    return tuple(CommandCandidate.from_definition(label, definitions[label]) for label in labels)
-
-
 SLOTS: Mapping[str, Slot] = {
     "optimizer": Slot(
         "optimizers",
-        _optimizers,
-        _optimizers_again,
-        _optimizer,
+        fillings.optimizers,
+        fillings.optimizers_again,
+        fillings.optimizer_example,
         default=DEFAULT_OPTIMIZERS,
         template="MyTask",
-        with_recipe=_optimizer_with_recipe,
-        remarks=_remarks_on_training,
+        with_recipe=fillings.optimizer_with_recipe,
+        remarks=fillings.optimizer_remarks,
     ),
-    "sampler": Slot("samplers", _samplers, _samplers_again, _sampler, default="random,tpe,gp", template="MyProblem"),
+    "sampler": Slot(
+        "samplers",
+        fillings.samplers,
+        fillings.samplers_again,
+        fillings.sampler_example,
+        default="random,tpe,gp",
+        template="MyProblem",
+    ),
     "transform": Slot(
         "transforms",
-        _transforms,
-        _transforms_again,
-        _transform,
+        fillings.transforms,
+        fillings.transforms_again,
+        fillings.transform_example,
         default="uniform,magnitude,lamp",
         template="MyProblem",
         own="path/to/file.py:function or path/to/file.py:Class",
     ),
-    "command": Slot("commands", _commands, _commands_again, own="any name"),
+    "command": Slot("commands", fillings.commands, fillings.commands_again, own="any name"),
 }
-
-
-@dataclass(frozen=True)
-class Listed:
-    """What fills one slot, for a list.
-
-    Args:
-        what: they are.
-        entries: of the catalogue.
-        problems: names of those that ship, on which they can be compared.
-    """
-
-    what: str
-    entries: tuple[Entry, ...]
-    problems: tuple[str, ...]
-
-
-def listed(family: str | None = None, slot: str | None = None) -> list[Listed]:
-    """Returns what there is, slot by slot, what fills none last.
-
-    Args:
-        family: only of this one.
-        slot: only what fills this one.
-    """
-    found = [each for each in entries().values() if family in (None, each.family) and slot in (None, each.slot)]
-    names = [name for name in (*SLOTS, None) if any(each.slot == name for each in found)]
-    return [
-        Listed(
-            "compared by their claims" if name is None else SLOTS[name].what,
-            tuple(each for each in found if each.slot == name),
-            () if name is None else tuple(of_slot(name)),
-        )
-        for name in names
-    ]
-
-
-def problems_that_ship(slot: str | None = None) -> dict[str, dict[str, str]]:
-    """Returns name to slot, candidates and summary of the problems that ship, or of those that leave a slot open."""
-    found = PROBLEMS if slot is None else of_slot(slot)
-    return {
-        name: {"slot": each.slot, "candidates": SLOTS[each.slot].what, "summary": each.summary}
-        for name, each in found.items()
-    }
-
-
-def search_problems(query: str) -> dict[str, dict[str, str]]:
-    """Finds problems that ship by their names, their candidates and what they are, the best match first."""
-    found = problems_that_ship()
-
-    def texts(name: str) -> Weighted:
-        return [(8, name), (1, f"{found[name]['candidates']} {found[name]['summary']}")]
-
-    return {name: found[name] for name in best_first(query, found, texts)}

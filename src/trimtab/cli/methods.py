@@ -14,7 +14,8 @@ from rich.text import Text
 
 from trimtab.catalog import entries, families, find, search
 from trimtab.catalog.entries import Entry
-from trimtab.catalog.slots import SLOTS, Listed, example, listed, problems_that_ship, search_problems, with_settings
+from trimtab.catalog.listing import Listed, listed, problems_that_ship, search_problems
+from trimtab.catalog.slots import SLOTS, example, with_settings
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors
 from trimtab.lab.shipped import PROBLEMS, of_slot

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trimtab.catalog.slots import Given, candidates_for, check_candidates
+from trimtab.catalog.fillings import Given
+from trimtab.catalog.slots import candidates_for, check_candidates
 from trimtab.compare.options import Options, chosen_reference
 from trimtab.compare.posing import Posed, posed_problems
 from trimtab.lab.problem import Filling, Problem

@@ -12,7 +12,7 @@ from typing import Any
 
 from optuna.pruners import BasePruner
 
-from trimtab.catalog.slots import Given
+from trimtab.catalog.fillings import Given
 from trimtab.compare import LIKELY_OF_TASKS
 from trimtab.compare.agreement import agree, annotation, manifest
 from trimtab.compare.asking import asked
