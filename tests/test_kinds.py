@@ -16,7 +16,7 @@ NAMES = {"kind", "slot"}
 
 ALLOWED = {
     ("cli/methods.py", "entry.kind"): "of catalogue entries, to be printed",
-    ("compare/analysis.py", "candidate.kind"): "a candidate's kind is handed on, to be printed",
+    ("compare/candidate_analysis.py", "candidate.kind"): "a candidate's kind is handed on, to be printed",
     ("compare/template.py", "check_text('slot', slot)"): "which template is wanted is text",
     ("compare/within.py", "self.candidate.kind"): "a candidate's, passed on",
     ("compare/part.py", "self.problem.slot"): "the slot is written down for whoever opens the store",

@@ -7,7 +7,8 @@ import torch
 
 from trimtab.lab.devices import VISIBLE, as_the_only_one, described, usable_device, visibilities
 from trimtab.study.errors import InputError
-from trimtab.study.executor import Finished, LocalExecutor
+from trimtab.study.executor import Finished
+from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
 

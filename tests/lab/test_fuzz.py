@@ -48,11 +48,12 @@ from trimtab.lab.transforms.pruned_digits import PrunedDigits
 from trimtab.lab.trial import run_trial
 from trimtab.study.activity import look
 from trimtab.study.checks import MANY, MANY_WORKERS
-from trimtab.study.database import parse_url
+from trimtab.study.cores import threads_per_worker
 from trimtab.study.errors import InputError, UnwritableError
-from trimtab.study.executor import LocalExecutor, threads_per_worker
 from trimtab.study.files import write_atomically
 from trimtab.study.lease import Limits
+from trimtab.study.local_executor import LocalExecutor
+from trimtab.study.location import parse_url
 from trimtab.study.metric import Metric
 from trimtab.study.outcome import LARGEST, Outcome
 from trimtab.study.performance_profile import performance_profiles
@@ -196,7 +197,7 @@ CALLS = {
         {"costs": {"a": [1.0, 2.0], "b": [2.0, 1.0]}},
         {"costs": unclear, "tau_max": lambda value: finite(value) and value > 1, "grid": optional(whole(2, MANY))},
     ),
-    "executor:LocalExecutor": Call(
+    "local_executor:LocalExecutor": Call(
         LocalExecutor,
         {"work": WORK, "jobs": 1},
         {"work": callable, "jobs": optional(whole(1, MANY_WORKERS)), "threads": optional(whole(1, MANY_WORKERS)),
@@ -206,7 +207,7 @@ CALLS = {
     "devices:visibilities": Call(visibilities, {}, {"device": unclear}),
     "devices:described": Call(described, {}, {"device": unclear}),
     "devices:as_the_only_one": Call(as_the_only_one, {}, {"device": unclear}),
-    "executor:threads_per_worker": Call(threads_per_worker, {}, {"jobs": whole()}),
+    "cores:threads_per_worker": Call(threads_per_worker, {}, {"jobs": whole()}),
     "ray_executor:RayExecutor": Call(
         RayExecutor,
         {"work": WORK},
@@ -229,7 +230,7 @@ CALLS = {
     "references:parse_reference": Call(parse_reference, {}, {"text": unclear}),
     "loading:fingerprint": Call(fingerprint, {}, {"reference": unclear}),
     "loading:absolute_reference": Call(absolute_reference, {}, {"reference": unclear}),
-    "database:parse_url": Call(parse_url, {}, {"text": unclear}),
+    "location:parse_url": Call(parse_url, {}, {"text": unclear}),
     "files:write_atomically": Call(
         write_inside,
         {"path": "file", "content": "text"},
@@ -365,7 +366,8 @@ CALLS |= COMMANDS
 
 LEFT_OUT = {
     "objects that only trimtab makes, from what was checked": {
-        "contact:Contact", "database:Database", "executor:Finished", "executor:Died", "executor:Reported",
+        "contact:Contact", "database:Database", "worker:Conditions", "executor:Finished", "executor:Died",
+        "executor:Reported",
         "lease:Leases", "lease:Heart", "process:Ended", "process:Lines", "randomness:OwnedRandomness",
         "statistics.paired:PairedDifference", "statistics.paired:Estimate",
         "statistics.multiple:CorrectedDifference", "statistics.moderated:ModeratedEstimate",
@@ -414,10 +416,11 @@ LEFT_OUT = {
         "copies:copied", "repeated:repeatable_closure", "stepping:made_optimizer", "stepping:made_controllers",
         "stepping:before_step", "stepping:after_step", "stepping:controller_states",
         "stepping:load_controller_states", "model_state:model_state", "model_state:load_model_state",
-        "database:sqlite_file", "database:shown", "database:existing", "environment:environment",
+        "location:sqlite_file", "location:shown", "database_errors:is_away", "database_errors:sqlite_code",
+        "database_errors:reason", "database:existing", "environment:environment",
         "starting:worker_context", "starting:prepare_workers", "starting:refuse_without_workers",
         "starting:main_importable", "starting:interrupts_blocked",
-        "executor:usable_cores", "tunable:as_code", "interruption:uninterrupted",
+        "cores:usable_cores", "worker:serve", "tunable:as_code", "interruption:uninterrupted",
         "optuna_trial:point_of", "optuna_trial:outcome_of",
         "optuna_trial:waiting_trial", "process:run_process", "process:process_group", "randomness:derived_seed",
         "database:lock_file", "schedule:seconds_together", "running:run_study", "trial:attempt", "callbacks:StudyAbout",

@@ -9,7 +9,7 @@ from tests.study.work import MANIFEST, LoggedWork, fixed, points
 from trimtab.study import callbacks as module
 from trimtab.study.callbacks import Callbacks, Observers, StudyAbout, check_callbacks
 from trimtab.study.errors import InputError
-from trimtab.study.executor import LocalExecutor
+from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.outcome import Outcome
 from trimtab.study.running import run_study
 from trimtab.study.store import Store

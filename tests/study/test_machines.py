@@ -12,8 +12,8 @@ import pytest
 
 from tests.postgres import CONTROL_VARIABLE
 from tests.study.work import MANIFEST, RANGES, LoggedWork, log_of, points
-from trimtab.study.executor import LocalExecutor
 from trimtab.study.lease import Limits
+from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.point import Point
 from trimtab.study.running import run_study
 from trimtab.study.store import Store

@@ -29,8 +29,9 @@ from tests.study.work import (
 )
 from trimtab.lab.measures import TEST_LOSS
 from trimtab.study import running as study
+from trimtab.study.cores import threads_per_worker
 from trimtab.study.errors import CorruptStoreError, InputError, StoreInUseError, StudyMismatchError, UnfitWorkerError
-from trimtab.study.executor import LocalExecutor, threads_per_worker
+from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.outcome import CurvePoint, Outcome
 from trimtab.study.point import Point
 from trimtab.study.running import run_study
@@ -273,7 +274,7 @@ RUN = """
 import sys
 from pathlib import Path
 from tests.study.work import MANIFEST, LoggedWork, fixed, points
-from trimtab.study.executor import LocalExecutor
+from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.store import Store
 from trimtab.study.running import run_study
 
@@ -399,7 +400,7 @@ def test_executors_refuse_nonsense(arguments):
     ],
 )
 def test_cores_are_shared_out_as_far_as_openmp_may_have_them(monkeypatch, jobs, variable, threads):
-    monkeypatch.setattr("trimtab.study.executor.usable_cores", lambda: 6)
+    monkeypatch.setattr("trimtab.study.cores.usable_cores", lambda: 6)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if variable is not None:
         monkeypatch.setenv("OMP_NUM_THREADS", variable)

@@ -10,7 +10,6 @@ import pytest
 from optuna.trial import TrialState
 
 from tests.study.work import MANIFEST, OTHER_MANIFEST, LoggedWork, MisbehavingWork, fixed, hash_of, points, what
-from trimtab.study.database import parse_url
 from trimtab.study.errors import (
     InputError,
     StoreAwayError,
@@ -19,8 +18,9 @@ from trimtab.study.errors import (
     StoreUnreachableError,
     StudyMismatchError,
 )
-from trimtab.study.executor import LocalExecutor
 from trimtab.study.lease import Limits
+from trimtab.study.local_executor import LocalExecutor
+from trimtab.study.location import parse_url
 from trimtab.study.outcome import Outcome
 from trimtab.study.running import run_study
 from trimtab.study.store import Store as PlainStore

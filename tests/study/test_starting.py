@@ -16,7 +16,8 @@ import torch
 from tests.study.comparing import compare_commands
 from trimtab.lab.work import TrainingWork
 from trimtab.study.errors import InputError
-from trimtab.study.executor import Finished, LocalExecutor
+from trimtab.study.executor import Finished
+from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
 
@@ -114,7 +115,8 @@ if __name__ == "__main__":
 WORK = """
 import sys
 from trimtab.lab.work import NEEDED
-from trimtab.study.executor import Finished, LocalExecutor
+from trimtab.study.executor import Finished
+from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
 
@@ -169,7 +171,7 @@ def test_workers_outlive_the_process_that_they_were_forked_from_and_are_replaced
 
 def test_a_start_that_nobody_answers_is_tried_again(monkeypatch):
     """As where the process that workers are forked from was killed, and is not dead yet."""
-    monkeypatch.setattr("trimtab.study.executor._DYING", 0.0)
+    monkeypatch.setattr("trimtab.study.local_executor._DYING", 0.0)
     start, refused = LocalExecutor._start_once, [ConnectionRefusedError, EOFError]
 
     def refusing(executor, visible):

@@ -15,10 +15,11 @@ from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import ClaimResult
 from trimtab.claims.work import ClaimWork
 from trimtab.lab.problem import Workplace
+from trimtab.study.cores import usable_cores
 from trimtab.study.environment import environment
 from trimtab.study.errors import Faults, InputError
-from trimtab.study.executor import LocalExecutor, usable_cores
 from trimtab.study.files import write_atomically
+from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.point import Point
 from trimtab.study.running import Observer, Outcomes, run_study
 from trimtab.study.store import Store

@@ -255,7 +255,7 @@ def _run(
     from trimtab.report import write_all
     from trimtab.report.export import to_json
     from trimtab.report.live import Renewing
-    from trimtab.study.database import shown
+    from trimtab.study.location import shown
 
     console = Console(emoji=False, stderr=as_json)
     drawing.print_introductions(console, comparison)

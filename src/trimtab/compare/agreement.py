@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from trimtab.compare.budget import Numbers
 from trimtab.compare.changes import manifest_changes, remedies
 from trimtab.lab.problem import EVALUATIONS
-from trimtab.study.database import shown
 from trimtab.study.errors import StudyMismatchError
+from trimtab.study.location import shown
 from trimtab.study.store import Store
 
 if TYPE_CHECKING:

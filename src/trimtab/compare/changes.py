@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trimtab.study.database import FILE_NAME, Location, shown
+from trimtab.study.location import FILE_NAME, Location, shown
 from trimtab.study.notes import reference_of, slot_of
 from trimtab.study.phrases import count
 

@@ -30,11 +30,12 @@ from trimtab.lab.problem import Problem, Workplace
 from trimtab.study.again import runs_again
 from trimtab.study.callbacks import Callback, Callbacks, Observers, StudyAbout, check_callbacks
 from trimtab.study.checks import LONGEST_FILE_NAME
-from trimtab.study.database import Location
+from trimtab.study.cores import threads_per_worker
 from trimtab.study.errors import NoStudyError
-from trimtab.study.executor import Executor, threads_per_worker
+from trimtab.study.executor import Executor
 from trimtab.study.facts import Facts
 from trimtab.study.ledger import Again
+from trimtab.study.location import Location
 from trimtab.study.notes import RACED
 from trimtab.study.point import Point
 from trimtab.study.running import Observer, Outcomes, run_study

@@ -19,9 +19,9 @@ from trimtab.compare.result import (
 )
 from trimtab.compare.stored import load_any
 from trimtab.study.checks import check_path, check_text
-from trimtab.study.database import FILE_NAME
 from trimtab.study.errors import InputError
 from trimtab.study.facts import SECONDS
+from trimtab.study.location import FILE_NAME
 from trimtab.study.outcome import Status
 from trimtab.study.point import Phase
 

@@ -16,10 +16,12 @@ from trimtab.lab.devices import CPU, usable_device, visibilities
 from trimtab.study.again import MOST_TUNING_SEEDS
 from trimtab.study.checks import MANY, MANY_WORKERS, check_flag, check_path, check_text, check_texts, check_whole
 from trimtab.study.contact import Contact
-from trimtab.study.database import Location, parse_url, shown
+from trimtab.study.cores import usable_cores
 from trimtab.study.errors import Faults, InputError, StoreAwayError, StoreUnreachableError
-from trimtab.study.executor import Executor, LocalExecutor, usable_cores
+from trimtab.study.executor import Executor
 from trimtab.study.lease import Limits
+from trimtab.study.local_executor import LocalExecutor
+from trimtab.study.location import Location, parse_url, shown
 from trimtab.study.ray_executor import RayExecutor
 from trimtab.study.statistics.sequential import FEWEST
 from trimtab.study.suggestions import nearest

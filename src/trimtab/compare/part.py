@@ -20,10 +20,10 @@ from trimtab.compare.within import within
 from trimtab.compare.within import written as brought
 from trimtab.lab.devices import as_the_only_one, described
 from trimtab.lab.problem import Filling, Problem
-from trimtab.study.database import Location, shown
 from trimtab.study.environment import environment
 from trimtab.study.errors import StudyMismatchError
 from trimtab.study.facts import Facts
+from trimtab.study.location import Location, shown
 from trimtab.study.point import Point
 from trimtab.study.tunable import LogOneMinus, Tunable, Tunables, Uniform
 

@@ -13,7 +13,8 @@ from trimtab.compare.tuning import TUNING_SEED
 from trimtab.lab.measures import PREPARATION_SECONDS
 from trimtab.lab.problem import Filling
 from trimtab.study.errors import InputError
-from trimtab.study.executor import Executor, LocalExecutor
+from trimtab.study.executor import Executor
+from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.point import Phase, Point
 from trimtab.study.running import Observer, Outcomes, run_study
 from trimtab.study.store import Store

@@ -12,7 +12,8 @@ from trimtab.compare.part import Part
 from trimtab.compare.prices import Price, predicted_seconds
 from trimtab.compare.pricing import each_has_run, first_point, known_prices, measured_prices, piloted_prices
 from trimtab.lab.problem import SteppedProblem
-from trimtab.study.executor import Executor, LocalExecutor
+from trimtab.study.executor import Executor
+from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.running import Observer, Outcomes
 from trimtab.study.store import Store
 

@@ -20,8 +20,8 @@ from trimtab.compare.within import read, within
 from trimtab.lab.problem import Filling
 from trimtab.study.beside import beside
 from trimtab.study.checks import check_path
-from trimtab.study.database import Location, shown
 from trimtab.study.errors import StudyMismatchError
+from trimtab.study.location import Location, shown
 from trimtab.study.notes import slot_of
 from trimtab.study.running import Outcomes
 from trimtab.study.stored_study import StoredStudy, read_store

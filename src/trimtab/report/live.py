@@ -12,8 +12,8 @@ from typing import Self
 from trimtab.compare.stored import load_any
 from trimtab.report import write_all
 from trimtab.report.standing import Renewal, standing
-from trimtab.study.database import Location
 from trimtab.study.errors import InputError, NoStudyError, StoreLostError
+from trimtab.study.location import Location
 from trimtab.study.status import State
 from trimtab.study.statuses import status
 

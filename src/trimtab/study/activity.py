@@ -16,9 +16,10 @@ from typing import Any
 from optuna.trial import FrozenTrial
 from sqlalchemy import Row, func, select
 
-from trimtab.study.database import Database, Location, existing, lock_file, shown, sqlite_file
+from trimtab.study.database import Database, existing, lock_file
 from trimtab.study.errors import CorruptStoreError, NoStudyError
 from trimtab.study.lease import LEASES, OWNERS
+from trimtab.study.location import Location, shown, sqlite_file
 from trimtab.study.manifest import MANIFEST
 from trimtab.study.optuna_trial import outcome_of, point_of
 from trimtab.study.outcome import Outcome

@@ -2,11 +2,10 @@
 
 import contextlib
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
@@ -21,25 +20,17 @@ from sqlalchemy import (
     event,
     func,
     inspect,
-    make_url,
     select,
     table,
 )
 from sqlalchemy.exc import (
-    ArgumentError,
-    DatabaseError,
-    InterfaceError,
-    NoSuchModuleError,
-    OperationalError,
-    PendingRollbackError,
     SQLAlchemyError,
 )
 from sqlalchemy.orm import scoped_session, sessionmaker
 
-from trimtab.study.checks import check_path, check_text
+from trimtab.study.database_errors import DAMAGE, REFUSALS, is_away, reason, sqlite_code
 from trimtab.study.errors import (
     CorruptStoreError,
-    InputError,
     NoStudyError,
     StoreAwayError,
     StoreInUseError,
@@ -47,12 +38,8 @@ from trimtab.study.errors import (
 )
 from trimtab.study.interruption import uninterrupted
 from trimtab.study.lease import TABLES
+from trimtab.study.location import FILE_NAME, Location, parse_url, shown, sqlite_file
 from trimtab.study.suggestions import closest
-
-FILE_NAME = "study.db"
-
-Location: TypeAlias = Path | str
-"""A directory, as a path, or a database, as the text of an SQLAlchemy URL."""
 
 _CONNECTION: dict[str, Any] = {
     "client_encoding": "utf8",
@@ -64,67 +51,12 @@ _CONNECTION: dict[str, Any] = {
 }
 """Of PostgreSQL's client library. By itself it waits for hours when the other end has vanished."""
 
-_PACKAGES = {"MySQLdb": "mysqlclient", "mysql": "mysql-connector-python"}
-"""Of drivers whose modules have another name."""
-
 _LOCK = 0x7472696D  # "trim"; any number that nobody else uses
 
 _GLANCE = 1.0
 """Seconds to wait for a lock: who only looks whether it is held holds it for a moment himself."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
-def parse_url(text: str) -> URL:
-    """Reads an SQLAlchemy URL and checks that its driver is installed.
-
-    Raises:
-        InputError: it is no URL, names an unknown database, or its driver is missing; the message says what to do.
-    """
-    check_text("store", text)
-    shown = re.sub(r"//.*@", "//***@", text)
-    try:
-        url = make_url(text)
-        if url.drivername == "postgresql":
-            url = url.set(drivername="postgresql+psycopg")
-        dialect = url.get_dialect()
-        dialect.import_dbapi()
-    except NoSuchModuleError:
-        kind = text.partition(":")[0]
-        raise InputError(
-            f"store={shown!r}: SQLAlchemy knows no database {kind!r}; the usual ones are postgresql, sqlite and mysql"
-        ) from None
-    except (ArgumentError, ValueError):
-        raise InputError(
-            f"store={shown!r} is not the URL of a database; one looks like postgresql://user@host/database or "
-            "sqlite:////absolute/path/study.db"
-        ) from None
-    except ImportError as error:
-        extra = (
-            "'trimtab[postgres]'"
-            if url.drivername == "postgresql+psycopg"
-            else _PACKAGES.get(str(error.name), error.name)
-        )
-        raise InputError(f"store={shown!r} needs a driver that is not installed: pip install {extra}") from None
-    if dialect.is_async:
-        raise InputError(f"store={shown!r}: {url.drivername} is an asynchronous driver, which cannot be used here")
-    if url.get_backend_name() == "sqlite" and (url.database or ":memory:").startswith((":memory:", "file:")):
-        raise InputError(f"store={shown!r}: the path of a file is needed, as in sqlite:////absolute/path/study.db")
-    return url
-
-
-def sqlite_file(location: Location) -> Path | None:
-    """Returns the file that a location stands for, or ``None`` for a server."""
-    if isinstance(location, Path):
-        check_path("location", location)
-        return location / FILE_NAME
-    url = parse_url(location)
-    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
-
-
-def shown(location: Location) -> str:
-    """Returns a location as it may be printed: without its password."""
-    return str(location) if isinstance(location, Path) else make_url(location).render_as_string(hide_password=True)
 
 
 class Database:
@@ -183,10 +115,10 @@ class Database:
                 self.storage.scoped_session = scoped_session(joined)
                 yield connection
         except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-            if _is_away(error):
-                raise StoreAwayError(_reason(error)) from error
-            if _sqlite_code(error) in _DAMAGE:
-                raise CorruptStoreError(f"{self.file} is damaged ({_reason(error)}). Put back a copy of it.") from error
+            if is_away(error):
+                raise StoreAwayError(reason(error)) from error
+            if sqlite_code(error) in DAMAGE:
+                raise CorruptStoreError(f"{self.file} is damaged ({reason(error)}). Put back a copy of it.") from error
             raise
         finally:
             self.storage.scoped_session = sessions
@@ -205,23 +137,23 @@ class Database:
             TypeError,
             json.JSONDecodeError,
         ) as error:
-            if _sqlite_code(error) in _REFUSALS:
+            if sqlite_code(error) in REFUSALS:
                 raise StoreUnreachableError(
-                    f"{self.file} cannot be used ({_reason(error)}). Is the disk full, or read-only? What is in it is "
+                    f"{self.file} cannot be used ({reason(error)}). Is the disk full, or read-only? What is in it is "
                     "kept, and the same command goes on when that is mended."
                 ) from error
             if self.file is not None:
                 raise CorruptStoreError(
-                    f"{self.file} cannot be read ({_reason(error)}). Put back a copy of it, or move it away and run "
+                    f"{self.file} cannot be read ({reason(error)}). Put back a copy of it, or move it away and run "
                     "the same command again to start from the beginning."
                 ) from error
             if isinstance(error, (SQLAlchemyError, StoreAwayError, optuna.exceptions.StorageInternalError)):
                 raise StoreUnreachableError(
-                    f"the store {self.name} cannot be used: {_reason(error)}. Does the server run, does the database "
+                    f"the store {self.name} cannot be used: {reason(error)}. Does the server run, does the database "
                     "exist, and may this user make tables in it?"
                 ) from error
             raise CorruptStoreError(
-                f"{self.name} cannot be read ({_reason(error)}). Restore it, or use another database."
+                f"{self.name} cannot be read ({reason(error)}). Restore it, or use another database."
             ) from error
 
     def close(self) -> None:
@@ -337,39 +269,3 @@ def _on_connect(engine: Engine, statement: str) -> None:
         connection.commit()
 
     engine.dispose()  # the connections of before know nothing of it
-
-
-def _is_away(error: BaseException) -> bool:
-    """Tells a database that cannot be reached, is stopping, full or locked from a mistake of ours."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, (OperationalError, InterfaceError, PendingRollbackError)):
-            return True
-        if isinstance(cause, DatabaseError) and cause.connection_invalidated:
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
-
-
-_REFUSALS = ("FULL", "READONLY", "CANTOPEN", "PERM", "BUSY", "LOCKED", "IOERR")
-_DAMAGE = ("CORRUPT", "NOTADB")
-
-
-def _sqlite_code(error: BaseException) -> str:
-    """Returns SQLite's name of what happened, such as FULL; empty if it was not SQLite."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if name := getattr(cause, "sqlite_errorname", ""):
-            # one that ends too early is damaged; other names are longer for the same thing, as in SQLITE_IOERR_WRITE
-            return "CORRUPT" if name == "SQLITE_IOERR_SHORT_READ" else str(name).split("_")[1]
-        cause = cause.__cause__ or cause.__context__
-    return ""
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, optuna.exceptions.StorageInternalError) and error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, DatabaseError) and error.orig is not None:
-        error = error.orig
-    lines = str(error).splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -5,7 +5,7 @@ import importlib.metadata
 import platform
 from pathlib import Path
 
-from trimtab.study.executor import usable_cores
+from trimtab.study.cores import usable_cores
 
 _PACKAGES = ("trimtab", "torch", "numpy", "optuna", "scikit-learn")
 

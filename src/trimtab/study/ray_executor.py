@@ -16,8 +16,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from trimtab.study.checks import MANY_WORKERS, check_callable, check_flag, check_text, check_whole
+from trimtab.study.cores import usable_cores
 from trimtab.study.errors import InputError, UnfitWorkerError
-from trimtab.study.executor import Died, Event, Finished, Reported, usable_cores
+from trimtab.study.executor import Died, Event, Finished, Reported
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
 from trimtab.study.trial import Work, attempt, begin

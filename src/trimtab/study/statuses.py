@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 from trimtab.study.activity import Activity, Ended, Running, look
 from trimtab.study.again import goes_on, runs_again, runs_beyond, tuning_seeds_of
 from trimtab.study.beside import Beside, beside
-from trimtab.study.database import FILE_NAME, Location, shown
 from trimtab.study.ledger import Again, Group, Ledger, Seeds, key_of
+from trimtab.study.location import FILE_NAME, Location, shown
 from trimtab.study.notes import RACED, reference_of, sign_of, slot_of
 from trimtab.study.point import Point
 from trimtab.study.remaining import Remaining

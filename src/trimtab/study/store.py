@@ -38,9 +38,10 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, column, select, table
 
 from trimtab.study.checks import check_callable
-from trimtab.study.database import Database, Location
+from trimtab.study.database import Database
 from trimtab.study.errors import InputError, StoreAwayError, StudyMismatchError
 from trimtab.study.lease import Heart, Leases, Limits
+from trimtab.study.location import Location
 from trimtab.study.manifest import MANIFEST, Words, each_difference, plain_manifest, refusal
 from trimtab.study.optuna_trial import outcome_of, point_of, ranges_of, waiting_trial
 from trimtab.study.outcome import Outcome

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trimtab.study.database import Location, existing, shown
+from trimtab.study.database import existing
 from trimtab.study.errors import NoStudyError, StudyMismatchError
+from trimtab.study.location import Location, shown
 from trimtab.study.manifest import MANIFEST, Words, plain_manifest, refusal
 from trimtab.study.optuna_trial import outcome_of, ranges_of
 from trimtab.study.outcome import Outcome

@@ -14,8 +14,8 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from trimtab.compare.imported.table import Row, Table, as_cell, in_words
-from trimtab.study.database import FILE_NAME, parse_url, shown, sqlite_file
 from trimtab.study.errors import InputError
+from trimtab.study.location import FILE_NAME, parse_url, shown, sqlite_file
 from trimtab.study.manifest import MANIFEST
 
 _FILES = (".db", ".sqlite", ".sqlite3")

@@ -22,10 +22,10 @@ from trimtab.compare.plan import Plan
 from trimtab.compare.result import ComparisonResult
 from trimtab.lab.problem import Build
 from trimtab.study.checks import check_flag, check_name
-from trimtab.study.database import FILE_NAME
 from trimtab.study.environment import environment
 from trimtab.study.errors import InputError
 from trimtab.study.facts import Facts, Unit
+from trimtab.study.location import FILE_NAME
 from trimtab.study.metric import Metric
 from trimtab.study.outcome import CurvePoint, Outcome
 from trimtab.study.phrases import count

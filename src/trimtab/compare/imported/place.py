@@ -7,8 +7,8 @@ from sqlalchemy import make_url
 from trimtab.compare.imported.table import Source, stem
 from trimtab.compare.over_problems.result import AnyResult, ResultOverProblems
 from trimtab.study.checks import check_path
-from trimtab.study.database import FILE_NAME
 from trimtab.study.errors import InputError
+from trimtab.study.location import FILE_NAME
 
 _WRITTEN = ("report.html", "results.json", "results.csv")
 
