@@ -52,6 +52,7 @@ def _context(result: ResultOverProblems) -> dict[str, Any]:
         "captions": words.captions(result),
         "has_figures": _drawn(result),
         "places": places_of(result.problems),
+        "over": words.over(result),
         "headings": headings(result.problems),
         "descriptions": words.descriptions(result),
     }

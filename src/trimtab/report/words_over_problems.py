@@ -4,12 +4,21 @@ from trimtab.compare.over_problems.places import places_of, scheduled
 from trimtab.compare.over_problems.result import ResultOverProblems
 from trimtab.compare.over_problems.schedules import by_schedule, called
 from trimtab.lab.problem import EVALUATIONS
-from trimtab.study.phrases import listed
+from trimtab.study.phrases import count, listed
 
 
 def unit(result: ResultOverProblems) -> str:
     """What costs are counted in: problems of one slot have one."""
     return next(iter(result.problems.values())).problem.cost.many
+
+
+def over(result: ResultOverProblems) -> str:
+    """Returns how many problems or schedules there are, in words."""
+    bases = by_schedule(result.problems)
+    if len(bases) < 2:
+        return places_of(result.problems).count(len(result.problems))
+    schedules = {schedule for each in bases.values() for schedule in each}
+    return f"{count(len(bases), 'problem')} with {count(len(schedules), 'schedule')}"
 
 
 def facts(result: ResultOverProblems) -> list[tuple[str, str]]:

@@ -102,6 +102,12 @@ def test_advice_on_schedules(verdicts, sentence):
     assert advise(named, "adamw", places_of(problems)) == sentence
 
 
+def test_a_page_over_problems_and_schedules_says_how_many_of_each():
+    page = render_overview(analyse_over_problems(posed("++", "--", "==", "+-", bases=("digits", "wine")), [], "adamw"))
+    assert "<h1>What helps over <em>2 problems with 2 schedules</em>?</h1>" in page
+    assert "Scores over the combinations" in page
+
+
 def test_scores_say_nothing_of_one_problem_with_several_schedules():
     problems = posed("+-", "--")
     problems = {
