@@ -444,6 +444,7 @@ LEFT_OUT = {
         "numbers:whole", "phrases:count",
         "delimited:read_delimited", "tables.cells:is_nothing", "tables.cells:read_numbers",
         "tables.cells:has_decimal_commas", "tables.copies:tell_tales", "tables.copies:without_copies",
+        "tables.copies:known_rows",
         "tables.dates:read_dates", "tables.dates:read_times", "tables.columns:sorted_columns",
         "tables.columns:with_decimal_commas", "tables.network:size_for", "tables.network:embedding_width",
         "tables.references:is_table",

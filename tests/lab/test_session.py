@@ -174,8 +174,19 @@ def test_a_loss_that_is_not_finite_is_divergence():
         for _ in range(20):
             run.step()
 
-    with pytest.raises(DivergedError, match=r"after \d+ steps"):
+    with pytest.raises(DivergedError, match=r"at step \d+"):
         run_on()
+
+
+class ReturnsNothing(torch.optim.SGD):
+    def step(self, closure=None):
+        super().step(closure)
+
+
+def test_a_step_that_returns_nothing_is_named():
+    run = session(optimizer=lambda model: ReturnsNothing(model.parameters(), lr=0.1))
+    with pytest.raises(TypeError, match=r"ReturnsNothing.step\(closure\) returned nothing: it has to return what"):
+        run.step()
 
 
 def test_bytes_of_state_are_counted():

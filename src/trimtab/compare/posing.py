@@ -61,7 +61,8 @@ def posed_problems(
             posed = _posed(each)
             if any(posed.name == replace(other, schedule=None).name for other in found):
                 raise InputError(
-                    f"{each} is a second problem with the name {posed.name}; results are kept under that name"
+                    f"{each} is a second problem with the name {posed.name}, under which results are kept: give it, or "
+                    "its file, another name"
                 )
             found += [replace(posed, schedule=schedule) for schedule in schedules]
     return found

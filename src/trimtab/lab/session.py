@@ -228,6 +228,7 @@ class Session:
 
         Raises:
             DivergedError: the loss is not finite. The parameters are then whatever the optimizer made of it.
+            TypeError: the optimizer's step does not return the loss.
         """
         start = time.perf_counter()
         if self.batch_size:
@@ -236,6 +237,10 @@ class Session:
         optimizer: Any = self.optimizer
         loss = optimizer.step_on(self) if steps_on_session(optimizer) else optimizer.step(self.step_closure())
         self._computed = None
+        if loss is None:
+            raise TypeError(
+                f"{type(optimizer).__name__}.step(closure) returned nothing: it has to return what the closure returned"
+            )
         value = after_step(self.controllers, float(loss.item()))
         self.steps += 1
         self.steps_paid += 1

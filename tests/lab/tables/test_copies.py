@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from trimtab.lab.tables.columns import sorted_columns
-from trimtab.lab.tables.copies import tell_tales, without_copies
+from trimtab.lab.tables.copies import known_rows, tell_tales, without_copies
+from trimtab.lab.tables.splitting import Parts
 from trimtab.lab.tables.target import read_target
 
 ROWS = 60
@@ -50,3 +51,16 @@ def test_a_code_for_each_class_is_told(code):
     assert told(cells, code=[code[row % 3] for row in range(ROWS)]) == ("code",)
     assert told(cells, code=[code[row % 3] for row in range(ROWS - 1)] + [code[0]]) == ()
     assert told(cells, code=["", *(code[row % 3] for row in range(1, ROWS))]) == ()
+
+
+def test_rows_to_test_that_are_there_to_train_on_are_counted():
+    cells = [str(row // 2) for row in range(ROWS)]
+    columns = {
+        "gaps": ["" if row // 2 % 2 else "1.5" for row in range(ROWS)],
+        "other": [f"x{row // 2}" for row in range(ROWS)],
+    }
+    target = read_target("data.csv", "y", cells, range(2, ROWS + 2), kind="regression")
+    parts = Parts(np.arange(0, ROWS, 2), np.array([], dtype=np.int64), np.array([1, 3, 5]))
+    assert known_rows(target, sorted_columns(columns, categories=["other"]), parts) == 3
+    columns["other"][1] = "x1"
+    assert known_rows(target, sorted_columns(columns, categories=["other"]), parts) == 2

@@ -28,6 +28,9 @@ def test_a_data_frame_is_a_table(tmp_path):
     table = read_source(frame)
     assert table.columns == {"Area": ["1.5", ""], "price": ["3", "4"], "day": ["2024-03-31 00:00:00", ""]}
     assert (table.name, table.path, list(table.lines)) == ("table", "", [1, 2])
+    assert table.categories == ()
+    named = frame.assign(district=pd.Categorical([10, 20]))
+    assert read_source(named).categories == ("district",)
     with pytest.raises(InputError, match="the data frame has no rows"):
         read_source(frame[:0])
 

@@ -68,6 +68,12 @@ def test_decimal_commas():
         (["c", *repeated("a", "b")], {}, r"with fewer than 5 rows, .* each have one: 'c' \(1 row\)\. Give"),
         ([f"p{place}" for place in range(60)], {}, "60 different .* no classes, and cells such as 'p0' cannot be"),
         ([f"{place}" for place in range(60)], {"kind": "classification"}, "no classes; say kind=regression"),
+        (
+            [*repeated("1", "2", "3"), "4"],
+            {},
+            r"each have one: '4' \(1 row\).* such rows are left out. If they are amounts, say kind=regression",
+        ),
+        ([*(f"{place}.5" for place in range(20)), *repeated("x", "y")], {}, "such as 'x' cannot be read as numbers"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_learned_is_refused_with_the_remedy(cells, more, message):

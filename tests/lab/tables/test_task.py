@@ -133,6 +133,8 @@ def test_a_final_run_has_the_error_in_units_and_a_tuning_run_has_not(table):
     measures = {measure.name: measure.explanation for measure in task.facts("", (), None).measures}
     assert measures[TEST_RMSE].endswith("in the units of price.")
     assert TEST_RMSE not in {measure.name for measure in TableTask(table, "state").facts("", (), None).measures}
+    quoted = TableTask(table, "price", metric="rmse").facts("", (), None)
+    assert [measure.heading for measure in quoted.measures].count("test RMSE") == 1
 
 
 def test_choices_are_in_its_name_and_its_reference(table):
@@ -190,6 +192,15 @@ def test_facts_tell_what_was_understood(table):
 def test_what_cannot_be_is_refused_by_name(table, more, message):
     with pytest.raises(InputError, match=message):
         TableTask(table, **more)
+
+
+def test_categorical_columns_of_a_data_frame_hold_names():
+    rows = range(120)
+    frame = pd.DataFrame({"district": pd.Categorical([10 * (row % 4) for row in rows]), "x": [row / 3 for row in rows]})
+    frame["kind"] = pd.Categorical([5 * (row % 3) for row in rows])
+    task = TableTask(frame, "kind")
+    assert "1 numeric column (x) and 1 category column (district 4)" in task.introduction
+    assert "classification with 3 classes" in task.introduction
 
 
 def test_a_target_that_hardly_varies_is_refused(tmp_path):

@@ -51,3 +51,12 @@ def test_a_column_from_which_the_target_follows_is_named(tmp_path):
     assert found.introduction.endswith(
         "every row's price follows from cents alone; leave out what is known only when it is: drop='cents'"
     )
+
+
+def test_rows_that_are_there_to_train_on_and_to_test_are_told(tmp_path):
+    columns = {name: [cell for cell in cells for _ in range(4)] for name, cells in houses(50).items()}
+    found = task(tmp_path, {"a\nb": [row % 7 / 2 for row in range(200)], **columns}, "price")
+    assert "rows to test are, cell by cell, also among those to train on" not in found.introduction
+    assert "numeric columns (a b, area" in found.introduction
+    again = task(tmp_path, columns, "price")
+    assert "rows to test are, cell by cell, also among those to train on" in again.introduction

@@ -18,17 +18,27 @@ _APART = " '’\u00a0\u202f"
 
 _STYLES = {
     "commas are thousands": (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), ",", "."),
+    "spaces or apostrophes are thousands": (re.compile(rf"[+-]?\d{{1,3}}([{_APART}]\d{{3}})+(\.\d+)?"), _APART, "."),
     "commas are decimal": (
-        re.compile(rf"[+-]?(\d+|\d{{1,3}}([.{_APART}]\d{{3}})+),\d+([eE][+-]?\d+)?"),
+        re.compile(
+            rf"[+-]?((\d+|\d{{1,3}}([.{_APART}]\d{{3}})+),\d+([eE][+-]?\d+)?|[1-9]\d{{0,2}}([.{_APART}]\d{{3}})+)"
+        ),
         f".{_APART}",
         ",",
     ),
-    "spaces are thousands": (re.compile(rf"[+-]?\d{{1,3}}([{_APART}]\d{{3}})+(\.\d+)?"), _APART, "."),
     "points are thousands": (re.compile(r"[+-]?\d{1,3}(\.\d{3})+"), ".", ","),
 }
 """In words: how such numbers look, what of them is left out, and what is a decimal point."""
 
-_SIGNS = "$€£¥%"
+_SIGNS = ("$", "€", "£", "¥", "%", "USD", "EUR", "GBP", "CHF", "JPY")
+_MINUS = "\u2212"
+_BOOKED = re.compile(r"^\((.*\d.*)\)$")
+"""What bookkeepers write for a number below zero."""
+
+_DIGITS = re.compile(r"[+-]?\d[\d.]*")
+_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
+_SEVERAL = 5
+"""So many numbers of a kind are no chance."""
 
 
 def is_nothing(cell: str) -> bool:
@@ -58,8 +68,10 @@ def read_numbers(cells: Sequence[str], *, decimal_commas: bool = False) -> Read:
         cells: none of them nothing.
         decimal_commas: whether the table has decimal commas elsewhere, and commas between no cells.
     """
-    plain, sign = _without_sign(cells)
+    plain, sign = _without_sign([_BOOKED.sub(r"-\1", cell).replace(_MINUS, "-") for cell in cells])
     found = _read(plain, None)
+    if _are_grouped(plain) and (grouped := _read(plain, "points are thousands")).read.sum() >= found.read.sum():
+        found = grouped
     if not found.read.all():
         others = [name for name in _STYLES if name != "points are thousands"]
         if decimal_commas:  # where 1,234 is more likely to be a little more than one
@@ -68,7 +80,7 @@ def read_numbers(cells: Sequence[str], *, decimal_commas: bool = False) -> Read:
             other = _read(plain, name)
             if other.read.sum() > found.read.sum():
                 found = other
-    elif decimal_commas and any("." in cell for cell in plain):
+    elif decimal_commas and not found.style and any("." in cell for cell in plain):
         other = _read(plain, "points are thousands")
         found = other if other.read.all() else found
     return Read(found.values, found.read, ", ".join(filter(None, (found.style, sign and f"{sign} left out"))))
@@ -85,9 +97,22 @@ def has_decimal_commas(cells: Sequence[str]) -> bool:
     )
 
 
+def _are_grouped(cells: Sequence[str]) -> bool:
+    """Tells whether points can be nothing but thousands: two of them in a number, or whole numbers below a thousand.
+
+    Of numbers with decimals, hardly any would be whole, and a tenth would have fewer than three places.
+    """
+    pointed = [cell for cell in cells if "." in cell and _DIGITS.fullmatch(cell)]
+    whole = [cell for cell in cells if "." not in cell and _DIGITS.fullmatch(cell)]
+    if not pointed or not all(_GROUPS.fullmatch(cell) for cell in pointed):
+        return False
+    small = all(len(cell.lstrip("+-")) <= 3 for cell in whole)
+    return any(cell.count(".") > 1 for cell in pointed) or (min(len(pointed), len(whole)) >= _SEVERAL and small)
+
+
 def _without_sign(cells: Sequence[str]) -> tuple[Sequence[str], str]:
     """Takes away a currency's sign, or that of per cent, where every cell has it."""
-    for sign in _SIGNS if cells else "":
+    for sign in _SIGNS if cells else ():
         if sign in cells[0] and all(cell.count(sign) == 1 for cell in cells):
             return [cell.replace(sign, "").strip() for cell in cells], sign
     return cells, ""

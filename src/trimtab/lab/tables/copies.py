@@ -1,10 +1,12 @@
-"""Columns of a table that say the same as another one: a copy is of no use, and one of the target tells too much."""
+"""What is in a table twice: columns that say the same as another one, or as the target, and rows."""
 
+import math
 from collections.abc import Hashable, Sequence
 
 import numpy as np
 
 from trimtab.lab.tables.columns import Categories, Columns, Numbers, Useless
+from trimtab.lab.tables.splitting import Parts
 from trimtab.lab.tables.target import Target
 
 _FEWEST = 10
@@ -62,3 +64,22 @@ def _in_order(order: np.ndarray, values: np.ndarray) -> bool:
     found = np.unique(values, return_inverse=True)[1]
     last = int(found.max())
     return last >= _FEWEST - 1 and (np.array_equal(found, order) or np.array_equal(last - found, order))
+
+
+def known_rows(target: Target, columns: Columns, parts: Parts) -> int:
+    """Returns how many of the rows to test are the same in every cell as one of those to train on.
+
+    Args:
+        target: what is learned.
+        columns: of the rows in which it is known.
+        parts: which rows are what for.
+    """
+    cells = [target.values.tolist(), *(each.values.tolist() for each in columns.numbers)]
+    rows = list(zip(*map(_with_gaps, cells), *(each.values for each in columns.categories), strict=True))
+    seen = {rows[row] for row in parts.train}
+    return sum(rows[row] in seen for row in parts.test)
+
+
+def _with_gaps(values: Sequence[float]) -> Sequence[float | None]:
+    """Values with ``None`` where there is none, for not a number is not even equal to itself."""
+    return [None if math.isnan(value) else value for value in values]

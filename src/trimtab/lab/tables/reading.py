@@ -35,6 +35,7 @@ class TextTable:
         columns: name to cells.
         lines: what messages call each row.
         separator: what stands between cells; empty where there is no file.
+        categories: columns that are said to hold names, whatever is in their cells.
     """
 
     place: str
@@ -43,6 +44,7 @@ class TextTable:
     columns: dict[str, Sequence[str]]
     lines: Sequence[int]
     separator: str
+    categories: tuple[str, ...] = ()
 
     def column(self, argument: str, name: Any) -> str:
         """Returns the column of a name, or the only one that differs from it in capitals alone.
@@ -127,7 +129,8 @@ def _of_frame(frame: Any) -> TextTable:
     rows = len(next(iter(columns.values()), ()))
     if not rows:
         raise InputError("source: the data frame has no rows")
-    return TextTable("source", "table", "", dict(columns), range(1, rows + 1), "")
+    named = tuple(str(name) for name, dtype in frame.dtypes.items() if dtype.name == "category")
+    return TextTable("source", "table", "", dict(columns), range(1, rows + 1), "", named)
 
 
 def _is_number(text: str) -> bool:

@@ -13,6 +13,9 @@ from trimtab.study.errors import InputError
 from trimtab.study.metric import Metric
 from trimtab.study.suggestions import nearest
 
+RMSE = "RMSE"
+"""What the root of the mean squared error is called."""
+
 UNEVEN = 0.8
 """Share of the rows that the largest class may have before accuracy hides all others."""
 
@@ -95,7 +98,7 @@ def chosen_score(place: str, target: Target, spread: float, wanted: str | None) 
     else:
         known = {
             "r2": Score(Metric("R²", "max", bounds=(None, 1)), r2),
-            "rmse": Score(Metric("RMSE", "min", bounds=(0, None)), partial(rmse, spread=spread)),
+            "rmse": Score(Metric(RMSE, "min", bounds=(0, None)), partial(rmse, spread=spread)),
         }
     if wanted is None:
         return known[_usual(target)]

@@ -113,7 +113,8 @@ def read_target(
     counts = Counter(keys)
     rare = {names[key]: number for key, number in counts.items() if number < FEWEST_OF_CLASS}
     if rare:
-        raise InputError(_too_rare(where, rare, len(counts), len(rows), numeric=numeric))
+        odd = next((cell for cell, is_read in zip(some, read.read, strict=True) if not is_read), "")
+        raise InputError(_too_rare(where, rare, len(counts), len(rows), odd=odd))
     order = sorted(counts)
     places = {key: at for at, key in enumerate(order)}
     return Target(
@@ -138,13 +139,13 @@ def _run_together(cells: Sequence[str], values: Float[np.ndarray, " rows"]) -> b
     return len(set(cells)) > _WAYS_TO_WRITE * len(np.unique(values))
 
 
-def _too_rare(where: str, rare: dict[str, int], classes: int, rows: int, *, numeric: bool) -> str:
+def _too_rare(where: str, rare: dict[str, int], classes: int, rows: int, *, odd: str) -> str:
+    """Says what is wrong with classes of few rows; ``odd`` is a cell that is no number, empty if all are."""
     shown = listed([f"{name[:_LONGEST]!r} ({count(number, 'row')})" for name, number in list(rare.items())[:_SHOWN]])
     more = f" and {count(len(rare) - _SHOWN, 'other')}" if len(rare) > _SHOWN else ""
     if len(rare) > classes / 2 and classes > _SHOWN:
-        remedy = "say kind=regression" if numeric else "choose a column of numbers or of a few classes with --target"
-        example = next(iter(rare))[:_LONGEST]
-        read = "" if numeric else f", and cells such as {example!r} cannot be read as numbers"
+        remedy = "choose a column of numbers or of a few classes with --target" if odd else "say kind=regression"
+        read = f", and cells such as {odd[:_LONGEST]!r} cannot be read as numbers" if odd else ""
         return (
             f"{where} has {classes:,} different values in {rows:,} rows, most of them in fewer than "
             f"{FEWEST_OF_CLASS} rows: these are no classes{read}; {remedy}"
@@ -152,5 +153,5 @@ def _too_rare(where: str, rare: dict[str, int], classes: int, rows: int, *, nume
     return (
         f"{where} has classes with fewer than {FEWEST_OF_CLASS} rows, of which training, validation and test cannot "
         f"each have one: {shown}{more}. Give these rows the name of another class, or leave their cells empty: "
-        "such rows are left out"
+        f"such rows are left out{'' if odd else '. If they are amounts, say kind=regression'}"
     )

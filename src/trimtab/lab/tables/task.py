@@ -21,7 +21,7 @@ from trimtab.lab.tables.copies import without_copies
 from trimtab.lab.tables.network import TableNetwork, size_for
 from trimtab.lab.tables.preparation import Preparation
 from trimtab.lab.tables.reading import Source, read_source
-from trimtab.lab.tables.scores import chosen_score
+from trimtab.lab.tables.scores import RMSE, chosen_score
 from trimtab.lab.tables.splitting import split
 from trimtab.lab.tables.target import KINDS, Kind, read_target
 from trimtab.lab.tables.words import Understood
@@ -55,7 +55,8 @@ class TableTask(Task):
     guessing their mean costs; classes by cross-entropy.
 
     Args:
-        source: path of a CSV file, or a data frame of pandas.
+        source: path of a CSV file, or a data frame of pandas, whose categorical columns hold names even where these are
+            numbers.
         target: the column to be learned.
         kind: ``"regression"`` or ``"classification"``; by default what the column looks like.
         metric: what is quoted: ``"r2"`` or ``"rmse"`` of numbers; ``"accuracy"``, ``"balanced-accuracy"`` or, of two
@@ -105,13 +106,16 @@ class TableTask(Task):
         faults.raise_any()
 
         commas = with_decimal_commas(table.columns, table.separator)
-        found = read_target(table.place, chosen, table.columns[chosen], table.lines, kind=kind, decimal_commas=commas)
+        classes: Kind | None = "classification" if chosen in table.categories else None
+        found = read_target(
+            table.place, chosen, table.columns[chosen], table.lines, kind=kind or classes, decimal_commas=commas
+        )
         others: dict[str, Sequence[str]] = {
             name: [cells[row] for row in found.rows]
             for name, cells in table.columns.items()
             if name != chosen and name not in left_out
         }
-        columns = without_copies(sorted_columns(others, categories=named, decimal_commas=commas))
+        columns = without_copies(sorted_columns(others, categories={*named, *table.categories}, decimal_commas=commas))
         parts = split(found, split_seed)
         preparation = Preparation.fitted(columns, parts.train)
         self.understood = Understood(table.place, len(table.lines), found, columns, preparation, tuple(left_out), parts)
@@ -212,8 +216,9 @@ class TableTask(Task):
         paragraphs.append(("Table", self.understood.paragraph(self.metric)))
         if not self.understood.target.classes:
             name = self.understood.target.name
-            units = f"Root of the mean squared error on the test data, in the units of {name}."
-            measures.insert(2, Measure(TEST_RMSE, "test RMSE", explanation=units))
+            if self._score.metric.name != RMSE:  # it stands there already, as what is quoted
+                units = f"Root of the mean squared error on the test data, in the units of {name}."
+                measures.insert(2, Measure(TEST_RMSE, "test RMSE", explanation=units))
             paragraphs.append(
                 (
                     "Loss",

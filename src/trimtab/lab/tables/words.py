@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from trimtab.lab.tables.columns import Columns, Useless
-from trimtab.lab.tables.copies import tell_tales
+from trimtab.lab.tables.copies import known_rows, tell_tales
 from trimtab.lab.tables.preparation import MISSING, Preparation
 from trimtab.lab.tables.splitting import Parts
 from trimtab.lab.tables.target import Target
@@ -15,6 +15,9 @@ from trimtab.study.phrases import NAMED, count, listed
 
 Names: TypeAlias = Callable[[Sequence[str]], str]
 """Writes names down: all of them, or the first."""
+
+_MANY = 0.05
+"""Of the rows to test, what has to be among those to train on to be told."""
 
 _LONGEST = 24
 _CLASSES = 5
@@ -124,17 +127,27 @@ class Understood:
                 f"every row's {target.name} follows from {' or from '.join(telling)} alone; leave out what is known "
                 f"only when it is: drop='{','.join(telling)}'"
             )
+        known = known_rows(target, self.columns, self.parts)
+        if known > _MANY * len(self.parts.test):
+            found.append(
+                f"{count(known, 'row')} to test are, cell by cell, also among those to train on: where that is no "
+                "chance, leave repeated rows out, or split by what repeats them in a task of your own"
+            )
         if target.chosen:
             found.append(f"{target.name} is taken for numbers of classes; say kind=regression if they are amounts")
         return found
 
 
 def _all(names: Sequence[str]) -> str:
-    return ", ".join(names)
+    return ", ".join(map(_in_a_line, names))
+
+
+def _in_a_line(name: str) -> str:
+    return " ".join(name.split())
 
 
 def _few(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:NAMED])
+    shown = _all(names[:NAMED])
     return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown
 
 
