@@ -113,8 +113,8 @@ def read_target(
     counts = Counter(keys)
     rare = {names[key]: number for key, number in counts.items() if number < FEWEST_OF_CLASS}
     if rare:
-        odd = next((cell for cell, is_read in zip(some, read.read, strict=True) if not is_read), "")
-        raise InputError(_too_rare(where, rare, len(counts), len(rows), odd=odd))
+        unread = next((cell for cell, is_read in zip(some, read.read, strict=True) if not is_read), "")
+        raise InputError(_too_rare(where, rare, len(counts), len(rows), odd=unread))
     order = sorted(counts)
     places = {key: at for at, key in enumerate(order)}
     return Target(
