@@ -44,9 +44,9 @@ def test_without_a_terminal_there_are_plain_lines_now_and_then(clock):
     lines = file.getvalue().splitlines()
     assert "\x1b" not in file.getvalue()
     assert lines[0] == "0/14 trials, measuring"
-    assert re.fullmatch(r"2/14 trials, at least 4\d s left; best so far adamw, 0\.5000", lines[1])
-    assert re.fullmatch(r"6/14 trials, about 1 min \d\d s left; best so far adamw, 0\.5000; 1 failed", lines[3])
-    assert lines[-1] == "14/14 trials, done; best so far adamw, 0.5000; 1 failed"
+    assert re.fullmatch(r"2/14 trials, at least 4\d s left; best run so far adamw, 0\.5000", lines[1])
+    assert re.fullmatch(r"6/14 trials, about 1 min \d\d s left; best run so far adamw, 0\.5000; 1 failed", lines[3])
+    assert lines[-1] == "14/14 trials, done; best run so far adamw, 0.5000; 1 failed"
     assert len(lines) <= 9
 
 
@@ -58,7 +58,7 @@ def test_of_a_race_it_is_said_how_many_trials_there_are_at_most(clock):
     lines = file.getvalue().splitlines()
     assert lines[0] == "0/8 trials, measuring"  # before the numbers are chosen
     assert re.match(r"\d of at most 40 trials, time left not known yet", lines[1])
-    assert lines[-1] == "14 of at most 40 trials; best so far adamw, 0.5000; 1 failed"
+    assert lines[-1] == "14 of at most 40 trials; best run so far adamw, 0.5000; 1 failed"
 
 
 def test_a_line_is_printed_after_a_minute_at_the_latest(clock):

@@ -214,8 +214,8 @@ def test_the_text_fits_and_says_the_same(seen):
     assert "6/14 trials" in text
     assert "till 12:00" in text
     assert "planned for 20m" in text
-    assert "best so far adamw, 0.5000; 1 diverged" in text
-    assert "best so far  diverged" in text
+    assert "best run so far adamw, 0.5000; 1 diverged" in text
+    assert "best run  diverged" in text
     assert "failed" not in text
     assert "process 33 on gone has given no sign of life for 8 min 20 s" in text
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
@@ -281,8 +281,8 @@ def test_where_nothing_is_tuned_there_is_no_column_of_it(seen):
     )
     file = io.StringIO()
     print_status(Console(file=file, width=80), found, NOW)
-    assert "best so far random, 0.3" in file.getvalue()
-    assert "candidate   final  best so far" in file.getvalue()
+    assert "best run so far random, 0.3" in file.getvalue()
+    assert "candidate   final  best run" in file.getvalue()
     assert "tuned" not in file.getvalue()
 
 
@@ -305,5 +305,5 @@ def test_a_race_is_finished_when_it_says_so(seen):
     assert over.beside == Beside((), (), 0, 3, 1)
     file = io.StringIO()
     print_status(Console(file=file, width=80), over, NOW)
-    assert "candidate   tuned  final   left  best so far" in file.getvalue()
+    assert "candidate   tuned  final   left  best run" in file.getvalue()
     assert "kept, and not counted here or shown in the report: 1 final run that the race" in file.getvalue()

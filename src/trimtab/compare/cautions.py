@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trimtab.compare.tuning import Extension
+from trimtab.compare.tuning import FEWEST, Extension
 from trimtab.study import statistics
 from trimtab.study.outcome import Outcome
 from trimtab.study.phrases import NAMED, listed, rounded
@@ -160,7 +160,7 @@ def warning(tunables: Tunables, best: Point | None, tuning: Tried, runs: Sequenc
         rate: name of the setting that is shown as the learning rate.
     """
     warnings = []
-    drawn = best is not None and rate in tunables and len(tuning) > 2
+    drawn = best is not None and rate in tunables and len(tuning) >= FEWEST
     if best is not None and drawn and _at_edge(best.settings[rate], tuning, rate):
         warnings.append(f"the best {rate} is the most extreme that was tried: a wider range may do better")
     if len(runs) > 1 and len({run.loss for run in runs}) == 1:
@@ -176,7 +176,7 @@ def gone_on(extension: Extension, chosen: Settings) -> str:
         chosen: the settings that are best.
     """
     name = extension.setting
-    went = f"{name} went on from {extension.bound:.3g} to {extension.reached:.3g}"
+    went = f"the range of {name} went on beyond {extension.bound:.3g}, to {extension.reached:.3g}"
     found = f"it is best at {as_code(chosen.get(name))}" if extension.chosen else "nothing better was found"
     return f"{went}: {found}"
 

@@ -33,7 +33,7 @@ Outcomes: TypeAlias = Mapping[str, Outcome]
 
 @dataclass(frozen=True)
 class Extension:
-    """A range that went on beyond its end, because the best value lay there.
+    """A range that went on beyond its end, because the best value was the most extreme that was tried.
 
     Args:
         setting: whose range it is.

@@ -181,7 +181,7 @@ class ProgressBars:
         done = f"{ledger.done}/{ledger.total} trials" if most is None else f"{ledger.done} of at most {most} trials"
         words = ", ".join(filter(None, (done, _left(ledger, racing=self._most is not None))))
         if ledger.best is not None:
-            words += f"; best so far {ledger.best[0]}, {significant(self._sign * ledger.best[1])}"
+            words += f"; best run so far {ledger.best[0]}, {significant(self._sign * ledger.best[1])}"
         trouble = numbers.troubles(*ledger.trouble)
         words += f"; {trouble}" if trouble else ""
         self._console.print(Text(words), soft_wrap=True)

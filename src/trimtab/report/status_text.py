@@ -39,7 +39,7 @@ def print_status(console: Console, status: StudyStatus, now: datetime | None = N
     if status.best is not None:
         diverged = sum(candidate.diverged for candidate in status.candidates)
         trouble = numbers.troubles(diverged, sum(candidate.trouble for candidate in status.candidates) - diverged)
-        words = f"best so far {status.best[0]}, {numbers.significant(status.best[1])}"
+        words = f"best run so far {status.best[0]}, {numbers.significant(status.best[1])}"
         console.print(Text(words + (f"; {trouble}" if trouble else "")), soft_wrap=True)
     if status.beside is not None:
         console.print(Text(f"kept, and not counted here or shown in the report: {status.beside.words}"))
@@ -105,7 +105,7 @@ def _candidates(candidates: tuple[CandidateStatus, ...]) -> Table:
     table.add_column("candidate", overflow="fold", min_width=10)
     tuned = any(c.tuning for c in candidates)
     left = any(c.left for c in candidates)
-    for name in (*(["tuned"] if tuned else []), "final", *(["left"] if left else []), "best so far", *troubles):
+    for name in (*(["tuned"] if tuned else []), "final", *(["left"] if left else []), "best run", *troubles):
         table.add_column(name, justify="right", no_wrap=True)
     for place, c in enumerate(candidates):
         row: list[str | Text] = [

@@ -30,7 +30,7 @@ def gone_on(result: ComparisonResult) -> str:
         f"{each.reached:.3g}"
         for label, each in went
     )
-    return f" Where the best value lay at the end of its range, the range went on: {who}."
+    return f" Where the best value was the most extreme that was tried, its range went on beyond its end: {who}."
 
 
 def winners_curse(result: ComparisonResult) -> list[tuple[str, str]]:
