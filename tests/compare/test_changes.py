@@ -93,6 +93,13 @@ def test_a_candidates_definition(change, words):
     assert not any(hash in " ".join(found) for hash in BEFORE["files"].values())
 
 
+def test_a_range_of_the_catalogues_is_no_lack_of_one():
+    there = {"name": "adamw"}
+    assert definition_changes(there, {**there, "ranges": {"lr": "1e-4..1:log"}}) == [
+        "lr is as it comes there, 1e-4..1:log here"
+    ]
+
+
 def test_what_to_do_about_it_names_the_place():
     assert remedies(Path("runs/train")).endswith("remove runs/train/study.db to start again")
     assert "choose another database with --store instead of postgresql://me:***@here/db" in remedies(

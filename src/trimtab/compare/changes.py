@@ -105,9 +105,10 @@ def definition_changes(there: Mapping[str, Any], here: Mapping[str, Any]) -> lis
     if there.get("shell") != here.get("shell"):
         changes.append(f"a shell reads the command {'there' if there.get('shell') else 'here'} only")
     before, now = _settings(there), _settings(here)
+    none = "no setting" if "command" in {**there, **here} else "as it comes"  # whose ranges may be the catalogue's
     for name in {**before, **now}:
         if before.get(name) != now.get(name):
-            changes.append(f"{name} is {before.get(name, 'no setting')} there, {now.get(name, 'no setting')} here")
+            changes.append(f"{name} is {before.get(name, none)} there, {now.get(name, none)} here")
     if there.get("recipe") != here.get("recipe"):
         changes.append(f"the recipe is {_written(there.get('recipe'))} there, {_written(here.get('recipe'))} here")
     if there.get("file") != here.get("file"):

@@ -4,7 +4,7 @@ from trimtab.compare.over_problems.places import places_of, scheduled
 from trimtab.compare.over_problems.result import ResultOverProblems
 from trimtab.compare.over_problems.schedules import by_schedule, called
 from trimtab.lab.problem import EVALUATIONS
-from trimtab.study.phrases import count, listed
+from trimtab.study.phrases import count
 
 
 def unit(result: ResultOverProblems) -> str:
@@ -26,7 +26,11 @@ def facts(result: ResultOverProblems) -> list[tuple[str, str]]:
     made = [found.protocol for found in result.problems.values()]
     places = places_of(result.problems)
     bases = by_schedule(result.problems)
-    schedules = dict.fromkeys(called(schedule) for each in bases.values() for schedule in each)
+    trained = dict.fromkeys(
+        result.problems[name].problem.recipe or called(schedule)
+        for each in bases.values()
+        for schedule, name in each.items()
+    )
     unpaired = any(protocol.unpaired for protocol in made)
     runs = {c.runs for found in result.problems.values() for c in found.candidates}
     seeds = sorted(runs if unpaired else {protocol.seeds for protocol in made})
@@ -34,7 +38,7 @@ def facts(result: ResultOverProblems) -> list[tuple[str, str]]:
     numbers = " to ".join(map(str, seeds[:: max(1, len(seeds) - 1)])) + (" at most" if racing else "")
     return [
         *([("problem", next(iter(bases)))] if len(bases) == 1 else [("problems", f"{len(bases or result.problems)}")]),
-        *([("schedules", listed(list(schedules)))] if bases else []),
+        *([("schedules", "; ".join(trained))] if bases else []),
         ("candidates", f"{len(result.profiles)}"),
         *([("settings tried for each", f"{made[0].trials} {places.at} each {places.noun}")] if _tuned(result) else []),
         ("runs of a candidate" if unpaired else "fresh seeds, after tuning" if _tuned(result) else "seeds", numbers),

@@ -23,7 +23,12 @@ def posed(*verdicts, bases=("digits",), schedules=("none", "cosine", "linear")):
         name = base if schedule == "none" else f"{base}+{schedule}"
         (found,) = over(each).values()
         facts = dataclasses.replace(found.problem, name=name, schedule=schedule)
-        made[name] = dataclasses.replace(found, problem=facts)
+        place = schedules.index(schedule)
+        moved = tuple(
+            dataclasses.replace(c, final_losses=tuple(loss + place for loss in c.final_losses))
+            for c in found.candidates
+        )
+        made[name] = dataclasses.replace(found, problem=facts, candidates=moved)
     return made
 
 
@@ -108,6 +113,30 @@ def test_a_page_over_problems_and_schedules_says_how_many_of_each():
     assert "Scores over the combinations" in page
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        (
+            ["==", "=="],
+            "lion ended exactly alike with every schedule: none reaches it, as where a candidate has its own.",
+        ),
+        (
+            ["+=", "+="],
+            "lion ended exactly alike with every schedule: none reaches it, as where a candidate has its own.",
+        ),
+    ],
+)
+def test_a_candidate_that_no_schedule_reaches_is_named(verdicts, words):
+    problems = posed(*verdicts)
+    losses = next(c.final_losses for c in problems["digits"].candidates if c.label == "lion")
+    for name, result in problems.items():
+        candidates = [
+            dataclasses.replace(c, final_losses=losses) if c.label == "lion" else c for c in result.candidates
+        ]
+        problems[name] = dataclasses.replace(result, candidates=tuple(candidates))
+    assert whatever_the_schedule(problems, "adamw")[-1] == words
+
+
 def test_scores_say_nothing_of_one_problem_with_several_schedules():
     problems = posed("+-", "--")
     problems = {
@@ -129,7 +158,7 @@ def test_scores_say_nothing_of_one_problem_with_several_schedules():
     page = render_overview(result)
     assert "<h1>What helps under <em>2 schedules</em>?</h1>" in page
     assert "<dt>problem</dt><dd>digits</dd>" in page
-    assert "<dt>schedules</dt><dd>constant and cosine</dd>" in page
+    assert "<dt>schedules</dt><dd>constant; cosine</dd>" in page
     assert "Scores over the problems" not in page
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(ranks_table(result))

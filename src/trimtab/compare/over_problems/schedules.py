@@ -46,8 +46,9 @@ def whatever_the_schedule(problems: Mapping[str, ComparisonResult], reference: s
     if not bases:
         return []
     labels = [c.label for c in next(iter(problems.values())).candidates if c.label != reference]
+    kept = _unreached(problems, bases, [*labels, reference])
     if not any(c.verdict in EFFECTS for result in problems.values() for c in result.candidates):
-        return []
+        return kept
     always, turned = list[str](), list[str]()
     for base, schedules in bases.items():
         on = "" if len(bases) == 1 else f" on {base}"
@@ -57,7 +58,28 @@ def whatever_the_schedule(problems: Mapping[str, ComparisonResult], reference: s
     number = len(next(iter(bases.values())))
     every = "Under both schedules" if number == 2 else f"Under all {number} schedules"
     same = "; ".join(always) or "no verdict; what is shown with one of them is not with all"
-    return [f"{every}: {same}.", *([f"With the schedule the verdict turns: {'; '.join(turned)}."] if turned else [])]
+    turns = [f"With the schedule the verdict turns: {'; '.join(turned)}."] if turned else []
+    return [f"{every}: {same}.", *turns, *kept]
+
+
+def _unreached(
+    problems: Mapping[str, ComparisonResult], bases: Mapping[str, Mapping[str, str]], labels: Sequence[str]
+) -> list[str]:
+    """Says whose runs are the same under all schedules."""
+    kept = [
+        label
+        for label in labels
+        if all(len({_losses(problems[name], label) for name in each.values()}) == 1 for each in bases.values())
+        and all(None not in _losses(problems[name], label) for each in bases.values() for name in each.values())
+    ]
+    if not kept:
+        return []
+    whom = "it, as where a candidate has its own" if len(kept) == 1 else "them, as where candidates have their own"
+    return [f"{listed(kept)} ended exactly alike with every schedule: none reaches {whom}."]
+
+
+def _losses(result: ComparisonResult, label: str) -> tuple[float | None, ...]:
+    return next(each.final_losses for each in result.candidates if each.label == label) or (None,)
 
 
 def _verdicts(problems: Mapping[str, ComparisonResult], schedules: Mapping[str, str], label: str) -> dict[str, str]:
