@@ -36,7 +36,9 @@ def few(monkeypatch):
     """Runs two checks in the place of all."""
     whole = running.audit_optimizer
     monkeypatch.setattr(
-        running, "audit_optimizer", lambda *a, **k: whole(*a, **k, only=("printed", "refuses_in_group", "new_process"))
+        running,
+        "audit_optimizer",
+        lambda *a, **k: whole(*a, **{"only": ("printed", "refuses_in_group", "new_process"), **k}),
     )
 
 
@@ -48,6 +50,7 @@ def test_a_class_in_a_file_is_audited_with_its_settings(file):
     (process,) = [each for each in found.findings if each.name == "new_process"]
     assert process.outcome == "skipped"
     assert "package.module:Class" in process.seen
+    assert {"refuses_in_group[lr=nan]"} <= found.of_torch <= {each.check for each in found.broken}
     facts = found.facts()
     assert facts["broken"] == len(found.broken)
     assert facts["optimizer"].endswith("my_opt.py:Mine(lr=0.1)")
@@ -64,10 +67,11 @@ def test_a_name_of_the_catalogue_is_audited(name):
     ("name", "words"),
     [
         ("{file}:Odd", "is no torch.optim.Optimizer"),
-        ("{file}:NeedsLr", "missing 1 required positional argument: 'lr'"),
+        ("{file}:NeedsLr", "missing 1 required positional argument: 'lr'; give what is missing in brackets"),
         ("{file}:Min", "did you mean Mine?"),
         ("no_such_module:Mine", "there is no module 'no_such_module'"),
         ("torch.optim:SGD(lr=-1.0)", "Invalid learning rate"),
+        ("torch.optim:LBFGS", "cannot be audited: the checks give gradients, and its step needs a closure"),
         ("lionn", "did you mean lion?"),
         ("adahessian", r"cannot be audited: the checks give gradients, and it steps by loss.backward"),
         ("adamw+cosine", "cosine stands beside an optimizer"),

@@ -8,7 +8,7 @@ from trimtab.catalog.auditing import Audit
 from trimtab.report.audit import print_audit, summary
 from trimtab.testing.audit import Finding
 
-PROMISE = "The update is right"
+PROMISE = "The update does what any right one does"
 
 
 def finding(check, outcome, seen=""):
@@ -23,7 +23,7 @@ def printed(*findings):
 
 def test_what_holds_is_said_in_a_sentence():
     text = printed(finding("a", "holds"), finding("b[1]", "skipped"))
-    assert text.endswith("All 1 checks hold; 1 do not apply to it.\n")
+    assert "All 1 checks hold; 1 do not apply to it. This is about the contract of an optimizer" in text
     assert "does not hold" not in text
 
 
@@ -31,8 +31,17 @@ def test_each_broken_check_is_named_once_with_what_was_seen_first():
     text = printed(*(finding(f"b[{case}]", "broken", f"saw [{case}]") for case in "xyz"), finding("a", "holds"))
     assert "  b: Contract of b.\n    [x] saw [x] (and 2 more cases of it)\n" in text
     assert "saw [y]" not in text
-    assert "3 of 4 cases do not hold, of 1 check." in text
+    assert "3 of 4 cases do not hold, of 1 check, of which torch.optim.AdamW breaks none as well." in text
 
 
 def test_a_summary_says_what_it_is_about():
-    assert "not about how well it trains" in summary(Audit("a", "A", [finding("a", "broken", "seen")]))
+    assert "neither about how well it trains" in summary(Audit("a", "A", [finding("a", "broken", "seen")]))
+
+
+def test_what_torch_breaks_as_well_comes_last_and_is_marked():
+    findings = [finding("a[1]", "broken", "saw a"), finding("b", "broken", "saw b"), finding("c", "holds")]
+    file = io.StringIO()
+    print_audit(Console(file=file, width=200), Audit("m:M", "M", findings, frozenset({"a[1]"})))
+    text = file.getvalue()
+    assert text.index("b: Contract of b.\n") < text.index("a: Contract of a. (torch.optim.AdamW breaks it, too.)\n")
+    assert "2 of 3 cases do not hold, of 2 checks, of which torch.optim.AdamW breaks 1 as well." in text

@@ -2,10 +2,12 @@
 
 import functools
 import importlib.util
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from trimtab.catalog.create import create
@@ -27,11 +29,13 @@ class Audit:
         label: how it was called, with its settings.
         title: what it is.
         findings: one for each case of each check.
+        of_torch: those of the broken cases that ``torch.optim.AdamW`` breaks as well.
     """
 
     label: str
     title: str
     findings: Sequence["Finding"]
+    of_torch: frozenset[str] = frozenset()
 
     @property
     def holds(self) -> bool:
@@ -60,6 +64,7 @@ class Audit:
                 "contract": each.contract,
                 "outcome": each.outcome,
                 "seen": each.seen,
+                "torch": "broken" if each.check in self.of_torch else "holds" if each.outcome == "broken" else None,
             }
             for each in self.findings
         ]
@@ -100,7 +105,11 @@ def audit(
     shapes, without = (MATRICES, ONLY_MATRICES) if _is_for_matrices(expression) else (None, {})
     without = {**without, **_left_out(expression, new_process)}
     findings = audit_optimizer(factory, settings, shapes=shapes, without=without, watch=watch)
-    return Audit(expression.label, expression.entry.title, findings)
+    broken = {found.check: found.name for found in findings if found.outcome == "broken"}
+    checks = set(broken.values())
+    of_torch = audit_optimizer(torch.optim.AdamW, shapes=shapes, without=without, only=checks) if checks else []
+    theirs = {found.check for found in of_torch if found.outcome == "broken"}
+    return Audit(expression.label, expression.entry.title, findings, frozenset(theirs & broken.keys()))
 
 
 MATRICES = ((3, 4), (5, 2), (2, 3))
@@ -147,6 +156,10 @@ def _check_steps(expression: Expression) -> None:
         entry: Entry = node.entry
         if entry.kind == "controller":
             raise InputError(f"{entry.id} stands beside an optimizer and is none: there is nothing to audit")
+        own = getattr(entry.load(), "step", None) if isinstance(entry, OwnEntry) else None
+        step = None if own is None else inspect.signature(own).parameters.get("closure")
+        if step is not None and step.default is step.empty:
+            raise InputError(f"{entry.id} cannot be audited: the checks give gradients, and its step needs a closure")
         if entry.step is not None:
             raise InputError(f"{entry.id} cannot be audited: the checks give gradients, and it steps by {entry.step}")
 

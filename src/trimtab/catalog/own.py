@@ -107,7 +107,7 @@ def own_entry(reference: str, slot: str, tunes: Sequence[Tune] = ()) -> OwnEntry
         InputError: it cannot be imported, or is no class or function.
     """
     if FILE.fullmatch(reference):
-        raise InputError(_unnamed(reference))
+        raise InputError(_unnamed(reference, slot))
     place, _, name = reference.rpartition(":")
     file, content = "", ""
     if place.endswith(".py"):
@@ -160,16 +160,18 @@ def _ranges(reference: str, tunables: Any) -> dict[str, str]:
     return found
 
 
-def _unnamed(file: str) -> str:
+def _unnamed(file: str, slot: str) -> str:
     """What to say of a file without a name: which names are in it."""
     path = Path(file).expanduser().resolve()
     if not path.is_file():
         return f"there is no file {file}"
     module = import_file(path)
     own = {name: each for name, each in vars(module).items() if getattr(each, "__module__", None) == module.__name__}
-    if not own:
-        return f"{file} has no class or function of its own"
+    if slot == "optimizer":  # which a function that makes one is not
+        own = {name: each for name, each in own.items() if isinstance(each, type)}
     what = "class" if all(isinstance(each, type) for each in own.values()) else "class or function"
+    if not own:
+        return f"{file} has no {what} of its own"
     return f"name the {what}: {either([f'{file}:{name}' for name in own])}"
 
 

@@ -44,6 +44,8 @@ def check_fixed(expression: Expression) -> None:
             reason = reason or (str(error) if isinstance(error, TypeError | ValueError) else repr(error))
             words = texts_tried({name: value for name, value in tried.items() if own and "." not in name})
             told = _unless_told(expression)
+            if isinstance(error, TypeError) and "required" in reason:
+                told += "; give what is missing in brackets"
             raise InputError(f"{expression.label} cannot be built: {reason}{words}{told}") from error
 
 

@@ -108,7 +108,10 @@ def _try(expression: Expression, ranges: Mapping[str, str], name: str, text: str
         try:
             build_once(expression, {**middle, name: value})
         except Exception as error:
-            raise InputError(f"--tune {name}={text}: {name}={value} cannot be: {error}") from error
+            words = str(error)
+            if isinstance(default, tuple) and not isinstance(value, tuple):
+                words = f'it is {default} by default: give such as values, "{name}=(...),(...)", or tune one of them'
+            raise InputError(f"--tune {name}={text}: {name}={value} cannot be: {words}") from error
 
 
 def _values(tunable: Tunable) -> tuple[Value, ...]:

@@ -7,6 +7,13 @@ from rich.text import Text
 from trimtab.catalog.auditing import Audit
 from trimtab.study.phrases import count
 
+TORCH = "torch.optim.AdamW"
+
+SCOPE = (
+    "This is about the contract of an optimizer: neither about how well it trains, nor whether its formula is the one "
+    "that is meant."
+)
+
 
 def print_audit(console: Console, audit: Audit) -> None:
     """Prints which promises hold, and what was seen of those that do not.
@@ -29,11 +36,14 @@ def print_audit(console: Console, audit: Audit) -> None:
         seen = _by_check(
             [(each.name, each.check, each.contract, each.seen) for each in findings if each.outcome == "broken"]
         )
+        theirs = {each.name for each in findings if each.check in audit.of_torch}
         if seen:
             console.print(Text(f"\n{promise}: what does not hold", style="bold"))
-        for name, (contract, first, more) in seen.items():
+        for name in sorted(seen, key=lambda name: name in theirs):  # what torch keeps says more, and comes first
+            contract, first, more = seen[name]
+            torch = f" ({TORCH} breaks it, too.)" if name in theirs else ""
             also = f" (and {count(more, 'more case')} of it)" if more else ""
-            console.print(Text(f"  {name}: {contract}"), soft_wrap=True)
+            console.print(Text(f"  {name}: {contract}{torch}"), soft_wrap=True)
             console.print(Text(f"    {first}{also}", style="red"), soft_wrap=True)
     console.print(Text(f"\n{summary(audit)}"), soft_wrap=True)
 
@@ -44,11 +54,12 @@ def summary(audit: Audit) -> str:
     left = len(audit.findings) - len(tried)
     about = f"; {left} do not apply to it" if left else ""
     if audit.holds:
-        return f"All {len(tried)} checks hold{about}."
+        return f"All {len(tried)} checks hold{about}. {SCOPE}"
     checks = len({each.name for each in audit.broken})
+    theirs = len({each.name for each in audit.broken if each.check in audit.of_torch})
     return (
-        f"{len(audit.broken)} of {len(tried)} cases do not hold, of {count(checks, 'check')}{about}. This is about the "
-        "contract of an optimizer, and not about how well it trains."
+        f"{len(audit.broken)} of {len(tried)} cases do not hold, of {count(checks, 'check')}, of which {TORCH} breaks "
+        f"{theirs or 'none'} as well{about}. {SCOPE}"
     )
 
 

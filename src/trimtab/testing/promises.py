@@ -3,7 +3,7 @@
 from typing import Final
 
 PROMISES: Final[dict[str, str]] = {
-    "The update is right": (
+    "The update does what any right one does": (
         "added_group alone closure_gradients constant_gradients descends expanded_gradients first_momentum flags "
         "foreach gradient_size group_weight_decay late_gradients many_steps maximize momentum_memory numbers "
         "order_of_parameters reused_gradients scaled_gradients step_counter tied_parameters unreached_clipping "
