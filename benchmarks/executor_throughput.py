@@ -19,7 +19,8 @@ import torch
 from trimtab.compare.comparison import Comparison
 from trimtab.lab.loading import load_task
 from trimtab.lab.problem import EVALUATIONS
-from trimtab.study.executor import LocalExecutor, threads_per_worker, usable_cores
+from trimtab.study.cores import threads_per_worker, usable_cores
+from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.running import run_study
 from trimtab.study.store import Store
 

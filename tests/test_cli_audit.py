@@ -14,7 +14,7 @@ FEW = ("printed", "refuses_later")
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     whole = running.audit_optimizer
-    monkeypatch.setattr(running, "audit_optimizer", lambda *a, **k: whole(*a, **k, only=FEW))
+    monkeypatch.setattr(running, "audit_optimizer", lambda *a, **k: whole(*a, **{"only": FEW, **k}))
 
 
 def test_a_sound_optimizer_ends_with_zero():

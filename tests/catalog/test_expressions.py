@@ -108,6 +108,7 @@ def test_what_a_wrapper_sets_cannot_be_fixed(faster):
         ("clip(lion, share=0.1)", r"clip has no setting 'share'; .* It has fraction, threshold, where.*\n  clip\(lion"),
         ("adamw(wieght_decay=0.1)", r"no setting 'wieght_decay'; did you mean weight_decay\? It has lr, .*\n  adamw"),
         ("adamw(wieght_decay=0.1, betaa=1)", r"'wieght_decay' and no 'betaa'; did you mean weight_decay or betas\?"),
+        ("adamw+cosine(warmup=5%)", r"write 0.05 for 5%\n  adamw\+cosine"),
         ("adamw+cosine(foo=1)", r"cosine has no setting 'foo'; it has warmup\n  adamw"),
         ("clip(lion, fraction=x)", r"expected a number.*\n  clip\(lion, fraction=x\)\n                      \^"),
         ("clip(lion, fraction=0.1, fraction=0.5)", r"clip: fraction stands there twice\n  clip\(lion"),

@@ -119,7 +119,7 @@ def test_the_improvement_is_turned_towards_the_candidate():
 def test_a_candidate_with_a_broken_final_run_is_not_ranked():
     plan, outcomes, facts = study()
     key = "toy/final/lion/2"
-    outcomes[key] = Outcome("diverged", error="the loss was inf after 3 steps")
+    outcomes[key] = Outcome("diverged", error="the loss was inf at step 3")
     result = result_of(plan, outcomes, facts)
     lion = by_label(result)["lion"]
     assert lion.rank is None

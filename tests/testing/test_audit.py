@@ -34,7 +34,7 @@ def test_what_holds_is_broken_or_does_not_apply_is_told_apart():
     (seen,) = [each for each in found if each.check == "without_gradients"]
     assert seen.seen == "a step without any gradient moved a parameter (parameter 0)"
     assert seen.contract.startswith("A parameter whose gradient is ``None`` rests")
-    assert seen.promise == "The update is right"
+    assert seen.promise == "The update does what any right one does"
 
 
 def test_an_error_of_the_optimizer_is_what_was_seen():

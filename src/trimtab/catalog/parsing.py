@@ -55,7 +55,11 @@ def parse_expressions(text: str, what: str = "candidates", own: MakeEntry = _own
 
         return _Reader(text, entry).all(nodes)
     except SyntaxError as error:
-        words = pointing(text, (error.offset or 2) - 2, "expected names such as lion,adamw(lr=0.001)")
+        share = re.search(r"(\d+)%", text)
+        wanted = (
+            f"write {int(share[1]) / 100:g} for {share[0]}" if share else "expected names such as lion,adamw(lr=0.001)"
+        )
+        words = pointing(text, (error.offset or 2) - 2, wanted)
     except (RecursionError, MemoryError):
         words = pointing(text[:100], 0, "it is nested too deeply")
     except InputError as error:

@@ -20,7 +20,7 @@ _WORDS = {
 }
 _STYLES = {"running": "bold cyan", "planning": "bold cyan", "stopped": "bold yellow", "finished": "bold"}
 
-_LEFT = {"better": "better", "worse": "worse", "chance": "no chance", "unfinished": "unfinished"}
+_LEFT = {"better": "better", "worse": "worse", "chance": "hardly any chance of a verdict", "unfinished": "unfinished"}
 """Why a candidate left a race."""
 
 SHOWN_TRIALS = 16

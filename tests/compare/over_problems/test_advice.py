@@ -88,13 +88,14 @@ def test_the_advice(problems, sentence):
         (
             ["==", "=="],
             [("a", "lion"), ("b", "lion"), ("b", "sgd")],
-            f"{KEEP} on either of 2 problems; the seeds of lion on a and b and sgd on b differ too widely for that.",
+            f"{KEEP} on either of 2 problems; of lion on a and b and sgd on b nothing could be, for their seeds differ "
+            "widely.",
         ),
         (
             ["===", "==="],
             [("a", "lion"), ("b", "sgd"), ("b", "nadam")],
-            f"{KEEP} on either of 2 problems; the seeds of lion on a, sgd on b and nadam on b differ too widely for "
-            "that.",
+            f"{KEEP} on either of 2 problems; of lion on a, sgd on b and nadam on b nothing could be, for their seeds "
+            "differ widely.",
         ),
         (["-=", "=="], [("a", "lion")], f"{KEEP} on either of 2 problems, and lion is worse on 1 of them."),
         (

@@ -66,7 +66,7 @@ def test_a_problem_without_a_schedule_is_none_with_several():
         (
             ["+=", "=="],
             ["digits"],
-            ["Under both schedules: no verdict; what is shown with one of them is not with all."],
+            ["No verdict is the same under both schedules."],
         ),
         (["==", "=?"], ["digits"], []),
         (

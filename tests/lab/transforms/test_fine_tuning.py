@@ -116,7 +116,7 @@ def test_a_loss_that_is_not_finite_ends_it():
     model = network()
     with torch.no_grad():
         model[4].bias.fill_(float("inf"))
-    with pytest.raises(DivergedError, match="after 1 steps"):
+    with pytest.raises(DivergedError, match="at step 1"):
         made()(model)
 
 

@@ -216,7 +216,7 @@ def test_training_that_diverges_goes_back_and_then_gives_up():
     assert (controller.useful_steps, controller.total_steps) == (0, 26)
     assert controller.lr == controller.min_lr < chosen
     assert controller.history[-1]["abandoned"] == 1.0
-    with pytest.raises(DivergedError, match="nan after 27 steps"):
+    with pytest.raises(DivergedError, match="nan at step 27"):
         controller.observe(math.nan)
 
 

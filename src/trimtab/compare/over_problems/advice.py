@@ -108,9 +108,8 @@ def _keep(
     if silent:
         where = f"{at} {listed(told)} (little can be shown {at} {listed(silent)})"
     wide = [f"{record.label} {at} {listed(on)}" for record in records if (on := _open(record, problems))]
-    differ = f"; the seeds of {listed(wide)} differ too widely for that" if 0 < len(wide) <= NAMED else ""
-    if len(wide) > NAMED:
-        differ = f"; the seeds of {len(wide)} candidates differ too widely for that"
+    who = f"{len(wide)} candidates" if len(wide) > NAMED else listed(wide) if wide else ""
+    differ = f"; of {who} nothing could be, for their seeds differ widely" if who else ""
     return f"Keep {reference}: nothing was shown to be better {where}{differ}{_worse(records, places, len(problems))}."
 
 

@@ -57,9 +57,9 @@ def whatever_the_schedule(problems: Mapping[str, ComparisonResult], reference: s
         turned += [f"{words}{on}" for words in _turned(found)]
     number = len(next(iter(bases.values())))
     every = "Under both schedules" if number == 2 else f"Under all {number} schedules"
-    same = "; ".join(always) or "no verdict; what is shown with one of them is not with all"
+    together = f"{every}: {'; '.join(always)}." if always else f"No verdict is the same {every.lower()}."
     turns = [f"With the schedule the verdict turns: {'; '.join(turned)}."] if turned else []
-    return [f"{every}: {same}.", *turns, *kept]
+    return [together, *turns, *kept]
 
 
 def _unreached(
