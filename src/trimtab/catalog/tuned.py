@@ -98,8 +98,10 @@ def _try(expression: Expression, ranges: Mapping[str, str], name: str, text: str
     node = next(each for each in expression.nodes() if name.startswith(each.place_of("")) or each.inner is None)
     default = default_of(node.entry.load(), name.rpartition(".")[2])
     tunable = parse_range(text)
+    if isinstance(default, bool) and not (isinstance(tunable, Choice) and set(tunable.values) <= {0, 1}):
+        raise InputError(f"--tune {name}={text}: {name} is a switch, {default} by default; write {name}=0,1")
     for value in _values(tunable):
-        if isinstance(default, int | float) and not isinstance(default, bool) and isinstance(value, str):
+        if isinstance(default, int | float) and isinstance(value, str):
             raise InputError(
                 f"--tune {name}={text}: {value!r} is no number, and {name} is one, {default!r} by default; a range is "
                 f"written {name}=1e-4..1e-1:log"
@@ -109,8 +111,8 @@ def _try(expression: Expression, ranges: Mapping[str, str], name: str, text: str
             build_once(expression, {**middle, name: value})
         except Exception as error:
             words = str(error)
-            if isinstance(default, tuple) and not isinstance(value, tuple):
-                words = f'it is {default} by default: give such as values, "{name}=(...),(...)", or tune one of them'
+            if isinstance(default, tuple) and isinstance(value, int | float):
+                words = f'it is {default} by default; write "{name}=(...),(...)", or tune one of them'
             raise InputError(f"--tune {name}={text}: {name}={value} cannot be: {words}") from error
 
 
