@@ -21,6 +21,7 @@ from optuna.storages._rdb.storage import _VersionManager
 from tests.browser import browser  # noqa: F401 - a fixture
 from tests.new_process import go_on, preload
 from tests.postgres import postgres  # noqa: F401 - a fixture
+from trimtab.study.cores import usable_cores
 from trimtab.testing import OptimizerConformance, saving
 
 hypothesis.settings.register_profile("tests", deadline=None)  # a busy machine is no fault of what is tested
@@ -45,6 +46,12 @@ def pytest_collection_finish():
     # what has been imported stays, and looking for garbage in it was nearly a quarter of the tests' processor time
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    # many tests wait, for servers that are stopped and processes that start: on two cores a third took 9 % of the time
+    return usable_cores() + 1
 
 
 def pytest_addoption(parser):
