@@ -41,6 +41,7 @@ def test_what_is_something(cell):
         (["1.174", "1.352", "2.016", "1.009", "1.410"], [1.174, 1.352, 2.016, 1.009, 1.41], ""),
         (["\u22123.5", "2"], [-3.5, 2], ""),
         (["1 234", "3 456,7"], [1234, 3456.7], "commas are decimal"),
+        (["70.1 kg", "3kg"], [70.1, 3], "kg left out"),
         (["(12.50)", "3"], [-12.5, 3], ""),
         (["12 EUR", "EUR 3"], [12, 3], "EUR left out"),
         (["($1,200)", "$3"], [-1200, 3], "commas are thousands, $ left out"),
@@ -65,6 +66,11 @@ def test_what_is_no_finite_number_is_not_read(cell):
 
 def test_of_a_sign_that_is_not_everywhere_nothing_is_taken_away():
     assert read_numbers(["12%", "3"]).read.tolist() == [False, True]  # a hundred times as much, perhaps
+
+
+def test_of_a_unit_that_is_not_everywhere_the_same_nothing_is_taken_away():
+    assert not read_numbers(["12 kg", "3 g"]).read.any()
+    assert read_numbers(["12 kg", "3"]).read.tolist() == [False, True]
 
 
 def test_where_commas_are_decimal_elsewhere_points_are_not():

@@ -18,6 +18,8 @@ from trimtab.lab.tables.dates import read_dates, read_times
         ["31 March 2024", "1 apr. 2024"],
         ["31-MAR-2024", "01-Apr-2024"],
         ["Mar 31 2024 00:00", "2024-04"],
+        ["Sunday, March 31, 2024", "Mon 01.04.2024"],
+        ["31-Mar-24", "1 Apr 24"],
     ],
 )
 def test_dates_are_days(cells):
@@ -29,6 +31,11 @@ def test_dates_are_days(cells):
 def test_times_are_parts_of_days():
     days = read_dates(["2024-03-31 00:00", "2024-03-31T06:00:00Z", "2024-03-31 12:00:00.5+02:00"]).days
     assert (days - days[0]).tolist() == [0, 0.25, 0.5]
+    half = read_dates(["Mar 31, 2024 06:00 AM", "Mar 31, 2024 6:00:00 PM", "3/31/2024 12:00 am"]).days
+    assert (half - days[0]).tolist() == [0.25, 0.75, 0]
+    assert (
+        read_dates(["31 Mar 70", "31 Mar 24"]).days.tolist() == read_dates(["1970-03-31", "2024-03-31"]).days.tolist()
+    )
 
 
 def test_days_and_months_that_cannot_be_told_apart():

@@ -31,6 +31,7 @@ _STYLES = {
 """In words: how such numbers look, what of them is left out, and what is a decimal point."""
 
 _SIGNS = ("$", "€", "£", "¥", "%", "USD", "EUR", "GBP", "CHF", "JPY")
+_UNIT = re.compile(r"\d ?([^\W\d_][^\s\d.,()+-]{0,7})$")
 _MINUS = "\u2212"
 _BOOKED = re.compile(r"^\((.*\d.*)\)$")
 """What bookkeepers write for a number below zero."""
@@ -111,10 +112,13 @@ def _are_grouped(cells: Sequence[str]) -> bool:
 
 
 def _without_sign(cells: Sequence[str]) -> tuple[Sequence[str], str]:
-    """Takes away a currency's sign, or that of per cent, where every cell has it."""
+    """Takes away a currency's sign, that of per cent, or a unit, where every cell has it."""
     for sign in _SIGNS if cells else ():
         if sign in cells[0] and all(cell.count(sign) == 1 for cell in cells):
             return [cell.replace(sign, "").strip() for cell in cells], sign
+    units = {found[1] if (found := _UNIT.search(cell)) else "" for cell in cells}
+    if len(units) == 1 and (unit := units.pop()):
+        return [cell.removesuffix(unit).rstrip() for cell in cells], unit
     return cells, ""
 
 

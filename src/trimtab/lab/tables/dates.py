@@ -4,20 +4,21 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 
 import numpy as np
 from jaxtyping import Float
 
-_TIME = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?"
+_TIME = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?(?: ?([AaPp])\.?[Mm]\.?)?"
 _AND_TIME = rf"(?:[T ]+{_TIME})?"
 
 _ISO = re.compile(rf"(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_AND_TIME}(?:Z|[+-]\d\d:?\d\d)?")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _OTHER = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_AND_TIME}")
-_DAY_FIRST = re.compile(rf"(\d{{1,2}})[ -]([A-Za-z]{{3,9}})\.?[ ,-]+(\d{{4}}){_AND_TIME}")
+_DAY_FIRST = re.compile(rf"(\d{{1,2}})[ -]([A-Za-z]{{3,9}})\.?[ ,-]+(\d{{4}}|\d\d){_AND_TIME}")
 _NAME_FIRST = re.compile(rf"([A-Za-z]{{3,9}})\.? (\d{{1,2}}),? +(\d{{4}}){_AND_TIME}")
-_OF_DAY = re.compile(rf"{_TIME}(?: ?([AaPp])\.?[Mm]\.?)?")
+_OF_DAY = re.compile(_TIME)
+_WEEKDAY = re.compile(r"(?i:mon|tues?|wed(nes)?|thu(rs)?|fri|sat(ur)?|sun)(?i:day)?\.?,? +")
 
 _MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
@@ -43,13 +44,14 @@ class Dates:
 def read_dates(cells: Sequence[str]) -> Dates:
     """Reads cells as dates, with or without a time.
 
-    These are ``2024-03-31``, ``31.03.2024``, ``3/31/2024``, ``31/03/2024``, ``Mar 31, 2024``, ``31 March 2024``, and
-    ``2024-03`` for the first of a month.
+    These are ``2024-03-31``, ``31.03.2024``, ``3/31/2024``, ``31/03/2024``, ``Mar 31, 2024``, ``31 March 2024``,
+    ``31-Mar-24``, with or without the day of the week before them, and ``2024-03`` for the first of a month.
 
     Args:
         cells: none of them nothing.
     """
     days = np.full(len(cells), math.nan)
+    cells = [cell[found.end() :] if (found := _WEEKDAY.match(cell)) else cell for cell in cells]
     others = list[tuple[int, re.Match[str]]]()
     for place, cell in enumerate(cells):
         if found := _OTHER.fullmatch(cell):
@@ -97,22 +99,26 @@ def _month(name: str) -> int:
 
 
 def _days(year: int, month: int, day: int, time: Sequence[str | None]) -> float:
-    hour, minute, second = (int(part or 0) for part in time or (None,) * 3)
+    if year < 100:  # as POSIX has it
+        year += 2000 if year < 69 else 1900
     try:
-        moment = datetime(year, month, day, hour, minute, second)  # places on a line, not moments
+        moment = date(year, month, day)  # places on a line, not moments
     except ValueError:
         return math.nan
-    seconds = hour * 3600 + minute * 60 + second
-    return moment.toordinal() - datetime(1970, 1, 1).toordinal() + seconds / 86400
+    hours = _of_day(time) if any(time) else 0.0
+    return moment.toordinal() - date(1970, 1, 1).toordinal() + hours / 24
 
 
 def _hours(cell: str) -> float:
     found = _OF_DAY.fullmatch(cell)
-    if not found:
-        return math.nan
-    hour, minute, second = int(found[1]), int(found[2]), int(found[3] or 0)
-    if found[4]:
+    return _of_day(found.groups()) if found else math.nan
+
+
+def _of_day(time: Sequence[str | None]) -> float:
+    """The hours of a time of day, NaN where there is none such: hour, minute, second, and A or P for its half."""
+    hour, minute, second = (int(part or 0) for part in time[:3])
+    if half := time[3]:
         if not 1 <= hour <= 12:
             return math.nan
-        hour = hour % 12 + 12 * (found[4] in "Pp")
+        hour = hour % 12 + 12 * (half in "Pp")
     return hour + minute / 60 + second / 3600 if hour < 24 and minute < 60 and second < 60 else math.nan
