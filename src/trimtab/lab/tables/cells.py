@@ -33,6 +33,7 @@ _STYLES = {
 _SIGNS = ("$", "€", "£", "¥", "%", "USD", "EUR", "GBP", "CHF", "JPY")
 _UNIT = re.compile(r"\d ?([^\W\d_][^\s\d.,()+-]{0,7})$")
 _MINUS = "\u2212"
+_MINUSES = ("(", _MINUS)
 _BOOKED = re.compile(r"^\((.*\d.*)\)$")
 """What bookkeepers write for a number below zero."""
 
@@ -69,7 +70,7 @@ def read_numbers(cells: Sequence[str], *, decimal_commas: bool = False) -> Read:
         cells: none of them nothing.
         decimal_commas: whether the table has decimal commas elsewhere, and commas between no cells.
     """
-    plain, sign = _without_sign([_BOOKED.sub(r"-\1", cell).replace(_MINUS, "-") for cell in cells])
+    plain, sign = _without_sign(_with_plain_minus(cells))
     found = _read(plain, None)
     if _are_grouped(plain) and (grouped := _read(plain, "points are thousands")).read.sum() >= found.read.sum():
         found = grouped
@@ -103,12 +104,20 @@ def _are_grouped(cells: Sequence[str]) -> bool:
 
     Of numbers with decimals, hardly any would be whole, and a tenth would have fewer than three places.
     """
-    pointed = [cell for cell in cells if "." in cell and _DIGITS.fullmatch(cell)]
-    whole = [cell for cell in cells if "." not in cell and _DIGITS.fullmatch(cell)]
-    if not pointed or not all(_GROUPS.fullmatch(cell) for cell in pointed):
+    pointed = [cell for cell in cells if "." in cell]
+    if any(_DIGITS.fullmatch(cell) and not _GROUPS.fullmatch(cell) for cell in pointed):  # as most columns soon show
         return False
+    pointed = [cell for cell in pointed if _GROUPS.fullmatch(cell)]
+    whole = [cell for cell in cells if "." not in cell and _DIGITS.fullmatch(cell)]
     small = all(len(cell.lstrip("+-")) <= 3 for cell in whole)
     return any(cell.count(".") > 1 for cell in pointed) or (min(len(pointed), len(whole)) >= _SEVERAL and small)
+
+
+def _with_plain_minus(cells: Sequence[str]) -> Sequence[str]:
+    """Cells with the minus of a program's where bookkeepers or printers have another one."""
+    if not any(cell[:1] in _MINUSES for cell in cells):
+        return cells
+    return [_BOOKED.sub(r"-\1", cell).replace(_MINUS, "-") for cell in cells]
 
 
 def _without_sign(cells: Sequence[str]) -> tuple[Sequence[str], str]:
@@ -116,9 +125,10 @@ def _without_sign(cells: Sequence[str]) -> tuple[Sequence[str], str]:
     for sign in _SIGNS if cells else ():
         if sign in cells[0] and all(cell.count(sign) == 1 for cell in cells):
             return [cell.replace(sign, "").strip() for cell in cells], sign
-    units = {found[1] if (found := _UNIT.search(cell)) else "" for cell in cells}
-    if len(units) == 1 and (unit := units.pop()):
-        return [cell.removesuffix(unit).rstrip() for cell in cells], unit
+    if (first := _UNIT.search(cells[0]) if cells else None) is not None:
+        unit = first[1]
+        if all((found := _UNIT.search(cell)) and found[1] == unit for cell in cells):
+            return [cell.removesuffix(unit).rstrip() for cell in cells], unit
     return cells, ""
 
 

@@ -1,5 +1,6 @@
 """What was understood of a table, in words."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -49,6 +50,11 @@ class Understood:
     def useless(self) -> tuple[Useless, ...]:
         """Columns that are left out because nothing can be learned from them."""
         return (*self.columns.useless, *self.preparation.useless)
+
+    @functools.cached_property
+    def _leaks(self) -> tuple[tuple[str, ...], int]:
+        """Columns that tell the target, and rows to test that are among those to train on."""
+        return tell_tales(self.target, self.columns), known_rows(self.target, self.columns, self.parts)
 
     def check(self) -> None:
         """Looks whether anything is left to learn from.
@@ -122,12 +128,12 @@ class Understood:
         missing += [each.name for each in self.preparation.levels if MISSING in each.places]
         if missing:
             found.append(f"missing cells in {names(missing)}")
-        if telling := tell_tales(target, self.columns):
+        telling, known = self._leaks
+        if telling:
             found.append(
                 f"every row's {target.name} follows from {' or from '.join(telling)} alone; leave out what is known "
                 f"only when it is: drop='{','.join(telling)}'"
             )
-        known = known_rows(target, self.columns, self.parts)
         if known > _MANY * len(self.parts.test):
             found.append(
                 f"{count(known, 'row')} to test are, cell by cell, also among those to train on: where that is no "

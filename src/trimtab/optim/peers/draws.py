@@ -21,10 +21,11 @@ def draws_of(seed: int, step: int, device: torch.device) -> Iterator[None]:
         device: where random tensors are made.
     """
     start = derived_seed(seed, step)
-    kept = np.random.get_state()  # noqa: NPY002  # the other package draws from this one
-    np.random.seed(start % 2**32)  # noqa: NPY002  # the other package draws from it
+    # PSGD-Kron's package draws from NumPy's global generator and takes no other: it is lent, and given back as it was
+    kept = np.random.get_state()  # noqa: NPY002
+    np.random.seed(start % 2**32)  # noqa: NPY002
     try:
         with OwnedRandomness(start, device).lent():
             yield
     finally:
-        np.random.set_state(kept)  # noqa: NPY002  # the other package draws from it
+        np.random.set_state(kept)  # noqa: NPY002
