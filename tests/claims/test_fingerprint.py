@@ -128,6 +128,9 @@ __all__ = ["Rule"]
 class Rule(Engine):
     'Docstring.'
 
+    tunables: ClassVar = {"lr": LogUniform(1e-4, 1e-1)}
+    hyperparameters: ClassVar = {"lr": learning_rate}
+
     def step(self):
         return halved(1.0)  # a comment
 """,
@@ -144,6 +147,7 @@ def hash_of_rule(package=PACKAGE, where="trimtab.family:Rule"):
 
 CHANGED = [
     ("family/rule.py", "halved(1.0)", "halved(2.0)"),
+    ("family/rule.py", "learning_rate", "positive"),
     ("family/helper.py", "HALF * x", "x * HALF"),
     ("family/constants.py", "0.5", "0.25"),
 ]
@@ -151,6 +155,7 @@ UNCHANGED = [
     ("family/rule.py", "Docstring.", "Another."),
     ("family/rule.py", "# a comment", "# another"),
     ("family/rule.py", "lab.session", "lab.run"),
+    ("family/rule.py", "LogUniform(1e-4", "LogUniform(1e-5"),
     ("family/rule.py", '["Rule"]', '["Rule", "halved"]'),
     ("family/other.py", "return 1", "return 2"),
     ("primitives/engine.py", "pass", "x = 1"),

@@ -79,7 +79,8 @@ def changed_methods(methods: dict[str, str], reference: str) -> list[str]:
 def code_hash(objects: Iterable[str], read: Read = installed) -> str:
     """Returns a hash of what a method is made of: its module's definitions, and those it imports of its family.
 
-    In which of the files a definition stands makes no difference.
+    In which of the files a definition stands makes no difference, nor do the ranges of its settings: a comparison
+    searches those, a claim has grids of its own.
 
     Args:
         objects: where the method's classes are, as ``module:name``.
@@ -124,7 +125,7 @@ def _source(module: str, read: Read) -> tuple[str | None, bool]:
 
 
 def _definitions(tree: ast.Module) -> Iterator[str]:
-    for node in _Bare().visit(tree).body:
+    for node in _Unranged().visit(tree).body:
         exported = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
         for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         if not (exported or for_types or isinstance(node, ast.Pass)):
@@ -177,6 +178,13 @@ class _Bare(ast.NodeTransformer):
         if isinstance(node.func, ast.Name) and node.func.id == Claim.__name__:
             node.keywords = [keyword for keyword in node.keywords if keyword.arg not in prose_fields()]
         return self.generic_visit(node)
+
+
+class _Unranged(_Bare):
+    """Takes out as well which settings of a class are tuned, and where."""
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        return None if isinstance(node.target, ast.Name) and node.target.id == "tunables" else node
 
 
 class _Untyped(_Bare):

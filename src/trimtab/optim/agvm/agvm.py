@@ -4,17 +4,16 @@ Adapts   the learning rate of each module of a network.
 Signal   how much the gradients of two halves of a batch differ in direction.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
 from torch.optim import Optimizer
 
 from trimtab.optim.agvm.halves import Halves
-from trimtab.optim.agvm.halves_variance import divided, rate, second_moment, variance
-from trimtab.optim.agvm.modules import modules_of, split_by_children
+from trimtab.optim.agvm.halves_variance import Compared, params_of, rate
+from trimtab.optim.agvm.modules import modules_of, named_module, split_by_children
 from trimtab.primitives.flat.refusals import refuse_unreadable_gradients
 from trimtab.primitives.hyperparameters import (
     FRACTION,
@@ -28,7 +27,7 @@ from trimtab.primitives.hyperparameters import (
     whole_number,
 )
 from trimtab.primitives.idle import is_idle
-from trimtab.primitives.wrapping import Group, OptimizerWrapper, evaluated, step_inside
+from trimtab.primitives.wrapping import OptimizerWrapper, evaluated, step_inside
 from trimtab.study.tunable import Choice, Tunables
 
 if TYPE_CHECKING:
@@ -152,7 +151,7 @@ class AGVM(OptimizerWrapper):
         try:
             super().__init__(
                 optimizer,
-                anchor=self.named_module(anchor, list(modules_of(optimizer.param_groups))),
+                anchor=named_module(anchor, list(modules_of(optimizer.param_groups))),
                 interval=interval,
                 momentum=momentum,
                 start=start,
@@ -222,7 +221,7 @@ class AGVM(OptimizerWrapper):
         finally:
             self._within_half = False
         refuse_unreadable_gradients(self.param_groups, type(self).__name__)
-        self._halves.keep(index, self._params(), samples)
+        self._halves.keep(index, params_of(self.param_groups), samples)
         if self._halves.complete and not self.compares:
             self._halves.forget()  # their mean is in place, and that is all that this step needs
 
@@ -235,7 +234,7 @@ class AGVM(OptimizerWrapper):
             RuntimeError: there are fewer than two processes.
         """
         if self.wants_local_gradients:
-            self._halves.exchange(self._params())
+            self._halves.exchange(params_of(self.param_groups))
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Resets the gradients, and forgets the halves; within a half only what that half has so far."""
@@ -314,10 +313,9 @@ class AGVM(OptimizerWrapper):
 
     def _compare(self, own: Mapping[str, Any]) -> None:
         modules = modules_of(self.param_groups)
-        moment = self._divisor(own["precondition"])
-        factor = 1.0 if moment is None else self._halves.factor(self._params())  # cosines need none
-        variances = {name: self._variance(groups, moment, factor) for name, groups in modules.items()}
-        first = next((name for name in (own["anchor"], *modules) if self._has_halves(modules[name])), own["anchor"])
+        compared = Compared(self._halves, self, own["precondition"])
+        first = next((name for name in (own["anchor"], *modules) if compared.has(modules[name])), own["anchor"])
+        variances = {name: compared.variance(groups) for name, groups in modules.items()}
         anchor = variances[first]
         for name, groups in modules.items():
             found, scale = variances[name], groups[0]["agvm_scale"]
@@ -325,28 +323,6 @@ class AGVM(OptimizerWrapper):
                 scale = own["momentum"] * scale + (1 - own["momentum"]) * rate(anchor, found, own["clamp"])
             for group in groups:
                 group.update(agvm_variance=found, agvm_scale=scale)
-
-    def _has_halves(self, groups: Sequence[Group]) -> bool:
-        return any(self._halves.of(param) is not None for group in groups for param in group["params"])
-
-    def _divisor(self, precondition: bool | None) -> str | None:
-        """Returns the name of the second moment that halves are divided by before they are compared, if they are."""
-        moment = second_moment(self.inner)
-        if precondition and moment is None:
-            raise ValueError("agvm_precondition=True, but the inner optimizer keeps no second moment")
-        return None if precondition is False else moment
-
-    def _variance(self, groups: Sequence[Group], moment: str | None, factor: float) -> float | None:
-        """Returns a module's variance, or ``None`` where one of the halves has no gradient."""
-        pairs = []
-        for group in groups:
-            for param in group["params"]:
-                halves = self._halves.of(param, factor)
-                if halves is not None:
-                    if moment is not None:
-                        halves = divided(halves, self.state.get(param, {}).get(moment), group)
-                    pairs.append(halves)
-        return variance(pairs)
 
     @contextmanager
     def _scaled_rates(self) -> Iterator[None]:
@@ -359,32 +335,6 @@ class AGVM(OptimizerWrapper):
         finally:
             for group, own in zip(self.param_groups, rates, strict=True):
                 group["lr"] = own
-
-    def _params(self) -> list[Tensor]:
-        return [param for group in self.param_groups for param in group["params"]]
-
-    @staticmethod
-    def named_module(wanted: int | str, names: Sequence[str]) -> str:
-        """Returns the name of the module that is wanted.
-
-        Raises:
-            TypeError: it is neither a name nor a place.
-            ValueError: there is no such module, or only one.
-        """
-        if len(names) < 2:
-            raise ValueError(
-                f"AGVM compares modules, and there is only {names[0]!r}: give a parameter group for each (see "
-                "module_parameter_groups), or modules='children' with named parameters"
-            )
-        if isinstance(wanted, bool) or not isinstance(wanted, int | str):
-            raise TypeError(f"anchor={wanted!r} must be the name or the place of a module, not {type(wanted).__name__}")
-        if isinstance(wanted, str):
-            if wanted not in names:
-                raise ValueError(f"anchor={wanted!r} is not among the modules {', '.join(names)}")
-            return wanted
-        if not 0 <= wanted < len(names):
-            raise ValueError(f"anchor={wanted} must lie in [0, {len(names)})")
-        return names[wanted]
 
     def _own(self, group: Mapping[str, Any]) -> dict[str, Any]:
         own = super()._own(group)

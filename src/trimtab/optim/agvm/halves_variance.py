@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from trimtab.primitives.wrapping import OptimizerWrapper
+from trimtab.optim.agvm.halves import Halves
+from trimtab.primitives.wrapping import Group, OptimizerWrapper
 
 GUARD = 1e-6
 """Added to both variances before they are divided; the official code's."""
@@ -58,3 +59,46 @@ def second_moment(optimizer: Optimizer) -> str | None:
     if isinstance(optimizer, ADAMS):
         return SECOND_MOMENTS[0]
     return next((name for name in getattr(optimizer, "state_names", ()) if name in SECOND_MOMENTS), None)
+
+
+def params_of(groups: Sequence[Group]) -> list[Tensor]:
+    """Returns the parameters of some groups."""
+    return [param for group in groups for param in group["params"]]
+
+
+class Compared:
+    """Both halves of a batch as the optimizer inside would be given them.
+
+    Args:
+        halves: of the batch.
+        optimizer: the wrapper around that optimizer.
+        precondition: whether they are divided by its second moment; ``None`` does where there is one.
+
+    Raises:
+        ValueError: they are to be divided, and there is none.
+    """
+
+    def __init__(self, halves: Halves, optimizer: OptimizerWrapper, precondition: bool | None) -> None:
+        moment = second_moment(optimizer.inner)
+        if precondition and moment is None:
+            raise ValueError("agvm_precondition=True, but the inner optimizer keeps no second moment")
+        self._halves, self._state = halves, optimizer.state
+        self._moment = None if precondition is False else moment
+        # cosines of what is not divided do not depend on it
+        self._factor = 1.0 if self._moment is None else halves.factor(params_of(optimizer.param_groups))
+
+    def has(self, groups: Sequence[Group]) -> bool:
+        """Whether a parameter of these groups has a gradient of both."""
+        return any(self._halves.of(param) is not None for param in params_of(groups))
+
+    def variance(self, groups: Sequence[Group]) -> float | None:
+        """Returns a module's variance, or ``None`` where one of the halves has no gradient."""
+        pairs = []
+        for group in groups:
+            for param in group["params"]:
+                halves = self._halves.of(param, self._factor)
+                if halves is not None:
+                    if self._moment is not None:
+                        halves = divided(halves, self._state.get(param, {}).get(self._moment), group)
+                    pairs.append(halves)
+        return variance(pairs)

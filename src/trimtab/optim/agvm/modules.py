@@ -101,3 +101,26 @@ def split_by_children(optimizer: Optimizer) -> None:
             keep_own_rate(part)
             split.append(part)
     optimizer.param_groups[:] = split
+
+
+def named_module(wanted: int | str, names: Sequence[str]) -> str:
+    """Returns the name of the module that is wanted.
+
+    Raises:
+        TypeError: it is neither a name nor a place.
+        ValueError: there is no such module, or only one.
+    """
+    if len(names) < 2:
+        raise ValueError(
+            f"AGVM compares modules, and there is only {names[0]!r}: give a parameter group for each (see "
+            "module_parameter_groups), or modules='children' with named parameters"
+        )
+    if isinstance(wanted, bool) or not isinstance(wanted, int | str):
+        raise TypeError(f"anchor={wanted!r} must be the name or the place of a module, not {type(wanted).__name__}")
+    if isinstance(wanted, str):
+        if wanted not in names:
+            raise ValueError(f"anchor={wanted!r} is not among the modules {', '.join(names)}")
+        return wanted
+    if not 0 <= wanted < len(names):
+        raise ValueError(f"anchor={wanted} must lie in [0, {len(names)})")
+    return names[wanted]
