@@ -132,8 +132,8 @@ STATES = {
     ),
     "no difference, and one of the others is erratic": (
         [ADAMW, candidate("lion", 1, "same", 0.001), candidate("sgd", 1, "same", -9e5, detectable=4e6, erratic=True)],
-        "Keep adamw: no difference was shown, and one of 0.01 would probably have been found; the seeds of sgd differ "
-        "too widely for that.",
+        "Keep adamw: no difference was shown, and one of 0.01 would probably have been found; of sgd none could be, "
+        "for its seeds differ widely.",
     ),
     "no difference from what is erratic": (
         [ADAMW, candidate("sgd", 1, "same", -9e5, detectable=4e6, erratic=True)],

@@ -43,6 +43,15 @@ def test_the_protocol_of_one_candidate_and_one_seed(lonely):
     assert protocol["Statistics"] == "No two candidates could be tested against each other."
 
 
+def test_who_has_nothing_to_tune_is_told_from_who_was_tuned(result):
+    assert ("settings tried for each", "12") in words.facts(result)
+    lion = result.candidates[1].label
+    first, *others = [trial for trial in result.trials if trial.candidate == lion and trial.phase == "tune"]
+    trials = [trial for trial in result.trials if trial not in others and trial is not first]
+    alone = dataclasses.replace(result, trials=(*trials, dataclasses.replace(first, settings={})))
+    assert ("settings tried for each", "12, one for 1 with nothing to tune") in words.facts(alone)
+
+
 def test_pruning_is_said(result):
     pruned = dataclasses.replace(result, protocol=dataclasses.replace(result.protocol, pruning="median"))
 

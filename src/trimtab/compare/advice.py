@@ -149,14 +149,16 @@ def _keep_for_want_of_better(kept: CandidateResult, others: Sequence[CandidateRe
     if seeds <= FEW_SEEDS:
         return f"Run more seeds: with two, no difference from {kept.label} was shown, and hardly any could be."
     wide = [result.label for result in different if result.erratic]
-    them = f"the seeds of {wide[0] if len(wide) == 1 else f'{len(wide)} candidates'} differ too widely"
+    who = wide[0] if len(wide) == 1 else f"{len(wide)} candidates"
     steady = [r.against_reference for r in different if r.against_reference is not None and not r.erratic]
     if not steady:
-        return f"Keep {kept.label}: no difference was shown, but {them} for one to be found."
+        return (
+            f"Keep {kept.label}: no difference was shown, but the seeds of {who} differ too widely for one to be found."
+        )
     sizes = sorted(pair.simultaneous_detectable for pair in steady)
     least, most = rounded(sizes[0]), rounded(sizes[-1])
     found = least if least == most else f"{least} to {most}, by candidate,"
-    but = f"; {them} for that" if wide else ""
+    but = f"; of {who} none could be, for {'its' if len(wide) == 1 else 'their'} seeds differ widely" if wide else ""
     return f"Keep {kept.label}: no difference was shown, and one of {found} would probably have been found{but}."
 
 

@@ -32,7 +32,10 @@ def _counts(result: ComparisonResult) -> list[tuple[str, str]]:
     most = "" if result.race is None else " at most"
     if not made.trials:
         return [("seeds", f"{made.seeds}{most}")]
-    return [("settings tried for each", f"{made.trials}"), ("fresh seeds, after tuning", f"{made.seeds}{most}")]
+    tuning = [trial for trial in result.trials if trial.phase == "tune"]
+    alone = len({trial.candidate for trial in tuning} - {trial.candidate for trial in tuning if trial.settings})
+    none = f", one for {alone} with nothing to tune" if alone else ""
+    return [("settings tried for each", f"{made.trials}{none}"), ("fresh seeds, after tuning", f"{made.seeds}{most}")]
 
 
 def seeds_or_runs(result: ComparisonResult) -> str:
