@@ -38,6 +38,16 @@ def test_dates_are_numbers():
     column = only("sold", [f"2024-01-{1 + place % 28:02d}" for place in range(ROWS)])
     assert isinstance(column, Numbers)
     assert column.dates
+
+
+def test_eight_digits_are_dates_where_all_of_them_are():
+    days = [f"202401{1 + place % 28:02d}" for place in range(ROWS)]
+    column = only("sold", days)
+    assert column.dates
+    assert column.values[1] - column.values[0] == 1
+    numbers = only("sold", [*days, "20240199"])
+    assert not numbers.dates
+    assert numbers.values[1] == 20240102
     assert np.ptp(column.values) == 27
 
 

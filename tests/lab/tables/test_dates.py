@@ -20,6 +20,7 @@ from trimtab.lab.tables.dates import read_dates, read_times
         ["Mar 31 2024 00:00", "2024-04"],
         ["Sunday, March 31, 2024", "Mon 01.04.2024"],
         ["31-Mar-24", "1 Apr 24"],
+        ["20240331", "20240401T000000"],
     ],
 )
 def test_dates_are_days(cells):
@@ -31,6 +32,8 @@ def test_dates_are_days(cells):
 def test_times_are_parts_of_days():
     days = read_dates(["2024-03-31 00:00", "2024-03-31T06:00:00Z", "2024-03-31 12:00:00.5+02:00"]).days
     assert (days - days[0]).tolist() == [0, 0.25, 0.5]
+    together = read_dates(["20240331T060000", "20240331T120000Z"]).days
+    assert (together - days[0]).tolist() == [0.25, 0.5]
     half = read_dates(["Mar 31, 2024 06:00 AM", "Mar 31, 2024 6:00:00 PM", "3/31/2024 12:00 am"]).days
     assert (half - days[0]).tolist() == [0.25, 0.75, 0]
     assert (
@@ -45,6 +48,7 @@ def test_days_and_months_that_cannot_be_told_apart():
 
 def test_what_is_no_date():
     wrong = ["2024-13-01", "2024-02-30", "2024-13", "2024-01-01 25:00", "31/12", "Ma 3, 2024", "Foo 3, 2024", "now"]
+    wrong += ["20241301", "20240230", "20240331T250000", "18990331", "2024033"]
     assert np.isnan(read_dates(wrong).days).all()
 
 

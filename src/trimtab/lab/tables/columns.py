@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from trimtab.lab.tables.cells import Read, has_decimal_commas, is_nothing, read_numbers
-from trimtab.lab.tables.dates import read_dates, read_times
+from trimtab.lab.tables.dates import are_dates_without_marks, read_dates, read_times
 
 MOSTLY = 0.9
 """Of the cells, what has to be numbers, or dates, for the others to be slips."""
@@ -117,6 +117,8 @@ def _understood(
         return _categories(name, cells, there) if len(some) < len(cells) else Useless(name, "always the same")
     if categories:
         return _categories(name, cells, there)
+    if are_dates_without_marks(some):
+        return _texts(name, cells, there, some)
     numbers = read_numbers(some, decimal_commas=decimal_commas)
     if numbers.read.mean() >= MOSTLY:
         return _numbers(name, cells, there, some, numbers)

@@ -13,6 +13,7 @@ _TIME = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?(?: ?([AaPp])\.?[Mm]\.?)?"
 _AND_TIME = rf"(?:[T ]+{_TIME})?"
 
 _ISO = re.compile(rf"(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_AND_TIME}(?:Z|[+-]\d\d:?\d\d)?")
+_TOGETHER = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)?()Z?)?")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _OTHER = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_AND_TIME}")
 _DAY_FIRST = re.compile(rf"(\d{{1,2}})[ -]([A-Za-z]{{3,9}})\.?[ ,-]+(\d{{4}}|\d\d){_AND_TIME}")
@@ -45,7 +46,8 @@ def read_dates(cells: Sequence[str]) -> Dates:
     """Reads cells as dates, with or without a time.
 
     These are ``2024-03-31``, ``31.03.2024``, ``3/31/2024``, ``31/03/2024``, ``Mar 31, 2024``, ``31 March 2024``,
-    ``31-Mar-24``, with or without the day of the week before them, and ``2024-03`` for the first of a month.
+    ``31-Mar-24``, with or without the day of the week before them, ``20240331``, and ``2024-03`` for the first of a
+    month.
 
     Args:
         cells: none of them nothing.
@@ -67,6 +69,15 @@ def read_dates(cells: Sequence[str]) -> Dates:
     return Dates(days, bool(others) and not points and first <= 12 and second <= 12)
 
 
+def are_dates_without_marks(cells: Sequence[str]) -> bool:
+    """Tells whether all cells are days as ``20240331``, which numbers that mean something else hardly ever are.
+
+    Args:
+        cells: none of them nothing.
+    """
+    return all(_TOGETHER.fullmatch(cell) and math.isfinite(_clear_date(cell)) for cell in cells)
+
+
 def read_times(cells: Sequence[str]) -> Float[np.ndarray, " cells"]:
     """Reads cells as times of day in hours, ``14:30``, ``14:30:15`` or ``2:30 pm``; NaN where one is none.
 
@@ -78,7 +89,7 @@ def read_times(cells: Sequence[str]) -> Float[np.ndarray, " cells"]:
 
 def _clear_date(cell: str) -> float:
     """The days of a date that can be read in one way only, NaN if it is none."""
-    if found := _ISO.fullmatch(cell):
+    if found := _ISO.fullmatch(cell) or _TOGETHER.fullmatch(cell):
         year, month, day, *time = found.groups()
         return _days(int(year), int(month), int(day), time)
     if found := _MONTH.fullmatch(cell):
