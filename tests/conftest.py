@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import logging
 import os
 from collections import Counter
 
@@ -128,6 +129,21 @@ def _nobody_waits_for_the_disk():
         patch.setattr(os, "fsync", lambda _: None)
         yield
     sqlalchemy.event.remove(sqlalchemy.Engine, "connect", at_once)
+
+
+@pytest.fixture
+def warned():
+    """The warnings that we log during a test; pytest's own fixture has every test look at every logger there is."""
+    messages = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record):
+            messages.append(record.getMessage())
+
+    logger, handler = logging.getLogger("trimtab"), Keeping(logging.WARNING)
+    logger.addHandler(handler)
+    yield messages
+    logger.removeHandler(handler)
 
 
 @pytest.fixture(params=["eager", "compiled"])

@@ -1,7 +1,6 @@
 """The report of a comparison that runs is written again and again, seldom enough, and can do it no harm."""
 
 import dataclasses
-import logging
 import sys
 import time
 from types import SimpleNamespace
@@ -172,7 +171,7 @@ def test_one_that_is_refused_writes_nothing(tmp_path, drawn):
     assert drawn.standings == []
 
 
-def test_what_cannot_be_written_is_said_once_and_the_comparison_goes_on(tmp_path, monkeypatch, caplog):
+def test_what_cannot_be_written_is_said_once_and_the_comparison_goes_on(tmp_path, monkeypatch, warned):
     tries = []
 
     def full(*given):
@@ -191,15 +190,13 @@ def test_what_cannot_be_written_is_said_once_and_the_comparison_goes_on(tmp_path
                 time.sleep(0.02)
 
     made = comparison(tmp_path)
-    with caplog.at_level(logging.WARNING), Renewing(made.out, made.location):
+    with Renewing(made.out, made.location):
         result = made.run(UntilTried())
     assert len(result.trials) == 6
-    assert [record.getMessage() for record in caplog.records] == [
-        "the report cannot be written while the comparison runs, which goes on: no space left on device"
-    ]
+    assert warned == ["the report cannot be written while the comparison runs, which goes on: no space left on device"]
 
 
-def test_a_store_that_is_not_made_yet_is_no_fault(tmp_path, monkeypatch, caplog):
+def test_a_store_that_is_not_made_yet_is_no_fault(tmp_path, monkeypatch, warned):
     monkeypatch.setattr(module, "FIRST_LOOK", 0.01)
     looks = []
 
@@ -213,4 +210,4 @@ def test_a_store_that_is_not_made_yet_is_no_fault(tmp_path, monkeypatch, caplog)
         while len(looks) < 3 and time.monotonic() < end:
             time.sleep(0.01)
     assert len(looks) >= 3
-    assert caplog.records == []
+    assert warned == []

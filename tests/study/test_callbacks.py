@@ -1,6 +1,5 @@
 """Callbacks are told what they have methods for, and can do a study no harm."""
 
-import logging
 import threading
 
 import pytest
@@ -85,7 +84,7 @@ def test_a_function_gets_each_outcome_once_those_of_before_included(about):
     assert seen == [(first.key, 0.5), (second.key, 0.5)]
 
 
-def test_a_fault_is_said_once_and_the_study_goes_on(about, tmp_path, caplog):
+def test_a_fault_is_said_once_and_the_study_goes_on(about, tmp_path, warned):
     calls = []
 
     def faulty(point, outcome):
@@ -93,7 +92,6 @@ def test_a_fault_is_said_once_and_the_study_goes_on(about, tmp_path, caplog):
         raise ValueError("no such run")
 
     with (
-        caplog.at_level(logging.WARNING),
         Store(tmp_path, MANIFEST) as store,
         LocalExecutor(LoggedWork(tmp_path / "log"), jobs=1) as executor,
         Callbacks([faulty], about) as told,
@@ -101,23 +99,22 @@ def test_a_fault_is_said_once_and_the_study_goes_on(about, tmp_path, caplog):
         outcomes = run_study(fixed(*points(3)), store, executor, observer=told)
     assert len(outcomes) == 3
     assert sorted(calls) == sorted(outcomes)  # it is told of all, whatever it did with the first
-    (record,) = caplog.records
-    words = record.getMessage()
+    (words,) = warned
     assert "callback faulty failed when it was told 'finished': ValueError: no such run" in words
     assert "test_callbacks.py, line" in words
 
 
-def test_what_leaves_the_program_is_a_fault_as_well(about, caplog):
+def test_what_leaves_the_program_is_a_fault_as_well(about, warned):
     class Leaver:
         def ended(self):
             raise SystemExit(3)
 
-    with caplog.at_level(logging.WARNING), Callbacks([Leaver()], about):
+    with Callbacks([Leaver()], about):
         pass
-    assert "callback Leaver failed when it was told 'ended': SystemExit: 3" in caplog.text
+    assert "callback Leaver failed when it was told 'ended': SystemExit: 3" in warned[0]
 
 
-def test_one_may_refuse_a_study_before_it_begins_but_not_fail_it(about, caplog):
+def test_one_may_refuse_a_study_before_it_begins_but_not_fail_it(about, warned):
     class Refuses:
         def begun(self, about):
             raise InputError(f"no room for {about.name}")
@@ -128,9 +125,9 @@ def test_one_may_refuse_a_study_before_it_begins_but_not_fail_it(about, caplog):
 
     with pytest.raises(InputError, match="no room for toy"):
         Callbacks([Refuses()], about)
-    with caplog.at_level(logging.WARNING), Callbacks([Fails()], about):
+    with Callbacks([Fails()], about):
         pass
-    assert "callback Fails failed when it was told 'begun': OSError: no disk" in caplog.text
+    assert "callback Fails failed when it was told 'begun': OSError: no disk" in warned[0]
 
 
 def test_a_slow_one_holds_up_neither_the_study_nor_the_others_and_is_waited_for(about):

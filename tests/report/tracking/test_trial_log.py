@@ -1,7 +1,6 @@
 """Each trial is logged once, whoever ran it and when, under a name that sorts."""
 
 import importlib.util
-import logging
 
 import pytest
 
@@ -53,13 +52,13 @@ def test_what_others_finish_meanwhile_is_left_to_them_until_the_end(tmp_path):
     assert logged.names == ["adamw/tune-00", "adamw/tune-01"]
 
 
-def test_a_trial_that_cannot_be_logged_is_tried_again_at_the_end_and_costs_no_other(tmp_path, caplog):
+def test_a_trial_that_cannot_be_logged_is_tried_again_at_the_end_and_costs_no_other(tmp_path, warned):
     logged = Logged(broken=["adamw/tune-00"])
-    with caplog.at_level(logging.WARNING), Callbacks([logged], about(tmp_path)) as told:
+    with Callbacks([logged], about(tmp_path)) as told:
         told.planned([tuning(0), tuning(1)], {tuning(0).key: COMPLETE, tuning(1).key: COMPLETE})
     assert logged.names == ["adamw/tune-01"]
     assert logged.tried.count("adamw/tune-00") == 2
-    assert len(caplog.records) == 1
+    assert len(warned) == 1
 
 
 def test_where_nothing_can_be_logged_not_every_trial_is_tried(tmp_path):
