@@ -1,6 +1,7 @@
 import pytest
 
-from trimtab.compare.imported.runs import Columns, ImportedRun, find_columns, read_runs
+from trimtab.compare.imported.columns import find_columns
+from trimtab.compare.imported.runs import ImportedRun, read_runs
 from trimtab.compare.imported.table import read_table
 from trimtab.study.errors import InputError, messages_of
 
@@ -120,15 +121,6 @@ def test_a_candidate_alone_is_refused():
         runs(row(), row(seed="1"))
 
 
-TABLE = read_table([{"optimizer": "a", "seed": 0, "test_score": 1, "curve": "0:1"}])
-
-
-def test_columns_have_the_usual_names_or_those_that_are_given():
-    found = find_columns(TABLE, NONE | {"candidate": "optimizer", "score": "test_score"})
-    assert found == Columns("optimizer", "seed", "test_score", curve="curve")
-    assert found.words() == "candidate (optimizer), seed, score (test_score), curve"
-
-
 def test_columns_that_need_not_be_there_can_be_left_unread():
     table = read_table([row(cost="", problem="a"), row(candidate="lion", cost="1")])
     with pytest.raises(InputError) as error:
@@ -142,33 +134,6 @@ def test_columns_that_need_not_be_there_can_be_left_unread():
     assert [(run.problem, run.cost) for run in found] == [("runs", None), ("runs", None)]
     with pytest.raises(InputError, match="--seed '': source has no such column"):
         find_columns(table, NONE | {"seed": ""})
-
-
-THERE = "source has no such column, but optimizer, seed, test_score, curve"
-
-
-@pytest.mark.parametrize(
-    ("given", "messages"),
-    [
-        ({}, ["no column 'candidate', but optimizer, seed, test_score, curve; --candidate", "no column 'score'"]),
-        (
-            {"candidate": "optimiser", "score": "test_scor", "cost": "xyz"},
-            [
-                f"--candidate 'optimiser': {THERE}; did you mean optimizer?",
-                f"--score 'test_scor': {THERE}; did you mean test_score?",
-                f"--cost 'xyz': {THERE}",
-            ],
-        ),
-        ({"candidate": "optimizer", "score": "seed"}, ["column 'seed' cannot be --seed and --score at once"]),
-        ({"candidate": 3, "score": "seed"}, ["candidate=3: a text is needed"]),
-    ],
-)  # fmt: skip
-def test_columns_that_are_not_there_are_named_with_those_that_are(given, messages):
-    with pytest.raises(InputError) as error:
-        find_columns(TABLE, NONE | given)
-    said = messages_of(error.value)
-    assert len(said) == len(messages)
-    assert all(each in found for each, found in zip(messages, said, strict=True))
 
 
 def of_file(tmp_path, *lines):

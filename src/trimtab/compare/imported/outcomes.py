@@ -7,12 +7,13 @@ from types import MappingProxyType
 from typing import Any
 
 from trimtab.compare.analysis import analyse as analyse_plan
+from trimtab.compare.imported.columns import Columns, find_columns
 from trimtab.compare.imported.conditions import kept_rows
 from trimtab.compare.imported.direction import Direction, direction_of, option_of
 from trimtab.compare.imported.mlflow_runs import is_tracking_directory, read_tracking_directory
 from trimtab.compare.imported.optuna_storage import is_storage, own_store, read_storage
 from trimtab.compare.imported.own_results import is_json, read_results
-from trimtab.compare.imported.runs import Columns, ImportedRun, find_columns, read_runs
+from trimtab.compare.imported.runs import ImportedRun, read_runs
 from trimtab.compare.imported.table import Source, Table, read_table
 from trimtab.compare.imported.tensorboard_runs import is_event_directory, read_event_directory
 from trimtab.compare.options import chosen_reference
