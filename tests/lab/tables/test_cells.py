@@ -20,6 +20,8 @@ def test_what_is_something(cell):
     [
         (["1", "-2.5", "+.5", "3.", "4e-3"], [1, -2.5, 0.5, 3, 0.004], ""),
         (["1,234", "950", "1,234,567.8"], [1234, 950, 1234567.8], "commas are thousands"),
+        (["0,125", "1"], [0.125, 1], "commas are decimal"),
+        (["0,950", "1,050", "1"], [0.95, 1.05, 1], "commas are decimal"),
         (["3,14", "2", "-0,5"], [3.14, 2, -0.5], "commas are decimal"),
         (["1.234,5", "3,25"], [1234.5, 3.25], "commas are decimal"),
         (["1 234.5", "12"], [1234.5, 12], "spaces or apostrophes are thousands"),
@@ -68,6 +70,14 @@ def test_of_a_sign_that_is_not_everywhere_nothing_is_taken_away():
     assert read_numbers(["12%", "3"]).read.tolist() == [False, True]  # a hundred times as much, perhaps
 
 
+@pytest.mark.parametrize("written", ["${}", "{} %", "{} kg"])
+def test_a_slip_among_cells_with_a_sign_is_missing(written):
+    found = read_numbers(["unknown", *(written.format(number) for number in range(1, 20))])
+    assert found.read.tolist() == [False] + [True] * 19
+    assert found.values[1:].tolist() == list(range(1, 20))
+    assert not read_numbers(["unknown", "$1", "$2"]).read.any()  # half words are none
+
+
 def test_of_a_unit_that_is_not_everywhere_the_same_nothing_is_taken_away():
     assert not read_numbers(["12 kg", "3 g"]).read.any()
     assert read_numbers(["12 kg", "3"]).read.tolist() == [False, True]
@@ -75,6 +85,7 @@ def test_of_a_unit_that_is_not_everywhere_the_same_nothing_is_taken_away():
 
 def test_where_commas_are_decimal_elsewhere_points_are_not():
     assert read_numbers(["1.234", "950"], decimal_commas=True).values.tolist() == [1234, 950]
+    assert read_numbers(["0.125", "0.250", "1"], decimal_commas=True).values.tolist() == [0.125, 0.25, 1]
     assert read_numbers(["1.5", "950"], decimal_commas=True).values.tolist() == [1.5, 950]
     assert read_numbers(["1,234", "950"], decimal_commas=True).values.tolist() == [1.234, 950]
 
@@ -83,6 +94,7 @@ def test_where_commas_are_decimal_elsewhere_points_are_not():
     ("cells", "expected"),
     [
         (["0,5", "1,25", "3"], True),
+        (["0,125", "3"], True),
         (["1.234,5"], True),
         (["1,234", "950"], False),
         (["0,5", "1.25,3.1"], False),

@@ -34,6 +34,20 @@ def test_half_numbers_and_half_words_are_categories():
     assert isinstance(only("size", repeated("1", "2", "large", "small")), Categories)
 
 
+def test_the_number_of_the_row_is_one_where_rows_are_left_out():
+    rows = [0, 1, 3, *range(5, ROWS)]
+    for first, sign in ((1, 1), (200, -1)):
+        cells = [str(first + sign * row) for row in rows]
+        assert sorted_columns({"n": cells}, rows=rows).useless == [Useless("n", "the number of the row")]
+        assert sorted_columns({"n": cells}).useless == []
+
+
+@pytest.mark.parametrize(("name", "useless"), [("heat_index", False), ("index", True), ("row_id", True)])
+def test_columns_that_name_the_row(name, useless):
+    cells = [str(1000 + 7919 * row % 997) for row in range(ROWS)]
+    assert isinstance(only(name, cells), Useless if useless else Numbers)
+
+
 def test_dates_are_numbers():
     column = only("sold", [f"2024-01-{1 + place % 28:02d}" for place in range(ROWS)])
     assert isinstance(column, Numbers)

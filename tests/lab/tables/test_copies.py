@@ -50,7 +50,18 @@ def test_a_code_for_each_class_is_told(code):
     cells = [classes[row % 3] for row in range(ROWS)]
     assert told(cells, code=[code[row % 3] for row in range(ROWS)]) == ("code",)
     assert told(cells, code=[code[row % 3] for row in range(ROWS - 1)] + [code[0]]) == ()
-    assert told(cells, code=["", *(code[row % 3] for row in range(1, ROWS))]) == ()
+    assert told(cells, code=["", *(code[row % 3] for row in range(1, ROWS))]) == ("code",)
+    assert told(cells, code=["" if row % 3 else code[0] for row in range(ROWS)]) == ()
+
+
+@pytest.mark.parametrize("other", ["moved", ""])
+def test_reasons_that_come_with_one_class_alone_are_told(other):
+    reasons = ["price", "service", other, other, other]
+    cells = ["left" if row % 5 < 2 else "stayed" for row in range(ROWS)]
+    assert told(cells, reason=[reasons[row % 5] for row in range(ROWS)]) == ("reason",)
+    assert told(cells, reason=[reasons[row % 5] for row in range(ROWS - 1)] + ["price"]) == ()
+    assert told(cells, gaps=["" if row % 5 < 2 else "1.5" for row in range(ROWS)]) == ("gaps",)
+    assert told(cells, name=[f"{reasons[row % 5]} {row // 10}" for row in range(ROWS)]) == ()  # so many may be chance
 
 
 def test_rows_to_test_that_are_there_to_train_on_are_counted():

@@ -35,11 +35,9 @@ def test_a_data_frame_is_a_table(tmp_path):
         read_source(frame[:0])
 
 
-def test_the_fingerprint_is_that_of_the_cells(tmp_path):
-    first = read_source(written(tmp_path, TEXT)).fingerprint()
-    assert read_source(written(tmp_path, gzip.compress(TEXT.encode()), "other.csv.gz")).fingerprint() == first
-    for other in (TEXT.replace("1.5", "1.6"), TEXT.replace("Area", "area"), TEXT.replace("1.5,3", "1.,53")):
-        assert read_source(written(tmp_path, other)).fingerprint() != first
+def test_a_compressed_file_has_the_same_cells(tmp_path):
+    first = read_source(written(tmp_path, TEXT))
+    assert read_source(written(tmp_path, gzip.compress(TEXT.encode()), "other.csv.gz")).columns == first.columns
 
 
 def test_columns_are_found_whatever_their_capitals(tmp_path):

@@ -50,6 +50,14 @@ def test_rows_without_it_are_left_out_and_counted():
     assert (found.unknown, found.rows[0], len(found.values)) == (2, 2, 60)
 
 
+def test_none_may_be_the_name_of_a_class():
+    found = target(["NA", *repeated("None", "Apnea", "Insomnia")])
+    assert (found.classes, found.unknown) == (("Apnea", "Insomnia", "None"), 1)
+    assert target([*repeated("1.5", "2.5", "9"), *repeated("None")]).unknown == 60  # beside numbers it says nothing
+    assert target([*repeated("a", "b"), "none"]).unknown == 1  # too few for a class
+    assert target([*repeated("1", "2"), *repeated("none")], kind="regression").unknown == 60
+
+
 def test_decimal_commas():
     assert target(repeated("1,5", "2,25", "9"), decimal_commas=True).values[:2].tolist() == [1.5, 2.25]
 
@@ -90,3 +98,9 @@ def test_numbers_that_differ_after_sixteen_digits_are_no_classes():
     found = target(cells)
     assert (found.classes, len(np.unique(found.values))) == ((), 2)
     assert len(target(repeated("1", "1.0", "+1", "0", "0.0")).classes) == 2
+
+
+@pytest.mark.parametrize("others", [(), ("22345678901234567",)])
+def test_long_numbers_may_be_names_of_classes(others):
+    ids = ("12345678901234567", "12345678901234568", *others)
+    assert target(repeated(*ids), kind="classification").classes == ids

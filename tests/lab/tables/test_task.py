@@ -148,6 +148,35 @@ def test_choices_are_in_its_name_and_its_reference(table):
     assert task.definition() != TableTask(table, "price").definition()
 
 
+def test_it_is_another_problem_where_a_cell_or_how_it_is_understood_is_another_one(table):
+    frame = pd.DataFrame(HOUSES)
+    known = TableTask(frame, "price").definition()
+    assert TableTask(frame.copy(), "price").definition() == known
+    assert TableTask(frame.assign(note="the same"), "price").definition() == known  # nothing is learned from that
+    first = frame.index == 0
+    others = [
+        TableTask(frame.assign(price=frame["price"] + first), "price"),
+        TableTask(frame.assign(area=frame["area"] + first), "price"),
+        TableTask(frame.assign(state=frame["state"].where(~first, "xx")), "price"),
+        TableTask(frame.assign(age=frame["age"].astype("category")), "price"),
+        TableTask(frame.rename(columns={"area": "space"}), "price"),
+        TableTask(frame.rename(columns={"price": "price?"}), "price?"),
+        TableTask(frame, "price", split_seed=1),
+    ]
+    assert len({str(each.definition()) for each in others} | {str(known)}) == len(others) + 1
+
+
+def test_a_column_may_have_a_comma_or_a_year_for_a_name(tmp_path):
+    columns = {**HOUSES, "size, net": HOUSES["area"], "2019": HOUSES["age"]}
+    table = write(tmp_path / "a.csv", columns)
+    for drop, said in ((("size, net",), "drop='size, net'"), (("size, net", "2019"), "drop=('size, net', '2019')")):
+        task = TableTask(table, "price", drop=drop)
+        assert task.name.endswith(f"({said})")
+        assert load_task(task.reference).definition() == task.definition()
+        assert load_task(f"{table}(target=price, {said})").definition() == task.definition()
+    assert load_task(f"{table}(target=price, drop=2019)").understood.dropped == ("2019",)
+
+
 def test_names_of_columns_may_be_any(tmp_path):
     task = TableTask(
         write(tmp_path / "my data (1).csv", {**HOUSES, "Price, in $/m²": HOUSES["price"]}), "Price, in $/m²"
@@ -176,7 +205,8 @@ def test_facts_tell_what_was_understood(table):
         ({"target": "pric"}, r"houses.csv has no column 'pric' \(target\): did you mean price"),
         ({"target": None}, "which column is to be learned"),
         ({"target": "price", "drop": "stat"}, r"has no column 'stat' \(drop\): did you mean state"),
-        ({"target": "price", "drop": 3}, "drop=3: names of columns are needed"),
+        ({"target": "price", "drop": 3}, r"houses.csv has no column '3' \(drop\)"),
+        ({"target": "price", "drop": 3.5}, "drop=3.5: names of columns are needed"),
         ({"target": "price", "drop": ("area", 3.5)}, "drop=3.5: the name of a column is needed"),
         ({"target": "price", "drop": "price"}, "drop='price' is the target"),
         ({"target": "price", "categories": "zip"}, r"has no column 'zip' \(categories\)"),

@@ -15,7 +15,7 @@ def test_a_line_says_what_was_understood(tmp_path):
     assert found.introduction == (
         "data.csv: 200 rows, 1 numeric column (area), 1 date (sold) and 2 category columns (district 12, state 3); "
         f"target price (regression, {_range(columns)}), quoted by R²; 118 rows to train on, 40 to choose by, 40 to "
-        "test; left out: id: it names the row, age: as you said; 2 rows without price left out; read: area: "
+        "test; left out: id: the number of the row, age: as you said; 2 rows without price left out; read: area: "
         "'unknown' taken for missing; missing cells in state"
     )
 

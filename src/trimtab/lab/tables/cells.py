@@ -8,30 +8,41 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-_NOTHING = frozenset(
-    {"", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "none", "nil", "?", "-", "--", ".", "..."}
-)
+MOSTLY = 0.9
+"""Of the cells, what has to be numbers, or dates, for the others to be slips."""
+
+WORDS_FOR_NOTHING = frozenset({"none", "nil"})
+"""Which may as well be the name of a class."""
+
+_NOTHING = WORDS_FOR_NOTHING | {
+    *("", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "?", "-", "--", ".", "..."),
+}
 
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _APART = " '’\u00a0\u202f"
 """Spaces of any width and apostrophes, of which some write one where others write a comma: 1 234."""
 
 _STYLES = {
-    "commas are thousands": (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), ",", "."),
-    "spaces or apostrophes are thousands": (re.compile(rf"[+-]?\d{{1,3}}([{_APART}]\d{{3}})+(\.\d+)?"), _APART, "."),
+    "commas are thousands": (re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?"), ",", "."),
+    "spaces or apostrophes are thousands": (
+        re.compile(rf"[+-]?[1-9]\d{{0,2}}([{_APART}]\d{{3}})+(\.\d+)?"),
+        _APART,
+        ".",
+    ),
     "commas are decimal": (
         re.compile(
-            rf"[+-]?((\d+|\d{{1,3}}([.{_APART}]\d{{3}})+),\d+([eE][+-]?\d+)?|[1-9]\d{{0,2}}([.{_APART}]\d{{3}})+)"
+            rf"[+-]?((\d+|[1-9]\d{{0,2}}([.{_APART}]\d{{3}})+),\d+([eE][+-]?\d+)?|[1-9]\d{{0,2}}([.{_APART}]\d{{3}})+)"
         ),
         f".{_APART}",
         ",",
     ),
-    "points are thousands": (re.compile(r"[+-]?\d{1,3}(\.\d{3})+"), ".", ","),
+    "points are thousands": (re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+"), ".", ","),
 }
 """In words: how such numbers look, what of them is left out, and what is a decimal point."""
 
 _SIGNS = ("$", "€", "£", "¥", "%", "USD", "EUR", "GBP", "CHF", "JPY")
 _UNIT = re.compile(r"\d ?([^\W\d_][^\s\d.,()+-]{0,7})$")
+_DIGIT = re.compile(r"\d")
 _MINUS = "\u2212"
 _MINUSES = ("(", _MINUS)
 _BOOKED = re.compile(r"^\((.*\d.*)\)$")
@@ -121,15 +132,22 @@ def _with_plain_minus(cells: Sequence[str]) -> Sequence[str]:
 
 
 def _without_sign(cells: Sequence[str]) -> tuple[Sequence[str], str]:
-    """Takes away a currency's sign, that of per cent, or a unit, where every cell has it."""
-    for sign in _SIGNS if cells else ():
-        if sign in cells[0] and all(cell.count(sign) == 1 for cell in cells):
+    """Takes away a currency's sign, that of per cent, or a unit, where every cell with a digit has it."""
+    first = next(filter(_DIGIT.search, cells), "")
+    for sign in _SIGNS:
+        if sign in first and _have_all(cells, [cell.count(sign) == 1 for cell in cells]):
             return [cell.replace(sign, "").strip() for cell in cells], sign
-    if (first := _UNIT.search(cells[0]) if cells else None) is not None:
-        unit = first[1]
-        if all((found := _UNIT.search(cell)) and found[1] == unit for cell in cells):
+    if (found := _UNIT.search(first)) is not None:
+        unit, units = found[1], [_UNIT.search(cell) for cell in cells]
+        if _have_all(cells, [each is not None and each[1] == unit for each in units]):
             return [cell.removesuffix(unit).rstrip() for cell in cells], unit
     return cells, ""
+
+
+def _have_all(cells: Sequence[str], having: Sequence[bool]) -> bool:
+    """Whether nearly all cells have something, and those that do not are words."""
+    words = (not _DIGIT.search(cell) for cell, has in zip(cells, having, strict=True) if not has)
+    return sum(having) >= MOSTLY * len(cells) and all(words)
 
 
 def _read(cells: Sequence[str], style: str | None) -> Read:

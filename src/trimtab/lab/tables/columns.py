@@ -3,20 +3,20 @@
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from trimtab.lab.tables.cells import Read, has_decimal_commas, is_nothing, read_numbers
+from trimtab.lab.tables.cells import MOSTLY, Read, has_decimal_commas, is_nothing, read_numbers
 from trimtab.lab.tables.dates import are_dates_without_marks, read_dates, read_times
 
-MOSTLY = 0.9
-"""Of the cells, what has to be numbers, or dates, for the others to be slips."""
+Places: TypeAlias = Sequence[int] | Int[np.ndarray, " rows"]
 
 _MANY_TEXTS = 20
 """So many different texts are categories in any table."""
 
-_IDENTIFIER = re.compile(r"(?i:(^|.*[\s_.-])(id|ids|uid|uuid|guid|index|idx|key))|.*[a-z](ID|Id)|.*(?i:unnamed: 0)")
+_IDENTIFIER = re.compile(r"(?i:(^|.*[\s_.-])(id|ids|uid|uuid|guid|idx|key)|index|.*unnamed: 0)|.*[a-z](ID|Id)")
 
 
 @dataclass(frozen=True)
@@ -78,18 +78,24 @@ class Columns:
 
 
 def sorted_columns(
-    columns: dict[str, Sequence[str]], *, categories: Collection[str] = (), decimal_commas: bool = False
+    columns: dict[str, Sequence[str]],
+    *,
+    rows: Places | None = None,
+    categories: Collection[str] = (),
+    decimal_commas: bool = False,
 ) -> Columns:
     """Sorts columns by what they are.
 
     Args:
         columns: name to cells.
+        rows: places of these in the table; by default they are all there are.
         categories: names of those whose numbers are names of kinds, such as postal codes.
         decimal_commas: whether commas between digits are decimal ones in this table.
     """
     found = Columns()
     for name, cells in columns.items():
-        column = _understood(name, cells, categories=name in categories, decimal_commas=decimal_commas)
+        own = _Cells(name, cells, range(len(cells)) if rows is None else rows)
+        column = _understood(own, categories=name in categories, decimal_commas=decimal_commas)
         if isinstance(column, Numbers):
             found.numbers.append(column)
         elif isinstance(column, Categories):
@@ -106,81 +112,74 @@ def with_decimal_commas(columns: dict[str, Sequence[str]], separator: str) -> bo
     return any(has_decimal_commas([cell for cell in cells if not is_nothing(cell)]) for cells in columns.values())
 
 
-def _understood(
-    name: str, cells: Sequence[str], *, categories: bool, decimal_commas: bool
-) -> Numbers | Categories | Useless:
-    there = np.array([not is_nothing(cell) for cell in cells])
-    some = [cell for cell, is_there in zip(cells, there, strict=True) if is_there]
-    if not some:
-        return Useless(name, "empty")
-    if len(set(some)) == 1:
-        return _categories(name, cells, there) if len(some) < len(cells) else Useless(name, "always the same")
+class _Cells:
+    """The cells of a column: of which rows they are, and those that hold something."""
+
+    def __init__(self, name: str, cells: Sequence[str], rows: Places) -> None:
+        self.name, self.all, self.rows = name, cells, rows
+        self.there = np.array([not is_nothing(cell) for cell in cells])
+        self.some = [cell for cell, is_there in zip(cells, self.there, strict=True) if is_there]
+
+    def categories(self) -> Categories:
+        """As names of kinds."""
+        pairs = zip(self.all, self.there, strict=True)
+        return Categories(self.name, tuple(cell if is_there else None for cell, is_there in pairs))
+
+    def numbers(self, read: Read, *notes: str, dates: bool = False) -> Numbers:
+        """As numbers, with what there is to be said of cells that are none."""
+        values = np.full(len(self.there), np.nan)
+        values[self.there] = read.values
+        odd = [cell for cell, is_read in zip(self.some, read.read, strict=True) if not is_read]
+        shown = ", ".join(repr(cell[:20]) for cell in dict.fromkeys(odd[:3]))
+        slips = f"{shown}{' and others' if len(set(odd)) > 3 else ''} taken for missing" if odd else ""
+        return Numbers(self.name, values, tuple(filter(None, (*notes, slips))), dates)
+
+
+def _understood(cells: _Cells, *, categories: bool, decimal_commas: bool) -> Numbers | Categories | Useless:
+    if not cells.some:
+        return Useless(cells.name, "empty")
+    if len(set(cells.some)) == 1:
+        return cells.categories() if not cells.there.all() else Useless(cells.name, "always the same")
     if categories:
-        return _categories(name, cells, there)
-    if are_dates_without_marks(some):
-        return _texts(name, cells, there, some)
-    numbers = read_numbers(some, decimal_commas=decimal_commas)
-    if numbers.read.mean() >= MOSTLY:
-        return _numbers(name, cells, there, some, numbers)
-    return _texts(name, cells, there, some)
+        return cells.categories()
+    if are_dates_without_marks(cells.some):
+        return _texts(cells)
+    numbers = read_numbers(cells.some, decimal_commas=decimal_commas)
+    return _numbers(cells, numbers) if numbers.read.mean() >= MOSTLY else _texts(cells)
 
 
-def _texts(name: str, cells: Sequence[str], there: np.ndarray, some: Sequence[str]) -> Numbers | Categories | Useless:
-    dates, different = read_dates(some), len(set(some))
+def _texts(cells: _Cells) -> Numbers | Categories | Useless:
+    dates, different = read_dates(cells.some), len(set(cells.some))
     read = Read(dates.days, np.isfinite(dates.days))
     if read.read.mean() >= MOSTLY:
         if dates.unclear:
-            return Useless(name, "dates whose days and months cannot be told apart; write 2024-03-31")
-        return Numbers(name, _spread(read, there), _slips(read, some), dates=True)
-    hours = read_times(some)
-    times = Read(hours, np.isfinite(hours), "times of day, in hours")
+            return Useless(cells.name, "dates whose days and months cannot be told apart; write 2024-03-31")
+        return cells.numbers(read, dates=True)
+    hours = read_times(cells.some)
+    times = Read(hours, np.isfinite(hours))
     if times.read.mean() >= MOSTLY:
-        return Numbers(name, _spread(times, there), (times.style, *_slips(times, some)))
-    if different > max(_MANY_TEXTS, len(some) / 2):
-        return Useless(name, f"{different:,} different texts in {len(some):,} rows")
-    return _categories(name, cells, there)
+        return cells.numbers(times, "times of day, in hours")
+    if different > max(_MANY_TEXTS, len(cells.some) / 2):
+        return Useless(cells.name, f"{different:,} different texts in {len(cells.some):,} rows")
+    return cells.categories()
 
 
-def _numbers(
-    name: str, cells: Sequence[str], there: np.ndarray, some: Sequence[str], read: Read
-) -> Numbers | Categories | Useless:
+def _numbers(cells: _Cells, read: Read) -> Numbers | Categories | Useless:
     values = read.values[read.read]
     different = np.unique(values)
-    whole = bool((values == np.floor(values)).all())
-    if len(different) == 1 and len(values) == len(cells):
-        return Useless(name, "always the same")
-    distinct = len(different) == len(cells)
-    if (
-        whole
-        and distinct
-        and not read.style
-        and (np.abs(np.diff(values)) == 1).all()
-        and len(set(np.diff(values))) == 1
-    ):
-        return Useless(name, "the number of the row")
-    if whole and (not name or _IDENTIFIER.fullmatch(name)):
-        if len(different) > len(some) / 2:
-            return Useless(name, "it names the row")
-        return _categories(name, cells, there)
-    notes = (read.style, *_slips(read, some))
-    return Numbers(name, _spread(read, there), tuple(filter(None, notes)))
+    if len(different) == 1 and len(values) == len(cells.all):
+        return Useless(cells.name, "always the same")
+    if not read.style and _number_rows(read, cells.rows):
+        return Useless(cells.name, "the number of the row")
+    if (values == np.floor(values)).all() and (not cells.name or _IDENTIFIER.fullmatch(cells.name)):
+        many = len(different) > len(cells.some) / 2
+        return Useless(cells.name, "it names the row") if many else cells.categories()
+    return cells.numbers(read, read.style)
 
 
-def _categories(name: str, cells: Sequence[str], there: np.ndarray) -> Categories:
-    return Categories(name, tuple(cell if is_there else None for cell, is_there in zip(cells, there, strict=True)))
-
-
-def _spread(read: Read, there: np.ndarray) -> Float[np.ndarray, " rows"]:
-    """The values of all cells, those that hold nothing included."""
-    values = np.full(len(there), np.nan)
-    values[there] = read.values
-    return values
-
-
-def _slips(read: Read, some: Sequence[str]) -> tuple[str, ...]:
-    """What to say of cells that are not what the others are."""
-    odd = [cell for cell, is_read in zip(some, read.read, strict=True) if not is_read]
-    if not odd:
-        return ()
-    shown = ", ".join(repr(cell[:20]) for cell in dict.fromkeys(odd[:3]))
-    return (f"{shown}{' and others' if len(set(odd)) > 3 else ''} taken for missing",)
+def _number_rows(read: Read, rows: Places) -> bool:
+    """Tells whether numbers are those of the rows, counted from any, upwards or downwards."""
+    if len(read.values) != len(rows):
+        return False
+    places = np.asarray(rows, dtype=np.float64)
+    return any(bool((read.values + sign * places == read.values[0] + sign * places[0]).all()) for sign in (-1, 1))

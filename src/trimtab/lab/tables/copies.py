@@ -1,5 +1,6 @@
 """What is in a table twice: columns that say the same as another one, or as the target, and rows."""
 
+import math
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -10,6 +11,9 @@ from trimtab.lab.tables.target import Target
 
 _FEWEST = 10
 """Different numbers, from which on it is no chance that two columns have them in the same order."""
+
+_ROWS = 10
+"""In the mean for each value: it is no chance then that all of them are of one class."""
 
 
 def without_copies(columns: Columns) -> Columns:
@@ -34,8 +38,9 @@ def without_copies(columns: Columns) -> Columns:
 def tell_tales(target: Target, columns: Columns) -> tuple[str, ...]:
     """Returns the names of columns that tell the target in every row.
 
-    Of classes, one whose names or numbers go with them one by one; of numbers, one that puts all rows into the same
-    order, or into the opposite one, as a copy does in other units, or a logarithm.
+    Of classes, one whose names or numbers each come with one class alone, and stand for ten rows in the mean, or go
+    with the classes one by one; of numbers, one that puts all rows into the same order, or into the opposite one, as a
+    copy does in other units, or a logarithm.
 
     Args:
         target: what is learned.
@@ -43,18 +48,22 @@ def tell_tales(target: Target, columns: Columns) -> tuple[str, ...]:
     """
     if target.classes:
         found: list[Numbers | Categories] = [*columns.numbers, *columns.categories]
-        return tuple(each.name for each in found if _one_by_one(target.values.tolist(), _cells(each)))
+        return tuple(each.name for each in found if _tell(target.values.tolist(), _cells(each)))
     order = np.unique(target.values, return_inverse=True)[1]
     return tuple(each.name for each in columns.numbers if _in_order(order, each.values))
 
 
 def _cells(column: Numbers | Categories) -> Sequence[Hashable]:
-    return column.values.tolist() if isinstance(column, Numbers) else column.values
+    if isinstance(column, Categories):
+        return column.values
+    return [None if math.isnan(value) else value for value in column.values.tolist()]  # which equals itself
 
 
-def _one_by_one(classes: Sequence[int], cells: Sequence[Hashable]) -> bool:
-    # not a number equals nothing, not even itself, so that a column with gaps has more pairs than cells that differ
-    return len(set(zip(classes, cells, strict=True))) == len(set(classes)) == len(set(cells))
+def _tell(classes: Sequence[int], cells: Sequence[Hashable]) -> bool:
+    different = len(set(cells))
+    if not len(set(classes)) <= different <= max(len(set(classes)), len(cells) / _ROWS):
+        return False
+    return len(set(zip(classes, cells, strict=True))) == different
 
 
 def _in_order(order: np.ndarray, values: np.ndarray) -> bool:

@@ -1,6 +1,5 @@
 """Tables as text: a file, or a data frame of pandas."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,13 +76,6 @@ class TextTable:
         if all(map(_is_number, self.columns)):
             near = "its first line has to name the columns, and holds numbers"
         raise InputError(f"{self.place} has no column {name!r} ({argument}): {near}")
-
-    def fingerprint(self) -> str:
-        """Returns what changes when a cell or the name of a column does."""
-        digest = hashlib.sha256()
-        for name, cells in self.columns.items():
-            digest.update("\x1f".join((name, *cells)).encode(errors="surrogatepass") + b"\x1e")
-        return digest.hexdigest()[:16]
 
 
 def read_source(source: Source) -> TextTable:

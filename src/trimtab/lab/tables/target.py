@@ -1,15 +1,16 @@
 """The column that is to be learned: numbers, or classes."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from trimtab.lab.tables.cells import is_nothing, read_numbers
-from trimtab.lab.tables.columns import MOSTLY
+from trimtab.lab.tables.cells import MOSTLY, WORDS_FOR_NOTHING, is_nothing, read_numbers
 from trimtab.study.errors import InputError
 from trimtab.study.phrases import count, listed
 
@@ -25,9 +26,6 @@ FEWEST_OF_CLASS = 5
 
 _FEW_NUMBERS = 10
 """So many whole numbers that begin with 0 or 1 and leave none out are the numbers of classes."""
-
-_WAYS_TO_WRITE = 4
-"""The same number, such as 1, 1.0, 01 and +1: in one column more are not to be expected."""
 
 _SHOWN = 3
 _LONGEST = 30
@@ -85,7 +83,8 @@ def read_target(
         InputError: nothing can be learned from it; the message says why, and what to do.
     """
     where = f"{place}: the target {name}"
-    rows = np.array([row for row, cell in enumerate(cells) if not is_nothing(cell)], dtype=np.int64)
+    classes = frozenset[str]() if kind == "regression" else _classes_of_none(cells)
+    rows = np.array([row for row, cell in enumerate(cells) if cell in classes or not is_nothing(cell)], dtype=np.int64)
     if not len(rows):
         raise InputError(f"{where} is an empty column; choose another column with --target")
     some = [cells[row] for row in rows]
@@ -103,12 +102,13 @@ def read_target(
             f"{place} has {count(len(rows), 'row')} to learn from{unknown}: {FEWEST_ROWS} are needed, so that some are "
             "left to choose settings by, and some to test"
         )
-    if len(set(read.values if numeric else some)) == 1:
+    together = numeric and _run_together(some, read.values)
+    keys: Sequence[float | str] = read.values.tolist() if numeric and not together else some
+    if len(set(keys)) == 1:
         raise InputError(f"{where} is {some[0][:_LONGEST]!r} in every row, so that there is nothing to learn")
-    few = numeric and _numbers_classes(read.values) and not _run_together(some, read.values)
+    few = numeric and not together and _numbers_classes(read.values)
     if kind == "regression" or (kind is None and numeric and not few):
         return Target(name, rows, read.values, unknown=len(cells) - len(rows), style=read.style)
-    keys: Sequence[float | str] = read.values.tolist() if numeric else some
     names = dict(zip(keys, some, strict=True))
     counts = Counter(keys)
     rare = {names[key]: number for key, number in counts.items() if number < FEWEST_OF_CLASS}
@@ -135,8 +135,20 @@ def _numbers_classes(values: Float[np.ndarray, " rows"]) -> bool:
 
 
 def _run_together(cells: Sequence[str], values: Float[np.ndarray, " rows"]) -> bool:
-    """Tells whether numbers that are written differently became the same, since they differ after sixteen digits."""
-    return len(set(cells)) > _WAYS_TO_WRITE * len(np.unique(values))
+    """Tells whether different numbers became the same, since they differ after sixteen digits."""
+    exact = dict[Decimal, float]()
+    for cell, value in dict(zip(cells, values.tolist(), strict=True)).items():
+        with contextlib.suppress(InvalidOperation):  # written in another style, of which the text tells nothing
+            exact[Decimal(cell)] = value
+    return len(exact) > len(set(exact.values()))
+
+
+def _classes_of_none(cells: Sequence[str]) -> frozenset[str]:
+    """Names of classes that would say that a cell is empty: words for nothing, in many rows beside other words."""
+    counts = Counter(cell for cell in cells if cell.lower() in WORDS_FOR_NOTHING)
+    found = frozenset(cell for cell, number in counts.items() if number >= FEWEST_OF_CLASS)
+    others = [cell for cell in cells if not is_nothing(cell)] if found else []
+    return found if others and read_numbers(others).read.mean() < MOSTLY else frozenset()
 
 
 def _too_rare(where: str, rare: dict[str, int], classes: int, rows: int, *, odd: str) -> str:

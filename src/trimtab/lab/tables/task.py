@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -16,15 +16,15 @@ from torch.utils.data import TensorDataset
 from trimtab.lab.measures import TEST_LOSS
 from trimtab.lab.problem import EVALUATIONS, Build, Filling, Workplace
 from trimtab.lab.references import Reference
-from trimtab.lab.tables.columns import sorted_columns, with_decimal_commas
+from trimtab.lab.tables.columns import Columns, sorted_columns, with_decimal_commas
 from trimtab.lab.tables.copies import without_copies
 from trimtab.lab.tables.network import TableNetwork, size_for
 from trimtab.lab.tables.preparation import Preparation
 from trimtab.lab.tables.reading import Source, read_source
 from trimtab.lab.tables.scores import RMSE, chosen_score
-from trimtab.lab.tables.splitting import split
-from trimtab.lab.tables.target import KINDS, Kind, read_target
-from trimtab.lab.tables.words import Understood
+from trimtab.lab.tables.splitting import Parts, split
+from trimtab.lab.tables.target import KINDS, Kind, Target, read_target
+from trimtab.lab.tables.words import Understood, as_choice
 from trimtab.lab.task import EVALUATION_BATCH, Batch, Task, samples_in, take_rows, to_device
 from trimtab.lab.tasks.seeding import seeded
 from trimtab.study.checks import check_whole
@@ -97,9 +97,9 @@ class TableTask(Task):
             chosen = table.column("target", target)
         left_out, named = list[str](), list[str]()
         with faults:
-            left_out = [table.column("drop", name) for name in _names("drop", drop)]
+            left_out = [table.column("drop", name) for name in _names("drop", drop, table.columns)]
         with faults:
-            named = [table.column("categories", name) for name in _names("categories", categories)]
+            named = [table.column("categories", name) for name in _names("categories", categories, table.columns)]
         with faults:
             if chosen and chosen in left_out:
                 raise InputError(f"{table.place}: drop={chosen!r} is the target")
@@ -115,7 +115,9 @@ class TableTask(Task):
             for name, cells in table.columns.items()
             if name != chosen and name not in left_out
         }
-        columns = without_copies(sorted_columns(others, categories={*named, *table.categories}, decimal_commas=commas))
+        columns = without_copies(
+            sorted_columns(others, rows=found.rows, categories={*named, *table.categories}, decimal_commas=commas)
+        )
         parts = split(found, split_seed)
         preparation = Preparation.fitted(columns, parts.train)
         self.understood = Understood(table.place, len(table.lines), found, columns, preparation, tuple(left_out), parts)
@@ -137,16 +139,15 @@ class TableTask(Task):
         choices = {
             "kind": kind,
             "metric": metric,
-            "drop": _written(left_out),
-            "categories": _written(named),
+            "drop": as_choice(left_out),
+            "categories": as_choice(named),
             "split_seed": split_seed,
         }
         told = tuple((name, value) for name, value in choices.items() if value)
         self.name = _short(f"{table.name}-{chosen}") + Reference("", settings=told).brackets
         settings = (("target", chosen), *told)
         self.reference = Reference(table.path, settings=settings).text if table.path else ""
-        digest = hashlib.sha256(b"".join(part.astype("<i8").tobytes() for part in parts))
-        self._fingerprint = f"{table.fingerprint()}-{digest.hexdigest()[:8]}"
+        self._fingerprint = _fingerprint(found, columns, parts)
         self.introduction = self.understood.sentence(self.metric)
 
     def model(self, generator: torch.Generator) -> nn.Module:
@@ -229,22 +230,36 @@ class TableTask(Task):
         return replace(found, measures=tuple(measures), paragraphs=tuple(paragraphs))
 
     def definition(self) -> dict[str, Any]:
-        """Returns what changes when a cell or the split does."""
+        """Returns what changes when a cell that is learned from, how it is understood, or the split does."""
         return {"table": self._fingerprint}
 
 
-def _names(argument: str, names: str | Sequence[str]) -> list[str]:
-    """Returns names of columns that stand in a text with commas, or in a sequence."""
+def _fingerprint(target: Target, columns: Columns, parts: Parts) -> str:
+    """What changes when the target, what is learned from, or the split does; the same on all machines."""
+    digest = hashlib.sha256()
+    numbers = [(target.name, target.values), *((each.name, each.values) for each in columns.numbers)]
+    words = [target.classes, *((each.name, *each.values) for each in columns.categories)]
+    for name, values in numbers:
+        digest.update(f"{name}\x1f".encode(errors="surrogatepass") + values.astype("<f8").tobytes())
+    for texts in words:
+        written = "\x1f".join("\x1d" if text is None else text for text in texts)
+        digest.update(f"{written}\x1e".encode(errors="surrogatepass"))
+    for part in parts:
+        digest.update(part.astype("<i8").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _names(argument: str, names: str | Sequence[str], columns: Collection[str]) -> list[str]:
+    """Returns names of columns that stand in a text with commas, or in a sequence; a text may be the whole of one."""
+    if isinstance(names, int) and not isinstance(names, bool):  # 2024, as the name of a column is read in brackets
+        names = str(names)
     if isinstance(names, str):
+        if names.strip().casefold() in {column.casefold() for column in columns}:
+            return [names]
         return [name.strip() for name in names.split(",") if name.strip()]
     if not isinstance(names, list | tuple):
         raise InputError(f"{argument}={names!r}: names of columns are needed, with commas between them or as a list")
     return list(names)
-
-
-def _written(names: Sequence[str]) -> str | tuple[str, ...]:
-    """Returns names of columns as they are written, however they were given."""
-    return tuple(names) if any("," in name for name in names) else ",".join(names)
 
 
 def _mean_and_deviation(place: str, name: str, values: np.ndarray) -> tuple[float, float]:

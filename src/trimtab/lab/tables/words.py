@@ -132,7 +132,7 @@ class Understood:
         if telling:
             found.append(
                 f"every row's {target.name} follows from {' or from '.join(telling)} alone; leave out what is known "
-                f"only when it is: drop='{','.join(telling)}'"
+                f"only when it is: drop={as_choice(telling)!r}"
             )
         if known > _MANY * len(self.parts.test):
             found.append(
@@ -142,6 +142,13 @@ class Understood:
         if target.chosen:
             found.append(f"{target.name} is taken for numbers of classes; say kind=regression if they are amounts")
         return found
+
+
+def as_choice(names: Sequence[str]) -> str | tuple[str, ...]:
+    """Returns names of columns as they may be given where they are chosen, in one text if no comma is in any."""
+    if len(names) == 1:
+        return names[0]
+    return tuple(names) if any("," in name for name in names) else ",".join(names)
 
 
 def _all(names: Sequence[str]) -> str:
