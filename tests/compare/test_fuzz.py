@@ -238,7 +238,7 @@ LEFT_OUT = {
         "catalog.slots:restored", "catalog.fillings:in_one_string", "catalog.candidates:Candidate",
         "catalog.commands:Filled", "catalog.commands:CommandCandidate", "catalog.commands:command_candidates",
         "catalog.commands:check_targets", "catalog.ranges:readable_tunes",
-        "imported.table:read_table", "imported.table:stem", "imported.conditions:kept_rows",
+        "imported.table:read_table", "imported.table:with_points", "imported.conditions:kept_rows",
         "imported.columns:find_columns", "imported.runs:read_runs", "imported.values:cut",
         "imported.direction:chosen_direction", "imported.direction:direction_of",
         "imported.direction:option_of", "imported.conditions:is_nan",

@@ -140,6 +140,13 @@ def test_a_table_is_shown_with_the_line_that_compares_on_it(here):
     assert "trimtab compare 'data/houses.csv(price)' --candidates sgd,adamw" in done.output
 
 
+def test_capitals_of_its_columns_make_no_other_problem(here):
+    from trimtab.lab.loading import fingerprint
+
+    first, other, drop = (f"data/houses.csv(target={each})" for each in ("price", "PRICE", "price, drop=age"))
+    assert fingerprint(first) == fingerprint(other) != fingerprint(drop)
+
+
 def test_a_table_may_stand_in_another_problem(here):
     from trimtab.lab.loading import absolute_reference, fingerprint
 

@@ -2,6 +2,7 @@ import pytest
 
 from trimtab.compare.template import write_template
 from trimtab.lab.loading import absolute_reference, fingerprint, load_task
+from trimtab.lab.references import parse_reference
 from trimtab.lab.task import check_task
 from trimtab.study.errors import InputError
 
@@ -189,6 +190,13 @@ def test_what_stands_in_brackets_is_handed_over_and_part_of_the_name(sized):
     assert load_task(absolute_reference(f"{sized}:Sized( 7 ,kind=odd)")).name == "toy(7, kind=odd)"
     prints = {fingerprint(f"{sized}:Sized{brackets}") for brackets in ("", "(7)", "(8)")}
     assert len(prints) == 3
+
+
+def test_texts_with_brackets_of_their_own_are_no_references(sized, tmp_path):
+    for text in ("CPI (2015=100)", "a)", "Speed (km/h", "=1"):
+        assert load_task(absolute_reference(f"{sized}:Sized(kind={text!r})")).kind == text
+        table = absolute_reference(f"{tmp_path}/a.csv(target={text!r})")
+        assert dict(parse_reference(table).settings) == {"target": text}
 
 
 def test_files_that_are_named_in_brackets_belong_to_the_problem(sized, tmp_path, monkeypatch):

@@ -25,6 +25,19 @@ def test_what_is_quoted_in_the_first_line_separates_nothing(tmp_path):
     assert (found.columns, found.separator) == (("a, b, c", "d"), ";")
 
 
+def test_a_name_of_a_column_may_hold_lines_and_quotes(tmp_path):
+    found = read(tmp_path, '"area\n(m2, net)";x;price\n1;2;3\n')
+    assert (found.columns, found.separator) == (("area\n(m2, net)", "x", "price"), ";")
+    assert read(tmp_path, '"5"" pipe";b\n"1";2\n').columns == ('5" pipe', "b")
+
+
+def test_what_begins_with_a_bracket_is_json_if_it_looks_like_it(tmp_path):
+    assert read(tmp_path, "[x],y\n1,2\n").columns == ("[x]", "y")
+    for content in ('{"a": 1}', '[{"a": 1}]', "[[1, 2]]", "[1, 2]", "{}", "[]", "[-1]", ' [ "a" ]'):
+        with pytest.raises(InputError, match="is JSON and no CSV file"):
+            read(tmp_path, content)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_encodings_that_say_which_they_are(tmp_path, encoding):
     assert read(tmp_path, "größe,b\n1,2\n".encode(encoding)).columns == ("größe", "b")

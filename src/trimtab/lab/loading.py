@@ -82,7 +82,7 @@ def fingerprint(reference: str) -> str:
     if found.place in PROBLEMS:
         return _with_files(found).text
     if is_table(found.place):
-        return f"{file_hash(Path(found.place))}{in_one_order(found).brackets}"
+        return f"{file_hash(Path(found.place))}{in_one_order(found).brackets.casefold()}"
     path, _ = _split(found.place)
     return f"{file_hash(path)}{_with_files(found).brackets}"
 
@@ -91,9 +91,9 @@ def absolute_reference(reference: str) -> str:
     """Returns a reference that means the same in a process with another current directory."""
     found = parse_reference(reference)
     place = found.place
-    if is_table(place):
-        place = str(Path(place).resolve())
-    elif place not in PROBLEMS:
+    if is_table(place):  # whose brackets hold names of columns
+        return replace(found, place=str(Path(place).resolve())).text
+    if place not in PROBLEMS:
         path, name, _ = _located(place)
         place = f"{path}:{name}"
     return _each_text(
@@ -118,7 +118,10 @@ def _each_text(reference: Reference, change: Callable[[str], str]) -> Reference:
 
 def _names_file(text: str) -> bool:
     """Whether a text in brackets is a reference to what is in a file."""
-    found = parse_reference(text)
+    try:
+        found = parse_reference(text)
+    except InputError:  # it is another text, with brackets of its own
+        return False
     file = found.place.rpartition(":")[0] or found.place
     # a table without brackets is what somebody's own task reads
     return (file.endswith(".py") or (is_table(file) and bool(found.brackets))) and Path(file).is_file()

@@ -20,6 +20,8 @@ _LONGEST_CELL = 100_000_000
 _GZIP = b"\x1f\x8b"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _QUOTED = re.compile(r'"[^"]*"')
+_JSON = re.compile(r"""\s*(\{\s*["}]|\[\s*["\d{[\]-])""")
+_LONGEST_HEADER = 100_000
 _SHOWN = 10
 
 
@@ -74,7 +76,7 @@ def read_delimited(path: Path, row: str = "row") -> Delimited:
         InputError: there is no such file, or it is not a table.
     """
     text = _text(path)
-    first = _QUOTED.sub("", text.split("\n", 1)[0])
+    first = _header(text)
     delimiter = max(_DELIMITERS, key=first.count)
     if first.startswith("sep=") and "\n" in text:  # as spreadsheets are told which one it is
         delimiter = first.strip()[4:5] or delimiter
@@ -109,6 +111,13 @@ def read_delimited(path: Path, row: str = "row") -> Delimited:
     return Delimited(columns, tuple(rows), delimiter)
 
 
+def _header(text: str) -> str:
+    """The line of column names, without what stands in quotes, which may go on in further lines."""
+    line = text.split("\n", 1)[0]
+    whole = line if line.count('"') % 2 == 0 else text[:_LONGEST_HEADER]
+    return _QUOTED.sub("", whole).split("\n", 1)[0]
+
+
 def _without_blank_columns(lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
     """Leaves out columns at the end that have neither a name nor a cell: spreadsheets write some."""
     header = lines[0][1]
@@ -139,7 +148,7 @@ def _text(path: Path) -> str:
             f"{path} is no CSV file: byte {error.start} is not text in UTF-8 ({error.reason}); if it is in another "
             f"encoding, save it again as UTF-8, or: iconv -f latin1 -t utf-8 {shlex.quote(str(path))} > utf8.csv"
         ) from None
-    if text.lstrip().startswith(("{", "[")):
+    if _JSON.match(text):
         raise InputError(f"{path} is JSON and no CSV file")
     return text
 

@@ -24,6 +24,18 @@ def test_numbers_are_compared_as_numbers():
     assert kept("seed=1.00", "data=otto") == [("otto", "1"), ("otto", "1.0")]
 
 
+def test_long_seeds_are_compared_to_the_last_digit():
+    table = read_table([{"seed": 2**60 + each} for each in range(4)])
+    assert len(kept_rows(table, [f"seed!={2**60}"]).rows) == 3
+
+
+def test_decimal_commas_are_compared_as_they_are_read(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("lr;score\n0,5;1,25\n0,25;2,5\n")
+    table = read_table(path)
+    assert [len(kept_rows(table, [where]).rows) for where in ("lr=0.5", "lr=0,5", "lr!=0.50")] == [1, 1, 1]
+
+
 def test_cells_that_are_no_number_are_left_out_whatever_their_capitals():
     table = read_table([{"score": score} for score in (1, "nan", "NaN", "", "-nan", "none")])
     assert [row.name for row in kept_rows(table, ["score!=nan"]).rows] == [1, 4, 6]

@@ -1,7 +1,6 @@
 import pytest
 
 from trimtab.compare.imported.direction import chosen_direction, direction_of, option_of
-from trimtab.compare.imported.table import Table
 from trimtab.study.errors import InputError
 
 
@@ -13,15 +12,17 @@ def test_one_of_two_flags_is_a_direction():
         chosen_direction(maximize=True, minimize=True)
 
 
-def test_a_table_may_say_it_of_its_columns():
-    told = Table("trials.db", "trials", "trial", ("score", "loss"), (), {"score": "max"})
-    assert direction_of(told, "score", None) == direction_of(told, "score", "max") == "max"
-    assert direction_of(told, "loss", "min") == "min"
+def test_whoever_made_the_runs_may_say_it():
+    place = "trials.db"
+    assert direction_of(place, "score", {"max"}, None) == direction_of(place, "score", {"max", None}, "max") == "max"
+    assert direction_of(place, "loss", {None}, "min") == "min"
     with pytest.raises(InputError, match=r"^--minimize \(direction='min'\): the studies of trials.db say maximize"):
-        direction_of(told, "score", "min")
+        direction_of(place, "score", {"max"}, "min")
+    with pytest.raises(InputError, match="studies that maximize score and others that minimize it"):
+        direction_of(place, "score", {"max", "min"}, "max")
     for wanted, given in ((None, ""), ("up", "direction='up': "), ([], r"direction=\[\]: ")):
         with pytest.raises(InputError, match=f"^{given}say whether more of loss is better or less of it"):
-            direction_of(told, "loss", wanted)
+            direction_of(place, "loss", {None}, wanted)
 
 
 def test_a_direction_is_an_option():

@@ -37,7 +37,7 @@ COLUMNS = {"candidate": "params.optimizer", "seed": "params.seed", "score": "met
 def test_each_finished_run_is_a_row(mlruns):
     assert is_tracking_directory(mlruns)
     table = read_tracking_directory(mlruns)
-    assert (table.name, len(table.rows), table.directions) == ("mlruns", 6, {})
+    assert (table.name, len(table.rows)) == ("mlruns", 6)
     assert table.left_out == "1 run that is not finished"
     assert table.rows[4].cells == {
         "experiment": "digits", "run": "quick-4", "run_id": f"{4:032x}", "seconds": "2.5",
@@ -62,6 +62,17 @@ def test_runs_are_analysed_with_their_courses(mlruns):
     assert source.endswith("Left out: 1 run that is not finished.")
     assert [point.cost for point in result.trials[0].curve] == [0, 10]
     assert result.candidates[0].loss.mean == pytest.approx(0.51)
+
+
+def test_what_file_managers_leave_behind_is_no_parameter(mlruns):
+    known = read_tracking_directory(mlruns)
+    run = mlruns / "17" / f"{1:032x}"
+    for kind in ("params", "metrics"):
+        (run / kind / ".DS_Store").write_bytes(b"\0\xff")
+    assert read_tracking_directory(mlruns) == known
+    (run / "params" / "broken").write_bytes(b"\xff")
+    with pytest.raises(InputError, match="broken cannot be read: 'utf-8' codec"):
+        read_tracking_directory(mlruns)
 
 
 def test_what_is_none_of_mlflows_is_refused(tmp_path, mlruns):

@@ -39,7 +39,8 @@ COLUMNS = {"candidate": "user_attrs.candidate", "seed": "user_attrs.seed", "prob
 def test_each_complete_trial_is_a_row(database):
     before = database.read_bytes()
     table = read_storage(database)
-    assert (table.name, table.stem, table.directions, len(table.rows)) == ("trials.db", "trials", {"score": "min"}, 12)
+    assert (table.name, table.stem, len(table.rows)) == ("trials.db", "trials", 12)
+    assert all(row.directions == {"score": "min"} for row in table.rows)
     assert set(table.columns) == {
         "study", "number", "score", "seconds", "params.optimizer", "user_attrs.seed", "user_attrs.candidate",
     }  # fmt: skip
@@ -89,7 +90,7 @@ def test_what_studies_say_is_not_contradicted(database):
         analyse(database, **other)
 
 
-def test_studies_that_disagree_on_the_side_leave_it_to_be_said(tmp_path):
+def test_studies_that_disagree_on_the_side_are_each_believed(tmp_path):
     path = tmp_path / "mixed.db"
     storage = RDBStorage(f"sqlite:///{path}")
     for name, direction in (("a", "minimize"), ("b", "maximize")):
@@ -97,19 +98,27 @@ def test_studies_that_disagree_on_the_side_leave_it_to_be_said(tmp_path):
         for candidate in ("adam", "lion"):
             trial = study.ask()
             trial.set_user_attr("candidate", candidate)
-            study.tell(trial, 1.0)
+            study.tell(trial, 1.0 if candidate == "adam" else 2.0)
     storage.remove_session()
     storage.engine.dispose()
-    assert read_storage(path).directions == {}
-    columns = {"candidate": "user_attrs.candidate", "problem": "study", "unpaired": True}
-    for direction in ("max", "min"):
-        result = analyse(path, direction=direction, **columns)
-        assert result.problems["a"].problem.objective.direction == direction
+    columns = {"candidate": "user_attrs.candidate", "unpaired": True}
+    result = analyse(path, problem="study", **columns)
+    sides = {name: found.problem.objective.direction for name, found in result.problems.items()}
+    assert sides == {"a": "min", "b": "max"}
+    assert [c.label for c in result.problems["a"].candidates] == ["adam", "lion"]
+    assert [c.label for c in result.problems["b"].candidates] == ["lion", "adam"]
+    with pytest.raises(InputError, match="say minimize; leave it out"):
+        analyse(path, problem="study", direction="max", **columns)
+    with pytest.raises(InputError, match="say maximize; leave it out"):
+        analyse(path, where=["study=b"], direction="min", **columns)
+    with pytest.raises(InputError, match="studies that maximize score and others that minimize it: look at them apart"):
+        analyse(path, direction="max", **columns)
     only = path.with_name("only.log")
     storage = JournalStorage(JournalFileBackend(str(only)))
     filled(storage, "maximize")
     optuna.create_study(study_name="empty", storage=storage, direction="minimize")
-    assert read_storage(only).directions == {"score": "max"}  # a study without trials says nothing of them
+    # a study without trials says nothing of them
+    assert all(row.directions == {"score": "max"} for row in read_storage(only).rows)
 
 
 def test_several_objectives_have_a_column_each(tmp_path):
@@ -120,7 +129,7 @@ def test_several_objectives_have_a_column_each(tmp_path):
     study.tell(study.ask(), [1.0, 2.0])
     table = read_storage(path)
     assert {"score.0", "score.1"} <= set(table.columns)
-    assert table.directions == {"score.0": "min", "score.1": "max"}
+    assert table.rows[0].directions == {"score.0": "min", "score.1": "max"}
 
 
 def test_a_database_that_is_not_there_is_not_made(tmp_path, monkeypatch):

@@ -38,6 +38,12 @@ def test_runs_are_read_of_rows():
     assert isinstance(found[1].cost, int)
 
 
+def test_a_curve_may_end_a_step_before_its_run():
+    for cost, end in ((10, 9), (1000, 990)):
+        rows = [row(candidate=who, cost=str(cost), curve=f"0:1;{end}:0.5") for who in ("adamw", "lion")]
+        assert [run.curve[-1][0] for run in runs(*rows)] == [end, end]
+
+
 def test_without_a_column_there_is_one_problem():
     assert {run.problem for run in runs(row(), row(candidate="lion"))} == {"runs"}
 
@@ -57,6 +63,7 @@ def test_without_a_column_there_is_one_problem():
         ({"candidate": "a\nb"}, "source, row 1, column candidate: candidate 'a\\nb'"),
         ({"seed": "first"}, "source, row 1, column seed: 'first' is no whole number"),
         ({"seed": "1.5"}, "source, row 1, column seed: '1.5' is no whole number"),
+        ({"seed": "1_0"}, "source, row 1, column seed: '1_0' is no whole number"),
         ({"seed": "inf"}, "source, row 1, column seed: 'inf' is no whole number"),
         ({"seed": "1" * 400}, "is no whole number"),
         ({"cost": "-1"}, "source, row 1, column cost: -1 is no cost"),
@@ -69,6 +76,11 @@ def test_without_a_column_there_is_one_problem():
         (
             {"curve": "0:1;3:0.4"},
             "source, row 1, column curve: it ends at 0.4, and score is 0.5; a curve is the course",
+        ),
+        (
+            {"cost": "3600", "curve": "0:1;100:0.5"},
+            "source, row 1, column curve: it ends at a cost of 100, and cost is 3600; both have to count the same. "
+            "--cost '' leaves costs unread, --curve '' curves",
         ),
     ],
 )

@@ -3,7 +3,7 @@ import gzip
 
 import pytest
 
-from trimtab.compare.imported.table import in_words, read_table, stem
+from trimtab.compare.imported.table import in_words, read_table, with_points
 from trimtab.study.errors import InputError
 
 TEXT = "candidate,seed,score\nadamw,0,1.5\n\nlion,0, 1.25 \n"
@@ -101,22 +101,6 @@ def test_of_many_faults_the_first_are_told(tmp_path):
     assert len(messages) == 11
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("a.csv", "a"),
-        ("a.b.csv.gz", "a.b"),
-        ("a.CSV", "a"),
-        ("a.tsv", "a"),
-        ("a", "a"),
-        (".csv", ".csv"),
-        ("a.txt", "a"),
-    ],
-)
-def test_a_file_is_called_as_it_is_without_its_ending(tmp_path, name, expected):
-    assert stem(tmp_path / name) == expected
-
-
 def test_what_is_left_out_is_said_if_it_is_something():
     assert [in_words(number, "run", "finished") for number in (0, 1, 2)] == [
         "", "1 run that is not finished", "2 runs that are not finished",
@@ -153,3 +137,7 @@ def test_commas_are_those_of_decimals_where_they_can_be_nothing_else(tmp_path, s
     table = read_table(written(tmp_path, "\n".join(lines)))
     assert table.separator == separator
     assert table.comma_columns == (frozenset({"score"}) if expected else frozenset())
+
+
+def test_decimal_commas_become_points():
+    assert [with_points(text) for text in ("1,5", "-0,25e3", "a,b", "1, 5")] == ["1.5", "-0.25e3", "a,b", "1, 5"]

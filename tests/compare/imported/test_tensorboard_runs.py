@@ -42,7 +42,7 @@ COLUMNS = {"candidate": "hparams.optimizer", "seed": "hparams.seed", "score": "s
 def test_each_directory_of_event_files_is_a_row(runs):
     assert is_event_directory(runs)
     table = read_event_directory(runs)
-    assert (table.name, table.stem, len(table.rows), table.directions) == ("logs", "logs", 6, {})
+    assert (table.name, table.stem, len(table.rows)) == ("logs", "logs", 6)
     cells = dict(table.rows[4].cells)
     assert 0 <= float(cells.pop("seconds")) < 300
     assert cells == {

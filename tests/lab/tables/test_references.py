@@ -23,6 +23,11 @@ def test_others_are_none(place):
     assert not is_table(place)
 
 
+@pytest.mark.parametrize(("place", "name"), [("a", "a"), ("a.txt", "a"), ("b/a.gz", "a"), ("a.b.txt", "a.b")])
+def test_other_files_are_called_as_they_are_without_their_ending(place, name):
+    assert table_name(place) == name
+
+
 def test_other_tables_have_remedies():
     assert "pandas" in other_table("a/data.parquet")
     assert "spreadsheet" in other_table("data.XLSX")

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
 
-from trimtab.compare.imported.table import Row, Table
+from trimtab.compare.imported.table import Row, Table, with_points
 from trimtab.study.checks import check_texts
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.suggestions import nearest
@@ -18,15 +19,19 @@ class Condition:
         column: its name.
         value: what stands there.
         equal: whether it must, or must not.
+        commas: whether commas between digits are those of decimals in it.
     """
 
     column: str
     value: str
     equal: bool
+    commas: bool = False
 
     def holds(self, row: Row) -> bool:
         """Tells whether a row is kept."""
-        return _same(row.cells.get(self.column, ""), self.value) == self.equal
+        cell = row.cells.get(self.column, "")
+        same = _same(cell, self.value) or (self.commas and _same(*(with_points(each) for each in (cell, self.value))))
+        return same == self.equal
 
 
 def kept_rows(table: Table, where: Sequence[str]) -> Table:
@@ -67,13 +72,13 @@ def _condition(text: str, table: Table) -> Condition:
     column = table.column(name)
     if column is None:
         raise InputError(f"--where {text!r}: {table.name} has no column {name!r}; {nearest(name, table.columns)}")
-    return Condition(column, value.strip(), not before.endswith("!"))
+    return Condition(column, value.strip(), not before.endswith("!"), column in table.comma_columns)
 
 
 def _same(first: str, second: str) -> bool:
     if first == second or (is_nan(first) and is_nan(second)):
         return True
     try:
-        return float(first) == float(second)
-    except ValueError:
+        return Decimal(first) == Decimal(second)  # seeds may be longer than what a float holds
+    except InvalidOperation:
         return False

@@ -70,21 +70,28 @@ def _cells(run: Path, meta: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if meta.get("start_time") and meta.get("end_time"):
         yield "seconds", repr((meta["end_time"] - meta["start_time"]) / 1000)
     for kind in ("params", "tags"):
-        for path in sorted((run / kind).glob("**/*")):
-            if path.is_file():
-                yield f"{kind}.{path.relative_to(run / kind).as_posix()}", path.read_text("utf-8").strip()
-    for path in sorted((run / "metrics").glob("**/*")):
-        if path.is_file():
-            name = path.relative_to(run / "metrics").as_posix()
-            course = _course(path)
-            yield f"metrics.{name}", repr(course[max(course)])
-            yield f"history.{name}", ";".join(f"{step}:{value!r}" for step, value in sorted(course.items()))
+        for name, text in _files(run / kind):
+            yield f"{kind}.{name}", text.strip()
+    for name, text in _files(run / "metrics"):
+        course = _course(run / "metrics" / name, text)
+        yield f"metrics.{name}", repr(course[max(course)])
+        yield f"history.{name}", ";".join(f"{step}:{value!r}" for step, value in sorted(course.items()))
 
 
-def _course(path: Path) -> dict[int, float]:
+def _files(directory: Path) -> Iterator[tuple[str, str]]:
+    """Name and text of each file, but of those that file managers leave behind, whose names begin with a point."""
+    for path in sorted(directory.glob("**/*")):
+        if path.is_file() and not path.name.startswith("."):
+            try:
+                yield path.relative_to(directory).as_posix(), path.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise InputError(f"{path} cannot be read: {error}") from None
+
+
+def _course(path: Path, text: str) -> dict[int, float]:
     """Step to value; a step that was logged more than once has the last of its values."""
     course: dict[int, float] = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         try:
             _, value, *step = line.split()
             course[int(step[0]) if step else number] = float(value)

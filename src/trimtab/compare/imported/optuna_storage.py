@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from typing import Any, TypeGuard
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
@@ -13,17 +13,14 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from trimtab.compare.imported.table import Row, Table, as_cell, in_words
+from trimtab.compare.imported.table import Direction, Row, Table, as_cell, in_words
 from trimtab.study.errors import InputError
 from trimtab.study.location import FILE_NAME, parse_url, shown, sqlite_file
 from trimtab.study.manifest import MANIFEST
 
 _FILES = (".db", ".sqlite", ".sqlite3")
 _JOURNALS = (".log", ".journal")
-_DIRECTIONS: dict[StudyDirection, Literal["max", "min"]] = {
-    StudyDirection.MAXIMIZE: "max",
-    StudyDirection.MINIMIZE: "min",
-}
+_DIRECTIONS: dict[StudyDirection, Direction] = {StudyDirection.MAXIMIZE: "max", StudyDirection.MINIMIZE: "min"}
 
 
 def is_storage(source: Any) -> TypeGuard[str | Path]:
@@ -48,7 +45,6 @@ def read_storage(source: str | Path) -> Table:
     """
     name = _name(source)
     rows: list[Row] = []
-    told: dict[str, set[StudyDirection]] = {}
     left_out = 0
     with _opened(source, name) as storage:
         studies = optuna.get_all_study_summaries(storage, include_best_trial=False)
@@ -58,20 +54,15 @@ def read_storage(source: str | Path) -> Table:
             trials = optuna.load_study(study_name=study.study_name, storage=storage).get_trials(deepcopy=False)
             complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
             left_out += len(trials) - len(complete)
+            sides = zip(_scores(len(study.directions)), study.directions, strict=True)
+            told = {column: _DIRECTIONS[side] for column, side in sides if side in _DIRECTIONS}
             for trial in complete:
-                rows.append(Row(f"{trial.number} of {study.study_name}", dict(_cells(study.study_name, trial))))
-            for column, side in zip(_scores(len(study.directions)), study.directions, strict=True):
-                if complete:
-                    told.setdefault(column, set()).add(side)
+                rows.append(Row(f"{trial.number} of {study.study_name}", dict(_cells(study.study_name, trial)), told))
     if not rows:
         raise InputError(f"{name} has no trial that is complete")
     columns = tuple(dict.fromkeys(column for row in rows for column in row.cells))
-    agreed = {column: sides.pop() for column, sides in told.items() if len(sides) == 1}
-    directions = {column: _DIRECTIONS[side] for column, side in agreed.items() if side in _DIRECTIONS}
     stem = Path(source).stem if "://" not in str(source) else "trials"
-    return Table(
-        name, stem, "complete trial", columns, tuple(rows), directions, left_out=in_words(left_out, "trial", "complete")
-    )
+    return Table(name, stem, "complete trial", columns, tuple(rows), left_out=in_words(left_out, "trial", "complete"))
 
 
 def own_store(source: str | Path, name: str) -> str:

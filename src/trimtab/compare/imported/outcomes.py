@@ -9,12 +9,12 @@ from typing import Any
 from trimtab.compare.analysis import analyse as analyse_plan
 from trimtab.compare.imported.columns import Columns, find_columns
 from trimtab.compare.imported.conditions import kept_rows
-from trimtab.compare.imported.direction import Direction, direction_of, option_of
+from trimtab.compare.imported.direction import direction_of, option_of
 from trimtab.compare.imported.mlflow_runs import is_tracking_directory, read_tracking_directory
 from trimtab.compare.imported.optuna_storage import is_storage, own_store, read_storage
 from trimtab.compare.imported.own_results import is_json, read_results
 from trimtab.compare.imported.runs import ImportedRun, read_runs
-from trimtab.compare.imported.table import Source, Table, read_table
+from trimtab.compare.imported.table import Direction, Source, Table, read_table
 from trimtab.compare.imported.tensorboard_runs import is_event_directory, read_event_directory
 from trimtab.compare.options import chosen_reference
 from trimtab.compare.over_problems.analysis import analyse_over_problems
@@ -153,11 +153,15 @@ def analyse(
     runs = read_runs(table, columns)
     labels = list(dict.fromkeys(run.candidate for run in runs))
     kept = chosen_reference(labels, reference)
-    said = _Said(table, columns, Metric(name, direction_of(table, columns.score, direction)), tuple(where))
+    by_problem = {each: [run for run in runs if run.problem == each] for each in dict.fromkeys(r.problem for r in runs)}
+    sides = {
+        each: direction_of(table.name, columns.score, {run.better for run in own}, direction)
+        for each, own in by_problem.items()
+    }
     results: dict[str, ComparisonResult] = {}
     unfinished = []
-    for each in dict.fromkeys(run.problem for run in runs):
-        own = [run for run in runs if run.problem == each]
+    for each, own in by_problem.items():
+        said = _Said(table, columns, Metric(name, sides[each]), tuple(where))
         plan, outcomes = _posed(each, labels, own, said.metric)
         results[each] = analyse_plan(
             plan,

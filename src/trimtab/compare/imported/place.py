@@ -4,8 +4,9 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from trimtab.compare.imported.table import Source, stem
+from trimtab.compare.imported.table import Source
 from trimtab.compare.over_problems.result import AnyResult, ResultOverProblems
+from trimtab.lab.tables.references import table_name
 from trimtab.study.checks import check_path
 from trimtab.study.errors import InputError
 from trimtab.study.location import FILE_NAME
@@ -50,4 +51,4 @@ def _name(source: Source) -> str:
     above = path.resolve().parent.name
     if path.name in _WRITTEN and above:
         return f"{above}-results"
-    return stem(path if path.name else path.resolve())  # "." has no name
+    return table_name((path if path.name else path.resolve()).name)  # "." has no name

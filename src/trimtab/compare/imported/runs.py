@@ -1,7 +1,6 @@
 """From the rows of a table to runs, each checked: what cannot be is named with its line and its column."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from typing import Any
 
 from trimtab.compare.imported.columns import OPTIONAL, Columns
 from trimtab.compare.imported.conditions import is_nan
-from trimtab.compare.imported.table import Row, Table
+from trimtab.compare.imported.table import Direction, Row, Table, with_points
 from trimtab.compare.imported.values import OF_TEXTS, READERS, Curve, cut
 from trimtab.study.checks import check_name
 from trimtab.study.delimited import FewFaults
@@ -17,6 +16,9 @@ from trimtab.study.errors import Faults, InputError
 
 _ALIKE = 1e-6
 """The end of a curve may differ from the score by so much, relatively: tables are rounded."""
+
+_STEP, _ROUNDED = 1.0, 0.01
+"""And from the cost by so much, whichever is more: some count steps from 0, and look before the last one."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class ImportedRun:
         score: where it ended.
         cost: what it used; ``None`` where nobody knows.
         curve: its course; empty where nobody knows.
+        better: which side of the score is better, where whoever made the run says so.
     """
 
     problem: str
@@ -38,6 +41,7 @@ class ImportedRun:
     score: float
     cost: float | None = None
     curve: Curve = ()
+    better: Direction | None = None
 
 
 def read_runs(table: Table, columns: Columns) -> tuple[ImportedRun, ...]:
@@ -84,13 +88,26 @@ def _run(table: Table, columns: Columns, row: Row) -> ImportedRun:
             with faults:
                 values[name] = _value(table, row, column, name)
     faults.raise_any()
-    run = ImportedRun(**{"problem": table.stem, "seed": 0, **values})
-    if run.curve and not math.isclose(run.curve[-1][1], run.score, rel_tol=_ALIKE, abs_tol=_ALIKE):
+    run = ImportedRun(**{"problem": table.stem, "seed": 0, "better": row.directions.get(columns.score), **values})
+    _check_curve(table, columns, row, run)
+    return run
+
+
+def _check_curve(table: Table, columns: Columns, row: Row, run: ImportedRun) -> None:
+    """Checks that a curve is the course of its run, to its end."""
+    if not run.curve:
+        return
+    end = run.curve[-1][0]
+    if run.cost is not None and abs(end - run.cost) > max(_STEP, _ROUNDED * run.cost):
+        raise InputError(
+            f"{table.place(row, columns.curve or '')}: it ends at a cost of {end:g}, and {columns.cost} is "
+            f"{run.cost:g}; both have to count the same. --cost '' leaves costs unread, --curve '' curves"
+        )
+    if not math.isclose(run.curve[-1][1], run.score, rel_tol=_ALIKE, abs_tol=_ALIKE):
         raise InputError(
             f"{table.place(row, columns.curve or '')}: it ends at {run.curve[-1][1]:g}, and {columns.score} is "
             f"{run.score:g}; a curve is the course of the score. --curve '' leaves curves unread"
         )
-    return run
 
 
 def _value(table: Table, row: Row, column: str, name: str) -> Any:
@@ -100,7 +117,7 @@ def _value(table: Table, row: Row, column: str, name: str) -> Any:
         remedy += f", --{name} '' the column" if name in OPTIONAL else ""
         raise InputError(f"{table.place(row, column)}: the cell is empty; {remedy}")
     decimal = column in table.comma_columns and name not in OF_TEXTS
-    plain = _COMMA.sub(".", text) if decimal else text
+    plain = with_points(text) if decimal else text
     try:
         return READERS[name](plain)
     except InputError as error:
@@ -112,12 +129,9 @@ def _value(table: Table, row: Row, column: str, name: str) -> Any:
         raise InputError(f"{table.place(row, column)}: {words}{remedy}") from None
 
 
-_COMMA = re.compile(r"(?<=\d),(?=\d)")
-
-
 def _of_commas(table: Table, column: str, text: str) -> str:
     """Why a comma was not taken for that of a decimal."""
-    if not _COMMA.search(text):
+    if with_points(text) == text:
         return ""
     if table.separator in ("", ","):
         return "; decimals are written with a point"

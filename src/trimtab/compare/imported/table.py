@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
 
+from trimtab.lab.tables.references import table_name
 from trimtab.study.checks import check_path
 from trimtab.study.data_frames import columns_of, is_data_frame
 from trimtab.study.delimited import read_delimited
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 Source: TypeAlias = Union[str, Path, Sequence[Mapping[str, Any]], "pd.DataFrame"]
 """The path of a CSV file, a mapping from column to value for each run, or a data frame with a row for each."""
 
-ENDINGS = (".csv.gz", ".csv", ".tsv.gz", ".tsv", ".gz")
+Direction: TypeAlias = Literal["max", "min"]
+"""Which side of a number is better."""
 
+_COMMA = re.compile(r"(?<=\d),(?=\d)")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 
@@ -31,10 +34,12 @@ class Row:
         name: what messages call it: the line of the file that it begins in, its place among rows in memory, both from
             1, or what whoever recorded the run calls it.
         cells: column to what stands there, without spaces around it.
+        directions: which side of a column is better, where whoever made the row says so.
     """
 
     name: int | str
     cells: Mapping[str, str]
+    directions: Mapping[str, Direction] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,6 @@ class Table:
         unit: what a row is, before its name: ``line``, ``row``, or ``run``.
         columns: their names, in order.
         rows: those that are not blank.
-        directions: which side of a column is better, where whoever made the table says so.
         separator: what stands between the cells of a line; empty where there are none.
         comma_columns: names of those in which a comma may be that of a decimal.
         left_out: what else is there and is no row, in words; empty if nothing is.
@@ -58,7 +62,6 @@ class Table:
     unit: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
-    directions: Mapping[str, Literal["max", "min"]] = field(default_factory=dict)
     separator: str = ""
     comma_columns: frozenset[str] = frozenset()
     left_out: str = ""
@@ -100,14 +103,6 @@ def read_table(source: Source) -> Table:
     return _of_rows(_rows_of_frame(source) if is_data_frame(source) else source)
 
 
-def stem(path: Path) -> str:
-    """Returns a file's name without what says that it is a table."""
-    for ending in ENDINGS:
-        if path.name.lower().endswith(ending) and len(path.name) > len(ending):
-            return path.name[: -len(ending)]
-    return path.stem
-
-
 def _rows_of_frame(frame: Any) -> list[dict[Any, Any]]:
     columns = columns_of("source", frame, index=True)
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
@@ -138,13 +133,18 @@ def _of_file(path: Path) -> Table:
     commas = frozenset(filter(lambda column: _has_decimal_commas([row.cells[column] for row in rows]), columns))
     return Table(
         path.name,
-        stem(path),
+        table_name(path.name),
         "line",
         columns,
         tuple(rows),
         separator=delimiter,
         comma_columns=commas if delimiter != "," else frozenset(),
     )
+
+
+def with_points(text: str) -> str:
+    """Returns a number with a point where it has a decimal comma."""
+    return _COMMA.sub(".", text)
 
 
 def _has_decimal_commas(cells: Sequence[str]) -> bool:

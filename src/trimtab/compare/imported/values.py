@@ -29,9 +29,9 @@ def _candidate(text: str) -> str:
 def _seed(text: str) -> int:
     try:
         # tables write whole numbers as 3.0 where another one is missing
-        value = int(text) if text.lstrip("+-").isdecimal() else float(text)
+        value = int(text) if text.lstrip("+-").isdecimal() else _number(text)
         seed = int(value)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError):  # an InputError among them
         raise InputError(f"{cut(text)!r} is no whole number, as a seed is") from None
     if seed != value or abs(seed) > _LARGEST_SEED:
         raise InputError(f"{cut(text)!r} is no whole number that a seed can be")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
-from trimtab.lab.tables.references import is_table, other_table, table_name
+from trimtab.lab.tables.references import other_table, table_name
 from trimtab.study.checks import check_path
 from trimtab.study.data_frames import columns_of, is_data_frame
 from trimtab.study.delimited import read_delimited
@@ -100,7 +100,7 @@ def read_source(source: Source) -> TextTable:
     cells = zip(*(row for _, row in found.rows), strict=True)
     return TextTable(
         path.name,
-        table_name(path.name) if is_table(path.name) else path.stem,
+        table_name(path.name),
         str(source),
         dict(zip(names, cells, strict=True)),
         [line for line, _ in found.rows],

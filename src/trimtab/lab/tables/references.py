@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from typing import TypeVar
 
 from trimtab.lab.references import Reference, parse_reference
@@ -21,10 +22,10 @@ def is_table(place: str) -> bool:
 
 
 def table_name(place: str) -> str:
-    """Returns what a table is called: its file's name without what says that it is one."""
+    """Returns what a table is called: its file's name without what says that it is one, or without its ending."""
     name = place.replace("\\", "/").rpartition("/")[2]
     ending = next((each for each in ENDINGS if name.lower().endswith(each) and len(name) > len(each)), "")
-    return name[: len(name) - len(ending)]
+    return name[: len(name) - len(ending)] if ending else PurePath(name).stem
 
 
 def other_table(place: str) -> str:

@@ -38,10 +38,9 @@ def split(target: Target, seed: int) -> Parts:
 
     strata = target.values if target.classes else _fifths(target.values)
     rows = np.arange(len(target.rows))
-    test_size = max(len(np.unique(strata)), round(TEST * len(rows)))
-    validation_size = max(len(np.unique(strata)), round(VALIDATION * len(rows)))
-    rest, test = train_test_split(rows, test_size=test_size, stratify=strata, random_state=seed)
-    train, validation = train_test_split(rest, test_size=validation_size, stratify=strata[rest], random_state=seed)
+    sizes = [round(share * len(rows)) for share in (TEST, VALIDATION)]  # each class has five rows, so one in either
+    rest, test = train_test_split(rows, test_size=sizes[0], stratify=strata, random_state=seed)
+    train, validation = train_test_split(rest, test_size=sizes[1], stratify=strata[rest], random_state=seed)
     return Parts(np.sort(train), np.sort(validation), np.sort(test))
 
 
