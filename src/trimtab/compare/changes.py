@@ -39,7 +39,7 @@ def manifest_changes(
 def _change(key: str, there: Any, here: Any, unit_there: str, unit_here: str) -> str:
     """Returns in words how an entry of a plan's manifest differs."""
     if key == "table":
-        return "the table has changed since, or scikit-learn splits it in another way"
+        return "the table has changed since, or how it is understood, or how scikit-learn splits it"
     if key == "task_fingerprint":
         return "the file of the problem has changed since" if there and here else "the problem is another one"
     if key == "budget":

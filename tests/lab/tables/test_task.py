@@ -177,6 +177,10 @@ def test_a_column_may_have_a_comma_or_a_year_for_a_name(tmp_path):
     assert load_task(f"{table}(target=price, drop=2019)").understood.dropped == ("2019",)
 
 
+def test_what_no_command_line_names_has_no_reference(tmp_path):
+    assert TableTask(write(tmp_path / "houses.txt", HOUSES), "price").reference == ""
+
+
 def test_names_of_columns_may_be_any(tmp_path):
     task = TableTask(
         write(tmp_path / "my data (1).csv", {**HOUSES, "Price, in $/m²": HOUSES["price"]}), "Price, in $/m²"

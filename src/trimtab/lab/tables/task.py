@@ -21,6 +21,7 @@ from trimtab.lab.tables.copies import without_copies
 from trimtab.lab.tables.network import TableNetwork, size_for
 from trimtab.lab.tables.preparation import Preparation
 from trimtab.lab.tables.reading import Source, read_source
+from trimtab.lab.tables.references import is_table
 from trimtab.lab.tables.scores import RMSE, chosen_score
 from trimtab.lab.tables.splitting import Parts, split
 from trimtab.lab.tables.target import KINDS, Kind, Target, read_target
@@ -66,7 +67,7 @@ class TableTask(Task):
         split_seed: makes another split.
 
     Attributes:
-        reference: how a command line names it; empty for a data frame.
+        reference: how a command line names it; empty for a data frame and a file whose name is not that of a table.
 
     Raises:
         InputError: it cannot be read, or nothing can be learned from it; the message names the place and the remedy.
@@ -146,7 +147,7 @@ class TableTask(Task):
         told = tuple((name, value) for name, value in choices.items() if value)
         self.name = _short(f"{table.name}-{chosen}") + Reference("", settings=told).brackets
         settings = (("target", chosen), *told)
-        self.reference = Reference(table.path, settings=settings).text if table.path else ""
+        self.reference = Reference(table.path, settings=settings).text if is_table(table.path) else ""
         self._fingerprint = _fingerprint(found, columns, parts)
         self.introduction = self.understood.sentence(self.metric)
 
