@@ -383,7 +383,7 @@ LEFT_OUT = {
         "metric:Evaluation", "activity:Process", "activity:Running", "activity:Ended", "activity:Activity",
         "performance_profile:PerformanceProfile", "schedule:Job", "replay:Replay",
         "traces:TraceRecorder", "stream:BatchStream", "averaged:ready_to_train",
-        "averaged:evaluated_weights", "averaged:with_modes",
+        "averaged:evaluated_weights",
         "blackbox.problem:Search", "blackbox.tuned_svc:TunedSVC", "prepared:Artefact", "shipped:Shipped",
         "transforms.candidate:Calibration", "transforms.fine_tuning:FineTuning",
         "transforms.fine_tuning:DryFineTuning", "transforms.pruned:SparsityRequirement",

@@ -162,6 +162,33 @@ def test_gradients_come_back_also_after_an_error():
     assert param.grad is own
 
 
+class Moody(torch.optim.SGD):
+    """Has modes, as schedule-free optimizers do."""
+
+    mode = None
+
+    def train(self):
+        self.mode = "train"
+
+    def eval(self):
+        self.mode = "eval"
+
+
+def test_a_wrapper_has_the_modes_of_what_is_inside_and_otherwise_none():
+    inner = Moody([parameter(1.0)])
+    outer = Wide(Scaled(inner))
+    for mode in ("train", "eval"):
+        getattr(outer, mode)()
+        assert inner.mode == mode
+    plain = Scaled(torch.optim.SGD([parameter(1.0)]))
+    assert not hasattr(plain, "train")
+    assert not hasattr(plain, "eval")
+    with pytest.raises(AttributeError, match="'Scaled' object has no attribute 'eval'"):
+        plain.eval()
+    assert not hasattr(outer, "evaluate")
+    assert not hasattr(Scaled.__new__(Scaled), "train")  # as copying and unpickling ask before there is anything inside
+
+
 def test_groups_and_state_may_be_replaced_as_those_of_any_optimizer():
     optimizer = CoordinateClip(torch.optim.SGD([param := torch.nn.Parameter(torch.ones(2))], lr=0.1, momentum=0.9))
     groups, state = [dict(optimizer.param_groups[0], lr=0.5)], {param: {"momentum_buffer": torch.zeros(2)}}

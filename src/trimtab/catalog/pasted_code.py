@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from trimtab.catalog.entries import Entry
+from trimtab.primitives.modes import has_modes
 from trimtab.study.tunable import Value, as_code
 
 
@@ -39,7 +40,7 @@ def construction(entry: Entry, inside: str, settings: Mapping[str, Value]) -> tu
     module, name = entry.public
     lines = [] if module.startswith("torch.") else [f"from {module} import {name}"]
     arguments = "".join(f", {key}={as_code(value)}" for key, value in settings.items())
-    if entry.loadable and hasattr(entry.load(), "eval"):
+    if entry.loadable and has_modes(entry.load()):
         lines.append("optimizer.train()  # and optimizer.eval() before the model is evaluated or saved")
     if entry.step is not None:
         lines.append(f"# each step: {entry.step}")

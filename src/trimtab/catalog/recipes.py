@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from trimtab.primitives.modes import has_modes
 from trimtab.study.checks import check_number, check_text
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.phrases import listed
@@ -163,7 +164,7 @@ def keeps_its_schedule(expression: "Expression") -> bool:
 
 
 def _averages(expression: "Expression") -> bool:
-    return any(node.entry.loadable and hasattr(node.entry.load(), "eval") for node in expression.nodes())
+    return any(node.entry.loadable and has_modes(node.entry.load()) for node in expression.nodes())
 
 
 def _apart(expression: "Expression") -> tuple[list["Expression"], list["Expression"]]:

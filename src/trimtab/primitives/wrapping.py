@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from trimtab.primitives import saved_state
 from trimtab.primitives.hyperparameters import Check
+from trimtab.primitives.modes import MODES, has_modes
 
 Group = dict[str, Any]
 
@@ -22,7 +23,8 @@ Group = dict[str, Any]
 class OptimizerWrapper(Optimizer):
     """A ``torch.optim.Optimizer`` that changes what another one is given, or what it does.
 
-    A subclass names its settings and writes :meth:`step`.
+    A subclass names its settings and writes :meth:`step`. Where what is inside has modes, as averages have, the wrapper
+    has its ``train`` and ``eval``, and otherwise has neither: hosts call them where there are any.
 
     Attributes:
         prefix: begins the names of its settings in the parameter groups.
@@ -94,6 +96,11 @@ class OptimizerWrapper(Optimizer):
     def __getstate__(self) -> dict[str, Any]:
         # Like torch's: hooks are not copied.
         return {"inner": self.inner}
+
+    def __getattr__(self, name: str) -> Any:
+        if name in MODES and "inner" in vars(self) and has_modes(self.inner):
+            return getattr(self.inner, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} around {self.inner!r}"
