@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from trimtab.optim import CoordinateClip, Lamb, Lion
+from trimtab.optim import CoordinateClip, GaLore, Lamb, Lion
 from trimtab.primitives.hyperparameters import POSITIVE
 from trimtab.primitives.wrapping import OptimizerWrapper, evaluated, lent_gradients
 
@@ -187,6 +187,13 @@ def test_a_wrapper_has_the_modes_of_what_is_inside_and_otherwise_none():
         plain.eval()
     assert not hasattr(outer, "evaluate")
     assert not hasattr(Scaled.__new__(Scaled), "train")  # as copying and unpickling ask before there is anything inside
+
+
+def test_averages_are_not_taken_in_subspaces():
+    with pytest.raises(
+        TypeError, match="GaLore moves matrices in subspaces, and Scaled .*: an average has to stand outs"
+    ):
+        GaLore(Scaled(Moody([nn.Parameter(torch.ones(4, 4))])), rank=1)
 
 
 def test_groups_and_state_may_be_replaced_as_those_of_any_optimizer():

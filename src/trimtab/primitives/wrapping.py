@@ -157,6 +157,11 @@ class OptimizerWrapper(Optimizer):
                 f"{name} changes the gradients of a step, and {type(optimizer).__name__} steps from more than these: "
                 f"{name} has to stand inside of it, or be left out"
             )
+        if has_modes(optimizer) and not self.keeps_shapes:
+            raise TypeError(
+                f"{name} moves matrices in subspaces, and {type(optimizer).__name__} averages weights as they are: "
+                "an average has to stand outside, or be left out"
+            )
 
     @classmethod
     def _check(cls, name: str, value: Any) -> Any:
