@@ -217,7 +217,7 @@ def unhooked(step: Any) -> Any:
     return step.__wrapped__ if getattr(step, "hooked", False) else step
 
 
-def step_inside(optimizer: Optimizer, *given: Any) -> Any:
+def step_inside(optimizer: Optimizer, *given: Any, **named: Any) -> Any:
     """Takes the step of an optimizer that is part of another one's step.
 
     Its own hooks are called. Those that torch calls for every optimizer (``register_optimizer_step_pre_hook``) are not:
@@ -226,15 +226,16 @@ def step_inside(optimizer: Optimizer, *given: Any) -> Any:
     Args:
         optimizer: the optimizer inside.
         *given: its step's arguments.
+        **named: those that have names.
 
     Returns:
         What its step returned.
     """
     hooked: Any = type(optimizer).step
     if "step" in vars(optimizer) or not getattr(hooked, "hooked", False):
-        return optimizer.step(*given)  # somebody, most often a scheduler, has put his own around torch's
+        return optimizer.step(*given, **named)  # somebody, most often a scheduler, has put his own around torch's
     args: tuple[Any, ...] = (optimizer, *given)
-    kwargs: dict[str, Any] = {}
+    kwargs = named
     with torch.autograd.profiler.record_function(f"Optimizer.step#{type(optimizer).__name__}.step"):
         for prepare in optimizer._optimizer_step_pre_hooks.values():
             changed = prepare(optimizer, args, kwargs)
