@@ -85,6 +85,26 @@ def test_the_code_to_paste_builds_the_same(text):
         assert pasted[name] == (pytest.approx(own[name], rel=5e-3) if isinstance(own[name], float) else own[name])
 
 
+def divided(optimizer, names):
+    return [([names[param] for param in group["params"]], group["weight_decay"]) for group in optimizer.param_groups]
+
+
+@pytest.mark.parametrize("text", ["adamw", "muon", "agvm(adamw)", "agvm(muon)", "agvm(clip(lamb))", "adam_mini"])
+@pytest.mark.parametrize("no_decay", [False, True])
+def test_the_code_to_paste_divides_a_model_into_the_same_groups(text, no_decay):
+    expression = parse_expression(text)
+    tuned = {name: tunable.at(0.5) for name, tunable in expression.tunables.items()} | {"weight_decay": 0.125}
+    made = torch.nn.Sequential(
+        torch.nn.Linear(4, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 8), torch.nn.Linear(8, 4)
+    )
+    names = {"model": made}
+    exec(expression.code(tuned, no_decay=no_decay), names)
+    called = {param: name for name, param in made.named_parameters()}
+    built = expression.build(made, tuned, no_decay=no_decay)
+    assert divided(names["optimizer"], called) == divided(built, called)
+    assert {group["weight_decay"] for group in built.param_groups} >= ({0.0, 0.125} if no_decay else {0.125})
+
+
 def test_imports_stand_at_the_head_once():
     code = parse_expression("lion+adadagrad").code({"lr": 1e-3, "weight_decay": 0.1, "adadagrad.eta": 0.5})
     assert code.splitlines() == [

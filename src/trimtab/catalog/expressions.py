@@ -176,7 +176,8 @@ class Expression:
         call = "model.named_parameters()" if named else "model.parameters()"
         by_role = getattr(next(self.nodes()).entry.load(), "by_role", False)
         if by_role or no_decay:
-            lines, call = parameter_groups(settings.get("weight_decay"), by_role=by_role, no_decay=no_decay)
+            decay = settings.get("weight_decay")
+            lines, call = parameter_groups(decay, by_role=by_role, no_decay=no_decay, named=named)
         for node in self.nodes():
             if node.entry.kind == "controller":
                 lines += node.usage(settings, total_steps).splitlines()

@@ -7,13 +7,16 @@ from trimtab.primitives.modes import has_modes
 from trimtab.study.tunable import Value, as_code
 
 
-def parameter_groups(weight_decay: Value | None, *, by_role: bool, no_decay: bool) -> tuple[list[str], str]:
+def parameter_groups(
+    weight_decay: Value | None, *, by_role: bool, no_decay: bool, named: bool
+) -> tuple[list[str], str]:
     """Returns what makes parameter groups of a model.
 
     Args:
         weight_decay: of the groups that have one; ``None`` for the optimizer's own.
         by_role: whether each matrix, embedding, head and so on has a group of its own kind.
         no_decay: whether biases and the parameters of normalisation layers go without weight decay.
+        named: whether what is made of them goes by the parameters' names.
 
     Returns:
         Its import, and the call.
@@ -23,6 +26,7 @@ def parameter_groups(weight_decay: Value | None, *, by_role: bool, no_decay: boo
     if no_decay:
         arguments += "" if weight_decay is None else f", weight_decay={as_code(weight_decay)}"
         arguments += ", no_decay_for_biases_and_norms=True" if by_role else ""
+    arguments += ", named=True" if named else ""
     return [f"from trimtab.optim import {name}"], f"{name}({arguments})"
 
 
