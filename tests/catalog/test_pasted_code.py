@@ -12,7 +12,8 @@ from trimtab.catalog.parsing import parse_expression
 MIXED = [
     "lion+adadagrad", "lion+cosine", "clip(lion)+autolrs", "agvm(adam)+linear", "lamb+refined",
     "galore(clip(lion), rank=2)", "schedulefree+cosine", "adamw(lr=0.01, amsgrad=True)+linear(warmup=0.1)",
-    "clip_norm(schedulefree)", "clip_norm(ema(adamw))", "ema(agvm(adamw))", "ema(adahessian)", "ema(sophia)", "ema(sso)",
+    "clip_norm(schedulefree)", "clip_norm(ema(adamw))", "ema(agvm(adamw))", "ema(adahessian)", "ema(sophia)",
+    "ema(sso)",
 ]  # fmt: skip
 EVERYTHING = [example(entry).label for entry in of_slot("optimizer").values()] + MIXED
 

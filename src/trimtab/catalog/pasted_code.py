@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from trimtab.catalog.entries import Entry
 from trimtab.primitives.modes import has_modes
-from trimtab.study.tunable import Value, as_code
+from trimtab.study.tunable import Value, as_given
 
 
 def parameter_groups(
@@ -24,7 +24,7 @@ def parameter_groups(
     name = "groups_by_role" if by_role else "parameter_groups"
     arguments = "model"
     if no_decay:
-        arguments += "" if weight_decay is None else f", weight_decay={as_code(weight_decay)}"
+        arguments += "" if weight_decay is None else f", weight_decay={as_given(weight_decay)}"
         arguments += ", no_decay_for_biases_and_norms=True" if by_role else ""
     arguments += ", named=True" if named else ""
     return [f"from trimtab.optim import {name}"], f"{name}({arguments})"
@@ -43,7 +43,7 @@ def construction(entry: Entry, inside: str, settings: Mapping[str, Value]) -> tu
     """
     module, name = entry.public
     lines = [] if module.startswith("torch.") else [f"from {module} import {name}"]
-    arguments = "".join(f", {key}={as_code(value)}" for key, value in settings.items())
+    arguments = "".join(f", {key}={as_given(value)}" for key, value in settings.items())
     if entry.loadable and has_modes(entry.load()):
         lines.append("optimizer.train()  # and optimizer.eval() before the model is evaluated or saved")
     if entry.step is not None:
