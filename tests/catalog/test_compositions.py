@@ -181,6 +181,7 @@ def test_all_of_them_in_one_comparison(tmp_path):
 REASONS = {
     "clip(agvm(lamb))": r"clip changes the gradients of a step, and agvm steps from more.*: write agvm\(clip\(...\)\)",
     "galore(agvm(adamw))": r"galore changes the gradients of a step, and agvm .*: write agvm\(galore\(...\)\)",
+    "galore(ema(adamw))": r"galore moves matrices in subspaces, and ema averages .*: write ema\(galore\(\.\.\.\)\)",
     "clip(adahessian)": "clip changes the gradients of a step, and adahessian steps from more than these: leave it out",
     "agvm(adahessian)": "agvm changes the gradients of a step, and adahessian steps from more than these",
     "galore(adahessian)": "galore changes the gradients of a step, and adahessian steps from more than these",

@@ -30,5 +30,17 @@ def test_two_that_set_the_same_knob_are_refused(text):
         parse_expression(text)
 
 
+@pytest.mark.parametrize("around", ["galore", "q_galore"])
+@pytest.mark.parametrize("inside", ["ema(adamw)", "clip_norm(ema(adamw))", "schedulefree"])
+def test_averages_are_not_taken_in_subspaces(around, inside):
+    averages, remedy = (
+        ("ema", rf"write ema\({around}\(\.\.\.\)\)") if "ema" in inside else (inside, "take one of the two")
+    )
+    message = f"{around} moves matrices in subspaces, and {averages} averages weights as they are: {remedy}"
+    with pytest.raises(InputError, match=message):
+        parse_expression(f"{around}({inside})")
+    assert parse_expression(f"ema({around}(adamw))").label == f"ema({around}(adamw))"
+
+
 def test_two_that_set_different_knobs_go_together():
     assert parse_expression("adagrad+adadagrad+cosine").label == "adagrad+adadagrad+cosine"

@@ -12,6 +12,8 @@ from trimtab.catalog.parsing import parse_expression
 MIXED = [
     "lion+adadagrad", "lion+cosine", "clip(lion)+autolrs", "agvm(adam)+linear", "lamb+refined",
     "galore(clip(lion), rank=2)", "schedulefree+cosine", "adamw(lr=0.01, amsgrad=True)+linear(warmup=0.1)",
+    "clip_norm(schedulefree)", "clip_norm(ema(adamw))", "ema(agvm(adamw))", "ema(adahessian)", "ema(sophia)",
+    "ema(sso)",
 ]  # fmt: skip
 EVERYTHING = [example(entry).label for entry in of_slot("optimizer").values()] + MIXED
 
@@ -82,6 +84,26 @@ def test_the_code_to_paste_builds_the_same(text):
     assert pasted.keys() == own.keys() - {"param_names"}
     for name in pasted.keys() - {"params"}:
         assert pasted[name] == (pytest.approx(own[name], rel=5e-3) if isinstance(own[name], float) else own[name])
+
+
+def divided(optimizer, names):
+    return [([names[param] for param in group["params"]], group["weight_decay"]) for group in optimizer.param_groups]
+
+
+@pytest.mark.parametrize("text", ["adamw", "muon", "agvm(adamw)", "agvm(muon)", "agvm(clip(lamb))", "adam_mini"])
+@pytest.mark.parametrize("no_decay", [False, True])
+def test_the_code_to_paste_divides_a_model_into_the_same_groups(text, no_decay):
+    expression = parse_expression(text)
+    tuned = {name: tunable.at(0.5) for name, tunable in expression.tunables.items()} | {"weight_decay": 0.125}
+    made = torch.nn.Sequential(
+        torch.nn.Linear(4, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 8), torch.nn.Linear(8, 4)
+    )
+    names = {"model": made}
+    exec(expression.code(tuned, no_decay=no_decay), names)
+    called = {param: name for name, param in made.named_parameters()}
+    built = expression.build(made, tuned, no_decay=no_decay)
+    assert divided(names["optimizer"], called) == divided(built, called)
+    assert {group["weight_decay"] for group in built.param_groups} >= ({0.0, 0.125} if no_decay else {0.125})
 
 
 def test_imports_stand_at_the_head_once():

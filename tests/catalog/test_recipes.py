@@ -13,8 +13,8 @@ from trimtab.study.errors import InputError
 ALL = Recipe("cosine", 0.05, clip_norm=1.0, ema=0.99, no_decay=True)
 
 
-def candidate(text, recipe):
-    (found,) = parse_candidates(text)
+def candidate(text, recipe, tune=()):
+    (found,) = parse_candidates(text, tune)
     return with_recipe(found, recipe)
 
 
@@ -85,6 +85,34 @@ def test_a_study_that_is_kept_has_its_recipe_again():
 def test_every_schedule_has_words(name):
     assert Recipe(name).words
     assert Recipe(name, 0.25).words.endswith("after a warm-up over 25 % of the run")
+
+
+def test_the_warmup_that_a_schedule_has_by_itself_is_said():
+    assert Recipe("onecycle").words == "one cycle after a warm-up over 30 % of the run"
+    assert Recipe("inverse-sqrt").words == "decay as the inverse square root after a warm-up over 5 % of the run"
+    assert Recipe("onecycle", 0.0).words == "one cycle"
+    assert Recipe("cosine").words == "cosine decay to zero"
+
+
+def test_what_somebody_gave_stands_as_it_was_given():
+    made = Recipe("cosine", share_of_run("1234", 100_000), clip_norm=1234.5, ema=0.9999999)
+    assert made.words == (
+        "cosine decay to zero after a warm-up over 1.234 % of the run; gradients clipped to a norm of 1234.5; "
+        "weights averaged with a decay of 0.9999999"
+    )
+    found = candidate("adamw(eps=1.23456e-07)", made, ["adamw.weight_decay=0.123456,0.5"])
+    code = found.code({"lr": 0.00123456, "weight_decay": 0.123456}, 100_000)
+    assert "lr=0.00123, " in code  # found within a range
+    assert "weight_decay=0.123456)" in code
+    assert "eps=1.23456e-07, " in code
+    assert "max_norm=1234.5" in code
+    assert "decay=0.9999999)" in code
+    assert "warmup=round(0.01234 * total_steps)" in code
+
+
+def test_whether_biases_decay_is_true_or_false():
+    with pytest.raises(InputError, match="no_decay='no' must be True or False"):
+        Recipe(no_decay="no")
 
 
 def test_all_of_it_in_a_line():

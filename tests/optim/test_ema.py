@@ -1,4 +1,5 @@
 import copy
+import io
 import pickle
 
 import pytest
@@ -7,9 +8,9 @@ import torch
 from torch import nn
 
 from tests.lab.toy import Toy
-from trimtab import Session
+from trimtab import Session, create
 from trimtab.catalog.parsing import parse_expression
-from trimtab.optim import EMA, Lion
+from trimtab.optim import EMA, Lion, NormClip
 from trimtab.study.errors import InputError
 from trimtab.testing import OptimizerConformance
 
@@ -159,12 +160,172 @@ def test_what_averages_by_itself_is_refused():
         EMA(schedulefree.AdamWScheduleFree([scalar()]))
 
 
-def test_a_run_is_not_saved_with_the_averages_in_place():
-    param = scalar()
-    optimizer = EMA(torch.optim.SGD([param], lr=1.0))
-    steps(optimizer, param, [1.0])
+def made(wrap=EMA):
+    """A layer in bfloat16, and an optimizer whose averages are finer than its weights."""
+    torch.manual_seed(0)
+    layer = nn.Linear(5, 3).bfloat16()
+    return layer, wrap(Lion(layer.parameters(), lr=1e-2))
+
+
+def train(layer, optimizer, count, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(count):
+        optimizer.zero_grad()
+        layer(torch.randn(4, 5, generator=generator).bfloat16()).square().sum().backward()
+        optimizer.step()
+
+
+def saved(layer, optimizer):
+    buffer = io.BytesIO()
+    torch.save({"model": layer.state_dict(), "optimizer": optimizer.state_dict()}, buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=True)
+
+
+def load(layer, optimizer, checkpoint):
+    layer.load_state_dict(checkpoint["model"])
+    optimizer.load_state_dict(checkpoint["optimizer"])
+
+
+def equal(one, other):
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def clipped(optimizer):
+    return NormClip(EMA(optimizer))
+
+
+@pytest.mark.parametrize("wrap", [EMA, clipped])
+def test_a_run_that_is_saved_with_the_averages_in_place_goes_on_bit_for_bit(wrap):
+    layer, optimizer = made(wrap)
+    train(layer, optimizer, 4)
     optimizer.eval()
-    with pytest.raises(RuntimeError, match=r"call train\(\) before the run is saved, or save the model alone"):
-        optimizer.state_dict()
+    checkpoint, averages = saved(layer, optimizer), copy.deepcopy(layer)
     optimizer.train()
-    assert optimizer.state_dict()["state"]
+    assert not equal(layer, averages)
+    resumed, other = made(wrap)
+    load(resumed, other, checkpoint)
+    assert equal(resumed, averages)
+    with pytest.raises(RuntimeError, match=r"call train\(\) before the next step"):
+        other.step()
+    other.train()
+    for each in ((layer, optimizer), (resumed, other)):
+        train(*each, 3, seed=1)
+    assert equal(resumed, layer)
+    optimizer.eval()
+    other.eval()
+    assert equal(resumed, layer)
+    assert not equal(resumed, averages)
+
+
+@pytest.mark.parametrize("evaluated", [False, True])
+def test_a_state_that_is_loaded_with_the_averages_in_place_is_what_counts(evaluated):
+    layer, optimizer = made()
+    train(layer, optimizer, 3)
+    best = copy.deepcopy(layer)
+    if evaluated:
+        optimizer.eval()
+    checkpoint = saved(layer, optimizer)
+    optimizer.train()
+    train(layer, optimizer, 3)
+    optimizer.eval()
+    load(layer, optimizer, checkpoint)
+    optimizer.train()
+    assert equal(layer, best)
+
+
+def test_a_state_without_averages_is_loaded_with_none_in_place():
+    layer, optimizer = made()
+    train(layer, optimizer, 2)
+    plain = copy.deepcopy(optimizer.inner)
+    for state in plain.state.values():
+        del state["ema_average"], state["ema_count"]
+    before = copy.deepcopy(layer)
+    optimizer.eval()
+    layer.load_state_dict(before.state_dict())
+    optimizer.load_state_dict(
+        {**plain.state_dict(), "param_groups": Lion([*layer.parameters()]).state_dict()["param_groups"]}
+    )
+    optimizer.train()
+    assert equal(layer, before)
+
+
+def test_a_state_that_lacks_the_weights_of_the_run_is_refused_before_anything_is_loaded():
+    layer, optimizer = made()
+    train(layer, optimizer, 2)
+    optimizer.eval()
+    checkpoint = saved(layer, optimizer)
+    for state in checkpoint["optimizer"]["state"].values():
+        del state["ema_trained"]
+    fresh, other = made()
+    with pytest.raises(ValueError, match=r"lacks the weights of the run: call train\(\) before saving"):
+        load(fresh, other, checkpoint)
+    assert not other.state
+
+
+def test_averages_of_other_shapes_are_neither_loaded_nor_written():
+    layer, optimizer = made()
+    train(layer, optimizer, 2)
+    checkpoint, before = saved(layer, optimizer), copy.deepcopy(layer)
+    checkpoint["optimizer"]["state"][0]["ema_average"] = torch.ones(1)
+    with pytest.raises(ValueError, match=r"an average has shape \(1,\), but its parameter has \(3, 5\)"):
+        optimizer.load_state_dict(checkpoint["optimizer"])
+    optimizer.state[layer.weight]["ema_average"] = torch.ones(3, 1)
+    with pytest.raises(ValueError, match=r"an average has shape \(3, 1\)"):
+        optimizer.eval()
+    assert equal(layer, before)
+
+
+def test_averages_of_what_moves_in_subspaces_resume():
+    def made():
+        torch.manual_seed(0)
+        layer = nn.Linear(5, 6)
+        return layer, create("ema(galore(adamw, rank=2))", layer, lr=1e-2)
+
+    runs = [made(), made()]
+    for layer, optimizer in runs:
+        for step in range(5):
+            optimizer.zero_grad()
+            layer(torch.full((2, 5), step + 1.0)).square().sum().backward()
+            optimizer.step()
+            if layer is runs[1][0] and step == 2:
+                optimizer.eval()
+                load(layer, optimizer, saved(layer, optimizer))
+                optimizer.train()
+    assert equal(runs[0][0], runs[1][0])
+
+
+@pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning")
+@pytest.mark.parametrize("text", ["ema(adamw)", "clip_norm(ema(lion))"])
+def test_hugging_faces_trainer_evaluates_saves_and_resumes(text, tmp_path):
+    import transformers
+
+    from tests.lab.adapters.tiny_models import BERT
+
+    rows = [{"input_ids": (torch.arange(8) * i) % 16, "labels": torch.tensor(i % 3)} for i in range(12)]
+
+    def trainer(name):
+        transformers.set_seed(0)
+        model = transformers.BertForSequenceClassification(transformers.BertConfig(**BERT))
+        arguments = transformers.TrainingArguments(
+            tmp_path / name,
+            use_cpu=True,
+            report_to="none",
+            num_train_epochs=2,
+            per_device_train_batch_size=4,
+            eval_strategy="epoch",
+            save_strategy="epoch",
+            disable_tqdm=True,
+        )
+        optimizers = (create(text, model, lr=1e-2), None)
+        return transformers.Trainer(model, arguments, train_dataset=rows, eval_dataset=rows[:4], optimizers=optimizers)
+
+    whole, resumed = trainer("whole"), trainer("resumed")
+    whole.train()
+    resumed.train(resume_from_checkpoint=str(tmp_path / "whole" / "checkpoint-3"))
+    assert equal(resumed.model, whole.model)
+    averages = copy.deepcopy(whole.model)
+    for each in (whole, resumed):
+        each.optimizer.train()
+    assert equal(resumed.model, whole.model)
+    assert not equal(whole.model, averages)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from trimtab.optim import Lion, parameter_groups
+from trimtab.optim import AGVM, Lion, Muon, groups_by_role, parameter_groups
 
 
 def names(model, groups):
@@ -148,3 +148,20 @@ def test_what_has_no_parameters_is_refused():
         parameter_groups(nn.ReLU(), 0.1)
     with pytest.raises(TypeError, match=r"model must be a torch.nn.Module, not list"):
         parameter_groups([nn.Parameter(torch.ones(1))], 0.1)
+
+
+@pytest.mark.parametrize("split", [parameter_groups, groups_by_role])
+def test_groups_may_hold_names(split):
+    model = Network()
+    plain, named = split(model, 0.1), split(model, 0.1, named=True)
+    assert [[name for name, _ in group["params"]] for group in named] == names(model, plain)
+    assert [[param for _, param in group["params"]] for group in named] == [group["params"] for group in plain]
+    assert [{**group, "params": 0} for group in named] == [{**group, "params": 0} for group in plain]
+    with pytest.raises(TypeError, match="named='yes' must be True or False"):
+        split(model, named="yes")
+
+
+def test_groups_with_names_are_divided_into_modules():
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 3), nn.Linear(3, 2))
+    optimizer = AGVM(Muon(groups_by_role(model, named=True)), "children")
+    assert set(optimizer.scales) == {"0", "1", "2"}

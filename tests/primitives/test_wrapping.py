@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from trimtab.optim import CoordinateClip, Lamb, Lion
+from trimtab.optim import CoordinateClip, GaLore, Lamb, Lion
 from trimtab.primitives.hyperparameters import POSITIVE
 from trimtab.primitives.wrapping import OptimizerWrapper, evaluated, lent_gradients
 
@@ -160,6 +160,38 @@ def test_gradients_come_back_also_after_an_error():
     with pytest.raises(ZeroDivisionError):
         outer.step()
     assert param.grad is own
+
+
+class Moody(torch.optim.SGD):
+    """Has modes, as schedule-free optimizers do."""
+
+    mode = None
+
+    def train(self):
+        self.mode = "train"
+
+    def eval(self):
+        self.mode = "eval"
+
+
+def test_a_wrapper_has_the_modes_of_what_is_inside_and_otherwise_none():
+    inner = Moody([parameter(1.0)])
+    outer = Wide(Scaled(inner))
+    for mode in ("train", "eval"):
+        getattr(outer, mode)()
+        assert inner.mode == mode
+    plain = Scaled(torch.optim.SGD([parameter(1.0)]))
+    assert not hasattr(plain, "train")
+    assert not hasattr(plain, "eval")
+    with pytest.raises(AttributeError, match="'Scaled' object has no attribute 'eval'"):
+        plain.eval()
+    assert not hasattr(outer, "evaluate")
+    assert not hasattr(Scaled.__new__(Scaled), "train")  # as copying and unpickling ask before there is anything inside
+
+
+def test_averages_are_not_taken_in_subspaces():
+    with pytest.raises(TypeError, match=r"GaLore moves matrices in subspaces, and Scaled .*: an average has to stand"):
+        GaLore(Scaled(Moody([nn.Parameter(torch.ones(4, 4))])), rank=1)
 
 
 def test_groups_and_state_may_be_replaced_as_those_of_any_optimizer():

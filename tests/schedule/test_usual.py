@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -52,6 +53,19 @@ def course(make, total_steps, *args, **settings):
 )
 def test_the_numbers(name, settings, expected):
     assert course(SCHEDULES[name], len(expected), **settings) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("make", SCHEDULES.values())
+def test_steps_may_be_whole_numbers_of_numpys(make):
+    assert course(make, np.int64(10), warmup=np.int64(3)) == course(make, 10, warmup=3)
+    with pytest.raises(TypeError, match="warmup=False must be a whole number, not bool"):
+        course(make, 10, warmup=False)
+    with pytest.raises(TypeError, match=r"total_steps=10\.0 must be a whole number, not float"):
+        course(make, 10.0, warmup=3)
+
+
+def test_one_cycle_rises_over_three_tenths_of_the_run():
+    assert course(one_cycle_with_warmup, np.int64(10)) == course(one_cycle_with_warmup, 10, warmup=3)
 
 
 def test_a_cosine_without_warmup_is_torchs():

@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trimtab.study.errors import InputError
-from trimtab.study.tunable import Choice, LogOneMinus, LogUniform, Uniform, as_code, quasi_random_settings
+from trimtab.study.tunable import (
+    Choice,
+    LogOneMinus,
+    LogUniform,
+    Uniform,
+    as_code,
+    as_given,
+    quasi_random_settings,
+    rounded,
+)
 
 SPACE = {
     "lr": LogUniform(1e-4, 1e-1),
@@ -34,6 +43,15 @@ def test_what_lacks_to_one_may_be_logarithmic():
 def test_values_are_written_as_code_with_what_tuning_resolves():
     assert [as_code(v) for v in (0.0123456, 0.99953124, 0.9, 0.5, 3, "a", (0.9, 0.999206), (0.5,))] == [
         "0.0123", "0.999531", "0.9", "0.5", "3", "'a'", "(0.9, 0.999206)", "(0.5,)",
+    ]  # fmt: skip
+
+
+def test_values_that_were_given_are_written_with_all_their_digits():
+    assert [as_given(v) for v in (0.0123456, 0.99953124, 1234.5, 1e-7, 1.0, 0.1 + 0.2, 3, True, "a", (0.9, 0.5))] == [
+        "0.0123456", "0.99953124", "1234.5", "1e-07", "1", "0.3", "3", "True", "'a'", "(0.9, 0.5)",
+    ]  # fmt: skip
+    assert [rounded(v) for v in (1234.5, 0.0123456, 0.99953124, 3, "a", (0.9, 0.99953124))] == [
+        1230.0, 0.0123, 0.999531, 3, "a", (0.9, 0.999531),
     ]  # fmt: skip
 
 

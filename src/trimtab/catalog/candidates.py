@@ -25,7 +25,7 @@ from trimtab.lab.controller import SessionController
 from trimtab.optim.groups import groups_by_role
 from trimtab.study.errors import InputError
 from trimtab.study.phrases import listed
-from trimtab.study.tunable import Settings, Tunables, Value
+from trimtab.study.tunable import Choice, Settings, Tunables, Value, rounded
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,14 @@ class Candidate:
         return {**found, **recipe, "ranges": {**found.get("ranges", {}), **typed}, "tuned": typed}
 
     def code(self, tuned: Settings, total_steps: int | None = None) -> str:
-        """Returns the lines that use it outside of trimtab's experiments, in a run of so many steps."""
-        return self.whole.code(tuned, total_steps, no_decay=self.recipe.no_decay)
+        """Returns the lines that use it outside of trimtab's experiments, in a run of so many steps.
+
+        What was found within a range is rounded; a choice, and what is fixed, is what somebody wrote.
+        """
+        found = self.whole
+        exact = {*found.all_fixed, *(name for name, each in self.tunables.items() if isinstance(each, Choice))}
+        settings = {name: value if name in exact else rounded(value) for name, value in tuned.items()}
+        return found.code(settings, total_steps, no_decay=self.recipe.no_decay)
 
 
 def parse_candidates(text: str, tune: Sequence[str] | None = ()) -> list[Candidate]:

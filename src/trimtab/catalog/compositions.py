@@ -45,6 +45,7 @@ COMPOSITIONS: Final = (
 REFUSED: Final = (
     "clip(agvm(lamb))",
     "galore(agvm(adamw))",
+    "galore(ema(adamw))",
     "clip(adahessian)",
     "agvm(adahessian)",
     "galore(adahessian)",

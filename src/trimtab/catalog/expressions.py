@@ -23,7 +23,7 @@ from trimtab.catalog.pasted_code import construction, parameter_groups, with_imp
 from trimtab.catalog.signatures import check_settings, default_of, parts_of, settings_of
 from trimtab.lab.controller import SessionController
 from trimtab.study.errors import InputError
-from trimtab.study.tunable import Settings, Tunables, Uniform, Value, as_code
+from trimtab.study.tunable import Settings, Tunables, Uniform, Value, as_given, rounded
 
 _PART = re.compile(r"[a-z]\d$")
 """How the name of a part of a pair ends, as beta2."""
@@ -167,16 +167,18 @@ class Expression:
         """Returns the lines that use it outside of trimtab's experiments; what is the reader's is named beside.
 
         Args:
-            tuned: values of the tunables.
+            tuned: values of the tunables, which are written as they are.
             total_steps: length of a run, where schedules need it.
             no_decay: as for :meth:`build`.
         """
-        settings, lines = self.settings(tuned), list[str]()
+        ends = {name: rounded(value) for name, value in self._bounds().items()}
+        settings, lines = self.settings({**ends, **self.all_fixed, **tuned}), list[str]()
         named = any(node.entry.loadable and getattr(node.entry.load(), "needs_names", False) for node in self.nodes())
         call = "model.named_parameters()" if named else "model.parameters()"
         by_role = getattr(next(self.nodes()).entry.load(), "by_role", False)
         if by_role or no_decay:
-            lines, call = parameter_groups(settings.get("weight_decay"), by_role=by_role, no_decay=no_decay)
+            decay = settings.get("weight_decay")
+            lines, call = parameter_groups(decay, by_role=by_role, no_decay=no_decay, named=named)
         for node in self.nodes():
             if node.entry.kind == "controller":
                 lines += node.usage(settings, total_steps).splitlines()
@@ -193,8 +195,8 @@ class Expression:
                 range.
             total_steps: length of a run, if it is known.
         """
-        middle = {name: tunable.at(0.5) for name, tunable in self.entry.load_tunables().items()}
-        own = {key: as_code(value) for key, value in {**middle, **self._own(settings)}.items()}
+        middle = {name: rounded(tunable.at(0.5)) for name, tunable in self.entry.load_tunables().items()}
+        own = {key: as_given(value) for key, value in {**middle, **self._own(settings)}.items()}
         lines: str = self.entry.load().usage_lines(own, total_steps)
         return lines
 

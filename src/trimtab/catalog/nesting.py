@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from trimtab.catalog.entries import Entry
+from trimtab.primitives.modes import has_modes
 from trimtab.study.errors import InputError
 
 
@@ -45,8 +46,13 @@ def _check_pair(outside: Entry, inside: Entry) -> None:
         raise InputError(
             f"{outside.id} changes the gradients of a step, and {inside.id} steps from more than these: {remedy}"
         )
-    if hasattr(wrapper, "eval") and hasattr(optimizer, "eval"):
+    if has_modes(wrapper) and has_modes(optimizer):
         raise InputError(f"{outside.id} and {inside.id} both average weights: take one of the two")
+    if has_modes(optimizer) and not getattr(wrapper, "keeps_shapes", True):
+        remedy = f"write {inside.id}({outside.id}(...))" if inside.around else "take one of the two"
+        raise InputError(
+            f"{outside.id} moves matrices in subspaces, and {inside.id} averages weights as they are: {remedy}"
+        )
     if not (getattr(wrapper, "keeps_shapes", True) or getattr(optimizer, "keeps_shapes", True)):
         raise InputError(f"{outside.id} and {inside.id} both move matrices in subspaces: take one of the two")
     for name in getattr(wrapper, "sets", ()):

@@ -38,9 +38,7 @@ def parameters_of(
             )
         return model_or_params
     split = groups_by_role if by_role else parameter_groups
-    groups = split(model_or_params, settings.get("weight_decay"), no_decay_for_biases_and_norms=no_decay)
-    names = {param: name for name, param in model_or_params.named_parameters()}
-    return [{**group, "params": [(names[param], param) for param in group["params"]]} for group in groups]
+    return split(model_or_params, settings.get("weight_decay"), no_decay_for_biases_and_norms=no_decay, named=True)
 
 
 def forget_names(optimizer: torch.optim.Optimizer) -> None:

@@ -3,16 +3,20 @@
 from collections.abc import Iterable, Mapping
 
 from trimtab.catalog.entries import Entry
-from trimtab.study.tunable import Value, as_code
+from trimtab.primitives.modes import has_modes
+from trimtab.study.tunable import Value, as_given
 
 
-def parameter_groups(weight_decay: Value | None, *, by_role: bool, no_decay: bool) -> tuple[list[str], str]:
+def parameter_groups(
+    weight_decay: Value | None, *, by_role: bool, no_decay: bool, named: bool
+) -> tuple[list[str], str]:
     """Returns what makes parameter groups of a model.
 
     Args:
         weight_decay: of the groups that have one; ``None`` for the optimizer's own.
         by_role: whether each matrix, embedding, head and so on has a group of its own kind.
         no_decay: whether biases and the parameters of normalisation layers go without weight decay.
+        named: whether what is made of them goes by the parameters' names.
 
     Returns:
         Its import, and the call.
@@ -20,8 +24,9 @@ def parameter_groups(weight_decay: Value | None, *, by_role: bool, no_decay: boo
     name = "groups_by_role" if by_role else "parameter_groups"
     arguments = "model"
     if no_decay:
-        arguments += "" if weight_decay is None else f", weight_decay={as_code(weight_decay)}"
+        arguments += "" if weight_decay is None else f", weight_decay={as_given(weight_decay)}"
         arguments += ", no_decay_for_biases_and_norms=True" if by_role else ""
+    arguments += ", named=True" if named else ""
     return [f"from trimtab.optim import {name}"], f"{name}({arguments})"
 
 
@@ -38,8 +43,8 @@ def construction(entry: Entry, inside: str, settings: Mapping[str, Value]) -> tu
     """
     module, name = entry.public
     lines = [] if module.startswith("torch.") else [f"from {module} import {name}"]
-    arguments = "".join(f", {key}={as_code(value)}" for key, value in settings.items())
-    if entry.loadable and hasattr(entry.load(), "eval"):
+    arguments = "".join(f", {key}={as_given(value)}" for key, value in settings.items())
+    if entry.loadable and has_modes(entry.load()):
         lines.append("optimizer.train()  # and optimizer.eval() before the model is evaluated or saved")
     if entry.step is not None:
         lines.append(f"# each step: {entry.step}")

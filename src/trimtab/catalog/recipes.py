@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from trimtab.study.checks import check_number, check_text
+from trimtab.primitives.modes import has_modes
+from trimtab.study.checks import check_flag, check_number, check_text
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.phrases import listed
 from trimtab.study.suggestions import nearest
-from trimtab.study.tunable import Value
+from trimtab.study.tunable import Value, as_given
 
 if TYPE_CHECKING:
     from trimtab.catalog.expressions import Expression
@@ -75,6 +76,8 @@ class Recipe:
         with faults:
             if self.schedule == "inverse-sqrt" and self.warmup == 0:
                 raise InputError("warmup=0: inverse-sqrt decays from the end of a warm-up; give one, such as 5%")
+        with faults:
+            check_flag("no_decay", self.no_decay)
         faults.raise_any()
 
     @property
@@ -89,10 +92,11 @@ class Recipe:
     @property
     def words(self) -> str:
         """What it is, in a line."""
-        rising = f" after a warm-up over {100 * self.warmup:.3g} % of the run" if self.warmup else ""
+        warmup = _usual_warmup(self.schedule) if self.warmup is None else self.warmup
+        rising = f" after a warm-up over {100 * warmup:g} % of the run" if warmup else ""
         parts = [f"{_WORDS[self.schedule]}{rising}"]
-        parts += [] if self.clip_norm is None else [f"gradients clipped to a norm of {self.clip_norm:g}"]
-        parts += [] if self.ema is None else [f"weights averaged with a decay of {self.ema:g}"]
+        parts += [] if self.clip_norm is None else [f"gradients clipped to a norm of {as_given(self.clip_norm)}"]
+        parts += [] if self.ema is None else [f"weights averaged with a decay of {as_given(self.ema)}"]
         parts += ["no weight decay of biases and norms"] if self.no_decay else []
         return "; ".join(parts)
 
@@ -162,8 +166,16 @@ def keeps_its_schedule(expression: "Expression") -> bool:
     return sets or _averages(next(expression.nodes()))
 
 
+def _usual_warmup(schedule: str) -> Any:
+    """The share of the run that a schedule's warm-up takes where nobody says another."""
+    from trimtab.catalog.entries import find
+    from trimtab.catalog.signatures import default_of
+
+    return default_of(find(SCHEDULES[schedule], "optimizer").load(), "warmup")
+
+
 def _averages(expression: "Expression") -> bool:
-    return any(node.entry.loadable and hasattr(node.entry.load(), "eval") for node in expression.nodes())
+    return any(node.entry.loadable and has_modes(node.entry.load()) for node in expression.nodes())
 
 
 def _apart(expression: "Expression") -> tuple[list["Expression"], list["Expression"]]:

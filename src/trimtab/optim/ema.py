@@ -17,6 +17,7 @@ from trimtab.primitives.flat.refusals import moves
 from trimtab.primitives.hyperparameters import FRACTION, flag
 from trimtab.primitives.idle import is_idle
 from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.modes import has_modes
 from trimtab.primitives.saved_state import placed
 from trimtab.primitives.wrapping import OptimizerWrapper, innermost, step_inside
 from trimtab.study.tunable import Tunables
@@ -41,7 +42,11 @@ class EMA(OptimizerWrapper):
         optimizer = EMA(torch.optim.AdamW(model.parameters(), lr=1e-3))
         ...
         optimizer.eval()  # the averages are in place: evaluate, or save the model
-        optimizer.train()  # the weights of the run are, bit for bit; in this mode steps are taken and runs are saved
+        optimizer.train()  # the weights of the run are, bit for bit; in this mode steps are taken
+
+    A run may be saved in either mode, together with the model as it then is. One that was saved with the averages in
+    place is loaded so, with the weights of the run beside them: ``train()`` goes on from these, bit for bit. Whatever
+    is loaded into the model alone while the averages are in place, ``train()`` overwrites.
 
     Differences:
         * ``torch.optim.swa_utils.AveragedModel`` is a second model, with a constant ``decay``; this is state of the
@@ -64,34 +69,34 @@ class EMA(OptimizerWrapper):
     prefix = "ema"
     passes_steps_on = True
     passes_gradients_on = True
-    hyperparameters: ClassVar = {"decay": FRACTION, "warmup": flag}
+    hyperparameters: ClassVar = {"decay": FRACTION, "warmup": flag, "evaluated": flag}
 
     def __init__(self, optimizer: Optimizer, decay: float = 0.999, *, warmup: bool = True) -> None:
-        super().__init__(optimizer, decay=decay, warmup=warmup)
-        self._trained: dict[Tensor, Tensor] | None = None
+        super().__init__(optimizer, decay=decay, warmup=warmup, evaluated=False)
 
     def _require_optimizer(self, optimizer: object) -> None:
         super()._require_optimizer(optimizer)
         core = innermost(optimizer) if isinstance(optimizer, Optimizer) else optimizer
-        if hasattr(core, "eval"):
+        if has_modes(core):
             raise TypeError(f"EMA averages weights, and so does {type(core).__name__}: leave one of them out")
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_trained": self._trained}
 
     def __getattr__(self, name: str) -> Any:
         # of what needs more of a run than a closure, an average can be taken as well
-        if name == "step_on" and "inner" in vars(self):
-            inner: Any = self.inner
+        inner: Any = vars(self).get("inner")
+        if name == "step_on" and inner is not None:
             inside: Callable[[Session], Any] = inner.step_on
             return lambda session: self._averaged(lambda: inside(session))
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if name == "needs_graph" and inner is not None:
+            return inner.needs_graph
+        return super().__getattr__(name)
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(self, closure: Callable[[], Any] | None = None, *more: Any, **settings: Any) -> Any:
         """Takes one step of the inner optimizer, and takes its end into the averages.
 
         Args:
             closure: given to the inner optimizer.
+            *more: what else its step takes.
+            **settings: likewise.
 
         Returns:
             What the inner optimizer's step returned.
@@ -99,23 +104,37 @@ class EMA(OptimizerWrapper):
         Raises:
             RuntimeError: the averages are in the place of the weights.
         """
-        return self._averaged(lambda: step_inside(self.inner, *([] if closure is None else [closure])))
+        given = () if closure is None and not more else (closure, *more)
+        return self._averaged(lambda: step_inside(self.inner, *given, **settings))
 
     def eval(self) -> None:
         """Puts the averages in the place of the weights."""
-        if self._trained is None:
+        if not self._evaluated:
             averages = {param: state["ema_average"] for param, state in self.state.items() if "ema_average" in state}
-            self._trained = {param: param.detach().clone() for param in averages}
+            trained = {param: param.detach().clone() for param in averages}
             _write(averages)
+            for param, value in trained.items():
+                self.state[param]["ema_trained"] = value
+            self._set_evaluated(True)
 
     def train(self) -> None:
         """Puts the weights of the run back."""
-        if self._trained is not None:
-            _write(self._trained)
-            self._trained = None
+        if self._evaluated:
+            _write({param: state["ema_trained"] for param, state in self.state.items() if "ema_trained" in state})
+            for state in self.state.values():
+                state.pop("ema_trained", None)
+            self._set_evaluated(False)
+
+    @property
+    def _evaluated(self) -> bool:
+        return any(group["ema_evaluated"] for group in self.param_groups)
+
+    def _set_evaluated(self, evaluated: bool) -> None:
+        for group in self.param_groups:
+            group["ema_evaluated"] = evaluated
 
     def _averaged(self, step: Callable[[], Any]) -> Any:
-        if self._trained is not None:
+        if self._evaluated:
             raise RuntimeError("the averages are in the place of the weights: call train() before the next step")
         own = [self._own(group) for group in self.param_groups]
         idle = is_idle(self)
@@ -147,25 +166,38 @@ class EMA(OptimizerWrapper):
             for param in group:
                 self.state[param]["ema_count"] = count + 1
 
-    def _saved(self) -> dict[str, Any]:
-        if self._trained is not None:  # who went on from there would go on from the averages, and never know
-            raise RuntimeError(
-                "the averages are in the place of the weights: call train() before the run is saved, or save the model "
-                "alone, whose weights are the averages now"
-            )
-        return super()._saved()
-
     def _load(self, state: dict[str, Any]) -> None:
+        groups = list(zip(state["param_groups"], self.param_groups, strict=False))  # torch complains of other lengths
+        members = [pair for saved, group in groups for pair in zip(saved["params"], group["params"], strict=False)]
+        entries = {param: state["state"].get(key, {}) for key, param in members}
+        averaged = {param: entry for param, entry in entries.items() if "ema_average" in entry}
+        evaluated = bool(averaged) and any(saved["ema_evaluated"] for saved, _ in groups)
+        kept = ("ema_average", "ema_trained") if evaluated else ("ema_average",)
+        if not all(name in entry for entry in averaged.values() for name in kept):
+            # who went on from there would go on from the averages, and never know
+            raise ValueError(
+                "the state was saved with the averages in the place of the weights, and lacks the weights of the run: "
+                "call train() before saving, or, where a checkpoint is loaded in the form of a new optimizer's state, "
+                "that optimizer's eval() first"
+            )
+        for name in kept:
+            _refuse_other_shapes({param: entry[name] for param, entry in averaged.items()})
         super()._load(state)
-        for saved, group in zip(state["param_groups"], self.param_groups, strict=True):
-            for key, param in zip(saved["params"], group["params"], strict=True):
-                entry = state["state"].get(key, {})
-                if "ema_average" in entry:  # torch casts it to the parameter's type
-                    self.state[param]["ema_average"] = placed(param, entry["ema_average"])
-                    self.state[param]["ema_count"] = int(entry["ema_count"])
+        for param, entry in averaged.items():
+            self.state[param].update({name: placed(param, entry[name]) for name in kept})  # torch casts to its type
+            self.state[param]["ema_count"] = int(entry["ema_count"])
+        self._set_evaluated(evaluated)
 
 
 @torch.no_grad()
 def _write(values: Mapping[Tensor, Tensor]) -> None:
+    _refuse_other_shapes(values)
     for param, value in values.items():
         param.copy_(value)
+
+
+def _refuse_other_shapes(values: Mapping[Tensor, Tensor]) -> None:
+    for param, value in values.items():
+        if value.shape != param.shape:  # copying would stretch some of them, and write nonsense
+            shapes = f"{tuple(value.shape)}, but its parameter has {tuple(param.shape)}"
+            raise ValueError(f"an average has shape {shapes}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trimtab.primitives.hyperparameters import NON_NEGATIVE
+from trimtab.primitives.hyperparameters import NON_NEGATIVE, flag
 from trimtab.primitives.parameter_names import remember_names
 from trimtab.primitives.roles import ROLES, parameter_roles
 
@@ -18,7 +18,11 @@ BIAS_NAME = re.compile(r"bias(_|$)|.*_bias$")
 
 
 def parameter_groups(
-    model: nn.Module, weight_decay: float | None = None, *, no_decay_for_biases_and_norms: bool = True
+    model: nn.Module,
+    weight_decay: float | None = None,
+    *,
+    no_decay_for_biases_and_norms: bool = True,
+    named: bool = False,
 ) -> list[dict[str, Any]]:
     """Splits a model's parameters into a group with weight decay and one without.
 
@@ -30,12 +34,14 @@ def parameter_groups(
             unfrozen. A tied parameter is taken once, and goes without decay if any of its uses does.
         weight_decay: for the group with decay, >= 0; ``None`` leaves it to the optimizer's default.
         no_decay_for_biases_and_norms: False puts everything into the group with decay.
+        named: whether parameters come with their names, as in ``model.named_parameters()``, for optimizers that go by
+            these. Groups that are added later then need names as well.
 
     Returns:
         One or two parameter groups for any ``torch.optim.Optimizer``; a group that would be empty is left out.
 
     Raises:
-        TypeError: ``model`` is not a module, or ``weight_decay`` not a number.
+        TypeError: ``model`` is not a module, ``weight_decay`` not a number, or ``named`` neither True nor False.
         ValueError: ``weight_decay`` is negative, NaN or infinite, or the model has no parameters.
 
     Examples:
@@ -46,6 +52,7 @@ def parameter_groups(
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
     decay = {} if weight_decay is None else {"weight_decay": NON_NEGATIVE("weight_decay", weight_decay)}
+    flag("named", named)
     params = list(model.parameters())
     if not params:
         raise ValueError("model has no parameters")
@@ -56,7 +63,8 @@ def parameter_groups(
         {"params": [param for param in params if param not in undecayed], **decay},
         {"params": [param for param in params if param in undecayed], "weight_decay": 0.0},
     ]
-    return [group for group in groups if group["params"]]
+    found = [group for group in groups if group["params"]]
+    return _named(found, model) if named else found
 
 
 def groups_by_role(
@@ -65,6 +73,7 @@ def groups_by_role(
     *,
     roles: Mapping[str, str] | None = None,
     no_decay_for_biases_and_norms: bool = False,
+    named: bool = False,
 ) -> list[dict[str, Any]]:
     r"""Splits a model's parameters by what each is for, for rules that treat hidden matrices in a way of their own.
 
@@ -75,6 +84,7 @@ def groups_by_role(
             :func:`~trimtab.primitives.roles.parameter_roles` takes for something else:
             ``{r"blocks\.\d+\.gate": "vector"}``.
         no_decay_for_biases_and_norms: splits each group by that as well.
+        named: as for :func:`parameter_groups`.
 
     Returns:
         Parameter groups with their ``role``: ``"matrix"``, ``"convolution"``, ``"experts"``, ``"embedding"``,
@@ -89,15 +99,22 @@ def groups_by_role(
         >>> [(group["role"], [tuple(param.shape) for param in group["params"]]) for group in groups_by_role(model)]
         [('matrix', [(6, 4)]), ('embedding', [(9, 4)]), ('head', [(2, 6)]), ('vector', [(6,), (2,)])]
     """
+    flag("named", named)
     groups = parameter_groups(model, weight_decay, no_decay_for_biases_and_norms=no_decay_for_biases_and_norms)
     found = parameter_roles(model, roles)
     role_of = {param: found[name] for name, param in model.named_parameters()}
-    return [
+    divided = [
         {**group, "params": params, "role": role}
         for group in groups
         for role in ROLES
         if (params := [param for param in group["params"] if role_of[param] == role])
     ]
+    return _named(divided, model) if named else divided
+
+
+def _named(groups: list[dict[str, Any]], model: nn.Module) -> list[dict[str, Any]]:
+    names = {param: name for name, param in model.named_parameters()}
+    return [{**group, "params": [(names[param], param) for param in group["params"]]} for group in groups]
 
 
 def _biases_and_norms(model: nn.Module) -> set[Tensor]:

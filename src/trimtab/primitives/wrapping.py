@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from trimtab.primitives import saved_state
 from trimtab.primitives.hyperparameters import Check
+from trimtab.primitives.modes import MODES, has_modes
 
 Group = dict[str, Any]
 
@@ -22,7 +23,8 @@ Group = dict[str, Any]
 class OptimizerWrapper(Optimizer):
     """A ``torch.optim.Optimizer`` that changes what another one is given, or what it does.
 
-    A subclass names its settings and writes :meth:`step`.
+    A subclass names its settings and writes :meth:`step`. Where what is inside has modes, as averages have, the wrapper
+    has its ``train`` and ``eval``, and otherwise has neither: hosts call them where there are any.
 
     Attributes:
         prefix: begins the names of its settings in the parameter groups.
@@ -95,6 +97,11 @@ class OptimizerWrapper(Optimizer):
         # Like torch's: hooks are not copied.
         return {"inner": self.inner}
 
+    def __getattr__(self, name: str) -> Any:
+        if name in MODES and "inner" in vars(self) and has_modes(self.inner):
+            return getattr(self.inner, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def __repr__(self) -> str:
         return f"{type(self).__name__} around {self.inner!r}"
 
@@ -149,6 +156,11 @@ class OptimizerWrapper(Optimizer):
             raise TypeError(
                 f"{name} changes the gradients of a step, and {type(optimizer).__name__} steps from more than these: "
                 f"{name} has to stand inside of it, or be left out"
+            )
+        if has_modes(optimizer) and not self.keeps_shapes:
+            raise TypeError(
+                f"{name} moves matrices in subspaces, and {type(optimizer).__name__} averages weights as they are: "
+                "an average has to stand outside, or be left out"
             )
 
     @classmethod
@@ -205,7 +217,7 @@ def unhooked(step: Any) -> Any:
     return step.__wrapped__ if getattr(step, "hooked", False) else step
 
 
-def step_inside(optimizer: Optimizer, *given: Any) -> Any:
+def step_inside(optimizer: Optimizer, *given: Any, **named: Any) -> Any:
     """Takes the step of an optimizer that is part of another one's step.
 
     Its own hooks are called. Those that torch calls for every optimizer (``register_optimizer_step_pre_hook``) are not:
@@ -214,15 +226,16 @@ def step_inside(optimizer: Optimizer, *given: Any) -> Any:
     Args:
         optimizer: the optimizer inside.
         *given: its step's arguments.
+        **named: those that have names.
 
     Returns:
         What its step returned.
     """
     hooked: Any = type(optimizer).step
     if "step" in vars(optimizer) or not getattr(hooked, "hooked", False):
-        return optimizer.step(*given)  # somebody, most often a scheduler, has put his own around torch's
+        return optimizer.step(*given, **named)  # somebody, most often a scheduler, has put his own around torch's
     args: tuple[Any, ...] = (optimizer, *given)
-    kwargs: dict[str, Any] = {}
+    kwargs = named
     with torch.autograd.profiler.record_function(f"Optimizer.step#{type(optimizer).__name__}.step"):
         for prepare in optimizer._optimizer_step_pre_hooks.values():
             changed = prepare(optimizer, args, kwargs)

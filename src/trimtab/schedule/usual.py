@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from trimtab.lab.controller import SessionController
-from trimtab.primitives.hyperparameters import FRACTION, Interval
+from trimtab.primitives.hyperparameters import FRACTION, Interval, whole_number
 from trimtab.schedule.closed_form import ClosedFormSchedule, risen, scheduler
 from trimtab.schedule.controlled import SOME_STEPS
 
@@ -80,8 +80,8 @@ def one_cycle_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int | 
         total_steps: of the run; see :func:`~trimtab.schedule.closed_form.scheduler`, also for what is raised.
         warmup: steps until the peak; three tenths of the run by default, as in torch.
     """
-    rising = round(OneCycle.usual * total_steps) if warmup is None and isinstance(total_steps, int) else warmup
-    return scheduler(OneCycle, optimizer, total_steps, warmup=rising)
+    total = whole_number(1)("total_steps", total_steps)
+    return scheduler(OneCycle, optimizer, total, warmup=round(OneCycle.usual * total) if warmup is None else warmup)
 
 
 def inverse_sqrt_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int) -> LambdaLR:
@@ -95,7 +95,7 @@ def inverse_sqrt_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int
         total_steps: of the run; see :func:`~trimtab.schedule.closed_form.scheduler`, also for what is raised.
         warmup: steps of the warm-up, >= 1.
     """
-    if warmup == 0:
+    if whole_number(0)("warmup", warmup) == 0:
         raise ValueError("warmup=0: the inverse root decays from the end of a warm-up, of one step at least")
     return scheduler(InverseSqrt, optimizer, total_steps, warmup=warmup)
 

@@ -8,7 +8,7 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 from trimtab.study.checks import MANY, check_number, check_text, check_whole
 from trimtab.study.errors import InputError
@@ -205,13 +205,25 @@ def _halton(dimensions: int, count: int, seed: int) -> list[list[float]]:
     return qmc.Halton(dimensions, scramble=True, rng=seed).random(count).tolist()
 
 
-def as_code(value: object) -> str:
-    """Writes a setting's value as code; three significant digits are more than tuning resolves.
+def rounded(value: Any) -> Any:
+    """Rounds a setting's value to three significant digits, which are more than tuning resolves.
 
     Of values just below one, as momentum has, they are those of what lacks to it.
     """
     if isinstance(value, tuple):
-        return f"({', '.join(map(as_code, value))}{',' if len(value) == 1 else ''})"
+        return tuple(map(rounded, value))
     if not isinstance(value, float):
-        return repr(value)
-    return f"{1 - float(f'{1 - value:.3g}'):.12g}" if _NEAR_ONE < value < 1 else f"{value:.3g}"
+        return value
+    return round(1 - float(f"{1 - value:.3g}"), 15) if _NEAR_ONE < value < 1 else float(f"{value:.3g}")
+
+
+def as_given(value: object) -> str:
+    """Writes a setting's value as code, with all the digits that somebody gave it."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(as_given, value))}{',' if len(value) == 1 else ''})"
+    return f"{value:.15g}" if isinstance(value, float) else repr(value)  # a 16th digit would be that of a computation
+
+
+def as_code(value: object) -> str:
+    """Writes a setting's value as code, rounded to what tuning resolves."""
+    return as_given(rounded(value))

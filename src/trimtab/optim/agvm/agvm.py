@@ -92,7 +92,8 @@ class AGVM(OptimizerWrapper):
         * At small batches all modules differ alike, and nothing happens; that is intended.
 
     Args:
-        optimizer: with the modules as its parameter groups, or with named parameters.
+        optimizer: with the modules as its parameter groups, or with named parameters, as ``model.named_parameters()``
+            gives them, and :func:`~trimtab.optim.parameter_groups` with ``named=True``.
         modules: ``"groups"`` takes each parameter group for a module, ``"children"`` the parameters whose names begin
             alike (``backbone.0.weight``); groups are then split.
         anchor: the module that keeps its learning rate, by name or by place. While it is frozen, the first module that

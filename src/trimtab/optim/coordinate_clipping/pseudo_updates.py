@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.modes import has_modes
 from trimtab.primitives.wrapping import OptimizerWrapper
 
 
@@ -158,7 +159,7 @@ def refuse_unfit(name: str, optimizer: object) -> None:
                 f"{name}: {kind} steps from more than gradients, which it takes from a session, and so has no "
                 "direction for a gradient that is given"
             )
-        if all(callable(getattr(inner, mode, None)) for mode in ("train", "eval")):
+        if has_modes(inner) and not has_modes(getattr(inner, "inner", None)):
             raise TypeError(
                 f"{name}: {kind} has modes for training and evaluation, because it trains with weights of its own "
                 "trajectory, and so has no direction on another's"
