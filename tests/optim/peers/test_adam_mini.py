@@ -1,6 +1,10 @@
+import copy
+
 import pytest
+import pytorch_optimizer
 import torch
 from torch import nn
+from transformers import LlamaConfig, LlamaForCausalLM
 
 import trimtab
 from tests.optim.peers.runs import charges, require_resumption, run_of
@@ -34,6 +38,24 @@ def test_a_language_model_is_divided_as_the_paper_has_it():
     expected |= dict.fromkeys(("embedding.weight", "logits.weight"), 256 * 16)
     expected |= dict.fromkeys((f"blocks.0.attention.{name}.weight" for name in ("queries", "keys")), 4)
     assert second_moments(optimizer, model) == expected
+
+
+def test_it_is_the_packages_where_that_knows_all_names_and_is_told_the_numbers():
+    sizes = {"hidden_size": 16, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 16}
+    words = {"vocab_size": 9, "eos_token_id": 2, "bos_token_id": 1, "pad_token_id": 0}
+    ours = LlamaForCausalLM(LlamaConfig(num_hidden_layers=1, **sizes, **words))
+    theirs = copy.deepcopy(ours)
+    settings = {"lr": 0.1, "weight_decay": 0.5}
+    one = trimtab.create("adam_mini", ours, **settings)
+    other = pytorch_optimizer.AdamMini(theirs, **settings, num_embeds=16, num_heads=4, num_query_groups=2)
+    for step in range(3):
+        generator = torch.Generator().manual_seed(step)
+        for param, twin in zip(ours.parameters(), theirs.parameters(), strict=True):
+            param.grad = torch.randn(param.shape, generator=generator)
+            twin.grad = param.grad.clone()
+        one.step()
+        other.step()
+    assert all(map(torch.equal, ours.parameters(), theirs.parameters()))
 
 
 def test_a_head_of_another_shape_than_an_embedding_is_one_block_and_a_tied_one_is_an_embedding():
