@@ -56,8 +56,14 @@ class _LowBit(Optimizer):
 
 
 class AdamW8bit(_LowBit, torchao.optim.AdamW8bit):  # type: ignore[misc]  # the package has no types
-    """``torchao.optim.AdamW8bit``: states of at least 4,096 values are kept in 8 bits, others in 32."""
+    """``torchao.optim.AdamW8bit``: of a parameter of at least 4,096 values, whose number 256 divides, states have 8 bits.
+
+    Those of all others are as wide as the parameter, as AdamW's are: a bias, and a matrix of 65 x 65 or 10 x 784.
+    """
 
 
 class AdamW4bit(_LowBit, torchao.optim.AdamW4bit):  # type: ignore[misc]  # the package has no types
-    """``torchao.optim.AdamW4bit``: states of at least 4,096 values are kept in 4 bits, others in 32."""
+    """``torchao.optim.AdamW4bit``: of a parameter of at least 4,096 values, whose number 128 divides, states have 4 bits.
+
+    Those of all others are as wide as the parameter, as AdamW's are: a bias, and a matrix of 65 x 65 or 10 x 784.
+    """
