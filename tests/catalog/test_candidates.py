@@ -1,7 +1,9 @@
 import pytest
 import torch
 
-from trimtab.catalog.candidates import parse_candidates
+from trimtab.catalog.candidates import parse_candidates, remarks
+from trimtab.catalog.recipes import Recipe
+from trimtab.lab.tasks.transformer import ByteTransformer
 from trimtab.study.errors import InputError
 
 
@@ -68,3 +70,12 @@ def test_options_of_the_engine_are_settings():
     assert dict(candidate.expression.fixed) == {"check_finite": True, "rounding_seed": 1}
     with pytest.raises(InputError, match=r"no setting 'finite'; did you mean check_finite\? It has lr, .*_finite"):
         parse_candidates("lion(finite=True)")
+
+
+def test_what_divides_a_model_says_how_much_of_it_each_rule_moves():
+    candidates = parse_candidates("adamw,muon,adam_mini")
+    assert remarks(candidates, Recipe(), lambda: ByteTransformer(8, width=16, heads=4, layers=1)) == [
+        "Of the parameters, muon moves 8,592 by AdamW and 2,176 by Muon.",
+        "Of the parameters, adam_mini moves 8,192 by a step size for each coordinate, 2,064 by a step size for each "
+        "tensor and 512 by a step size for each head of attention.",
+    ]

@@ -85,7 +85,7 @@ def plain(text, model):
 
 @each
 def test_it_is_the_same_as_with_the_parameters(text):
-    named = "agvm" in text or text == "adam_mini"
+    named = "agvm" in text
     one = session(text, first)
     other = session(text, first, lambda model: model.named_parameters() if named else plain(text, model))
     for run in (one, other):

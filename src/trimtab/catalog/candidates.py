@@ -16,13 +16,13 @@ from trimtab.catalog.calls import check_tuned
 from trimtab.catalog.entries import Entry
 from trimtab.catalog.expressions import Expression
 from trimtab.catalog.own import OWN, OWN_KIND, OwnEntry, own_entry
+from trimtab.catalog.parameters import split_of
 from trimtab.catalog.parsing import SLOT, parse_expressions
 from trimtab.catalog.ranges import parse_tunes
 from trimtab.catalog.recipes import Recipe
 from trimtab.catalog.signatures import settings_of
 from trimtab.catalog.tuned import Ranges, read_ranges, tuned_in
 from trimtab.lab.controller import SessionController
-from trimtab.optim.groups import groups_by_role
 from trimtab.study.errors import InputError
 from trimtab.study.phrases import listed
 from trimtab.study.tunable import Choice, Settings, Tunables, Value, rounded
@@ -195,21 +195,21 @@ def remarks(candidates: Sequence[Any], recipe: Recipe, model: Callable[[], nn.Mo
         recipe: that goes around all of them.
         model: makes one of the problem's.
     """
-    routed = [each for each in candidates if _by_role(each)]
+    routed = [each for each in candidates if _divides(each)]
     made = model() if routed else nn.Module()
     return recipe.remarks([each.expression for each in candidates]) + [_routing(each, made) for each in routed]
 
 
-def _by_role(candidate: Candidate) -> bool:
+def _divides(candidate: Candidate) -> bool:
     entry = next(candidate.expression.nodes()).entry
-    return entry.loadable and getattr(entry.load(), "by_role", False)
+    return entry.loadable and hasattr(entry.load(), "rule_for")
 
 
 def _routing(candidate: Candidate, model: nn.Module) -> str:
     """Says how many parameters each rule has, of an optimizer that has several."""
     optimizer = next(candidate.expression.nodes()).entry.load()
     counts = Counter[str]()
-    for group in groups_by_role(model):
-        counts[optimizer.rule_for(group["role"])] += sum(each.numel() for each in group["params"] if each.requires_grad)
+    for group in split_of(optimizer)(model):
+        counts[optimizer.rule_for(group)] += sum(each.numel() for each in group["params"] if each.requires_grad)
     shares = [f"{number:,} by {rule}" for rule, number in counts.most_common()]
     return f"Of the parameters, {candidate.label} moves {listed(shares)}."

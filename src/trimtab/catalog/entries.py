@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from importlib import resources
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
+from trimtab.catalog.packages import other_versions
 from trimtab.study.errors import InputError
 from trimtab.study.suggestions import FEW, closest, nearest
 from trimtab.study.tunable import Tunables, Value
@@ -92,16 +93,22 @@ class Entry:
         """Imports the class; the one for sessions, where there are two.
 
         Raises:
-            InputError: it belongs to a package that is not installed; the message says what installs it.
+            InputError: it belongs to a package that is not installed, or does not import, or is of a version that is
+                not asked for; the message says what mends it.
         """
         try:
             if self.needs is not None:
                 importlib.import_module(self.needs)
-            return cast(type[Any], _import(self.session or self.object))
-        except ModuleNotFoundError as error:
+            found = cast(type[Any], _import(self.session or self.object))
+        except (ImportError, AttributeError) as error:  # the latter of a version that has no such class
             if self.extra is None:
                 raise
-            raise InputError(f"{self.id} needs {error.name}: pip install 'trimtab[{self.extra}]'") from error
+            raise InputError(_not_imported(self.id, self.extra, error)) from error
+        if self.extra is not None:
+            modules = [each.__module__ for each in found.__mro__] + ([] if self.needs is None else [self.needs])
+            if faults := other_versions(self.extra, modules):
+                raise InputError(f"{self.id} needs {faults[0]}: pip install 'trimtab[{self.extra}]'")
+        return found
 
     @property
     def around(self) -> bool:
@@ -139,6 +146,19 @@ class Entry:
         """Authors, year, title and identifier in a line."""
         where = f", arXiv:{self.arxiv}" if self.arxiv else ""
         return f"{self.authors} ({self.year}). {self.paper}{where}"
+
+
+def _not_imported(name: str, extra: str, error: ImportError | AttributeError) -> str:
+    """Says what mends a package of an extra that is not there, or not as it should be."""
+    install = f"pip install 'trimtab[{extra}]'"
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    faults = other_versions(extra, None if missing is None else [missing])
+    if faults:
+        return f"{name} needs {'; '.join(faults)} ({error}): {install}"
+    if missing is not None:
+        return f"{name} needs {missing}: {install}"
+    newest = install.replace("install", "install --upgrade --upgrade-strategy eager")
+    return f"{name} does not import ({error}); this brings the newest of its packages: {newest}"
 
 
 def _import(path: str) -> object:

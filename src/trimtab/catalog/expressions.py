@@ -18,10 +18,11 @@ from torch import nn
 from trimtab.catalog.entries import Entry, find
 from trimtab.catalog.nesting import check_nesting
 from trimtab.catalog.own import OWN
-from trimtab.catalog.parameters import forget_names, parameters_of
-from trimtab.catalog.pasted_code import construction, parameter_groups, with_imports_first
+from trimtab.catalog.parameters import forget_names, parameters_of, split_of
+from trimtab.catalog.pasted_code import construction, groups_of_model, with_imports_first
 from trimtab.catalog.signatures import check_settings, default_of, parts_of, settings_of
 from trimtab.lab.controller import SessionController
+from trimtab.optim.groups import parameter_groups
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import Settings, Tunables, Uniform, Value, as_given, rounded
 
@@ -153,8 +154,10 @@ class Expression:
         built: Any = None
         for node in self.nodes():
             own = node._own(settings)
-            by_role = getattr(node.entry.load(), "by_role", False)
-            inside = parameters_of(model_or_params, own, no_decay, by_role=by_role) if built is None else built
+            if built is None:
+                inside = parameters_of(model_or_params, own, no_decay, split=split_of(node.entry.load()))
+            else:
+                inside = built
             # another package's constructor may print (Prodigy's does), once in every trial
             with redirect_stdout(io.StringIO()) if node.entry.extra else nullcontext():
                 built = node.entry.load()(inside, **own)
@@ -175,10 +178,9 @@ class Expression:
         settings, lines = self.settings({**ends, **self.all_fixed, **tuned}), list[str]()
         named = any(node.entry.loadable and getattr(node.entry.load(), "needs_names", False) for node in self.nodes())
         call = "model.named_parameters()" if named else "model.parameters()"
-        by_role = getattr(next(self.nodes()).entry.load(), "by_role", False)
-        if by_role or no_decay:
-            decay = settings.get("weight_decay")
-            lines, call = parameter_groups(decay, by_role=by_role, no_decay=no_decay, named=named)
+        split = split_of(next(self.nodes()).entry.load())
+        if split is not parameter_groups or no_decay:
+            lines, call = groups_of_model(settings.get("weight_decay"), split, no_decay=no_decay, named=named)
         for node in self.nodes():
             if node.entry.kind == "controller":
                 lines += node.usage(settings, total_steps).splitlines()

@@ -3,31 +3,32 @@
 from collections.abc import Iterable, Mapping
 
 from trimtab.catalog.entries import Entry
+from trimtab.catalog.parameters import Split
+from trimtab.optim.groups import parameter_groups
 from trimtab.primitives.modes import has_modes
 from trimtab.study.tunable import Value, as_given
 
 
-def parameter_groups(
-    weight_decay: Value | None, *, by_role: bool, no_decay: bool, named: bool
-) -> tuple[list[str], str]:
+def groups_of_model(weight_decay: Value | None, split: Split, *, no_decay: bool, named: bool) -> tuple[list[str], str]:
     """Returns what makes parameter groups of a model.
 
     Args:
         weight_decay: of the groups that have one; ``None`` for the optimizer's own.
-        by_role: whether each matrix, embedding, head and so on has a group of its own kind.
+        split: what makes them.
         no_decay: whether biases and the parameters of normalisation layers go without weight decay.
         named: whether what is made of them goes by the parameters' names.
 
     Returns:
         Its import, and the call.
     """
-    name = "groups_by_role" if by_role else "parameter_groups"
     arguments = "model"
     if no_decay:
         arguments += "" if weight_decay is None else f", weight_decay={as_given(weight_decay)}"
-        arguments += ", no_decay_for_biases_and_norms=True" if by_role else ""
+        arguments += "" if split is parameter_groups else ", no_decay_for_biases_and_norms=True"
     arguments += ", named=True" if named else ""
-    return [f"from trimtab.optim import {name}"], f"{name}({arguments})"
+    name, module = split.__name__, split.__module__
+    module = "trimtab.optim" if module == parameter_groups.__module__ else module  # which exports its own
+    return [f"from {module} import {name}"], f"{name}({arguments})"
 
 
 def construction(entry: Entry, inside: str, settings: Mapping[str, Value]) -> tuple[list[str], str]:

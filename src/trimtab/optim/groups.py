@@ -64,7 +64,7 @@ def parameter_groups(
         {"params": [param for param in params if param in undecayed], "weight_decay": 0.0},
     ]
     found = [group for group in groups if group["params"]]
-    return _named(found, model) if named else found
+    return with_names(found, model) if named else found
 
 
 def groups_by_role(
@@ -109,10 +109,16 @@ def groups_by_role(
         for role in ROLES
         if (params := [param for param in group["params"] if role_of[param] == role])
     ]
-    return _named(divided, model) if named else divided
+    return with_names(divided, model) if named else divided
 
 
-def _named(groups: list[dict[str, Any]], model: nn.Module) -> list[dict[str, Any]]:
+def with_names(groups: list[dict[str, Any]], model: nn.Module) -> list[dict[str, Any]]:
+    """Returns parameter groups whose parameters come with their names, as in ``model.named_parameters()``.
+
+    Args:
+        groups: of parameters of a model.
+        model: the model.
+    """
     names = {param: name for name, param in model.named_parameters()}
     return [{**group, "params": [(names[param], param) for param in group["params"]]} for group in groups]
 

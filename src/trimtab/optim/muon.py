@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.optim.optimizer import ParamsT
 
+from trimtab.optim.groups import groups_by_role
 from trimtab.primitives.directions import adam, adam_scalars
 from trimtab.primitives.flat.flat_step import EngineOptions, FlatOptimizer, Inputs
 from trimtab.primitives.hyperparameters import (
@@ -108,6 +109,7 @@ class Muon(FlatOptimizer):
     tunables: ClassVar[Tunables] = {"lr": LogUniform(3e-5, 1e-1), "weight_decay": LogUniform(5e-3, 5.0)}
 
     by_role = True
+    groups_of = staticmethod(groups_by_role)
     state_names = ("momentum_buffer",)
     read_only = ("orthogonal",)
     weight_decay = "decoupled"
@@ -185,7 +187,7 @@ class Muon(FlatOptimizer):
         for group in self.param_groups:
             for param in group["params"]:
                 role = group["role"] if param.requires_grad else _FROZEN
-                rules.setdefault(role, self.rule_for(group["role"]))
+                rules.setdefault(role, self.rule_for(group))
                 found.setdefault(role, []).append(param)
         called = known_names() if names else {}
         lines = []
@@ -196,9 +198,9 @@ class Muon(FlatOptimizer):
         return "\n".join(lines)
 
     @staticmethod
-    def rule_for(role: Role) -> str:
-        """Returns the name of the rule that moves parameters in a role."""
-        return "Muon" if role in MATRICES else "AdamW"
+    def rule_for(group: Mapping[str, Any]) -> str:
+        """Returns the name of the rule that moves a group's parameters, by its role."""
+        return "Muon" if _is_matrix(group) else "AdamW"
 
     @torch.no_grad()
     def read_beside_gradients(self, grads: Sequence[Sequence[Tensor | None]]) -> Sequence[Inputs]:

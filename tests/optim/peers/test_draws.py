@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from trimtab.optim.peers.draws import draws_of
+from trimtab.optim.peers.draws import device_of, draws_of
 
 CPU = torch.device("cpu")
 
@@ -24,3 +24,9 @@ def test_seed_and_step_decide_and_nothing_is_left_behind():
     with pytest.raises(ValueError, match="inside"), draws_of(3, 4, CPU):
         raise ValueError("inside")
     assert (torch.rand(1), np.random.random()) == expected
+
+
+def test_random_tensors_are_made_where_parameters_are_and_groups_may_be_empty():
+    param = torch.nn.Parameter(torch.ones(2, device="meta"))
+    assert device_of(torch.optim.SGD([{"params": []}, {"params": [param]}])) == torch.device("meta")
+    assert device_of(torch.optim.SGD([{"params": []}])) == CPU

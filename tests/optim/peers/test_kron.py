@@ -29,6 +29,14 @@ def test_draws_follow_from_seed_and_step_and_global_generators_are_left_alone():
     assert not torch.equal(trained(1), one)
 
 
+def test_the_first_group_may_be_empty():
+    param = torch.nn.Parameter(torch.ones(4, 3))
+    optimizer = Kron([{"params": []}, {"params": [param]}], lr=0.1)
+    param.grad = torch.ones(4, 3)
+    optimizer.step()
+    assert (param < 1).all()
+
+
 def test_a_step_costs_a_gradient_and_runs_resume():
     assert charges(run_of("kron"), 2) == [10, 10]
     require_resumption("kron")

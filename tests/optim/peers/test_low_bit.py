@@ -25,6 +25,28 @@ def test_states_take_that_share_of_adams_and_steps_are_adams_but_for_rounding(op
     assert 0 < (params[0] - params[1]).abs().mean() < 0.1
 
 
+@pytest.mark.parametrize(
+    ("shape", "in_8", "in_4"),
+    [
+        ((64, 64), True, True),
+        ((64, 65), False, False),  # 4,160 values, which neither divides
+        ((33, 128), False, True),  # 33 times 128 values
+        ((63, 64), False, False),  # 4,032
+    ],
+)
+def test_sizes_that_a_block_divides_are_kept_in_few_bits_and_others_are_counted_as_they_are(shape, in_8, in_4):
+    for optimizer_class, bits, small in ((AdamW8bit, 8, in_8), (AdamW4bit, 4, in_4)):
+        param = torch.nn.Parameter(torch.zeros(shape))
+        optimizer = optimizer_class([param])
+        param.grad = torch.ones(shape)
+        optimizer.step()
+        averages = [optimizer.state[param][name] for name in ("exp_avg", "exp_avg_sq")]
+        assert ["OptimState" in type(each).__name__ for each in averages] == [small] * 2
+        exact = 2 * param.numel() * (bits if small else 32) / 8
+        assert exact <= storage_bytes(optimizer.state) <= 1.15 * exact + 2 * 4 * 256  # scales, and a table of values
+        assert small or storage_bytes(averages) == exact
+
+
 def test_a_schedule_may_set_a_number():
     param = torch.nn.Parameter(torch.ones(2))
     optimizer = AdamW8bit([param], lr=0.5, weight_decay=0.0)

@@ -1,6 +1,7 @@
 import pytest
 import pytorch_optimizer
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from tests.optim.peers.runs import charges, require_resumption, run_of
 from trimtab.optim.peers.sam import SAM
@@ -37,6 +38,24 @@ def test_a_step_is_sgds_with_the_gradient_from_where_the_loss_is_larger():
     assert torch.allclose(param, expected, rtol=1e-6)  # its package takes norms in float32
 
 
+def test_a_run_of_steps_is_the_packages():
+    params = [torch.nn.Parameter(torch.tensor([3.0, 4.0])) for _ in range(2)]
+    ours = SAM(params[:1], lr=1e-3)
+    theirs = pytorch_optimizer.SAM(params[1:], torch.optim.SGD, lr=1e-3, momentum=0.9, nesterov=True)
+    for _ in range(4):
+        for param, optimizer in zip(params, (ours, theirs), strict=True):
+
+            def closure(param=param, optimizer=optimizer):
+                optimizer.zero_grad()
+                param.pow(4).sum().backward()
+                return torch.zeros(())
+
+            if optimizer is theirs:
+                closure()
+            optimizer.step(closure)
+    assert torch.equal(*params)
+
+
 def test_hooks_around_a_step_are_called_once_and_without_a_closure_it_says_what_to_do():
     pytorch_optimizer.SAM([torch.nn.Parameter(torch.ones(1))], torch.optim.SGD, lr=0.1)  # torch hooks the class above
     param = torch.nn.Parameter(torch.ones(1))
@@ -47,8 +66,15 @@ def test_hooks_around_a_step_are_called_once_and_without_a_closure_it_says_what_
         param.grad = torch.ones(1)
         return torch.zeros(())
 
+    everywhere = [
+        register_optimizer_step_pre_hook(lambda it, *_: calls.append(type(it))),
+        register_optimizer_step_post_hook(lambda it, *_: calls.append(type(it))),
+    ]
+    optimizer.base_optimizer.register_step_post_hook(lambda *_: calls.append(2))
     optimizer.step(closure)
-    assert calls == [1]
+    for each in everywhere:
+        each.remove()
+    assert calls == [SAM, 2, 1, SAM]
     with pytest.raises(TypeError, match="give step"):
         optimizer.step()
 

@@ -23,6 +23,16 @@ def test_a_quadratics_curvature_is_found_and_steps_are_newtons_up_to_a_bound():
     assert not optimizer.needs_graph
 
 
+def test_the_first_group_may_be_empty():
+    param = torch.nn.Parameter(torch.ones(3))
+    optimizer = SophiaH([{"params": []}, {"params": [param]}], lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        param.square().sum().backward(create_graph=optimizer.needs_graph)
+        optimizer.step()
+    assert (param < 1).all()
+
+
 def test_a_scaler_is_refused_and_runs_resume():
     param = torch.nn.Parameter(torch.ones(2))
     optimizer, scaler = SophiaH([param]), torch.amp.GradScaler("cpu")

@@ -5,8 +5,15 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from torch.optim import Optimizer
 
 from trimtab.lab.randomness import OwnedRandomness, derived_seed
+
+
+def device_of(optimizer: Optimizer) -> torch.device:
+    """Returns where an optimizer's first parameter is; groups may have none, and then nothing is drawn."""
+    params = (param for group in optimizer.param_groups for param in group["params"])
+    return next((param.device for param in params), torch.device("cpu"))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Any
 import pytorch_optimizer
 import torch
 
-from trimtab.optim.peers.draws import draws_of
+from trimtab.optim.peers.draws import device_of, draws_of
 from trimtab.primitives.wrapping import evaluated, unhooked
 
 
@@ -30,7 +30,6 @@ class Kron(pytorch_optimizer.Kron):
             What the closure returned.
         """
         loss = evaluated(closure)
-        group = self.param_groups[0]
-        with draws_of(self.seed, group.get("step", 0), group["params"][0].device):
+        with draws_of(self.seed, self.param_groups[0].get("step", 0), device_of(self)):
             unhooked(pytorch_optimizer.Kron.step)(self)
         return loss

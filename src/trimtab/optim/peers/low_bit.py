@@ -56,8 +56,14 @@ class _LowBit(Optimizer):
 
 
 class AdamW8bit(_LowBit, torchao.optim.AdamW8bit):  # type: ignore[misc]  # the package has no types
-    """``torchao.optim.AdamW8bit``: states of at least 4,096 values are kept in 8 bits, others in 32."""
+    """``torchao.optim.AdamW8bit``: states of 8 bits where a parameter has at least 4,096 values, a multiple of 256.
+
+    The states of all others are as wide as the parameter, as AdamW's are: a bias, and a matrix of 65 x 65 or 10 x 784.
+    """
 
 
 class AdamW4bit(_LowBit, torchao.optim.AdamW4bit):  # type: ignore[misc]  # the package has no types
-    """``torchao.optim.AdamW4bit``: states of at least 4,096 values are kept in 4 bits, others in 32."""
+    """``torchao.optim.AdamW4bit``: states of 4 bits where a parameter has at least 4,096 values, a multiple of 128.
+
+    The states of all others are as wide as the parameter, as AdamW's are: a bias, and a matrix of 65 x 65 or 10 x 784.
+    """

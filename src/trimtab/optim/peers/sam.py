@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from trimtab.lab.repeated import repeatable_closure
-from trimtab.primitives.wrapping import evaluated, unhooked
+from trimtab.primitives.wrapping import evaluated, step_inside, unhooked
 
 if TYPE_CHECKING:
     from trimtab.lab.session import Session
@@ -19,12 +19,12 @@ class SAM(pytorch_optimizer.SAM):
 
     The package has the first gradient computed before the step, and the closure compute the second; here the closure
     is called twice, as that of any optimizer may be. In a session both are of the same function: layers draw the same
-    random numbers, and running statistics are updated by the first pass alone.
+    random numbers, and running statistics are updated by the first pass alone. Around another optimizer than SGD, take
+    the package's own.
 
     Args:
         params: parameters or parameter groups, as in ``torch.optim``.
-        base_optimizer: class of the optimizer that takes the step.
-        lr: of it.
+        lr: of SGD.
         momentum: of it.
         nesterov: of it.
         weight_decay: of it, part of the gradient.
@@ -35,7 +35,6 @@ class SAM(pytorch_optimizer.SAM):
     def __init__(
         self,
         params: ParamsT,
-        base_optimizer: type[torch.optim.Optimizer] = torch.optim.SGD,
         lr: float = 1e-2,
         *,
         momentum: float = 0.9,
@@ -46,7 +45,7 @@ class SAM(pytorch_optimizer.SAM):
     ) -> None:
         super().__init__(
             params,
-            base_optimizer,
+            torch.optim.SGD,
             rho=rho,
             adaptive=adaptive,
             lr=lr,
@@ -56,7 +55,7 @@ class SAM(pytorch_optimizer.SAM):
         )
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Adds a group of parameters, with the settings of the optimizer that takes the step.
+        """Adds a group of parameters, with SGD's settings.
 
         Args:
             param_group: parameters and settings of theirs.
@@ -83,6 +82,20 @@ class SAM(pytorch_optimizer.SAM):
         loss = evaluated(closure)
         unhooked(pytorch_optimizer.SAM.step)(self, closure)
         return loss
+
+    @torch.no_grad()
+    def second_step(self, zero_grad: bool = False) -> None:
+        """Goes back to where the weights were, and takes SGD's step there.
+
+        Args:
+            zero_grad: whether gradients are reset afterwards.
+        """
+        for param, state in self.state.items():
+            if "old_p" in state:
+                param.copy_(state.pop("old_p"))
+        step_inside(self.base_optimizer)  # of which hooks of all optimizers know nothing: they see one step, SAM's
+        if zero_grad:
+            self.zero_grad()
 
     def step_on(self, session: "Session") -> Tensor:
         """Takes one step on the session's batch.

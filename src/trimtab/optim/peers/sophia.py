@@ -7,7 +7,7 @@ import pytorch_optimizer
 import torch
 from torch import Tensor
 
-from trimtab.optim.peers.draws import draws_of
+from trimtab.optim.peers.draws import device_of, draws_of
 from trimtab.primitives.loss_scaling import refuse_scaler
 from trimtab.primitives.wrapping import evaluated, unhooked
 
@@ -54,8 +54,8 @@ class SophiaH(pytorch_optimizer.SophiaH):
         """
         refuse_scaler(self, "it would take the scale of the loss for curvature; use bfloat16, which needs no scaling")
         loss = evaluated(closure)
-        group = self.param_groups[0]
-        with torch.no_grad(), draws_of(self.seed, group.get("step", 0), group["params"][0].device):
+        step = self.param_groups[0].get("step", 0)
+        with torch.no_grad(), draws_of(self.seed, step, device_of(self)):
             unhooked(pytorch_optimizer.SophiaH.step)(self, None, hessian)
         return loss
 
