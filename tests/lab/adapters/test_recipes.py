@@ -1,5 +1,7 @@
 """What trainers say of how a model is trained, as options of a comparison."""
 
+import re
+
 import pytest
 import torch
 from lightning.pytorch import Trainer as LightningTrainer
@@ -13,6 +15,7 @@ from tests.lab.adapters.test_lightning import ACCURACY, QUIET, Net, data
 from trimtab import LightningTask, Session, TrainerTask
 from trimtab.catalog.recipes import Recipe
 from trimtab.lab.adapters.recipes import lightning_recipe, trainer_recipe
+from trimtab.schedule import cosine_with_warmup, linear_decay_with_warmup, one_cycle_with_warmup
 from trimtab.study.errors import InputError
 
 pytestmark = [
@@ -95,16 +98,31 @@ def loaders():
 
 class Scheduled(Net):
     schedule = staticmethod(lambda optimizer: lr_scheduler.CosineAnnealingLR(optimizer, T_max=10))
-    interval = "step"
+    stretch = {"interval": "step"}  # noqa: RUF012
 
     def configure_optimizers(self):
         optimizer = torch.optim.AdamW(self.parameters(), lr=1e-3)
-        scheduler = self.schedule(optimizer)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.interval}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.schedule(optimizer), **self.stretch}}
 
 
-def scheduled(schedule, interval="step"):
-    return type("Mine", (Scheduled,), {"schedule": staticmethod(schedule), "interval": interval})()
+def scheduled(schedule, interval="step", **stretch):
+    stretch["interval"] = interval
+    return type("Mine", (Scheduled,), {"schedule": staticmethod(schedule), "stretch": stretch})()
+
+
+class SteppedOtherwise(Scheduled):
+    def lr_scheduler_step(self, scheduler, metric):
+        scheduler.step(self.global_step // 2)
+
+
+class Slower(lr_scheduler.CosineAnnealingLR):
+    """One of somebody's own."""
+
+    def __init__(self, optimizer):
+        super().__init__(optimizer, 10)
+
+    def get_lr(self):
+        return [rate**0.5 for rate in super().get_lr()]
 
 
 def trainer(**given):
@@ -116,7 +134,10 @@ def trainer(**given):
     [
         (lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=10), {"schedule": "cosine"}),
         (lambda o: lr_scheduler.LinearLR(o, 1.0, 0.0, total_iters=10), {"schedule": "linear"}),
-        (lambda o: lr_scheduler.OneCycleLR(o, 1e-3, total_steps=10), {"schedule": "onecycle", "warmup": 0.3}),
+        (
+            lambda o: lr_scheduler.OneCycleLR(o, 1e-3, total_steps=10, cycle_momentum=False),
+            {"schedule": "onecycle", "warmup": 0.3},
+        ),
     ],
 )
 def test_what_a_lightning_module_says(schedule, expected):
@@ -126,11 +147,61 @@ def test_what_a_lightning_module_says(schedule, expected):
 
 
 @pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {},
+            "cycle_momentum=True, its default, cannot be taken over.* as OneCycleLR(..., cycle_momentum=False) it can",
+        ),
+        ({"cycle_momentum": False, "anneal_strategy": "linear"}, "anneal_strategy='linear' cannot be taken over"),
+        ({"anneal_strategy": "linear"}, "as OneCycleLR(..., anneal_strategy='cos', cycle_momentum=False) it can"),
+    ],
+)
+def test_a_cycle_of_other_rates_or_of_momentum_is_refused(given, words):
+    module = scheduled(lambda o: lr_scheduler.OneCycleLR(o, 1e-3, total_steps=10, **given))
+    with pytest.raises(InputError, match=re.escape(words).replace(r"\.\*", ".*")):
+        lightning_recipe(trainer(), module, 10)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "made"),
+    [
+        (lambda o: lr_scheduler.CosineAnnealingLR(o, 20), lambda o: cosine_with_warmup(o, 20, 0)),
+        (lambda o: lr_scheduler.LinearLR(o, 1.0, 0.0, 20), lambda o: linear_decay_with_warmup(o, 20, 0)),
+        (
+            lambda o: lr_scheduler.OneCycleLR(o, 0.1, total_steps=20, cycle_momentum=False),
+            lambda o: one_cycle_with_warmup(o, 20),
+        ),
+    ],
+)
+def test_what_is_taken_over_has_the_same_rates_and_momentum(schedule, made):
+    courses = []
+    for begin in (schedule, made):
+        optimizer = torch.optim.AdamW([nn.Parameter(torch.ones(1))], lr=0.1)
+        scheduler, course = begin(optimizer), []
+        for step in range(20):
+            (group,) = optimizer.param_groups
+            course.append((group["lr"], *group["betas"]))
+            optimizer.step()
+            if step < 19:
+                scheduler.step()
+        courses.append(course)
+    assert torch.allclose(*map(torch.tensor, courses), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
     ("module", "given", "words"),
     [
         (lambda: scheduled(lambda o: lr_scheduler.StepLR(o, 3)), {}, "StepLR cannot be taken over: CosineAnnealingLR"),
         (lambda: scheduled(lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=7)), {}, "all of 10 steps"),
         (lambda: scheduled(lambda o: lr_scheduler.CosineAnnealingLR(o, 10), "epoch"), {}, "is stepped every epoch"),
+        (
+            lambda: scheduled(lambda o: lr_scheduler.CosineAnnealingLR(o, 10), frequency=5),
+            {},
+            "CosineAnnealingLR is stepped every 5 steps, .*'interval': 'step', 'frequency': 1",
+        ),
+        (lambda: scheduled(Slower), {}, "Slower cannot be taken over: CosineAnnealingLR"),
+        (SteppedOtherwise, {}, r"SteppedOtherwise\.lr_scheduler_step is not called in a comparison"),
         (Scheduled, {"gradient_clip_val": 1.0, "gradient_clip_algorithm": "value"}, "gradient_clip_algorithm='value'"),
         (Scheduled, {"accumulate_grad_batches": 2}, "accumulate_grad_batches=2 cannot be taken over"),
     ],

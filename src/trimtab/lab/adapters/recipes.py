@@ -81,25 +81,32 @@ def lightning_recipe(trainer: Any, module: Any, steps: int) -> Recipe:
     schedulers = schedulers_of(module)
     if len(schedulers) > 1:
         raise InputError(f"configure_optimizers has {len(schedulers)} schedules, of which one can be taken over")
-    for scheduler, interval in schedulers:
+    stepped = getattr(type(module), "lr_scheduler_step", None)
+    if schedulers and stepped is not None and "lightning" not in stepped.__module__.partition(".")[0]:
+        raise InputError(
+            f"{type(module).__name__}.lr_scheduler_step is not called in a comparison, so that its schedule cannot be "
+            f"taken over; {_WITHOUT_TRAINER}"
+        )
+    for scheduler, stretch in schedulers:
         name = type(scheduler).__name__
-        if interval != "step":
+        if stretch != "step":
             raise InputError(
-                f"{name} is stepped every {interval}, and schedules are taken over that are stepped every step: "
-                f"{{'scheduler': ..., 'interval': 'step'}}; or {_WITHOUT_TRAINER}"
+                f"{name} is stepped every {stretch}, and schedules are taken over that are stepped every step: "
+                f"{{'scheduler': ..., 'interval': 'step', 'frequency': 1}}; or {_WITHOUT_TRAINER}"
             )
         found |= _schedule(scheduler, name, steps)
     return found
 
 
 def _schedule(scheduler: Any, name: str, steps: int) -> Recipe:
-    if isinstance(scheduler, lr_scheduler.CosineAnnealingLR) and (scheduler.T_max, scheduler.eta_min) == (steps, 0):
+    kind = type(scheduler)  # a subclass may have rates of its own
+    if kind is lr_scheduler.CosineAnnealingLR and (scheduler.T_max, scheduler.eta_min) == (steps, 0):
         return {"schedule": "cosine"}
-    if isinstance(scheduler, lr_scheduler.LinearLR):
+    if kind is lr_scheduler.LinearLR:
         ends = (scheduler.total_iters, scheduler.start_factor, scheduler.end_factor)
         if ends == (steps, 1.0, 0.0):
             return {"schedule": "linear"}
-    if isinstance(scheduler, lr_scheduler.OneCycleLR) and scheduler.total_steps == steps:
+    if kind is lr_scheduler.OneCycleLR and scheduler.total_steps == steps:
         phases = scheduler._schedule_phases
         peak = (float(phases[0]["end_step"]) + 1) / steps
         usual = all(
@@ -108,9 +115,24 @@ def _schedule(scheduler: Any, name: str, steps: int) -> Recipe:
             for group in scheduler.optimizer.param_groups
         )
         if usual and len(phases) == 2:
+            _check_cycle(scheduler)
             return {"schedule": "onecycle", "warmup": peak}
     raise InputError(
         f"{name} cannot be taken over: CosineAnnealingLR(T_max={steps}), LinearLR(1.0, 0.0, total_iters={steps}) and "
         f"OneCycleLR(total_steps={steps}) with its usual ends can, all of {steps} steps; or "
         f"{_WITHOUT_TRAINER}"
     )
+
+
+def _check_cycle(scheduler: Any) -> None:
+    other = []
+    if scheduler._anneal_func_type != "cos":
+        other.append((f"anneal_strategy={scheduler._anneal_func_type!r}", "anneal_strategy='cos'"))
+    if scheduler.cycle_momentum:
+        other.append(("cycle_momentum=True, its default,", "cycle_momentum=False"))
+    if other:
+        given, instead = (" and ".join(each) for each in zip(*other, strict=True))
+        raise InputError(
+            f"OneCycleLR with {given} cannot be taken over, because a cycle's rate goes along cosines here and "
+            f"momentum stays; as OneCycleLR(..., {instead.replace(' and ', ', ')}) it can; or {_WITHOUT_TRAINER}"
+        )
