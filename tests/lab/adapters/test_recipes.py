@@ -8,13 +8,14 @@ from lightning.pytorch import Trainer as LightningTrainer
 from torch import nn
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, Subset
-from transformers import TrainingArguments
+from transformers import ResNetConfig, ResNetForImageClassification, Trainer, TrainingArguments
 
+from tests.lab.adapters.test_huggingface import bert, classes, llama, some_tokens, t5
 from tests.lab.adapters.test_huggingface import make as make  # noqa: PLC0414  # a fixture
 from tests.lab.adapters.test_lightning import ACCURACY, QUIET, Net, data
 from trimtab import LightningTask, Session, TrainerTask
 from trimtab.catalog.recipes import Recipe
-from trimtab.lab.adapters.recipes import lightning_recipe, trainer_recipe
+from trimtab.lab.adapters.recipes import decayed_otherwise, lightning_recipe, trainer_recipe
 from trimtab.schedule import cosine_with_warmup, linear_decay_with_warmup, one_cycle_with_warmup
 from trimtab.study.errors import InputError
 
@@ -90,6 +91,72 @@ def test_the_groups_are_the_trainers_own(make):
     names = {param: name for name, param in trainer.model.named_parameters()}
     decayed, _ = parameter_groups(trainer.model, 0.1)
     assert {names[param] for param in decayed["params"]} == theirs
+
+
+class Stepped(Trainer):
+    def create_scheduler(self, num_training_steps, optimizer=None):
+        self.lr_scheduler = lr_scheduler.StepLR(optimizer or self.optimizer, 3)
+        return self.lr_scheduler
+
+
+class SteppedInGroups(Stepped):
+    def create_optimizer(self, model=None):
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
+        return self.optimizer
+
+    def get_decay_parameter_names(self, model):
+        return ["classifier.weight"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (Stepped, r"Stepped\.create_scheduler is not called in a comparison, .*, or leave as_trained out, and"),
+        (SteppedInGroups, r"\.create_scheduler, create_optimizer and get_decay_parameter_names are not called"),
+    ],
+)
+def test_a_trainer_that_makes_schedule_or_groups_by_itself_is_refused_by_name(make, kind, words):
+    with pytest.raises(InputError, match=words):
+        TrainerTask(make(kind=kind), as_trained=True)
+    TrainerTask(make(kind=kind))
+
+
+def resnet():
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
+    return ResNetForImageClassification(config)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (bert, ""),
+        (llama, ""),
+        (
+            t5,
+            "Weight decay is not quite the Trainer's, which leaves out 2 parameters (encoder.block.0.layer.0."
+            "SelfAttention.relative_attention_bias.weight and decoder.block.0.layer.0.SelfAttention."
+            "relative_attention_bias.weight), decayed here.",
+        ),
+        (
+            resnet,
+            "Weight decay is not quite the Trainer's, which decays 6 parameters (resnet.embedder.embedder."
+            "normalization.weight, resnet.encoder.stages.0.layers.0.layer.0.normalization.weight, "
+            "resnet.encoder.stages.0.layers.0.layer.1.normalization.weight and 3 more), without decay here.",
+        ),
+    ],
+)
+def test_what_decays_otherwise_is_said(make, model, words):
+    assert decayed_otherwise(make(model)()) == words
+
+
+def test_what_decays_otherwise_stands_before_a_comparison_and_in_its_report(make):
+    for model, labels, there in ((t5, some_tokens, True), (bert, classes, False)):
+        task = TrainerTask(make(model, labels), as_trained=True)
+        assert task.introduction == decayed_otherwise(make(model)())
+        paragraphs = dict(task.facts("", [], None).paragraphs)
+        assert paragraphs.get("Weight decay", "") == task.introduction
+        assert bool(task.introduction) == there
+    assert TrainerTask(make(t5, some_tokens)).introduction == ""
 
 
 def loaders():

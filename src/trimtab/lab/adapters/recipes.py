@@ -1,17 +1,20 @@
 """What people's own trainers say of how a model is trained, as options of a comparison.
 
 Only what a comparison can do in the same way is taken over; all else is refused, because a recipe that is nearly
-somebody's own shows nothing of it.
+somebody's own shows nothing of it. Which parameters go without weight decay is the one exception: what differs is said.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch.optim import lr_scheduler
 
+from trimtab.lab.adapters.common import is_of
 from trimtab.lab.adapters.module_checks import schedulers_of
+from trimtab.primitives.biases_and_norms import biases_and_norms
 from trimtab.study.errors import InputError
+from trimtab.study.phrases import NAMED, count, listed
 
 Recipe = dict[str, Any]
 
@@ -57,6 +60,40 @@ def trainer_recipe(arguments: Any, steps: int) -> Recipe:
     return found | ({"clip_norm": float(arguments.max_grad_norm)} if arguments.max_grad_norm else {})
 
 
+def check_trains_as_told(trainer: Any) -> None:
+    """Checks that a ``transformers.Trainer`` makes schedule and groups as its arguments say.
+
+    Raises:
+        InputError: a subclass makes them by itself.
+    """
+    making = ("create_optimizer_and_scheduler", "create_scheduler", "create_optimizer", "get_decay_parameter_names")
+    own = [name for name in making if not is_of(trainer, name, "transformers")]
+    if own:
+        raise InputError(
+            f"{type(trainer).__name__}.{listed(own)} {'is' if len(own) == 1 else 'are'} not called in a comparison, so "
+            f"that schedule and groups cannot be taken over: do without, or {_REMEDY}"
+        )
+
+
+def decayed_otherwise(trainer: Any) -> str:
+    """Returns in a sentence which parameters a ``transformers.Trainer`` decays otherwise than a comparison, or nothing.
+
+    It goes by names: a norm that is not called so decays, and whatever has ``bias`` in its name does not.
+    """
+    params = {name: param for name, param in trainer.model.named_parameters() if param.requires_grad}
+    theirs, without = set(trainer.get_decay_parameter_names(trainer.model)), biases_and_norms(trainer.model)
+    more = [name for name, param in params.items() if name in theirs and param in without]
+    less = [name for name, param in params.items() if name not in theirs and param not in without]
+    parts = [f"decays {_named(more)}, without decay here"] if more else []
+    parts += [f"leaves out {_named(less)}, decayed here"] if less else []
+    return f"Weight decay is not quite the Trainer's, which {', and '.join(parts)}." if parts else ""
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = [*names[:NAMED], *([f"{len(names) - NAMED} more"] if len(names) > NAMED else [])]
+    return f"{count(len(names), 'parameter')} ({listed(shown)})"
+
+
 def lightning_recipe(trainer: Any, module: Any, steps: int) -> Recipe:
     """Returns what a Lightning ``Trainer`` and ``configure_optimizers`` say: clipping and the schedule.
 
@@ -81,8 +118,7 @@ def lightning_recipe(trainer: Any, module: Any, steps: int) -> Recipe:
     schedulers = schedulers_of(module)
     if len(schedulers) > 1:
         raise InputError(f"configure_optimizers has {len(schedulers)} schedules, of which one can be taken over")
-    stepped = getattr(type(module), "lr_scheduler_step", None)
-    if schedulers and stepped is not None and "lightning" not in stepped.__module__.partition(".")[0]:
+    if schedulers and not is_of(module, "lr_scheduler_step", "lightning", "pytorch_lightning"):
         raise InputError(
             f"{type(module).__name__}.lr_scheduler_step is not called in a comparison, so that its schedule cannot be "
             f"taken over; {_WITHOUT_TRAINER}"
