@@ -82,6 +82,29 @@ def test_a_trainers_task_has_its_recipe_and_precision(make):
     assert ends[0] == pytest.approx(ends[1], rel=0.05)
 
 
+def test_a_trainers_model_is_evaluated_in_the_precision_that_it_is_trained_in(make):
+    seen = []
+
+    def model():
+        net = bert()
+        net.classifier.register_forward_hook(
+            lambda module, inputs, output: seen.append((module.training, output.dtype))
+        )
+        return net
+
+    for halved in (True, False):
+        session = Session(
+            TrainerTask(make(model, bf16=halved), as_trained=True),
+            lambda net: torch.optim.AdamW(net.parameters(), lr=1e-2),
+            seed=0,
+        )
+        seen.clear()
+        session.step()
+        session.evaluate()
+        dtype = torch.bfloat16 if halved else torch.float32
+        assert set(seen) == {(True, dtype), (False, dtype)}
+
+
 def test_the_groups_are_the_trainers_own(make):
     """Biases and norms go without weight decay there and here."""
     from trimtab.optim import parameter_groups
@@ -288,6 +311,24 @@ def test_a_lightning_task_has_its_recipe_and_length():
     assert session.step() > 0
     with pytest.raises(InputError, match="precision='64-true' cannot be taken over"):
         LightningTask(Net, loaders, metric=ACCURACY, trainer=lambda: trainer(precision="64-true"))
+
+
+def test_a_lightning_module_is_validated_in_the_precision_that_it_is_trained_in():
+    seen = []
+
+    class Seen(Scheduled):
+        def forward(self, inputs):
+            found = super().forward(inputs)
+            seen.append((self.training, found.dtype))
+            return found
+
+    for precision, dtype in (("bf16-mixed", torch.bfloat16), ("32-true", torch.float32)):
+        task = LightningTask(Seen, loaders, metric=ACCURACY, trainer=lambda: trainer(precision=precision))  # noqa: B023
+        session = Session(task, lambda model: torch.optim.AdamW(model.parameters(), lr=1e-2), seed=0)
+        seen.clear()
+        session.step()
+        session.evaluate()
+        assert set(seen) == {(True, dtype), (False, dtype)}
 
 
 def test_without_configure_optimizers_there_is_no_schedule():
