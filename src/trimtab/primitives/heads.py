@@ -24,8 +24,8 @@ def heads(model: nn.Module) -> set[nn.Module]:
     """
     layers = {path: module for path, module in model.named_modules() if isinstance(module, _LAYERS)}
     ends = {path: module for path, module in layers.items() if not _in_repeated(model, path)}
-    # of several below one name, the last
-    found = {named: module for path, module in ends.items() if (named := _named(model, path)) is not None}
+    found: dict[str, nn.Module] = {}  # of several below one name, the last
+    found |= {named: module for path, module in ends.items() if (named := _named(model, path)) is not None}
     told = getattr(model, "get_output_embeddings", lambda: None)()
     tied = {getattr(told, "weight", None), *(module._parameters.get("weight") for module in layers.values())}
     embeddings = [module for module in model.modules() if isinstance(module, nn.Embedding) and module.weight in tied]

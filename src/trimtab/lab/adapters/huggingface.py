@@ -68,7 +68,8 @@ class TrainerTask(Task):
         losses: one loss a sample, shape ``(batch,)``, from the model's outputs and the batch; only needed where it
             cannot be had from the Trainer, as the message then says.
         name: how reports call the task.
-        as_trained: whether schedule, warm-up, clipping, groups without weight decay and precision are the Trainer's.
+        as_trained: whether schedule, warm-up, clipping and precision are the Trainer's, and biases and norms go without
+            weight decay.
 
     Raises:
         InputError: something of the Trainer can neither be taken over nor be left out; the message says what.

@@ -32,7 +32,7 @@ _WITHOUT_TRAINER = _REMEDY.replace("as_trained", "trainer")
 
 
 def trainer_recipe(arguments: Any, steps: int) -> Recipe:
-    """Returns what ``TrainingArguments`` say: schedule, warm-up and clipping, and the groups without weight decay.
+    """Returns what ``TrainingArguments`` say: schedule, warm-up and clipping; biases and norms go without weight decay.
 
     Args:
         arguments: of a ``transformers.Trainer``.
