@@ -119,6 +119,22 @@ def test_convolutions_are_matrices_of_output_channels_and_experts_are_moved_one_
         torch.testing.assert_close(moved["experts"][place], 0.2 * 5**0.5 * one.double(), rtol=0.03, atol=0.01)
 
 
+def test_the_rows_of_a_transposed_convolution_are_input_channels():
+    layer = nn.ConvTranspose2d(3, 5, 2, bias=False)
+    before = layer.weight.detach().clone()
+    optimizer = Muon([{"params": [layer.weight], "role": "convolution"}], lr=0.1, weight_decay=0.0)
+    layer.weight.grad = torch.randn(layer.weight.shape, generator=torch.Generator().manual_seed(4))
+    optimizer.step()
+    moved = before - layer.weight.detach()
+    grad, across = layer.weight.grad, layer.weight.grad.movedim(1, 0)
+    by_inputs, by_outputs = (orthogonalized([each.flatten(1)])[0].float().view_as(each) for each in (grad, across))
+    same, other = (
+        nn.functional.cosine_similarity(moved.flatten(), each.flatten(), dim=0)
+        for each in (by_inputs, by_outputs.movedim(1, 0))
+    )
+    assert other < 0.97 < 0.995 < same
+
+
 @pytest.mark.parametrize("shape", [(64, 64), (32, 128), (128, 16)])
 def test_a_step_is_as_long_as_adamws(shape):
     """Of independent gradients AdamW's has a root mean square of 0.2 and more times lr; a matrix of full rank 0.2."""

@@ -70,6 +70,8 @@ def test_groups_may_have_norms_of_their_own():
 def test_units_are_rows_channels_and_whole_vectors():
     assert unit_norms(torch.ones(4, 3)).flatten().tolist() == pytest.approx([3**0.5] * 4)
     assert unit_norms(torch.ones(2, 3, 2, 2)).flatten().tolist() == pytest.approx([12**0.5] * 2)
+    transposed = torch.nn.ConvTranspose2d(3, 5, 2).weight
+    assert unit_norms(transposed).shape == (3, 1, 1, 1)  # of inputs
     assert unit_norms(torch.ones(4)).item() == 2.0
     assert unit_norms(torch.tensor(-3.0)).item() == 3.0
 

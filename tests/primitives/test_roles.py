@@ -407,42 +407,6 @@ def test_a_layer_without_a_shape_is_refused():
     assert parameter_roles(model)["1.weight"] == "matrix"
 
 
-class TiedByFunction(nn.Module):
-    """The head is the embedding, multiplied in ``forward`` without a module of its own."""
-
-    def __init__(self):
-        super().__init__()
-        self.words = nn.Embedding(20, 8)
-        self.body = nn.Sequential(nn.Linear(8, 12), nn.ReLU(), nn.Linear(12, 8))
-
-    def forward(self, tokens):
-        return nn.functional.linear(self.body(self.words(tokens)), self.words.weight)
-
-
-@pytest.mark.parametrize("names", itertools.permutations(("head", "stem", "body")))
-def test_a_head_that_is_called_so_may_be_defined_first(names):
-    layers = {"head": nn.Linear(8, 3), "stem": nn.Linear(4, 8), "body": nn.Linear(8, 8)}
-    found = parameter_roles(nn.ModuleDict({name: layers[name] for name in names}))
-    assert {name: found[f"{name}.weight"] for name in layers} == {"head": "head", "stem": "matrix", "body": "matrix"}
-
-
-def test_a_last_layer_beside_a_head_that_is_called_so_is_one_as_well():
-    layers = {"body": nn.Linear(8, 8), "classifier": nn.Linear(8, 3), "boxes": nn.Linear(8, 4)}
-    found = parameter_roles(nn.ModuleDict(layers))
-    assert {name: found[f"{name}.weight"] for name in layers} == {
-        "body": "matrix",
-        "classifier": "head",
-        "boxes": "head",
-    }
-
-
-def test_what_leads_back_to_the_embedding_is_no_head():
-    found = parameter_roles(TiedByFunction())
-    assert {name: found[f"{name}.weight"] for name in ("words", "body.0", "body.2")} == {
-        "words": "embedding", "body.0": "matrix", "body.2": "matrix",
-    }  # fmt: skip
-
-
 def test_parameters_alone_have_no_roles():
     with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, not list"):
         parameter_roles(list(mlp(3, 4, 2).parameters()))

@@ -271,7 +271,8 @@ class Session:
     def snapshot(self, *, aside: Controller | SessionController | None = None) -> dict[str, Any]:
         """Copies everything that the run's future depends on, into plain values and tensors.
 
-        The result is independent of the run, and ``torch.load(..., weights_only=True)`` accepts it from a file.
+        The result is independent of the run, and ``torch.load(..., weights_only=True)`` accepts it from a file, unless
+        the optimizer keeps objects of its own: of the catalogue's, ``scalable_shampoo`` does.
 
         Args:
             aside: a controller that goes back without forgetting what it saw: :meth:`restore` leaves it alone.

@@ -1,20 +1,14 @@
 """Which parameters weight decay is meant for."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
+from trimtab.primitives.biases_and_norms import biases_and_norms
 from trimtab.primitives.hyperparameters import NON_NEGATIVE, flag
 from trimtab.primitives.parameter_names import remember_names
 from trimtab.primitives.roles import ROLES, parameter_roles
-
-NORMALISATION_TYPES = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-# Model libraries bring their own, e.g. LlamaRMSNorm, T5LayerNorm, FrozenBatchNorm2d.
-NORMALISATION_NAME = re.compile(r"(Batch|Group|Instance|Layer|RMS)Norm")
-# bias, in_proj_bias, bias_ih_l0; not relative_position_bias_table, which is a table of weights.
-BIAS_NAME = re.compile(r"bias(_|$)|.*_bias$")
 
 
 def parameter_groups(
@@ -27,7 +21,8 @@ def parameter_groups(
     """Splits a model's parameters into a group with weight decay and one without.
 
     Biases and the parameters of normalisation layers go without: they are few, they do not overfit, and shrinking the
-    gain of a normalisation layer does not make the function that it computes simpler.
+    gain of a normalisation layer does not make the function that it computes simpler. Such a layer is torch's, or its
+    class is called so (``LlamaRMSNorm``); the matrix of one that is a linear layer as well decays.
 
     Args:
         model: where the parameters come from, frozen ones among them: they have no gradient and stay, until they are
@@ -58,7 +53,7 @@ def parameter_groups(
         raise ValueError("model has no parameters")
     remember_names(model)
 
-    undecayed = _biases_and_norms(model) if no_decay_for_biases_and_norms else set()
+    undecayed = biases_and_norms(model) if no_decay_for_biases_and_norms else set()
     groups: list[dict[str, Any]] = [
         {"params": [param for param in params if param not in undecayed], **decay},
         {"params": [param for param in params if param in undecayed], "weight_decay": 0.0},
@@ -121,16 +116,3 @@ def with_names(groups: list[dict[str, Any]], model: nn.Module) -> list[dict[str,
     """
     names = {param: name for name, param in model.named_parameters()}
     return [{**group, "params": [(names[param], param) for param in group["params"]]} for group in groups]
-
-
-def _biases_and_norms(model: nn.Module) -> set[Tensor]:
-    return {
-        param
-        for module in model.modules()
-        for name, param in module.named_parameters(recurse=False)
-        if BIAS_NAME.match(name) or _is_normalisation(module)
-    }
-
-
-def _is_normalisation(module: nn.Module) -> bool:
-    return isinstance(module, NORMALISATION_TYPES) or bool(NORMALISATION_NAME.search(type(module).__name__))

@@ -58,8 +58,9 @@ class Muon(FlatOptimizer):
     one ``lr`` and one ``weight_decay`` serve both rules, in AdamW's ranges.
 
     Each parameter group has a ``role``. ``"matrix"`` is orthogonalised; so is ``"convolution"`` as a matrix whose rows
-    are output channels, and ``"experts"``, a stack of matrices, each by itself. ``"embedding"``, ``"head"``, ``"tied"``
-    and ``"vector"`` take AdamW's step. A list of parameters does not tell what they are for, but a model does:
+    are output channels (of a transposed one, whose weights lie the other way, input channels), and ``"experts"``, a
+    stack of matrices, each by itself. ``"embedding"``, ``"head"``, ``"tied"`` and ``"vector"`` take AdamW's step. What
+    they are for a list of parameters does not tell, but a model does:
 
     .. code-block:: python
 

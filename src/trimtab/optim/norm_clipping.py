@@ -118,6 +118,8 @@ class AdaptiveClip(_Clip):
     layer is computed with: a row of a matrix, the kernels of an output channel; a vector is one as a whole.
 
     Differences:
+        * The weights of a transposed convolution lie the other way, which tensors do not tell: a unit of them is the
+          kernels of an input channel.
         * The paper leaves the last layer alone; a list of parameters does not tell which it is: give its group
           ``agc_clipping=None``.
         * The gradient that other code sees in ``.grad`` stays unclipped.
@@ -157,6 +159,8 @@ def _clipped_by_unit(param: Tensor, grad: Tensor, clipping: float, eps: float) -
 
 def unit_norms(values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """Returns the norm of each unit, in a shape that multiplies the values: over all axes but the first, if there are.
+
+    The first axis is that of a layer's outputs, except in transposed convolutions, where it is that of its inputs.
 
     Args:
         values: weights or gradients.

@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeAlias, get_args
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from trimtab.primitives.heads import CONVOLUTION, heads
+
 Role: TypeAlias = Literal["matrix", "convolution", "experts", "embedding", "head", "tied", "vector"]
 ROLES: tuple[Role, ...] = get_args(Role)
 MATRICES: tuple[Role, ...] = ("matrix", "convolution", "experts")  # of hidden layers, or what stands for some
@@ -20,8 +22,6 @@ MATRICES: tuple[Role, ...] = ("matrix", "convolution", "experts")  # of hidden l
 _EMBEDDINGS = re.compile(r"(^|_)(pos(ition(al)?)?|embed(s|dings?)?|tokens?|latents?|quer(y|ies))(_|$)")
 # parameters that a module holds by itself and that multiply nothing: a state's decay rates, for example
 _ELEMENTWISE = re.compile(r"(^|_)(log|scales?|gains?|gammas?|betas?|bias(es)?|masks?|decays?)(_|$)")
-_HEADS = re.compile(r"(^|_)(heads?|classifiers?|score|logits|qa_outputs|output_projection|policy|actor|critic)$")
-_CONVOLUTION = nn.modules.conv._ConvNd
 _Owner: TypeAlias = tuple[nn.Module, str]  # a module, and what it calls one of its own parameters
 
 
@@ -50,8 +50,8 @@ def parameter_roles(model: nn.Module, given: Mapping[str, str] | None = None) ->
     owners: dict[Tensor, list[_Owner]] = {}
     for param, owner in _owners(model):
         owners.setdefault(param, []).append(owner)
-    heads = _heads(model)
-    return {name: wanted.get(name) or _role(param, owners[param], heads) for param, name in names.items()}
+    ends = heads(model)
+    return {name: wanted.get(name) or _role(param, owners[param], ends) for param, name in names.items()}
 
 
 def _wanted(given: Mapping[str, str], names: list[str]) -> dict[str, Role]:
@@ -82,14 +82,14 @@ def _owners(model: nn.Module) -> Iterator[tuple[Tensor, _Owner]]:
                 yield param, (model.get_submodule(owner), parametrized) if inside else (module, name)
 
 
-def _role(param: Tensor, owners: list[_Owner], heads: set[nn.Module]) -> Role:
+def _role(param: Tensor, owners: list[_Owner], ends: set[nn.Module]) -> Role:
     modules, named = zip(*owners, strict=True)
     embeddings = [isinstance(module, nn.Embedding | nn.EmbeddingBag) for module in modules]
-    convolutions: list[Any] = [module for module in modules if isinstance(module, _CONVOLUTION)]
+    convolutions: list[Any] = [module for module in modules if isinstance(module, CONVOLUTION)]
     role: Role = "matrix" if param.ndim == 2 else "experts" if param.ndim == 3 else "convolution"
     if any(embeddings):
         role = "embedding" if all(embeddings) else "tied"
-    elif param.ndim > 1 and any(module in heads for module in modules):
+    elif param.ndim > 1 and any(module in ends for module in modules):
         role = "head"
     elif param.ndim < 2 or param.numel() == max(param.shape):
         role = "vector"
@@ -100,51 +100,3 @@ def _role(param: Tensor, owners: list[_Owner], heads: set[nn.Module]) -> Role:
     elif any(map(_ELEMENTWISE.search, named)):
         role = "vector"
     return role
-
-
-def _heads(model: nn.Module) -> set[nn.Module]:
-    """The layers at a model's end."""
-    layers = {path: module for path, module in model.named_modules() if isinstance(module, nn.Linear | _CONVOLUTION)}
-    ends = {path: module for path, module in layers.items() if not _in_repeated(model, path)}
-    # of several below one name, the last
-    found = {named: module for path, module in ends.items() if (named := _named(model, path)) is not None}
-    # a layer that gives what a head, or the embedding in the place of one, takes comes before that
-    taken = {module.embedding_dim for module in model.modules() if isinstance(module, nn.Embedding)}
-    taken |= {module.weight.shape[1] for module in found.values()}
-    if layers and list(layers)[-1] in ends:
-        last = _last(model, list(layers))
-        found |= {path: module for path, module in last.items() if module.weight.shape[0] not in taken}
-    told = getattr(model, "get_output_embeddings", lambda: None)()
-    return {*found.values(), *([told] if isinstance(told, nn.Module) else [])}
-
-
-def _last(model: nn.Module, layers: list[str]) -> dict[str, Any]:
-    """The last layer, and those before it that stand beside it: what they give is not what a later one takes."""
-    found: dict[str, Any] = {layers[-1]: model.get_submodule(layers[-1])}
-    for path in reversed(layers[:-1]) if "." not in layers[-1] and any("." in each for each in layers) else ():
-        module: Any = model.get_submodule(path)
-        if "." in path or any(module.weight.shape[0] == later.weight.shape[1] for later in found.values()):
-            break
-        found[path] = module
-    return found
-
-
-def _named(model: nn.Module, path: str) -> str | None:
-    """The beginning of a path that is called as a head is; each in a list of heads is one."""
-    parts = path.split(".")
-    for count in range(1, len(parts) + 1):
-        if _HEADS.search(parts[count - 1]):
-            several = isinstance(model.get_submodule(".".join(parts[:count])), nn.ModuleList | nn.ModuleDict)
-            return ".".join(parts[: count + several])
-    return None
-
-
-def _in_repeated(model: nn.Module, path: str) -> bool:
-    """Whether a layer is in a block beside which there is another of its kind."""
-    parts = path.split(".")
-    for count in range(1, len(parts)):
-        block = type(model.get_submodule(".".join(parts[:count])))
-        beside = map(type, model.get_submodule(".".join(parts[: count - 1])).children())
-        if block is not nn.Sequential and sum(each is block for each in beside) > 1:
-            return True
-    return False

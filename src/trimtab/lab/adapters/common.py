@@ -28,6 +28,12 @@ from trimtab.study.errors import InputError
 _CPU = torch.device("cpu")
 
 
+def is_of(found: Any, method: str, *packages: str) -> bool:
+    """Tells whether a method, if there is one, is that of these packages and not of a subclass elsewhere."""
+    made = getattr(type(found), method, None)
+    return made is None or made.__module__.partition(".")[0] in packages
+
+
 @contextmanager
 def seeded_globals(seed: int) -> Iterator[None]:
     """Seeds the global generators of torch, numpy and Python within the context, and puts back what was there.

@@ -1,8 +1,9 @@
 """A task from a set-up of Hugging Face's ``Trainer``."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +19,19 @@ from trimtab.lab.adapters.common import (
     check_sampler,
     evaluating,
     halves,
+    is_of,
     map_style,
     seeded_globals,
 )
-from trimtab.lab.adapters.recipes import trainer_recipe
+from trimtab.lab.adapters.recipes import check_trains_as_told, decayed_otherwise, trainer_recipe
 from trimtab.lab.adapters.sample_losses import SAME
 from trimtab.lab.adapters.trainer_losses import TrainerLosses
+from trimtab.lab.problem import Filling
 from trimtab.lab.randomness import OwnedRandomness
 from trimtab.lab.task import Batch, Task, map_tensors, samples_in, select, take_rows, to_device
 from trimtab.study.checks import check_flag
 from trimtab.study.errors import InputError
+from trimtab.study.facts import Facts
 from trimtab.study.metric import Evaluation, Metric, Split
 
 if TYPE_CHECKING:
@@ -44,8 +48,9 @@ class TrainerTask(Task):
     there are none). A whole split is scored as ``Trainer.evaluate`` does.
 
     With ``as_trained`` also ``lr_scheduler_type`` with its warm-up, ``max_grad_norm``, biases and norms without weight
-    decay, as the Trainer groups them, and ``bf16``: candidates are then compared as you train. An option of the
-    comparison, such as ``--schedule``, says otherwise. The warm-up begins above zero here, and at zero there.
+    decay, and ``bf16``: candidates are then compared as you train. An option of the comparison, such as ``--schedule``,
+    says otherwise. The warm-up begins above zero here, and at zero there. The Trainer knows biases and norms by their
+    names alone; which parameters it therefore decays otherwise, :attr:`introduction` and the report say.
 
     Left out, because a comparison has its own: the optimizer and its arguments, ``seed``, gradient checkpointing,
     callbacks and checkpoints; and, without ``as_trained``, schedule (a run's learning rate is constant), clipping
@@ -63,7 +68,8 @@ class TrainerTask(Task):
         losses: one loss a sample, shape ``(batch,)``, from the model's outputs and the batch; only needed where it
             cannot be had from the Trainer, as the message then says.
         name: how reports call the task.
-        as_trained: whether schedule, warm-up, clipping, groups without weight decay and precision are the Trainer's.
+        as_trained: whether schedule, warm-up, clipping and precision are the Trainer's, and biases and norms go without
+            weight decay.
 
     Raises:
         InputError: something of the Trainer can neither be taken over nor be left out; the message says what.
@@ -90,7 +96,9 @@ class TrainerTask(Task):
             self._take_data(test)
             self._take_length()
             if as_trained:
+                check_trains_as_told(self._trainer)
                 self.recipe = trainer_recipe(self._trainer.args, self.steps)
+                self.introduction = decayed_otherwise(self._trainer)
             self._halved = as_trained and bool(self._trainer.args.bf16)
             self.metric = self._chosen_metric()
             self._check_losses()
@@ -216,6 +224,12 @@ class TrainerTask(Task):
         loss = total / samples
         return Evaluation(loss, self._computed_metric(predicted) if predicted else loss)
 
+    def facts(self, reference: str, candidates: Sequence[Filling], budget: int | None, /) -> Facts:
+        """Returns what a reader has to know."""
+        found = super().facts(reference, candidates, budget)
+        more = (("Weight decay", self.introduction),) if self.introduction else ()
+        return replace(found, paragraphs=(*found.paragraphs, *more))
+
     def _predictions(self, outputs: Any, batch: Batch) -> Any:
         """What the Trainer hands to ``compute_metrics`` of a batch's outputs."""
         config, outputs = getattr(self._trainer.model, "config", None), outputs.outputs
@@ -266,7 +280,7 @@ def _check_trainer(trainer: Any) -> None:
     if isinstance(trainer.eval_dataset, dict):
         raise InputError(f"eval_dataset has several data sets, {', '.join(trainer.eval_dataset)}; one is needed")
     replaced = ("training_step", "prediction_step", "evaluation_loop", "evaluate")
-    own = [name for name in replaced if not _is_of_transformers(trainer, name)]
+    own = [name for name in replaced if not is_of(trainer, name, "transformers")]
     if own:
         are = "is" if len(own) == 1 else "are"
         raise InputError(
@@ -287,11 +301,6 @@ def _check_trainer(trainer: Any) -> None:
     if arguments.n_gpu > 1 or arguments.world_size > 1:
         raise InputError("the Trainer uses several devices, a run has one: TrainingArguments(use_cpu=True), or set "
                          "CUDA_VISIBLE_DEVICES")  # fmt: skip
-
-
-def _is_of_transformers(trainer: Any, name: str) -> bool:
-    """Tells whether a method is the library's own and not that of a subclass elsewhere."""
-    return bool(getattr(type(trainer), name).__module__.partition(".")[0] == "transformers")
 
 
 def _plain(collate: Callable[[list[Any]], Any]) -> Callable[[list[Any]], Batch]:

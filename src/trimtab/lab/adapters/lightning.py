@@ -224,6 +224,7 @@ class LightningTask(Task):
                 enable_checkpointing=False,
                 enable_progress_bar=False,
                 enable_model_summary=False,
+                precision="bf16-mixed" if self._halved else "32-true",
                 inference_mode=False,  # tensors that a module keeps from it could not be trained on
             )
             trainer.validate(module, loader, verbose=False)

@@ -100,7 +100,7 @@ def _optimizers(configured: Any) -> list[Optimizer]:
 
 
 def schedulers_of(module: Any) -> list[tuple[Any, str]]:
-    """Returns the schedules that ``configure_optimizers`` makes, with what each is stepped after.
+    """Returns the schedules that ``configure_optimizers`` makes, with what each is stepped after: ``"5 steps"``.
 
     Raises:
         InputError: it cannot be called without a Trainer.
@@ -114,16 +114,17 @@ def schedulers_of(module: Any) -> list[tuple[Any, str]]:
         ) from error
     if isinstance(configured, dict):
         given = configured.get("lr_scheduler")
-        return [] if given is None else [_with_interval(given)]
+        return [] if given is None else [_with_stretch(given)]
     if isinstance(configured, list | tuple):
         if len(configured) == 2 and isinstance(configured[1], list | tuple):
-            return [_with_interval(each) for each in configured[1]]
+            return [_with_stretch(each) for each in configured[1]]
         found = [each["lr_scheduler"] for each in configured if isinstance(each, dict) and "lr_scheduler" in each]
-        return [_with_interval(each) for each in found]
+        return [_with_stretch(each) for each in found]
     return []
 
 
-def _with_interval(given: Any) -> tuple[Any, str]:
-    if isinstance(given, dict):
-        return given["scheduler"], str(given.get("interval", "epoch"))
-    return given, "epoch"
+def _with_stretch(given: Any) -> tuple[Any, str]:
+    if not isinstance(given, dict):
+        return given, "epoch"
+    interval, frequency = given.get("interval", "epoch"), given.get("frequency", 1)
+    return given["scheduler"], str(interval) if frequency == 1 else f"{frequency} {interval}s"
