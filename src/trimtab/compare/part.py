@@ -118,7 +118,8 @@ class Part:
                 f"{shown(self.location)} holds the results of another study ({there}, {here}). Go on with {go_on}"
                 f"{more}; or choose another {thing}, or remove this one to start again."
             )
-        if self.plan.race is not None and self.chosen and self.plan.seeds != notes["seeds"]:
+        seeds = self.plan.seeds if self.budget is None else self.budget.seeds
+        if self.plan.race is not None and seeds not in (None, notes["seeds"]):
             raise StudyMismatchError(
                 f"{shown(self.location)} holds a race over {notes['seeds']} seeds at most, and how sure each of its "
                 f"looks must be follows from that number: go on with --seeds {notes['seeds']}, or start another race"
