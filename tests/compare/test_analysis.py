@@ -427,7 +427,7 @@ def test_a_range_that_went_on_is_in_the_result_and_in_the_words_beside_it():
     )
     page = render_page(result_of(plan, outcomes, facts))
     assert "Then the best 4 ran with seeds 1 to 2 as well" in page
-    assert "beyond lr 0.1" in page
+    assert re.search(r"more values? of lr, as far as [\d.]+, beyond 0\.1", page)
     assert "Winner" in page
 
 

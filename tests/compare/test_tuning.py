@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from trimtab.compare.cautions import gone_on
 from trimtab.compare.tuning import Tuning, containing, may_go_on
 from trimtab.study.outcome import Outcome
 from trimtab.study.tunable import Choice, LogUniform, Uniform
@@ -103,6 +104,23 @@ def test_a_range_goes_on_four_steps_at_most_and_says_where_nothing_is_better():
     (extension,) = standing.extensions(outcomes)
     assert (extension.settings, extension.chosen) == (1, False)
     assert tuning().most == 16 + 12
+
+
+def test_the_first_step_beyond_a_few_settings_may_stay_within_the_range_and_is_said_to():
+    tuned = tuning(trials=6, tunables={**RANGES, "weight_decay": LogUniform(0.005, 5.0)}, goes_on=("weight_decay",))
+    most = max(point.settings["weight_decay"] for point in tuned.first())
+    standing, outcomes, _ = played(tuned, lambda p: abs(math.log(p.settings["weight_decay"] / (2.5 * most))))
+    (extension,) = standing.extensions(outcomes)
+    best = standing.best(outcomes).settings
+    assert most < best["weight_decay"] < 5.0 < extension.reached
+    assert (extension.settings, extension.chosen, extension.left) == (2, True, True)
+    assert gone_on(extension, best).endswith(f"went on beyond 5, to 12.8: it is best at 4.04")
+
+    standing, outcomes, _ = played(tuned, lambda p: abs(math.log(p.settings["weight_decay"] / most)))
+    (extension,) = standing.extensions(outcomes)
+    assert (extension.settings, extension.chosen, extension.left) == (1, False, False)
+    words = gone_on(extension, standing.best(outcomes).settings)
+    assert words == "weight_decay was tried at 4.04 as well, nearer to the end of its range: nothing better was found"
 
 
 def test_both_ends_go_on_but_less_weight_decay_than_there_is_is_none():

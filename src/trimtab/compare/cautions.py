@@ -169,14 +169,16 @@ def warning(tunables: Tunables, best: Point | None, tuning: Tried, runs: Sequenc
 
 
 def gone_on(extension: Extension, chosen: Settings) -> str:
-    """Says that a range went on beyond its end, how far, and what came of it.
+    """Says that more was tried where the best was the most extreme, how far beyond the range, and what came of it.
 
     Args:
         extension: what went on.
         chosen: the settings that are best.
     """
-    name = extension.setting
-    went = f"the range of {name} went on beyond {extension.bound:.3g}, to {extension.reached:.3g}"
+    name, reached = extension.setting, f"{extension.reached:.3g}"
+    went = f"{name} was tried at {reached} as well, nearer to the end of its range"
+    if extension.left:
+        went = f"the range of {name} went on beyond {extension.bound:.3g}, to {reached}"
     found = f"it is best at {as_code(chosen.get(name))}" if extension.chosen else "nothing better was found"
     return f"{went}: {found}"
 

@@ -33,15 +33,15 @@ Outcomes: TypeAlias = Mapping[str, Outcome]
 
 @dataclass(frozen=True)
 class Extension:
-    """A range that went on beyond its end, because the best value was the most extreme that was tried.
+    """A range that went on, because the best value was the most extreme that was tried.
 
     Args:
         setting: whose range it is.
         end: at which end.
         bound: where the range ended.
-        reached: the value farthest beyond that was tried.
-        settings: how many settings were tried beyond.
-        chosen: whether one of them is the best.
+        reached: the most extreme value that was tried then.
+        settings: how many more settings were tried.
+        chosen: whether the best value is one of theirs.
     """
 
     setting: str
@@ -50,6 +50,11 @@ class Extension:
     reached: float
     settings: int
     chosen: bool
+
+    @property
+    def left(self) -> bool:
+        """Whether it came beyond the end of the range: of few settings, the most extreme may lie well within."""
+        return self.reached > self.bound if self.end == "high" else self.reached < self.bound
 
 
 def may_go_on(tunables: Tunables, given: Sequence[str] = ()) -> tuple[str, ...]:
@@ -157,11 +162,12 @@ class Tuning:
             if not isinstance(value, float) or not isinstance(tunable, LogUniform):
                 continue
             tried = [float(each) for each in now.tried(name) if isinstance(each, int | float)]
-            factor = (tunable.high / tunable.low) ** max(_SHARE, 1 / self.trials)
+            factor = (tunable.high / tunable.low) ** _SHARE
+            end: Literal["low", "high"]
             if value == max(tried):
-                further, bound, end = value * factor, tunable.high, "high"
+                end, further, bound = "high", value * factor, tunable.high
             elif value == min(tried) and name not in _FADING:
-                further, bound, end = value / factor, tunable.low, "low"
+                end, further, bound = "low", value / factor, tunable.low
             else:
                 continue
             further = float(f"{further:.4g}")
@@ -169,8 +175,7 @@ class Tuning:
                 continue
             settings = {**best.settings, name: further}
             point = self._point(self.trials + step, settings, TUNING_SEED, containing(self.tunables, settings))
-            extension: Extension = Extension(name, "high" if end == "high" else "low", bound, further, 1, chosen=False)
-            return point, extension
+            return point, Extension(name, end, bound, further, 1, chosen=False)
         return None
 
 
@@ -238,11 +243,12 @@ class Standing:
             if point.key not in outcomes:
                 continue
             there = found.get((each.setting, each.end), replace(each, settings=0))
+            first = [run.settings[each.setting] for run in self.tuning.first()]
             found[each.setting, each.end] = replace(
                 there,
                 reached=each.reached,
                 settings=there.settings + 1,
-                chosen=best is not None and _is_beyond(best.settings[each.setting], each),
+                chosen=best is not None and best.settings[each.setting] not in first,
             )
         return tuple(found.values())
 
@@ -254,12 +260,6 @@ def _differing(points: Sequence[Point]) -> list[Point]:
         if all(point.settings != other.settings for other in found):
             found.append(point)
     return found
-
-
-def _is_beyond(value: Value, extension: Extension) -> bool:
-    if not isinstance(value, int | float):
-        return False
-    return value > extension.bound if extension.end == "high" else value < extension.bound
 
 
 def containing(tunables: Tunables, settings: Mapping[str, Value]) -> Tunables:
