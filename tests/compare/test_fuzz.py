@@ -234,7 +234,7 @@ LEFT_OUT = {
         "catalog.fillings:transforms", "catalog.fillings:transform_example", "catalog.fillings:transforms_again",
         "catalog.fillings:optimizers", "catalog.fillings:optimizer_example", "catalog.fillings:optimizers_again",
         "catalog.fillings:optimizer_with_recipe", "catalog.fillings:optimizer_remarks", "catalog.fillings:commands",
-        "catalog.fillings:commands_again",
+        "catalog.fillings:commands_again", "catalog.fillings:typed_settings",
         "catalog.slots:restored", "catalog.fillings:in_one_string", "catalog.candidates:Candidate",
         "catalog.commands:Filled", "catalog.commands:CommandCandidate", "catalog.commands:command_candidates",
         "catalog.commands:check_targets", "catalog.ranges:readable_tunes",

@@ -7,7 +7,7 @@ lies at the end of its range, the range goes on, a step at a time, as long as th
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -57,7 +57,7 @@ class Extension:
         return self.reached > self.bound if self.end == "high" else self.reached < self.bound
 
 
-def may_go_on(tunables: Tunables, given: Sequence[str] = ()) -> tuple[str, ...]:
+def may_go_on(tunables: Tunables, given: Collection[str] = ()) -> tuple[str, ...]:
     """Returns the settings whose ranges may go on: sizes, of which every positive number is one.
 
     Args:
