@@ -135,9 +135,18 @@ def test_both_ends_go_on_but_less_weight_decay_than_there_is_is_none():
 def test_no_range_goes_on_that_may_not_or_of_few_settings():
     assert played(tuning(goes_on=()), near(1e9))[2] == [8, 8]
     assert played(tuning(trials=5), near(1e9))[2] == [5, 8]
-    assert may_go_on({"a": LogUniform(1, 2), "b": Uniform(0, 1), "c": Choice((1,)), "d": LogUniform(1, 2)}, ["d"]) == (
-        "a",
-    )
+
+
+@pytest.mark.parametrize("name", ["lr", "learning_rate", "finetune_lr", "my_opt.py:Mine.lr", "weight_decay", "d_coef"])
+def test_rates_and_weight_decay_may_go_on(name):
+    assert may_go_on({name: LogUniform(1e-3, 1.0)}) == (name,)
+    assert may_go_on({name: LogUniform(1e-3, 1.0)}, [name]) == ()
+    assert may_go_on({name: Uniform(1e-3, 1.0)}) == may_go_on({name: Choice((0.1, 1.0))}) == ()
+
+
+@pytest.mark.parametrize("name", ["dropout", "clip.fraction", "label_smoothing", "rate", "dropout_rate", "my.momentum"])
+def test_what_may_be_a_share_stays_within_its_range(name):
+    assert may_go_on({name: LogUniform(1e-3, 1.0)}) == ()
 
 
 def test_ranges_are_made_as_wide_as_it_takes():

@@ -6,6 +6,7 @@ lies at the end of its range, the range goes on, a step at a time, as long as th
 """
 
 import math
+import re
 import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,10 @@ _SHARE = 1 / 6
 
 _FADING = frozenset({"weight_decay"})
 """Settings of which as little as there is in the range is as good as none, so that nothing lies below."""
+
+_SIZES = re.compile(r"(.*[._])?lr|(.*\.)?(learning_rate|weight_decay|d_coef)", re.IGNORECASE)
+"""Names of settings of which every positive number is a value: rates, and what they are multiplied with. What else is
+tried on a scale of logarithms may be a share, which ends somewhere, and only who wrote the range knows where."""
 
 Outcomes: TypeAlias = Mapping[str, Outcome]
 
@@ -58,13 +63,14 @@ class Extension:
 
 
 def may_go_on(tunables: Tunables, given: Collection[str] = ()) -> tuple[str, ...]:
-    """Returns the settings whose ranges may go on: sizes, of which every positive number is one.
+    """Returns the settings whose ranges may go on: learning rates and weight decay, by their names.
 
     Args:
         tunables: the ranges.
         given: settings whose ranges somebody has chosen, who is told instead.
     """
-    return tuple(name for name, each in tunables.items() if isinstance(each, LogUniform) and name not in given)
+    sizes = [name for name, each in tunables.items() if isinstance(each, LogUniform) and _SIZES.fullmatch(name)]
+    return tuple(name for name in sizes if name not in given)
 
 
 @dataclass(frozen=True)
