@@ -13,12 +13,14 @@ from trimtab.compare.analysis import analyse
 from trimtab.compare.frames import Frames
 from trimtab.compare.pairs import compare_losses
 from trimtab.compare.plan import Plan
+from trimtab.compare.race import Terms
 from trimtab.lab.measures import STATE_BYTES, STEP_SECONDS, STEPS, TEST_LOSS, TEST_METRIC
 from trimtab.lab.training_facts import training_facts
 from trimtab.report.export import to_json
 from trimtab.report.page import render_page
 from trimtab.study.metric import Metric
 from trimtab.study.outcome import CurvePoint, Outcome
+from trimtab.study.phrases import rounded
 
 SEEDS = 5
 NOISE = np.random.default_rng(0).normal(0, 0.01, size=(3, SEEDS))
@@ -461,3 +463,23 @@ def test_who_ended_exactly_as_others_did_is_named():
     }
     alike = {label: np.ones(SEEDS) for label in LOSSES}
     assert not any("exactly as" in c.note for c in result_of(*study(losses=alike)).candidates)
+
+
+def test_in_a_race_who_left_early_ended_exactly_as_others_did_with_the_seeds_that_both_ran():
+    noise = np.random.default_rng(1).normal(0, 0.05, size=(2, 8))
+    losses = {"adamw": 1 + noise[0], "lion": 0.96 + noise[1], "nadam": 1 + noise[0]}
+    plan, outcomes, facts = study("adamw,lion,nadam", seeds=8, losses=losses)
+    whole, plan = outcomes, replace(plan, race=Terms("adamw"))
+    outcomes = {p.key: whole[p.key] for p in plan.points({})}
+    while missing := [p for p in plan.points(outcomes) if p.key not in outcomes]:
+        outcomes |= {p.key: whole[p.key] for p in missing}
+    result = result_of(plan, outcomes, facts)
+    found = by_label(result)
+    assert len(found["nadam"].final_losses) < len(found["adamw"].final_losses)
+    assert found["nadam"].note == "with every seed it ended exactly as adamw did"
+    assert "adamw and nadam ended exactly alike with every seed." in result.conclusion
+    assert not any("for nadam" in sentence for sentence in result.conclusion)
+    size = rounded(found["lion"].against_reference.simultaneous_detectable)
+    assert result.conclusion[0] == (
+        f"Keep adamw: no difference was shown, and one of {size} would probably have been found."
+    )

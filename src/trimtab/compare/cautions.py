@@ -60,14 +60,6 @@ class Standing:
         who = listed(after) if len(after) <= NAMED else f"{len(after)} others"
         return f"its mean is worse than that of {who}, ranked after it: less is shown of seeds that differ so much"
 
-    def doubles_in_words(self, label: str) -> str:
-        """Says with whom a candidate ended alike with every seed: what sets them apart did nothing; else empty."""
-        own = self.losses.get(label, ())
-        if len(set(own)) < 2:
-            return ""
-        others = [other for other, losses in self.losses.items() if other != label and tuple(losses) == tuple(own)]
-        return f"with every seed it ended exactly as {listed(others)} did" if others else ""
-
     def scatter_in_words(self, label: str) -> str:
         """Returns what is odd about a candidate's seeds; empty if nothing is."""
         values, far = self.losses.get(label, ()), self.far_seeds(label)
@@ -103,6 +95,28 @@ def _counted(number: int, total: int, noun: str) -> str:
 def _others(ordered: Sequence[float]) -> str:
     low, high = (f"{value:.3g}" for value in (ordered[0], ordered[-1]))
     return f"the others near {low}" if low == high else f"the others between {low} and {high}"
+
+
+def alike(first: Sequence[float | None], second: Sequence[float | None]) -> bool:
+    """Tells whether two candidates ended alike with every seed that both have run; of a race, one may have run fewer.
+
+    Args:
+        first: final losses of the one, by seed.
+        second: of the other.
+    """
+    return bool(first and second) and all(a == b for a, b in zip(first, second, strict=False))
+
+
+def doubles_in_words(label: str, ended: Mapping[str, Sequence[float]]) -> str:
+    """Says with whom a candidate ended alike with every seed: what sets them apart did nothing; else empty.
+
+    Args:
+        label: of the candidate.
+        ended: label to the final losses by seed, of all that are ranked.
+    """
+    own = ended.get(label, ())
+    others = [other for other in ended if other != label and alike(own, ended[other])]
+    return f"with every seed it ended exactly as {listed(others)} did" if others and len(set(own)) > 1 else ""
 
 
 def late_rise(runs: Sequence[Outcome], sign: int = 1) -> str:
