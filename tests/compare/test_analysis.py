@@ -335,6 +335,10 @@ def test_two_seeds_come_with_a_warning():
     two = " ".join(result_of(*study("adamw,lion", seeds=2)).conclusion)
     assert "only if it is 12 times its standard deviation between seeds; with 5, 1.7 times are enough" in two
     assert "With two seeds" not in " ".join(result_of(*study(seeds=3)).conclusion)
+    alone = analyse(*study(seeds=2), reference="adamw", environment={}, against_reference=True)
+    assert "four times out of five only if it is 3.6 times" in " ".join(alone.conclusion)
+    alone = analyse(*study(seeds=2), reference="adan", environment={}, against_reference=True)
+    assert "With two seeds" not in " ".join(alone.conclusion)
 
 
 # what numbers can be

@@ -140,18 +140,19 @@ FEW_SEEDS = 2
 _ENOUGH_SEEDS = 5
 
 
-def few_seeds(seeds: int, candidates: int) -> list[str]:
-    """Says what so few seeds can show; nothing where they are three or more.
+def few_seeds(seeds: int, candidates: int, pairs: int) -> list[str]:
+    """Says what so few seeds can show; nothing where they are three or more, or nothing is compared.
 
     Args:
         seeds: of the final runs.
-        candidates: how many are compared with each other.
+        candidates: how many there are.
+        pairs: of them that are compared.
     """
-    if seeds > FEW_SEEDS or candidates < 2:
+    if seeds > FEW_SEEDS or not pairs:
         return []
     if seeds == 1:
         return ["With one seed no difference can be shown; run more seeds to rank the candidates."]
-    level = 1 - ALPHA / (candidates * (candidates - 1) // 2)
+    level = 1 - ALPHA / pairs
     few, enough = (
         rounded(statistics.detectable_ratio(n, level, candidates=candidates)) for n in (seeds, _ENOUGH_SEEDS)
     )

@@ -26,7 +26,7 @@ def conclude(
 
     Args:
         results: best first, the candidates that could not be ranked last.
-        pairs: all pairs of ranked candidates.
+        pairs: those pairs of ranked candidates that were compared.
         reference: label of the candidate that verdicts compare with.
         seeds: of the final runs; of unpaired ones, the most that a ranked candidate has.
         facts: of the problem.
@@ -46,7 +46,7 @@ def conclude(
             sentences += _against(ranked, reference, facts.objective.name, advice.told)
         sentences += _power(ranked, pairs, reference, "the race" if raced else "")
         if not unpaired:
-            sentences += [*_equal(ranked), *few_seeds(seeds, len(ranked))]
+            sentences += [*_equal(ranked), *few_seeds(seeds, len(ranked), len(pairs))]
     sentences += [f"{result.label}: {result.note}." for result in results if result.rank is None]
     return tuple(sentences)
 
