@@ -70,6 +70,7 @@ def test_it_is_the_same_with_any_number_of_workers_and_after_an_interruption(tas
     assert 0 < len(before.trials) < len(result.trials)
     assert status(tmp_path).state == "stopped"
     assert not status(tmp_path).total_known
+    assert status(tmp_path).most == comparison(task, tmp_path).most
     again = comparison(task, tmp_path, jobs=3).run()
     assert runs(again) == runs(result)
     assert again.race == result.race

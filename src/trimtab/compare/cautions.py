@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trimtab.compare.tuning import FEWEST, Extension
+from trimtab.compare.tuning import Extension
 from trimtab.study import statistics
+from trimtab.study.again import FEWEST
 from trimtab.study.outcome import Outcome
 from trimtab.study.phrases import NAMED, listed, rounded
 from trimtab.study.point import Point

@@ -12,16 +12,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from trimtab.study.again import AGAIN, STEPS, runs_again, runs_beyond
+from trimtab.study.again import AGAIN, FEWEST, STEPS, runs_again, runs_beyond
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
 from trimtab.study.tunable import LogUniform, Tunables, Uniform, Value, quasi_random_settings
 
 TUNING_SEED = 0
 """Of the first run of every setting; further ones have the seeds that follow it."""
-
-FEWEST = 6
-"""Settings without which no range goes on: of fewer, one or the other is the most extreme more often than not."""
 
 _SHARE = 1 / 6
 """Of a range, how far it goes on at a time: of three powers of ten half a one, which is the step of claims' grids."""
