@@ -114,7 +114,7 @@ def test_the_first_step_beyond_a_few_settings_may_stay_within_the_range_and_is_s
     best = standing.best(outcomes).settings
     assert most < best["weight_decay"] < 5.0 < extension.reached
     assert (extension.settings, extension.chosen, extension.left) == (2, True, True)
-    assert gone_on(extension, best).endswith(f"went on beyond 5, to 12.8: it is best at 4.04")
+    assert gone_on(extension, best).endswith("went on beyond 5, to 12.8: it is best at 4.04")
 
     standing, outcomes, _ = played(tuned, lambda p: abs(math.log(p.settings["weight_decay"] / most)))
     (extension,) = standing.extensions(outcomes)
