@@ -14,7 +14,7 @@ import pytest
 from tests.compare.test_command_comparison import comparison as command_comparison
 from tests.compare.test_command_comparison import losses
 from tests.compare.test_comparison import comparison
-from tests.study.work import MANIFEST, LoggedWork, MisbehavingWork, fixed, hash_of, log_of, points, what
+from tests.study.work import MANIFEST, LoggedWork, MisbehavingWork, fixed, hash_of, judged_by, log_of, points, what
 from trimtab.compare.template import write_template
 from trimtab.lab.measures import TEST_LOSS
 from trimtab.study import running as study
@@ -118,9 +118,9 @@ def test_a_machine_that_can_run_nothing_ends_the_study_and_is_no_trials_fault(cl
 
 
 def test_a_pruner_gives_up_hopeless_trials(cluster, tmp_path):
-    pruner = optuna.pruners.ThresholdPruner(upper=10.0)
     with Store(tmp_path, MANIFEST) as store, RayExecutor(MisbehavingWork(), answers=True) as executor:
-        outcomes = run_study(fixed(*what("work", "ask")), store, executor, pruner=pruner)
+        judge = judged_by(store, optuna.pruners.ThresholdPruner(upper=10.0))
+        outcomes = run_study(fixed(*what("work", "ask")), store, executor, hopeless=judge)
     assert [outcomes[f"toy/tune/a/{i}"].status for i in range(2)] == ["complete", "pruned"]
 
 

@@ -36,6 +36,34 @@ def test_momentum_that_is_else_fixed_is_tuned():
     assert sgd.settings({"lr": 0.1, "momentum": 0.7})["momentum"] == 0.7
 
 
+@pytest.mark.parametrize(
+    ("candidate", "name"),
+    [
+        ("adamw", "adamw.amsgrad"),
+        ("clip(adamw)", "clip.ignore_zeros"),
+        ("ema(clip(adamw))", "clip.ignore_zeros"),
+        ("ema(clip(adamw))", "ema.warmup"),
+        ("adamw+adadagrad", "adadagrad.debias"),
+    ],
+)
+def test_switches_are_tuned_as_0_and_1_and_classes_get_what_they_have(candidate, name):
+    (found,) = parse_candidates(candidate, [f"{name}=0,1"])
+    place = name.removeprefix("adamw.")
+    assert found.tunables[place] == Choice((0, 1))
+    middle = {each: range_.at(0.5) for each, range_ in found.tunables.items()}
+    for value in (0, 1):
+        settings = found.settings({**middle, place: value})
+        assert settings[place] is bool(value)
+        found.build({**middle, place: value})(torch.nn.Linear(2, 2))
+    with pytest.raises(InputError, match=rf"{place} is a switch, \w+ by default; write {place}=0,1"):
+        parse_candidates(candidate, [f"{name}=0.1..0.9"])
+
+
+def test_one_that_is_a_number_and_no_switch_stays_one():
+    (found,) = parse_candidates("sso", ["sso.inner_steps=1,5"])
+    assert found.settings({"lr": 0.1, "inner_steps": 1})["inner_steps"] is not True
+
+
 def test_candidates_are_made_again_with_their_ranges():
     found = parse_candidates("adamw,clip(lion)", ["adamw.beta2=0.9..0.999:log1m", "lion.lr=1e-5,1e-4"])
     definitions = {each.label: each.definition() for each in found}

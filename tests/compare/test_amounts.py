@@ -16,6 +16,13 @@ def test_the_winners_curse_is_in_standard_deviations_of_fresh_seeds():
         assert winners_curse(tuned, final) is None
 
 
+def test_seeds_that_differ_by_rounding_alone_say_nothing_of_the_winners_curse():
+    for final in [(0.3, 0.30000000000000004, 0.3), (0.3, 0.3 * (1 + 2**-22)), (0.0, 0.0), (1e-300, 1e-300)]:
+        assert winners_curse(0.2, final) is None
+    assert winners_curse(0.2, (0.3, 0.3001)) == pytest.approx(1418, rel=0.01)
+    assert winners_curse(0.0, (1e-300, 2e-300)) == pytest.approx(1.5 * math.sqrt(2))
+
+
 @pytest.mark.parametrize(
     ("costs", "runs", "median"), [([3.0, 1.0, 2.0], 3, 2.0), ([1.0, 2.0], 3, 2.0), ([1.0], 3, None), ([], 0, None)]
 )

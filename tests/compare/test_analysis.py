@@ -13,12 +13,14 @@ from trimtab.compare.analysis import analyse
 from trimtab.compare.frames import Frames
 from trimtab.compare.pairs import compare_losses
 from trimtab.compare.plan import Plan
+from trimtab.compare.race import Terms
 from trimtab.lab.measures import STATE_BYTES, STEP_SECONDS, STEPS, TEST_LOSS, TEST_METRIC
 from trimtab.lab.training_facts import training_facts
 from trimtab.report.export import to_json
 from trimtab.report.page import render_page
 from trimtab.study.metric import Metric
 from trimtab.study.outcome import CurvePoint, Outcome
+from trimtab.study.phrases import rounded
 
 SEEDS = 5
 NOISE = np.random.default_rng(0).normal(0, 0.01, size=(3, SEEDS))
@@ -333,6 +335,10 @@ def test_two_seeds_come_with_a_warning():
     two = " ".join(result_of(*study("adamw,lion", seeds=2)).conclusion)
     assert "only if it is 12 times its standard deviation between seeds; with 5, 1.7 times are enough" in two
     assert "With two seeds" not in " ".join(result_of(*study(seeds=3)).conclusion)
+    alone = analyse(*study(seeds=2), reference="adamw", environment={}, against_reference=True)
+    assert "four times out of five only if it is 3.6 times" in " ".join(alone.conclusion)
+    alone = analyse(*study(seeds=2), reference="adan", environment={}, against_reference=True)
+    assert "With two seeds" not in " ".join(alone.conclusion)
 
 
 # what numbers can be
@@ -427,7 +433,7 @@ def test_a_range_that_went_on_is_in_the_result_and_in_the_words_beside_it():
     )
     page = render_page(result_of(plan, outcomes, facts))
     assert "Then the best 4 ran with seeds 1 to 2 as well" in page
-    assert "beyond lr 0.1" in page
+    assert re.search(r"more values? of lr, as far as [\d.]+, beyond 0\.1", page)
     assert "Winner" in page
 
 
@@ -461,3 +467,23 @@ def test_who_ended_exactly_as_others_did_is_named():
     }
     alike = {label: np.ones(SEEDS) for label in LOSSES}
     assert not any("exactly as" in c.note for c in result_of(*study(losses=alike)).candidates)
+
+
+def test_in_a_race_who_left_early_ended_exactly_as_others_did_with_the_seeds_that_both_ran():
+    noise = np.random.default_rng(1).normal(0, 0.05, size=(2, 8))
+    losses = {"adamw": 1 + noise[0], "lion": 0.96 + noise[1], "nadam": 1 + noise[0]}
+    plan, outcomes, facts = study("adamw,lion,nadam", seeds=8, losses=losses)
+    whole, plan = outcomes, replace(plan, race=Terms("adamw"))
+    outcomes = {p.key: whole[p.key] for p in plan.points({})}
+    while missing := [p for p in plan.points(outcomes) if p.key not in outcomes]:
+        outcomes |= {p.key: whole[p.key] for p in missing}
+    result = result_of(plan, outcomes, facts)
+    found = by_label(result)
+    assert len(found["nadam"].final_losses) < len(found["adamw"].final_losses)
+    assert found["nadam"].note == "with every seed it ended exactly as adamw did"
+    assert "adamw and nadam ended exactly alike with every seed." in result.conclusion
+    assert not any("for nadam" in sentence for sentence in result.conclusion)
+    size = rounded(found["lion"].against_reference.simultaneous_detectable)
+    assert result.conclusion[0] == (
+        f"Keep adamw: no difference was shown, and one of {size} would probably have been found."
+    )

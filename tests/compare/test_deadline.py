@@ -42,7 +42,7 @@ class Events:
 
 
 def deadline(executor, seconds=100, to_come=9, workers=1, **more):
-    smallest = Smallest(Numbers(6, 3, 0.0), {"a": to_come, "b": to_come}, LABELS, workers, more.get("at_once", True))
+    smallest = Smallest(Numbers(6, 3, 0.0), 1, {"a": to_come, "b": to_come}, LABELS, workers, more.get("at_once", True))
     return Deadline(executor, budget(seconds), smallest)
 
 

@@ -210,7 +210,7 @@ LEFT_OUT = {
     },
     "called by trimtab alone, with objects of its own": {
         "analysis:analyse", "cautions:few_seeds", "cautions:late_rise", "cautions:warning", "conclusion:conclude",
-        "cautions:gone_on",
+        "cautions:gone_on", "cautions:alike", "cautions:doubles_in_words",
         "advice:advise", "over_problems.advice:advise", "pairs:between", "pairs:compared_pairs", "pairs:groups",
         "pairs:ranks", "pairs:raced_pairs", "pairs:raced_ranks", "race:race", "waves:open_settings",
         "waves:wave_before", "waves:cannot_win", "tuning:may_go_on", "tuning:containing", "part:tuning_of",
@@ -234,7 +234,7 @@ LEFT_OUT = {
         "catalog.fillings:transforms", "catalog.fillings:transform_example", "catalog.fillings:transforms_again",
         "catalog.fillings:optimizers", "catalog.fillings:optimizer_example", "catalog.fillings:optimizers_again",
         "catalog.fillings:optimizer_with_recipe", "catalog.fillings:optimizer_remarks", "catalog.fillings:commands",
-        "catalog.fillings:commands_again",
+        "catalog.fillings:commands_again", "catalog.fillings:typed_settings",
         "catalog.slots:restored", "catalog.fillings:in_one_string", "catalog.candidates:Candidate",
         "catalog.commands:Filled", "catalog.commands:CommandCandidate", "catalog.commands:command_candidates",
         "catalog.commands:check_targets", "catalog.ranges:readable_tunes",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from trimtab import CommandProblem
 from trimtab.compare.comparison import Comparison
 from trimtab.compare.stored import load_any
 from trimtab.report.console import print_summary
@@ -140,3 +141,23 @@ def test_a_study_does_not_go_on_with_another_schedule(tmp_path):
     Comparison("diabetes", "adamw", tmp_path, **SMALL, schedule="linear").run()
     with pytest.raises(StudyMismatchError, match=r"another problem, diabetes\+linear, and not diabetes\+cosine"):
         Comparison("diabetes", "adamw", tmp_path, **SMALL, schedule="cosine").run()
+
+
+def test_ranges_go_on_but_those_that_somebody_has_typed(tmp_path):
+    part = Comparison("digits", "adam,adamw,clip(adam)", tmp_path, tune=["adam.lr=1e-4..1e-2:log"]).first
+    both = ("lr", "weight_decay")
+    assert part.plan.goes_on == {"adam": ("weight_decay",), "adamw": both, "clip(adam)": ("weight_decay",)}
+    commands = CommandProblem("sh -c {optimizer} {lr} {seed}", metric="loss")
+    part = Comparison(commands, "adam,nadam", tmp_path, tune=["adam.lr=1e-4..1e-2:log"]).first
+    assert part.plan.goes_on == {"adam": (), "nadam": ("lr",)}
+
+
+def test_a_command_keeps_the_ranges_of_the_catalogue_that_it_was_begun_with(tmp_path):
+    commands = CommandProblem("sh -c {optimizer} {lr} {seed}", metric="loss")
+    part = Comparison(commands, "adam,nadam", tmp_path, tune=["adam.lr=1e-4..1e-2:log"]).first
+    known = part.annotation({})["definitions"]
+    before = {label: {**known[label], "ranges": {"lr": "0.001..0.5:log"}} for label in known}
+    with pytest.raises(StudyMismatchError, match=r"adam: lr is 0\.001\.\.0\.5:log there, 1e-4\.\.1e-2:log here"):
+        part.annotation({"definitions": before})
+    kept = part.annotation({"definitions": {"nadam": before["nadam"]}})["definitions"]
+    assert kept["nadam"]["ranges"] == {"lr": "0.001..0.5:log"}

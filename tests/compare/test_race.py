@@ -34,6 +34,14 @@ def test_who_is_shown_to_differ_leaves_and_so_does_who_hardly_can():
     assert not verdicts[frozenset("ad")]
 
 
+@pytest.mark.parametrize("others", [{}, {"c": (0.3, 0.2, 0.3, 0.4, 0.5)}])
+def test_scores_that_are_zero_each_time_are_a_constant_like_any_other(others):
+    zeros, constants = ({"a": (ever,) * 5, "b": (ever,) * 5, **others} for ever in (0.0, 0.1))
+    found = play(zeros, seeds=5)
+    assert found.departures[0] == play(constants, seeds=5).departures[0]
+    assert reasons(found)["b"] == "chance"
+
+
 def test_the_first_look_comes_when_everyone_has_two_seeds():
     runs = losses({"a": 0, "b": 9})
     assert play({label: own[:1] for label, own in runs.items()}).seeds == {"a": 2, "b": 2}

@@ -70,6 +70,7 @@ def test_it_is_the_same_with_any_number_of_workers_and_after_an_interruption(tas
     assert 0 < len(before.trials) < len(result.trials)
     assert status(tmp_path).state == "stopped"
     assert not status(tmp_path).total_known
+    assert status(tmp_path).most == comparison(task, tmp_path).most
     again = comparison(task, tmp_path, jobs=3).run()
     assert runs(again) == runs(result)
     assert again.race == result.race
@@ -97,6 +98,20 @@ def test_what_a_race_is_set_for_does_not_change(task, finished):
         comparison(task, out, seeds=6).run()
     with pytest.raises(StudyMismatchError, match="the candidates race there, and do not here: give --race"):
         comparison(task, out, race=False).run()
+
+
+@pytest.mark.parametrize("more", [{"budget": "1m", "seeds": 20}, {"trials": 6, "seeds": 20}])
+def test_a_budget_does_not_change_over_how_many_seeds_a_race_goes(more, tmp_path):
+    notes = {"trials": 6, "seeds": 5, "time": "1m", "tuning_seeds": 3}
+    with pytest.raises(StudyMismatchError, match=r"a race over 5 seeds at most.*go on with --seeds 5"):
+        Comparison("digits", "adamw,lion", tmp_path, race=True, **more).first.adopt(notes)
+    for same in ({**more, "seeds": 5}, {"budget": "1m"}):
+        part = Comparison("digits", "adamw,lion", tmp_path, race=True, **same).first
+        part.adopt(notes)
+        assert part.plan.seeds == 5
+    without = Comparison("digits", "adamw,lion", tmp_path, **more).first
+    without.adopt(notes)
+    assert without.plan.seeds == 20
 
 
 @pytest.mark.parametrize(

@@ -97,11 +97,14 @@ def test_nothing_is_proposed_where_nothing_fits(clock):
 
 
 def test_first_runs_tell_how_long_a_run_may_be():
-    text = least_too_long(budget(60), {"adamw": (8, 10.0), "lion": (9, 0.0)}, 2, Numbers(6, 3, 0.0))
+    runs = {"adamw": (8, 10.0), "lion": (9, 0.0)}
+    text = least_too_long(budget(60), runs, 2, Numbers(6, 3, 0.0), 1)
     assert "there are 8 runs of adamw of 10s or longer to come, 40s or more with 2 at a time" in text
     # 0.95 x 60 s x 2 workers / (2 candidates x 9 runs), and / (2 x 5)
     assert "and 57s are left. Into 1m fit runs of up to 6.3s, with --trials 2 of up to 11s." in text
     assert "or give 50s or more" in text  # 40 s are 95 % of 42 s
+    # the best four, or both, twice more: 17 runs, and 9
+    assert "up to 3.4s, with --trials 2 of up to 6.3s." in least_too_long(budget(60), runs, 2, Numbers(6, 3, 0.0), 3)
 
 
 def test_further_seeds_are_in_the_sum_and_can_be_left_out(clock):

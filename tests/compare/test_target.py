@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from trimtab.compare.target import Target
@@ -36,6 +38,13 @@ def test_of_a_command_whose_metric_is_to_be_large_the_target_is_turned_back():
     target = Target(facts, [-0.9, -0.8, -0.2], "adamw")
     assert target.words == "accuracy >= 0.8, the median at which adamw ends"
     assert target.costs([run(0.0, -0.85), run(0.0, -0.7)]) == [10.0]
+
+
+@pytest.mark.parametrize("status", ["diverged", "failed"])
+@pytest.mark.parametrize("target", [Target(facts(0.7), [0.1], "adamw"), Target(facts(), [0.3], "adamw")])
+def test_a_run_that_did_not_come_to_its_end_reaches_nothing(target, status):
+    touched = replace(run(0.9, 0.1, 5.0), status=status)
+    assert target.costs([touched, run(0.9, 0.1, 0.2), touched]) == [10.0]
 
 
 def test_a_reference_without_complete_runs_sets_none():

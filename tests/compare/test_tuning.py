@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from trimtab.compare.cautions import gone_on
 from trimtab.compare.tuning import Tuning, containing, may_go_on
 from trimtab.study.outcome import Outcome
 from trimtab.study.tunable import Choice, LogUniform, Uniform
@@ -105,6 +106,23 @@ def test_a_range_goes_on_four_steps_at_most_and_says_where_nothing_is_better():
     assert tuning().most == 16 + 12
 
 
+def test_the_first_step_beyond_a_few_settings_may_stay_within_the_range_and_is_said_to():
+    tuned = tuning(trials=6, tunables={**RANGES, "weight_decay": LogUniform(0.005, 5.0)}, goes_on=("weight_decay",))
+    most = max(point.settings["weight_decay"] for point in tuned.first())
+    standing, outcomes, _ = played(tuned, lambda p: abs(math.log(p.settings["weight_decay"] / (2.5 * most))))
+    (extension,) = standing.extensions(outcomes)
+    best = standing.best(outcomes).settings
+    assert most < best["weight_decay"] < 5.0 < extension.reached
+    assert (extension.settings, extension.chosen, extension.left) == (2, True, True)
+    assert gone_on(extension, best).endswith("went on beyond 5, to 12.8: it is best at 4.04")
+
+    standing, outcomes, _ = played(tuned, lambda p: abs(math.log(p.settings["weight_decay"] / most)))
+    (extension,) = standing.extensions(outcomes)
+    assert (extension.settings, extension.chosen, extension.left) == (1, False, False)
+    words = gone_on(extension, standing.best(outcomes).settings)
+    assert words == "weight_decay was tried at 4.04 as well, nearer to the end of its range: nothing better was found"
+
+
 def test_both_ends_go_on_but_less_weight_decay_than_there_is_is_none():
     standing, outcomes, _ = played(tuning(), near(1e-4))
     assert standing.extensions(outcomes)[0].end == "low"
@@ -117,9 +135,18 @@ def test_both_ends_go_on_but_less_weight_decay_than_there_is_is_none():
 def test_no_range_goes_on_that_may_not_or_of_few_settings():
     assert played(tuning(goes_on=()), near(1e9))[2] == [8, 8]
     assert played(tuning(trials=5), near(1e9))[2] == [5, 8]
-    assert may_go_on({"a": LogUniform(1, 2), "b": Uniform(0, 1), "c": Choice((1,)), "d": LogUniform(1, 2)}, ["d"]) == (
-        "a",
-    )
+
+
+@pytest.mark.parametrize("name", ["lr", "learning_rate", "finetune_lr", "my_opt.py:Mine.lr", "weight_decay", "d_coef"])
+def test_rates_and_weight_decay_may_go_on(name):
+    assert may_go_on({name: LogUniform(1e-3, 1.0)}) == (name,)
+    assert may_go_on({name: LogUniform(1e-3, 1.0)}, [name]) == ()
+    assert may_go_on({name: Uniform(1e-3, 1.0)}) == may_go_on({name: Choice((0.1, 1.0))}) == ()
+
+
+@pytest.mark.parametrize("name", ["dropout", "clip.fraction", "label_smoothing", "rate", "dropout_rate", "my.momentum"])
+def test_what_may_be_a_share_stays_within_its_range(name):
+    assert may_go_on({name: LogUniform(1e-3, 1.0)}) == ()
 
 
 def test_ranges_are_made_as_wide_as_it_takes():

@@ -39,6 +39,8 @@ def test_each_wave_is_as_large_as_all_before_it():
         (19, 99.0, False),  # too early to say
         (75, 2.5, True),
         (75, 2.0, False),
+        (99, 2.5, True),
+        (100, 99.0, False),  # it has run to its end
     ],
 )
 def test_a_setting_is_dropped_that_would_not_win_with_the_largest_gain_that_was_seen(cost, loss, dropped):
@@ -64,3 +66,14 @@ def test_without_a_budget_the_shortest_run_says_how_long_one_is():
     long = run(9, 5, 4, 3, 2, cost=1000)
     assert not cannot_win([GOOD, long, long], 19, 99.0, of=None)
     assert cannot_win([GOOD, long, long], 20, 99.0, of=None)
+
+
+def test_without_a_budget_who_is_as_far_as_the_shortest_run_may_have_ended():
+    long = run(9, 5, 4, 3, 2, cost=1000)
+    assert cannot_win([GOOD, long, long], 99, 99.0, of=None)
+    assert not any(cannot_win([GOOD, long, long], cost, 99.0, of=None) for cost in (100, 500, 1000))
+
+
+def test_one_value_is_an_end():
+    ended = Outcome("complete", loss=1.0, cost=1, curve=(CurvePoint(1, None, 1.0, 1.0),))
+    assert not cannot_win([ended, ended, ended], 1, 99.0, of=None)

@@ -2,6 +2,7 @@
 
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
+from trimtab.study.tunable import LogUniform
 
 LABELS = ("adamw", "lion(betas=(0.9, 0.99))")
 
@@ -15,7 +16,8 @@ class Clock:
 
 
 def tuning(label, count=4, problem="digits"):
-    return [Point(problem, "tune", label, i, {}, 0) for i in range(count)]
+    ranges = {"lr": LogUniform(0.01, 100.0)}
+    return [Point(problem, "tune", label, i, {"lr": 0.1 * (i + 1)}, 0, ranges) for i in range(count)]
 
 
 def finals(label, count=3, problem="digits"):

@@ -14,6 +14,7 @@ from tests.report.synthetic import SHAPES, comparison
 from trimtab.catalog.candidates import parse_candidates
 from trimtab.compare.budget import Numbers
 from trimtab.compare.comparison import Comparison
+from trimtab.compare.options import Options
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import Interval
 from trimtab.report import ReportPaths
@@ -215,12 +216,26 @@ def test_so_few_seeds_come_with_a_warning(seeds, said):
     class Made:
         chosen = True
         parts: ClassVar = {"toy": Part}
+        options = Options()
 
     text = " ".join(shown(lambda console: print_few_seeds(console, Made)).split())
 
     assert text == "" if said is None else said in text
     Made.chosen = False
     assert shown(lambda console: print_few_seeds(console, Made)) == ""
+
+
+@pytest.mark.parametrize(("alone", "times"), [(False, "4.4"), (True, "3.6")])
+def test_fewer_pairs_need_smaller_differences(alone, times):
+    class Part:
+        plan = Plan("toy", "hash", tuple(parse_candidates("adamw,lion,sgd,nadam")), trials=4, seeds=2, budget=1000)
+
+    class Made:
+        chosen = True
+        parts: ClassVar = {"toy": Part}
+        options = Options(against_reference=alone)
+
+    assert f"only if it is {times} times" in " ".join(shown(lambda console: print_few_seeds(console, Made)).split())
 
 
 def test_why_trials_of_a_candidate_failed_is_said_in_a_line(result, over_problems):

@@ -32,9 +32,10 @@ def test_who_went_on_is_named_and_how_far(result):
     plain = replace(result, candidates=tuple(replace(each, extensions=()) for each in result.candidates))
     assert gone_on(plain) == ""
     went = Extension("lr", "high", 0.1, 0.273, 2, chosen=False)
-    assert "beyond lr 0.1, as far as 0.273" in gone_on(
-        replace(result, candidates=(replace(first, extensions=(went,)), *others))
-    )
+    within = Extension("weight_decay", "low", 0.1, 0.12, 1, chosen=True)
+    words = gone_on(replace(result, candidates=(replace(first, extensions=(went, within)), *others)))
+    assert f"{first.label} tried 2 more values of lr, as far as 0.273, beyond 0.1; " in words
+    assert "tried 1 more value of weight_decay, as far as 0.12, within its range." in words
 
 
 def test_luck_is_told_where_it_is_known(result):

@@ -10,6 +10,9 @@ def test_the_best_four_settings_run_again_and_one_alone_does_not():
 def test_notes_say_how_was_tuned_and_those_from_before_mean_one_seed():
     assert tuning_seeds_of({}, "digits") == 1
     assert tuning_seeds_of({"tuning_seeds": 3}, "digits") == 3
-    several = {"tasks": {"digits": {"tuning_seeds": 3, "goes_on": {"adamw": ["lr"]}}, "mine": {}}}
+    there = {"adamw": ["lr"], "lion": []}
+    several = {"tasks": {"digits": {"tuning_seeds": 3, "goes_on": there}, "mine": {"goes_on": None}, "own": {}}}
     assert [tuning_seeds_of(several, name) for name in ("digits", "mine")] == [3, 1]
-    assert [goes_on(several, name) for name in ("digits", "mine")] == [True, False]
+    assert [goes_on(several, "digits", label) for label in ("adamw", "lion", "sgd")] == [True, False, False]
+    assert not any(goes_on(several, name, "adamw") for name in ("mine", "own"))
+    assert [goes_on({"goes_on": there}, "digits", label) for label in there] == [True, False]

@@ -23,6 +23,7 @@ from tests.study.work import (
     MisbehavingWork,
     fixed,
     hash_of,
+    judged_by,
     log_of,
     points,
     what,
@@ -368,9 +369,9 @@ def test_a_worker_that_can_run_nothing_ends_the_study_and_is_no_trials_fault(tmp
 
 
 def test_a_pruner_gives_up_hopeless_trials(tmp_path):
-    pruner = optuna.pruners.ThresholdPruner(upper=10.0)
     with Store(tmp_path, MANIFEST) as store, LocalExecutor(MisbehavingWork(), jobs=1, answers=True) as executor:
-        outcomes = run_study(fixed(*what("work", "ask")), store, executor, pruner=pruner)
+        judge = judged_by(store, optuna.pruners.ThresholdPruner(upper=10.0))
+        outcomes = run_study(fixed(*what("work", "ask")), store, executor, hopeless=judge)
     assert [outcomes[f"toy/tune/a/{i}"].status for i in range(2)] == ["complete", "pruned"]
 
 

@@ -8,7 +8,17 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from tests.study.work import MANIFEST, OTHER_MANIFEST, LoggedWork, MisbehavingWork, fixed, hash_of, points, what
+from tests.study.work import (
+    MANIFEST,
+    OTHER_MANIFEST,
+    LoggedWork,
+    MisbehavingWork,
+    fixed,
+    hash_of,
+    judged_by,
+    points,
+    what,
+)
 from trimtab.study.errors import (
     InputError,
     StoreAwayError,
@@ -435,7 +445,7 @@ def test_a_database_that_stays_away_ends_the_study(postgres, tmp_path):
 
 
 def test_a_pruner_sees_the_trials_of_all(postgres):
-    pruner = optuna.pruners.ThresholdPruner(upper=10.0)
     with Store(postgres.url, MANIFEST) as store, LocalExecutor(MisbehavingWork(), jobs=1, answers=True) as executor:
-        outcomes = run_study(fixed(*what("work", "ask")), store, executor, pruner=pruner)
+        judge = judged_by(store, optuna.pruners.ThresholdPruner(upper=10.0))
+        outcomes = run_study(fixed(*what("work", "ask")), store, executor, hopeless=judge)
     assert [outcomes[f"toy/tune/a/{i}"].status for i in range(2)] == ["complete", "pruned"]

@@ -16,6 +16,7 @@ from trimtab.study.activity import Activity, Ended, Process, Running
 from trimtab.study.beside import Beside
 from trimtab.study.errors import NoStudyError
 from trimtab.study.outcome import Outcome
+from trimtab.study.point import Point
 from trimtab.study.status import to_dict
 from trimtab.study.statuses import status, statuses
 from trimtab.study.store import Store
@@ -284,6 +285,19 @@ def test_where_nothing_is_tuned_there_is_no_column_of_it(seen):
     assert "best run so far random, 0.3" in file.getvalue()
     assert "candidate   final  best run" in file.getvalue()
     assert "tuned" not in file.getvalue()
+
+
+def test_at_most_a_race_has_the_trials_of_those_whose_ranges_may_go_on_and_one_of_who_is_not_tuned(seen):
+    def most(trials, **notes):
+        fixed = Point("digits", "tune", "lion", 0, {}, 0)
+        more = {"manifest": {"task": "digits", "race": True}, "running": (), "waiting": tuple(tuning("adamw"))}
+        notes = {**NOTES, "trials": trials, "tuning_seeds": 3, **notes}
+        return seen(annotation=notes, ended=(ended(fixed, 10),), **more).most
+
+    assert most(8) == (8 + 4 * 2 + 3) + (1 + 3)
+    assert most(8, goes_on={"adamw": [], "lion": []}) == most(8)
+    assert most(8, goes_on={"adamw": ["lr"], "lion": []}) == most(8) + 4 * 3
+    assert most(5, goes_on={"adamw": ["lr"], "lion": []}) == most(5)
 
 
 def test_a_race_is_finished_when_it_says_so(seen):

@@ -29,6 +29,11 @@ def log_of(path):
     return Counter(key for what, key, _ in lines if what == "start"), Counter(key for w, key, _ in lines if w == "end")
 
 
+def judged_by(store, pruner):
+    """Gives up what a pruner of Optuna's would, as a comparison with one does."""
+    return lambda _outcomes, point, cost, loss: store.hopeless(point, cost, loss, pruner)
+
+
 def what(*names):
     choice = Choice(("raise", "unfit", "die", "ask", "work"))
     return [Point("toy", "tune", "a", i, {"what": name}, 0, tunables={"what": choice}) for i, name in enumerate(names)]

@@ -117,7 +117,16 @@ class Expression:
                     "beside it; leave one of them out"
                 )
         own = {node.place_of(name): value for node in self.nodes() for name, value in node.entry.settings.items()}
-        return self._put_together({**own, **self._bounds(), **self.all_fixed, **tuned})
+        return self._put_together({**own, **self._bounds(), **self.all_fixed, **self._switched(tuned)})
+
+    def _switched(self, tuned: Settings) -> dict[str, Value]:
+        """Switches as the catalogue's classes have them, which are tuned as 0 and 1; one's own gets what was typed."""
+        found = dict(tuned)
+        for name in (name for name, value in tuned.items() if type(value) is int and value in (0, 1)):
+            entry = self.owner_of(name).entry
+            if entry.family != OWN and isinstance(default_of(entry.load(), name.rpartition(".")[2]), bool):
+                found[name] = bool(found[name])
+        return found
 
     def _put_together(self, settings: dict[str, Value]) -> dict[str, Value]:
         """Makes pairs again of those that are tuned by their parts, or that are written as texts."""
@@ -205,6 +214,11 @@ class Expression:
     def place_of(self, name: str) -> str:
         """Returns what a setting of this node is called in the whole expression."""
         return name if self.inner is None else f"{self.entry.id}.{name}"
+
+    def owner_of(self, name: str) -> "Expression":
+        """Returns the node whose setting is called that in the whole expression: the innermost, if no wrapper's is."""
+        setting = name.rpartition(".")[2]
+        return next((node for node in self.nodes() if node.place_of(setting) == name), next(self.nodes()))
 
     def _own(self, settings: Mapping[str, Value]) -> dict[str, Value]:
         """This node's part of the settings of the whole expression."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from trimtab.catalog.entries import Entry
+from trimtab.catalog.ranges import parse_tunes
 from trimtab.catalog.recipes import Recipe
 from trimtab.lab.problem import Filling, Problem
 from trimtab.study.checks import check_texts
@@ -122,3 +123,26 @@ def commands_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tup
     from trimtab.catalog.commands import CommandCandidate
 
     return tuple(CommandCandidate.from_definition(label, definitions[label]) for label in labels)
+
+
+def typed_settings(candidate: Any, tune: Sequence[str]) -> set[str]:
+    """Returns the settings of a candidate whose ranges somebody has typed, as the candidate calls them.
+
+    A range without a candidate's name is for places of commands and for classes of one's own, and for nobody else.
+
+    Args:
+        candidate: as it was read, with ``tune``.
+        tune: ranges as they are typed.
+    """
+    definition, tunes = candidate.definition(), parse_tunes(tune)
+
+    def given(owner: str) -> list[str]:
+        return [each.setting for each in tunes if each.candidate in (None, owner)]
+
+    if "command" in definition:
+        return set(given(candidate.label))
+    typed = set(definition.get("tuned", {}))
+    if "own" in definition:
+        own = [node for node in candidate.expression.nodes() if node.entry.id in definition["own"]]
+        return typed.union(*([node.place_of(name) for name in given(node.entry.id)] for node in own))
+    return typed.union(*(given(reference) for reference in definition.get("files", {})))

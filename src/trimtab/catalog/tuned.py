@@ -95,8 +95,7 @@ def _try(expression: Expression, ranges: Mapping[str, str], name: str, text: str
     whole = re.sub(r"\d$", "s", name)
     if whole != name and whole in ranges:
         raise InputError(f"--tune {name}={text}: {whole} is tuned as well; leave one of them out")
-    node = next(each for each in expression.nodes() if name.startswith(each.place_of("")) or each.inner is None)
-    default = default_of(node.entry.load(), name.rpartition(".")[2])
+    default = default_of(expression.owner_of(name).entry.load(), name.rpartition(".")[2])
     tunable = parse_range(text)
     if isinstance(default, bool) and not (isinstance(tunable, Choice) and set(tunable.values) <= {0, 1}):
         raise InputError(f"--tune {name}={text}: {name} is a switch, {default} by default; write {name}=0,1")

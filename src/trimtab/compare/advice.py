@@ -7,7 +7,7 @@ alone, which are corrected for the number of pairs: where nothing was shown to b
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trimtab.compare.cautions import FEW_SEEDS
+from trimtab.compare.cautions import FEW_SEEDS, alike
 from trimtab.compare.result import CandidateResult, Pair
 from trimtab.study.facts import Facts
 from trimtab.study.phrases import NAMED, distinct, either, listed, rounded
@@ -143,7 +143,7 @@ def _keep(kept: CandidateResult, others: Sequence[CandidateResult], candidates: 
 
 def _keep_for_want_of_better(kept: CandidateResult, others: Sequence[CandidateResult], seeds: int) -> str:
     """No difference was shown: what would have been found says what that is worth."""
-    different = [result for result in others if result.final_losses != kept.final_losses]
+    different = [result for result in others if not alike(result.final_losses, kept.final_losses)]
     if not different:
         return f"Check that what is compared reaches the runs: all ended exactly like {kept.label} with every seed."
     if seeds <= FEW_SEEDS:

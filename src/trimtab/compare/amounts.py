@@ -4,6 +4,8 @@ import math
 import statistics as standard_statistics
 from collections.abc import Sequence
 
+import numpy as np
+
 from trimtab.compare.bounds import Ranges, on_one_side
 from trimtab.compare.result import Interval
 from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
@@ -11,6 +13,7 @@ from trimtab.study import statistics
 from trimtab.study.facts import SECONDS, TRIAL_TIME, Facts
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
+from trimtab.study.statistics.arrays import rounding
 
 
 def means(facts: Facts, runs: Sequence[Outcome], ranges: Ranges) -> dict[str, Interval]:
@@ -117,10 +120,11 @@ def winners_curse(tuned: float | None, final: Sequence[float | None]) -> float |
         final: its losses on fresh seeds.
 
     Returns:
-        ``None`` where one is missing, there are fewer than two fresh seeds, or they are all equal.
+        ``None`` where one is missing, there are fewer than two fresh seeds, or they are all equal but for rounding.
     """
     known = [loss for loss in final if loss is not None]
     if tuned is None or len(known) < max(2, len(final)):
         return None
-    spread = standard_statistics.stdev(known)
-    return (standard_statistics.fmean(known) - tuned) / spread if spread else None
+    if max(known) - min(known) <= rounding(np.array(known)):
+        return None
+    return (standard_statistics.fmean(known) - tuned) / standard_statistics.stdev(known)

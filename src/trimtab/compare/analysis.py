@@ -77,7 +77,7 @@ def analyse(
     else:
         placed = ranks(ranked, pairs) if race is None else raced_ranks(list(ranked), pairs)
     standing = Standing(_comparable(ranked, race), placed, facts.sign)
-    judged = Judged(facts, ranges, pairs, standing, reference, against_reference, needed)
+    judged = Judged(facts, ranges, pairs, ranked, standing, reference, against_reference, needed)
     target = Target(facts, ranked.get(reference), reference)
     results = [candidate_result(plan, c, outcomes, judged, target) for c in plan.candidates]
     results.sort(key=_order if race is None else functools.partial(_raced_order, ranked.get(reference)))

@@ -1,11 +1,12 @@
 """From the outcomes of a candidate, beside those of the others, to what they show of it."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trimtab.compare.amounts import interval, means, median_reached, prices, rate_decades, winners_curse
 from trimtab.compare.bounds import Ranges
-from trimtab.compare.cautions import Standing, gone_on, late_rise, warning
+from trimtab.compare.cautions import Standing, doubles_in_words, gone_on, late_rise, warning
 from trimtab.compare.pairs import between
 from trimtab.compare.plan import Plan
 from trimtab.compare.result import NOT_YET, CandidateResult, Pair
@@ -39,6 +40,7 @@ class Judged:
         facts: of the problem.
         ranges: what is possible.
         pairs: comparisons of two.
+        ended: label to the final losses, of who is ranked.
         standing: ranks, and whose seeds scatter.
         reference: label of the candidate that verdicts compare with.
         against_reference: whether candidates were compared with it alone.
@@ -48,6 +50,7 @@ class Judged:
     facts: Facts
     ranges: Ranges
     pairs: tuple[Pair, ...]
+    ended: Mapping[str, Sequence[float]]
     standing: Standing
     reference: str
     against_reference: bool
@@ -91,7 +94,7 @@ def candidate_result(
         odd = judged.standing.scatter_in_words(candidate.label) if rank is not None else ""
         odd_alone = warning(plan.tunables(candidate), best, first, runs, facts.rate or "")
         order = judged.standing.order_in_words(candidate.label)
-        double = judged.standing.doubles_in_words(candidate.label) if candidate.label != judged.reference else ""
+        double = "" if candidate.label == judged.reference else doubles_in_words(candidate.label, judged.ended)
         went_on = [gone_on(each, tuned) for each in standing.extensions(outcomes)]
         note = "; ".join(filter(None, (odd, order, double, late_rise(runs, facts.sign), *went_on, odd_alone)))
     return CandidateResult(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trimtab.compare.tuning import FEWEST, Extension
+from trimtab.compare.tuning import Extension
 from trimtab.study import statistics
+from trimtab.study.again import FEWEST
 from trimtab.study.outcome import Outcome
 from trimtab.study.phrases import NAMED, listed, rounded
 from trimtab.study.point import Point
@@ -60,14 +61,6 @@ class Standing:
         who = listed(after) if len(after) <= NAMED else f"{len(after)} others"
         return f"its mean is worse than that of {who}, ranked after it: less is shown of seeds that differ so much"
 
-    def doubles_in_words(self, label: str) -> str:
-        """Says with whom a candidate ended alike with every seed: what sets them apart did nothing; else empty."""
-        own = self.losses.get(label, ())
-        if len(set(own)) < 2:
-            return ""
-        others = [other for other, losses in self.losses.items() if other != label and tuple(losses) == tuple(own)]
-        return f"with every seed it ended exactly as {listed(others)} did" if others else ""
-
     def scatter_in_words(self, label: str) -> str:
         """Returns what is odd about a candidate's seeds; empty if nothing is."""
         values, far = self.losses.get(label, ()), self.far_seeds(label)
@@ -105,6 +98,28 @@ def _others(ordered: Sequence[float]) -> str:
     return f"the others near {low}" if low == high else f"the others between {low} and {high}"
 
 
+def alike(first: Sequence[float | None], second: Sequence[float | None]) -> bool:
+    """Tells whether two candidates ended alike with every seed that both have run; of a race, one may have run fewer.
+
+    Args:
+        first: final losses of the one, by seed.
+        second: of the other.
+    """
+    return bool(first and second) and all(a == b for a, b in zip(first, second, strict=False))
+
+
+def doubles_in_words(label: str, ended: Mapping[str, Sequence[float]]) -> str:
+    """Says with whom a candidate ended alike with every seed: what sets them apart did nothing; else empty.
+
+    Args:
+        label: of the candidate.
+        ended: label to the final losses by seed, of all that are ranked.
+    """
+    own = ended.get(label, ())
+    others = [other for other in ended if other != label and alike(own, ended[other])]
+    return f"with every seed it ended exactly as {listed(others)} did" if others and len(set(own)) > 1 else ""
+
+
 def late_rise(runs: Sequence[Outcome], sign: int = 1) -> str:
     """Says how many final runs lost again what they had gained; empty if none did."""
     risen = [
@@ -126,18 +141,19 @@ FEW_SEEDS = 2
 _ENOUGH_SEEDS = 5
 
 
-def few_seeds(seeds: int, candidates: int) -> list[str]:
-    """Says what so few seeds can show; nothing where they are three or more.
+def few_seeds(seeds: int, candidates: int, pairs: int) -> list[str]:
+    """Says what so few seeds can show; nothing where they are three or more, or nothing is compared.
 
     Args:
         seeds: of the final runs.
-        candidates: how many are compared with each other.
+        candidates: how many there are.
+        pairs: of them that are compared.
     """
-    if seeds > FEW_SEEDS or candidates < 2:
+    if seeds > FEW_SEEDS or not pairs:
         return []
     if seeds == 1:
         return ["With one seed no difference can be shown; run more seeds to rank the candidates."]
-    level = 1 - ALPHA / (candidates * (candidates - 1) // 2)
+    level = 1 - ALPHA / pairs
     few, enough = (
         rounded(statistics.detectable_ratio(n, level, candidates=candidates)) for n in (seeds, _ENOUGH_SEEDS)
     )
@@ -169,14 +185,16 @@ def warning(tunables: Tunables, best: Point | None, tuning: Tried, runs: Sequenc
 
 
 def gone_on(extension: Extension, chosen: Settings) -> str:
-    """Says that a range went on beyond its end, how far, and what came of it.
+    """Says that more was tried where the best was the most extreme, how far beyond the range, and what came of it.
 
     Args:
         extension: what went on.
         chosen: the settings that are best.
     """
-    name = extension.setting
-    went = f"the range of {name} went on beyond {extension.bound:.3g}, to {extension.reached:.3g}"
+    name, reached = extension.setting, f"{extension.reached:.3g}"
+    went = f"{name} was tried at {reached} as well, nearer to the end of its range"
+    if extension.left:
+        went = f"the range of {name} went on beyond {extension.bound:.3g}, to {reached}"
     found = f"it is best at {as_code(chosen.get(name))}" if extension.chosen else "nothing better was found"
     return f"{went}: {found}"
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from trimtab.compare.advice import advise
-from trimtab.compare.cautions import few_seeds
+from trimtab.compare.cautions import alike, few_seeds
 from trimtab.compare.result import CandidateResult, Pair
 from trimtab.study.facts import Facts
 from trimtab.study.phrases import listed, rounded
@@ -26,7 +26,7 @@ def conclude(
 
     Args:
         results: best first, the candidates that could not be ranked last.
-        pairs: all pairs of ranked candidates.
+        pairs: those pairs of ranked candidates that were compared.
         reference: label of the candidate that verdicts compare with.
         seeds: of the final runs; of unpaired ones, the most that a ranked candidate has.
         facts: of the problem.
@@ -46,7 +46,7 @@ def conclude(
             sentences += _against(ranked, reference, facts.objective.name, advice.told)
         sentences += _power(ranked, pairs, reference, "the race" if raced else "")
         if not unpaired:
-            sentences += [*_equal(ranked), *few_seeds(seeds, len(ranked))]
+            sentences += [*_equal(ranked), *few_seeds(seeds, len(ranked), len(pairs))]
     sentences += [f"{result.label}: {result.note}." for result in results if result.rank is None]
     return tuple(sentences)
 
@@ -141,15 +141,17 @@ def _is_constant(first: Sequence[float | None], second: Sequence[float | None]) 
 
 
 def _alike(same: Sequence[Pair], ranked: Sequence[CandidateResult]) -> list[list[str]]:
-    """Returns the labels of those who ended alike, best first."""
-    groups: dict[tuple[float | None, ...], list[str]] = {}
+    """Returns the labels of those who ended alike, best first; whoever has run more seeds is compared with first."""
     labels = {label for pair in same for label in (pair.first, pair.second)}
-    for result in ranked:
-        if result.label in labels:
-            groups.setdefault(tuple(result.final_losses), []).append(result.label)
-    return list(groups.values())
+    left = sorted((each for each in ranked if each.label in labels), key=lambda each: -len(each.final_losses))
+    groups = []
+    while left:
+        group = [each for each in left if alike(each.final_losses, left[0].final_losses)]
+        left = [each for each in left if each not in group]
+        groups.append([each.label for each in ranked if each in group])
+    return [group for group in groups if len(group) > 1]
 
 
 def _identical(pair: Pair, ranked: Sequence[CandidateResult]) -> bool:
     ends = {result.label: result.final_losses for result in ranked}
-    return ends[pair.first] == ends[pair.second]
+    return alike(ends[pair.first], ends[pair.second])

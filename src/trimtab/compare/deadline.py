@@ -22,6 +22,7 @@ class Smallest:
 
     Args:
         numbers: its trials and seeds.
+        tuning_seeds: with which the best settings are tried.
         to_come: by candidate, how many runs it still has, the first ones included.
         labels: from the keys of the first runs to the candidates whose they are.
         workers: runs at once.
@@ -29,6 +30,7 @@ class Smallest:
     """
 
     numbers: Numbers
+    tuning_seeds: int
     to_come: Mapping[str, int]
     labels: Mapping[str, str]
     workers: int
@@ -106,4 +108,5 @@ class Deadline:
             over = len(self._ended[label]) + self._failed[label] + len(running)
             runs[label] = (max(0, to_come - over), sum(seconds) / len(seconds) if seconds else 0.0)
         if sum(count * seconds for count, seconds in runs.values()) / smallest.workers > self._budget.left:
-            raise InputError(least_too_long(self._budget, runs, smallest.workers, smallest.numbers))
+            numbers, seeds = smallest.numbers, smallest.tuning_seeds
+            raise InputError(least_too_long(self._budget, runs, smallest.workers, numbers, seeds))

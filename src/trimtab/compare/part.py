@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from trimtab.catalog.ranges import parse_tunes
+from trimtab.catalog.fillings import typed_settings
 from trimtab.catalog.recipes import with_its_warmup
 from trimtab.catalog.slots import remarks, with_recipe
 from trimtab.compare.budget import Budget, Numbers, starting_numbers, written
@@ -118,7 +118,8 @@ class Part:
                 f"{shown(self.location)} holds the results of another study ({there}, {here}). Go on with {go_on}"
                 f"{more}; or choose another {thing}, or remove this one to start again."
             )
-        if self.plan.race is not None and self.chosen and self.plan.seeds != notes["seeds"]:
+        seeds = self.plan.seeds if self.budget is None else self.budget.seeds
+        if self.plan.race is not None and seeds not in (None, notes["seeds"]):
             raise StudyMismatchError(
                 f"{shown(self.location)} holds a race over {notes['seeds']} seeds at most, and how sure each of its "
                 f"looks must be follows from that number: go on with --seeds {notes['seeds']}, or start another race"
@@ -179,9 +180,10 @@ class Part:
     def _definitions(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """Those of all candidates that ever took part, so that none can come back as another one."""
         ours = {c.label: json.loads(json.dumps(c.definition())) for c in self.plan.candidates}
-        for label, definition in ours.items():
-            if "command" in definition and label in known:
-                definition["ranges"] = {**definition["ranges"], **self._from_catalogue(label, definition, known[label])}
+        for candidate in self.plan.candidates:
+            definition, there = ours[candidate.label], known.get(candidate.label, {})
+            if "command" in definition:
+                definition["ranges"] = {**definition["ranges"], **self._from_catalogue(candidate, there)}
         changed: dict[str, list[str]] = {}
         for label, definition in ours.items():
             if changes := definition_changes(known.get(label, definition), definition):
@@ -194,16 +196,10 @@ class Part:
             )
         return {**known, **ours}
 
-    def _from_catalogue(self, label: str, definition: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
+    def _from_catalogue(self, candidate: Filling, there: Mapping[str, Any]) -> dict[str, Any]:
         """The ranges of a command that are nobody's wish but the catalogue's, as they were when a study was begun."""
-        typed, before = _typed_for(label, self._options), there.get("ranges", {})
-        return {name: before[name] for name in definition["ranges"] if name in before and name not in typed}
-
-
-def _typed_for(label: str, options: Options) -> set[str]:
-    """Returns the settings of a candidate whose ranges somebody has typed."""
-    tunes = parse_tunes(options.tune)
-    return {tune.setting for tune in tunes if tune.candidate is None or tune.candidate in label}
+        typed, before = typed_settings(candidate, self._options.tune), there.get("ranges", {})
+        return {name: before[name] for name in candidate.tunables if name in before and name not in typed}
 
 
 def tuning_of(notes: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,8 +246,6 @@ def _going_on(problem: Problem, candidates: Sequence[Filling], options: Options)
         return {}
     found: dict[str, Sequence[str]] = {}
     for each in candidates:
-        typed = _typed_for(each.label, options)
-        given = [name for name in each.tunables if name.rpartition(".")[2] in typed]
-        given += each.definition().get("tuned", {})
-        found[each.label] = may_go_on({**each.tunables, **problem.tunables}, given)
+        typed = typed_settings(each, options.tune)
+        found[each.label] = may_go_on({**each.tunables, **problem.tunables}, typed)
     return found

@@ -85,7 +85,7 @@ def _smallest(part: Part, known: Container[str], executor: Executor, places: int
         to_come[candidate.label] = more + sum(point.key not in known for point in first)
         labels.update({point.key: candidate.label for point in first})
     numbers = Numbers(part.plan.trials, part.plan.seeds, 0.0)
-    return Smallest(numbers, to_come, labels, places, isinstance(executor, LocalExecutor))
+    return Smallest(numbers, part.plan.tuning_seeds, to_come, labels, places, isinstance(executor, LocalExecutor))
 
 
 def known_prices(part: Part, outcomes: Outcomes) -> list[Price]:

@@ -138,8 +138,8 @@ class CandidateResult:
         erratic: whether its seeds differ so much from each other that its rank says little; ``note`` says how.
         in_all_pairs: whether it was compared with every other, not with the reference alone.
         winners_curse: how much lower ``tuned_loss`` is than the mean of the final losses, in standard deviations of
-            these: positive where tuning looked better. ``None`` where a final run is missing, or they are all equal.
-        extensions: ranges that went on beyond their ends, because the best value was the most extreme that was tried.
+            these: positive where tuning looked better. ``None`` where a run is missing, or only rounding differs.
+        extensions: ranges that went on, because the best value was the most extreme that was tried.
     """
 
     label: str

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from trimtab.compare.budget import SHARE, Budget, Numbers, written
 from trimtab.compare.prices import Price, predicted_seconds
-from trimtab.study.again import AGAIN
+from trimtab.study.again import AGAIN, runs_again
 from trimtab.study.phrases import count
 
 _LENGTHS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
@@ -90,7 +90,9 @@ def _instead(
     return found
 
 
-def least_too_long(budget: Budget, runs: Mapping[str, tuple[int, float]], workers: int, counts: Numbers) -> str:
+def least_too_long(
+    budget: Budget, runs: Mapping[str, tuple[int, float]], workers: int, counts: Numbers, tuning_seeds: int
+) -> str:
     """Says that the first runs take so long that the fewest cannot fit.
 
     Args:
@@ -98,6 +100,7 @@ def least_too_long(budget: Budget, runs: Mapping[str, tuple[int, float]], worker
         runs: label to how many runs are still to come, and how long one takes at least.
         workers: runs at once.
         counts: the fewest trials and seeds.
+        tuning_seeds: with which the best settings are tried.
     """
     known = ", ".join(
         f"{count} runs of {label} of {shown(seconds)}" for label, (count, seconds) in runs.items() if seconds
@@ -106,7 +109,8 @@ def least_too_long(budget: Budget, runs: Mapping[str, tuple[int, float]], worker
     asked, enough = written(budget.seconds), written(_rounded_up(needed / SHARE))
 
     def longest(trials: int) -> str:
-        return shown(SHARE * budget.seconds * workers / (len(runs) * (trials + counts.seeds)))
+        each = trials + runs_again(trials, tuning_seeds) + counts.seeds
+        return shown(SHARE * budget.seconds * workers / (len(runs) * each))
 
     fewer = "" if counts.trials <= _FEWEST else f", with --trials {_FEWEST} of up to {longest(_FEWEST)}"
     return (

@@ -33,8 +33,11 @@ class Target:
             self.words = f"{objective.name} {sign} {facts.sign * self._end:.4g}, the median at which {reference} ends"
 
     def costs(self, runs: Sequence[Outcome]) -> list[float]:
-        """Returns the cost at which each run reached the target, of those that did."""
-        found = [self._reached(run) for run in runs]
+        """Returns the cost at which each run reached the target, of those that did and came to their end.
+
+        A run that diverged or failed kept nothing of what it had on the way.
+        """
+        found = [self._reached(run) for run in runs if run.status == "complete"]
         return [cost for cost in found if cost is not None]
 
     def _reached(self, run: Outcome) -> float | None:

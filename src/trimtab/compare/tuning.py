@@ -6,12 +6,13 @@ lies at the end of its range, the range goes on, a step at a time, as long as th
 """
 
 import math
+import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from trimtab.study.again import AGAIN, STEPS, runs_again, runs_beyond
+from trimtab.study.again import AGAIN, FEWEST, STEPS, runs_again, runs_beyond
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
 from trimtab.study.tunable import LogUniform, Tunables, Uniform, Value, quasi_random_settings
@@ -19,29 +20,30 @@ from trimtab.study.tunable import LogUniform, Tunables, Uniform, Value, quasi_ra
 TUNING_SEED = 0
 """Of the first run of every setting; further ones have the seeds that follow it."""
 
-FEWEST = 6
-"""Settings without which no range goes on: of fewer, one or the other is the most extreme more often than not."""
-
 _SHARE = 1 / 6
 """Of a range, how far it goes on at a time: of three powers of ten half a one, which is the step of claims' grids."""
 
 _FADING = frozenset({"weight_decay"})
 """Settings of which as little as there is in the range is as good as none, so that nothing lies below."""
 
+_SIZES = re.compile(r"(.*[._])?lr|(.*\.)?(learning_rate|weight_decay|d_coef)", re.IGNORECASE)
+"""Names of settings of which every positive number is a value: rates, and what they are multiplied with. What else is
+tried on a scale of logarithms may be a share, which ends somewhere, and only who wrote the range knows where."""
+
 Outcomes: TypeAlias = Mapping[str, Outcome]
 
 
 @dataclass(frozen=True)
 class Extension:
-    """A range that went on beyond its end, because the best value was the most extreme that was tried.
+    """A range that went on, because the best value was the most extreme that was tried.
 
     Args:
         setting: whose range it is.
         end: at which end.
         bound: where the range ended.
-        reached: the value farthest beyond that was tried.
-        settings: how many settings were tried beyond.
-        chosen: whether one of them is the best.
+        reached: the most extreme value that was tried then.
+        settings: how many more settings were tried.
+        chosen: whether the best value is one of theirs.
     """
 
     setting: str
@@ -51,15 +53,21 @@ class Extension:
     settings: int
     chosen: bool
 
+    @property
+    def left(self) -> bool:
+        """Whether it came beyond the end of the range: of few settings, the most extreme may lie well within."""
+        return self.reached > self.bound if self.end == "high" else self.reached < self.bound
 
-def may_go_on(tunables: Tunables, given: Sequence[str] = ()) -> tuple[str, ...]:
-    """Returns the settings whose ranges may go on: sizes, of which every positive number is one.
+
+def may_go_on(tunables: Tunables, given: Collection[str] = ()) -> tuple[str, ...]:
+    """Returns the settings whose ranges may go on: learning rates and weight decay, by their names.
 
     Args:
         tunables: the ranges.
         given: settings whose ranges somebody has chosen, who is told instead.
     """
-    return tuple(name for name, each in tunables.items() if isinstance(each, LogUniform) and name not in given)
+    sizes = [name for name, each in tunables.items() if isinstance(each, LogUniform) and _SIZES.fullmatch(name)]
+    return tuple(name for name in sizes if name not in given)
 
 
 @dataclass(frozen=True)
@@ -157,11 +165,12 @@ class Tuning:
             if not isinstance(value, float) or not isinstance(tunable, LogUniform):
                 continue
             tried = [float(each) for each in now.tried(name) if isinstance(each, int | float)]
-            factor = (tunable.high / tunable.low) ** max(_SHARE, 1 / self.trials)
+            factor = (tunable.high / tunable.low) ** _SHARE
+            end: Literal["low", "high"]
             if value == max(tried):
-                further, bound, end = value * factor, tunable.high, "high"
+                end, further, bound = "high", value * factor, tunable.high
             elif value == min(tried) and name not in _FADING:
-                further, bound, end = value / factor, tunable.low, "low"
+                end, further, bound = "low", value / factor, tunable.low
             else:
                 continue
             further = float(f"{further:.4g}")
@@ -169,8 +178,7 @@ class Tuning:
                 continue
             settings = {**best.settings, name: further}
             point = self._point(self.trials + step, settings, TUNING_SEED, containing(self.tunables, settings))
-            extension: Extension = Extension(name, "high" if end == "high" else "low", bound, further, 1, chosen=False)
-            return point, extension
+            return point, Extension(name, end, bound, further, 1, chosen=False)
         return None
 
 
@@ -238,11 +246,12 @@ class Standing:
             if point.key not in outcomes:
                 continue
             there = found.get((each.setting, each.end), replace(each, settings=0))
+            first = [run.settings[each.setting] for run in self.tuning.first()]
             found[each.setting, each.end] = replace(
                 there,
                 reached=each.reached,
                 settings=there.settings + 1,
-                chosen=best is not None and _is_beyond(best.settings[each.setting], each),
+                chosen=best is not None and best.settings[each.setting] not in first,
             )
         return tuple(found.values())
 
@@ -254,12 +263,6 @@ def _differing(points: Sequence[Point]) -> list[Point]:
         if all(point.settings != other.settings for other in found):
             found.append(point)
     return found
-
-
-def _is_beyond(value: Value, extension: Extension) -> bool:
-    if not isinstance(value, int | float):
-        return False
-    return value > extension.bound if extension.end == "high" else value < extension.bound
 
 
 def containing(tunables: Tunables, settings: Mapping[str, Value]) -> Tunables:

@@ -2,8 +2,9 @@
 
 A setting is dropped when it would not beat the best of earlier waves even if, from here to its end, it gained as much
 as any of those that have run to their end did from the same point on. So one that starts slowly is not dropped where
-others that started slowly caught up. What the fresh seeds show is not touched by that: they are seen by none of it.
-How it ends depends on the settings alone, not on which run ends first, and so not on how many machines there are.
+others that started slowly caught up. Who is at the end of a run is not dropped any more: it has cost all that it can.
+What the fresh seeds show is not touched by that: they are seen by none of it. How it ends
+depends on the settings alone, not on which run ends first, and so not on how many machines there are.
 """
 
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ def cannot_win(earlier: Sequence[Outcome], cost: float, loss: float, *, of: int 
     if len(ended) < FEWEST:
         return False
     whole = min(run.cost for run, _ in ended) if of is None else of
-    if cost < EARLIEST * whole:
+    if not EARLIEST * whole <= cost < whole:
         return False
     gains = [there - end for run, end in ended if (there := _loss_at(run, cost)) is not None]
     return bool(gains) and loss - max(*gains, 0.0) > min(end for _, end in ended)

@@ -1,5 +1,6 @@
 """What the terminal shows: the plan, the ranking, and where the report is. Everything fits 80 columns."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -226,7 +227,9 @@ def print_few_seeds(console: Console, comparison: Comparison) -> None:
     if not comparison.chosen:
         return
     plans = [part.plan for part in comparison.parts.values()]
-    found = (sentence for plan in plans for sentence in few_seeds(plan.seeds, len(plan.candidates)))
+    candidates, alone = len(plans[0].candidates), comparison.options.against_reference
+    pairs = candidates - 1 if alone else math.comb(candidates, 2)
+    found = (sentence for plan in plans for sentence in few_seeds(plan.seeds, candidates, pairs))
     for sentence in dict.fromkeys(found):
         console.print(Text(sentence, style="yellow"))
 

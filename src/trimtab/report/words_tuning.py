@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from trimtab.compare.result import ComparisonResult
+from trimtab.compare.tuning import Extension
 from trimtab.report.numbers import significant
 from trimtab.study.phrases import count, listed
 
@@ -21,16 +22,17 @@ def again(result: ComparisonResult) -> str:
 
 
 def gone_on(result: ComparisonResult) -> str:
-    """Returns who tried settings beyond the ends of ranges; empty if nobody did."""
+    """Returns who tried more of a setting whose best value was the most extreme; empty if nobody did."""
     went = [(c.label, each) for c in result.candidates for each in c.extensions]
     if not went:
         return ""
-    who = "; ".join(
-        f"{label} tried {count(each.settings, 'setting')} beyond {each.setting} {each.bound:.3g}, as far as "
-        f"{each.reached:.3g}"
-        for label, each in went
-    )
-    return f" Where the best value was the most extreme that was tried, its range went on beyond its end: {who}."
+    who = "; ".join(f"{label} tried {_how_far(each)}" for label, each in went)
+    return f" Where the best value was the most extreme that was tried, its range went on: {who}."
+
+
+def _how_far(each: Extension) -> str:
+    more = f"{count(each.settings, 'more value')} of {each.setting}, as far as {each.reached:.3g}"
+    return f"{more}, beyond {each.bound:.3g}" if each.left else f"{more}, within its range"
 
 
 def winners_curse(result: ComparisonResult) -> list[tuple[str, str]]:

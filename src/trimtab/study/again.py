@@ -12,6 +12,9 @@ AGAIN = 4
 STEPS = 4
 """How often a candidate's ranges may go on, as the grids of claims may."""
 
+FEWEST = 6
+"""Settings without which no range goes on: of fewer, one or the other is the most extreme more often than not."""
+
 
 def runs_again(settings: int, seeds: int) -> int:
     """Returns how many runs with further seeds follow the first runs of so many settings.
@@ -33,6 +36,6 @@ def tuning_seeds_of(notes: Mapping[str, Any], problem: str) -> int:
     return int(notes.get("tasks", {}).get(problem, notes).get("tuning_seeds", 1))
 
 
-def goes_on(notes: Mapping[str, Any], problem: str) -> bool:
-    """Tells whether a store's notes say that ranges may go on."""
-    return bool(notes.get("tasks", {}).get(problem, notes).get("goes_on"))
+def goes_on(notes: Mapping[str, Any], problem: str, label: str) -> bool:
+    """Tells whether a store's notes say that a candidate's ranges may go on."""
+    return bool((notes.get("tasks", {}).get(problem, notes).get("goes_on") or {}).get(label))

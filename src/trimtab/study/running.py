@@ -5,8 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
-from optuna.pruners import BasePruner
-
 from trimtab.study.contact import Contact
 from trimtab.study.errors import StoreAwayError
 from trimtab.study.executor import Died, Executor, Finished, Reported
@@ -56,7 +54,6 @@ def run_study(
     store: Store,
     executor: Executor,
     *,
-    pruner: BasePruner | None = None,
     hopeless: Hopeless | None = None,
     observer: Observer | None = None,
 ) -> dict[str, Outcome]:
@@ -70,9 +67,8 @@ def run_study(
     Args:
         design: what to run.
         store: where outcomes are kept.
-        executor: where trials run; with a ``pruner`` or ``hopeless`` it must ask for answers.
-        pruner: gives up hopeless points of groups whose trials are not final.
-        hopeless: does so instead of a pruner.
+        executor: where trials run; with ``hopeless`` it must ask for answers.
+        hopeless: gives up points that are not final.
         observer: told about progress, also of trials that other processes have finished.
 
     Returns:
@@ -81,17 +77,7 @@ def run_study(
     Raises:
         StoreLostError: the store's database was away for longer than its limits allow.
     """
-    judge = hopeless if pruner is None else _judgement(store, pruner)
-    return _Run(design, store, executor, judge, observer).run()
-
-
-def _judgement(store: Store, pruner: BasePruner) -> Hopeless:
-    """Returns what a pruner says, which looks for the other trials in the store."""
-
-    def hopeless(_: Outcomes, point: Point, cost: int, loss: float) -> bool:
-        return store.hopeless(point, cost, loss, pruner)
-
-    return hopeless
+    return _Run(design, store, executor, hopeless, observer).run()
 
 
 class _Run:

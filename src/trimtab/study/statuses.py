@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from trimtab.study.activity import Activity, Ended, Running, look
-from trimtab.study.again import goes_on, runs_again, runs_beyond, tuning_seeds_of
+from trimtab.study.again import FEWEST, goes_on, runs_again, runs_beyond, tuning_seeds_of
 from trimtab.study.beside import Beside, beside
 from trimtab.study.ledger import Again, Group, Ledger, Seeds, key_of
 from trimtab.study.location import FILE_NAME, Location, shown
@@ -92,19 +92,31 @@ def status(directory: Path, store: str | None = None, now: datetime | None = Non
 
 
 def _most(activity: Activity, seeds: Seeds) -> int | None:
-    """How many trials there would be if nobody left."""
+    """How many trials there would be if nobody left, and every range went on that may."""
     notes = activity.annotation
     trials, labels = notes.get("trials"), notes.get("candidates")
     if trials is None or seeds is None or labels is None:
         return None
-    each = seeds if isinstance(seeds, Mapping) else {"": seeds}
-    return len(labels) * sum(_most_tuning(int(trials), notes, name) + finals for name, finals in each.items())
+    each = seeds if isinstance(seeds, Mapping) else {activity.manifest.get("task", ""): seeds}
+    one = {key_of(point) for point in _points(activity) if point.phase == "tune" and not point.settings}
+    return sum(
+        _most_tuning(min(trials, 1) if (name, label) in one else trials, notes, name, label) + finals
+        for name, finals in each.items()
+        for label in labels
+    )
 
 
-def _most_tuning(trials: int, notes: Mapping[str, Any], problem: str) -> int:
+def _most_tuning(settings: int, notes: Mapping[str, Any], problem: str, label: str) -> int:
     """How many tuning trials of a candidate there are at most."""
     seeds = tuning_seeds_of(notes, problem)
-    return trials + runs_again(trials, seeds) + (runs_beyond(seeds) if goes_on(notes, problem) else 0)
+    further = settings >= FEWEST and goes_on(notes, problem, label)
+    return settings + runs_again(settings, seeds) + (runs_beyond(seeds) if further else 0)
+
+
+def _points(activity: Activity) -> list[Point]:
+    """Every trial that the store knows of."""
+    known = [*(each.point for each in activity.ended), *(each.point for each in activity.running)]
+    return [*known, *activity.waiting]
 
 
 def _at_least(left: Remaining | None) -> Remaining | None:
@@ -138,11 +150,7 @@ def _ledger(activity: Activity, seeds: Seeds, at_once: int, now: datetime, *, ra
         return (labels is None or label in labels) and (problems is None or problem in problems) and not more
 
     running = {each.point.key: each for each in activity.running}
-    points = [
-        point
-        for point in (*(e.point for e in activity.ended), *(r.point for r in activity.running), *activity.waiting)
-        if counts(point)
-    ]
+    points = [point for point in _points(activity) if counts(point)]
     if labels is not None:
         points.sort(key=lambda point: labels.index(key_of(point)[1]))
     points.sort(key=_turn)

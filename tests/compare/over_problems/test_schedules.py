@@ -119,9 +119,8 @@ def test_a_candidate_that_no_schedule_reaches_is_named(verdicts):
     assert not any("exactly alike" in sentence for sentence in whatever_the_schedule(problems, "adamw"))
     losses = next(c.final_losses for c in problems["digits"].candidates if c.label == "lion")
     for name, result in problems.items():
-        candidates = [
-            dataclasses.replace(c, final_losses=losses) if c.label == "lion" else c for c in result.candidates
-        ]
+        ran = losses if name == "digits" else losses[:2]  # of a race, with one schedule perhaps fewer seeds
+        candidates = [dataclasses.replace(c, final_losses=ran) if c.label == "lion" else c for c in result.candidates]
         problems[name] = dataclasses.replace(result, candidates=tuple(candidates))
     words = "lion ended exactly alike with every schedule: none reaches it, as where a candidate has its own."
     assert whatever_the_schedule(problems, "adamw")[-1] == words

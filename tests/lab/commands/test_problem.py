@@ -142,6 +142,15 @@ def test_a_trial_can_be_given_up(trial):
     assert (outcome.status, outcome.error) == ("pruned", None)
 
 
+@pytest.mark.parametrize("what", ["plain", "fail", "nan", "thousands"])
+@pytest.mark.parametrize("place", [1, 3])
+def test_who_is_given_up_is_so_also_if_it_ends_before_it_is_ended(trial, what, place):
+    outcome = trial(what, report=lambda cost, loss: cost == place)
+    assert (outcome.status, outcome.error, outcome.loss) == ("pruned", None, None)
+    assert [point.cost for point in outcome.curve] == list(range(1, place + 1))
+    assert outcome.cost == place
+
+
 def test_a_program_that_cannot_be_started_is_a_failure(trial, tmp_path):
     program = tmp_path / "program"
     program.write_text("no program")

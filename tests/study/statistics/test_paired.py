@@ -101,6 +101,14 @@ def test_no_difference_at_all():
     assert paired_difference([0.0] * 3, [0.0] * 3).p_value == 1.0
 
 
+@pytest.mark.parametrize("n", [2, 5, 10, 30])
+@pytest.mark.parametrize("smallest", [5e-324, 1e-323])
+def test_a_difference_as_small_as_a_number_can_be_has_an_error(n, smallest):
+    for first in ([smallest] * n, [smallest, *[0.0] * (n - 1)]):
+        found = paired_difference(first, [0.0] * n)
+        assert 0.05 < found.p_value <= 1
+
+
 def test_two_nearly_equal_differences_of_accuracies_are_not_certain():
     # multiples of 1/1000: 0.030 and 0.031 have t = 61 and p = 0.01 by the plain test; with the step's variance
     # (0.001^2 / 2 + 0.001^2 / 6), t = 52.8

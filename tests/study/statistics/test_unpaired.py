@@ -71,6 +71,12 @@ def test_no_difference_at_all():
     assert unpaired_estimate([0.1, 0.2, 0.3], [0.3, 0.1, 0.2]).p_value == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("n", [2, 5, 10, 30])
+def test_a_difference_as_small_as_a_number_can_be_has_an_error(n):
+    for first in ([5e-324] * n, [5e-324, *[0.0] * (n - 1)]):
+        assert 0 < unpaired_estimate(first, [0.0] * n).p_value <= 1
+
+
 @pytest.mark.parametrize(
     ("first", "second", "span", "message"),
     [

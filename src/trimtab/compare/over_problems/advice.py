@@ -6,7 +6,7 @@ It counts the verdicts of the problems; scores are no test, and have no part in 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trimtab.compare.cautions import FEW_SEEDS
+from trimtab.compare.cautions import FEW_SEEDS, alike
 from trimtab.compare.over_problems.places import PROBLEMS, Places
 from trimtab.compare.result import CandidateResult, ComparisonResult
 from trimtab.study.phrases import NAMED, either, listed
@@ -115,8 +115,8 @@ def _keep(
 
 def _all_alike(result: ComparisonResult, reference: str) -> bool:
     """Whether nothing that was tested against the reference differs from it with any seed."""
-    ends = {c.final_losses for c in result.candidates if c.verdict is not None or c.label == reference}
-    return len(ends) == 1 and any(c.verdict is not None for c in result.candidates)
+    kept, tested = _of(result, reference), [c for c in result.candidates if c.verdict is not None]
+    return bool(tested) and all(alike(c.final_losses, kept.final_losses) for c in tested)
 
 
 def _open(record: _Record, problems: Mapping[str, ComparisonResult]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from trimtab.catalog.recipes import NONE, SCHEDULES
+from trimtab.compare.cautions import alike
 from trimtab.compare.result import CandidateResult, ComparisonResult
 from trimtab.study.phrases import listed
 
@@ -69,13 +70,18 @@ def _unreached(
     kept = [
         label
         for label in labels
-        if all(len({_losses(problems[name], label) for name in each.values()}) == 1 for each in bases.values())
+        if all(_same([_losses(problems[name], label) for name in each.values()]) for each in bases.values())
         and all(None not in _losses(problems[name], label) for each in bases.values() for name in each.values())
     ]
     if not kept:
         return []
     whom = "it, as where a candidate has its own" if len(kept) == 1 else "them, as where candidates have their own"
     return [f"{listed(kept)} ended exactly alike with every schedule: none reaches {whom}."]
+
+
+def _same(losses: Sequence[Sequence[float | None]]) -> bool:
+    longest = max(losses, key=len)
+    return all(alike(longest, each) for each in losses)
 
 
 def _losses(result: ComparisonResult, label: str) -> tuple[float | None, ...]:

@@ -27,10 +27,16 @@ class Attempt:
     last: float | None = None
     count: int = 0
     fault: str | None = None
+    given_up: bool = False
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=SHOWN_LINES))
 
     def line(self, text: str) -> bool:
-        """Takes in a line of output; returns whether the trial is to be given up."""
+        """Takes in a line of output; returns whether the trial is to be given up.
+
+        What comes after that does not count, however much of it there was before the program was ended.
+        """
+        if self.given_up:
+            return True
         text = as_shown(text).strip()
         if not text:
             return False
@@ -40,10 +46,8 @@ class Attempt:
         except MetricError as error:
             self.fault = self.fault or str(error)
             return True
-        give_up = False
-        for value in values:
-            give_up |= self._value(value)
-        return give_up
+        self.given_up = any(self._value(value) for value in values)
+        return self.given_up
 
     def _value(self, value: float) -> bool:
         self.count += 1
@@ -72,7 +76,7 @@ class Attempt:
         )
 
     def _status(self, ended: Ended, metric: CommandMetric, timeout: float | None) -> tuple[Status, str]:
-        if self.fault is None and ended.how == "stopped":
+        if self.given_up:  # also where the program was faster than we were
             return "pruned", ""
         fault = self.fault or _fault(ended, timeout) or self._read_end()
         if fault:

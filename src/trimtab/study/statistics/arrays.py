@@ -1,5 +1,7 @@
 """What the statistics share: numbers that are checked, and their mean and spread without overflow."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -12,6 +14,9 @@ SINGLE_PRECISION = 2.0**-21
 
 DOUBLE_PRECISION = 2.0**-52
 """Numbers that were the same each time have no other noise."""
+
+SMALLEST = math.ulp(0.0)
+"""The smallest number above zero."""
 
 
 def finite(name: str, values: ArrayLike, least: int) -> Array:

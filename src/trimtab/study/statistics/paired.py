@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from trimtab.study.checks import check_number
-from trimtab.study.statistics.arrays import DOUBLE_PRECISION, Array, finite, moments, rounding
+from trimtab.study.statistics.arrays import DOUBLE_PRECISION, SMALLEST, Array, finite, moments, rounding
 from trimtab.study.statistics.power import critical, detectable_noncentrality
 
 
@@ -149,6 +149,7 @@ def estimate(first: ArrayLike, second: ArrayLike, *, span: float | None = None) 
     if equal:
         least_p = 2.0 ** (1 - n)
         error = max(error, -abs(mean) / float(special.stdtrit(n - 1, least_p / 2)))
+    error = max(error, SMALLEST)  # of a difference that is no larger, it would be nothing
     p_value = 2 * float(special.stdtr(n - 1, -abs(mean) / error))
     return Estimate(mean, error, max(p_value, least_p), n, n - 1, span, step, equal)
 

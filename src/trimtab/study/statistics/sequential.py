@@ -155,7 +155,8 @@ def predictive_power(look: int, found: Estimate, bounds: Boundaries, alpha: floa
     if n == most:
         return float(found.p_value < bounds.level(look, alpha))
     limit = -float(special.stdtrit(_freedom(found, most), bounds.level(len(bounds.looks) - 1, alpha) / 2))
-    expected = math.sqrt(most / n) * found.mean / found.error
+    # scores that were zero each time have no error at all, and like any other constant no difference
+    expected = math.sqrt(most / n) * found.mean / found.error if found.mean else 0.0
     spread = math.sqrt((most - n) / n)
     above, below = (expected - limit) / spread, (-expected - limit) / spread
     return float(special.stdtr(found.freedom, above) + special.stdtr(found.freedom, below))

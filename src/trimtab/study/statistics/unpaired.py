@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from trimtab.study.statistics.arrays import Array, finite, moments
+from trimtab.study.statistics.arrays import SMALLEST, Array, finite, moments
 from trimtab.study.statistics.moderated import ModeratedEstimate
 from trimtab.study.statistics.paired import check_span, common_step
 from trimtab.study.statistics.variances import moderated
@@ -105,6 +105,7 @@ def unpaired_estimate(first: ArrayLike, second: ArrayLike, *, span: float | None
     if equal:
         least_p = 2 / math.comb(sum(counts), counts[0])
         error = max(error, -abs(mean) / float(special.stdtrit(freedom, least_p / 2)))
+    error = max(error, SMALLEST)
     p_value = max(2 * float(special.stdtr(freedom, -abs(mean) / error)), least_p)
     return ModeratedEstimate(mean, error, p_value, min(counts), freedom, span, step, equal, pairing=1.0)
 
