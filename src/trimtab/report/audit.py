@@ -41,9 +41,9 @@ def print_audit(console: Console, audit: Audit) -> None:
     theirs = {each.check for each in audit.as_torch}
     for promise, findings in audit.promises.items():
         # what torch keeps says more, and comes first: of each check, and among them
-        broken = sorted((each for each in findings if each.outcome == "broken"), key=lambda each: each.check in theirs)
+        unkept = [each for each in findings if each.outcome == "broken"]
         seen: dict[str, list[Finding]] = {}
-        for each in broken:
+        for each in sorted(unkept, key=lambda each: each.check in theirs):
             seen.setdefault(each.name, []).append(each)
         if seen:
             console.print(Text(f"\n{promise}: what does not hold", style="bold"))
