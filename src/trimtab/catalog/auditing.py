@@ -130,7 +130,7 @@ MATRICES = ((3, 4), (5, 2), (2, 3))
 ONLY_MATRICES = dict.fromkeys(
     ("layout", "lazy_parameters", "shape", "sparse_gradients"),
     "shows parameters that are no matrices, and does not say so",
-)
+) | {"numbers": "some are for parameters that are no matrices, of which none are shown"}
 
 
 def _is_for_matrices(expression: Expression) -> bool:
