@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.optim import Optimizer
 
 from trimtab.catalog.auditing import audit
-from trimtab.catalog.entries import of_slot
+from trimtab.catalog.entries import Entry, of_slot
 from trimtab.study.errors import InputError
 
 
@@ -36,16 +37,29 @@ def audited(name: str) -> dict[str, Any]:
     }
 
 
+def package(entry: Entry) -> str:
+    """Returns whose optimizer it is: of a class of ours around another package's, that package's, through ours."""
+    written = entry.object.partition(".")[0].partition(":")[0]
+    try:
+        classes = entry.load().__mro__
+    except InputError:
+        return written
+    above = next(each for each in classes if not each.__module__.startswith("trimtab"))
+    if written != "trimtab" or above is Optimizer:
+        return written
+    return f"{above.__module__.partition('.')[0]}, through {written}"
+
+
 def main() -> None:
     """Writes what was found."""
     torch.set_num_threads(1)
     rows = []
     for entry in of_slot("optimizer").values():
         if entry.kind == "baseline":
-            rows.append({**audited(entry.id), "package": entry.object.partition(".")[0].partition(":")[0]})
+            rows.append({**audited(entry.id), "package": package(entry)})
             print(entry.id, rows[-1].get("cases", rows[-1].get("missing")), flush=True)
     packages = {"torch": torch.__version__}
-    for name in ("pytorch-optimizer", "schedulefree", "prodigyopt"):
+    for name in ("pytorch-optimizer", "schedulefree", "prodigyopt", "torchao"):
         try:
             packages[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

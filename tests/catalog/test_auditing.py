@@ -18,6 +18,11 @@ class Mine(torch.optim.SGD):
 class Odd:
     def __init__(self, params): ...
 
+class TwoPasses(torch.optim.SGD):
+    def step(self, closure=None):
+        if closure is None:
+            raise TypeError("give step() a closure")
+
 class NeedsLr(torch.optim.Optimizer):
     def __init__(self, params, lr):
         super().__init__(params, {"lr": lr})
@@ -50,8 +55,12 @@ def test_a_class_in_a_file_is_audited_with_its_settings(file):
     (process,) = [each for each in found.findings if each.name == "new_process"]
     assert process.outcome == "skipped"
     assert "package.module:Class" in process.seen
-    assert {"refuses_in_group[lr=nan]"} <= found.of_torch <= {each.check for each in found.broken}
+    assert found.of_torch.keys() == {each.check for each in found.broken}
+    assert found.of_torch["refuses_in_group[lr=nan]"] == "broken"
+    assert found.of_torch["refuses_in_group[momentum=nan]"] == "skipped"
     facts = found.facts()
+    (momentum,) = [each for each in facts["checks"] if each["check"] == "refuses_in_group[momentum=nan]"]
+    assert (momentum["outcome"], momentum["torch"]) == ("broken", "skipped")
     assert facts["broken"] == len(found.broken)
     assert facts["optimizer"].endswith("my_opt.py:Mine(lr=0.1)")
     assert len(facts["checks"]) == len(found.findings) == sum(map(len, found.promises.values()))
@@ -72,6 +81,8 @@ def test_a_name_of_the_catalogue_is_audited(name):
         ("no_such_module:Mine", "there is no module 'no_such_module'"),
         ("torch.optim:SGD(lr=-1.0)", "Invalid learning rate"),
         ("torch.optim:LBFGS", "cannot be audited: the checks give gradients, and its step needs a closure"),
+        ("{file}:TwoPasses", "its first step with them fails: TypeError: give step() a closure"),
+        ("trimtab.optim:AdaHessian", r"cannot be audited: the checks give gradients, and it steps by loss.backward"),
         ("lionn", "did you mean lion?"),
         ("adahessian", r"cannot be audited: the checks give gradients, and it steps by loss.backward"),
         ("adamw+cosine", "cosine stands beside an optimizer"),
@@ -93,7 +104,8 @@ def test_what_is_for_matrices_is_shown_matrices(monkeypatch):
     whole = running.audit_optimizer
     monkeypatch.setattr(running, "audit_optimizer", lambda *a, **k: whole(*a, **{"only": ("numbers", "shape"), **k}))
     found = audit("muon", new_process=False)
-    (only,) = found.broken
-    assert only.seen == "makes no difference, whatever it is: eps"  # which is AdamW's, for what is no matrix
+    assert found.holds
+    (numbers,) = [each for each in found.findings if each.name == "numbers"]
+    assert numbers.seen.startswith("some are for parameters that are no matrices")  # eps, which is AdamW's
     reasons = {each.seen for each in found.findings if each.name == "shape"}
     assert reasons == {"shows parameters that are no matrices, and does not say so"}

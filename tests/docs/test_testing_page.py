@@ -6,6 +6,7 @@ from pathlib import Path
 
 from trimtab.testing import OptimizerConformance
 from trimtab.testing.samplers import SamplerChecks
+from trimtab.testing.training import SCHEDULERS
 
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 
@@ -15,6 +16,11 @@ def test_the_page_names_every_check():
     named = re.findall(r"`(\w+)`", table)
     there = [name for name, _ in inspect.getmembers(OptimizerConformance, inspect.isfunction)]
     assert sorted(named) == sorted(name.removeprefix("test_") for name in there if name.startswith("test_"))
+
+
+def test_the_page_counts_the_schedulers():
+    assert len(SCHEDULERS) == 16
+    assert "`scheduler` (sixteen of them)" in PAGE.read_text(encoding="utf-8")
 
 
 def test_the_page_names_every_check_of_samplers():

@@ -64,7 +64,7 @@ FAULTS = {
     NeverReadsASetting: "numbers",
     NeverReadsAFlag: "flags",
     BlowsUpWithAFlag: "flags",
-    DividesByMomentum: "accepted_settings first_momentum",
+    DividesByMomentum: "accepted_settings",
     ClipsBackwards: "unreached_clipping numbers",
     DecaysInOneForm: "weight_decay_forms",
 }

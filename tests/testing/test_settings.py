@@ -82,6 +82,6 @@ def test_a_fault_is_found_where_it_is(fault, expected):
 def test_every_setting_is_tried_at_every_place():
     found = failures(AcceptsAnything)
     settings = {name.partition("[")[2].partition("=")[0] for name in found}
-    assert settings == {"lr", "betas", "weight_decay"}
+    assert settings == {"lr", "betas[0]", "betas[1:]", "weight_decay"}
     assert len(found) == 3 * (2 + 6 + 2)
     assert all(isinstance(error, AssertionError) for error in found.values())

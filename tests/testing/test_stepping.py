@@ -156,7 +156,7 @@ FAULTS = {
         "without_gradients late_gradients zero_lr distributed_state frozen_parameters group_weight_decay zero_gradients"
     ),
     CountsStepsOfAll: (
-        "late_gradients added_group momentum_memory deepcopy pickle state_dict copied_attributes "
+        "late_gradients added_group deepcopy pickle state_dict copied_attributes "
         "distributed_state group_weight_decay group_without_parameters kept_entries zero_gradients"
     ),
     DependsOnOrder: (

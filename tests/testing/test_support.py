@@ -31,6 +31,23 @@ def test_settings_that_there_are_not_are_skipped():
         suite.test_refuses("eps", math.nan)
 
 
+def test_settings_that_the_constructor_does_not_take_are_skipped():
+    suite = type("Suite", (OptimizerConformance,), {"optimizer": lambda params, lr=0.5: Sound(params, lr)})()
+    with pytest.raises(pytest.skip.Exception, match="among the optimizer's defaults, and its constructor does not"):
+        suite.test_refuses("weight_decay", math.nan)
+    assert suite.decay() == suite.no_decay() == {}
+    assert suite.has("lr")
+
+
+def test_a_setting_that_is_nothing_by_default_is_a_number_where_it_may_be_one():
+    def makes(params, lr=None, clip=None):
+        return Sound(params, 0.5 if lr is None else lr)
+
+    suite = type("Suite", (OptimizerConformance,), {"optimizer": makes})()
+    assert suite.rate() == 0.5
+    suite.need_number("lr")
+
+
 def test_the_suite_imports_nothing_else_of_ours():
     program = "import sys, trimtab.testing; print([n for n in sys.modules if n.startswith('trimtab.')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

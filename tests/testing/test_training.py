@@ -1,8 +1,11 @@
 """Optimizers that do not go together with what stands around them: groups, schedulers, gradient scaling."""
 
+import copy
+
 import torch
 
 from tests.testing.faults import SHORT, Sound, failures, of_each, without_cases
+from trimtab.testing.training import same
 
 
 class IgnoresSchedules(Sound):
@@ -81,6 +84,17 @@ FAULTS = {
     WritesToCallersGroup: "callers_groups_not_aliased",
     KeepsCallersList: "callers_groups_not_aliased group_without_parameters",
 }
+
+
+class Held:
+    def __init__(self, value):
+        self.value = value
+
+
+def test_objects_without_an_equality_stand_for_what_they_hold():
+    kept = {"a": [Held(torch.ones(2))]}
+    assert same(kept, copy.deepcopy(kept))
+    assert not same(kept, {"a": [Held(torch.zeros(2))]})
 
 
 @of_each(FAULTS)

@@ -4,21 +4,21 @@ import functools
 import importlib.util
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from trimtab.catalog.create import create
-from trimtab.catalog.entries import Entry
+from trimtab.catalog.entries import Entry, of_slot
 from trimtab.catalog.expressions import Expression
 from trimtab.catalog.own import OwnEntry
 from trimtab.catalog.parsing import parse_expression
 from trimtab.study.errors import InputError
 
 if TYPE_CHECKING:
-    from trimtab.testing.audit import Finding
+    from trimtab.testing.audit import Finding, Outcome
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Audit:
         label: how it was called, with its settings.
         title: what it is.
         findings: one for each case of each check.
-        of_torch: those of the broken cases that ``torch.optim.AdamW`` breaks as well.
+        of_torch: what becomes of the broken cases with ``torch.optim.AdamW``, to which some do not apply.
     """
 
     label: str
     title: str
     findings: Sequence["Finding"]
-    of_torch: frozenset[str] = frozenset()
+    of_torch: Mapping[str, "Outcome"] = field(default_factory=dict)
 
     @property
     def holds(self) -> bool:
@@ -46,6 +46,11 @@ class Audit:
     def broken(self) -> list["Finding"]:
         """What does not hold."""
         return [found for found in self.findings if found.outcome == "broken"]
+
+    @property
+    def as_torch(self) -> list["Finding"]:
+        """What does not hold, nor does it of ``torch.optim.AdamW``."""
+        return [found for found in self.broken if self.of_torch.get(found.check) == "broken"]
 
     @property
     def promises(self) -> dict[str, list["Finding"]]:
@@ -64,7 +69,7 @@ class Audit:
                 "contract": each.contract,
                 "outcome": each.outcome,
                 "seen": each.seen,
-                "torch": "broken" if each.check in self.of_torch else "holds" if each.outcome == "broken" else None,
+                "torch": self.of_torch.get(each.check),
             }
             for each in self.findings
         ]
@@ -99,17 +104,24 @@ def audit(
     _check_steps(expression)
     if importlib.util.find_spec("pytest") is None:
         raise InputError("the checks of an audit are written with pytest, which is not installed: pip install pytest")
-    from trimtab.testing.audit import audit_optimizer
+    from trimtab.testing.audit import audit_optimizer, first_step
 
     factory, settings = _made(expression)
     shapes, without = (MATRICES, ONLY_MATRICES) if _is_for_matrices(expression) else (None, {})
     without = {**without, **_left_out(expression, new_process)}
+    try:
+        first_step(factory, settings, shapes)
+    except Exception as error:  # whatever it raises, the checks would say it of each promise
+        raise InputError(
+            f"{expression.label} cannot be audited: the checks give gradients, and its first step with them fails: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     findings = audit_optimizer(factory, settings, shapes=shapes, without=without, watch=watch)
     broken = {found.check: found.name for found in findings if found.outcome == "broken"}
     checks = set(broken.values())
     of_torch = audit_optimizer(torch.optim.AdamW, shapes=shapes, without=without, only=checks) if checks else []
-    theirs = {found.check for found in of_torch if found.outcome == "broken"}
-    return Audit(expression.label, expression.entry.title, findings, frozenset(theirs & broken.keys()))
+    theirs = {found.check: found.outcome for found in of_torch if found.check in broken}
+    return Audit(expression.label, expression.entry.title, findings, theirs)
 
 
 MATRICES = ((3, 4), (5, 2), (2, 3))
@@ -118,7 +130,7 @@ MATRICES = ((3, 4), (5, 2), (2, 3))
 ONLY_MATRICES = dict.fromkeys(
     ("layout", "lazy_parameters", "shape", "sparse_gradients"),
     "shows parameters that are no matrices, and does not say so",
-)
+) | {"numbers": "some are for parameters that are no matrices, of which none are shown"}
 
 
 def _is_for_matrices(expression: Expression) -> bool:
@@ -137,7 +149,11 @@ def _made(expression: Expression) -> tuple[Callable[..., Any], Mapping[str, Any]
 
 def _named(make: Callable[..., Any], params: Iterable[Any], **settings: Any) -> Any:
     """Builds what goes by the names of parameters, from parameters that have none."""
+    if isinstance(params, Tensor):
+        return make(params, **settings)
     given = list(params)
+    if any(isinstance(each, tuple) for each in given):
+        return make(given, **settings)
     groups = [dict(each) if isinstance(each, dict) else {"params": [each]} for each in given]
     for place, group in enumerate(groups):
         held = group["params"]
@@ -153,15 +169,26 @@ def _named(make: Callable[..., Any], params: Iterable[Any], **settings: Any) -> 
 def _check_steps(expression: Expression) -> None:
     """Refuses what cannot step from gradients alone, and what stands beside an optimizer."""
     for node in expression.nodes():
-        entry: Entry = node.entry
+        entry: Entry = _listed(node.entry)
         if entry.kind == "controller":
             raise InputError(f"{entry.id} stands beside an optimizer and is none: there is nothing to audit")
         own = getattr(entry.load(), "step", None) if isinstance(entry, OwnEntry) else None
         step = None if own is None else inspect.signature(own).parameters.get("closure")
+        given = f"{node.entry.id} cannot be audited: the checks give gradients"
         if step is not None and step.default is step.empty:
-            raise InputError(f"{entry.id} cannot be audited: the checks give gradients, and its step needs a closure")
+            raise InputError(f"{given}, and its step needs a closure")
         if entry.step is not None:
-            raise InputError(f"{entry.id} cannot be audited: the checks give gradients, and it steps by {entry.step}")
+            raise InputError(f"{given}, and it steps by {entry.step}")
+
+
+def _listed(entry: Entry) -> Entry:
+    """What the catalogue says of a class, where a reference means one that is in it."""
+    if not isinstance(entry, OwnEntry) or entry.file:
+        return entry
+    loaded = entry.load()
+    place = f"{loaded.__module__}:{getattr(loaded, '__qualname__', '')}"  # a family exports what is elsewhere
+    listed = [each for each in of_slot("optimizer").values() if each.step and place in (each.object, each.session)]
+    return listed[0] if listed else entry
 
 
 def _left_out(expression: Expression, new_process: bool) -> dict[str, str]:

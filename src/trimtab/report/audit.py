@@ -1,11 +1,17 @@
 """What an audit found, as it is printed."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from trimtab.catalog.auditing import Audit
 from trimtab.study.phrases import count
+
+if TYPE_CHECKING:
+    from trimtab.testing.audit import Finding
 
 TORCH = "torch.optim.AdamW"
 
@@ -32,19 +38,22 @@ def print_audit(console: Console, audit: Audit) -> None:
         table.add_row(promise, str(len(tried)), Text(str(broken), style="red") if broken else "–")
     console.print(Text(f"\n{audit.label}", style="bold"))
     console.print(table)
+    theirs = {each.check for each in audit.as_torch}
     for promise, findings in audit.promises.items():
-        seen = _by_check(
-            [(each.name, each.check, each.contract, each.seen) for each in findings if each.outcome == "broken"]
-        )
-        theirs = {each.name for each in findings if each.check in audit.of_torch}
+        # what torch keeps says more, and comes first: of each check, and among them
+        unkept = [each for each in findings if each.outcome == "broken"]
+        seen: dict[str, list[Finding]] = {}
+        for each in sorted(unkept, key=lambda each: each.check in theirs):
+            seen.setdefault(each.name, []).append(each)
         if seen:
             console.print(Text(f"\n{promise}: what does not hold", style="bold"))
-        for name in sorted(seen, key=lambda name: name in theirs):  # what torch keeps says more, and comes first
-            contract, first, more = seen[name]
-            torch = f" ({TORCH} breaks it, too.)" if name in theirs else ""
-            also = f" (and {count(more, 'more case')} of it)" if more else ""
-            console.print(Text(f"  {name}: {contract}{torch}"), soft_wrap=True)
-            console.print(Text(f"    {first}{also}", style="red"), soft_wrap=True)
+        for name, found in sorted(
+            seen.items(), key=lambda pair: sum(each.check in theirs for each in pair[1]) / len(pair[1])
+        ):
+            first, also = found[0], f" (and {count(len(found) - 1, 'more case')} of it)" if len(found) > 1 else ""
+            console.print(Text(f"  {name}: {first.contract}{_of_torch(audit, found)}"), soft_wrap=True)
+            words = f"{first.check.removeprefix(name)} {first.seen}".strip()
+            console.print(Text(f"    {words}{also}", style="red"), soft_wrap=True)
     console.print(Text(f"\n{summary(audit)}"), soft_wrap=True)
 
 
@@ -56,18 +65,18 @@ def summary(audit: Audit) -> str:
     if audit.holds:
         return f"All {len(tried)} checks hold{about}. {SCOPE}"
     checks = len({each.name for each in audit.broken})
-    theirs = len({each.name for each in audit.broken if each.check in audit.of_torch})
     return (
-        f"{len(audit.broken)} of {len(tried)} cases do not hold, of {count(checks, 'check')}, of which {TORCH} breaks "
-        f"{theirs or 'none'} as well{about}. {SCOPE}"
+        f"{len(audit.broken)} of {len(tried)} cases do not hold, of {count(checks, 'check')}{about}. {TORCH} breaks "
+        f"{len(audit.as_torch) or 'none'} of the {len(audit.broken)} as well. {SCOPE}"
     )
 
 
-def _by_check(seen: list[tuple[str, str, str, str]]) -> dict[str, tuple[str, str, int]]:
-    """What to say of each check: its contract, what was seen first, and of how many cases more there is something."""
-    found: dict[str, tuple[str, str, int]] = {}
-    for name, check, contract, words in seen:
-        case = check.removeprefix(name)
-        first = f"{case} {words}".strip()
-        found[name] = (found[name][0], found[name][1], found[name][2] + 1) if name in found else (contract, first, 0)
-    return found
+def _of_torch(audit: Audit, broken: Sequence["Finding"]) -> str:
+    """What to say of torch's optimizer in the cases of a check that are broken."""
+    outcomes = [audit.of_torch.get(each.check) for each in broken]
+    theirs = outcomes.count("broken")
+    if theirs == len(broken):
+        return f" ({TORCH} breaks it, too.)"
+    if theirs:
+        return f" ({TORCH} breaks {theirs} of these {len(broken)} cases, too.)"
+    return f" (It does not apply to {TORCH}.)" if outcomes.count("skipped") == len(broken) else ""

@@ -20,6 +20,8 @@ from torch.optim import Optimizer
 
 from trimtab.testing.conformance import OptimizerConformance
 from trimtab.testing.promises import promise_of
+from trimtab.testing.resume import follow, in_training
+from trimtab.testing.support import gradients, parameters
 
 Outcome = Literal["holds", "broken", "skipped"]
 
@@ -92,6 +94,27 @@ def audit_optimizer(
         watch(name)
         found.append(Finding(name, promise_of(bare), contract, *_outcome(check)))
     return found
+
+
+def first_step(
+    optimizer: Callable[..., Optimizer],
+    settings: Mapping[str, Any] | None = None,
+    shapes: Sequence[tuple[int, ...]] | None = None,
+) -> None:
+    """Takes the first step of the checks, whose gradients are plain tensors: there is no closure and no graph.
+
+    Args:
+        optimizer: as of :func:`audit_optimizer`.
+        settings: passed to the construction.
+        shapes: of the parameters; those of the suite by default.
+
+    Raises:
+        Exception: whatever the step raises.
+    """
+    params = parameters(OptimizerConformance.shapes if shapes is None else shapes)
+    made = in_training(optimizer(params, **(settings or {})))
+    with warnings.catch_warnings(action="ignore"):
+        follow(made, params, gradients(params, 1))
 
 
 def cases(suite: type[OptimizerConformance]) -> Iterator[tuple[str, Callable[[], None]]]:

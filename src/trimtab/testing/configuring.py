@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from trimtab.testing.exceptions import require
-from trimtab.testing.options import flags, numbers
+from trimtab.testing.options import flags, kinds, numbers
 from trimtab.testing.resume import follow
-from trimtab.testing.support import REFUSALS, Gradients, Suite, gradients, parameters, values
+from trimtab.testing.support import REFUSALS, WARM, Gradients, Suite, gradients, parameters, values
 from trimtab.testing.training import plain
-from trimtab.testing.updates import WARM, UpdateChecks, words
+from trimtab.testing.updates import UpdateChecks, words
 
 EDGES: Final[dict[str, dict[str, float]]] = {
     "lr=0": {"lr": 0.0},
@@ -30,6 +30,16 @@ HIGH: Final = (1e6, 1e9)
 """Thresholds that nothing in these checks reaches."""
 
 
+SHORT: Final = 24
+"""Steps in which most of what can be set makes a difference."""
+
+LONG: Final = 60
+"""Steps after which what has made none is said to make none: some methods begin in earnest after dozens."""
+
+LARGE: Final = 1024.0
+"""How much larger weights are when decay that is part of the gradient shall turn its sign, where only that counts."""
+
+
 class ConfigurationChecks(UpdateChecks):
     """No setting is taken and forgotten."""
 
@@ -42,10 +52,11 @@ class ConfigurationChecks(UpdateChecks):
         dropped = []
         for name in numbers(given) + flags(given):
             value = given[name]
-            others = [not value] if isinstance(value, bool) else [value / 2, value * 2, value + 1]
+            others = [not value] if isinstance(value, bool) else [value / 2, value * 2, value + 1, 0.5, 0.25]
             if isinstance(value, int) and not isinstance(value, bool):
                 others = [value + 1, value * 2]
-            kept = [self.pickled({name: other}) for other in others]
+            # of 0 and of infinity half and double are the same once more
+            kept = [self.pickled({name: other}) for other in others if other != value]
             found = [each for each in kept if each is not None]
             if found and all(each == usual for each in found):
                 dropped.append(name)
@@ -65,13 +76,11 @@ class ConfigurationChecks(UpdateChecks):
     def test_accepted_settings(self, edge: str) -> None:
         """A value at the edge of what is accepted works: what cannot is refused at construction."""
         ((name, value),) = EDGES[edge].items()
-        self.need(name)
         told: Any = value
         if name == "betas":
-            betas = self.defaults()["betas"]
-            if not isinstance(betas, tuple | list):
-                pytest.skip(f"betas are {betas!r}")
-            told = (value, *betas[1:])
+            (told,) = (each["betas"] for each in self.momenta("betas", value))
+        else:
+            self.need_number(name)
         params = parameters(self.shapes)
         try:
             optimizer = self.make(params, **{name: told})
@@ -100,12 +109,16 @@ class ConfigurationChecks(UpdateChecks):
         for form in self.decay_forms():
             for way in self.ways():
                 told = {**form, **way}
-                with_it, without = (
-                    self.run({**told, **other}, steps=WARM, dtype=torch.float64)
-                    for other in ({}, {"weight_decay": 0.0})
-                )
-                differ = any(not torch.equal(*each) for each in zip(with_it, without, strict=True))
+                differ = any(self.decays(told, size) for size in (1.0, LARGE))
                 require(differ, f"weight decay makes no difference ({words(told)})")
+
+    def decays(self, told: Mapping[str, Any], size: float) -> bool:
+        """Returns whether weight decay makes a difference to weights that are larger than usual by a factor."""
+        with_it, without = (
+            self.run({**told, **other}, steps=WARM, dtype=torch.float64, size=size)
+            for other in ({}, {"weight_decay": 0.0})
+        )
+        return any(not torch.equal(*each) for each in zip(with_it, without, strict=True))
 
     def test_flags(self) -> None:
         """What can be turned on or off makes a difference, and leads down to finite values both ways."""
@@ -113,11 +126,16 @@ class ConfigurationChecks(UpdateChecks):
         named = flags(given)
         if not named:
             pytest.skip("there is nothing to turn on or off")
-        idle = [name for name in named if self.idle({name: False}, {name: True})]
-        require(not idle, f"makes no difference, on or off: {', '.join(idle)}")
         for name in named:
             if self.makes({name: not given[name]}):
-                self.go_down({name: not given[name]})
+                try:
+                    self.go_down({name: not given[name]})
+                except AssertionError:
+                    raise
+                except REFUSALS as error:
+                    require(False, f"{name}={not given[name]} is accepted, and a step fails: {error}")
+        idle = [name for name in named if all(self.idle({name: False}, {name: True}, count) for count in (SHORT, LONG))]
+        require(not idle, f"made no difference in {LONG} steps, on or off: {', '.join(idle)}")
 
     def test_numbers(self) -> None:
         """Every number that can be set makes a difference to something."""
@@ -125,12 +143,13 @@ class ConfigurationChecks(UpdateChecks):
         idle = []
         for name in numbers(given):
             value = given[name]
-            tried = [1, 2, value + 1] if isinstance(value, int) else [value / 2, value * 2, 0.5, value + 1]
-            if all(self.idle({name: value}, {name: other}) for other in tried if other != value):
+            tried = [1, 2, 5, value + 1] if isinstance(value, int) else [value / 2, value * 2, 0.5, value + 1]
+            pairs = itertools.product((SHORT, LONG), [other for other in tried if other != value])
+            if all(self.idle({name: value}, {name: other}, count) for count, other in pairs):
                 idle.append(name)
-        require(not idle, f"makes no difference, whatever it is: {', '.join(idle)}")
+        require(not idle, f"made no difference in {LONG} steps, whatever it was: {', '.join(idle)}")
 
-    def idle(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    def idle(self, one: Mapping[str, Any], other: Mapping[str, Any], count: int) -> bool:
         """Returns whether two values of a setting make no difference, whatever else is set with it."""
         given = {**self.defaults(), **self.arguments()}
         beside: list[dict[str, Any]] = [{}, self.decay(), {"eps": 1e-2}, {"momentum": 0.9}]
@@ -138,30 +157,33 @@ class ConfigurationChecks(UpdateChecks):
         alone = {flag: not given[flag] for flag in flags(given) if flag not in one}
         beside += [{flag: value} for flag, value in alone.items()]
         beside += [{**self.decay(), flag: value} for flag, value in alone.items()]
+        beside += [{name: value} for name, value in kinds(self.factory(), given) if name not in one]
         tried = 0
         for dtype in (torch.float32, torch.bfloat16):
             for others in beside:
                 try:
-                    ends = [self.eventful({**others, **each}, dtype) for each in (one, other)]
+                    ends = [self.eventful({**others, **each}, dtype, count) for each in (one, other)]
                 except REFUSALS:
+                    if not others:  # it is no idle setting that makes a step fail
+                        return False
                     continue
                 tried += 1
                 if any(not torch.equal(*each) for each in zip(*ends, strict=True)):
                     return False
         return tried > 0
 
-    def eventful(self, settings: Mapping[str, Any], dtype: torch.dtype) -> list[Tensor]:
+    def eventful(self, settings: Mapping[str, Any], dtype: torch.dtype, count: int) -> list[Tensor]:
         """Returns where steps lead with all kinds of gradients, for parameters of more kinds than usual."""
         shapes = [*self.shapes, *([(2, 3, 2, 2)] if any(len(shape) == 1 for shape in self.shapes) else [])]
         params = parameters(shapes, dtype)
-        steps: Gradients = [[None if grad is None else grad + 1 for grad in step] for step in gradients(params, 24)]
+        steps: Gradients = [[None if grad is None else grad + 1 for grad in step] for step in gradients(params, count)]
         for index, factor in ((3, 100.0), (6, 0.01), (9, 0.0)):
             steps[index] = [None if grad is None else grad * factor for grad in steps[index]]
         steps[7] = [None if grad is None else grad.clamp(min=0) for grad in steps[7]]
         optimizer = self.make(params, **settings)
         for index, step in enumerate(steps):
             for group in optimizer.param_groups if index in (5, 12) else ():
-                if "lr" in group:
+                if group.get("lr") is not None:
                     group["lr"] = group["lr"] * 2 if index == 5 else group["lr"] / 4
             follow(optimizer, params, [step])
         return values(params)

@@ -33,6 +33,17 @@ SIZES: Final[dict[str, Callable[[Tensor], Tensor]]] = {
 }
 
 
+def rounded_otherwise(grad: Tensor) -> Tensor:
+    """Returns a gradient whose elements are off by as little as another order of sums would make them."""
+    return grad * (1 + torch.finfo(grad.dtype).eps * torch.arange(grad.numel()).remainder(3).view(grad.shape))
+
+
+def by_name(error: Exception, *words: str) -> bool:
+    """Returns whether an error is about one of some words, and not torch's of what cannot be read of a tensor."""
+    said = str(error).lower()
+    return any(word in said for word in words) and not said.startswith(("can't access", "tensor.item()"))
+
+
 class ExtremeChecks(Suite):
     """What is unusual works as with ``torch.optim``, or is refused by name."""
 
@@ -57,7 +68,7 @@ class ExtremeChecks(Suite):
         """The first step with zero gradients and without weight decay moves nothing."""
         params = parameters(self.shapes)
         before = values(params)
-        optimizer = self.make(params, **({"weight_decay": 0.0} if "weight_decay" in self.defaults() else {}))
+        optimizer = self.make(params, **self.no_decay())
         for grad in give(params):
             grad.zero_()
         optimizer.step()
@@ -65,23 +76,27 @@ class ExtremeChecks(Suite):
 
     def test_expanded_gradients(self) -> None:
         """A gradient whose elements share memory, as that of a sum, counts like one of its own."""
-        params, others = parameters(self.shapes), parameters(self.shapes)
-        optimizer, other = self.make(params), self.make(others)
-        for step in range(3):
-            for param, twin in zip(params, others, strict=True):
-                value = torch.tensor(0.5 + step)
-                param.grad, twin.grad = value.expand(param.shape), value.expand(param.shape).clone()
-            optimizer.step()
-            other.step()
-        require_close(params, others, "an expanded gradient moves a parameter differently")
+        ends = []
+        for form in (torch.Tensor.clone, rounded_otherwise, lambda grad: grad):
+            params = parameters(self.shapes)
+            optimizer = self.make(params)
+            for step in range(3):
+                for param in params:
+                    param.grad = form(torch.tensor(0.5 + step).expand(param.shape))
+                optimizer.step()
+            ends.append(params)
+            if len(ends) == 2 and not all(torch.allclose(a, b, rtol=1e-4) for a, b in zip(*ends, strict=True)):
+                pytest.skip("where all elements of a gradient are the same, rounding alone decides where a step goes")
+        require_close(ends[2], ends[0], "an expanded gradient moves a parameter differently")
 
     def test_expanded_parameter(self) -> None:
         """A parameter whose elements share memory is refused, and nothing is written."""
-        param = nn.Parameter(torch.ones(4, 1).expand(4, 3))
+        param, steps = nn.Parameter(torch.ones(4, 1).expand(4, 3)), 1 + self.resting()
         try:
             optimizer = self.make([param])
             param.grad = torch.ones(4, 3)
-            optimizer.step()
+            for _ in range(steps):
+                optimizer.step()
         except REFUSALS as error:
             require("memory" in str(error), f"an expanded parameter is refused without saying so: {error}")
             require(bool((param == 1).all()), "a refused step wrote to a parameter")
@@ -102,7 +117,8 @@ class ExtremeChecks(Suite):
         if dtype == torch.float32:
             frozen.requires_grad_()
             frozen.grad = torch.ones_like(frozen)
-            optimizer.step()
+            for _ in range(1 + self.resting()):
+                optimizer.step()
             require_moved([frozen], [torch.ones_like(frozen)], "a step after it was unfrozen")
 
     def test_lazy_parameters(self) -> None:
@@ -112,14 +128,14 @@ class ExtremeChecks(Suite):
         try:
             optimizer = self.make([*params, lazy])
         except REFUSALS as error:
-            require("lazy" in str(error).lower(), f"a lazy parameter is refused without saying so: {error}")
+            require(by_name(error, "lazy", "uninitialized"), f"a lazy parameter is refused without saying so: {error}")
             return
         lazy.materialize((4, 3))
         with torch.no_grad():
             lazy.fill_(0.5)
         every = [*params, lazy]
         before = values(every)
-        follow(optimizer, every, gradients(every, 2))
+        follow(optimizer, every, gradients(every, 2 + self.resting()))
         require_moved(every, before, "beside a lazy parameter")
 
     def test_meta_parameters(self) -> None:
@@ -131,17 +147,21 @@ class ExtremeChecks(Suite):
                 param.grad = torch.empty_like(param)
             optimizer.step()
         except REFUSALS as error:
-            require("meta device" in str(error), f"meta parameters are refused without saying so: {error}")
+            require(by_name(error, "meta"), f"on the meta device a step fails, and is not refused: {error}")
 
     def test_duplicate_in_a_group(self) -> None:
-        """A parameter that a group has twice is warned of, as torch does, and moves."""
+        """A parameter that a group has twice is warned of, as torch does, and moves; or it is refused."""
         params = parameters(self.shapes)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            optimizer = self.make([*params, params[0]])
+            try:
+                optimizer = self.make([*params, params[0]])
+            except ValueError as error:
+                require("param" in str(error), f"a parameter twice in a group is refused without saying so: {error}")
+                return
         require(any("duplicate" in str(each.message) for each in caught), "a parameter was accepted twice in silence")
         before = values(params)
-        follow(optimizer, params, gradients(params, 2))
+        follow(optimizer, params, gradients(params, 2 + self.resting()))
         require_moved(params, before, "a step with a parameter that a group has twice")
 
     def test_group_without_parameters(self) -> None:

@@ -3,6 +3,7 @@
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any, Final
 
 WITHOUT_EFFECT: Final = (
@@ -38,6 +39,22 @@ def flags(given: Mapping[str, Any]) -> list[str]:
 def numbers(given: Mapping[str, Any]) -> list[str]:
     """Returns the settings that are a number."""
     return [name for name, value in given.items() if isinstance(value, int | float) and not isinstance(value, bool)]
+
+
+def kinds(factory: Callable[..., Any], given: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Returns other values of settings on which it may depend whether a number counts, each with the setting's name.
+
+    What is done every so many steps or from some step on is done always; of listed words and members each is there.
+    """
+    found: list[tuple[str, Any]] = []
+    for name, value in given.items():
+        if isinstance(value, Enum):
+            found += [(name, member) for member in type(value) if member != value]
+        elif isinstance(value, int) and not isinstance(value, bool) and value > 1:
+            found.append((name, 1))
+        else:
+            found += [(name, word) for word in words(factory, name) if word != value]
+    return found
 
 
 def words(factory: Callable[..., Any], name: str) -> tuple[str, ...]:

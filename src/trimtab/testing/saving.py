@@ -19,7 +19,16 @@ from torch.optim import Optimizer
 from trimtab.testing import resume
 from trimtab.testing.exceptions import require
 from trimtab.testing.resume import follow
-from trimtab.testing.support import Gradients, Suite, gradients, parameters, require_moved, require_same, values
+from trimtab.testing.support import (
+    REFUSALS,
+    Gradients,
+    Suite,
+    gradients,
+    parameters,
+    require_moved,
+    require_same,
+    values,
+)
 from trimtab.testing.training import plain, same
 
 
@@ -41,11 +50,24 @@ class SavingChecks(Suite):
         """Returns a run after three steps, whose first parameter started late, and the gradients to come."""
         params = parameters(self.shapes, dtype)
         groups: list[dict[str, Any]] = [{"params": params[:1]}, {"params": params[1:]}]
-        if "lr" in self.defaults():
-            groups[1]["lr"] = self.default_lr() / 2
+        rate = self.rate()
+        if rate is not None and self.steps_at(rate, rate / 2):
+            groups[1]["lr"] = rate / 2
         optimizer = self.make(groups, **self.decay())
-        follow(optimizer, params, gradients(params, 2, without=[0]) + gradients(params, 1, 2))
-        return params, optimizer, gradients(params, 3, 3)
+        rest = self.resting()
+        follow(optimizer, params, gradients(params, 2 + rest, without=[0]) + gradients(params, 1, 2 + rest))
+        return params, optimizer, gradients(params, 3 + rest, 3 + rest)
+
+    def steps_at(self, *rates: float) -> bool:
+        """Returns whether two groups may have rates of their own; what a method refuses there is another check's."""
+        params = parameters(self.shapes)
+        parts = zip((params[:1], params[1:]), rates, strict=True)
+        optimizer = self.make([{"params": part, "lr": rate} for part, rate in parts])
+        try:
+            follow(optimizer, params, gradients(params, 1))
+        except REFUSALS:
+            return False
+        return True
 
     def fresh(self, params: list[nn.Parameter]) -> Optimizer:
         """Returns an optimizer with default settings, in as many groups as ``half_way`` makes."""
@@ -129,7 +151,12 @@ class SavingChecks(Suite):
         """A state with another number of groups or parameters is refused with a ValueError; nothing changes."""
         params, optimizer, _ = self.half_way()
         before = plain(optimizer.state_dict())
-        for others in (self.make(params), self.make([{"params": params[:2]}, {"params": params[2:]}])):
+        sizes = [len(group["params"]) for group in optimizer.param_groups]
+        # who makes groups of its own may make the same of several
+        for groups in ([params], [params[:2], params[2:]], [params[:-1]]):
+            others = self.make([{"params": group} for group in groups])
+            if [len(group["params"]) for group in others.param_groups] == sizes:
+                continue
             try:
                 optimizer.load_state_dict(others.state_dict())
             except ValueError:

@@ -3,7 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import pytest
 import torch
@@ -16,8 +16,14 @@ from trimtab.testing.options import arguments, words
 from trimtab.testing.resume import follow, in_training
 
 Gradients = list[list[Tensor | None]]
-REFUSALS = (RuntimeError, TypeError, ValueError, NotImplementedError)
-"""What an optimizer may raise where it cannot do something."""
+REFUSALS: Final = Exception
+"""What an optimizer may raise where it cannot do something; packages have errors of their own for that."""
+
+GOOD: Final = 1e-3
+"""What is tried of a setting that is nothing by default, to see whether it may be a number."""
+
+WARM: Final = 12
+"""Steps after which those move, too, that only look at the first gradients."""
 
 
 class Suite(Excepting):
@@ -56,25 +62,50 @@ class Suite(Excepting):
 
     def takes(self, setting: str) -> bool:
         """Returns whether the constructor takes a setting, be it one of the defaults or not."""
-        return setting in self.defaults() or setting in self.arguments()
+        return setting in self.arguments() or self.has(setting)
 
     def defaults(self) -> dict[str, Any]:
         """Returns the optimizer's hyper-parameters and their values."""
         return self.make(parameters(self.shapes)).defaults
 
+    def has(self, setting: str) -> bool:
+        """Returns whether a setting is among the defaults, and can be set: a subclass may settle some of them."""
+        defaults = self.defaults()
+        if setting not in defaults:
+            return False
+        return setting in self.arguments() or self.makes({setting: defaults[setting]})
+
     def decay(self) -> dict[str, float]:
         """Returns a weight decay as a setting, or nothing where there is none to set."""
-        return {"weight_decay": 0.125} if "weight_decay" in self.defaults() else {}
+        told = {"weight_decay": 0.125}
+        return told if self.has("weight_decay") and self.makes(told) else {}
+
+    def rate(self) -> float | None:
+        """Returns the learning rate, or nothing where there is none to set, or it is no number by default."""
+        lr = self.defaults()["lr"] if self.has("lr") else None
+        return float(lr) if isinstance(lr, int | float | Tensor) else None
 
     def default_lr(self) -> float:
         """Returns the learning rate, or skips the check."""
         self.need("lr")
-        return float(self.defaults()["lr"])
+        rate = self.rate()
+        if rate is None:
+            pytest.skip(f"lr is {self.defaults()['lr']!r} by default, and no number")
+        return rate
 
     def need(self, setting: str) -> None:
-        """Skips the check if the optimizer has no such setting."""
+        """Skips the check if the optimizer has no such setting, or does not let it be set."""
         if setting not in self.defaults():
             pytest.skip(f"{setting} is not among the optimizer's defaults")
+        if not self.has(setting):
+            pytest.skip(f"{setting} is among the optimizer's defaults, and its constructor does not take it")
+
+    def need_number(self, setting: str) -> None:
+        """Skips the check unless the optimizer has a setting, and it is a number or may be one."""
+        self.need(setting)
+        usual = self.defaults()[setting]
+        if not isinstance(usual, int | float | Tensor) and (usual is not None or not self.makes({setting: GOOD})):
+            pytest.skip(f"{setting} is {usual!r} by default, and no number")
 
     def need_argument(self, setting: str) -> None:
         """Skips the check if the constructor takes no such setting, kept among the defaults or elsewhere."""
@@ -83,7 +114,7 @@ class Suite(Excepting):
 
     def no_decay(self) -> dict[str, float]:
         """Returns that there is no weight decay, as a setting, or nothing where there is none to set."""
-        return {"weight_decay": 0.0} if "weight_decay" in self.defaults() else {}
+        return {"weight_decay": 0.0} if self.has("weight_decay") else {}
 
     def decay_forms(self) -> list[dict[str, Any]]:
         """Returns weight decay in each form that there is, as far as flags and listed words tell."""
@@ -100,7 +131,22 @@ class Suite(Excepting):
 
     def ways(self) -> list[dict[str, Any]]:
         """Returns the ways in which steps are computed, which shall all lead to the same."""
-        return [{"foreach": True}, {"foreach": False}] if self.takes("foreach") else [{}]
+        both = [{"foreach": True}, {"foreach": False}]
+        return both if self.takes("foreach") and all(map(self.makes, both)) else [{}]
+
+    def resting(self) -> int:
+        """Returns the steps before the first that moves every parameter, as a method may look at gradients first.
+
+        None are left to a method that has not moved after ``WARM`` steps: whatever asks for a move shall say so.
+        """
+        params = parameters(self.shapes)
+        before = values(params)
+        optimizer = self.make(params)
+        for step in range(WARM):
+            follow(optimizer, params, gradients(params, 1, step))
+            if not any(torch.equal(param, old) for param, old in zip(params, before, strict=True)):
+                return step
+        return 0
 
     def makes(self, settings: Mapping[str, Any]) -> bool:
         """Returns whether the optimizer can be made with some settings."""
@@ -111,10 +157,15 @@ class Suite(Excepting):
         return True
 
     def run(
-        self, overrides: Mapping[str, Any] | None = None, *, steps: int = 3, dtype: torch.dtype = torch.float32
+        self,
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        steps: int = 3,
+        dtype: torch.dtype = torch.float32,
+        size: float = 1.0,
     ) -> list[nn.Parameter]:
-        """Returns the parameters after a few steps of a fresh optimizer."""
-        params = parameters(self.shapes, dtype)
+        """Returns the parameters, which begin larger by a factor, after a few steps of a fresh optimizer."""
+        params = [nn.Parameter(value * size) for value in values(parameters(self.shapes, dtype))]
         with same_draws():  # whether it may draw at all is another check's business
             follow(self.make(params, **(overrides or {})), params, gradients(params, steps))
         return params
@@ -150,6 +201,24 @@ def give(params: Sequence[Tensor], step: int = 0) -> list[Tensor]:
     return [param.grad for param in params if param.grad is not None]
 
 
+def held(optimizer: Optimizer) -> list[Any]:
+    """Returns the parameters of all groups, of which an optimizer may make others than it was given."""
+    return [param for group in optimizer.param_groups for param in group["params"]]
+
+
+def names_held(groups: Sequence[Mapping[str, Any]]) -> list[str] | None:
+    """Returns the names of the parameters of all groups, or nothing where a group has none."""
+    found = [group.get("param_names") for group in groups]
+    return None if None in found else [name for names in found for name in names or ()]
+
+
+def further(optimizer: Optimizer, params: Sequence[Tensor]) -> list[Any]:
+    """Returns parameters as an optimizer takes further ones: with names, where its own have names."""
+    if names_held(optimizer.param_groups) is None:
+        return list(params)
+    return [(f"further.{index}", param) for index, param in enumerate(params)]
+
+
 def values(params: Iterable[Tensor]) -> list[Tensor]:
     """Returns copies of the parameters' values."""
     return [param.detach().clone() for param in params]
@@ -167,6 +236,12 @@ def require_close(actual: Iterable[Tensor], expected: Iterable[Tensor], message:
         tolerance = math.sqrt(torch.finfo(one.dtype).eps) / 10
         close = torch.allclose(one, other.to(one.dtype), rtol=tolerance, atol=tolerance * 2.0**-8)
         require(close, f"{message} (parameter {index}: {one.tolist()} instead of {other.tolist()})")
+
+
+def visible(exact: Iterable[Tensor], before: Iterable[Tensor], dtype: torch.dtype) -> bool:
+    """Returns whether all ways are long enough not to be lost in the rounding of a type."""
+    pairs = [(value.detach().double(), old.detach().double()) for value, old in zip(exact, before, strict=True)]
+    return all(bool((value - old).abs().max() > torch.finfo(dtype).eps * old.abs().max()) for value, old in pairs)
 
 
 def require_moved(params: Iterable[Tensor], before: Iterable[Tensor], message: str) -> None:

@@ -13,7 +13,17 @@ from torch.optim import Optimizer, lr_scheduler, swa_utils
 
 from trimtab.testing.exceptions import require
 from trimtab.testing.resume import follow
-from trimtab.testing.support import Suite, give, gradients, parameters, require_same, values
+from trimtab.testing.support import (
+    Suite,
+    further,
+    give,
+    gradients,
+    held,
+    names_held,
+    parameters,
+    require_same,
+    values,
+)
 
 STEPS = 6
 
@@ -63,30 +73,32 @@ class TrainingChecks(Suite):
         self.default_lr()
         params, by_hand = parameters(self.shapes), parameters(self.shapes)
         optimizer, other = self.make(params), self.make(by_hand)
+        rest = self.resting()
+        for run in ((optimizer, params), (other, by_hand)):
+            follow(*run, gradients(params, rest))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # some schedulers call each other in ways that torch itself warns of
             scheduler = SCHEDULERS[name](optimizer)
             seen: list[dict[str, Any]] = []
-            for step in range(STEPS):
-                written: dict[str, Any] = {
-                    key: deepcopy(optimizer.param_groups[0].get(key)) for key in ("lr", "betas", "momentum")
-                }
-                seen.append(written)
+            for step in range(rest, rest + STEPS):
+                written = deepcopy(scheduled(optimizer))
+                seen.append(written[0])
                 follow(optimizer, params, gradients(params, 1, step))
-                kept = {key: optimizer.param_groups[0].get(key) for key in written}
+                kept = scheduled(optimizer)
                 require(plain(kept) == plain(written), f"a step overwrote {written} with {kept}")
                 # The twin never met a scheduler: it goes through a state whose settings were edited.
                 state = other.state_dict()
-                state["param_groups"][0] |= {key: value for key, value in written.items() if value is not None}
+                edited = zip(state["param_groups"], written, strict=True)
+                state["param_groups"] = [{**group, **settings} for group, settings in edited]
                 other.load_state_dict(state)
                 follow(other, by_hand, gradients(by_hand, 1, step))
                 scheduler.step(*([1.0] if name == "ReduceLROnPlateau" else []))
         require(len({float(written["lr"]) for written in seen}) > 1, f"{name} changed no learning rate")
         if name in {"OneCycleLR", "CyclicLR"} and _momentum(optimizer):
-            cycled = {str(plain({key: written[key] for key in ("betas", "momentum")})) for written in seen}
+            cycled = {str(plain([written.get(key) for key in ("betas", "momentum")])) for written in seen}
             require(len(cycled) > 1, f"{name} cycled neither momentum nor betas[0]")
         require_same(params, by_hand, f"{name} differs from the same settings made by hand")
-        constant = self.run(steps=STEPS)
+        constant = self.run(steps=rest + STEPS)
         require(
             any(not torch.equal(param, still) for param, still in zip(params, constant, strict=True)),
             f"the parameters took no notice of {name}",
@@ -129,20 +141,23 @@ class TrainingChecks(Suite):
         optimizer = self.make(zip(names, params, strict=True))
         follow(optimizer, params, gradients(params, 3))
         require_same(params, self.run(), "named parameters move differently")
-        require(optimizer.param_groups[0].get("param_names") == names, "the groups hold no param_names")
-        require(optimizer.state_dict()["param_groups"][0].get("param_names") == names, "the names are not saved")
+        require(names_held(optimizer.param_groups) == names, "the groups hold no param_names")
+        require(names_held(optimizer.state_dict()["param_groups"]) == names, "the names are not saved")
 
     def test_added_group(self) -> None:
         """A group that is added later moves by its own settings, as if it had an optimizer of its own."""
         rate = self.default_lr()
         params, alone = parameters(self.shapes), parameters(self.shapes)
         optimizer, first = self.make(params[:1]), self.make(alone[:1])
+        settings = set(optimizer.param_groups[0])  # what the steps add is no setting
         follow(optimizer, params[:1], gradients(params[:1], 2))
         follow(first, alone[:1], gradients(alone[:1], 2))
-        optimizer.add_param_group({"params": params[1:], "lr": rate / 2})
+        made = len(optimizer.param_groups)
+        optimizer.add_param_group({"params": further(optimizer, params[1:]), "lr": rate / 2})
         second = self.make(alone[1:], lr=rate / 2)
-        missing = optimizer.param_groups[0].keys() - optimizer.param_groups[1].keys()
-        require(not missing, f"the added group lacks {sorted(missing)}")
+        for added in optimizer.param_groups[made:]:
+            missing = settings - added.keys()
+            require(not missing, f"the added group lacks {sorted(missing)}")
         for step in gradients(params, 3, 2):
             follow(optimizer, params, [step])
             follow(first, alone[:1], [step[:1]])
@@ -153,13 +168,14 @@ class TrainingChecks(Suite):
         """A parameter that is already there is refused with a ValueError, and the groups stay as they were."""
         params = parameters(self.shapes)
         optimizer = self.make(params)
+        made = len(optimizer.param_groups)
         try:
-            optimizer.add_param_group({"params": [params[0]]})
+            optimizer.add_param_group({"params": further(optimizer, params[:1])})
         except ValueError:
             pass
         else:
             require(False, "a parameter was accepted into a second group")
-        require(len(optimizer.param_groups) == 1, "the refused group was added")
+        require(len(optimizer.param_groups) == made, "the refused group was added")
         try:
             self.make([{"params": params}, {"params": params[:1]}])
         except ValueError:
@@ -169,10 +185,10 @@ class TrainingChecks(Suite):
     def test_callers_groups_not_aliased(self) -> None:
         """Dicts and lists that the caller passed are neither written to nor listened to."""
         first, *others = parameters(self.shapes)
-        groups: list[dict[str, Any]] = [{"params": [first]}, {"params": others}]
-        lists = [group["params"] for group in groups]
-        sizes = [len(given) for given in lists]
+        groups: list[dict[str, Any]] = [{"params": [first]}]
         optimizer = self.make([groups[0]])
+        groups.append({"params": further(optimizer, others)})
+        lists = [group["params"] for group in groups]
         optimizer.add_param_group(groups[1])
         follow(optimizer, [first, *others], gradients([first, *others], 1))
         for group, given in zip(groups, lists, strict=True):
@@ -180,19 +196,31 @@ class TrainingChecks(Suite):
             require(group["params"] is given, "the list in the caller's dict was replaced")
             group["lr"] = 123.0
             given.clear()
-        held = [len(group["params"]) for group in optimizer.param_groups]
-        require(held == sizes, "emptying the caller's list emptied the optimizer's group")
-        require(optimizer.param_groups[0].get("lr") != 123.0, "writing to the caller's dict changed the group")
+        require(len(held(optimizer)) == 1 + len(others), "emptying the caller's list emptied the optimizer's group")
+        listened = any(group.get("lr") == 123.0 for group in optimizer.param_groups)
+        require(not listened, "writing to the caller's dict changed the group")
+
+
+def scheduled(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """Returns what schedulers write to, of each group; an optimizer may make others than it was given."""
+    names = ("lr", "betas", "momentum")
+    return [{name: group[name] for name in names if name in group} for group in optimizer.param_groups]
 
 
 def plain(value: Any) -> Any:
-    """Returns nested containers as comparable plain values, of which NaN equals itself."""
+    """Returns nested containers as comparable plain values, of which NaN equals itself.
+
+    Objects that are equal to nothing but themselves, which a copy is not, stand for what they hold.
+    """
     if isinstance(value, torch.Tensor):
         return plain(value.tolist())
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
+    kind: Any = type(value)
+    if hasattr(value, "__dict__") and not callable(value) and kind.__eq__ is object.__eq__:
+        return {"of": kind, **plain(vars(value))}
     return "nan" if isinstance(value, float) and math.isnan(value) else value
 
 

@@ -12,6 +12,7 @@ from trimtab.testing.exceptions import require
 from trimtab.testing.resume import follow
 from trimtab.testing.support import (
     REFUSALS,
+    WARM,
     Gradients,
     Suite,
     gradients,
@@ -27,9 +28,6 @@ LONGER: Final = 1.5
 
 STEADY: Final = 120
 """Steps against a gradient that stays the same."""
-
-WARM: Final = 12
-"""Steps after which those move, too, that only look at the first gradients."""
 
 MANY: Final = 150
 """Steps through noise."""
@@ -191,31 +189,38 @@ class UpdateChecks(Suite):
     @pytest.mark.parametrize("setting", ["momentum", "betas"])
     def test_momentum_memory(self, setting: str) -> None:
         """With momentum a step depends on the gradients before, and the more of it, the longer."""
-        by_size, by_share = zip(*self.memories(setting, 1.0), strict=True)
-        found = [*by_size, *(size for size, _ in self.memories(setting, 30.0))]
+        by_size, by_share, by_way = zip(*self.memories(setting, 1.0), strict=True)
+        found = [*by_size, *(size for size, _, _ in self.memories(setting, 30.0))]
         require(any(found[1::2]), f"{setting} remembers nothing: gradients before the last make no difference")
         require(
-            by_size[1] >= by_size[0] or by_share[1] >= by_share[0],
+            any(more >= less for less, more in (by_size, by_share, by_way)),
             f"more {setting} remembers less: two gradients move later steps by {by_size[0]:.2g} with 0.1, and by "
             f"{by_size[1]:.2g} with 0.9",
         )
 
-    def memories(self, setting: str, factor: float) -> list[tuple[float, float]]:
-        """Returns how far two gradients move later steps, and for their length, with little and with much momentum."""
+    def memories(self, setting: str, factor: float) -> list[tuple[float, float, float]]:
+        """Returns how far two gradients move later steps, with little and with much momentum.
+
+        As it is, for the steps' length, and of the first of them the way alone, as a method may size its steps itself.
+        """
         depends = []
         for momentum in self.momenta(setting, 0.1, 0.9):
-            last = []
+            last, next_ways = [], []
             for sign in (1.0, -1.0):  # squares, which also remember, do not see it
                 params = parameters(self.shapes)
                 steps = gradients(params, WARM + 3)
                 optimizer = self.make(params, **self.no_decay(), **momentum)
                 follow(optimizer, params, [*steps[:WARM], *scaled(steps[WARM:-1], factor * sign), steps[-1]])
                 before = values(params)
-                follow(optimizer, params, gradients(params, WARM, WARM + 3))
+                follow(optimizer, params, gradients(params, 1, WARM + 3))
+                way = torch.cat([(param.detach() - old).flatten() for param, old in zip(params, before, strict=True)])
+                next_ways.append(nn.functional.normalize(way, dim=0))
+                follow(optimizer, params, gradients(params, WARM - 1, WARM + 4))
                 last.append([param.detach() - old for param, old in zip(params, before, strict=True)])
             require(all(torch.isfinite(way).all() for each in last for way in each), "a step led to no finite values")
             apart = sum(float((one - other).abs().sum()) for one, other in zip(*last, strict=True))
-            depends.append((apart, apart / max(sum(float(way.abs().sum()) for each in last for way in each), 1e-38)))
+            share = apart / max(sum(float(way.abs().sum()) for each in last for way in each), 1e-38)
+            depends.append((apart, share, float((next_ways[0] - next_ways[1]).norm())))
         return depends
 
     def momenta(self, setting: str, *chosen: float) -> list[dict[str, Any]]:

@@ -627,7 +627,7 @@ class TestAdamW(OptimizerConformance):
             for check in ("refuses_in_group", "refuses_later")
             for name, values in {
                 "lr": ("-1.0", "nan"),
-                "betas": ("(-0.5,0.9)", "(1.0,0.9)", "(nan,0.9)", "(0.9,-0.5)", "(0.9,1.0)", "(0.9,nan)"),
+                **dict.fromkeys(("betas[0]", "betas[1:]"), ("-0.5", "1.0", "nan")),
                 "eps": ("-1.0", "nan"),
             }.items()
             for value in values
