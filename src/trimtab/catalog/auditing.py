@@ -3,18 +3,18 @@
 import functools
 import importlib.util
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from trimtab.catalog.create import create
 from trimtab.catalog.entries import Entry, of_slot
 from trimtab.catalog.expressions import Expression
 from trimtab.catalog.own import OwnEntry
 from trimtab.catalog.parsing import parse_expression
+from trimtab.optim.groups import groups_by_role
 from trimtab.study.errors import InputError
 
 if TYPE_CHECKING:
@@ -135,35 +135,14 @@ ONLY_MATRICES = dict.fromkeys(
 
 def _is_for_matrices(expression: Expression) -> bool:
     """Whether its optimizer takes parameters that nothing is said of for matrices."""
-    return bool(getattr(next(expression.nodes()).entry.load(), "by_role", False))
+    return getattr(next(expression.nodes()).entry.load(), "groups_of", None) is groups_by_role
 
 
 def _made(expression: Expression) -> tuple[Callable[..., Any], Mapping[str, Any]]:
     """What is called to build it, and with what; a class by itself tells more of its settings than a function."""
     if expression.inner is None:
-        loaded = expression.entry.load()
-        made = functools.partial(_named, loaded) if getattr(loaded, "needs_names", False) else loaded
-        return made, expression.settings({})
+        return expression.entry.load(), expression.settings({})
     return functools.partial(create, expression.label), {}
-
-
-def _named(make: Callable[..., Any], params: Iterable[Any], **settings: Any) -> Any:
-    """Builds what goes by the names of parameters, from parameters that have none."""
-    if isinstance(params, Tensor):
-        return make(params, **settings)
-    given = list(params)
-    if any(isinstance(each, tuple) for each in given):
-        return make(given, **settings)
-    groups = [dict(each) if isinstance(each, dict) else {"params": [each]} for each in given]
-    for place, group in enumerate(groups):
-        held = group["params"]
-        held = [held] if isinstance(held, Tensor) else list(held)
-        group["params"] = [
-            each if isinstance(each, tuple) else (f"parameter{place}.{index}", each) for index, each in enumerate(held)
-        ]
-    if all(isinstance(each, dict) for each in given):
-        return make(groups, **settings)
-    return make([each for group in groups for each in group["params"]], **settings)
 
 
 def _check_steps(expression: Expression) -> None:

@@ -109,7 +109,6 @@ class Muon(FlatOptimizer):
 
     tunables: ClassVar[Tunables] = {"lr": LogUniform(3e-5, 1e-1), "weight_decay": LogUniform(5e-3, 5.0)}
 
-    by_role = True
     groups_of = staticmethod(groups_by_role)
     state_names = ("momentum_buffer",)
     read_only = ("orthogonal",)
