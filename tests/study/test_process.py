@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,22 @@ def test_a_second_attempt_waits_for_the_last_process_of_the_first(tmp_path):
     run(tmp_path, "/bin/echo", "again", on_line=lambda line: bool(size.append((tmp_path / "log").stat().st_size)))
     time.sleep(0.5)
     assert size == [(tmp_path / "log").stat().st_size]
+
+
+def test_many_that_wait_for_one_lock_have_it_one_after_the_other_and_leave_no_file(tmp_path):
+    holding, most = [], []
+
+    def hold(number):
+        with process_group(tmp_path / "lock"):
+            holding.append(number)
+            most.append(len(holding))
+            time.sleep(0.05)
+            holding.remove(number)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(hold, range(12)))
+    assert most == [1] * 12
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_progress_bars_are_lines_and_bytes_that_are_no_text_are_no_trouble(tmp_path):

@@ -5,6 +5,7 @@ close. The worker's end of that pipe closes however the worker ends, by SIGKILL 
 group. It also holds a lock, so that a second attempt at a trial begins after the last process of the first.
 """
 
+import errno
 import fcntl
 import os
 import signal
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 GRACE = 2
 """Seconds between asking a group to end (SIGTERM) and ending it: launchers pass the request on to their own groups."""
@@ -118,13 +119,16 @@ def process_group(lock: Path) -> Iterator[int]:
     """Makes a process group that ends with the context, or with this process.
 
     Args:
-        lock: file that is locked as long as any process of the group lives; waited for if it is locked.
+        lock: file that is locked as long as any process of the group lives, and removed with the context; waited for
+            if it is locked.
 
     Yields:
         The group's id.
+
+    Raises:
+        OSError: the file cannot be written, or a process not be started.
     """
-    with lock.open("a") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with _locked(lock) as held:
         watchdog = subprocess.Popen(  # noqa: S603 - a constant
             ["/bin/sh", "-c", _WATCHDOG],
             stdin=subprocess.PIPE,
@@ -139,6 +143,31 @@ def process_group(lock: Path) -> Iterator[int]:
             with suppress(ProcessLookupError):
                 os.killpg(watchdog.pid, signal.SIGKILL)
             watchdog.communicate()
+
+
+@contextmanager
+def _locked(lock: Path) -> Iterator[IO[str]]:
+    """Locks a file, and removes it with the context."""
+    while True:
+        with lock.open("a") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if not _is_at(held, lock):  # whoever had locked it has removed it
+                continue
+            try:
+                yield held
+            finally:
+                with suppress(OSError):  # one that stays is in nobody's way
+                    lock.unlink()
+            return
+
+
+def _is_at(held: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(held.fileno()), path.stat())
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ESTALE):  # stale, if another machine has removed it
+            raise
+        return False
 
 
 class Lines:

@@ -2,7 +2,9 @@
 
 import json
 import sys
+import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -94,6 +96,26 @@ def test_what_an_earlier_attempt_left_is_not_taken_for_this_ones(trial):
     again = trial("plain", metric)
     assert again.status == "failed"
     assert "did not write" in again.error
+
+
+def test_whoever_takes_a_trial_over_waits_for_its_first_run_and_both_end_well(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = "sh -c 'echo loss 0.5 > {out}/m; sleep 1; cat {out}/m' {seed}"
+    candidate, problem = CommandCandidate("mine", Command(line)), CommandProblem(line, metric="loss")
+    outcomes = []
+
+    def run():
+        point = Point("task", "tune", "mine", 0, {}, seed=7)
+        outcomes.append(run_point(problem, candidate, point, lambda cost, loss: False, tmp_path))
+
+    threads = [Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.3)
+    for thread in threads:
+        thread.join()
+    assert [(outcome.status, outcome.loss) for outcome in outcomes] == [("complete", 0.5)] * 2
+    assert [path.name for path in (tmp_path / "trials").iterdir()] == ["mine-tune-0"]
 
 
 @pytest.mark.parametrize(

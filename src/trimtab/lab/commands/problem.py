@@ -167,8 +167,8 @@ class CommandProblem(Problem):
                 )
             except OSError as error:
                 return Outcome("failed", error=f"the command cannot be started: {error}\n{shown}")
-            lock.unlink()
-        return attempt.outcome(ended, self.found, f"{shown}\nits output is in {out / 'output.txt'}", self.timeout)
+            # before anybody else may begin, who would empty the directory
+            return attempt.outcome(ended, self.found, f"{shown}\nits output is in {out / 'output.txt'}", self.timeout)
 
 
 def command_facts(
