@@ -12,6 +12,7 @@ import pytest
 from tests.compare.making import command_comparison
 from tests.compare.test_comparison import Recorder
 from tests.study.test_process import gone, wait_for
+from trimtab import CommandProblem, Comparison
 from trimtab.catalog.command_candidates import named_commands
 from trimtab.compare.budget import Budget
 from trimtab.compare.deadline import Deadline
@@ -164,6 +165,30 @@ def test_more_is_better_if_asked(here):
     assert good.against_reference.improvement == pytest.approx(0.409009)
     assert result.conclusion[0].startswith("Use good instead of bad: it raises acc by 0.40901 (0.40")
     assert result.target.startswith("acc >= 0.5")
+
+
+def test_each_of_several_commands_is_run_in_directories_of_its_own(here):
+    for number, name in enumerate(("one", "other"), start=1):
+        (here / f"{name}.sh").write_text(f"sleep 0.3; cat $0 > $4/{name}; echo loss={number}.$2\n")
+    problems = [
+        CommandProblem(f"sh {name}.sh {{optimizer}} {{seed}} {{lr}} {{out}} {{trial}}", metric="loss")
+        for name in ("one", "other")
+    ]
+    options = {"tune": ["lr=0.1,0.2"], "trials": 1, "seeds": 2, "jobs": 4, "out": "out"}
+    made = Comparison(problems, "a,b", **options)
+    assert [line.split()[1] for line in made.previews()] == ["one.sh", "one.sh", "other.sh", "other.sh"]
+    made.run()
+    outcomes = read_store(Path("out")).outcomes
+    assert {outcome.status for outcome in outcomes.values()} == {"complete"}
+    assert len(outcomes) == 2 * 2 * (1 + 2)
+    assert {key.partition("/")[0]: int(outcome.loss) for key, outcome in outcomes.items()} == {"one": 1, "other": 2}
+    for key in outcomes:
+        problem, phase, label, index = key.split("/")
+        found = here / "out" / "trials" / f"{label}-{phase}-{index}@{problem}"
+        assert {path.name for path in found.iterdir()} == {"command.txt", "output.txt", problem}
+    (here / "other.sh").write_text("echo loss=3")
+    with pytest.raises(StudyMismatchError, match=r"a, b: \S*other\.sh has changed since"):
+        Comparison(problems, "a,b", **options).run()
 
 
 @pytest.mark.parametrize(

@@ -198,11 +198,22 @@ def test_every_name_makes_a_directory_of_its_own(label):
     assert name != trial_name(Point("task", "tune", "a_b", 3, {}, 0))
 
 
+def test_of_several_problems_the_name_says_which():
+    names = [
+        trial_name(Point(problem, "tune", label, 0, {}, 0), several=True)
+        for problem in ("train", "b@train", "b-train") for label in ("a", "a@b", "a-b")
+    ]  # fmt: skip
+    assert names[0] == "a-tune-0@train"
+    assert len(set(names)) == 9
+
+
+@pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("letter", ["x", "ü", "😀", "/"])
-def test_long_names_have_room_in_a_file_system_and_stay_apart(letter, tmp_path):
+def test_long_names_have_room_in_a_file_system_and_stay_apart(letter, several, tmp_path):
     labels = [letter * 299 + end for end in "ab"]
-    names = [trial_name(Point("task", "final", label, 999_999, {}, 0)) + ".lock" for label in labels]
-    assert len(set(names)) == 2
+    points = [Point(problem, "final", label, 999_999, {}, 0) for problem in labels for label in labels]
+    names = [trial_name(point, several=several) + ".lock" for point in (points if several else points[:2])]
+    assert len(set(names)) == len(names)
     for name in names:
         (tmp_path / name).touch()
         assert len(name.encode()) < 200

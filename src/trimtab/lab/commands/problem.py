@@ -29,7 +29,7 @@ DEFAULT_SEEDS = 5
 """Fresh seeds of the final runs; ten where a run is cheap."""
 
 LONGEST_NAME = 150
-"""Bytes of a candidate's name in a file's, which may have 255 in all on most file systems, fewer on encrypted ones."""
+"""Bytes of names in a file's, which may have 255 in all on most file systems, fewer on encrypted ones."""
 
 RATE_NAMES = ("lr", "learning_rate", "learningrate", "rate")
 """Settings that are taken for the learning rate, whose effect the report draws."""
@@ -129,7 +129,7 @@ class CommandProblem(Problem):
 
     def preview(self, build: FilledCommand, point: Point, place: Workplace, /) -> str:
         """Returns the command of a trial, as it can be pasted into a shell."""
-        trial = trial_name(point)
+        trial = trial_name(point, several=place.several)
         return build.command.shown(build.values(seed=point.seed, trial=trial, out=str(place.directory / trial)))
 
     def trial(
@@ -146,7 +146,7 @@ class CommandProblem(Problem):
             return self._attempt(build, point, report, place)
 
     def _attempt(self, build: FilledCommand, point: Point, report: Reporter, place: Workplace) -> Outcome:
-        trial = trial_name(point)
+        trial = trial_name(point, several=place.several)
         out = place.directory / trial
         values = build.values(seed=point.seed, trial=trial, out=str(out))
         arguments, shown = build.command.arguments(values), build.command.shown(values)
@@ -243,18 +243,28 @@ def _environment(point: Point, trial: str, out: Path, threads: int) -> dict[str,
     return {**defaults, **os.environ, **ours}
 
 
-def trial_name(point: Point) -> str:
+def trial_name(point: Point, *, several: bool = False) -> str:
     """Returns a name for a trial that can be a file's: ``lion-tune-3``.
 
     A candidate whose name has other characters in it, or is too long for that, gets a number of its own as well.
+
+    Args:
+        point: the trial.
+        several: whether there are trials of several problems, whose names are then told as well:
+            ``lion-tune-3@train``. No name of a candidate has that sign in it here.
     """
-    label = point.candidate
+    longest = LONGEST_NAME // 2 if several else LONGEST_NAME
+    name = f"{_file_name(point.candidate, longest)}-{point.phase}-{point.index}"
+    return f"{name}@{_file_name(point.problem, longest)}" if several else name
+
+
+def _file_name(label: str, longest: int) -> str:
     plain = re.sub(r"[^\w.+-]", "_", label)
-    while len(plain.encode()) > LONGEST_NAME:
+    while len(plain.encode()) > longest:
         plain = plain[:-1]
     if plain != label or plain.startswith("."):
         plain = f"{plain.lstrip('.')}-{zlib.crc32(label.encode()):08x}"
-    return f"{plain}-{point.phase}-{point.index}"
+    return plain
 
 
 def _make_empty(directory: Path) -> None:
