@@ -14,9 +14,6 @@ from trimtab.study.checks import check_text, check_texts
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.phrases import listed
 
-RATE_NAMES = ("lr", "learning_rate", "learningrate", "rate")
-"""Settings that are taken for the learning rate, whose effect the report draws."""
-
 
 def named_commands(names: str | None, own: Sequence[str]) -> dict[str, str]:
     """Reads what was given to ``--candidates`` and ``--candidate``.
