@@ -85,6 +85,39 @@ def test_a_timeout_ends_grandchildren_too_even_those_that_will_not_go(tmp_path, 
     assert gone(wait_for(pid))
 
 
+SAVING = """
+import signal, sys, time
+def save(*_):
+    time.sleep(0.4)
+    open({path!r}, "w").write("saved")
+    sys.exit()
+signal.signal(signal.SIGTERM, save)
+print("go", flush=True)
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("how", ["timeout", "stopped"])
+def test_a_script_that_a_shell_has_started_has_time_to_save(tmp_path, how):
+    (tmp_path / "save.py").write_text(SAVING.format(path=str(tmp_path / "saved")))
+    # a shell ends at once when it is asked to
+    arguments = "/bin/sh", "-c", f"{sys.executable} {tmp_path}/save.py; echo over"
+    if how == "timeout":
+        ended, _ = run(tmp_path, *arguments, timeout=3.0)
+    else:
+        ended, _ = run(tmp_path, *arguments, on_line=lambda line: line == "go")
+    assert (ended.how, ended.code) == (how, -signal.SIGTERM)
+    assert (tmp_path / "saved").read_text() == "saved"
+
+
+def test_nobody_is_waited_for_when_all_have_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "GRACE", 60)
+    script = "sleep 1000 & sleep 1001 & echo go; wait"
+    ended, _ = run(tmp_path, "/bin/sh", "-c", script, on_line=lambda line: line == "go")
+    assert ended.how == "stopped"
+    assert ended.seconds < 30
+
+
 def test_a_launcher_may_end_what_it_put_into_another_group(tmp_path):
     launcher = f"""
 import signal, subprocess, sys

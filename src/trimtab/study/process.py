@@ -110,8 +110,25 @@ def _wait(child: "subprocess.Popen[bytes]", seconds: float) -> bool:
 
 
 def _ask_to_end(child: "subprocess.Popen[bytes]", group: int) -> None:
+    deadline = time.monotonic() + GRACE
     os.killpg(group, signal.SIGTERM)
     _wait(child, GRACE)
+    while _has_company(group) and time.monotonic() < deadline:
+        time.sleep(POLL / 2)
+
+
+def _has_company(watchdog: int) -> bool:
+    """Whether somebody else lives in a watchdog's group; where that cannot be seen, somebody may."""
+    processes = Path("/proc")
+    if not (processes / "self" / "stat").exists():
+        return True
+    for each in processes.glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            after_name = each.read_bytes().rpartition(b")")[2]
+            state, _parent, group, *_ = after_name.split()
+            if int(group) == watchdog != int(each.parent.name) and state not in (b"Z", b"X"):
+                return True
+    return False
 
 
 @contextmanager
