@@ -118,6 +118,26 @@ def test_nobody_is_waited_for_when_all_have_gone(tmp_path, monkeypatch):
     assert ended.seconds < 30
 
 
+LISTENING = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    print("deaf")
+except KeyboardInterrupt:
+    print("heard")
+"""
+
+
+def test_a_program_hears_of_an_interrupt_though_its_worker_does_not(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        ended, lines = run(tmp_path, *python(LISTENING))
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (ended.code, lines) == (0, ["heard"])
+
+
 def test_a_launcher_may_end_what_it_put_into_another_group(tmp_path):
     launcher = f"""
 import signal, subprocess, sys

@@ -10,6 +10,7 @@ import fcntl
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -66,14 +67,15 @@ def run_process(
     """
     with output.open("wb") as file:
         start = time.monotonic()
-        child = subprocess.Popen(  # noqa: S603 - running what the user asks for is the point
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            process_group=group,
-        )
+        with _interrupts_handled():
+            child = subprocess.Popen(  # noqa: S603 - running what the user asks for is the point
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                process_group=group,
+            )
         try:
             how = _follow(child, output, on_line, None if timeout is None else start + timeout)
             if how != "exit":
@@ -129,6 +131,23 @@ def _has_company(watchdog: int) -> bool:
             if int(group) == watchdog != int(each.parent.name) and state not in (b"Z", b"X"):
                 return True
     return False
+
+
+@contextmanager
+def _interrupts_handled() -> Iterator[None]:
+    """Keeps programs that are started within from ignoring SIGINT, as they would if this process does.
+
+    A worker ignores it, and programs inherit that; they do not inherit a function that does nothing. What a task starts
+    itself goes on ignoring it, because it is in the group to which Ctrl-C goes.
+    """
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ours:
+        signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
