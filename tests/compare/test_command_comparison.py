@@ -17,7 +17,7 @@ from trimtab.catalog.command_candidates import named_commands
 from trimtab.compare.budget import Budget
 from trimtab.compare.deadline import Deadline
 from trimtab.compare.stored import load_any
-from trimtab.study.errors import InputError, StudyMismatchError
+from trimtab.study.errors import InputError, StudyMismatchError, UnfitWorkerError
 from trimtab.study.stored_study import read_store
 
 SCRIPT = """
@@ -165,6 +165,15 @@ def test_more_is_better_if_asked(here):
     assert good.against_reference.improvement == pytest.approx(0.409009)
     assert result.conclusion[0].startswith("Use good instead of bad: it raises acc by 0.40901 (0.40")
     assert result.target.startswith("acc >= 0.5")
+
+
+def test_a_machine_that_cannot_write_leaves_all_trials_to_others(here):
+    store = f"sqlite:///{here}/shared.db"
+    (here / "file").touch()
+    with pytest.raises(UnfitWorkerError, match=r"(?s)file/trials cannot be used \(Not a directory\).*No trial has failed"):
+        comparison(store=store, out="file").run()
+    assert read_store(store).outcomes == {}
+    assert {trial.status for trial in comparison(store=store, out="out").run().trials} == {"complete"}
 
 
 def test_each_of_several_commands_is_run_in_directories_of_its_own(here):

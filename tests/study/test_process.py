@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from trimtab.study import process
-from trimtab.study.process import Lines, process_group, run_process
+from trimtab.study.process import Lines, NotStartedError, process_group, run_process
 
 
 def run(tmp_path, *arguments, **options):
@@ -70,7 +70,7 @@ def test_exit_codes_and_signals_are_told(tmp_path, script, code):
 
 
 def test_a_program_that_is_not_there_is_an_error_and_leaves_nothing_behind(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(NotStartedError, match=r"cannot be started: .*'/nowhere/program'"):
         run(tmp_path, "/nowhere/program")
     run(tmp_path, "/bin/true")  # the lock is free
 
@@ -218,13 +218,17 @@ def test_many_that_wait_for_one_lock_have_it_one_after_the_other_and_leave_no_fi
 def test_progress_bars_are_lines_and_bytes_that_are_no_text_are_no_trouble(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"10%\r20%\r")
-    lines = Lines(path)
-    assert lines.new() == ["10%", "20%"]
-    with path.open("ab") as file:
+    with path.open("rb", buffering=0) as written, path.open("ab", buffering=0) as file:
+        lines = Lines(written)
+        assert lines.new() == ["10%", "20%"]
         file.write(b"caf\xe9 \xff\nunfini")
-    assert lines.new() == ["caf\N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}"]
-    with path.open("ab") as file:
+        assert lines.new() == ["caf\N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}"]
         file.write(b"shed")
-    assert lines.new() == []
-    assert lines.new(last=True) == ["unfinished"]
-    assert lines.new(last=True) == []
+        assert lines.new() == []
+        assert lines.new(last=True) == ["unfinished"]
+        assert lines.new(last=True) == []
+
+
+def test_a_program_may_remove_the_file_that_it_is_printing_to(tmp_path):
+    ended, lines = run(tmp_path, "/bin/sh", "-c", f"echo one; sleep 0.3; rm {tmp_path}/output; echo two")
+    assert (ended.code, lines) == (0, ["one", "two"])

@@ -27,6 +27,10 @@ POLL = 0.1
 _WATCHDOG = f"trap '' TERM; read -r _; kill -TERM 0; sleep {GRACE}; kill -KILL 0"
 
 
+class NotStartedError(Exception):
+    """A program cannot be started; its cause is what the operating system says of it."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a program ended.
@@ -63,21 +67,25 @@ def run_process(
         timeout: seconds after which the program is ended.
 
     Raises:
-        OSError: the program cannot be started.
+        NotStartedError: the program cannot be started.
+        OSError: the file cannot be written or read.
     """
-    with output.open("wb") as file:
+    with output.open("wb") as file, output.open("rb", buffering=0) as written:  # wherever the program moves it
         start = time.monotonic()
-        with _interrupts_handled():
-            child = subprocess.Popen(  # noqa: S603 - running what the user asks for is the point
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                process_group=group,
-            )
         try:
-            how = _follow(child, output, on_line, None if timeout is None else start + timeout)
+            with _interrupts_handled():
+                child = subprocess.Popen(  # noqa: S603 - running what the user asks for is the point
+                    arguments,
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    process_group=group,
+                )
+        except OSError as error:
+            raise NotStartedError(f"the command cannot be started: {error}") from error
+        try:
+            how = _follow(child, Lines(written), on_line, None if timeout is None else start + timeout)
             if how != "exit":
                 _ask_to_end(child, group)
         finally:
@@ -87,9 +95,8 @@ def run_process(
 
 
 def _follow(
-    child: "subprocess.Popen[bytes]", output: Path, on_line: Callable[[str], bool], deadline: float | None
+    child: "subprocess.Popen[bytes]", lines: "Lines", on_line: Callable[[str], bool], deadline: float | None
 ) -> Literal["exit", "timeout", "stopped"]:
-    lines = Lines(output)
     while True:
         over = _wait(child, POLL)
         stop = False
@@ -210,20 +217,16 @@ class Lines:
     """The lines of a file that somebody else is writing.
 
     Args:
-        path: of the file.
+        file: opened for reading, without a buffer.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
         self._rest = b""
 
     def new(self, *, last: bool = False) -> list[str]:
         """Returns the lines completed since the last call; with ``last``, also one that was never ended."""
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            found = file.read()
-        self._offset += len(found)
+        found = self._file.read()
         *whole, self._rest = (self._rest + found).replace(b"\r", b"\n").split(b"\n")
         if last and self._rest:
             whole.append(self._rest)

@@ -14,6 +14,7 @@ from trimtab.lab.commands.output_metric import output_metric
 from trimtab.lab.commands.problem import CommandProblem, trial_name
 from trimtab.lab.commands.template import Command
 from trimtab.lab.problem import Workplace
+from trimtab.study.errors import UnfitWorkerError
 from trimtab.study.point import Point
 
 SCRIPT = """
@@ -164,14 +165,44 @@ def test_a_trial_can_be_given_up(trial):
     assert (outcome.status, outcome.error) == ("pruned", None)
 
 
-def test_a_program_that_cannot_be_started_is_a_failure(trial, tmp_path):
-    program = tmp_path / "program"
-    program.write_text("no program")
-    candidate = CommandCandidate("mine", Command(f"{program} {{seed}}"))
+def started(line, directory, **more):
+    candidate = CommandCandidate("mine", Command(line))
     problem, point = CommandProblem(metric="x"), Point("task", "tune", "mine", 0, {}, seed=7)
-    outcome = run_point(problem, candidate, point, lambda cost, loss: False, tmp_path)
+    return problem.trial(
+        candidate.build({}), point, budget=None, report=lambda cost, loss: False,
+        place=Workplace(directory / "trials", here=directory, **more),
+    )  # fmt: skip
+
+
+def test_a_program_that_is_not_on_a_machine_is_no_trials_fault(tmp_path):
+    (tmp_path / "program").write_text("no program")
+    for program in (tmp_path / "program", "nowhere", f"nowhere{{{{}}}} {'x' * 10}"):
+        with pytest.raises(
+            UnfitWorkerError, match=r"(?s)^on \S+, where .*the command cannot be started: .*No trial has"
+        ):
+            started(f"{program} {{seed}}", tmp_path)
+    assert [path.name for path in (tmp_path / "trials").iterdir()] == ["mine-tune-0"]  # and the lock is free
+
+
+@pytest.mark.parametrize("line", ["no-{candidate} {seed}", f"true {{seed}} {'x' * 150_000}"])
+def test_a_command_of_which_a_trials_own_part_cannot_be_started_is_a_failure(line, tmp_path):
+    outcome = started(line, tmp_path)
     assert outcome.status == "failed"
-    assert "the command cannot be started" in outcome.error
+    assert outcome.error.startswith("the command cannot be started")
+
+
+def test_a_machine_that_cannot_write_or_has_no_such_directory_is_named_and_no_trial_has_failed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "file"
+    file.touch()
+    (tmp_path / "trials").mkdir()
+    (tmp_path / "trials" / "mine-tune-0.lock").mkdir()
+    for directory, culprit in ((file, file), (tmp_path / "gone", tmp_path / "gone"), (tmp_path, "mine-tune-0.lock")):
+        with pytest.raises(
+            UnfitWorkerError, match=rf"(?s)^on \S+, where .*{culprit} cannot be used \(.*No trial has fai"
+        ):
+            started("true {seed}", directory)
+    assert Path.cwd() == tmp_path
 
 
 def test_a_coloured_line_counts_and_is_kept_without_colours(trial):

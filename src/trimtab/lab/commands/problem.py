@@ -1,9 +1,11 @@
 """Commands as a problem: what a run does is the command's own affair, and one number is read of it."""
 
 import contextlib
+import errno
 import os
 import re
 import shutil
+import socket
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,15 +15,15 @@ from trimtab.lab.commands.attempt import Attempt
 from trimtab.lab.commands.file_metric import file_metric
 from trimtab.lab.commands.metric import CommandMetric
 from trimtab.lab.commands.output_metric import output_metric
-from trimtab.lab.commands.template import Command
+from trimtab.lab.commands.template import Command, Template
 from trimtab.lab.problem import Filling, Problem, Workplace
 from trimtab.study.checks import check_flag, check_seconds, check_text
-from trimtab.study.errors import Faults, InputError
+from trimtab.study.errors import Faults, InputError, UnfitWorkerError
 from trimtab.study.facts import SECONDS, Facts, Measure, Unit
 from trimtab.study.metric import Metric
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
-from trimtab.study.process import process_group, run_process
+from trimtab.study.process import NotStartedError, process_group, run_process
 from trimtab.study.trial import Reporter
 from trimtab.study.tunable import LogUniform, Uniform, Value
 
@@ -141,18 +143,28 @@ class CommandProblem(Problem):
         report: Reporter,
         place: Workplace,
     ) -> Outcome:
-        """Runs a command to its end and reads the number; a trial gets a directory of its own."""
-        with contextlib.chdir(place.here):  # a worker of Ray's starts elsewhere
-            return self._attempt(build, point, report, place)
+        """Runs a command to its end and reads the number; a trial gets a directory of its own.
+
+        Raises:
+            UnfitWorkerError: a directory or a file is not to be had here, or the program is not.
+        """
+        try:
+            with contextlib.chdir(place.here):  # a worker of Ray's starts elsewhere
+                return self._attempt(build, point, report, place)
+        except OSError as error:
+            raise _unfit(
+                f"{error.filename or place.directory} cannot be used ({error.strerror or error}). Commands run in the "
+                "directory that you are in and write into --out, and both are needed"
+            ) from error
 
     def _attempt(self, build: FilledCommand, point: Point, report: Reporter, place: Workplace) -> Outcome:
         trial = trial_name(point, several=place.several)
         out = place.directory / trial
         values = build.values(seed=point.seed, trial=trial, out=str(out))
         arguments, shown = build.command.arguments(values), build.command.shown(values)
-        lock = place.directory / f"{trial}.lock"
         place.directory.mkdir(parents=True, exist_ok=True)
-        with process_group(lock) as group:  # from here on nothing of an earlier attempt runs
+        # from here on nothing of an earlier attempt runs
+        with process_group(place.directory / f"{trial}.lock") as group:
             _make_empty(out)
             (out / "command.txt").write_text(f"{shown}\n", encoding="utf-8")
             attempt = Attempt(self.found.start(values), -1 if self.maximize else 1, report)
@@ -165,10 +177,24 @@ class CommandProblem(Problem):
                     environment=_environment(point, trial, out, place.threads),
                     timeout=self.timeout,
                 )
-            except OSError as error:
-                return Outcome("failed", error=f"the command cannot be started: {error}\n{shown}")
+            except NotStartedError as error:
+                if _of_all_trials(build.command, error):
+                    raise _unfit(f"{error}\n{shown}") from error
+                return Outcome("failed", error=f"{error}\n{shown}")
             # before anybody else may begin, who would empty the directory
             return attempt.outcome(ended, self.found, f"{shown}\nits output is in {out / 'output.txt'}", self.timeout)
+
+
+def _of_all_trials(command: Command, error: NotStartedError) -> bool:
+    """Whether no trial could be started: a program whose name is filled in, or what is too long, is the trial's own."""
+    program = "" if command.shell else command.words()[0]
+    too_long = isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.E2BIG, errno.ENAMETOOLONG)
+    return not (Template(program).names or too_long)
+
+
+def _unfit(words: str) -> UnfitWorkerError:
+    place = f"on {socket.gethostname()}, where a trial was to run"
+    return UnfitWorkerError(f"{place}: {words}\nNo trial has failed by this: the same call goes on when it is mended")
 
 
 def command_facts(
