@@ -182,6 +182,10 @@ class Part:
         for label, definition in ours.items():
             if "command" in definition and label in known:
                 definition["ranges"] = {**definition["ranges"], **self._from_catalogue(label, definition, known[label])}
+                within = definition.pop("files_within")
+                if (there := known[label].get("files_within")) is not None:  # none in studies from before it was noted
+                    # what was not there when it was begun may have been written by a trial since
+                    definition["files_within"] = {path: hash for path, hash in within.items() if path in there}
         changed: dict[str, list[str]] = {}
         for label, definition in ours.items():
             if changes := definition_changes(known.get(label, definition), definition):
