@@ -9,7 +9,7 @@ from trimtab.compare.changes import definition_changes, manifest_changes, remedi
 NOTES = {"slot": "optimizer", "facts": {"reference": "task.py:Mine", "cost": {"one": "sample-gradient"}}}
 BEFORE = {
     "command": "run {lr}", "shell": False, "ranges": {"lr": "1..2"}, "fixed": {"batch": 16},
-    "files": {"train.py": "aa", "b.yaml": "bb", "old.sh": "cc"},
+    "files": {"train.py": "aa", "b.yaml": "bb", "old.sh": "cc"}, "files_within": {"c.yaml": "dd"},
 }  # fmt: skip
 
 
@@ -84,6 +84,8 @@ def test_of_another_problem_nothing_else_is_said(there, noted, words):
                 "new.sh belongs to the command here only, or was no file when it was made",
             ],
         ),
+        ({"files_within": {"c.yaml": "xx"}}, ["c.yaml has changed since"]),
+        ({"files_within": {}}, ["c.yaml belongs to the command there only, or was no file when it was made"]),
         ({"other": 1}, ["it is defined in another way"]),
     ],
 )

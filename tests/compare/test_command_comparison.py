@@ -12,11 +12,14 @@ import pytest
 from tests.compare.making import command_comparison
 from tests.compare.test_comparison import Recorder
 from tests.study.test_process import gone, wait_for
+from trimtab import CommandProblem, Comparison
 from trimtab.catalog.command_candidates import named_commands
+from trimtab.catalog.commands import CommandCandidate
 from trimtab.compare.budget import Budget
 from trimtab.compare.deadline import Deadline
+from trimtab.compare.part import Part
 from trimtab.compare.stored import load_any
-from trimtab.study.errors import InputError, StudyMismatchError
+from trimtab.study.errors import InputError, StudyMismatchError, UnfitWorkerError
 from trimtab.study.stored_study import read_store
 
 SCRIPT = """
@@ -166,6 +169,41 @@ def test_more_is_better_if_asked(here):
     assert result.target.startswith("acc >= 0.5")
 
 
+def test_a_machine_that_cannot_write_leaves_all_trials_to_others(here):
+    store = f"sqlite:///{here}/shared.db"
+    (here / "file").touch()
+    with pytest.raises(
+        UnfitWorkerError, match=r"(?s)file/trials cannot be used \(Not a directory\).*No trial has failed"
+    ):
+        comparison(store=store, out="file").run()
+    assert read_store(store).outcomes == {}
+    assert {trial.status for trial in comparison(store=store, out="out").run().trials} == {"complete"}
+
+
+def test_each_of_several_commands_is_run_in_directories_of_its_own(here):
+    for number, name in enumerate(("one", "other"), start=1):
+        (here / f"{name}.sh").write_text(f"sleep 0.3; cat $0 > $4/{name}; echo loss={number}.$2\n")
+    problems = [
+        CommandProblem(f"sh {name}.sh {{optimizer}} {{seed}} {{lr}} {{out}} {{trial}}", metric="loss")
+        for name in ("one", "other")
+    ]
+    options = {"tune": ["lr=0.1,0.2"], "trials": 1, "seeds": 2, "jobs": 4, "out": "out"}
+    made = Comparison(problems, "a,b", **options)
+    assert [line.split()[1] for line in made.previews()] == ["one.sh", "one.sh", "other.sh", "other.sh"]
+    made.run()
+    outcomes = read_store(Path("out")).outcomes
+    assert {outcome.status for outcome in outcomes.values()} == {"complete"}
+    assert len(outcomes) == 2 * 2 * (1 + 2)
+    assert {key.partition("/")[0]: int(outcome.loss) for key, outcome in outcomes.items()} == {"one": 1, "other": 2}
+    for key in outcomes:
+        problem, phase, label, index = key.split("/")
+        found = here / "out" / "trials" / f"{label}-{phase}-{index}@{problem}"
+        assert {path.name for path in found.iterdir()} == {"command.txt", "output.txt", problem}
+    (here / "other.sh").write_text("echo loss=3")
+    with pytest.raises(StudyMismatchError, match=r"a, b: \S*other\.sh has changed since"):
+        Comparison(problems, "a,b", **options).run()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -192,6 +230,41 @@ def test_an_edited_script_is_another_candidate_even_when_it_was_away(here):
     comparison(candidates="other", trials=1, seeds=1).run()
     with pytest.raises(StudyMismatchError, match=r"lion: \S*train\.py has changed since\. .* remove out/study"):
         comparison(candidates="lion", trials=1, seeds=1).run()
+
+
+def test_a_changed_file_within_a_word_is_another_candidate_where_it_was_there_from_the_start(here):
+    for name in ("adamw", "lion"):
+        (here / f"{name}.yaml").write_text("width: 1")
+    (here / "echo.sh").write_text("echo val_loss=1.$3; date +%N > new.cfg")
+    line, options = "sh echo.sh --conf={optimizer}.yaml --note=new.cfg {seed} {lr}", {"trials": 1, "seeds": 1}
+    comparison(line, **options).run()
+    assert len((here / "new.cfg").read_text()) > 1  # what trials write is nobody's configuration
+    comparison(line, **{**options, "seeds": 2}).run()
+    (here / "lion.yaml").write_text("width: 2")
+    with pytest.raises(StudyMismatchError, match=r"\. lion: lion\.yaml has changed since\. "):
+        comparison(line, **options).run()
+    (here / "lion.yaml").unlink()
+    with pytest.raises(StudyMismatchError, match=r"\. lion: lion\.yaml belongs to the command there only, or was no"):
+        comparison(line, **options).run()
+
+
+def test_a_study_from_before_files_within_words_were_looked_at_goes_on_without(here, monkeypatch):
+    (here / "adamw.yaml").write_text("width: 1")
+    (here / "echo.sh").write_text("echo val_loss=1.$2")
+    line, options = "sh echo.sh --conf={optimizer}.yaml {seed} {lr}", {"candidates": "adamw", "trials": 1, "seeds": 1}
+    now = CommandCandidate.definition
+    with monkeypatch.context() as before:
+        before.setattr(
+            CommandCandidate, "definition", lambda c: {k: v for k, v in now(c).items() if k != "files_within"}
+        )
+        before.setattr(Part, "_definitions", lambda part, _: {c.label: c.definition() for c in part.plan.candidates})
+        comparison(line, **options).run()
+    for text in ("width: 2", "width: 3"):
+        (here / "adamw.yaml").write_text(text)
+        assert comparison(line, **options).run().candidates[0].label == "adamw"
+    (here / "echo.sh").write_text("echo val_loss=2.$2")
+    with pytest.raises(StudyMismatchError, match=r"adamw: echo\.sh has changed since"):
+        comparison(line, **options).run()
 
 
 def test_a_candidate_that_fails_is_shown_and_the_others_are_ranked(here):

@@ -230,6 +230,7 @@ LEFT_OUT = {
         "agreement:manifest", "agreement:annotation", "agreement:agree", "asking:asked", "posing:posed_problems",
         "pricing:first_point", "pricing:measured_prices", "pricing:piloted_prices", "pricing:known_prices",
         "pricing:each_has_run", "catalog.slots:Slot", "catalog.slots:slot_of", "catalog.slots:candidates_for",
+        "catalog.slots:candidates_on_each",
         "catalog.fillings:samplers", "catalog.fillings:sampler_example", "catalog.fillings:samplers_again",
         "catalog.fillings:transforms", "catalog.fillings:transform_example", "catalog.fillings:transforms_again",
         "catalog.fillings:optimizers", "catalog.fillings:optimizer_example", "catalog.fillings:optimizers_again",

@@ -4,12 +4,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from trimtab.study import process
-from trimtab.study.process import Lines, process_group, run_process
+from trimtab.study.process import Lines, NotStartedError, process_group, run_process
 
 
 def run(tmp_path, *arguments, **options):
@@ -69,7 +70,7 @@ def test_exit_codes_and_signals_are_told(tmp_path, script, code):
 
 
 def test_a_program_that_is_not_there_is_an_error_and_leaves_nothing_behind(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(NotStartedError, match=r"cannot be started: .*'/nowhere/program'"):
         run(tmp_path, "/nowhere/program")
     run(tmp_path, "/bin/true")  # the lock is free
 
@@ -82,6 +83,59 @@ def test_a_timeout_ends_grandchildren_too_even_those_that_will_not_go(tmp_path, 
     assert ended.how == "timeout"
     assert ended.code < 0
     assert gone(wait_for(pid))
+
+
+SAVING = """
+import signal, sys, time
+def save(*_):
+    time.sleep(0.4)
+    open({path!r}, "w").write("saved")
+    sys.exit()
+signal.signal(signal.SIGTERM, save)
+print("go", flush=True)
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("how", ["timeout", "stopped"])
+def test_a_script_that_a_shell_has_started_has_time_to_save(tmp_path, how):
+    (tmp_path / "save.py").write_text(SAVING.format(path=str(tmp_path / "saved")))
+    # a shell ends at once when it is asked to
+    arguments = "/bin/sh", "-c", f"{sys.executable} {tmp_path}/save.py; echo over"
+    if how == "timeout":
+        ended, _ = run(tmp_path, *arguments, timeout=3.0)
+    else:
+        ended, _ = run(tmp_path, *arguments, on_line=lambda line: line == "go")
+    assert (ended.how, ended.code) == (how, -signal.SIGTERM)
+    assert (tmp_path / "saved").read_text() == "saved"
+
+
+def test_nobody_is_waited_for_when_all_have_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "GRACE", 60)
+    script = "sleep 1000 & sleep 1001 & echo go; wait"
+    ended, _ = run(tmp_path, "/bin/sh", "-c", script, on_line=lambda line: line == "go")
+    assert ended.how == "stopped"
+    assert ended.seconds < 30
+
+
+LISTENING = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    print("deaf")
+except KeyboardInterrupt:
+    print("heard")
+"""
+
+
+def test_a_program_hears_of_an_interrupt_though_its_worker_does_not(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        ended, lines = run(tmp_path, *python(LISTENING))
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (ended.code, lines) == (0, ["heard"])
 
 
 def test_a_launcher_may_end_what_it_put_into_another_group(tmp_path):
@@ -145,16 +199,36 @@ def test_a_second_attempt_waits_for_the_last_process_of_the_first(tmp_path):
     assert size == [(tmp_path / "log").stat().st_size]
 
 
+def test_many_that_wait_for_one_lock_have_it_one_after_the_other_and_leave_no_file(tmp_path):
+    holding, most = [], []
+
+    def hold(number):
+        with process_group(tmp_path / "lock"):
+            holding.append(number)
+            most.append(len(holding))
+            time.sleep(0.05)
+            holding.remove(number)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(hold, range(12)))
+    assert most == [1] * 12
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_progress_bars_are_lines_and_bytes_that_are_no_text_are_no_trouble(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"10%\r20%\r")
-    lines = Lines(path)
-    assert lines.new() == ["10%", "20%"]
-    with path.open("ab") as file:
+    with path.open("rb", buffering=0) as written, path.open("ab", buffering=0) as file:
+        lines = Lines(written)
+        assert lines.new() == ["10%", "20%"]
         file.write(b"caf\xe9 \xff\nunfini")
-    assert lines.new() == ["caf\N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}"]
-    with path.open("ab") as file:
+        assert lines.new() == ["caf\N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}"]
         file.write(b"shed")
-    assert lines.new() == []
-    assert lines.new(last=True) == ["unfinished"]
-    assert lines.new(last=True) == []
+        assert lines.new() == []
+        assert lines.new(last=True) == ["unfinished"]
+        assert lines.new(last=True) == []
+
+
+def test_a_program_may_remove_the_file_that_it_is_printing_to(tmp_path):
+    ended, lines = run(tmp_path, "/bin/sh", "-c", f"echo one; sleep 0.3; rm {tmp_path}/output; echo two")
+    assert (ended.code, lines) == (0, ["one", "two"])

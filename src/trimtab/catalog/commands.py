@@ -45,7 +45,8 @@ class CommandCandidate:
         command: what is run for it.
         ranges: name of a setting to its range, as typed, in the order of the command's places.
         fixed: settings that are not tuned.
-        files: path to a hash of its content, of the files of code and configuration that the command names.
+        files: path to a hash of its content, of the files of code and configuration that are words of the command.
+        files_within: the same of further ones that it names.
     """
 
     label: str
@@ -53,6 +54,7 @@ class CommandCandidate:
     ranges: tuple[tuple[str, str], ...] = ()
     fixed: tuple[tuple[str, Value], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
+    files_within: tuple[tuple[str, str], ...] = ()
 
     @property
     def title(self) -> str:
@@ -95,13 +97,15 @@ class CommandCandidate:
             "ranges": dict(self.ranges),
             "fixed": dict(self.fixed),
             "files": dict(self.files),
+            "files_within": dict(self.files_within),
         }
 
     @classmethod
     def from_definition(cls, label: str, values: Mapping[str, Any]) -> Self:
         """Builds a candidate from what :meth:`definition` returned."""
         command = Command(values["command"], values["shell"])
-        pairs = (tuple(values[name].items()) for name in ("ranges", "fixed", "files"))
+        # a study that was begun earlier does not know of files within words
+        pairs = (tuple(values.get(name, {}).items()) for name in ("ranges", "fixed", "files", "files_within"))
         return cls(label, command, *pairs)
 
 
@@ -154,6 +158,7 @@ def _check_target(tune: Tune, commands: Mapping[str, Command]) -> None:
 
 def _candidate(label: str, command: Command, tunes: Sequence[Tune]) -> CommandCandidate:
     ranges, fixed = {}, {}
+    known: dict[str, Sequence[Value]] = dict.fromkeys(NAME_PLACES, (label,))
     for name in _settings(command):
         text = _range(label, name, tunes) or ""
         found = parse_range(text)
@@ -161,10 +166,16 @@ def _candidate(label: str, command: Command, tunes: Sequence[Tune]) -> CommandCa
             fixed[name] = found.values[0]
         else:
             ranges[name] = text
-    files = {str(path): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in command.files()}
-    candidate = CommandCandidate(label, command, tuple(ranges.items()), tuple(fixed.items()), tuple(files.items()))
+        if isinstance(found, Choice):
+            known[name] = found.values
+    files = [_hashes(paths) for paths in (command.files(), command.files_within(known))]
+    candidate = CommandCandidate(label, command, tuple(ranges.items()), tuple(fixed.items()), *files)
     _check_formats(candidate)
     return candidate
+
+
+def _hashes(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+    return tuple({str(path): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in paths}.items())
 
 
 def _settings(command: Command) -> list[str]:

@@ -34,6 +34,7 @@ class Slot:
         own: how a candidate of one's own is written.
         with_recipe: puts a recipe around a candidate; ``None`` where there is nothing to train.
         remarks: says what a reader should know of how candidates are trained, in sentences.
+        by_problem: whether a candidate is another one on each problem, as a name is with each problem's command.
     """
 
     what: str
@@ -45,6 +46,7 @@ class Slot:
     own: str = "path/to/file.py:Class"
     with_recipe: Callable[[Any, Recipe], Filling] | None = None
     remarks: Callable[[Problem, Sequence[Filling], Recipe], list[str]] | None = None
+    by_problem: bool = False
 
 
 def slot_of(problems: Sequence[Problem]) -> Slot:
@@ -91,6 +93,24 @@ def candidates_for(problems: Sequence[Problem], given: Given | None, tune: Seque
         InputError: problems have different slots, or candidates cannot be.
     """
     return _candidates(slot_of(problems), problems[0], given, tune)
+
+
+def candidates_on_each(
+    problems: Sequence[Problem], given: Given | None, tune: Sequence[str] = ()
+) -> list[tuple[Filling, ...]]:
+    """Returns candidates as :func:`candidates_for`, for each of the problems all of them.
+
+    Raises:
+        InputError: problems have different slots, or candidates cannot be.
+    """
+    if not slot_of(problems).by_problem:
+        return [candidates_for(problems, given, tune)] * len(problems)
+    faults, found = Faults(), list[tuple[Filling, ...]]()
+    for problem in problems:
+        with faults:
+            found.append(candidates_for([problem], given, tune))
+    faults.raise_any()
+    return found
 
 
 def check_candidates(references: Iterable[object], given: Given | None, tune: Sequence[str] = ()) -> None:
@@ -202,5 +222,5 @@ SLOTS: Mapping[str, Slot] = {
         template="MyProblem",
         own="path/to/file.py:function or path/to/file.py:Class",
     ),
-    "command": Slot("commands", fillings.commands, fillings.commands_again, own="any name"),
+    "command": Slot("commands", fillings.commands, fillings.commands_again, own="any name", by_problem=True),
 }

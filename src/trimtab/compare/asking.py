@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from trimtab.catalog.fillings import Given
-from trimtab.catalog.slots import candidates_for, check_candidates
+from trimtab.catalog.slots import candidates_for, candidates_on_each, check_candidates
 from trimtab.compare.options import Options, chosen_reference
 from trimtab.compare.posing import Posed, posed_problems
 from trimtab.lab.problem import Filling, Problem
@@ -23,13 +23,13 @@ class Asked:
 
     Args:
         problems: as they are posed, at least one.
-        candidates: who takes part, without the recipe.
+        candidates: of each problem, who takes part, without the recipe.
         reference: label of the candidate that verdicts compare with.
         options: of the comparison.
     """
 
     problems: Sequence[Posed]
-    candidates: tuple[Filling, ...]
+    candidates: Sequence[tuple[Filling, ...]]
     reference: str
     options: Options
 
@@ -67,11 +67,11 @@ def asked(
         posed = posed_problems(given, faults, chosen.schedules)
     # looked at whatever is wrong with other options
     tune, wanted = (more.get(name, getattr(options, name, default)) for name, default in _OF_CANDIDATES)
-    found, reference = tuple[Filling, ...](), ""
+    found, reference = list[tuple[Filling, ...]](), ""
     with faults:
         if posed:
-            found = candidates_for([each.problem for each in posed], candidates, tune)
-            labels = [each.label for each in found]
+            found = candidates_on_each([each.problem for each in posed], candidates, tune)
+            labels = [each.label for each in found[0]]
             reference = chosen_reference(labels, _as_labelled([each.problem for each in posed], labels, wanted))
         elif isinstance(given, Sequence):
             check_candidates(given, candidates, tune)

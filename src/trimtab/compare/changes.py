@@ -113,7 +113,7 @@ def definition_changes(there: Mapping[str, Any], here: Mapping[str, Any]) -> lis
         changes.append(f"the recipe is {_written(there.get('recipe'))} there, {_written(here.get('recipe'))} here")
     if there.get("file") != here.get("file"):
         changes.append("its file has changed since")
-    changes += _file_changes(there.get("files", {}), here.get("files", {}))
+    changes += _file_changes(_files(there), _files(here))
     if not changes and there != here:
         changes.append("it is defined in another way")
     return changes
@@ -140,6 +140,10 @@ def _written(value: Any) -> str:
 
 def _settings(definition: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(text) for part in ("fixed", "ranges") for name, text in definition.get(part, {}).items()}
+
+
+def _files(definition: Mapping[str, Any]) -> dict[str, str]:
+    return {path: hash for part in ("files", "files_within") for path, hash in definition.get(part, {}).items()}
 
 
 def _file_changes(there: Mapping[str, str], here: Mapping[str, str]) -> list[str]:

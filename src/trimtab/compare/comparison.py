@@ -99,13 +99,13 @@ class Comparison:
         self.parts = {
             each.name: Part(
                 each,
-                found.candidates,
+                taking_part,
                 kept=self.reference,
                 options=chosen,
                 budget=self.budget,
                 location=self.location,
             )
-            for each in posed
+            for each, taking_part in zip(posed, found.candidates, strict=True)
         }
         self._sources = {each.name: each.source for each in posed}
         self._sizing = Sizing(self.parts, chosen, self.budget, self.reference)
@@ -156,7 +156,7 @@ class Comparison:
     def place(self) -> Workplace:
         """Where runs take place."""
         device, threads = as_the_only_one(self.options.device), threads_per_worker(self.options.workers)
-        return Workplace((self.out / "trials").resolve(), device, threads, Path.cwd())
+        return Workplace((self.out / "trials").resolve(), device, threads, Path.cwd(), self.several)
 
     def points(self, outcomes: Outcomes) -> list[Point]:
         """Returns every point that is known, problem by problem."""

@@ -181,9 +181,13 @@ class Part:
         """Those of all candidates that ever took part, so that none can come back as another one."""
         ours = {c.label: json.loads(json.dumps(c.definition())) for c in self.plan.candidates}
         for candidate in self.plan.candidates:
-            definition, there = ours[candidate.label], known.get(candidate.label, {})
-            if "command" in definition:
+            definition, there = ours[candidate.label], known.get(candidate.label)
+            if "command" in definition and there is not None:
                 definition["ranges"] = {**definition["ranges"], **self._from_catalogue(candidate, there)}
+                within, before = definition.pop("files_within"), there.get("files_within")
+                if before is not None:  # as in studies from before it was noted
+                    # what was not there when it was begun may have been written by a trial since
+                    definition["files_within"] = {path: hash for path, hash in within.items() if path in before}
         changed: dict[str, list[str]] = {}
         for label, definition in ours.items():
             if changes := definition_changes(known.get(label, definition), definition):

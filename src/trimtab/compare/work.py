@@ -63,7 +63,7 @@ def _checked(attempt: Callable[[], None]) -> Outcome:
         attempt()
     except UnfitWorkerError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Outcome("failed", error=f"{type(error).__name__}: {error}")
     return Outcome("complete")
 

@@ -82,12 +82,14 @@ class Workplace:
         device: where models and batches are, as workers call it.
         threads: of a worker.
         here: the current directory of the program, from which relative paths start.
+        several: whether runs of several problems take place here.
     """
 
     directory: Path
     device: str = "cpu"
     threads: int = 1
     here: Path = Path()
+    several: bool = False
 
 
 class Problem(ABC):

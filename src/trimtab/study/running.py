@@ -197,7 +197,8 @@ class _Run:
                 self.deaths[point.key] += 1
                 del self.running[point.key]
                 if self.deaths[point.key] == ATTEMPTS:
-                    error = f"{reason}; it was tried {ATTEMPTS} times. Does it need more memory than there is?"
+                    memory = ". Does it need more memory than there is?" if "SIGKILL" in reason else ""
+                    error = f"{reason}; it was tried {ATTEMPTS} times{memory}"
                     self.unwritten[point.key] = (point, Outcome("failed", error=error))
                 else:
                     self.cut_off[point.key] = point

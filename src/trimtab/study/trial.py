@@ -46,7 +46,7 @@ def begin(work: Work, threads: int) -> None:
 
 
 def attempt(work: Work, point: Point, report: Reporter) -> Outcome:
-    """Runs a trial where a worker has been told to: what goes wrong in it is its outcome.
+    """Runs a trial where a worker has been told to: what goes wrong in it is its outcome, and so is ``sys.exit()``.
 
     Raises:
         UnfitWorkerError: this worker can run no trial at all.
@@ -55,5 +55,5 @@ def attempt(work: Work, point: Point, report: Reporter) -> Outcome:
         return work(point, report)
     except UnfitWorkerError:
         raise
-    except Exception:
+    except (Exception, SystemExit):
         return Outcome("failed", error=traceback.format_exc())

@@ -2,7 +2,9 @@
 
 import json
 import sys
+import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -12,6 +14,7 @@ from trimtab.lab.commands.output_metric import output_metric
 from trimtab.lab.commands.problem import CommandProblem, trial_name
 from trimtab.lab.commands.template import Command
 from trimtab.lab.problem import Workplace
+from trimtab.study.errors import UnfitWorkerError
 from trimtab.study.point import Point
 
 SCRIPT = """
@@ -96,6 +99,26 @@ def test_what_an_earlier_attempt_left_is_not_taken_for_this_ones(trial):
     assert "did not write" in again.error
 
 
+def test_whoever_takes_a_trial_over_waits_for_its_first_run_and_both_end_well(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = "sh -c 'echo loss 0.5 > {out}/m; sleep 1; cat {out}/m' {seed}"
+    candidate, problem = CommandCandidate("mine", Command(line)), CommandProblem(line, metric="loss")
+    outcomes = []
+
+    def run():
+        point = Point("task", "tune", "mine", 0, {}, seed=7)
+        outcomes.append(run_point(problem, candidate, point, lambda cost, loss: False, tmp_path))
+
+    threads = [Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.3)
+    for thread in threads:
+        thread.join()
+    assert [(outcome.status, outcome.loss) for outcome in outcomes] == [("complete", 0.5)] * 2
+    assert [path.name for path in (tmp_path / "trials").iterdir()] == ["mine-tune-0"]
+
+
 @pytest.mark.parametrize(
     ("what", "status", "reason"),
     [
@@ -151,14 +174,44 @@ def test_who_is_given_up_is_so_also_if_it_ends_before_it_is_ended(trial, what, p
     assert outcome.cost == place
 
 
-def test_a_program_that_cannot_be_started_is_a_failure(trial, tmp_path):
-    program = tmp_path / "program"
-    program.write_text("no program")
-    candidate = CommandCandidate("mine", Command(f"{program} {{seed}}"))
+def started(line, directory, **more):
+    candidate = CommandCandidate("mine", Command(line))
     problem, point = CommandProblem(metric="x"), Point("task", "tune", "mine", 0, {}, seed=7)
-    outcome = run_point(problem, candidate, point, lambda cost, loss: False, tmp_path)
+    return problem.trial(
+        candidate.build({}), point, budget=None, report=lambda cost, loss: False,
+        place=Workplace(directory / "trials", here=directory, **more),
+    )  # fmt: skip
+
+
+def test_a_program_that_is_not_on_a_machine_is_no_trials_fault(tmp_path):
+    (tmp_path / "program").write_text("no program")
+    for program in (tmp_path / "program", "nowhere", f"nowhere{{{{}}}} {'x' * 10}"):
+        with pytest.raises(
+            UnfitWorkerError, match=r"(?s)^on \S+, where .*the command cannot be started: .*No trial has"
+        ):
+            started(f"{program} {{seed}}", tmp_path)
+    assert [path.name for path in (tmp_path / "trials").iterdir()] == ["mine-tune-0"]  # and the lock is free
+
+
+@pytest.mark.parametrize("line", ["no-{candidate} {seed}", f"true {{seed}} {'x' * 150_000}"])
+def test_a_command_of_which_a_trials_own_part_cannot_be_started_is_a_failure(line, tmp_path):
+    outcome = started(line, tmp_path)
     assert outcome.status == "failed"
-    assert "the command cannot be started" in outcome.error
+    assert outcome.error.startswith("the command cannot be started")
+
+
+def test_a_machine_that_cannot_write_or_has_no_such_directory_is_named_and_no_trial_has_failed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "file"
+    file.touch()
+    (tmp_path / "trials").mkdir()
+    (tmp_path / "trials" / "mine-tune-0.lock").mkdir()
+    for directory, culprit in ((file, file), (tmp_path / "gone", tmp_path / "gone"), (tmp_path, "mine-tune-0.lock")):
+        with pytest.raises(
+            UnfitWorkerError, match=rf"(?s)^on \S+, where .*{culprit} cannot be used \(.*No trial has fai"
+        ):
+            started("true {seed}", directory)
+    assert Path.cwd() == tmp_path
 
 
 def test_a_coloured_line_counts_and_is_kept_without_colours(trial):
@@ -185,11 +238,22 @@ def test_every_name_makes_a_directory_of_its_own(label):
     assert name != trial_name(Point("task", "tune", "a_b", 3, {}, 0))
 
 
+def test_of_several_problems_the_name_says_which():
+    names = [
+        trial_name(Point(problem, "tune", label, 0, {}, 0), several=True)
+        for problem in ("train", "b@train", "b-train") for label in ("a", "a@b", "a-b")
+    ]  # fmt: skip
+    assert names[0] == "a-tune-0@train"
+    assert len(set(names)) == 9
+
+
+@pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("letter", ["x", "ü", "😀", "/"])
-def test_long_names_have_room_in_a_file_system_and_stay_apart(letter, tmp_path):
+def test_long_names_have_room_in_a_file_system_and_stay_apart(letter, several, tmp_path):
     labels = [letter * 299 + end for end in "ab"]
-    names = [trial_name(Point("task", "final", label, 999_999, {}, 0)) + ".lock" for label in labels]
-    assert len(set(names)) == 2
+    points = [Point(problem, "final", label, 999_999, {}, 0) for problem in labels for label in labels]
+    names = [trial_name(point, several=several) + ".lock" for point in (points if several else points[:2])]
+    assert len(set(names)) == len(names)
     for name in names:
         (tmp_path / name).touch()
         assert len(name.encode()) < 200

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +82,54 @@ def test_other_commands_that_cannot_be(text, message):
 def test_a_value_that_does_not_have_the_format_is_pointed_at():
     with pytest.raises(InputError, match=r"'abc' cannot be written in the format '\.0f'.*\n  \{n:\.0f\}\n  \^"):
         Command("run {n:.0f}").arguments({"n": "abc"})
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "within"),
+    [
+        ("python train.py --config conf.yaml", ["train.py", "conf.yaml"], []),
+        ("./train.py --config=conf.yaml conf.yaml", ["train.py", "conf.yaml"], []),
+        ("python train.py --config=conf.yaml", ["train.py"], ["conf.yaml"]),
+        ("python train.py +config=[conf.yaml,two/words here.yaml]", ["train.py"], ["conf.yaml"]),
+        ("python train.py 'two/words here.yaml'", ["train.py", "two/words here.yaml"], []),
+        ("python train.py 'two/{size} here.yaml'", ["train.py"], ["two/words here.yaml"]),
+        ("python train.py --config {optimizer}.yaml", ["train.py"], ["lion.yaml"]),
+        ("python train.py --config={optimizer:s}.yaml:{lr:.1e}", ["train.py"], ["lion.yaml"]),
+        ("python train.py --config={size}-{n:03d}.yaml", ["train.py"], ["small-001.yaml", "big-002.yaml"]),
+        ("python train.py --config={seed}.yaml {out}/conf.yaml", ["train.py"], []),
+        ('python -m train --set \'{{"file": "conf.yaml"}}\'', ["train.py"], ["conf.yaml"]),
+        ("python -m package", [], ["package/__main__.py"]),
+        ("python -m package.{optimizer}", [], ["package/lion.py"]),
+        ("sh -c 'cd . && python train.py;echo {{}}'", [], ["train.py"]),
+        (f"python train.py {'x' * 300}.py --a={'x' * 300}.py", ["train.py"], []),
+    ],
+)
+def test_files_that_a_command_names_are_found(text, words, within, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("train.py", "conf.yaml", "lion.yaml", "small-001.yaml", "big-002.yaml", "two/words here.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "package").mkdir()
+    for name in ("__main__", "lion"):
+        (tmp_path / "package" / f"{name}.py").touch()
+    command = Command(text)
+    known = {"optimizer": ["lion"], "size": ["small", "big", "words"], "n": [1, 2, 0.5]}
+    assert [str(path) for path in command.files()] == words
+    assert [str(path) for path in command.files_within(known)] == within
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "python train.py>log",
+        "cd .&&python train.py;echo",
+        "(python train.py|tee log)",
+        "x=`python train.py`",
+        "python -m train;",
+    ],
+)
+def test_files_between_the_signs_of_a_shell_are_found(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").touch()
+    command = Command(text, shell=True)
+    assert (command.files(), command.files_within({})) == ([], [Path("train.py")])

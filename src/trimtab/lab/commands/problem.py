@@ -1,9 +1,11 @@
 """Commands as a problem: what a run does is the command's own affair, and one number is read of it."""
 
 import contextlib
+import errno
 import os
 import re
 import shutil
+import socket
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,15 +15,15 @@ from trimtab.lab.commands.attempt import Attempt
 from trimtab.lab.commands.file_metric import file_metric
 from trimtab.lab.commands.metric import CommandMetric
 from trimtab.lab.commands.output_metric import output_metric
-from trimtab.lab.commands.template import Command
+from trimtab.lab.commands.template import Command, Template
 from trimtab.lab.problem import Filling, Problem, Workplace
 from trimtab.study.checks import check_flag, check_seconds, check_text
-from trimtab.study.errors import Faults, InputError
+from trimtab.study.errors import Faults, InputError, UnfitWorkerError
 from trimtab.study.facts import SECONDS, Facts, Measure, Unit
 from trimtab.study.metric import Metric
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
-from trimtab.study.process import process_group, run_process
+from trimtab.study.process import NotStartedError, process_group, run_process
 from trimtab.study.trial import Reporter
 from trimtab.study.tunable import LogUniform, Uniform, Value
 
@@ -29,7 +31,7 @@ DEFAULT_SEEDS = 5
 """Fresh seeds of the final runs; ten where a run is cheap."""
 
 LONGEST_NAME = 150
-"""Bytes of a candidate's name in a file's, which may have 255 in all on most file systems, fewer on encrypted ones."""
+"""Bytes of names in a file's, which may have 255 in all on most file systems, fewer on encrypted ones."""
 
 RATE_NAMES = ("lr", "learning_rate", "learningrate", "rate")
 """Settings that are taken for the learning rate, whose effect the report draws."""
@@ -129,7 +131,7 @@ class CommandProblem(Problem):
 
     def preview(self, build: FilledCommand, point: Point, place: Workplace, /) -> str:
         """Returns the command of a trial, as it can be pasted into a shell."""
-        trial = trial_name(point)
+        trial = trial_name(point, several=place.several)
         return build.command.shown(build.values(seed=point.seed, trial=trial, out=str(place.directory / trial)))
 
     def trial(
@@ -141,18 +143,28 @@ class CommandProblem(Problem):
         report: Reporter,
         place: Workplace,
     ) -> Outcome:
-        """Runs a command to its end and reads the number; a trial gets a directory of its own."""
-        with contextlib.chdir(place.here):  # a worker of Ray's starts elsewhere
-            return self._attempt(build, point, report, place)
+        """Runs a command to its end and reads the number; a trial gets a directory of its own.
+
+        Raises:
+            UnfitWorkerError: a directory or a file is not to be had here, or the program is not.
+        """
+        try:
+            with contextlib.chdir(place.here):  # a worker of Ray's starts elsewhere
+                return self._attempt(build, point, report, place)
+        except OSError as error:
+            raise _unfit(
+                f"{error.filename or place.directory} cannot be used ({error.strerror or error}). Commands run in the "
+                "directory that you are in and write into --out, and both are needed"
+            ) from error
 
     def _attempt(self, build: FilledCommand, point: Point, report: Reporter, place: Workplace) -> Outcome:
-        trial = trial_name(point)
+        trial = trial_name(point, several=place.several)
         out = place.directory / trial
         values = build.values(seed=point.seed, trial=trial, out=str(out))
         arguments, shown = build.command.arguments(values), build.command.shown(values)
-        lock = place.directory / f"{trial}.lock"
         place.directory.mkdir(parents=True, exist_ok=True)
-        with process_group(lock) as group:  # from here on nothing of an earlier attempt runs
+        # from here on nothing of an earlier attempt runs
+        with process_group(place.directory / f"{trial}.lock") as group:
             _make_empty(out)
             (out / "command.txt").write_text(f"{shown}\n", encoding="utf-8")
             attempt = Attempt(self.found.start(values), -1 if self.maximize else 1, report)
@@ -165,10 +177,24 @@ class CommandProblem(Problem):
                     environment=_environment(point, trial, out, place.threads),
                     timeout=self.timeout,
                 )
-            except OSError as error:
-                return Outcome("failed", error=f"the command cannot be started: {error}\n{shown}")
-            lock.unlink()
-        return attempt.outcome(ended, self.found, f"{shown}\nits output is in {out / 'output.txt'}", self.timeout)
+            except NotStartedError as error:
+                if _of_all_trials(build.command, error):
+                    raise _unfit(f"{error}\n{shown}") from error
+                return Outcome("failed", error=f"{error}\n{shown}")
+            # before anybody else may begin, who would empty the directory
+            return attempt.outcome(ended, self.found, f"{shown}\nits output is in {out / 'output.txt'}", self.timeout)
+
+
+def _of_all_trials(command: Command, error: NotStartedError) -> bool:
+    """Whether no trial could be started: a program whose name is filled in, or what is too long, is the trial's own."""
+    program = "" if command.shell else command.words()[0]
+    too_long = isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.E2BIG, errno.ENAMETOOLONG)
+    return not (Template(program).names or too_long)
+
+
+def _unfit(words: str) -> UnfitWorkerError:
+    place = f"on {socket.gethostname()}, where a trial was to run"
+    return UnfitWorkerError(f"{place}: {words}\nNo trial has failed by this: the same call goes on when it is mended")
 
 
 def command_facts(
@@ -243,18 +269,28 @@ def _environment(point: Point, trial: str, out: Path, threads: int) -> dict[str,
     return {**defaults, **os.environ, **ours}
 
 
-def trial_name(point: Point) -> str:
+def trial_name(point: Point, *, several: bool = False) -> str:
     """Returns a name for a trial that can be a file's: ``lion-tune-3``.
 
     A candidate whose name has other characters in it, or is too long for that, gets a number of its own as well.
+
+    Args:
+        point: the trial.
+        several: whether there are trials of several problems, whose names are then told as well:
+            ``lion-tune-3@train``. No name of a candidate has that sign in it here.
     """
-    label = point.candidate
+    longest = LONGEST_NAME // 2 if several else LONGEST_NAME
+    name = f"{_file_name(point.candidate, longest)}-{point.phase}-{point.index}"
+    return f"{name}@{_file_name(point.problem, longest)}" if several else name
+
+
+def _file_name(label: str, longest: int) -> str:
     plain = re.sub(r"[^\w.+-]", "_", label)
-    while len(plain.encode()) > LONGEST_NAME:
+    while len(plain.encode()) > longest:
         plain = plain[:-1]
     if plain != label or plain.startswith("."):
         plain = f"{plain.lstrip('.')}-{zlib.crc32(label.encode()):08x}"
-    return f"{plain}-{point.phase}-{point.index}"
+    return plain
 
 
 def _make_empty(directory: Path) -> None:

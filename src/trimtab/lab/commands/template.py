@@ -3,10 +3,12 @@
 ``{name}`` is replaced by a value, ``{name:.0f}`` by the value in one of Python's formats, ``{{`` and ``}}`` by braces.
 """
 
+import contextlib
 import functools
 import itertools
 import re
 import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from trimtab.study.tunable import Settings, Value
 
 _CODE = (".py", ".sh", ".yaml", ".yml", ".toml", ".ini", ".cfg")
 _LARGEST_FILE = 1 << 20
+
+_PART = re.compile(r"""(?:\{[A-Za-z_]\w*(?::[^{}]*)?\}|[^\s'"`=,:;|&<>()\[\]])+""")
+"""What stands between the signs of options, lists and shells, places being whole."""
 
 _PIECE = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_]\w*)(?::(?P<form>[^{}]*))?\}|(?P<stray>[{}])")
 
@@ -153,8 +158,26 @@ class Command:
         """Returns the program's own files: words that are small files of code or configuration."""
         words = self.words()
         modules = [f"{after.replace('.', '/')}.py" for word, after in itertools.pairwise(words) if word == "-m"]
-        paths = [Path(word.strip("'\"")) for word in (*words, *modules)]
-        return [p for p in paths if p.suffix in _CODE and p.is_file() and p.stat().st_size <= _LARGEST_FILE]
+        return _small_files(word.strip("'\"") for word in (*words, *modules))
+
+    def files_within(self, known: Mapping[str, Sequence[Value]]) -> list[Path]:
+        """Returns further files of code or configuration that the command names, though none is a word of it.
+
+        Those are within a word (``--config=conf.yaml``), between the signs of a shell (``train.py>log``), a package's
+        (``-m package``), or of a name with places (``{optimizer}.yaml``).
+
+        Args:
+            known: name of a place to the values that it may be filled with; others may be anything.
+        """
+        words = () if self.shell else self.words()
+        parts = [part for text in (words or (self.text,)) for part in _PART.findall(text)]
+        names = [filled for text in (*words, *parts) for filled in _fillings(text, known)]
+        for before, after in itertools.pairwise(parts):
+            if before == "-m":
+                paths = [module.replace(".", "/") for module in _fillings(after, known)]
+                names += [f"{path}{end}" for path in paths for end in (".py", "/__main__.py")]
+        there = self.files()
+        return [path for path in dict.fromkeys(_small_files(names)) if path not in there]
 
     def arguments(self, values: Settings) -> list[str]:
         """Returns what the program is started with."""
@@ -167,6 +190,27 @@ class Command:
         if self.shell:
             return Template(self.text).filled(values, quoted=True)
         return shlex.join(self.arguments(values))
+
+
+def _small_files(names: Iterable[str]) -> list[Path]:
+    found = []
+    for path in map(Path, names):
+        with contextlib.suppress(OSError):  # names that are too long
+            if path.suffix in _CODE and path.is_file() and path.stat().st_size <= _LARGEST_FILE:
+                found.append(path)
+    return found
+
+
+def _fillings(text: str, known: Mapping[str, Sequence[Value]]) -> list[str]:
+    """Returns a text with its places filled in all ways; none if a place may be filled with anything."""
+    template = Template(text)
+    if not known.keys() >= set(template.names):
+        return []
+    found = []
+    for values in itertools.product(*(known[name] for name in template.names)):
+        with contextlib.suppress(InputError):  # said where the command is filled
+            found.append(template.filled(dict(zip(template.names, values, strict=True))))
+    return found
 
 
 def pointing(text: str, offset: int, words: str) -> str:
