@@ -134,14 +134,8 @@ class JointOptimizer(Optimizer):
                     for name, value in saved["state"].get(key, {}).items():
                         self.state[param][name] = value.to(param.device) if isinstance(value, Tensor) else value
 
-        # Torch casts floating state to its parameter's type; what was saved is put back before users' hooks see it.
-        before = self.register_load_state_dict_pre_hook(check_and_keep)
-        after = self.register_load_state_dict_post_hook(adopt, prepend=True)
-        try:
+        with saved_state.loaded_by(self, check_and_keep, adopt):
             super().load_state_dict(state_dict)
-        finally:
-            before.remove()
-            after.remove()
 
     def _checked(self, group: Mapping[str, Any]) -> Group:
         missing = self.hyperparameters.keys() - group.keys()
