@@ -153,5 +153,5 @@ def each_mode(request, monkeypatch):
     def chosen(mode, params):
         return request.param == "compiled" if mode == "auto" else mode
 
-    monkeypatch.setattr("trimtab.primitives.flat.flat_step.resolved", chosen)
+    monkeypatch.setattr("trimtab.primitives.flat.options.resolved", chosen)
     return request.param

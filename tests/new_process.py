@@ -47,22 +47,27 @@ def preload():
 
 def in_two_processes(function, *arguments):
     """Calls a function in two processes that find each other as those of ``torchrun`` do."""
-    with ranks() as environments, ThreadPoolExecutor(2) as pool:
+    return in_processes(2, function, *arguments)
+
+
+def in_processes(count, function, *arguments):
+    """Calls a function in several processes that find each other as those of ``torchrun`` do."""
+    with ranks(count) as environments, ThreadPoolExecutor(count) as pool:
         runs = [pool.submit(in_a_new_process, _as_rank, each, function, arguments) for each in environments]
     return [run.result() for run in runs]
 
 
 @contextmanager
-def ranks():
-    """Yields the variables that ``torchrun`` gives to each of two processes.
+def ranks(count=2):
+    """Yields the variables that ``torchrun`` gives to each of its processes.
 
     As there, the place where they find each other is this process's: a port that is only looked for could be somebody
     else's a moment later, and then one of the two would wait for the other.
     """
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port)}
-    shared["TORCHELASTIC_USE_AGENT_STORE"] = "True"
-    yield [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+    shared = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
+    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    yield [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
     del store
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from trimtab.optim import AdaGradNorm
 from trimtab.primitives.hyperparameters import learning_rate, whole_number
 from trimtab.primitives.joint import JointOptimizer, undone_if_it_fails
 
@@ -77,6 +78,35 @@ def test_every_parameter_holds_what_is_kept_for_all():
     del optimizer.state[first]  # as where only some are loaded
     assert optimizer.joint_state() == {"step": 2}
     assert Counter([{"params": []}]).joint_state() == {}
+
+
+def test_a_parameter_that_is_frozen_in_mid_run_holds_it_as_well():
+    first, second = params()
+    optimizer = Counter([first, second])
+    optimizer.step()
+    first.requires_grad_(False)
+    for _ in range(3):
+        optimizer.step()
+    assert [optimizer.state[param] for param in (first, second)] == [{"step": 4}] * 2
+    other = Counter([first, second])
+    other.load_state_dict(optimizer.state_dict())
+    other.step()
+    assert other.joint_state() == {"step": 5}
+
+
+@pytest.mark.parametrize("frozen", [0, 1])
+def test_steps_go_on_as_if_nothing_had_been_frozen_that_does_not_matter(frozen):
+    def taken(*, freeze):
+        own = params()
+        optimizer = AdaGradNorm(own, lr=1.0)
+        for step in range(6):
+            own[frozen].requires_grad_(not (freeze and step > 1))
+            own[frozen].grad = torch.zeros(3) if own[frozen].requires_grad else None
+            own[1 - frozen].grad = torch.ones(3)
+            optimizer.step()
+        return own[1 - frozen].tolist()
+
+    assert taken(freeze=True) == taken(freeze=False)
 
 
 def test_a_parameter_that_a_group_has_twice_counts_once():

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from trimtab.optim import Lion
+from trimtab.primitives.curvature import hessian_vector_product, loss_gradients
 from trimtab.primitives.memory import storage_bytes
 from trimtab.primitives.quantized_weight import QuantizedWeight, quantized_parameter
 from trimtab.primitives.rounding import rounding_key
@@ -44,6 +45,56 @@ def test_a_layer_computes_with_the_dequantized_weight(bits, bias, shape):
     for one, other in zip(*results, strict=True):
         assert type(one) is torch.Tensor
         assert torch.allclose(one, other, atol=1e-14)
+
+
+def network(bits, shape):
+    """Returns two layers in few bits, the same in floating point, and their common inputs."""
+    first, second = layer(bits, dtype=torch.float64), layer(bits, bias=False, dtype=torch.float64, seed=1)
+    made = [nn.Sequential(first, nn.Tanh(), nn.Linear(8, 6).double(), second)]
+    made.append(nn.Sequential(plain(first), nn.Tanh(), copy.deepcopy(made[0][2]), plain(second)))
+    return made, torch.randn(shape, generator=torch.Generator().manual_seed(0)).double()
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("shape", [(6,), (5, 6), (2, 5, 6)])
+def test_products_with_the_hessian_are_those_of_the_dequantized_weight(bits, shape):
+    both, inputs = network(bits, shape)
+    products = []
+    for each in both:
+        params = list(each.parameters())
+        generator = torch.Generator().manual_seed(1)
+        vectors = [torch.randn(param.shape, generator=generator).double() for param in params]
+        grads = loss_gradients(each(inputs).square().sum(), params)
+        products.append(hessian_vector_product(grads, params, vectors))
+    for one, other in zip(*products, strict=True):
+        assert other.abs().max() > 1e-3
+        assert torch.allclose(one, other, atol=1e-12)
+
+
+@pytest.mark.parametrize("frozen", [[], ["0.weight"], ["0.weight", "3.weight"]])
+def test_derivatives_of_any_order_are_those_of_the_dequantized_weight(frozen):
+    found = []
+    both, inputs = network(8, (5, 6))
+    for each in both:
+        own = inputs.clone().requires_grad_()
+        for name in frozen:
+            each.get_parameter(name).requires_grad_(False)
+        value, over = each(own).square().sum(), [own, *(p for p in each.parameters() if p.requires_grad)]
+        for _ in range(3):
+            grads = torch.autograd.grad(value, over, create_graph=True)
+            value = sum((grad**3).sum() for grad in grads)
+        found.append(grads)
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, rtol=1e-10)
+
+
+def test_second_derivatives_keep_codes_and_no_copy():
+    quantized = layer(bias=False)
+    outputs = quantized(torch.ones(2, 6, requires_grad=True))
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        torch.autograd.grad(outputs.square().sum(), quantized.weight, create_graph=True)
+    assert not [each for each in kept if each.shape == (8, 6) and type(each) is torch.Tensor]
 
 
 def test_it_is_a_parameter_with_a_gradient_of_its_own():

@@ -5,8 +5,8 @@ import torch
 import torch.distributed.checkpoint as checkpoint
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 
-from tests.new_process import in_two_processes
-from tests.primitives import two_processes
+from tests.new_process import in_processes, in_two_processes
+from tests.primitives import four_processes, two_processes
 from trimtab.optim import Lamb
 
 pytestmark = pytest.mark.timeout(900)  # 15 s of two cores' time, which on a busy machine were more than four minutes
@@ -97,3 +97,38 @@ def test_a_layer_may_be_unfrozen_between_steps(found):
     for difference, stayed in (each["unfrozen"] for each in found):
         assert difference <= 2e-7
         assert stayed == [True] * 4
+
+
+@pytest.fixture(scope="module")
+def of_four():
+    return in_processes(4, four_processes.main)
+
+
+@pytest.mark.parametrize("rule", four_processes.RULES)
+def test_layers_that_are_divided_already_may_be_sharded(of_four, rule):
+    for difference, moved in (each["differences"][rule] for each in of_four):
+        assert moved > 1e-3
+        assert difference <= 1e-6
+
+
+def test_norms_of_layers_that_are_divided_twice_are_recorded_whole(of_four):
+    for whole, sharded in (each["recorded"] for each in of_four):
+        assert sharded == pytest.approx(whole, rel=1e-6)
+
+
+def test_pieces_have_the_same_coordinates_exactly_where_they_hold_the_same_elements(of_four):
+    for held in zip(*(each["pieces"] for each in of_four), strict=True):
+        elements, coordinates = [str(each) for each, _ in held], [str(each) for _, each in held]
+        alike = set(zip(elements, coordinates, strict=True))
+        assert len(alike) == len(set(elements)) == len(set(coordinates))
+
+
+def test_every_process_of_a_mesh_says_that_one_gradient_is_not_finite(of_four):
+    expected = "the gradient of parameter '0.weight' is not finite; nothing was written"
+    assert [each["refusal"] for each in of_four] == [expected] * 4
+
+
+def test_gradients_of_which_each_process_holds_a_summand_are_added_up_first(of_four):
+    for ends, message in (each["summands"] for each in of_four):
+        assert ends[::2] == ends[1::2]
+        assert message == "the gradient of parameter 'weight' is not finite; nothing was written"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from trimtab.optim import CoordinateClip, GaLore, Lamb, Lion
+from trimtab.optim import EMA, CoordinateClip, GaLore, Lamb, Lion
 from trimtab.primitives.hyperparameters import POSITIVE
 from trimtab.primitives.wrapping import OptimizerWrapper, evaluated, lent_gradients
 
@@ -86,6 +86,12 @@ def test_settings_are_checked_before_anything_is_written():
         ([parameter(1.0)], TypeError, "goes around a torch.optim.Optimizer"),
         (Scaled(torch.optim.SGD([parameter(1.0)])), ValueError, "Scaled is around this optimizer already"),
         (Hungry([parameter(1.0)]), TypeError, "Hungry steps from more than these: Scaled has to stand inside of it"),
+        (
+            torch.optim.LBFGS([parameter(1.0)]),
+            TypeError,
+            "LBFGS computes its own, several times a step, by a closure: Scaled has to be left out",
+        ),
+        (EMA(torch.optim.LBFGS([parameter(1.0)])), TypeError, "and LBFGS computes its own"),
     ],
 )
 def test_what_it_does_not_go_around(inner, error, message):
@@ -200,3 +206,17 @@ def test_groups_and_state_may_be_replaced_as_those_of_any_optimizer():
     optimizer.param_groups, optimizer.state = groups, state
     assert optimizer.inner.param_groups is groups
     assert optimizer.inner.state is state
+
+
+def test_what_passes_closures_on_goes_around_what_needs_one():
+    param = parameter(3.0)
+    optimizer = EMA(torch.optim.LBFGS([param], lr=0.5))
+
+    def closure():
+        optimizer.zero_grad()
+        loss = param.square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    assert param.item() < 3.0

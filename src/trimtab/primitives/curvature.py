@@ -116,13 +116,14 @@ def diagonal_sample(
 ) -> list[Float[Tensor, "..."]]:
     r"""Returns :math:`z \odot H z`, whose expectation over random signs :math:`z` is the diagonal of :math:`H`.
 
-    Because :math:`z_i^2 = 1`, and :math:`z_i z_j` is zero on average for :math:`i \ne j`. The variance of element
-    :math:`i` is :math:`\sum_{j \ne i} H_{ij}^2`.
+    Because :math:`z_i^2 = 1`, and :math:`z_i z_j` is zero on average for :math:`i \ne j` (Hutchinson, 1990,
+    doi:10.1080/03610919008812866; Bekas et al., 2007). The variance of element :math:`i` is
+    :math:`\sum_{j \ne i} H_{ij}^2`.
 
     Args:
         grads: as for :func:`hessian_vector_product`.
         params: as for :func:`hessian_vector_product`.
-        signs: :math:`z`, in the parameters' shapes.
+        signs: :math:`z`, in the parameters' shapes, such as :func:`random_signs` returns.
         retain_graph: keeps the graph.
 
     Returns:
@@ -131,42 +132,6 @@ def diagonal_sample(
     products = hessian_vector_product(grads, params, signs, retain_graph=retain_graph)
     with torch.no_grad():
         return [sign * each.to(working_dtype(each.dtype)) for sign, each in zip(signs, products, strict=True)]
-
-
-def hutchinson_diagonal(
-    loss_or_grads: Float[Tensor, ""] | Sequence[Float[Tensor, "..."]],
-    params: Sequence[Float[Tensor, "..."]],
-    *,
-    samples: int = 1,
-    generator: torch.Generator | None = None,
-    retain_graph: bool = False,
-) -> list[Float[Tensor, "..."]]:
-    r"""Estimates the diagonal of the Hessian (Hutchinson, 1990, doi:10.1080/03610919008812866; Bekas et al., 2007).
-
-    .. math:: \operatorname{diag} H \approx \frac{1}{S} \sum_{s=1}^{S} z_s \odot H z_s, \qquad z_s \in \{-1, 1\}^n
-
-    Args:
-        loss_or_grads: the loss, or its gradients by ``params`` with their graph.
-        params: the parameters.
-        samples: :math:`S \ge 1`, each of which costs a product.
-        generator: where the signs come from.
-        retain_graph: keeps the graph for more.
-
-    Returns:
-        The estimate, one tensor for each parameter, in float32 at least.
-
-    Raises:
-        TypeError: ``samples`` is not a whole number.
-        ValueError: ``samples`` is less than one.
-        RuntimeError: as for :func:`hessian_vector_product`.
-    """
-    samples, grads = _positive("samples", samples), _gradients(loss_or_grads, params)
-    total: list[Tensor] = []
-    for sample in range(samples):
-        signs = random_signs(params, generator)
-        drawn = diagonal_sample(grads, params, signs, retain_graph=retain_graph or sample < samples - 1)
-        total = drawn if not total else [a.add_(b) for a, b in zip(total, drawn, strict=True)]
-    return [each.div_(samples) for each in total]
 
 
 def block(name: str, value: object) -> Block:
@@ -212,12 +177,6 @@ def block_mean(values: Float[Tensor, "..."], block: Block) -> Float[Tensor, "...
     if values.ndim == 2:
         return values.mean(1, keepdim=True).expand_as(values) if block == "row" else values
     return values.mean(tuple(range(2, values.ndim)), keepdim=True).expand_as(values)
-
-
-def _gradients(loss_or_grads: Tensor | Sequence[Tensor], params: Sequence[Tensor]) -> Sequence[Tensor]:
-    if not isinstance(loss_or_grads, Tensor):
-        return loss_or_grads
-    return loss_gradients(loss_or_grads, params)
 
 
 def loss_gradients(loss: Float[Tensor, ""], params: Sequence[Float[Tensor, "..."]]) -> Sequence[Float[Tensor, "..."]]:

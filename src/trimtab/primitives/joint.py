@@ -22,7 +22,7 @@ class JointOptimizer(Optimizer):
     """A ``torch.optim.Optimizer`` that moves all parameters along one direction, by one step.
 
     What a step leaves for the next is kept as the state of every parameter, the same in all: a state dict has the usual
-    form, whichever of them are loaded.
+    form, whichever of them are loaded. A parameter that is frozen in the middle of a run is kept up to date as well.
 
     Attributes:
         hyperparameters: its settings, each with its check.
@@ -92,16 +92,20 @@ class JointOptimizer(Optimizer):
         """Returns what was kept for all parameters together, as far as there is something."""
         for group in self.param_groups:
             for param in group["params"]:
-                kept = self.state.get(param, {})
-                if kept.keys() & {*self.joint_names}:
-                    return {name: kept[name] for name in self.joint_names if name in kept}
+                if kept := self._kept(param):
+                    return kept
         return {}
 
     def keep(self, **values: Any) -> None:
         """Keeps values for all parameters together, by their ``joint_names``."""
         for group in self.param_groups:
-            for param in filter(moves, group["params"]):
-                self.state[param].update(values)
+            for param in group["params"]:
+                if moves(param) or self._kept(param):  # one that was frozen since must not go on with old values
+                    self.state[param].update(values)
+
+    def _kept(self, param: Tensor) -> dict[str, Any]:
+        kept = self.state.get(param, {})
+        return {name: kept[name] for name in self.joint_names if name in kept}
 
     def state_dict(self) -> dict[str, Any]:
         """Returns a copy of the state, which later steps leave alone."""
@@ -130,14 +134,8 @@ class JointOptimizer(Optimizer):
                     for name, value in saved["state"].get(key, {}).items():
                         self.state[param][name] = value.to(param.device) if isinstance(value, Tensor) else value
 
-        # Torch casts floating state to its parameter's type; what was saved is put back before users' hooks see it.
-        before = self.register_load_state_dict_pre_hook(check_and_keep)
-        after = self.register_load_state_dict_post_hook(adopt, prepend=True)
-        try:
+        with saved_state.loaded_by(self, check_and_keep, adopt):
             super().load_state_dict(state_dict)
-        finally:
-            before.remove()
-            after.remove()
 
     def _checked(self, group: Mapping[str, Any]) -> Group:
         missing = self.hyperparameters.keys() - group.keys()

@@ -19,9 +19,9 @@ class QuantizedWeight(Tensor):
     """A weight of a linear layer in few bits.
 
     Where it is read, a copy in floating point is made, which lives as long as the operation: a linear layer keeps the
-    codes for its backward pass, not the copy. Its gradient is an ordinary tensor. Arithmetic in place is refused,
-    because an optimizer's small steps would be lost: :class:`~trimtab.optim.QGaLore` stores new values by
-    :meth:`replace`, rounded at random.
+    codes for its backward pass, not the copy. Its gradient is an ordinary tensor, of which second derivatives may be
+    taken. Arithmetic in place is refused, because an optimizer's small steps would be lost:
+    :class:`~trimtab.optim.QGaLore` stores new values by :meth:`replace`, rounded at random.
 
     It is saved, loaded, copied and moved between devices like any parameter.
 
@@ -184,13 +184,45 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Returns the gradients of inputs, weight and bias."""
+        """Returns the gradients of inputs, weight and bias, which may be differentiated again."""
         inputs, weight = ctx.saved_tensors
         grad = grads[0]
-        for_inputs = grad @ _read(weight).to(grad.dtype) if ctx.needs_input_grad[0] else None
-        rows = grad.flatten(0, -2) if grad.ndim > 1 else grad[None]
-        for_weight = (rows.T @ inputs.reshape(len(rows), -1)).to(weight.dtype) if ctx.needs_input_grad[1] else None
-        return for_inputs, for_weight, rows.sum(0) if ctx.has_bias else None
+        for_inputs = _applied(_Transposed, grad, weight) if ctx.needs_input_grad[0] else None
+        for_weight = _outer(grad, inputs).to(weight.dtype) if ctx.needs_input_grad[1] else None
+        return for_inputs, for_weight, _rows(grad).sum(0) if ctx.has_bias else None
+
+
+class _Transposed(torch.autograd.Function):
+    """The same the other way, which takes gradients back through the layer."""
+
+    @staticmethod
+    def forward(ctx: Any, grad: Tensor, weight: Tensor) -> Tensor:
+        """Returns the gradient of the layer's inputs."""
+        ctx.save_for_backward(grad, weight)
+        made: Tensor = grad @ _read(weight).to(grad.dtype)
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Returns the gradients of the gradient and of the weight."""
+        grad, weight = ctx.saved_tensors
+        against = grads[0]
+        for_grad = _applied(_Linear, against, weight, None) if ctx.needs_input_grad[0] else None
+        return for_grad, _outer(grad, against).to(weight.dtype) if ctx.needs_input_grad[1] else None
+
+
+def _applied(function: type[torch.autograd.Function], *args: Any) -> Any:
+    return function.apply(*args)  # type: ignore[no-untyped-call]  # torch has no types
+
+
+def _rows(values: Tensor) -> Tensor:
+    return values.flatten(0, -2) if values.ndim > 1 else values[None]
+
+
+def _outer(left: Tensor, right: Tensor) -> Tensor:
+    """Returns the sum of the outer products of rows."""
+    rows = _rows(left)
+    return rows.T @ right.reshape(len(rows), -1)
 
 
 def _linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
@@ -199,7 +231,7 @@ def _linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
         dtype = torch.get_autocast_dtype(kind)
         inputs, bias = inputs.to(dtype), None if bias is None else bias.to(dtype)
     with torch.autocast(kind, enabled=False):
-        return _Linear.apply(inputs, weight, bias)  # type: ignore[no-untyped-call]  # torch has no types
+        return _applied(_Linear, inputs, weight, bias)
 
 
 def quantized_parameter(weight: Tensor, bits: int = 8, group_size: int = 256) -> nn.Parameter:

@@ -1,11 +1,13 @@
 """Saving and loading the state of an update rule: copies both ways, each tensor in the precision that it had."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any, TypeAlias
 
 from torch import Tensor
 from torch.nn.parameter import is_lazy
+from torch.optim import Optimizer
 
 from trimtab.primitives.layout import copied_like
 from trimtab.primitives.sharding import gathered, local, shards_of
@@ -35,6 +37,31 @@ def without_blanks(saved: Saved) -> dict[str, Any]:
         elif kept := {name: value for name, value in entry.items() if not _is_blank(value)}:
             state[key] = kept
     return {**saved, "state": state}
+
+
+@contextmanager
+def loaded_by(
+    optimizer: Optimizer,
+    check: Callable[[Optimizer, dict[str, Any]], dict[str, Any]],
+    adopt: Callable[[Optimizer], None],
+) -> Iterator[None]:
+    """Has torch's own loading of a state call two functions.
+
+    Torch casts floating state to its parameter's type. What was saved is caught on the way in, after the hooks of users
+    have had a hand in it, and put back before they see the result.
+
+    Args:
+        optimizer: it loads within the context.
+        check: called with a state before anything is changed; returns what is loaded.
+        adopt: called when torch has loaded that.
+    """
+    before = optimizer.register_load_state_dict_pre_hook(check)
+    after = optimizer.register_load_state_dict_post_hook(adopt, prepend=True)
+    try:
+        yield
+    finally:
+        before.remove()
+        after.remove()
 
 
 def refuse_foreign_state(saved: Saved, groups: Sequence[Saved], names: Names, owner: str) -> None:

@@ -54,21 +54,33 @@ class Shards:
         """Returns the sums of all processes' values, each piece of a parameter counted once."""
         import torch.distributed as dist
 
-        for dimension, placement in enumerate(self.placements):
-            if placement.is_shard():
-                dist.all_reduce(values, group=self.mesh.get_group(dimension))
+        for dimension in self._divided_along():
+            dist.all_reduce(values, group=self.mesh.get_group(dimension))
         return values
 
     @property
     def coordinates(self) -> tuple[int, ...]:
         """Which piece this process holds; processes with copies of the same piece have the same."""
         own: Sequence[int] = self.mesh.get_coordinate()
-        return tuple(index for index, each in zip(own, self.placements, strict=True) if each.is_shard())
+        return tuple(own[dimension] for dimension in self._divided_along())
+
+    def _divided_along(self) -> list[int]:
+        # What FSDP2 makes of a layer that is divided already, _StridedShard, says no to is_shard().
+        return [dimension for dimension, each in enumerate(self.placements) if not each.is_replicate()]
 
 
 def shards_of(tensor: Tensor) -> Shards | None:
-    """Returns how a tensor is divided, or None if it is an ordinary one."""
-    return Shards(tensor.device_mesh, tuple(tensor.placements)) if _is_distributed(tensor) else None  # type: ignore[attr-defined]
+    """Returns how a tensor is divided, or None if it is an ordinary one.
+
+    One whose summands the processes hold, as a gradient may be, has its sum in all of them.
+    """
+    if not _is_distributed(tensor):
+        return None
+    from torch.distributed.tensor import Replicate
+
+    sharded: DTensor = tensor  # type: ignore[assignment]
+    placements = (Replicate() if each.is_partial() else each for each in sharded.placements)
+    return Shards(sharded.device_mesh, tuple(placements))
 
 
 def local(tensor: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ those groups, beside the inner optimizer's: they may differ by group, schedulers
 are saved and loaded with everything else.
 """
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, cast
@@ -157,6 +158,12 @@ class OptimizerWrapper(Optimizer):
                 f"{name} changes the gradients of a step, and {type(optimizer).__name__} steps from more than these: "
                 f"{name} has to stand inside of it, or be left out"
             )
+        core = innermost(optimizer)
+        if demands_closure(core) and not self.passes_steps_on:
+            raise TypeError(
+                f"{name} changes the gradients of a step, and {type(core).__name__} computes its own, several times a "
+                f"step, by a closure: {name} has to be left out"
+            )
         if has_modes(optimizer) and not self.keeps_shapes:
             raise TypeError(
                 f"{name} moves matrices in subspaces, and {type(optimizer).__name__} averages weights as they are: "
@@ -204,6 +211,12 @@ def innermost(optimizer: Optimizer) -> Optimizer:
     while isinstance(optimizer, OptimizerWrapper):
         optimizer = optimizer.inner
     return optimizer
+
+
+def demands_closure(optimizer: Optimizer) -> bool:
+    """Returns whether an optimizer cannot step without a closure, because it evaluates the loss several times."""
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty
 
 
 def unhooked(step: Any) -> Any:

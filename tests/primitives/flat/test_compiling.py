@@ -17,8 +17,9 @@ def test_large_models_are_compiled_where_a_compiler_is_at_hand(monkeypatch):
     assert not resolved(False, LARGE_MODEL)
     monkeypatch.setattr(compiling, "compiler_at_hand", lambda device: False)
     assert not resolved("auto", LARGE_MODEL)
-    with pytest.raises(RuntimeError, match="compile=True needs a compiler for cpu; set compile=False"):
+    with pytest.raises(RuntimeError, match="compile=True needs a compiler for cpu; set compile=False in every group"):
         resolved(True, SMALL_MODEL)
+    assert resolved(True, [torch.ones(10, device="meta")])  # a state is made of it, and nothing computed
 
 
 @pytest.mark.parametrize("value", [1, 0, None, "on", "True"])
@@ -49,6 +50,12 @@ def test_a_function_that_holds_for_some_lengths_only_is_refused():
 
     with pytest.raises(RuntimeError, match=r"for some lengths only: .*Mod"):
         compiled_flat(special, [torch.ones(EXAMPLE_LENGTH)])
+
+
+def test_nothing_is_compiled_without_a_compiler(monkeypatch):
+    monkeypatch.setattr(compiling, "compiler_at_hand", lambda device: False)
+    with pytest.raises(RuntimeError, match="compile=True needs a compiler for cpu"):
+        compiled_flat(lambda values: (values * 2,), [torch.ones(EXAMPLE_LENGTH)])
 
 
 def test_a_function_of_any_length_takes_them_all():

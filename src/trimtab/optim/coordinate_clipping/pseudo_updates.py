@@ -1,7 +1,6 @@
 """What other optimizers would do at the same parameters (Pan & Li, 2023, arXiv:2306.00204)."""
 
 import copy
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from torch.optim import Optimizer
 
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.modes import has_modes
-from trimtab.primitives.wrapping import OptimizerWrapper
+from trimtab.primitives.wrapping import OptimizerWrapper, demands_closure
 
 
 class PseudoUpdates:
@@ -164,7 +163,6 @@ def refuse_unfit(name: str, optimizer: object) -> None:
                 f"{name}: {kind} has modes for training and evaluation, because it trains with weights of its own "
                 "trajectory, and so has no direction on another's"
             )
-        closure = inspect.signature(inner.step).parameters.get("closure") if isinstance(inner, Optimizer) else None
-        if closure is not None and closure.default is inspect.Parameter.empty:
+        if isinstance(inner, Optimizer) and demands_closure(inner):
             raise TypeError(f"{name}: {kind} evaluates the loss several times a step, by a closure")
         inner = inner.inner if isinstance(inner, OptimizerWrapper) else None

@@ -50,13 +50,27 @@ def resolved(mode: CompileMode, params: Iterable[Tensor]) -> bool:
         RuntimeError: it shall be compiled, and there is no compiler for a device.
     """
     params = list(params)
-    devices = {param.device.type for param in params}
-    missing = sorted(device for device in devices if not compiler_at_hand(device))
     if mode == "auto":
-        return not missing and sum(param.numel() for param in params) >= WORTH_COMPILING
-    if mode and missing:
-        raise RuntimeError(f"compile=True needs a compiler for {', '.join(missing)}; set compile=False in every group")
+        at_hand = all(compiler_at_hand(param.device.type) for param in params)
+        return at_hand and sum(param.numel() for param in params) >= WORTH_COMPILING
+    if mode:
+        refuse_without_compiler(params)
     return mode
+
+
+def refuse_without_compiler(tensors: Iterable[Tensor]) -> None:
+    """Checks that there is a compiler for every device on which something is computed.
+
+    Raises:
+        RuntimeError: there is none for some.
+    """
+    devices = {tensor.device.type for tensor in tensors if not tensor.is_meta}
+    missing = sorted(device for device in devices if not compiler_at_hand(device))
+    if missing:
+        raise RuntimeError(
+            f"compile=True needs a compiler for {', '.join(missing)}; set compile=False in every group, also where a "
+            "loaded state has set it to True"
+        )
 
 
 @cache
@@ -83,8 +97,9 @@ def compiled_flat(function: Callable[..., Any], examples: Sequence[Tensor]) -> C
             ``EXAMPLE_LENGTH`` elements.
 
     Raises:
-        RuntimeError: the function does something else for some lengths.
+        RuntimeError: there is no compiler, or the function does something else for some lengths.
     """
+    refuse_without_compiler(examples)
     from torch._inductor import config, standalone_compile
     from torch.fx.experimental.proxy_tensor import make_fx
 

@@ -10,10 +10,10 @@ This file is the contract with ``torch.optim`` and with the user; that with the 
 becomes code is in ``kernel``, how parameters become flat memory in ``chunks``, and the two come together in ``walk``.
 """
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from functools import cache
 from operator import attrgetter
-from typing import Any, TypeAlias, TypedDict, overload
+from typing import Any, TypeAlias, overload
 
 import torch
 from torch import Tensor
@@ -22,8 +22,9 @@ from torch.optim.optimizer import ParamsT
 
 from trimtab.primitives import saved_state
 from trimtab.primitives.flat.chunks import Chunk, Plan
-from trimtab.primitives.flat.compiling import CompileMode, Pinned, compile_mode, resolved
+from trimtab.primitives.flat.compiling import CompileMode, Pinned
 from trimtab.primitives.flat.kernel import Recipe, WeightDecay, rule_of
+from trimtab.primitives.flat.options import ENGINE_CHECKS, EngineOptions, choose_modes
 from trimtab.primitives.flat.refusals import (
     refuse_non_finite_gradients,
     refuse_other_types,
@@ -33,16 +34,7 @@ from trimtab.primitives.flat.refusals import (
 from trimtab.primitives.flat.rule import Inputs, UpdateRule
 from trimtab.primitives.flat.walk import Scratch, Walk
 from trimtab.primitives.flat.watching import Observer, Sums, step_norms
-from trimtab.primitives.hyperparameters import (
-    NON_NEGATIVE,
-    Check,
-    flag,
-    floating_dtype,
-    integer,
-    keep_own_rate,
-    learning_rate,
-    optional,
-)
+from trimtab.primitives.hyperparameters import keep_own_rate
 from trimtab.primitives.idle import is_idle
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.members import count_once
@@ -52,27 +44,7 @@ Group: TypeAlias = dict[str, Any]
 
 gradient: Callable[[Tensor], Tensor | None] = attrgetter("grad")
 
-ENGINE_CHECKS: Mapping[str, Check] = {
-    "lr": learning_rate,
-    "weight_decay": NON_NEGATIVE,
-    "maximize": flag,
-    "state_dtype": floating_dtype,
-    "rounding_seed": optional(integer),
-    "compile": compile_mode,
-    "check_finite": flag,
-}
-
 __all__ = ["EngineOptions", "FlatOptimizer", "Inputs", "WeightDecay"]
-
-
-class EngineOptions(TypedDict, total=False):
-    """What every rule takes by keyword beside its own hyper-parameters; see :class:`FlatOptimizer`."""
-
-    state_dtype: torch.dtype | None
-    rounding_seed: int | None
-    compile: CompileMode
-    check_finite: bool
-    maximize: bool
 
 
 class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
@@ -124,6 +96,7 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
         if unknown:
             raise TypeError(f"{type(self).__name__} has no argument {', '.join(map(repr, sorted(unknown)))}")
         self._plans: dict[int, Plan] = {}
+        self._modes: list[CompileMode] = []
         self._scratch = Scratch()
         self._observer: Observer | None = None
         defaults = {"lr": lr, "weight_decay": weight_decay, **hypers}
@@ -175,7 +148,8 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
             What the closure returned.
 
         Raises:
-            RuntimeError: a gradient is sparse or, with ``check_finite``, not finite. Nothing was written.
+            RuntimeError: a gradient is sparse or, with ``check_finite``, not finite; or the rule shall be compiled, and
+                there is no compiler. Nothing was written.
             TypeError: a hyper-parameter was set to a value of the wrong type, or a parameter that was unfrozen is of a
                 type that is not real and floating. Nothing was written.
             ValueError: a hyper-parameter was set to a value outside its range. Nothing was written.
@@ -211,7 +185,7 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._plans = {}
+        self._plans, self._modes = {}, []
         self._scratch = Scratch()
         # Torch comes here for a copy, which nobody watches, and also when a state is loaded.
         self._observer = getattr(self, "_observer", None)
@@ -236,15 +210,8 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
             for param, own in saved_state.adopted(saved, self.param_groups, self._saved_names(saved)).items():
                 self.state[param].update(own)
 
-        # Torch casts floating state to its parameter's type. What was saved is caught on the way in, after the hooks
-        # of users have had a hand in it, and put back before they see the result.
-        before = self.register_load_state_dict_pre_hook(check_and_keep)
-        after = self.register_load_state_dict_post_hook(adopt, prepend=True)
-        try:
+        with saved_state.loaded_by(self, check_and_keep, adopt):
             super().load_state_dict(state_dict)
-        finally:
-            before.remove()
-            after.remove()
 
     def _checked(self, group: Group) -> Group:
         """Returns the group's hyper-parameters as plain values, or says which is wrong."""
@@ -269,7 +236,7 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
             for group, own in zip(self.param_groups, grads, strict=True):
                 group.update(self._checked(group))
                 refuse_sparse_gradients(group, own, type(self).__name__)
-            self._choose_mode()
+            self._choose_modes()
             refuse_non_finite_gradients([group for group in self.param_groups if group["check_finite"]])
             inputs = self.read_beside_gradients(grads)
             plans = [self._plan(index, own) for index, own in enumerate(grads)]  # refuses before anything is written
@@ -279,14 +246,10 @@ class FlatOptimizer(UpdateRule, torch.optim.Optimizer):
             if self._observer is not None:
                 self._observer([step_norms(each) for each in sums])
 
-    def _choose_mode(self) -> None:
-        if all(isinstance(group["compile"], bool) for group in self.param_groups):
-            return
-        params = [param for group in self.param_groups for param in group["params"] if param.grad is not None]
-        if not params:
-            return
-        for group in self.param_groups:
-            group["compile"] = resolved(group["compile"], params)
+    def _choose_modes(self) -> None:
+        modes = [group["compile"] for group in self.param_groups]
+        if "auto" in modes or modes != self._modes:  # looked at once, for it takes as long as a small step
+            self._modes = choose_modes(self.param_groups)
 
     def _step_group(self, index: int, plan: Plan, all_grads: Sequence[Tensor | None], inputs: Inputs) -> list[Sums]:
         group = self.param_groups[index]
