@@ -208,7 +208,8 @@ class Comparison:
             for part in self.parts.values():
                 part.adopt_ranges(ranges)
             about = StudyAbout(agree(self, store), directory_name(list(self.parts)), self.out, self._facts)
-            with Callbacks(callbacks, about) as told:
+            with Callbacks(callbacks, about) as told, contextlib.ExitStack() as leaving:
+                leaving.callback(store.give_back)  # before callbacks are waited for: other machines may go on at once
                 watching: Observer = told if observer is None else Observers(observer, told)
                 outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
                 if not self.chosen or any(point.key not in outcomes for point in self.points(outcomes)):

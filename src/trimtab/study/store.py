@@ -134,10 +134,14 @@ class Store:
         if self._heart is not None:
             self._heart.stop()
         try:
-            with contextlib.suppress(StoreAwayError), self._database.transaction() as connection:
-                self._wait_again(self._leases.leave(connection))
+            self.give_back()
         finally:
             self._database.close()
+
+    def give_back(self) -> None:
+        """Gives back what was not finished; of a database that is away, others take it when their time comes."""
+        with contextlib.suppress(StoreAwayError), self._database.transaction() as connection:
+            self._wait_again(self._leases.leave(connection))
 
     def _check_manifest(self, connection: Connection, manifest: dict[str, Any]) -> None:
         studies = [study.study_name for study in self._storage.get_all_studies()]
