@@ -225,8 +225,9 @@ class Comparison:
                     told.planned(self.points(outcomes), outcomes)
             if self.options.race:
                 ended = self._raced({key: outcome for key, (_, outcome) in store.outcomes().items()})
-                store.annotate(lambda known: {**known, RACED: ended})  # readers cannot tell without playing it
-        return self.options.read_patiently(lambda: load_any(self.out, self.options.store), self.location)
+                noted = functools.partial(store.annotate, lambda known: {**known, RACED: ended})
+                self.options.patiently(noted, self.location)  # readers cannot tell without playing it
+        return self.options.patiently(lambda: load_any(self.out, self.options.store), self.location)
 
     def _raced(self, outcomes: Outcomes) -> dict[str, Any]:
         """What a store notes of a race that has ended."""
