@@ -208,22 +208,25 @@ class EndsAtOnce:
         return Outcome("complete", 0.0)
 
 
+def wait_for_worker(executor):
+    while not executor.free:
+        executor.wait()
+
+
 @pytest.mark.parametrize(
     ("number", "words"), [(signal.SIGKILL, r"was killed by signal 9 \(SIGKILL\)"), (None, "ended with exit code 3")]
 )
 def test_workers_that_end_before_they_can_begin_are_not_replaced_for_ever(tmp_path, number, words):
     work = EndsAtOnce(tmp_path, 3 * MOST_DEAD, number)
     with LocalExecutor(work, jobs=1, threads=1) as executor, pytest.raises(UnfitWorkerError, match=words):
-        while not executor.free:
-            executor.wait()
+        wait_for_worker(executor)
     assert len(list(tmp_path.iterdir())) == MOST_DEAD
 
 
 def test_a_worker_that_begins_shows_that_others_may(tmp_path):
     with LocalExecutor(EndsAtOnce(tmp_path, MOST_DEAD - 1, signal.SIGKILL), jobs=1, threads=1) as executor:
         for _ in range(2):  # more than too many, but not in a row
-            while not executor.free:
-                executor.wait()
+            wait_for_worker(executor)
             begun = executor.process_ids
             for ended in tmp_path.iterdir():
                 ended.unlink()
