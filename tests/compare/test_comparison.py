@@ -5,10 +5,11 @@ import threading
 
 import pytest
 
-from trimtab import Comparison
+from trimtab import CommandProblem, Comparison
 from trimtab.compare.stored import load_any
 from trimtab.compare.template import write_template
 from trimtab.lab.measures import TEST_LOSS
+from trimtab.study.activity import look
 from trimtab.study.errors import CorruptStoreError, InputError, StudyMismatchError
 
 
@@ -208,6 +209,24 @@ def test_callbacks_are_told_of_every_trial_once_resumed_or_not_and_cannot_fail_i
     result = comparison(task, tmp_path, seeds=3).run(callbacks=[keys(extended)])
     assert sorted(extended) == sorted(trial.key for trial in result.trials)
     assert len(extended) == len(first) + 2
+
+
+def test_trials_are_given_back_before_callbacks_are_waited_for(tmp_path):
+    seen = []
+
+    class Slow:
+        def ended(self):
+            seen.append(look(tmp_path))
+
+    class Interrupts(Recorder):
+        def started(self, point):
+            raise KeyboardInterrupt
+
+    problem = CommandProblem("echo {optimizer} {seed} loss={rate}", metric="loss")
+    compared = Comparison(problem, "a,b", tmp_path, tune=["rate=0..1"], trials=1, seeds=2, jobs=1)
+    with pytest.raises(KeyboardInterrupt):
+        compared.run(Interrupts(), callbacks=[Slow()])
+    assert [(each.running, len(each.waiting), each.alive) for each in seen] == [((), 2, True)]
 
 
 def test_a_callback_knows_its_study_wherever_that_is_moved(task, tmp_path):

@@ -1,13 +1,16 @@
 """A comparison that is a race, from beginning to end, on the task that the template writes."""
 
+import shutil
+
 import pytest
 
 from trimtab import Comparison, analyse
 from trimtab.compare.stored import load_any
 from trimtab.compare.template import write_template
 from trimtab.report import write_all
-from trimtab.study.errors import InputError, StudyMismatchError
+from trimtab.study.errors import InputError, StoreUnreachableError, StudyMismatchError
 from trimtab.study.statuses import status
+from trimtab.study.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,23 @@ def test_candidates_leave_and_settings_are_dropped(finished):
     assert {t.status for t in result.trials if t.phase == "final"} == {"complete"}
     assert all(t.cost < 30 * 64 for t in result.trials if t.status == "pruned")
     assert load_any(out) == result
+
+
+def test_a_database_that_is_away_when_the_race_is_over_is_waited_for(task, finished, tmp_path, monkeypatch, warned):
+    out, result = finished
+    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
+    annotate, changes = Store.annotate, []
+
+    def away(store, change):
+        changes.append(change)
+        if len(changes) == 2:
+            raise StoreUnreachableError("it is away")
+        annotate(store, change)
+
+    monkeypatch.setattr(Store, "annotate", away)
+    assert comparison(task, tmp_path).run() == result
+    assert len(changes) == 3
+    assert "it is away" in warned[0]
 
 
 def test_it_is_the_same_with_any_number_of_workers_and_after_an_interruption(task, finished, tmp_path):

@@ -11,7 +11,8 @@ from trimtab.compare.budget import Budget
 from trimtab.compare.prices import Price
 from trimtab.compare.stored import load_any
 from trimtab.compare.template import write_template
-from trimtab.study.errors import InputError, StudyMismatchError
+from trimtab.study.errors import InputError, StoreUnreachableError, StudyMismatchError
+from trimtab.study.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +138,24 @@ def test_processes_that_plan_at_once_agree(task, tmp_path, monkeypatch, postgres
     monkeypatch.setattr(sizing, "measured_prices", slowly)
     made_here = made.run().protocol
     assert (made_here.trials, made_here.seeds) == (6, 3)
+
+
+def test_a_database_that_is_away_while_numbers_are_written_is_waited_for(task, tmp_path, monkeypatch, warned):
+    """Meanwhile somebody else has chosen."""
+    priced(monkeypatch, 10.0)
+    annotate, changes = Store.annotate, []
+
+    def away(store, change):
+        changes.append(change)
+        if len(changes) == 2:
+            annotate(store, lambda known: change(known) and {**known, "trials": 7, "seeds": 4})
+            raise StoreUnreachableError("it is away")
+        annotate(store, change)
+
+    monkeypatch.setattr(Store, "annotate", away)
+    made = budgeted(task, tmp_path).run().protocol
+    assert (made.trials, made.seeds, len(changes)) == (7, 4, 3)
+    assert "it is away" in warned[0]
 
 
 def test_measuring_leaves_no_trial_behind(task, tmp_path, monkeypatch):

@@ -422,7 +422,7 @@ LEFT_OUT = {
         "starting:main_importable", "starting:interrupts_blocked",
         "cores:usable_cores", "worker:serve", "tunable:as_code", "tunable:as_given", "tunable:rounded",
         "interruption:uninterrupted",
-        "optuna_trial:point_of", "optuna_trial:outcome_of",
+        "optuna_trial:point_of", "optuna_trial:outcome_of", "optuna_trial:forget_reports",
         "optuna_trial:waiting_trial", "process:run_process", "process:process_group", "randomness:derived_seed",
         "database:lock_file", "schedule:seconds_together", "running:run_study", "trial:attempt", "callbacks:StudyAbout",
         "callbacks:check_callbacks", "callbacks:Callbacks", "callbacks:Observers",

@@ -4,6 +4,8 @@ import fcntl
 import os
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -51,6 +53,32 @@ def test_trials_of_a_process_that_was_killed_are_seen_as_cut_off(tmp_path):
     seen = look(tmp_path)
     assert not seen.alive
     assert [running.process.alive for running in seen.running] == [False]
+
+
+CUT_OFF = """
+import os, signal, sqlite3, sys
+
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")  # so that pages reach the file before the end of the transaction
+connection.execute("BEGIN IMMEDIATE")
+connection.execute("CREATE TABLE filler AS SELECT randomblob(500000)")
+connection.execute("UPDATE trial_user_attributes SET value_json = '{}'")
+connection.execute("INSERT INTO filler SELECT randomblob(500000)")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_study_that_was_killed_in_the_middle_of_a_transaction_is_seen_as_it_was_before(tmp_path):
+    store = Store(tmp_path, MANIFEST)
+    first, _ = working(store)
+    store._database.close()
+    file = tmp_path / "study.db"
+    before = file.read_bytes()
+    subprocess.run([sys.executable, "-c", CUT_OFF, file], check=False)
+    assert file.read_bytes() != before
+    assert file.with_name("study.db-journal").stat().st_size
+    assert [(each.point, each.outcome.loss) for each in look(tmp_path).ended] == [(first, 0.5)]
+    assert file.read_bytes() == before
 
 
 def test_a_process_on_a_server_is_alive_as_long_as_it_beats(postgres, tmp_path):

@@ -1,6 +1,7 @@
 """Callbacks are told what they have methods for, and can do a study no harm."""
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -160,6 +161,26 @@ def test_a_study_that_is_cut_off_does_not_wait_for_one_that_hangs(about, monkeyp
         cut_off()
     assert not release.is_set()
     release.set()
+
+
+def test_all_that_are_behind_together_have_the_time_that_one_has(about, monkeypatch):
+    clock, given = SimpleNamespace(now=5.0), []
+
+    class Hangs(module._Teller):
+        def close(self, seconds):
+            given.append(seconds)
+            clock.now += seconds
+
+    monkeypatch.setattr(module, "_Teller", Hangs)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    def cut_off():
+        with Callbacks([print, print, print], about):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut_off()
+    assert given == [module.SECONDS_TO_LEAVE, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(

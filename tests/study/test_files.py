@@ -43,6 +43,22 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_two_that_write_at_once_are_not_in_each_others_way(tmp_path, monkeypatch):
+    """As in two containers, where processes have the same number."""
+    path, replace, others = tmp_path / "file", Path.replace, ["second"]
+
+    def meanwhile(self, target):
+        if others:
+            write_atomically(path, others.pop())
+            assert path.read_text() == "second"
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+    write_atomically(path, "first")
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_lone_surrogates_are_written_as_escapes(tmp_path):
     assert write_atomically(tmp_path / "file", "a\udcffb").read_text(encoding="utf-8") == "a\\udcffb"
 

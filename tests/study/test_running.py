@@ -375,6 +375,27 @@ def test_a_pruner_gives_up_hopeless_trials(tmp_path):
     assert [outcomes[f"toy/tune/a/{i}"].status for i in range(2)] == ["complete", "pruned"]
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_pruner_sees_nothing_of_an_attempt_that_was_cut_off(tmp_path, killed):
+    pruner = optuna.pruners.ThresholdPruner(upper=10.0)
+    point, other = points(2)
+    store = Store(tmp_path, MANIFEST)
+    store.add([point, other])
+    assert store.claim([other]) == other
+    assert store.finish(other, Outcome("complete", loss=1.0))  # or whoever opens the store would begin anew
+    assert store.claim([point]) == point
+    assert store.hopeless(point, 5, 99.0, pruner)
+    if killed:
+        store._database.close()
+        store = Store(tmp_path, MANIFEST)
+    else:
+        store.release(point)
+    with store:
+        assert store.claim([point]) == point
+        assert not store.hopeless(point, 3, 0.5, pruner)
+        assert store.hopeless(point, 4, 99.0, pruner)
+
+
 def test_trials_on_workers_equal_trials_in_this_process(tmp_path):
     wanted = [Point("toy", "final", "a", i, {"lr": 0.1}, seed=i, tunables=RANGES) for i in range(3)]
     here = {p.key: TrainWork()(p, lambda cost, loss: False) for p in wanted}

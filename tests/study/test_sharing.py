@@ -449,3 +449,21 @@ def test_a_pruner_sees_the_trials_of_all(postgres):
         judge = judged_by(store, optuna.pruners.ThresholdPruner(upper=10.0))
         outcomes = run_study(fixed(*what("work", "ask")), store, executor, hopeless=judge)
     assert [outcomes[f"toy/tune/a/{i}"].status for i in range(2)] == ["complete", "pruned"]
+
+
+def test_reports_of_a_process_that_was_silent_are_not_those_of_who_took_over(postgres):
+    pruner = optuna.pruners.ThresholdPruner(upper=10.0)
+    (point,) = points(1)
+    with Store(postgres.url, MANIFEST, QUICK) as silent, Store(postgres.url, MANIFEST, Limits(takeover=60.0)) as other:
+        silent.add([point])
+        assert silent.claim([point]) == point
+        assert silent.hopeless(point, 5, 99.0, pruner)
+        silence(silent)
+        other.add([point])
+        watch_until(lambda: other.claim([point]), other)
+        assert not silent.hopeless(point, 6, 99.0, pruner)  # it comes back, and nobody has asked it
+        assert not other.hopeless(point, 1, 0.5, pruner)
+        (trial,) = trials(postgres)
+        assert trial.intermediate_values == {1: 0.5}
+        assert other.finish(point, done())
+        assert silent.hopeless(point, 7, 0.5, pruner)

@@ -15,9 +15,9 @@ import torch
 
 from tests.study.comparing import compare_commands
 from trimtab.lab.work import TrainingWork
-from trimtab.study.errors import InputError
+from trimtab.study.errors import InputError, UnfitWorkerError
 from trimtab.study.executor import Finished
-from trimtab.study.local_executor import LocalExecutor
+from trimtab.study.local_executor import MOST_DEAD, LocalExecutor
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
 
@@ -116,7 +116,7 @@ WORK = """
 import sys
 from trimtab.lab.work import NEEDED
 from trimtab.study.executor import Finished
-from trimtab.study.local_executor import LocalExecutor
+from trimtab.study.local_executor import MOST_DEAD, LocalExecutor
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
 
@@ -187,6 +187,52 @@ def test_a_start_that_nobody_answers_is_tried_again(monkeypatch):
     refused[:] = [ConnectionRefusedError] * 100
     with pytest.raises(ConnectionRefusedError), LocalExecutor(Training(what_is_there), jobs=1, threads=1):
         pass
+
+
+class EndsAtOnce:
+    """Ends so many workers before they can begin: by a signal, or with an exit code."""
+
+    modules = ()
+
+    def __init__(self, directory, times, number=None):
+        self.directory, self.times, self.number = directory, times, number
+
+    def begin(self, threads):
+        if len(list(self.directory.iterdir())) < self.times:
+            (self.directory / str(os.getpid())).touch()
+            if self.number is None:
+                os._exit(3)
+            os.kill(os.getpid(), self.number)
+
+    def __call__(self, point, report):
+        return Outcome("complete", 0.0)
+
+
+def wait_for_worker(executor):
+    while not executor.free:
+        executor.wait()
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(signal.SIGKILL, r"was killed by signal 9 \(SIGKILL\)"), (None, "ended with exit code 3")]
+)
+def test_workers_that_end_before_they_can_begin_are_not_replaced_for_ever(tmp_path, number, words):
+    work = EndsAtOnce(tmp_path, 3 * MOST_DEAD, number)
+    with LocalExecutor(work, jobs=1, threads=1) as executor, pytest.raises(UnfitWorkerError, match=words):
+        wait_for_worker(executor)
+    assert len(list(tmp_path.iterdir())) == MOST_DEAD
+
+
+def test_a_worker_that_begins_shows_that_others_may(tmp_path):
+    with LocalExecutor(EndsAtOnce(tmp_path, MOST_DEAD - 1, signal.SIGKILL), jobs=1, threads=1) as executor:
+        for _ in range(2):  # more than too many, but not in a row
+            wait_for_worker(executor)
+            begun = executor.process_ids
+            for ended in tmp_path.iterdir():
+                ended.unlink()
+            os.kill(begun[0], signal.SIGKILL)
+            while executor.process_ids == begun:
+                executor.wait()
 
 
 def finished(executor, point):

@@ -83,11 +83,17 @@ def agree(comparison: "Comparison", store: Store, numbers: Numbers | None = None
         StudyMismatchError: the store holds other numbers, candidates or problems of the same names.
     """
     known_by = uuid.uuid4().hex
+    before = [(part, part.plan, part.chosen) for part in comparison.parts.values()]
 
     def agreed(known: Mapping[str, Any]) -> dict[str, Any]:  # no other process writes meanwhile
         nonlocal known_by
+        for part, plan, chosen in before:  # others may have chosen since an attempt that failed
+            part.plan, part.chosen = plan, chosen
         known_by = known.get("id", known_by)
         return {**annotation(comparison, known, numbers), "id": known_by}
 
-    store.annotate(agreed)
+    if numbers is None:
+        store.annotate(agreed)
+    else:  # in the middle of a study, which outlives a database that is away
+        comparison.options.patiently(lambda: store.annotate(agreed), comparison.location)
     return known_by

@@ -208,7 +208,8 @@ class Comparison:
             for part in self.parts.values():
                 part.adopt_ranges(ranges)
             about = StudyAbout(agree(self, store), directory_name(list(self.parts)), self.out, self._facts)
-            with Callbacks(callbacks, about) as told:
+            with Callbacks(callbacks, about) as told, contextlib.ExitStack() as leaving:
+                leaving.callback(store.give_back)  # before callbacks are waited for: other machines may go on at once
                 watching: Observer = told if observer is None else Observers(observer, told)
                 outcomes = {key: outcome for key, (_, outcome) in store.outcomes().items()}
                 if not self.chosen or any(point.key not in outcomes for point in self.points(outcomes)):
@@ -224,8 +225,9 @@ class Comparison:
                     told.planned(self.points(outcomes), outcomes)
             if self.options.race:
                 ended = self._raced({key: outcome for key, (_, outcome) in store.outcomes().items()})
-                store.annotate(lambda known: {**known, RACED: ended})  # readers cannot tell without playing it
-        return self.options.read_patiently(lambda: load_any(self.out, self.options.store), self.location)
+                noted = functools.partial(store.annotate, lambda known: {**known, RACED: ended})
+                self.options.patiently(noted, self.location)  # readers cannot tell without playing it
+        return self.options.patiently(lambda: load_any(self.out, self.options.store), self.location)
 
     def _raced(self, outcomes: Outcomes) -> dict[str, Any]:
         """What a store notes of a race that has ended."""

@@ -237,14 +237,14 @@ class Options:
         """How many trials this process runs at once, if that is known before it has started; a cluster has its own."""
         return self.workers if self.executor == "local" else self.jobs
 
-    def read_patiently(self, read: Callable[[], Result], location: Location) -> Result:
-        """Reads a store, and waits for a database that is away as long as when it was written to."""
+    def patiently(self, ask: Callable[[], Result], location: Location) -> Result:
+        """Asks something of a store; a database that is away is waited for as long as when outcomes are written."""
         contact = Contact(shown(location), (self.limits or Limits()).patience)
         while True:
             try:
-                return read()
+                return ask()
             except StoreUnreachableError as error:
-                contact.failed(StoreAwayError(str(error)), unwritten=0)
+                contact.failed(StoreAwayError(str(error).rstrip(".")), unwritten=0)
                 time.sleep(contact.seconds_left)
 
     def make_executor(self, work: Work, *, answers: bool) -> Executor:

@@ -1,7 +1,8 @@
 """What goes on in a study, seen from outside: a look at its store that disturbs nobody.
 
-Nothing is written, not even what Optuna writes into an empty database when it opens it. A file is looked at only when
-all its tables are there; a process that owns it can tell no more than that a reader holds it for a moment.
+Nothing is written, not even what Optuna writes into an empty database when it opens it; only what a process left half
+written that was killed is taken back, as whoever opens the file does. A file is looked at only when all its tables are
+there; a process that owns it can tell no more than that a reader holds it for a moment.
 """
 
 import contextlib
@@ -17,7 +18,8 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import Row, func, select
 
 from trimtab.study.database import Database, existing, lock_file
-from trimtab.study.errors import CorruptStoreError, NoStudyError
+from trimtab.study.database_errors import REFUSALS, sqlite_code
+from trimtab.study.errors import CorruptStoreError, NoStudyError, StoreUnreachableError
 from trimtab.study.lease import LEASES, OWNERS
 from trimtab.study.location import Location, shown, sqlite_file
 from trimtab.study.manifest import MANIFEST
@@ -147,11 +149,14 @@ def _is_complete(file: Path) -> bool:
     tables = "SELECT count(*) FROM sqlite_master WHERE name = 'trimtab_leases'"
     manifests = "SELECT count(*) FROM study_user_attributes WHERE key = 'manifest'"
     try:
+        # not as read-only: what a process left half written that was killed could not be taken back
         with contextlib.closing(
-            sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=60)
+            sqlite3.connect(f"{file.resolve().as_uri()}?mode=rw", uri=True, timeout=60)
         ) as connection:
             return all(connection.execute(query).fetchone()[0] for query in (tables, manifests))
     except sqlite3.DatabaseError as error:
+        if sqlite_code(error) in REFUSALS:
+            raise StoreUnreachableError(f"{file} cannot be looked at ({error})") from error
         raise CorruptStoreError(f"{file} cannot be read ({error})") from error
 
 
@@ -203,5 +208,5 @@ def _ended(trial: FrozenTrial) -> Ended:
 
 
 def _local(time: datetime | None) -> datetime | None:
-    """Optuna writes down what the clock on the wall shows."""
+    """Optuna tells a time as the clock on the wall here shows it; its version 4.4, as it did where the trial ran."""
     return None if time is None else time.astimezone()

@@ -3,6 +3,7 @@
 import logging
 import queue
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ Callback: TypeAlias = object
 """Something with some of :data:`METHODS`, or a function of a point and its outcome."""
 
 SECONDS_TO_LEAVE = 10.0
-"""How long a study that is cut off waits for callbacks that are behind."""
+"""How long a study that is cut off waits for callbacks that are behind, all of them together."""
 
 _log = logging.getLogger(__name__)
 
@@ -102,8 +103,9 @@ class Callbacks:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._tell("ended")
+        leave = None if kind is None else time.monotonic() + SECONDS_TO_LEAVE
         for each in self._told:
-            each.close(None if kind is None else SECONDS_TO_LEAVE)
+            each.close(None if leave is None else max(0.0, leave - time.monotonic()))
 
     def planned(self, points: list[Point], outcomes: Outcomes) -> None:
         """The design knows of these points; some have outcomes already."""

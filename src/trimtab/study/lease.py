@@ -150,6 +150,11 @@ class Leases:
         mine = select(LEASES.c.key).where(LEASES.c.key == key, LEASES.c.finished, LEASES.c.owner == self.owner)
         return connection.scalar(mine) is not None
 
+    def holds(self, connection: Connection, key: str) -> bool:
+        """Whether a point is ours, and not finished."""
+        mine = select(LEASES.c.key).where(LEASES.c.key == key, LEASES.c.owner == self.owner, ~LEASES.c.finished)
+        return connection.scalar(mine) is not None
+
     def release(self, connection: Connection, key: str) -> bool:
         """Gives a point back that is ours."""
         ours = update(LEASES).where(LEASES.c.key == key, LEASES.c.owner == self.owner, ~LEASES.c.finished)

@@ -28,6 +28,9 @@ from trimtab.study.worker import Conditions, serve
 _STARTS, _DYING = 20, 0.25
 """How often a worker is tried to be started, and seconds between: a process that was killed takes a while to die."""
 
+MOST_DEAD = 5
+"""So many workers in a row that end before they can begin, and others would end as well."""
+
 
 class LocalExecutor:
     """Persistent worker processes on this machine.
@@ -65,6 +68,7 @@ class LocalExecutor:
         self._answers = answers
         self._visible = visible
         self._workers: list[_Worker] = []
+        self._dead = 0
         self._context: Any = None  # there is no type that has Process and Pipe
 
     def __enter__(self) -> Self:
@@ -130,7 +134,7 @@ class LocalExecutor:
 
         Raises:
             RuntimeError: workers cannot start.
-            UnfitWorkerError: one can run no trial.
+            UnfitWorkerError: one can run no trial, or one after the other ends before it can begin.
         """
         ready = wait([worker.connection for worker in self._workers], timeout)
         events: list[Event] = []
@@ -144,17 +148,25 @@ class LocalExecutor:
                 message = Died
             if message is None:
                 worker.ready = True
+                self._dead = 0
             elif worker.point is not None:
                 events.append(worker.event(message))
         return events
 
     def _replace(self, worker: "_Worker") -> "_Worker":
         worker.end(patience=5)
-        if not worker.ready and worker.process.exitcode == 1:
-            raise RuntimeError(
-                "a worker process could not start (its error is printed above). If you call trimtab from a script of "
-                "your own, put the call under `if __name__ == '__main__':`, because workers import that script."
-            )
+        if not worker.ready:
+            self._dead += 1
+            if worker.process.exitcode == 1:
+                raise RuntimeError(
+                    "a worker process could not start (its error is printed above). If you call trimtab from a script "
+                    "of your own, put the call under `if __name__ == '__main__':`, because workers import that script."
+                )
+            if self._dead == MOST_DEAD:
+                raise UnfitWorkerError(
+                    f"{MOST_DEAD} worker processes in a row ended before they could begin a trial; the last one "
+                    f"{worker.how}. Do they need more memory than there is? Fewer workers (--jobs, jobs=) need less."
+                )
         return self._start(worker.visible)
 
     def answer(self, point: Point, give_up: bool) -> None:
@@ -189,14 +201,16 @@ class _Worker:
         if isinstance(message, UnfitWorkerError):
             raise message
         if message is Died:
-            return Died(point, self._reason())
+            return Died(point, f"its worker {self.how}")
         return Reported(point, *message)
 
-    def _reason(self) -> str:
+    @property
+    def how(self) -> str:
+        """How it ended."""
         code = self.process.exitcode
         if code is not None and code < 0:
-            return f"its worker was killed by signal {-code} ({signal.Signals(-code).name})"
-        return f"its worker ended with exit code {code}"
+            return f"was killed by signal {-code} ({signal.Signals(-code).name})"
+        return f"ended with exit code {code}"
 
     def end(self, patience: float = 0) -> None:
         """Waits ``patience`` seconds for the process to end by itself, then kills it."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import Connection, column, delete, table
 
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
@@ -48,6 +49,17 @@ def waiting_trial(point: Point) -> FrozenTrial:
         distributions=_distributions(point.tunables),
         user_attrs={"key": point.key, "seed": point.seed},
     )
+
+
+def forget_reports(connection: Connection, trial: int) -> None:
+    """Forgets what a trial has reported, for which Optuna's storages have no method: a pruner would see it again.
+
+    Args:
+        connection: of the transaction to which it belongs.
+        trial: its number in the storage.
+    """
+    reports = table("trial_intermediate_values", column("trial_id"))
+    connection.execute(delete(reports).where(reports.c.trial_id == trial))
 
 
 def _distributions(tunables: Tunables) -> dict[str, BaseDistribution]:

@@ -2,7 +2,7 @@
 
 Optuna's own tools (its dashboard, its visualisations) can therefore read a study of ours. A point *is* its Optuna
 trial, for good: waiting, running, then finished. A trial whose run was cut off goes back from running to waiting,
-instead of being copied.
+instead of being copied; what it had reported is forgotten.
 
 The protocol, by which processes on several machines share a store:
 
@@ -43,7 +43,7 @@ from trimtab.study.errors import InputError, StoreAwayError, StudyMismatchError
 from trimtab.study.lease import Heart, Leases, Limits
 from trimtab.study.location import Location
 from trimtab.study.manifest import MANIFEST, Words, each_difference, plain_manifest, refusal
-from trimtab.study.optuna_trial import outcome_of, point_of, ranges_of, waiting_trial
+from trimtab.study.optuna_trial import forget_reports, outcome_of, point_of, ranges_of, waiting_trial
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
 from trimtab.study.tunable import Tunables
@@ -134,10 +134,14 @@ class Store:
         if self._heart is not None:
             self._heart.stop()
         try:
-            with contextlib.suppress(StoreAwayError), self._database.transaction() as connection:
-                self._wait_again(self._leases.leave(connection))
+            self.give_back()
         finally:
             self._database.close()
+
+    def give_back(self) -> None:
+        """Gives back what was not finished; of a database that is away, others take it when their time comes."""
+        with contextlib.suppress(StoreAwayError), self._database.transaction() as connection:
+            self._wait_again(connection, self._leases.leave(connection))
 
     def _check_manifest(self, connection: Connection, manifest: dict[str, Any]) -> None:
         studies = [study.study_name for study in self._storage.get_all_studies()]
@@ -202,19 +206,20 @@ class Store:
                 if key not in known and not self.shared:  # from before there were leases
                     self._leases.offer(connection, key, trial._trial_id, finished=trial.state.is_finished())
                     if trial.state == TrialState.RUNNING:
-                        self._wait_again([trial._trial_id])
+                        self._wait_again(connection, [trial._trial_id])
                 elif known.get(key) != trial._trial_id:
                     continue
                 self._take_in(key, trial)
-        self._wait_again(self._leases.take_back(connection, everybody=not self.shared))
+        self._wait_again(connection, self._leases.take_back(connection, everybody=not self.shared))
 
     def _take_in(self, key: str, trial: FrozenTrial) -> None:
         self._trials[key] = trial._trial_id
         if trial.state.is_finished():
             self._outcomes[key] = (point_of(trial), outcome_of(trial))
 
-    def _wait_again(self, trials: Iterable[int]) -> None:
+    def _wait_again(self, connection: Connection, trials: Iterable[int]) -> None:
         for trial in trials:
+            forget_reports(connection, trial)
             self._storage.set_trial_state_values(trial, TrialState.WAITING)
 
     def outcomes(self) -> dict[str, tuple[Point, Outcome]]:
@@ -235,7 +240,7 @@ class Store:
         """Frees the points of processes that are gone, and returns what others have finished since the last time."""
         with self._database.transaction() as connection:
             self._check_mark()
-            self._wait_again(self._leases.take_back(connection))
+            self._wait_again(connection, self._leases.take_back(connection))
             finished = self._leases.trials(connection, finished=True)
             new = {key: self._storage.get_trial(finished[key]) for key in finished.keys() - self._outcomes.keys()}
         for key, trial in new.items():  # after the end: what is told once must have been heard
@@ -286,7 +291,7 @@ class Store:
         """Marks a point of ours as waiting again, because its run was cut off."""
         with self._database.transaction() as connection:
             if self._leases.release(connection, point.key):
-                self._wait_again([self._trials[point.key]])
+                self._wait_again(connection, [self._trials[point.key]])
 
     def finish(self, point: Point, outcome: Outcome) -> bool:
         """Records the outcome of a point that was claimed, for good.
@@ -313,11 +318,13 @@ class Store:
         The pruner sees the trials of the point's own group, so that no candidate is judged by another's pace.
         """
         trial = self._trials[point.key]
-        with self._database.transaction():
+        with self._database.transaction() as connection:
             try:
+                if not self._leases.holds(connection, point.key):  # who has taken it over reports by himself
+                    return self._storage.get_trial(trial).state.is_finished()
                 self._storage.set_trial_intermediate_value(trial, cost, loss)
-            except (optuna.exceptions.UpdateFinishedTrialError, KeyError):
-                return True  # somebody else has taken it over and finished it, or begun anew
+            except KeyError:
+                return True  # somebody else has begun anew
             if point.group not in self._studies:  # opening one costs more than asking it
                 self._studies[point.group] = optuna.load_study(study_name=point.group, storage=self._storage)
             return pruner.prune(self._studies[point.group], self._storage.get_trial(trial))

@@ -2,7 +2,11 @@
 takes its place here: what it is given was seen to arrive in mlflow-skinny 3.17.2."""
 
 import importlib.util
+import itertools
+import re
 import sys
+import threading
+import time
 import types
 from types import SimpleNamespace
 
@@ -20,6 +24,7 @@ class Client:
     """A server and its client; one page holds two runs."""
 
     experiments, runs, uris = {}, {}, []
+    numbers = itertools.count()
     broken = None
 
     def __init__(self, uri):
@@ -33,11 +38,12 @@ class Client:
         return self.experiments.setdefault(name, str(len(self.experiments)))
 
     def search_runs(self, experiments, query, page_token=None):
-        tag, _, value = query.removeprefix("tags.`").partition("` = ")
+        wanted = {tag: value for tag, _, value in re.findall(r"tags\.`(.*?)` = (['\"])(.*?)\2(?: and |$)", query)}
+        assert wanted
         found = [
             run
-            for run in self.runs.values()
-            if run.experiment in experiments and run.data.tags.get(tag) == value.strip("'") and not run.deleted
+            for run in list(self.runs.values())
+            if run.experiment in experiments and wanted.items() <= run.data.tags.items() and not run.deleted
         ]
         start = page_token or 0
         page = Page(found[start : start + 2])
@@ -45,8 +51,8 @@ class Client:
         return page
 
     def create_run(self, experiment, run_name, tags):
-        run_id = f"run {len(self.runs)}"
-        info = SimpleNamespace(run_id=run_id, run_name=run_name, status="RUNNING")
+        run_id = f"run {next(self.numbers):04d}"
+        info = SimpleNamespace(run_id=run_id, run_name=run_name, status="RUNNING", start_time=1000 * time.time())
         data = SimpleNamespace(tags=dict(tags), params={}, metrics=[])
         self.runs[run_id] = SimpleNamespace(experiment=experiment, info=info, data=data, deleted=False)
         return self.runs[run_id]
@@ -57,6 +63,7 @@ class Client:
     def log_batch(self, run_id, metrics=(), params=()):
         if metrics and self.broken:
             raise self.broken
+        assert not self.runs[run_id].deleted
         self.runs[run_id].data.params.update({param.key: param.value for param in params})
         self.runs[run_id].data.metrics += [(each.key, each.step, each.value) for each in metrics]
 
@@ -137,6 +144,8 @@ def test_a_run_that_was_cut_off_is_written_anew(server, tmp_path):
     with pytest.raises(ConnectionError):
         tell(MlflowCallback(), about(tmp_path), ALL[:1])
     server.broken = None
+    for run in server.runs.values():
+        run.info.start_time -= 1000 * module.LONGEST_WRITING
     tell(MlflowCallback(), about(tmp_path), ALL[:1], before=(0,))
     (run,) = kept(server).values()
     assert len(run.data.metrics) == 8 + 6
@@ -152,6 +161,86 @@ def test_what_others_have_logged_meanwhile_is_seen_at_the_end(server, tmp_path):
     here.finished(tuning(0), COMPLETE)
     here.ended()
     assert sorted(kept(server)) == ["adamw/tune-00", "adamw/tune-05"]
+
+
+def test_a_run_of_ours_that_was_cut_off_is_written_anew_at_once(server, tmp_path):
+    callback = MlflowCallback()
+    server.broken = ConnectionError("gone")
+    with pytest.raises(ConnectionError):
+        tell(callback, about(tmp_path), ALL[:1])
+    server.broken = None
+    callback.ended()
+    (run,) = kept(server).values()
+    assert (len(run.data.metrics), run.info.status) == (8 + 6, "FINISHED")
+
+
+def test_who_lags_behind_sees_what_others_have_logged_meanwhile(server, tmp_path):
+    slow, quick = MlflowCallback(), MlflowCallback()
+    trials = [(tuning(index), COMPLETE) for index in range(4)]
+    for each in (slow, quick):
+        each.begun(about(tmp_path))
+        each.planned([point for point, _ in trials], {})
+    for point, _ in trials:
+        slow.started(point)
+    slow.finished(*trials[0])
+    for trial in trials:
+        quick.finished(*trial)
+    quick.ended()
+    for trial in trials[1:]:
+        slow.finished(*trial)
+    slow.ended()
+    assert len(kept(server)) == len(server.runs) == 4
+
+
+@pytest.mark.parametrize("candidate", ["adamw", "it's.py:Mine", """f(a='b', c="d")"""])
+def test_a_run_that_another_machine_is_writing_is_waited_for(server, tmp_path, monkeypatch, candidate):
+    monkeypatch.setattr(module, "_PAUSE", 0.01)
+    trial = (tuning(0, candidate), COMPLETE)
+    joined, joins, batch = threading.Event(), [], server.log_batch
+
+    def join():
+        search = server.search_runs
+
+        def searched(self, *arguments, **more):
+            found = search(self, *arguments, **more)
+            joined.set()
+            return found
+
+        monkeypatch.setattr(server, "search_runs", searched)
+        tell(MlflowCallback(), about(tmp_path), [trial], before=(0,))
+
+    def log_batch(self, *arguments, **more):
+        if not joins:  # another one joins while this one writes
+            joins.append(threading.Thread(target=join))
+            joins[0].start()
+            assert joined.wait(60)
+        batch(self, *arguments, **more)
+
+    monkeypatch.setattr(server, "log_batch", log_batch)
+    tell(MlflowCallback(), about(tmp_path), [trial])
+    joins[0].join(60)
+    (run,) = server.runs.values()
+    assert (run.info.status, run.deleted) == ("FINISHED", False)
+
+
+def test_of_two_that_begin_at_the_same_time_one_is_kept(server, tmp_path, monkeypatch):
+    trial = (tuning(0), COMPLETE)
+    both, create, threads = threading.Barrier(2, timeout=60), server.create_run, []
+
+    def create_run(self, *arguments, **more):
+        both.wait()  # neither has seen the other's
+        return create(self, *arguments, **more)
+
+    monkeypatch.setattr(module, "_PAUSE", 0.01)
+    monkeypatch.setattr(server, "create_run", create_run)
+    for _ in range(2):
+        threads.append(threading.Thread(target=tell, args=(MlflowCallback(), about(tmp_path), [trial])))
+        threads[-1].start()
+    for thread in threads:
+        thread.join(60)
+    (run,) = kept(server).values()
+    assert run.info.status == "FINISHED"
+    assert len(server.runs) == 2
 
 
 def test_long_curves_go_in_pieces_and_odd_names_are_written_as_it_takes_them(server, tmp_path, monkeypatch):

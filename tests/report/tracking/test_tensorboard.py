@@ -109,7 +109,7 @@ def test_two_comparisons_do_not_mix(tmp_path):
         tell(TensorBoardCallback(tmp_path / "runs"), about(tmp_path, id="def"), ALL[:1])
 
 
-@pytest.mark.parametrize("label", ["path/to/mine.py:Mine", "..", "x" * 300, "clip(lion, at=1)"])
+@pytest.mark.parametrize("label", ["path/to/mine.py:Mine", "..", "x" * 300, "漢" * 99, "clip(lion, at=1)"])
 def test_any_label_has_a_directory_of_its_own(tmp_path, label):
     other = label.replace("/", "_") + "_"
     trials = [(tuning(0, label), COMPLETE), (tuning(0, other), COMPLETE)]

@@ -1,5 +1,6 @@
 """Each trial is logged once, whoever ran it and when, under a name that sorts."""
 
+import contextlib
 import importlib.util
 
 import pytest
@@ -68,6 +69,30 @@ def test_where_nothing_can_be_logged_not_every_trial_is_tried(tmp_path):
     with pytest.raises(ConnectionError):
         logged.planned(points, {point.key: COMPLETE for point in points})
     assert len(logged.tried) == MOST_FAULTS
+
+
+def told_again(logged, about, trials):
+    """Tells of trials that were finished before, and of the end."""
+    logged.begun(about)
+    for what in (lambda: logged.planned(trials, {trial.key: COMPLETE for trial in trials}), logged.ended):
+        with contextlib.suppress(ConnectionError):
+            what()
+
+
+def test_faults_that_are_not_in_a_row_keep_no_other_trial_from_being_logged(tmp_path):
+    trials = [tuning(index) for index in range(20)]
+    broken = [f"adamw/tune-{index:02d}" for index in range(0, 20, 2)]
+    logged = Logged(broken=broken)
+    told_again(logged, about(tmp_path), trials)
+    assert logged.names == [f"adamw/tune-{index:02d}" for index in range(1, 20, 2)]
+
+
+def test_candidates_that_cannot_be_logged_keep_no_other_from_it(tmp_path):
+    names = ("a", "b", "c", "d", "fine")
+    trials = [tuning(index, candidate) for candidate in names for index in range(6)]
+    logged = Logged(broken=[f"{name}/tune-{index:02d}" for name in names[:-1] for index in range(6)])
+    told_again(logged, about(tmp_path), trials)
+    assert logged.names == [f"fine/tune-{index:02d}" for index in range(6)]
 
 
 def test_of_several_problems_runs_begin_with_the_problem(tmp_path):

@@ -12,7 +12,7 @@ from trimtab.study.errors import InputError
 from trimtab.study.files import write_atomically
 
 LONGEST_PART = 120
-"""Characters of a directory's name; file systems have room for 255 bytes."""
+"""Bytes of a directory's name; most file systems have room for 255, some for 143."""
 
 _MARK = ".trimtab-study"
 
@@ -71,7 +71,7 @@ class TensorBoardCallback(TrialLog):
 
 def _part(name: str) -> str:
     """A part of a run's name as a directory's."""
-    safe = name.replace("/", "_").lstrip(".")[:LONGEST_PART]
+    safe = name.replace("/", "_").lstrip(".").encode()[:LONGEST_PART].decode(errors="ignore")
     return safe if safe == name else f"{safe}-{zlib.crc32(name.encode()):08x}"
 
 

@@ -14,7 +14,7 @@ from trimtab.study.running import Outcomes
 from trimtab.study.tunable import Value
 
 MOST_FAULTS = 3
-"""So many trials in a row that cannot be logged, and the others are left for later."""
+"""So many trials in a row that cannot be logged, of different candidates if possible: others are left for later."""
 
 
 @dataclass(frozen=True)
@@ -157,13 +157,19 @@ class TrialLog(ABC):
 
     def _log_waiting(self) -> None:
         errors: list[Exception] = []
-        for trial in list(self._waiting.values()):
+        faults, left, again = 0, list(self._waiting.values()), []
+        while left and faults < MOST_FAULTS:
+            trial = left.pop(0)
             try:
                 self._log(trial)
+                faults = 0
             except Exception as error:
                 errors.append(error)
-                if len(errors) == MOST_FAULTS:
-                    break
+                faults += 1
+                again.append(trial)
+                left.sort(key=lambda other: other.group == trial.group)  # it may be the candidate: others go first
+        # the next time begins with what was not tried, so that what cannot be logged keeps nothing else from it
+        self._waiting = {trial.point.key: trial for trial in (*left, *again)}
         if errors:
             raise errors[0]
 
