@@ -552,6 +552,28 @@ def test_a_database_that_stays_away_has_an_exit_code_of_its_own(task, tmp_path, 
     assert "away for 3600 seconds" in words(done.output)
 
 
+@pytest.mark.parametrize(
+    ("command", "work"),
+    [
+        (["diagnose", "digits"], "trimtab.diagnose.diagnosis.Diagnosis.run"),
+        (["scale", "digits", "--to-batch", "64"], "trimtab.schedule.rmt_scaling.scaling_advice.advise"),
+    ],
+)
+def test_where_results_go_is_tried_before_work_that_nothing_keeps(command, work, tmp_path, monkeypatch):
+    monkeypatch.setattr(work, lambda *_, **__: pytest.fail("it worked in vain"))
+    (tmp_path / "file").touch()
+    done = run(*command, "--out", tmp_path / "file" / "out")
+    assert done.exit_code == 3
+    assert words(done.output).endswith("file/out cannot be written (Not a directory)")
+
+
+def test_a_report_that_cannot_be_written_does_not_lose_a_comparison(task, tmp_path):
+    (tmp_path / "report.html").mkdir()
+    done = run("compare", task, "--candidates", "adamw", "--out", tmp_path, *SMALL)
+    assert done.exit_code == 3
+    assert "report.html cannot be written (Is a directory); the results themselves are kept" in words(done.output)
+
+
 SCRIPT = """
 import os, sys, time
 print(f"acc={1 - abs(float(sys.argv[1]) - 0.5) + int(sys.argv[2]) % 7 / 1000}")

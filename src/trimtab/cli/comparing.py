@@ -255,6 +255,7 @@ def _run(
     from trimtab.report import write_all
     from trimtab.report.export import to_json
     from trimtab.report.live import Renewing
+    from trimtab.study.files import from_store
     from trimtab.study.location import shown
 
     console = Console(emoji=False, stderr=as_json)
@@ -279,7 +280,8 @@ def _run(
         again = comparison.again
         with page, drawing.ProgressBars(console, known, sign=sign, workers=workers, most=most, again=again) as bars:
             result = comparison.run(bars, planned, callbacks=callbacks)
-        paths = write_all(result, comparison.out)
+        with from_store():
+            paths = write_all(result, comparison.out)
         drawing.print_summary(console, result, paths)
     if as_json:
         typer.echo(to_json(result))
@@ -301,8 +303,11 @@ def report(
         from trimtab.report import console as drawing
         from trimtab.report import write_all
         from trimtab.report.live import LiveReport
+        from trimtab.study.files import from_store
 
-        if watch:
-            LiveReport(directory, store).until_over()
-        result = load_any(directory, store)
-        drawing.print_summary(Console(emoji=False), result, write_all(result, directory))
+        with from_store():
+            if watch:
+                LiveReport(directory, store).until_over()
+            result = load_any(directory, store)
+            paths = write_all(result, directory)
+        drawing.print_summary(Console(emoji=False), result, paths)
