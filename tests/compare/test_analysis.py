@@ -332,9 +332,13 @@ def test_two_seeds_come_with_a_warning():
     text = " ".join(result_of(*study(seeds=2)).conclusion)
     assert "With two seeds, a difference is found four times out of five only if it is 4.4 times" in text
     assert "and that only where the candidates agree on this; with 5, 1.7 times are enough" in text
-    two = " ".join(result_of(*study("adamw,lion", seeds=2)).conclusion)
+    near = {"adamw": calm(0.3), "lion": calm(0.3)[::-1]}
+    two = " ".join(result_of(*study("adamw,lion", seeds=2, losses=near)).conclusion)
     assert "only if it is 12 times its standard deviation between seeds; with 5, 1.7 times are enough" in two
     assert "With two seeds" not in " ".join(result_of(*study(seeds=3)).conclusion)
+    shown = result_of(*study("adamw,lion", seeds=2))
+    assert [pair.shown for pair in shown.pairs] == [True]
+    assert "With two seeds" not in " ".join(shown.conclusion)
     alone = analyse(*study(seeds=2), reference="adamw", environment={}, against_reference=True)
     assert "four times out of five only if it is 3.6 times" in " ".join(alone.conclusion)
     alone = analyse(*study(seeds=2), reference="adan", environment={}, against_reference=True)

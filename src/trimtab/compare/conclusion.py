@@ -46,7 +46,9 @@ def conclude(
             sentences += _against(ranked, reference, facts.objective.name, advice.told)
         sentences += _power(ranked, pairs, reference, "the race" if raced else "")
         if not unpaired:
-            sentences += [*_equal(ranked), *few_seeds(seeds, len(ranked), len(pairs))]
+            sentences += _equal(ranked)
+            if not all(pair.shown for pair in pairs):
+                sentences += few_seeds(seeds, len(ranked), len(pairs))
     sentences += [f"{result.label}: {result.note}." for result in results if result.rank is None]
     return tuple(sentences)
 
