@@ -52,6 +52,11 @@
   /* Trials */
 
   const table = JSON.parse(document.getElementById("trials-data").textContent);
+  for (const { index } of table.columns.filter(({ type }) => type === "label")) {
+    for (const row of table.rows) {
+      if (typeof row[index] === "string") row[index] = BigInt(row[index]); // a seed that is too large for a number
+    }
+  }
   const section = document.getElementById("trials");
   const body = section.querySelector("tbody");
   const filters = Object.fromEntries(
@@ -139,7 +144,7 @@
     const [a, b] = [left[state.sort], right[state.sort]];
     if (a === null || b === null) return (a === null) - (b === null);
     const direction = state.ascending ? 1 : -1;
-    return direction * (typeof a === "string" ? a.localeCompare(b) : a - b);
+    return direction * (typeof a === "string" ? a.localeCompare(b) : (a > b) - (a < b));
   }
 
   function draw() {
