@@ -61,7 +61,8 @@ class Standing:
         after = [other for other in self.losses if self.ranks[other] > rank and self._mean(other) < mean]
         if not after:
             return ""
-        return f"its mean is worse than that of {named(after)}, ranked after it: less is shown of seeds that differ so much"
+        who = named(after)
+        return f"its mean is worse than that of {who}, ranked after it: less is shown of seeds that differ so much"
 
     def scatter_in_words(self, label: str) -> str:
         """Returns what is odd about a candidate's seeds; empty if nothing is."""
