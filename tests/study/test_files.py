@@ -61,7 +61,9 @@ def test_that_results_are_kept_is_said_only_where_there_is_a_store(tmp_path):
         write_atomically(path, "text")
 
     assert str(bare.value) == f"{path} cannot be written (Not a directory)"
-    assert str(stored.value).startswith(f"{bare.value}; the results themselves are kept, and the same command writes it")
+    assert str(stored.value).startswith(
+        f"{bare.value}; the results themselves are kept, and the same command writes it"
+    )
 
 
 def test_a_directory_is_tried_and_nothing_is_left(tmp_path):
