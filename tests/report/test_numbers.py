@@ -8,7 +8,19 @@ from trimtab.report.numbers import Digits
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, "–"), (0, "0 B"), (999, "999 B"), (1000, "1 kB"), (2_141_704, "2.14 MB")]
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (999.6, "1 kB"),
+        (1000, "1 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1 MB"),
+        (2_141_704, "2.14 MB"),
+        (1e9 - 1, "1 GB"),
+        (2e15, "2,000 TB"),
+    ],
 )
 def test_bytes(value, text):
     assert numbers.bytes_text(value) == text

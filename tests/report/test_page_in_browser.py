@@ -142,6 +142,13 @@ def test_large_seeds_have_all_their_digits_and_are_sorted(tab, result, tmp_path)
     assert page.column("seed") == [str(seed) for seed in sorted(seeds)]
 
 
+def test_a_rounded_number_has_as_many_digits_as_others(tab, result, tmp_path):
+    first, *others = result.trials
+    some = dataclasses.replace(result, trials=(dataclasses.replace(first, loss=9.99996), *others))
+    page = Opened(tab, write_page(some, tmp_path / "report.html"))
+    assert page.column("val loss")[0] == "10.00"
+
+
 def test_trials_are_turned_page_by_page(opened, result):
     assert len(result.trials) == 132
     assert (opened.rows().count(), opened.count()) == (100, "1–100 of 132 trials")

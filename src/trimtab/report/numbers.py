@@ -66,10 +66,10 @@ def bytes_text(value: float | None) -> str:
         return MISSING
     amount, unit = float(value), "B"
     for larger in ("kB", "MB", "GB", "TB"):
-        if amount < 1000:
+        if float(f"{amount:.3g}") < 1000:
             break
         amount, unit = amount / 1000, larger
-    return f"{value:.0f} B" if unit == "B" else f"{amount:.3g} {unit}"
+    return f"{amount:,.0f} {unit}" if unit == "B" or amount >= 1000 else f"{amount:.3g} {unit}"
 
 
 def duration(seconds: float) -> str:

@@ -69,9 +69,10 @@
 
   function number(value) {
     if (value === null) return "–";
-    const size = Math.abs(value);
+    const rounded = Number.parseFloat(value.toPrecision(4));
+    const size = Math.abs(rounded);
     if (size !== 0 && (size < 1e-4 || size >= 1e6)) return value.toExponential(3);
-    return String(Number.parseFloat(value.toPrecision(4)).toFixed(decimals(size)));
+    return rounded.toFixed(decimals(size));
   }
 
   function decimals(size) {
