@@ -116,6 +116,12 @@ def test_the_status_is_told_in_words_and_as_json(finished):
     assert [json.loads(line)["schema"] for line in watched.stdout.splitlines()] == ["trimtab.status"]
 
 
+def test_a_dry_run_has_no_results_to_print_as_json(task):
+    done = run("compare", task, "--candidates", "adamw,lion", "--dry-run", "--json")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--json cannot be given together with --dry-run" in done.stderr
+
+
 def test_a_dry_run_with_a_budget_says_what_was_chosen(task, tmp_path):
     out = tmp_path / "out"
     arguments = ["--candidates", "adamw,sgd", "--steps", "20", "--seeds", "3", "--budget", "2h", "--out", out]

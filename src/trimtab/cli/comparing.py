@@ -14,6 +14,7 @@ from trimtab.cli.application import app, input_errors, say_loading, stoppable
 from trimtab.cli.completing import complete_candidates, complete_problems
 from trimtab.cli.options import AgainstReference, Reference
 from trimtab.compare import DEFAULT_TRIALS, WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
+from trimtab.study.errors import InputError
 from trimtab.study.starting import prepare_workers
 
 if TYPE_CHECKING:
@@ -197,6 +198,8 @@ def compare(
 ) -> None:
     """Tune candidates on problems, or a command, with equal budgets, and compare them on fresh seeds."""
     with input_errors(), stoppable(Console(emoji=False, stderr=as_json)):
+        if dry_run and as_json:
+            raise InputError("--json cannot be given together with --dry-run, which has no results")
         say_loading()
         if not dry_run and executor == "local" and device == "cpu":
             prepare_workers(WORKERS_OF_COMMANDS if command or candidate else WORKERS_OF_TASKS)
