@@ -20,7 +20,7 @@ RESULTS = ROOT / "src" / "trimtab" / "claims" / "results"
 BEGIN, END = "<!-- verdicts -->", "<!-- /verdicts -->"
 NOT_RUN = "not run yet"
 CHANGED = "†"
-CHANGED_MEANS = f"{CHANGED} The method's code or the claim's protocol has changed since this; `trimtab show NAME` says which."
+CHANGED_MEANS = f"{CHANGED} The method's code or the claim's protocol changed since; `trimtab show NAME` says which."
 
 
 def adopt(directory: Path) -> None:
@@ -86,7 +86,7 @@ def short_citation(entry: Entry) -> str:
 
 
 def _verdict(methods: list[str]) -> str:
-    """What was confirmed or refuted, and whether it beat its baseline, with a mark where something has changed since."""
+    """What was confirmed or refuted, and whether it beat its baseline, with a mark where code has changed since."""
     result = committed(methods[0])
     if result is None:
         return NOT_RUN

@@ -120,7 +120,8 @@ def test_a_verdict_on_what_has_changed_since_has_a_mark_that_is_explained(verdic
         found = replace(lion, protocol_hash=protocol_hash(CLAIMS["lion"]), methods=methods)
         monkeypatch.setattr(verdicts, "committed", lambda method: found if method == "lion" else None)
         *_, last, end = verdicts.with_methods("<!-- verdicts --><!-- /verdicts -->").splitlines()
-        return [row for row in verdicts.table() if "`lion`" in row][0].endswith(" † |"), last.startswith("† "), end
+        row = next(row for row in verdicts.table() if "`lion`" in row)
+        return row.endswith(" † |"), last.startswith("† "), end
 
     assert told(method_hashes(CLAIMS["lion"])) == (False, False, "<!-- /verdicts -->")
     assert told({"lion": "another"}) == (True, True, "<!-- /verdicts -->")
