@@ -12,12 +12,15 @@ from trimtab.catalog.slots import SLOTS
 from trimtab.claims import CLAIMS
 from trimtab.claims.loading import load_reference
 from trimtab.claims.result import committed
+from trimtab.report.claims import changed_since
 from trimtab.report.contests import cell
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "src" / "trimtab" / "claims" / "results"
 BEGIN, END = "<!-- verdicts -->", "<!-- /verdicts -->"
 NOT_RUN = "not run yet"
+CHANGED = "†"
+CHANGED_MEANS = f"{CHANGED} The method's code or the claim's protocol changed since; `trimtab show NAME` says which."
 
 
 def adopt(directory: Path) -> None:
@@ -34,7 +37,10 @@ def with_methods(readme: str) -> str:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"README.md has no table between {BEGIN} and {END}")
-    return f"{before}{begin}\n" + "\n".join(table()) + f"\n{end}{after}"
+    rows = table()
+    if any(CHANGED in row for row in rows):
+        rows += ["", CHANGED_MEANS]
+    return f"{before}{begin}\n" + "\n".join(rows) + f"\n{end}{after}"
 
 
 def table() -> list[str]:
@@ -80,9 +86,12 @@ def short_citation(entry: Entry) -> str:
 
 
 def _verdict(methods: list[str]) -> str:
-    """What was confirmed or refuted, and whether it beat its baseline."""
+    """What was confirmed or refuted, and whether it beat its baseline, with a mark where code has changed since."""
     result = committed(methods[0])
-    return NOT_RUN if result is None else cell(load_reference(CLAIMS[methods[0]]), result, methods)
+    if result is None:
+        return NOT_RUN
+    claim = load_reference(CLAIMS[methods[0]])
+    return cell(claim, result, methods) + (f" {CHANGED}" if changed_since(claim, result) else "")
 
 
 def main() -> None:

@@ -116,6 +116,12 @@ def test_the_status_is_told_in_words_and_as_json(finished):
     assert [json.loads(line)["schema"] for line in watched.stdout.splitlines()] == ["trimtab.status"]
 
 
+def test_a_dry_run_has_no_results_to_print_as_json(task):
+    done = run("compare", task, "--candidates", "adamw,lion", "--dry-run", "--json")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--json cannot be given together with --dry-run" in done.stderr
+
+
 def test_a_dry_run_with_a_budget_says_what_was_chosen(task, tmp_path):
     out = tmp_path / "out"
     arguments = ["--candidates", "adamw,sgd", "--steps", "20", "--seeds", "3", "--budget", "2h", "--out", out]
@@ -550,6 +556,28 @@ def test_a_database_that_stays_away_has_an_exit_code_of_its_own(task, tmp_path, 
     done = run("compare", task, "--candidates", "adamw", "--out", str(tmp_path))
     assert done.exit_code == 3
     assert "away for 3600 seconds" in words(done.output)
+
+
+@pytest.mark.parametrize(
+    ("command", "work"),
+    [
+        (["diagnose", "digits"], "trimtab.diagnose.diagnosis.Diagnosis.run"),
+        (["scale", "digits", "--to-batch", "64"], "trimtab.schedule.rmt_scaling.scaling_advice.advise"),
+    ],
+)
+def test_where_results_go_is_tried_before_work_that_nothing_keeps(command, work, tmp_path, monkeypatch):
+    monkeypatch.setattr(work, lambda *_, **__: pytest.fail("it worked in vain"))
+    (tmp_path / "file").touch()
+    done = run(*command, "--out", tmp_path / "file" / "out")
+    assert done.exit_code == 3
+    assert words(done.output).endswith("file/out cannot be written (Not a directory)")
+
+
+def test_a_report_that_cannot_be_written_does_not_lose_a_comparison(task, tmp_path):
+    (tmp_path / "report.html").mkdir()
+    done = run("compare", task, "--candidates", "adamw", "--out", tmp_path, *SMALL)
+    assert done.exit_code == 3
+    assert "report.html cannot be written (Is a directory); the results themselves are kept" in words(done.output)
 
 
 SCRIPT = """

@@ -133,3 +133,10 @@ def test_results_of_a_comparison_are_drawn_again(table, tmp_path):
     done = run(tmp_path / "out" / "results.json", "--maximize")
     assert done.exit_code == 2
     assert "--maximize (direction='max') is for tables" in done.output
+
+
+def test_of_a_table_nothing_is_kept_where_the_report_cannot_be_written(table, tmp_path):
+    (tmp_path / "file").touch()
+    done = run(table, *NAMES, "--where", "data=otto", "--maximize", "--out", tmp_path / "file" / "out")
+    assert done.exit_code == 3
+    assert done.output.rstrip().endswith("file/out/report.html cannot be written (Not a directory)")

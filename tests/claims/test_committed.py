@@ -10,7 +10,7 @@ import pytest
 from trimtab.catalog import entries
 from trimtab.claims import CLAIMS, result
 from trimtab.claims.analysis import judge, overall
-from trimtab.claims.fingerprint import is_stale
+from trimtab.claims.fingerprint import is_stale, method_hashes, protocol_hash
 from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import committed
 from trimtab.claims.runner import verify
@@ -111,6 +111,20 @@ def test_the_table_is_written_between_its_marks_and_nowhere_else(verdicts, shipp
     assert sorted(named) == sorted(entry.id for entry in entries().values())
     with pytest.raises(ValueError, match="no table"):
         verdicts.with_methods("# A\n")
+
+
+def test_a_verdict_on_what_has_changed_since_has_a_mark_that_is_explained(verdicts, monkeypatch):
+    lion = committed("lion")
+
+    def told(methods):
+        found = replace(lion, protocol_hash=protocol_hash(CLAIMS["lion"]), methods=methods)
+        monkeypatch.setattr(verdicts, "committed", lambda method: found if method == "lion" else None)
+        *_, last, end = verdicts.with_methods("<!-- verdicts --><!-- /verdicts -->").splitlines()
+        row = next(row for row in verdicts.table() if "`lion`" in row)
+        return row.endswith(" † |"), last.startswith("† "), end
+
+    assert told(method_hashes(CLAIMS["lion"])) == (False, False, "<!-- /verdicts -->")
+    assert told({"lion": "another"}) == (True, True, "<!-- /verdicts -->")
 
 
 def test_results_are_adopted(verdicts, shipped, tmp_path, monkeypatch):

@@ -24,7 +24,8 @@ def test_seeds_that_differ_by_rounding_alone_say_nothing_of_the_winners_curse():
 
 
 @pytest.mark.parametrize(
-    ("costs", "runs", "median"), [([3.0, 1.0, 2.0], 3, 2.0), ([1.0, 2.0], 3, 2.0), ([1.0], 3, None), ([], 0, None)]
+    ("costs", "runs", "median"),
+    [([3.0, 1.0, 2.0], 3, 2.0), ([1.0, 2.0], 3, 2.0), ([1.0], 3, None), ([1.0, 2.0], 4, None), ([], 0, None)],
 )
 def test_runs_that_never_get_there_count_as_later_than_any(costs, runs, median):
     assert median_reached(costs, runs) == median

@@ -275,11 +275,29 @@ def test_one_exploding_seed_is_said_to_hide_what_there_is():
     nadam = by_label(result)["nadam"]
     assert (nadam.rank, nadam.erratic) == (1, True)
     assert nadam.note.startswith(
-        "one of its 5 seeds ended at 8.1, the others between 0.29 and 0.312: its rank says only that nothing could be "
-        "shown"
+        "one of its 5 seeds ended at 8.1, the others between 0.29 and 0.312: that it is not ranked after adamw, lion "
+        "and sgd, whose means are better, says only that nothing could be shown"
     )
     assert not any(by_label(result)[label].erratic for label in ("adamw", "lion", "sgd"))
-    assert "The seeds of nadam differ so much that its rank says only that nothing could be shown." in result.conclusion
+    said = "The seeds of nadam differ so much that nothing could be shown against adamw, lion and sgd, whose means are "
+    assert f"{said}better." in result.conclusion
+
+
+def test_whose_seeds_hide_something_of_whom_is_told():
+    wild = 30 + np.array([1.2, 1.3, -7.3, 7.7, -2.7])
+    losses = {"adamw": calm(9.0), "lion": calm(18.0) + NOISE[0], "sgd": 24 + 40 * calm(0), "nadam": wild}
+    result = result_of(*study(losses=losses))
+    nadam = by_label(result)["nadam"]
+    assert (nadam.place, nadam.verdict) == ("3?", "hurts")
+    assert "that it is not ranked after sgd, whose mean is better, says only that nothing could be shown" in nadam.note
+    said = "The seeds of nadam differ so much that nothing could be shown against sgd, whose mean is better."
+    assert said in result.conclusion
+
+    alone = analyse(*study(losses=losses), reference="adamw", environment={}, against_reference=True)
+    note = by_label(alone)["nadam"].note
+    assert "as far apart as is usual here" in note
+    assert "could be shown" not in note  # nobody compared it with sgd
+    assert "The seeds of sgd and nadam differ widely." in alone.conclusion
 
 
 @pytest.mark.parametrize("factor", [1e-9, 1e9])
@@ -332,9 +350,13 @@ def test_two_seeds_come_with_a_warning():
     text = " ".join(result_of(*study(seeds=2)).conclusion)
     assert "With two seeds, a difference is found four times out of five only if it is 4.4 times" in text
     assert "and that only where the candidates agree on this; with 5, 1.7 times are enough" in text
-    two = " ".join(result_of(*study("adamw,lion", seeds=2)).conclusion)
+    near = {"adamw": calm(0.3), "lion": calm(0.3)[::-1]}
+    two = " ".join(result_of(*study("adamw,lion", seeds=2, losses=near)).conclusion)
     assert "only if it is 12 times its standard deviation between seeds; with 5, 1.7 times are enough" in two
     assert "With two seeds" not in " ".join(result_of(*study(seeds=3)).conclusion)
+    shown = result_of(*study("adamw,lion", seeds=2))
+    assert [pair.shown for pair in shown.pairs] == [True]
+    assert "With two seeds" not in " ".join(shown.conclusion)
     alone = analyse(*study(seeds=2), reference="adamw", environment={}, against_reference=True)
     assert "four times out of five only if it is 3.6 times" in " ".join(alone.conclusion)
     alone = analyse(*study(seeds=2), reference="adan", environment={}, against_reference=True)

@@ -120,7 +120,13 @@ def test_the_terminal_says_first_what_was_understood(here, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["compare", "data/houses.csv"], "which column is to be learned? Say --target COLUMN"),
+        *(
+            (
+                [command, "data/houses.csv"],
+                "which column is to be learned? Say (target=COLUMN) behind the name of the file",
+            )
+            for command in ("compare", "show", "diagnose")
+        ),
         (["compare", "data/houses.csv", "--target", "prise"], "did you mean price?"),
         (["compare", "data/houses.csv:price"], "is written data/houses.csv(target=price)"),
         (["compare", "houses.parquet", "--target", "price"], "write it with pandas: .to_csv(PATH)"),

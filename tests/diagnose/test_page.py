@@ -89,7 +89,10 @@ def test_the_page_loads_nothing_and_text_stays_text(page):
 def test_the_order_at_the_last_step_is_said_and_where_it_ended():
     order = f"{HOSTILE} (2.16), clip(sgd) (4.66), sgd (18.3)"
     assert conclusion(RESULT) == [f"At step 1,000, from the least sharp to the sharpest direction: {order}."]
-    assert conclusion(dataclasses.replace(RESULT, measurements=(), diverged=7)) == ["Nothing was measured."]
+    assert conclusion(dataclasses.replace(RESULT, measurements=(), diverged=7)) == [
+        "Nothing was measured: the loss was not finite at step 7."
+    ]
+    assert conclusion(dataclasses.replace(RESULT, measurements=())) == ["Nothing was measured."]
     assert "not finite at step 1,200" in conclusion(dataclasses.replace(RESULT, diverged=1200))[-1]
 
 

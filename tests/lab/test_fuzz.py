@@ -50,7 +50,7 @@ from trimtab.study.activity import look
 from trimtab.study.checks import MANY, MANY_WORKERS
 from trimtab.study.cores import threads_per_worker
 from trimtab.study.errors import InputError, UnwritableError
-from trimtab.study.files import write_atomically
+from trimtab.study.files import try_directory, write_atomically
 from trimtab.study.lease import Limits
 from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.location import parse_url
@@ -147,6 +147,11 @@ def write_inside(path, content):
         write_atomically(path, content)
 
 
+def tried_directory(directory):
+    with contextlib.suppress(UnwritableError):
+        try_directory(directory)
+
+
 def checked_task(**attributes):
     task = Plain()
     for name, value in attributes.items():
@@ -236,6 +241,7 @@ CALLS = {
         {"path": "file", "content": "text"},
         {"path": unclear, "content": lambda value: isinstance(value, str | bytes)},
     ),
+    "files:try_directory": Call(tried_directory, {}, {"directory": unclear}),
     "session:Session": Call(
         started,
         {"task": Toy(), "optimizer": sgd, "seed": 0},
@@ -421,7 +427,7 @@ LEFT_OUT = {
         "starting:worker_context", "starting:prepare_workers", "starting:refuse_without_workers",
         "starting:main_importable", "starting:interrupts_blocked",
         "cores:usable_cores", "worker:serve", "tunable:as_code", "tunable:as_given", "tunable:rounded",
-        "interruption:uninterrupted",
+        "interruption:uninterrupted", "files:from_store",
         "optuna_trial:point_of", "optuna_trial:outcome_of", "optuna_trial:forget_reports",
         "optuna_trial:waiting_trial", "process:run_process", "process:process_group", "randomness:derived_seed",
         "database:lock_file", "schedule:seconds_together", "running:run_study", "trial:attempt", "callbacks:StudyAbout",

@@ -9,10 +9,10 @@ from rich.console import Console
 from tests.claims.toy import CONFIRMED
 from trimtab.claims import CLAIMS
 from trimtab.claims.analysis import judge
-from trimtab.claims.fingerprint import protocol_hash
+from trimtab.claims.fingerprint import method_hashes, protocol_hash
 from trimtab.claims.loading import load_reference
 from trimtab.claims.result import ArmResult, ClaimResult, committed
-from trimtab.report.claims import measured, p_value, print_claim, verdict_section
+from trimtab.report.claims import measured, p_value, print_claim, verdict_line, verdict_section
 from trimtab.report.figures.claim import claim_panel
 
 pytestmark = pytest.mark.usefixtures("toy_is_a_claim")
@@ -84,6 +84,9 @@ def test_the_page_says_what_has_changed_since():
     result = replace(committed("lion"), methods={"lion": "another"})
     made = f"{result.environment['date']}, trimtab {result.environment['trimtab']}"
     assert f"The code of lion has changed since this result ({made})." in verdict_section(lion, result)
+    assert verdict_line(lion, result).endswith(f" The code of lion has changed since this result ({made}).")
+    same = replace(result, protocol_hash=protocol_hash(CLAIMS["lion"]), methods=method_hashes(CLAIMS["lion"]))
+    assert "has changed since" not in verdict_line(lion, same)
 
 
 def test_a_page_without_a_result_says_so_and_has_the_protocol():

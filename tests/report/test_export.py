@@ -94,3 +94,10 @@ def test_csv_of_settings_that_only_some_candidates_have(result):
 
 def test_csv_without_trials_is_a_heading(unfinished):
     assert to_csv(unfinished).count("\n") == 1
+
+
+def test_csv_has_a_row_a_trial_whatever_its_texts_hold(result):
+    odd = 'a\rb,"c"\r\nd'
+    trials = tuple(dataclasses.replace(trial, candidate=odd, error="x\ry") for trial in result.trials)
+    rows = list(csv.DictReader(io.StringIO(to_csv(dataclasses.replace(result, trials=trials)), newline="")))
+    assert [(row["candidate"], row["error"]) for row in rows] == [(odd, "x\ry")] * len(trials)

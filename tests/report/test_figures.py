@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.report.synthetic import BROKEN, BUDGET, HOSTILE, SHAPES, comparison, pruned
+from trimtab.compare.imported.outcomes import analyse
 from trimtab.lab.measures import BATCH_SIZE, LEARNING_RATE, STATE_BYTES, STEP_SECONDS
 from trimtab.report import figures
 from trimtab.report.figures.style import PALETTE, colour, plain, series_role, symbol
@@ -122,6 +123,18 @@ def test_a_candidate_far_out_can_be_cut_off():
         low, high = options["close-up, 1 outside"]["layout"]["xaxis.range"]
         assert high - low < 1
     assert figures.ranking(comparison()).layout.meta["controls"] == []
+
+
+def test_a_close_up_of_rows_that_ended_alike_is_not_offered():
+    ends = {"a": (0.5, 0), "b": (0.5, 0), "c": (0.5, 0), "d": (5.0, 0.1)}
+    rows = [
+        {"candidate": label, "seed": seed, "score": end + seed * step}
+        for label, (end, step) in ends.items()
+        for seed in range(4)
+    ]
+    found = analyse(rows, direction="min")
+    for draw in (figures.ranking, figures.differences):
+        assert draw(found).layout.meta["controls"] == []
 
 
 def test_curves_are_means_over_final_runs_within_their_range(result):

@@ -1,11 +1,12 @@
 """A page that renews itself, in a browser: it looks as it did before, and stays when the comparison is over."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.report.synthetic import over_problems
+from tests.report.synthetic import SHAPES, comparison, over_problems
 from trimtab.report import write_all
 from trimtab.report.standing import Renewal, Standing
 
@@ -96,6 +97,29 @@ def test_what_is_open_chosen_filtered_and_scrolled_to_stays(tab, tmp_path, resul
     accuracy = tab.locator("#figure-curves").get_by_role("button", name="accuracy")
     expect(accuracy).to_have_attribute("aria-pressed", "true")
     assert tab.evaluate("sessionStorage.length") == 0
+
+
+def with_far_ones(places):
+    """A comparison with so many candidates far out."""
+    shapes = [
+        replace(shape, loss=40.0 + place) if place >= 6 - places else shape for place, shape in enumerate(SHAPES[:6])
+    ]
+    return comparison(tuple(shapes), broken=())
+
+
+def test_a_close_up_stays_one_when_more_candidates_lie_outside(tab, tmp_path):
+    tab.clock.install()
+    write_all(with_far_ones(1), tmp_path, running(37, 3600.0))
+    tab.goto((tmp_path / "report.html").as_uri())
+    drawn(tab)
+    tab.locator("#figure-ranking").get_by_role("button", name="close-up, 1 outside").click()
+
+    write_all(with_far_ones(2), tmp_path)
+    tab.clock.fast_forward(HOUR + 600_000)
+    expect(tab.locator(".standing")).to_have_count(0, timeout=20_000)
+
+    closer = tab.locator("#figure-ranking").get_by_role("button", name="close-up, 2 outside")
+    expect(closer).to_have_attribute("aria-pressed", "true")
 
 
 def test_whoever_types_is_left_alone_until_that_is_over(tab, tmp_path, result):

@@ -8,7 +8,19 @@ from trimtab.report.numbers import Digits
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, "–"), (0, "0 B"), (999, "999 B"), (1000, "1 kB"), (2_141_704, "2.14 MB")]
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (999.6, "1 kB"),
+        (1000, "1 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1 MB"),
+        (2_141_704, "2.14 MB"),
+        (1e9 - 1, "1 GB"),
+        (2e15, "2,000 TB"),
+    ],
 )
 def test_bytes(value, text):
     assert numbers.bytes_text(value) == text
@@ -124,3 +136,13 @@ def test_a_small_mean_beside_giants_is_not_zero():
     assert digits.written(333_334.0) == "333334"
     assert numbers.plus_minus(Interval(333_334.0, 1_100.0, 2.5e7), digits) == "333334 1.1e+03–2.5e+07"
     assert digits.written(0.0) == "0.0e+07"
+
+
+def test_a_row_that_is_known_better_than_its_column_shows_as_much():
+    column = [Interval(m, m - h, m + h) for m, h in ((9.45464, 0.00068), (60.0, 8.0), (75.0, 8.0))]
+    digits = numbers.digits_of(column)
+    assert [numbers.plus_minus(each, digits) for each in column] == ["9.45464 ±0.00068", "60.0 ±8.0", "75.0 ±8.0"]
+    own = numbers.suited(digits, column[0])  # which pages write the ends with
+    assert [numbers.fixed(end, own) for end in (column[0].low, column[0].high)] == ["9.45396", "9.45532"]
+    assert numbers.plus_minus(Interval(5_046_766.0, 5_017_281.0, 5_076_251.0), Digits(2, 7)) == "5046766 ±29485"
+    assert numbers.plus_minus(Interval(0.0017968, 0.0017838, 0.0018098), Digits(3)) == "0.001797 ±0.000013"

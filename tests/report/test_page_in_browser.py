@@ -133,6 +133,22 @@ def test_trials_are_sorted_by_a_click_and_absent_values_come_last(opened, result
     expect(opened.page.locator(".trials [aria-sort]")).to_have_attribute("aria-sort", "descending")
 
 
+def test_large_seeds_have_all_their_digits_and_are_sorted(tab, result, tmp_path):
+    seeds = [2**63 - 1, 2**53 + 1, 7, 2**53, 2**53 + 2]
+    some = tuple(dataclasses.replace(t, seed=s) for t, s in zip(result.trials, seeds, strict=False))
+    page = Opened(tab, write_page(dataclasses.replace(result, trials=some), tmp_path / "report.html"))
+    assert page.column("seed") == [str(seed) for seed in seeds]
+    tab.locator(".trials thead").get_by_role("button", name="seed").click()
+    assert page.column("seed") == [str(seed) for seed in sorted(seeds)]
+
+
+def test_a_rounded_number_has_as_many_digits_as_others(tab, result, tmp_path):
+    first, *others = result.trials
+    some = dataclasses.replace(result, trials=(dataclasses.replace(first, loss=9.99996), *others))
+    page = Opened(tab, write_page(some, tmp_path / "report.html"))
+    assert page.column("val loss")[0] == "10.00"
+
+
 def test_trials_are_turned_page_by_page(opened, result):
     assert len(result.trials) == 132
     assert (opened.rows().count(), opened.count()) == (100, "1–100 of 132 trials")

@@ -52,7 +52,7 @@ def result():
 def test_each_final_run_is_a_dot_in_the_units_of_the_axes(result):
     figure = scatter(result, SHOWN)
     drawn = {trace.name: (list(trace.x), list(trace.y), list(trace.customdata)) for trace in figure.data}
-    assert drawn == {"b": ([4.0], [0.75], [1000]), "a": ([2.0, 3.0], [0.5, 0.25], [1000, 1001])}
+    assert drawn == {"b": ([4.0], [0.75], ["1000"]), "a": ([2.0, 3.0], [0.5, 0.25], ["1000", "1001"])}
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("milliseconds", "score at the end")
 
 

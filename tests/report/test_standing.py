@@ -29,6 +29,23 @@ def test_it_says_what_the_status_says():
     )
 
 
+@pytest.mark.parametrize(
+    ("days", "end"),
+    [
+        (0.25, "18:00"),
+        (1, "Fri 12:00"),
+        (5, "Tue 12:00"),
+        (6, "7 Jan 12:00"),
+        (10, "11 Jan 12:00"),
+        (370, "6 Jan 2027 12:00"),
+    ],
+)
+def test_an_end_has_a_date_where_its_day_of_the_week_could_be_another(days, end):
+    seconds = 86400.0 * days
+    found = standing(status(remaining=Remaining(seconds, seconds, seconds, None)), None, NOW)
+    assert f"(till {end})" in found.words
+
+
 def test_moments_are_told_as_the_clock_of_a_browser_has_them():
     found = standing(status(), Renewal(10.0, 90.0), NOW)
     assert found.moment(10.0) == 1000 * int(NOW.timestamp()) + 10_000

@@ -36,6 +36,15 @@ def test_rows_hold_what_the_trials_were(result):
     assert row[ERROR] is None
 
 
+def test_a_seed_that_a_browser_would_round_is_a_text(result):
+    seeds = (2**53, 2**53 + 1, 2**63 - 1)
+    some = tuple(dataclasses.replace(t, seed=s) for t, s in zip(result.trials, seeds, strict=False))
+
+    table = trials_table(dataclasses.replace(result, trials=some))
+
+    assert [row[places(table)["seed"]] for row in table["rows"]] == [2**53, "9007199254740993", "9223372036854775807"]
+
+
 def test_a_traceback_is_kept_once(result):
     table = trials_table(result)
 

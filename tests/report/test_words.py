@@ -87,8 +87,9 @@ def test_columns_are_explained_below_the_table(result):
     assert columns["rank"].endswith("The validation accuracy decides nothing: the best may stand anywhere.")
     assert columns["smallest detectable"].startswith("The true difference that 10 seeds would have found")
     assert columns["cost to target"] == (
-        "Median of the sample-gradients until this was first seen: validation accuracy >= 0.97. A dash means that most "
-        "runs did not get there. A sample-gradient is the gradient of one sample's loss: a step on 64 costs 64."
+        "Median of the sample-gradients until this was first seen: validation accuracy >= 0.97. A dash means that half "
+        "of the runs or more did not get there. A sample-gradient is the gradient of one sample's loss: a step on 64 "
+        "costs 64."
     )
     assert "powers of ten the good values of the learning rate span" in columns["lr decades"]
     assert list(columns)[-2:] == ["ms a step", "state"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trimtab.study.errors import UnwritableError
-from trimtab.study.files import write_atomically
+from trimtab.study.files import from_store, try_directory, write_atomically
 
 
 def test_the_directory_is_made_and_the_file_replaced(tmp_path):
@@ -65,3 +65,28 @@ def test_lone_surrogates_are_written_as_escapes(tmp_path):
 
 def test_bytes_are_written_as_they_are(tmp_path):
     assert write_atomically(tmp_path / "file", b"\x00\xff").read_bytes() == b"\x00\xff"
+
+
+def test_that_results_are_kept_is_said_only_where_there_is_a_store(tmp_path):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "new" / "report.html"
+
+    with pytest.raises(UnwritableError) as bare:
+        write_atomically(path, "text")
+    with pytest.raises(UnwritableError) as stored, from_store():
+        write_atomically(path, "text")
+
+    assert str(bare.value) == f"{path} cannot be written (Not a directory)"
+    assert str(stored.value).startswith(
+        f"{bare.value}; the results themselves are kept, and the same command writes it"
+    )
+
+
+def test_a_directory_is_tried_and_nothing_is_left(tmp_path):
+    (tmp_path / "file").touch()
+
+    try_directory(tmp_path / "new" / "newer")
+    with pytest.raises(UnwritableError, match=r"file/new cannot be written \(Not a directory\)$"):
+        try_directory(tmp_path / "file" / "new")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -18,7 +18,7 @@ from trimtab.lab.problem import Workplace
 from trimtab.study.cores import usable_cores
 from trimtab.study.environment import environment
 from trimtab.study.errors import Faults, InputError
-from trimtab.study.files import write_atomically
+from trimtab.study.files import from_store, write_atomically
 from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.point import Point
 from trimtab.study.running import Observer, Outcomes, run_study
@@ -99,7 +99,8 @@ def _verify(reference: str, out: Path, jobs: int, watch: Watch | None) -> ClaimR
         result = _run(reference, claim, out, jobs, watch)
     except Unfinished as reason:
         return NotJudged(claim.id, f"{reason}. Remove {out / claim.id} to start it again")
-    write_atomically(out / f"{claim.id}.json", result.to_json())
+    with from_store():
+        write_atomically(out / f"{claim.id}.json", result.to_json())
     return result
 
 

@@ -14,6 +14,7 @@ from trimtab.cli.application import app, input_errors, say_loading, stoppable
 from trimtab.cli.completing import complete_candidates, complete_problems
 from trimtab.cli.options import AgainstReference, Reference
 from trimtab.compare import DEFAULT_TRIALS, WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
+from trimtab.study.errors import InputError
 from trimtab.study.starting import prepare_workers
 
 if TYPE_CHECKING:
@@ -197,6 +198,8 @@ def compare(
 ) -> None:
     """Tune candidates on problems, or a command, with equal budgets, and compare them on fresh seeds."""
     with input_errors(), stoppable(Console(emoji=False, stderr=as_json)):
+        if dry_run and as_json:
+            raise InputError("--json cannot be given together with --dry-run, which has no results")
         say_loading()
         if not dry_run and executor == "local" and device == "cpu":
             prepare_workers(WORKERS_OF_COMMANDS if command or candidate else WORKERS_OF_TASKS)
@@ -255,6 +258,7 @@ def _run(
     from trimtab.report import write_all
     from trimtab.report.export import to_json
     from trimtab.report.live import Renewing
+    from trimtab.study.files import from_store
     from trimtab.study.location import shown
 
     console = Console(emoji=False, stderr=as_json)
@@ -279,7 +283,8 @@ def _run(
         again = comparison.again
         with page, drawing.ProgressBars(console, known, sign=sign, workers=workers, most=most, again=again) as bars:
             result = comparison.run(bars, planned, callbacks=callbacks)
-        paths = write_all(result, comparison.out)
+        with from_store():
+            paths = write_all(result, comparison.out)
         drawing.print_summary(console, result, paths)
     if as_json:
         typer.echo(to_json(result))
@@ -301,8 +306,11 @@ def report(
         from trimtab.report import console as drawing
         from trimtab.report import write_all
         from trimtab.report.live import LiveReport
+        from trimtab.study.files import from_store
 
-        if watch:
-            LiveReport(directory, store).until_over()
-        result = load_any(directory, store)
-        drawing.print_summary(Console(emoji=False), result, write_all(result, directory))
+        with from_store():
+            if watch:
+                LiveReport(directory, store).until_over()
+            result = load_any(directory, store)
+            paths = write_all(result, directory)
+        drawing.print_summary(Console(emoji=False), result, paths)

@@ -49,11 +49,14 @@ def diagnose(
         from trimtab.diagnose.page import FILE, diagnosis_page
         from trimtab.report.sections import print_sections, write_sections
         from trimtab.report.step_bar import StepBar
+        from trimtab.study.files import try_directory
 
         diagnosis = Diagnosis(task, candidates, along=along, steps=steps, points=points, batches=batches, seed=seed)
+        place = diagnosis.default_out() if out is None else out
+        try_directory(place)
         with StepBar(console) as bar:
             result = diagnosis.run(bar)
-        page, place = diagnosis_page(result), diagnosis.default_out() if out is None else out
+        page = diagnosis_page(result)
         paths = {
             "page:": write_sections(page, (place / FILE).with_suffix(".html")),
             "numbers:": result.write_json(place / FILE),

@@ -39,8 +39,9 @@ def scale(
         from trimtab.report.sections import print_sections, write_sections
         from trimtab.schedule.rmt_scaling.page import FILE, scaling_page, to_json
         from trimtab.schedule.rmt_scaling.scaling_advice import advise
-        from trimtab.study.files import write_atomically
+        from trimtab.study.files import try_directory, write_atomically
 
+        try_directory(Path("runs") if out is None else out)
         chosen: Any = optimizer
         advice = advise(
             task,

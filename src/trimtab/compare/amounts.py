@@ -88,7 +88,7 @@ def median_reached(costs: list[float], runs: int) -> float | None:
         runs: how many there are.
 
     Returns:
-        ``None`` if most of them did not.
+        ``None`` if half of them or more did not.
     """
     padded = sorted(costs) + [math.inf] * (runs - len(costs))
     median = _median(padded)

@@ -76,7 +76,7 @@ def analyse(
         placed = groups(list(ranked), pairs, reference)
     else:
         placed = ranks(ranked, pairs) if race is None else raced_ranks(list(ranked), pairs)
-    standing = Standing(_comparable(ranked, race), placed, facts.sign)
+    standing = Standing(_comparable(ranked, race), placed, pairs, facts.sign)
     judged = Judged(facts, ranges, pairs, ranked, standing, reference, against_reference, needed)
     target = Target(facts, ranked.get(reference), reference)
     results = [candidate_result(plan, c, outcomes, judged, target) for c in plan.candidates]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trimtab.compare.result import Pair
 from trimtab.compare.tuning import Extension
 from trimtab.study import statistics
 from trimtab.study.again import FEWEST
@@ -26,11 +27,13 @@ class Standing:
     Args:
         losses: label to the final losses, of those whose scatter can be judged.
         ranks: label to rank.
+        pairs: of ranked candidates that were compared.
         sign: what a loss is multiplied with to get the number that readers know.
     """
 
     losses: Mapping[str, Sequence[float]]
     ranks: Mapping[str, int]
+    pairs: Sequence[Pair] = ()
     sign: int = 1
 
     def far_seeds(self, label: str) -> list[int]:
@@ -39,7 +42,7 @@ class Standing:
         return statistics.far_out(self.losses[label], self._usual_spread()) if known else []
 
     def erratic(self, label: str) -> bool:
-        """Tells whether a candidate's rank says only that nothing could be shown, because its seeds differ so much.
+        """Tells whether a candidate's rank says little, because its seeds differ so much.
 
         They lie five times as far apart as a candidate's usually do, and somebody who is not ranked before it has a
         better mean.
@@ -58,7 +61,7 @@ class Standing:
         after = [other for other in self.losses if self.ranks[other] > rank and self._mean(other) < mean]
         if not after:
             return ""
-        who = listed(after) if len(after) <= NAMED else f"{len(after)} others"
+        who = named(after)
         return f"its mean is worse than that of {who}, ranked after it: less is shown of seeds that differ so much"
 
     def scatter_in_words(self, label: str) -> str:
@@ -76,7 +79,11 @@ class Standing:
             f"lie {self._spread(label) / usual:.2g} times as far apart as is usual here" if usual else "alone differ"
         )
         words = words or f"its seeds {times}"
-        return f"{words}: its rank says only that nothing could be shown"
+        others = not_before(label, self.ranks, self.pairs)
+        if not others:
+            return words
+        who = f"{others[0]}, whose mean is better," if len(others) == 1 else f"{named(others)}, whose means are better,"
+        return f"{words}: that it is not ranked after {who} says only that nothing could be shown"
 
     def _spread(self, label: str) -> float:
         return float(np.ptp(self.losses[label]))
@@ -87,6 +94,24 @@ class Standing:
 
     def _mean(self, label: str) -> float:
         return standard_statistics.fmean(self.losses[label])
+
+
+def not_before(label: str, ranks: Mapping[str, int], pairs: Sequence[Pair]) -> list[str]:
+    """Returns who is better than a candidate and not ranked before it, because no difference between them was shown.
+
+    Args:
+        label: of the candidate.
+        ranks: label to rank.
+        pairs: of ranked candidates that were compared.
+    """
+    own = [pair if pair.first == label else pair.turned() for pair in pairs if label in (pair.first, pair.second)]
+    better = {pair.second for pair in own if not pair.shown and pair.improvement < 0}
+    return [other for other, rank in ranks.items() if other in better and rank >= ranks[label]]
+
+
+def named(labels: Sequence[str]) -> str:
+    """Returns labels as they stand in a short sentence: of many, only how many."""
+    return listed(labels) if len(labels) <= NAMED else f"{len(labels)} others"
 
 
 def _counted(number: int, total: int, noun: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from trimtab.compare.advice import advise
-from trimtab.compare.cautions import alike, few_seeds
+from trimtab.compare.cautions import alike, few_seeds, named, not_before
 from trimtab.compare.result import CandidateResult, Pair
 from trimtab.study.facts import Facts
 from trimtab.study.phrases import listed, rounded
@@ -41,12 +41,14 @@ def conclude(
     if len(ranked) > 1 and seeds > 1:
         if len(ranked) > 2 and ranked[0].in_all_pairs:  # of two, everything is said already
             sentences.append(_leaders([result.label for result in ranked if result.rank == 1], len(ranked), pairs))
-        sentences += _erratic(ranked)
+        sentences += _erratic(ranked, pairs)
         if len(ranked) > 2 and any(result.verdict in ("helps", "hurts") for result in ranked):
             sentences += _against(ranked, reference, facts.objective.name, advice.told)
         sentences += _power(ranked, pairs, reference, "the race" if raced else "")
         if not unpaired:
-            sentences += [*_equal(ranked), *few_seeds(seeds, len(ranked), len(pairs))]
+            sentences += _equal(ranked)
+            if not all(pair.shown for pair in pairs):
+                sentences += few_seeds(seeds, len(ranked), len(pairs))
     sentences += [f"{result.label}: {result.note}." for result in results if result.rank is None]
     return tuple(sentences)
 
@@ -79,12 +81,20 @@ def _against(ranked: list[CandidateResult], reference: str, objective: str, told
     return sentences
 
 
-def _erratic(ranked: Sequence[CandidateResult]) -> list[str]:
-    found = [result.label for result in ranked if result.erratic]
-    if not found:
-        return []
-    its, rank = ("its", "rank says") if len(found) == 1 else ("their", "ranks say")
-    return [f"The seeds of {listed(found)} differ so much that {its} {rank} only that nothing could be shown."]
+def _erratic(ranked: Sequence[CandidateResult], pairs: Sequence[Pair]) -> list[str]:
+    """Of whom nothing could be shown for the scatter of its seeds, and against whom, though these are better."""
+    ranks = {result.label: result.rank or 0 for result in ranked}
+    found: dict[tuple[str, ...], list[str]] = {}
+    for result in ranked:
+        if result.erratic:
+            found.setdefault(tuple(not_before(result.label, ranks, pairs)), []).append(result.label)
+    return [
+        f"The seeds of {listed(labels)} differ so much that nothing could be shown against {named(others)}, whose "
+        f"{'mean is' if len(others) == 1 else 'means are'} better."
+        if others
+        else f"The seeds of {listed(labels)} differ widely."
+        for others, labels in found.items()
+    ]
 
 
 def _power(ranked: Sequence[CandidateResult], pairs: Sequence[Pair], reference: str, by: str) -> list[str]:

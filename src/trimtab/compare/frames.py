@@ -152,8 +152,8 @@ class Frames:
             the 95 % interval of this pair alone, ``improvement_low`` and ``improvement_high``, and the one that holds
             for all pairs at once and goes with the verdict, ``simultaneous_low`` and ``simultaneous_high``; ``p_value``
             after correction; ``smallest_detectable`` and ``simultaneous_detectable``, the true difference that these
-            seeds would have shown four times out of five, alone and among all pairs; ``erratic``: whether the rank says
-            only that nothing could be shown; means over seeds ``loss`` and ``metric``, each with ``_low`` and
+            seeds would have shown four times out of five, alone and among all pairs; ``erratic``: whether its seeds
+            differ so much that its rank says little; means over seeds ``loss`` and ``metric``, each with ``_low`` and
             ``_high``; ``tuned_loss`` of the best setting, and its ``winners_curse``; ``cost_to_target``,
             ``reached_target`` and ``learning_rate_decades`` as in the report; ``trial_seconds``; measures: of a task
             the means ``test_loss`` and ``test_metric`` with ``_low`` and ``_high``, and ``steps``, ``step_seconds`` and

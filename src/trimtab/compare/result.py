@@ -127,7 +127,7 @@ class CandidateResult:
         metric: what is quoted, at the end of the final runs.
         final_losses: the final loss by seed; ``None`` where a run did not finish, or has not yet.
         tuned_loss: mean loss of the setting that was chosen over its tuning seeds.
-        cost_to_target: median cost until the target was reached, or ``None`` if most runs did not reach it.
+        cost_to_target: median cost until the target was reached, or ``None`` if half of the runs or more did not.
         reached_target: how many final runs reached the target.
         rate_decades: width of the range of learning rates, or of what is drawn in their place, within 1 % of the best
             loss, in powers of ten.

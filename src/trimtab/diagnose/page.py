@@ -71,7 +71,8 @@ def diagnosis_page(result: DiagnosisResult) -> Page:
 def conclusion(result: DiagnosisResult) -> list[str]:
     """Returns what is to be seen, in a sentence or two."""
     if not result.measurements:
-        return ["Nothing was measured."]
+        ended = "" if result.diverged is None else f": the loss was not finite at step {result.diverged:,}"
+        return [f"Nothing was measured{ended}."]
     last = result.measurements[-1].step
     known = [each for each in result.measurements if each.step == last and each.sharpness is not None]
     sentences = []

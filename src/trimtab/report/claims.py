@@ -100,9 +100,10 @@ def p_value(value: float | None) -> str:
 
 
 def verdict_line(claim: Claim, result: ClaimResult) -> str:
-    """Returns a verdict in a paragraph: in short, what was claimed, and what was measured."""
+    """Returns a verdict in a paragraph: in short, what was claimed and measured, and what has changed since."""
     decided = "; ".join(f"{f.name}: {measured(f)} {f.unit}, {f.verdict}" for f in result.findings if f.decides)
-    return f"{in_short(claim, result)} Claimed: {result.statement} Measured: {decided}."
+    told = f"{in_short(claim, result)} Claimed: {result.statement} Measured: {decided}."
+    return " ".join([told, *changed_since(claim, result)])
 
 
 def verdict_section(claim: Claim, result: ClaimResult | None, figures: str = "") -> str:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,9 @@ def to_csv(result: ComparisonResult) -> str:
     """
     measured = measure_names(result)
     names = list(dict.fromkeys(name for trial in result.trials for name in trial.settings))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_FLAT_FIELDS, *map(column_name, measured), *(f"setting.{name}" for name in names), "error"])
-    for trial in result.trials:
-        writer.writerow(
+    lines = [_line([*_FLAT_FIELDS, *map(column_name, measured), *(f"setting.{name}" for name in names), "error"])]
+    lines += [
+        _line(
             [
                 *(getattr(trial, name) for name in _FLAT_FIELDS),
                 *(trial.measures.get(name) for name in measured),
@@ -75,7 +74,16 @@ def to_csv(result: ComparisonResult) -> str:
                 trial.error,
             ]
         )
-    return text.getvalue()
+        for trial in result.trials
+    ]
+    return "".join(lines)
+
+
+def _line(cells: Sequence[Any]) -> str:
+    """Returns a row; older writers quote a carriage return in a cell only where lines end with one."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def write_csv(result: ComparisonResult, path: str | Path) -> Path:

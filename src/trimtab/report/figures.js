@@ -97,6 +97,7 @@
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = option.label;
+      button.dataset.choice = option.key;
       button.setAttribute("aria-pressed", String(place === 0));
       button.addEventListener("click", () => {
         chosen[plot.dataset.figure][index] = place;

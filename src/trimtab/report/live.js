@@ -34,7 +34,7 @@
       boxes: boxes().map((box) => [box.scrollLeft, box.scrollTop]),
       open: [...document.querySelectorAll("details[open]")].map(nameOf),
       filters: filters().map((input) => [input.dataset.filter, input.value]),
-      choices: choices().map(([name, group]) => [name, group.querySelector("[aria-pressed='true']").textContent]),
+      choices: choices().map(([name, group]) => [name, group.querySelector("[aria-pressed='true']").dataset.choice]),
       sorted: sorted(),
     };
   }
@@ -54,7 +54,7 @@
     }
     const chosen = new Map(kept.choices);
     for (const [name, group] of choices()) {
-      const button = [...group.children].find((each) => each.textContent === chosen.get(name));
+      const button = [...group.children].find((each) => each.dataset.choice === chosen.get(name));
       if (button && button.getAttribute("aria-pressed") === "false") button.click();
     }
     const heights = new Map(kept.heights);

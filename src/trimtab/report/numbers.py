@@ -66,10 +66,10 @@ def bytes_text(value: float | None) -> str:
         return MISSING
     amount, unit = float(value), "B"
     for larger in ("kB", "MB", "GB", "TB"):
-        if amount < 1000:
+        if float(f"{amount:.3g}") < 1000:
             break
         amount, unit = amount / 1000, larger
-    return f"{value:.0f} B" if unit == "B" else f"{amount:.3g} {unit}"
+    return f"{amount:,.0f} {unit}" if unit == "B" or amount >= 1000 else f"{amount:.3g} {unit}"
 
 
 def duration(seconds: float) -> str:
@@ -134,10 +134,11 @@ class Digits:
         return f"{mantissa}e{self.exponent:+03d}" if self.exponent else mantissa
 
     def suited(self, interval: Interval) -> "Digits":
-        """Returns these, or others where these would show an interval as endless digits, or as nothing but zeros."""
-        half = half_width(interval)
-        hidden = float(self.mantissa(interval.mean)) == 0 and 0 < 2 * (half or 0.0) < abs(interval.mean)
-        if hidden or max(abs(interval.mean), half or 0.0) >= 10.0 ** min(_GIANT + self.exponent, 308):
+        """Returns these, or its own where these show an interval as endless digits, as zeros or without its width."""
+        half = half_width(interval) or 0.0
+        hidden = float(self.mantissa(interval.mean)) == 0 and 0 < 2 * half < abs(interval.mean)
+        narrow = 0 < half < math.inf and float(self.mantissa(half)) == 0
+        if hidden or narrow or max(abs(interval.mean), half) >= 10.0 ** min(_GIANT + self.exponent, 308):
             return digits_of([interval]) or self
         return self
 

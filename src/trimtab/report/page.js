@@ -52,6 +52,11 @@
   /* Trials */
 
   const table = JSON.parse(document.getElementById("trials-data").textContent);
+  for (const { index } of table.columns.filter(({ type }) => type === "label")) {
+    for (const row of table.rows) {
+      if (typeof row[index] === "string") row[index] = BigInt(row[index]); // a seed that is too large for a number
+    }
+  }
   const section = document.getElementById("trials");
   const body = section.querySelector("tbody");
   const filters = Object.fromEntries(
@@ -64,9 +69,10 @@
 
   function number(value) {
     if (value === null) return "–";
-    const size = Math.abs(value);
+    const rounded = Number.parseFloat(value.toPrecision(4));
+    const size = Math.abs(rounded);
     if (size !== 0 && (size < 1e-4 || size >= 1e6)) return value.toExponential(3);
-    return String(Number.parseFloat(value.toPrecision(4)).toFixed(decimals(size)));
+    return rounded.toFixed(decimals(size));
   }
 
   function decimals(size) {
@@ -139,7 +145,7 @@
     const [a, b] = [left[state.sort], right[state.sort]];
     if (a === null || b === null) return (a === null) - (b === null);
     const direction = state.ascending ? 1 : -1;
-    return direction * (typeof a === "string" ? a.localeCompare(b) : a - b);
+    return direction * (typeof a === "string" ? a.localeCompare(b) : (a > b) - (a < b));
   }
 
   function draw() {

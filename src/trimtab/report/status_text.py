@@ -23,6 +23,9 @@ _STYLES = {"running": "bold cyan", "planning": "bold cyan", "stopped": "bold yel
 _LEFT = {"better": "better", "worse": "worse", "chance": "hardly any chance of a verdict", "unfinished": "unfinished"}
 """Why a candidate left a race."""
 
+_DATED = 6
+"""An end that is so many days away has a date: its day of the week could be taken for that of this week."""
+
 SHOWN_TRIALS = 16
 """Running trials that have a line each."""
 
@@ -75,8 +78,7 @@ def _progress(status: StudyStatus, now: datetime, of: str = "/") -> str:
         parts.append(f"{left_words(left)} if it goes on with {status.at_once} at once")
     elif left is not None:
         end = now + timedelta(seconds=left.seconds)
-        day = "" if end.date() == now.date() else end.strftime("%a ")
-        parts.append(f"{left_words(left)} (till {day}{end.strftime('%H:%M')})")
+        parts.append(f"{left_words(left)} (till {_day(end, now)}{end.strftime('%H:%M')})")
     if status.trials_per_minute is not None and status.state == "running":
         parts.append(_pace(status.trials_per_minute))
     if status.budget is not None:
@@ -84,6 +86,14 @@ def _progress(status: StudyStatus, now: datetime, of: str = "/") -> str:
             f"to be planned for {status.budget}" if status.state == "planning" else f"planned for {status.budget}"
         )
     return ", ".join(parts)
+
+
+def _day(end: datetime, now: datetime) -> str:
+    """Returns the day of an end: none if it is today, else that of the week as long as there is no other such day."""
+    days = (end.date() - now.date()).days
+    if days < _DATED:
+        return end.strftime("%a ") if days else ""
+    return f"{end.day} {end.strftime('%b')} " + (f"{end.year} " if end.year != now.year else "")
 
 
 def _pace(per_minute: float) -> str:

@@ -15,6 +15,9 @@ ERROR_BUDGET = 1_000_000
 _FIRST = 2
 """Place in a row where its columns begin."""
 
+_EXACT = 2**53
+"""Whole numbers up to this one are exact in a browser."""
+
 _LONGEST_ERROR = 4_000
 _LEFT_OUT = "Left out to keep this page small; results.json has it."
 
@@ -85,7 +88,7 @@ def _cells(result: ComparisonResult, trial: TrialResult, columns: Sequence[tuple
         **{key: _short(1000 * value if key in thousandths else value) for key, value in trial.measures.items()},
         "candidate": trial.candidate,
         "phase": trial.phase,
-        "seed": trial.seed,
+        "seed": trial.seed if abs(trial.seed) <= _EXACT else str(trial.seed),
         "status": trial.status,
         "loss": None if trial.loss is None else _short(shown(result, trial.loss)),
         "metric": _short(trial.metric),

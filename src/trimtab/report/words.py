@@ -207,7 +207,7 @@ def columns(result: ComparisonResult) -> list[tuple[str, str]]:
         ),
     ]
     if problem.costed:
-        dash = "A dash means that most runs did not get there."
+        dash = "A dash means that half of the runs or more did not get there."
         until = f"Median of the {costs(result)} until this was first seen: {result.target}. {dash}"
         found.append(("cost to target", f"{until} {problem.cost.explanation}".rstrip()))
     if problem.rate:

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import secrets
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from trimtab.study.checks import check_path
@@ -30,11 +32,48 @@ def write_atomically(path: str | Path, content: str | bytes) -> Path:
     try:
         _write(path, content.encode("utf-8", errors="backslashreplace") if isinstance(content, str) else content)
     except OSError as error:
-        raise UnwritableError(
-            f"{path} cannot be written ({error.strerror or error}); the results themselves are kept, and the same "
-            "command writes it when that is mended"
-        ) from error
+        raise _unwritable(path, error) from error
     return path
+
+
+def try_directory(directory: str | Path) -> None:
+    """Tries whether files can be written into a directory, before work whose results would be lost.
+
+    It leaves nothing behind: where the directory is missing, the nearest one above it that is there is tried.
+
+    Args:
+        directory: to write to, which may be missing.
+
+    Raises:
+        UnwritableError: the operating system refuses.
+        InputError: what is given is no path.
+    """
+    check_path("directory", directory)
+    place = Path(directory).absolute()
+    try:
+        with tempfile.TemporaryFile(dir=next(each for each in (place, *place.parents) if each.exists())):
+            pass
+    except OSError as error:
+        raise _unwritable(Path(directory), error) from error
+
+
+@contextlib.contextmanager
+def from_store() -> Iterator[None]:
+    """Says that results are kept where they are in a store and a file that is made of them cannot be written.
+
+    Raises:
+        UnwritableError: one that was raised within, in more words.
+    """
+    try:
+        yield
+    except UnwritableError as error:
+        raise UnwritableError(
+            f"{error}; the results themselves are kept, and the same command writes it when that is mended"
+        ) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UnwritableError:
+    return UnwritableError(f"{path} cannot be written ({error.strerror or error})")
 
 
 def _write(path: Path, content: bytes) -> None:

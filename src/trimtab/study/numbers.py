@@ -17,7 +17,7 @@ def significant(value: float | None, digits: int = 4) -> str:
         return str(value)
     if value == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(value)))
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # of what is shown: 9.99996 is 10.00
     if not -5 < exponent < 7:
         return f"{value:.{digits - 1}e}"
     return f"{value:.{max(0, digits - 1 - exponent)}f}"

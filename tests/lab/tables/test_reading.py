@@ -52,7 +52,7 @@ def test_columns_are_found_whatever_their_capitals(tmp_path):
     [
         ("pric", r"data.csv has no column 'pric' \(target\): did you mean price\?"),
         ("area", r"no column 'area' \(target\): did you mean A"),  # of two it cannot be told which
-        (None, "which column is to be learned.*--target COLUMN.*there are Area, AREA, price"),
+        (None, r"which column is to be learned\? Say \(target=COLUMN\) behind .*there are Area, AREA, price"),
         (3.5, "target=3.5: the name of a column is needed"),
         (True, "target=True: the name of a column is needed"),
     ],

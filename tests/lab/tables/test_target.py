@@ -65,7 +65,7 @@ def test_decimal_commas():
 @pytest.mark.parametrize(
     ("cells", "more", "message"),
     [
-        (repeated("", "NA"), {}, "data.csv: the target y is an empty column; choose another column with --target"),
+        (repeated("", "NA"), {}, "data.csv: the target y is an empty column; choose another one$"),
         (repeated("a"), {}, "the target y is 'a' in every row, so that there is nothing to learn"),
         (repeated("7", "7.0"), {}, "is '7' in every row"),
         (repeated("1.5", "2", "3", rows=49), {}, "has 49 rows to learn from: 50 are needed"),

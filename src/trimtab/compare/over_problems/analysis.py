@@ -65,7 +65,7 @@ def _mean_rank(problems: Mapping[str, ComparisonResult], label: str) -> float:
 
 
 def _costs(result: ComparisonResult) -> dict[str, float]:
-    """Label to the median cost to the target, infinite where most runs do not reach it."""
+    """Label to the median cost to the target, infinite where half of the runs or more do not reach it."""
     return {c.label: math.inf if c.cost_to_target is None else c.cost_to_target for c in result.candidates}
 
 

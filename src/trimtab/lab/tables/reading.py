@@ -61,8 +61,8 @@ class TextTable:
             listed = ", ".join(list(self.columns)[:_LISTED])
             more = f" and {len(self.columns) - _LISTED} others" if len(self.columns) > _LISTED else ""
             raise InputError(
-                f"{self.place}: which column is to be learned? Say --target COLUMN, or target= in Python or in "
-                f"brackets; there are {listed}{more}"
+                f"{self.place}: which column is to be learned? Say (target=COLUMN) behind the name of the file, "
+                f"target= in Python, or --target COLUMN to `trimtab compare`; there are {listed}{more}"
             )
         if not isinstance(name, str):
             raise InputError(f"{argument}={name!r}: the name of a column is needed")

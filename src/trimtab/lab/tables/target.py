@@ -86,7 +86,7 @@ def read_target(
     classes = frozenset[str]() if kind == "regression" else _classes_of_none(cells)
     rows = np.array([row for row, cell in enumerate(cells) if cell in classes or not is_nothing(cell)], dtype=np.int64)
     if not len(rows):
-        raise InputError(f"{where} is an empty column; choose another column with --target")
+        raise InputError(f"{where} is an empty column; choose another one")
     some = [cells[row] for row in rows]
     read = read_numbers(some, decimal_commas=decimal_commas)
     numeric = bool(read.read.all())
@@ -156,7 +156,7 @@ def _too_rare(where: str, rare: dict[str, int], classes: int, rows: int, *, odd:
     shown = listed([f"{name[:_LONGEST]!r} ({count(number, 'row')})" for name, number in list(rare.items())[:_SHOWN]])
     more = f" and {count(len(rare) - _SHOWN, 'other')}" if len(rare) > _SHOWN else ""
     if len(rare) > classes / 2 and classes > _SHOWN:
-        remedy = "choose a column of numbers or of a few classes with --target" if odd else "say kind=regression"
+        remedy = "choose one with numbers or with a few classes" if odd else "say kind=regression"
         read = f", and cells such as {odd[:_LONGEST]!r} cannot be read as numbers" if odd else ""
         return (
             f"{where} has {classes:,} different values in {rows:,} rows, most of them in fewer than "

@@ -109,7 +109,7 @@ def _add_ratios(
 def _cost(result: ResultOverProblems, profile: CandidateProfile, name: str) -> str:
     cost, ratio = profile.costs[name], profile.ratios[name]
     if cost is None or ratio is None:
-        return f"{plain(name)}: most runs do not reach the target"
+        return f"{plain(name)}: half of the runs or more do not reach the target"
     unit = result.problems[name].problem.cost.many
     return f"{plain(name)}: {cost:,.0f} {unit}, {significant(ratio, 3)} × the lowest"
 

@@ -29,6 +29,9 @@ from trimtab.report.pair_table import worth
 _CLOSE = 4.0
 """A row that reaches so many times farther than the middle one leaves no room for the others."""
 
+_ROUNDING = 1e-12
+"""Share of what is drawn that is nothing but rounding."""
+
 _RANK = 4
 """Characters of a rank before a label, on whose first line it stands."""
 
@@ -288,12 +291,17 @@ def _close_up(figure: go.Figure, values: dict[str, list[float]], *, zero: bool, 
     if not left_out or not near:
         return
     low, high = min([*near, origin]), max([*near, origin])
+    if high - low <= _ROUNDING * max(
+        *reach.values(), abs(low), abs(high)
+    ):  # they all end alike, and there is nothing to be seen closer
+        return
     margin = 0.06 * (high - low)
     layout = {"xaxis.range": [low - margin, high + margin], "xaxis.autorange": False, "xaxis.uirevision": "close-up"}
     close = (f"close-up, {left_out} outside", {"layout": layout, "data": {}})
     if begin:
         figure.update_xaxes(range=layout["xaxis.range"], autorange=False, uirevision="close-up")
         every = {"xaxis.range": None, "xaxis.autorange": True, "xaxis.uirevision": "all"}
-        control(figure, "Range", [close, ("all", {"layout": every, "data": {}})])
+        control(figure, "Range", [close, ("all", {"layout": every, "data": {}})], ["close-up", "all"])
     else:
-        control(figure, "Range", [("all", {"layout": {"xaxis.uirevision": "all"}, "data": {}}), close])
+        whole = {"layout": {"xaxis.uirevision": "all"}, "data": {}}
+        control(figure, "Range", [("all", whole), close], ["all", "close-up"])

@@ -39,7 +39,7 @@ def scatter(result: ComparisonResult, shown: Scatter) -> go.Figure:
             figure.add_scatter(
                 x=[x for x, _, _ in ends],
                 y=[y for _, y, _ in ends],
-                customdata=[seed for _, _, seed in ends],
+                customdata=[str(seed) for _, _, seed in ends],  # a browser's number may not hold all digits
                 mode="markers",
                 marker={"color": colour(series_role(index)), "symbol": symbol(index), "size": 9},
                 name=plain(label),

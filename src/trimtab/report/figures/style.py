@@ -5,9 +5,8 @@ exchanges them. No difference rests on colour alone: verdicts and candidates als
 
 A figure tells the page through ``layout.meta`` what may be varied. A *patch* is ``{"layout": {dotted path: value},
 "data": {dotted path: one value per trace}}``; ``meta["page"]`` is the patch for a page, which has a key of its own,
-``meta["narrow"]`` the one for phones, and ``meta["controls"]`` is a
-list of alternatives, each with a ``label`` and ``options`` that have a ``label`` and a ``patch``. The first option is
-how the figure is built.
+``meta["narrow"]`` the one for phones, and ``meta["controls"]`` is a list of alternatives, each with a ``label`` and
+``options`` that have a ``label``, a ``key`` and a ``patch``. The first option is how the figure is built.
 """
 
 import html
@@ -186,10 +185,22 @@ def _legend_height(names: Sequence[str], columns: int) -> int:
     return 14 + sum(5 + 16 * max(name.count("<br>") + 1 for name in row) for row in rows)
 
 
-def control(figure: go.Figure, label: str, options: Sequence[tuple[str, Patch]]) -> None:
-    """Offers alternatives, the first of them being how the figure is built; one alone is not offered."""
+def control(
+    figure: go.Figure, label: str, options: Sequence[tuple[str, Patch]], keys: Sequence[str] | None = None
+) -> None:
+    """Offers alternatives, the first of them being how the figure is built; one alone is not offered.
+
+    Args:
+        figure: to offer them at.
+        label: of all of them.
+        options: label of each, and what it changes.
+        keys: by which a page that renews itself knows options again whose labels change; these, unless it is said.
+    """
     if len(options) > 1:
-        chosen = [{"label": name, "patch": patch} for name, patch in options]
+        known = [name for name, _ in options] if keys is None else keys
+        chosen = [
+            {"label": name, "key": key, "patch": patch} for (name, patch), key in zip(options, known, strict=True)
+        ]
         figure.layout.meta["controls"].append({"label": label, "options": chosen})
 
 
