@@ -197,7 +197,11 @@ def test_foreign_states_are_refused(state, message):
         ({"interval": 0}, ValueError, "interval=0 must be a whole number >= 1"),
         ({"growth_cap": 1.0}, ValueError, r"growth_cap=1.0 must lie in \(1, inf\)"),
         ({"max_micro_batch": 0}, ValueError, "max_micro_batch=0 must be"),
-        ({"batch_size": 99, "workers": 3, "max_micro_batch": 32}, ValueError, "batch_size=99 has no equal passes .*; 96"),
+        (
+            {"batch_size": 99, "workers": 3, "max_micro_batch": 32},
+            ValueError,
+            "batch_size=99 has no equal passes .*; 96",
+        ),
         ({"sampler": range(3)}, TypeError, r"sampler=range\(0, 3\) must be an AdaptiveBatchSampler or None"),
     ],
 )
