@@ -86,7 +86,7 @@ class AdaptiveBatchSampler(Sampler[list[int]]):
         self._batch_size = size
 
     def __len__(self) -> int:
-        """Batches of this epoch that are not done yet, or, when all are, of the next, were the size to stay as it is."""
+        """Batches of this epoch that are not done yet, or, when all are, of the next one, were the size to stay."""
         begins = self._over and not self._under_way
         left = self._samples if begins else self._samples - self._done - sum(self._under_way)
         whole, rest = divmod(left, self._batch_size)

@@ -43,7 +43,7 @@ def learned_from(
 ) -> Learned | None:
     r"""Returns the rate and the momentum that are best on a quadratic with this spectrum.
 
-    With :math:`L = \max_i \lvert \theta_i \rvert` and :math:`\mu` from the Ritz values that are positive beyond rounding:
+    With :math:`L = \max_i \lvert \theta_i \rvert` and :math:`\mu` from Ritz values that are positive beyond rounding:
 
     * ``"sgd"``: :math:`\alpha = 2 / (L + \mu)`, :math:`\rho = 0`, where :math:`\mu` is the median of
       :math:`\lvert \theta_i \rvert` unless ``smallest="minimum"``.

@@ -15,7 +15,7 @@ from trimtab.schedule.rmt_scaling.batch_curvature import Matrix, product_roundin
 from trimtab.schedule.rmt_scaling.learned_rates import learned_from
 from trimtab.schedule.rmt_scaling.noise_model import MarchenkoPastur, NoiseModel, Wigner
 from trimtab.schedule.rmt_scaling.rmt_scaling import EXPONENTS, Rule, maximal_learning_rate, scale_damping
-from trimtab.schedule.rmt_scaling.task_curvature import TaskCurvature, task_curvature
+from trimtab.schedule.rmt_scaling.task_curvature import STARTS, TaskCurvature, task_curvature
 from trimtab.study.checks import check_number, check_whole
 from trimtab.study.errors import DivergedError, InputError
 
@@ -212,6 +212,7 @@ def _advice(session: Session, measured: TaskCurvature, asked: _Asked) -> Scaling
     learned = learned_from(
         measured.hessian,
         "heavy_ball",
+        bulk=0.5 / STARTS,  # more than half of the weight that a start has among so many
         correction=lambda _: law.extremal(end),
         rounding=product_rounding(param for param in session.model.parameters() if param.requires_grad),
     )
