@@ -98,8 +98,8 @@ class BatchSizeController:
 
     Args:
         batch_size: the first, over all workers; two samples a worker at least.
-        max_batch_size: :math:`b_{\max}`, at most as many as there are samples. Where workers and passes cannot share that
-            evenly, the largest batch is smaller: 28 where it is 30 and there are four workers.
+        max_batch_size: :math:`b_{\max}`, at most as many as there are samples. Where workers and passes cannot share
+            that evenly, the largest batch is smaller: 28 where it is 30 and there are four workers.
         test: ``"norm"``, ``"inner_product"``, ``"orthogonality"``, ``"augmented"`` (the last two) or ``"coordinate"``,
             the one for AdaGrad.
         eta: of ``"norm"`` and ``"coordinate"``; see :class:`~trimtab.schedule.adadagrad.adadagrad.NoiseTest`.
