@@ -65,7 +65,6 @@ class Run:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "autolrs": self.autolrs.state_dict(),
-            "batches": self.batches.state_dict(),
             "number": self.loader.number,
             "torch": torch.get_rng_state(),
         }
@@ -75,7 +74,6 @@ class Run:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.autolrs.load_state_dict(state["autolrs"])
-        self.batches.load_state_dict(state["batches"])
         self.loader.number = state["number"]
         torch.set_rng_state(state["torch"])
 

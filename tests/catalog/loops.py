@@ -8,9 +8,10 @@ from torch import nn
 import trimtab
 from trimtab.catalog.entries import of_slot
 from trimtab.catalog.expressions import example
-from trimtab.optim import AGVM, SSO, ArmijoGradientDescent, CoordinateClip
+from trimtab.optim import AGVM, EMA, SSO, ArmijoGradientDescent, CoordinateClip
 from trimtab.optim.peers.sam import SAM
 from trimtab.primitives.sample_gradients import gradient_statistics
+from trimtab.primitives.wrapping import innermost
 from trimtab.schedule import (
     AutoLRS,
     BatchSizeController,
@@ -109,7 +110,7 @@ class Run:
         inputs, targets = self.batch(step)
         if isinstance(self.optimizer, SSO):
             self.optimizer.step(lambda: self.model(inputs), loss=lambda outputs: (outputs - targets).square().mean(1))
-        elif isinstance(self.optimizer, ArmijoGradientDescent):
+        elif isinstance(innermost(self.optimizer), ArmijoGradientDescent):
 
             def closure(backward=True):
                 loss = loss_of(self.model(inputs), targets)
@@ -201,7 +202,11 @@ OUTSIDE_OF_EXPRESSIONS = {
         torch.optim.SGD(model.parameters(), lr=lr), fraction=None, threshold=0.01
     ),
     "armijo": lambda model, lr: ArmijoGradientDescent(model.parameters(), lr=lr),
+    "ema(armijo)": lambda model, lr: EMA(ArmijoGradientDescent(model.parameters(), lr=lr)),
 }
+
+AVERAGED = {"ema(adahessian)": "adahessian", "ema(sophia)": "sophia", "ema(armijo)": "armijo"}
+"""What an average is around, where a step needs more than gradients: it works, or is refused, as that does."""
 
 AROUND = {"clip": "clip(sgd)"}
 """Of wrappers around something else than what they are shown with."""
@@ -214,5 +219,10 @@ def names():
         for entry in of_slot("optimizer").values()
         if entry.kind != "controller"
     ]
-    more = ["agvm(sgd)", "agvm(clip(lamb))", "adahessian(every=2)", *OUTSIDE_OF_EXPRESSIONS]
+    more = [
+        "agvm(sgd)",
+        "agvm(clip(lamb))",
+        "adahessian(every=2)",
+        *dict.fromkeys([*OUTSIDE_OF_EXPRESSIONS, *AVERAGED]),
+    ]
     return [*found, *more, *(f"sgd beside {each}" for each in BESIDE)]

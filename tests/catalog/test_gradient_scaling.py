@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from tests.catalog.loops import STEPS, Run, names
+from tests.catalog.loops import AVERAGED, STEPS, Run, names
 from tests.catalog.test_training_loops import PAGE, require_scaler
 from trimtab.optim import PseudoUpdates, clip_coordinates_
 from trimtab.schedule import GradientNormRecorder
@@ -121,5 +121,6 @@ def test_the_page_says_what_works_under_a_gradient_scaler():
     found = {name: verdict(partial(require_scaler, name)) for name in names()}
     found |= {name: verdict(subject) for name, subject in OTHERS.items()}
     assert rows == {name: found[name] for name in rows}
-    assert found.pop("adahessian(every=2)") == rows["adahessian"]
+    for name, alike in {"adahessian(every=2)": "adahessian", **AVERAGED}.items():
+        assert found.pop(name) == rows[alike]
     assert {found[name] for name in found.keys() - rows.keys()} == {rest}

@@ -10,7 +10,7 @@ import torch
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from torch.utils._pytree import tree_leaves
 
-from tests.catalog.loops import BESIDE, LR, STEPS, Run, names
+from tests.catalog.loops import AVERAGED, BESIDE, LR, STEPS, Run, names
 from trimtab.catalog import entries
 from trimtab.optim import AGVM
 
@@ -247,9 +247,10 @@ NOT_OURS = {
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("name", names())
 def test_what_a_loop_does_is_applied_or_refused_by_name(name, act):
-    acts, error, message = REFUSED.get(name, ((), (), ""))
+    inside = AVERAGED.get(name, name)
+    acts, error, message = REFUSED.get(inside, ((), (), ""))
     expected = pytest.raises(error, match=message) if act in acts else contextlib.nullcontext()
-    if act in NOT_OURS.get(name, ()):
+    if act in NOT_OURS.get(inside, ()):
         expected = pytest.raises(AssertionError)
     with expected:
         ACTS[act](name)

@@ -10,7 +10,7 @@ from torch import nn
 from tests.lab.toy import Toy
 from trimtab import Session, create
 from trimtab.catalog.parsing import parse_expression
-from trimtab.optim import EMA, Lion, NormClip
+from trimtab.optim import EMA, AdaHessian, Lion, NormClip
 from trimtab.study.errors import InputError
 from trimtab.testing import OptimizerConformance
 
@@ -329,3 +329,43 @@ def test_hugging_faces_trainer_evaluates_saves_and_resumes(text, tmp_path):
         each.optimizer.train()
     assert equal(resumed.model, whole.model)
     assert not equal(whole.model, averages)
+
+
+@pytest.mark.filterwarnings("ignore:Using backward.. with create_graph:UserWarning")
+def test_a_step_that_a_scaler_leaves_out_is_in_no_average():
+    param, twin = scalar(), scalar()
+    optimizer, other = EMA(AdaHessian([param])), EMA(AdaHessian([twin]))
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
+    for weight in (torch.inf, 1.0, torch.inf, 1.0):
+        optimizer.zero_grad()
+        scaler.scale(weight * param.square().sum()).backward(create_graph=optimizer.needs_graph)
+        scaler.step(optimizer)
+        scaler.update()
+        if weight == 1.0:
+            other.zero_grad()
+            twin.square().sum().backward(create_graph=other.needs_graph)
+            other.step()
+        assert optimizer.state_dict()["state"] == other.state_dict()["state"]
+
+
+@pytest.mark.filterwarnings("ignore:Using backward.. with create_graph:UserWarning")
+def test_what_a_scaler_said_of_a_refused_step_is_not_said_of_the_next():
+    param = scalar()
+    optimizer = EMA(AdaHessian([param]))
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    scaler.scale(param.square().sum()).backward(create_graph=True)
+    optimizer.eval()
+    with pytest.raises(RuntimeError, match="call train"):
+        scaler.step(optimizer)
+    assert not hasattr(optimizer, "found_inf")
+    assert not hasattr(optimizer.inner, "grad_scale")
+
+
+def test_a_scaler_unscales_for_who_does_not_do_so_by_himself():
+    param = scalar()
+    optimizer = EMA(torch.optim.SGD([param], lr=0.5))
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
+    scaler.scale(param.sum()).backward()
+    scaler.step(optimizer)
+    assert param.item() == 0.5
+    assert not hasattr(optimizer, "accumulate_curvature")

@@ -100,6 +100,14 @@ def test_thresholds_queues_and_factors():
         assert refreshes(optimizer, w, with_top_vectors(turning=False, steps=210)) == expected
 
 
+def test_a_short_gap_grows_by_a_small_factor_as_well():
+    w = matrix(6, 4)
+    settings = {"update_proj_gap": 3, "queue_size": 1, "gamma_proj": 1.25}
+    optimizer = QGaLore(torch.optim.SGD([w], lr=0.1), rank=2, **settings)
+    # 3, 4, 5, 6, 7, 8 and 10 steps
+    assert refreshes(optimizer, w, with_top_vectors(turning=False, steps=44)) == [0, 3, 7, 12, 18, 25, 33, 43]
+
+
 def test_layers_have_their_own_gaps():
     resting, turning = matrix(6, 4), matrix(6, 4)
     optimizer = QGaLore(torch.optim.SGD([resting, turning], lr=0.1), rank=2, update_proj_gap=10)

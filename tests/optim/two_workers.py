@@ -59,3 +59,37 @@ def main(directory):
         optimizer.step()
     torch.save(found(model, optimizer), directory / f"found{rank}.pt")
     dist.destroy_process_group()
+
+
+class Forked(nn.Module):
+    """A batch goes through one of the branches, and never through the last of them."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.branches = nn.ModuleList(nn.Linear(3, 3, bias=False) for _ in range(3))
+        self.head = nn.Linear(3, 2, bias=False)
+        self.double()
+
+    def forward(self, x, branch):
+        return self.head(self.branches[branch](x))
+
+
+def forked(directory):
+    """Each worker's batch goes through a branch of its own."""
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
+    model = Forked()
+    groups = [{"params": list(part.parameters())} for part in (model.head, *model.branches)]
+    optimizer = AGVM(torch.optim.SGD(groups, lr=0.1), distributed=True)
+    parallel = DistributedDataParallel(model, find_unused_parameters=True)
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(rank), dtype=torch.float64)
+    with parallel.no_sync():
+        parallel(x, rank).square().mean().backward()
+    own = [param.grad for param in model.parameters()]
+    optimizer.exchange()
+    mean = [param.grad for param in model.parameters()]
+    optimizer.step()
+    variances = list(optimizer.variances.values())
+    torch.save({"own": own, "mean": mean, "variances": variances}, directory / f"forked{rank}.pt")
+    dist.destroy_process_group()

@@ -17,6 +17,7 @@ from trimtab.primitives.flat.refusals import moves
 from trimtab.primitives.hyperparameters import FRACTION, flag
 from trimtab.primitives.idle import is_idle
 from trimtab.primitives.layout import working_dtype
+from trimtab.primitives.loss_scaling import scaling_of
 from trimtab.primitives.modes import has_modes
 from trimtab.primitives.saved_state import placed
 from trimtab.primitives.wrapping import OptimizerWrapper, innermost, step_inside
@@ -24,6 +25,25 @@ from trimtab.study.tunable import Tunables
 
 if TYPE_CHECKING:
     from trimtab.lab.session import Session
+
+_READ_INSIDE = ("needs_graph", "accumulate_curvature", "_step_supports_amp_scaling")
+"""What loops and gradient scalers look for at an optimizer, and find here where the one inside has it."""
+
+
+class _ToldInside:
+    """An attribute that a gradient scaler writes for a step: the optimizer inside is the one that reads it."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, wrapper: Any, owner: type) -> Any:
+        return self if wrapper is None else getattr(wrapper.inner, self._name)
+
+    def __set__(self, wrapper: Any, value: Any) -> None:
+        setattr(wrapper.inner, self._name, value)
+
+    def __delete__(self, wrapper: Any) -> None:
+        delattr(wrapper.inner, self._name)
 
 
 class EMA(OptimizerWrapper):
@@ -33,7 +53,8 @@ class EMA(OptimizerWrapper):
         d_t = \min\!\Big(d, \frac{1 + t}{10 + t}\Big), \qquad \bar\theta_0 = \theta_0
 
     with :math:`t = 0, 1, \dots` the averages taken before: the first ones forget where the run began, as TensorFlow's
-    ``ExponentialMovingAverage`` does with ``num_updates``. The steps themselves are the inner optimizer's, bit for bit.
+    ``ExponentialMovingAverage`` does with ``num_updates``. The steps themselves are the inner optimizer's, bit for bit,
+    also under a gradient scaler; a step that overflows is left out of the averages.
 
     As schedule-free optimizers do, it has two modes:
 
@@ -70,6 +91,8 @@ class EMA(OptimizerWrapper):
     passes_steps_on = True
     passes_gradients_on = True
     hyperparameters: ClassVar = {"decay": FRACTION, "warmup": flag, "evaluated": flag}
+    found_inf = _ToldInside()
+    grad_scale = _ToldInside()
 
     def __init__(self, optimizer: Optimizer, decay: float = 0.999, *, warmup: bool = True) -> None:
         super().__init__(optimizer, decay=decay, warmup=warmup, evaluated=False)
@@ -86,8 +109,8 @@ class EMA(OptimizerWrapper):
         if name == "step_on" and inner is not None:
             inside: Callable[[Session], Any] = inner.step_on
             return lambda session: self._averaged(lambda: inside(session))
-        if name == "needs_graph" and inner is not None:
-            return inner.needs_graph
+        if name in _READ_INSIDE and inner is not None:
+            return getattr(inner, name)
         return super().__getattr__(name)
 
     def step(self, closure: Callable[[], Any] | None = None, *more: Any, **settings: Any) -> Any:
@@ -134,8 +157,11 @@ class EMA(OptimizerWrapper):
             group["ema_evaluated"] = evaluated
 
     def _averaged(self, step: Callable[[], Any]) -> Any:
-        if self._evaluated:
-            raise RuntimeError("the averages are in the place of the weights: call train() before the next step")
+        with scaling_of(self) as scaling:
+            if self._evaluated:
+                raise RuntimeError("the averages are in the place of the weights: call train() before the next step")
+        if scaling is not None and scaling.overflows:  # the optimizer inside leaves it out
+            return step()
         own = [self._own(group) for group in self.param_groups]
         idle = is_idle(self)
         starts = {

@@ -29,8 +29,9 @@ class QGaLore(GaLore):
 
     * **Lazy subspaces.** At each decomposition after a matrix's first, the similarity of the new subspace to the last
       is noted. Once the last ``queue_size`` similarities have a mean of at least ``cos_threshold``, the matrix's own
-      ``update_proj_gap`` is multiplied by ``gamma_proj``, at this and at every further decomposition at which that is
-      so. A layer that has settled is decomposed ever more rarely.
+      ``update_proj_gap`` is multiplied by ``gamma_proj`` and rounded down, but becomes one step longer at least, at
+      this and at every further decomposition at which that is so. A layer that has settled is decomposed ever more
+      rarely.
     * **Projections in 4 bits.** With the quantised projection gradients are projected, and steps projected back.
     * **Weights in 8 bits.** :func:`~trimtab.optim.quantize_linears` stores the weights of linear layers that way. After
       a step they are rounded at random, right on average: otherwise steps of less than half a quantum, 1/510 of the
@@ -160,7 +161,7 @@ class QGaLore(GaLore):
         settled = len(similarities) == own["queue_size"] and sum(similarities) >= own["cos_threshold"] * len(
             similarities
         )
-        gap = int(own["gamma_proj"] * gap) if settled else gap
+        gap = max(gap + 1, int(own["gamma_proj"] * gap)) if settled else gap
         return replace(new, first_vector=vector, gap=gap, similarities=similarities)
 
     def _value(self, param: Tensor) -> Tensor:

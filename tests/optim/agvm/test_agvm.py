@@ -516,6 +516,20 @@ def test_under_ddp_the_halves_are_those_of_the_processes(tmp_path):
     assert any(scale != 1.0 for scale in alone["scales"].values())
 
 
+def test_processes_that_have_not_gone_through_a_module_count_as_zero_in_its_mean(tmp_path):
+    in_two_processes(two_workers.forked, tmp_path)
+    found = [torch.load(tmp_path / f"forked{rank}.pt", weights_only=True) for rank in range(2)]
+    (first, none, *_), (nothing, second, *_) = (each["own"] for each in found)
+    assert none is nothing is None  # each worker has gone through a branch of its own
+    head = (found[0]["own"][-1] + found[1]["own"][-1]) / 2
+    for each in found:
+        one, two, unused, last = each["mean"]
+        assert all(map(torch.equal, (one, two, last), (first / 2, second / 2, head)))
+        assert unused is None
+        assert each["variances"][0] > 0
+        assert each["variances"][1:] == [None, None, None]  # one half alone differs from nothing
+
+
 def trained_by_halves(model, optimizer, steps):
     for step in range(steps):
         inputs = torch.randn(8, 4, generator=torch.Generator().manual_seed(step))

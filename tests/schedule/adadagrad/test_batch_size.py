@@ -113,6 +113,33 @@ def test_a_split_never_makes_the_batch_smaller():
     assert narrow.update(asking_for(9, 8)) == 8
 
 
+@pytest.mark.parametrize(
+    ("first", "most", "settings", "largest"),
+    [
+        (8, 30, {"workers": 4}, 28),
+        (4, 10, {"max_micro_batch": 4}, 9),
+        (4, 17, {"max_micro_batch": 8}, 16),  # two passes of 8 are more than three of 5
+        (4, 7, {"workers": 2, "max_micro_batch": 1}, 6),
+    ],
+)
+def test_nothing_is_due_once_the_batch_is_the_largest_that_can_be_shared(first, most, settings, largest):
+    controller = made(first, most, **settings)
+    assert controller.due(first)
+    assert controller.update(asking_for(1e9, first)) == largest
+    assert controller.micro_batches.samples == largest
+    assert not controller.due(largest)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("largest", [1, 3, 7, 8])
+def test_who_asks_for_more_gets_no_less(workers, largest):
+    for most in range(2 * workers, 60):
+        sizes = [micro_batches(samples, workers, largest, most).samples for samples in range(workers, most + 9)]
+        assert sizes == sorted(sizes)
+        assert workers <= sizes[-1] <= most
+        assert sizes[-1] == max(sizes)
+
+
 def test_it_sets_and_advances_the_sampler():
     sampler = AdaptiveBatchSampler(range(40), 4)
     controller = made(4, 40, sampler=sampler)
@@ -170,6 +197,11 @@ def test_foreign_states_are_refused(state, message):
         ({"interval": 0}, ValueError, "interval=0 must be a whole number >= 1"),
         ({"growth_cap": 1.0}, ValueError, r"growth_cap=1.0 must lie in \(1, inf\)"),
         ({"max_micro_batch": 0}, ValueError, "max_micro_batch=0 must be"),
+        (
+            {"batch_size": 99, "workers": 3, "max_micro_batch": 32},
+            ValueError,
+            "batch_size=99 has no equal passes .*; 96",
+        ),
         ({"sampler": range(3)}, TypeError, r"sampler=range\(0, 3\) must be an AdaptiveBatchSampler or None"),
     ],
 )

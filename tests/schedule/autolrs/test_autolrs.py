@@ -1,5 +1,6 @@
 """AutoLRS in a loop: where it goes back to, what it counts, what it chooses."""
 
+import copy
 import io
 import math
 import warnings
@@ -307,6 +308,36 @@ def test_it_resumes_bit_for_bit(steps):
     assert resumed.losses == whole.losses[steps:]
     assert resumed.autolrs.history == whole.autolrs.history
     assert same(resumed.everything(), whole.everything())
+
+
+@pytest.mark.parametrize("first", ["controller", "batches", "controller alone"])
+def test_its_batches_come_back_in_whatever_order_a_loop_is_put_together(first):
+    whole, begun, resumed = (Loop() for _ in range(3))
+    for _ in range(40):
+        whole.step()
+    for _ in range(12):
+        begun.step()
+    if first == "controller":
+        resumed.batches.load_state_dict(begun.batches.state_dict())
+    elif first == "batches":  # a stage begins when the controller is made
+        resumed.batches.load_state_dict(begun.batches.state_dict())
+        resumed.autolrs = AutoLRS(resumed.optimizer, resumed.model, 1e-3, 0.3, **SHORT, batches=resumed.batches)
+    for name in ("model", "optimizer", "autolrs"):
+        getattr(resumed, name).load_state_dict(copy.deepcopy(getattr(begun, name).state_dict()))
+    resumed.random, resumed.stream.position = begun.random, begun.stream.position
+    for _ in range(28):
+        resumed.step()
+    assert resumed.losses == whole.losses[12:]
+
+
+def test_a_state_without_batches_leaves_them_as_they_are():
+    loop = Loop()
+    loop.step()
+    state = loop.autolrs.state_dict()
+    del state["batches"]
+    loop.step()
+    loop.autolrs.load_state_dict(state)
+    assert loop.batches.state_dict()["position"] == 2
 
 
 def test_extra_state_comes_back_too():

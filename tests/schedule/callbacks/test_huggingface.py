@@ -33,6 +33,23 @@ def autolrs(optimizer, model):
     return Noting(optimizer, model, 1e-3, 0.3, stage=20, longest_stage=20, trial_fraction=0.4, candidates=2)
 
 
+class Counting:
+    """A controller that counts its losses, and leaves the rate alone."""
+
+    def __init__(self, optimizer, model):
+        self.history, self.seen, self.steps = [], [], 0
+
+    def observe(self, loss):
+        self.seen.append(loss)
+        self.steps += 1
+
+    def state_dict(self):
+        return {"steps": self.steps}
+
+    def load_state_dict(self, state_dict):
+        self.steps = state_dict["steps"]
+
+
 def made(directory, accumulation=1, **more):
     set_seed(0)
     generator = torch.Generator().manual_seed(0)
@@ -79,6 +96,44 @@ def test_it_resumes_with_a_checkpoint(tmp_path):
     assert resumed.controller.seen == unbroken.controller.seen[12:]
     for ours, theirs in zip(whole.model.parameters(), again.model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def made_with_two(directory):
+    trainer, callback = made(directory)
+    counting = ControllerCallback(trainer, Counting)
+    trainer.add_callback(counting)
+    return trainer, callback, counting
+
+
+def test_two_controllers_see_the_same_losses_and_resume_each_with_its_own_state(tmp_path):
+    whole, unbroken, counted = made_with_two(tmp_path / "whole")
+    whole.train()
+    assert unbroken.controller.seen == counted.controller.seen
+    assert len(counted.controller.seen) == 40
+    assert "training_step" not in vars(whole)
+    again, resumed, counting = made_with_two(tmp_path / "whole")
+    again.train(resume_from_checkpoint=str(tmp_path / "whole" / "checkpoint-36"))
+    assert counting.controller.steps == 40
+    assert resumed.controller.seen == counting.controller.seen == unbroken.controller.seen[36:]
+    assert resumed.controller.history == unbroken.controller.history
+
+
+def test_a_step_that_somebody_has_put_in_place_is_called_and_stays(tmp_path):
+    trainer, callback = made(tmp_path)
+    calls, own = [], trainer.training_step
+    trainer.training_step = lambda *arguments, **named: (calls.append(1), own(*arguments, **named))[1]
+    put = trainer.training_step
+    trainer.train()
+    assert len(calls) == len(callback.controller.seen) == 40
+    assert trainer.training_step is put
+
+
+def test_training_that_was_broken_off_counts_no_loss_twice(tmp_path):
+    trainer, callback = made(tmp_path)
+    callback.on_train_begin(None, trainer.state, None, optimizer=trainer.create_optimizer(), model=trainer.model)
+    trainer.train()
+    logged = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    assert callback.controller.seen == pytest.approx(logged, abs=1e-4)
 
 
 def test_a_checkpoint_without_its_state_is_refused(tmp_path):

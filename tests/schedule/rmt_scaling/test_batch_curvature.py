@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from trimtab.primitives.lanczos import lanczos, random_direction
-from trimtab.schedule.rmt_scaling.batch_curvature import BatchCurvature, hessian_noise
+from trimtab.schedule.rmt_scaling.batch_curvature import BatchCurvature, hessian_noise, product_rounding
 
 FLOAT = torch.float64
 
@@ -189,3 +189,30 @@ def test_the_noise_has_the_squared_unit_of_the_loss(exponent):
         return hessian_noise([lambda v, m=m: [torch.ldexp(m @ v[0], torch.tensor(unit))] for m in matrices], direction)
 
     assert noise(exponent) == math.ldexp(noise(0), 2 * exponent)
+
+
+@pytest.mark.parametrize("matrix", ["hessian", "ggn"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_products_are_off_by_less_than_their_rounding(matrix, dtype):
+    model, inputs, targets = problem(samples=64)
+    for param in model.parameters():
+        param.data = param.data.to(dtype).to(FLOAT)  # what both precisions hold
+    inputs = inputs.to(dtype).to(FLOAT)
+    exact = curvature(model, inputs, targets, matrix)
+    start = random_direction(exact.params, torch.Generator().manual_seed(0))
+    largest = float(lanczos(exact, start, 20).ritz.abs().max())
+    coarse = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)).to(dtype)
+    coarse.load_state_dict(model.state_dict())
+    product = curvature(coarse, inputs.to(dtype), targets, matrix)
+    vector = [each.to(dtype) for each in start]
+    found, expected = joined(product(vector)), joined(exact([each.to(FLOAT) for each in vector]))
+    assert float((found - expected).norm()) < product_rounding(coarse.parameters()) * largest
+
+
+def test_the_coarsest_parameter_makes_the_rounding():
+    tensors = [torch.zeros(1, dtype=dtype) for dtype in (torch.float64, torch.float32, torch.bfloat16)]
+    assert [product_rounding([tensor]) for tensor in tensors] == [
+        pytest.approx(x, rel=0.01) for x in (2.2e-15, 1.2e-6, 0.0078)
+    ]
+    assert product_rounding(tensors) == product_rounding(tensors[2:])
+    assert product_rounding([]) == 0

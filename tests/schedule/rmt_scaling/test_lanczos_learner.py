@@ -36,6 +36,20 @@ def test_a_quadratic_gets_the_textbooks_settings(matrix):
     assert record == pytest.approx({"step": 0, "lr": 4 / 121, "momentum": (9 / 11) ** 2, "largest": 100, "smallest": 1})
 
 
+@pytest.mark.parametrize("unit", [1.0, 3.0])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_momentum_does_not_hang_on_rounding_where_there_are_more_parameters_than_data(unit, seed):
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model, inputs, targets = nn.Linear(40, 1, bias=False), torch.randn(25, 40), torch.randn(25, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    own = learner(optimizer, lambda: model(inputs), lambda z: unit * (z - targets).square().mean(), steps=40, seed=seed)
+    found = own.refresh()
+    curvature = torch.linalg.eigvalsh(2 * unit * inputs.double() @ inputs.double().T / 25)
+    assert (found.smallest, found.largest) == pytest.approx((float(curvature[0]), float(curvature[-1])), rel=1e-3)
+    assert optimizer.param_groups[0]["momentum"] == pytest.approx(0.545, abs=0.001)
+
+
 def test_variants_on_their_optimizers():
     _, optimizer, *parts = quadratic(nesterov=True)
     assert learner(optimizer, *parts).settings["variant"] == "nesterov"  # as the optimizer is

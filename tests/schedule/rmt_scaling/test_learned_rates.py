@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from trimtab.primitives.lanczos import Spectrum, lanczos
+from trimtab.schedule.rmt_scaling.batch_curvature import product_rounding
 from trimtab.schedule.rmt_scaling.learned_rates import learned_from
 
 HUNDRED = torch.arange(1, 101, dtype=torch.float64)
@@ -105,6 +106,28 @@ def test_the_unit_of_curvature_does_not_matter(variant, exponent):
 def test_positive_curvature_of_rounding_is_none():
     assert learned_from(spectrum((-3e5, 0.5), (1e-9, 0.5))) is None
     assert learned_from(spectrum((-3e5, 0.5), (1e-4, 0.5))) is not None
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_rounding_is_no_smallest_curvature_whatever_its_sign(sign):
+    pairs = ((sign * 2e-5, 0.4), (1.0, 0.4), (100.0, 0.2))
+    assert learned_from(spectrum(*pairs), rounding=1e-6).smallest == 1
+    assert learned_from(spectrum((sign * 2e-14, 0.4), *pairs[1:])).smallest == 1
+    assert learned_from(spectrum((-100.0, 0.5), (2e-5, 0.5)), rounding=1e-6) is None
+    assert learned_from(spectrum((2e-5, 0.4), *pairs[1:]), rounding=1e-8).smallest == 2e-5
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_null_space_is_no_smallest_curvature(seed):
+    eigenvalues = torch.cat([torch.zeros(30), torch.ones(40), 100 * torch.ones(30)]).double()
+    turned, _ = torch.linalg.qr(torch.randn(100, 100, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+    matrix = (turned * eigenvalues) @ turned.T
+    start = torch.randn(100, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    for dtype in (torch.float64, torch.float32):
+        own = matrix.to(dtype)
+        found = lanczos(lambda v, own=own: [own @ v[0].to(own)], [start], 20)
+        learned = learned_from(found, rounding=product_rounding([own]))
+        assert learned.smallest == pytest.approx(1, rel=1e-4)
 
 
 def test_smallest_may_not_exceed_a_corrected_largest():

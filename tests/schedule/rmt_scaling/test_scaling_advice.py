@@ -15,7 +15,7 @@ from trimtab.study.errors import InputError
 
 SOURCE = """
 import torch
-from tests.schedule.rmt_scaling.test_scaling_advice import LeastSquares, NoOutputs, Wrong
+from tests.schedule.rmt_scaling.test_scaling_advice import Flat, LeastSquares, NoOutputs, Wrong
 """
 
 D, N = 40, 2000
@@ -44,6 +44,20 @@ class LeastSquares(Task):
 
     def score(self, outputs, batch):
         return self.losses(outputs, batch).mean()
+
+
+class Flat(LeastSquares):
+    """Three directions of curvature, 16, 1 and 0.01, of which the last is that of nearly all parameters."""
+
+    def __init__(self):
+        generator = torch.Generator().manual_seed(0)
+        scale = torch.tensor([4.0, 1.0, 1.0] + [0.1] * (D - 3), dtype=torch.float64)
+        inputs, _ = torch.linalg.qr(torch.randn(N, D, generator=generator, dtype=torch.float64))
+        rows = TensorDataset(inputs * N**0.5 * scale, torch.randn(N, generator=generator, dtype=torch.float64))
+        self.train = self.validation = self.test = rows
+
+    def model(self, generator):
+        return super().model(generator).double()
 
 
 class NoOutputs(LeastSquares):
@@ -82,6 +96,11 @@ def test_the_law_of_least_squares_is_found(task):
     assert advice.damping == pytest.approx(advice.factor * 8 / 512)
     assert advice.smallest == pytest.approx(1, rel=0.4)
     assert advice.momentum == pytest.approx(((4 - 1) / (4 + 1)) ** 2, abs=0.1)
+
+
+def test_the_bulk_of_several_starts_is_no_smallest_curvature(file):
+    advice = advise(f"{file}:Flat", 512, curvature_batch=N)
+    assert advice.smallest == pytest.approx(1, rel=1e-3)
 
 
 def test_regimes_are_told_by_the_knee(task):

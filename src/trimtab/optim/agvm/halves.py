@@ -73,6 +73,9 @@ class Halves:
     def exchange(self, params: Sequence[Tensor]) -> None:
         """Makes halves of the processes' own gradients: their means over the first and over the second half of ranks.
 
+        As with ``DistributedDataParallel``, a process without a gradient counts as one whose gradient is zero, unless
+        none has one.
+
         Raises:
             RuntimeError: there are fewer than two processes.
         """
@@ -85,14 +88,20 @@ class Halves:
         mine = int(dist.get_rank() >= first)
         self._samples = {0: float(first), 1: float(world - first)}
         self._grads = {0: {}, 1: {}}
-        for param in params:
+        having = torch.zeros((2, len(params)), device=params[0].device)
+        having[mine] = torch.tensor([float(param.grad is not None) for param in params])
+        dist.all_reduce(having)  # each sum takes all processes, also one whose batch has not gone through a module
+        for param, in_halves in zip(params, having.T.tolist(), strict=True):
+            if not any(in_halves):
+                continue
+            sums = torch.zeros((2, *param.shape), dtype=param.dtype, device=param.device)
             if param.grad is not None:
-                sums = torch.zeros((2, *param.shape), dtype=param.grad.dtype, device=param.grad.device)
                 sums[mine] = param.grad
-                dist.all_reduce(sums)
-                for index, samples in self._samples.items():
+            dist.all_reduce(sums)
+            for index, samples in self._samples.items():
+                if in_halves[index]:
                     self._grads[index][param] = sums[index] / samples
-                param.grad = self._mean(param)
+            param.grad = self._mean(param)
 
     def _mean(self, param: Tensor) -> Tensor | None:
         total = sum(self._samples.values())

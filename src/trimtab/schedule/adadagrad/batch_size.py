@@ -39,17 +39,20 @@ class MicroBatches:
 def micro_batches(samples: int, workers: int, largest: int | None, most: int) -> MicroBatches:
     """Splits a batch evenly over workers and passes, which may make it a little larger.
 
+    Where that would be more than it can have, it becomes the largest batch that the fewest passes reach, or one less.
+
     Args:
         samples: that the batch should have.
         workers: how many processes share it.
         largest: samples that one pass can have, or ``None`` if any number fits.
         most: samples that the batch can have; at least ``workers``.
     """
-    each = -(-samples // workers)
+    room = most // workers
+    each = min(-(-samples // workers), room)
     passes = 1 if largest is None else -(-each // largest)
     size = -(-each // passes)
-    if size * passes * workers > most:
-        size = most // (passes * workers)
+    if largest is not None and size * passes > room:
+        size, passes = max((room // passes, passes), (largest, passes - 1), key=math.prod)
     return MicroBatches(size, passes, workers)
 
 
@@ -60,7 +63,7 @@ class BatchSizeController:
 
     where :math:`\hat b` is the batch size that passes the test, from the samples' gradients of step :math:`k`: see
     :func:`~trimtab.schedule.adadagrad.adadagrad.norm_test` and its siblings. It never becomes smaller. Once it is the
-    largest, nothing is tested any more.
+    largest that workers and passes can share evenly, nothing is tested any more.
 
     In a loop of one's own, with an :class:`~trimtab.schedule.adadagrad.batch_sampler.AdaptiveBatchSampler`::
 
@@ -95,7 +98,8 @@ class BatchSizeController:
 
     Args:
         batch_size: the first, over all workers; two samples a worker at least.
-        max_batch_size: :math:`b_{\max}`, at most as many as there are samples.
+        max_batch_size: :math:`b_{\max}`, at most as many as there are samples. Where workers and passes cannot share
+            that evenly, the largest batch is smaller: 28 where it is 30 and there are four workers.
         test: ``"norm"``, ``"inner_product"``, ``"orthogonality"``, ``"augmented"`` (the last two) or ``"coordinate"``,
             the one for AdaGrad.
         eta: of ``"norm"`` and ``"coordinate"``; see :class:`~trimtab.schedule.adadagrad.adadagrad.NoiseTest`.
@@ -107,7 +111,8 @@ class BatchSizeController:
         quantile: of ``"coordinate"``: the share of coordinates that shall pass, in (0, 1].
         workers: how many processes share a batch evenly.
         max_micro_batch: samples that one backward pass on one worker can have; larger batches are accumulated, and
-            rounded up to equal passes. ``None`` if any number fits.
+            rounded up to equal passes, or down where that would be more than ``max_batch_size``. ``None`` if any number
+            fits.
         sampler: is given each new batch size, and told of each batch that is done.
 
     Attributes:
@@ -117,7 +122,7 @@ class BatchSizeController:
 
     Raises:
         TypeError: an argument has the wrong type.
-        ValueError: an argument is outside its range.
+        ValueError: an argument is outside its range, or the first batch has no equal passes.
     """
 
     def __init__(
@@ -154,6 +159,12 @@ class BatchSizeController:
             raise TypeError(f"sampler={sampler!r} must be an AdaptiveBatchSampler or None")
         self._sampler, self._steps = sampler, 0
         self._split = micro_batches(first, workers, self._largest, self._most)
+        if self._split.samples < first:
+            raise ValueError(
+                f"batch_size={first} has no equal passes of at most max_micro_batch={max_micro_batch} samples a worker "
+                f"that are not more than max_batch_size={max_batch_size}; {self._split.samples} has"
+            )
+        self._reach = micro_batches(self._most, workers, self._largest, self._most).samples
         self.history: History = []
 
     @property
@@ -177,7 +188,7 @@ class BatchSizeController:
         Args:
             samples: of its batch, over all workers. One that is short, as the last of an epoch may be, is not tested.
         """
-        return self._steps % self._interval == 0 and self.batch_size < self._most and samples >= self.batch_size
+        return self._steps % self._interval == 0 and self.batch_size < self._reach and samples >= self.batch_size
 
     def update(self, statistics: GradientStatistics) -> int:
         """Tests a step's gradients, and returns the batch size that follows from them.

@@ -109,7 +109,7 @@ class AutoLRS:
         scale_groups: whether parameter groups with different rates keep their ratios.
         extra_state: see :class:`~trimtab.schedule.autolrs.roll_back.LoopRollBack`.
         batches: what the loop iterates over, in the place of the loader; a loop that does not is refused at the end of
-            the first trial.
+            the first trial. Those that it keeps are part of this one's state.
         copy_on_cpu: whether the copy is kept in the main memory.
         published_forecast: whether to forecast as the released code does.
         roll_back: another way back, in the place of ``extra_state``, ``batches`` and ``copy_on_cpu``.
@@ -361,24 +361,29 @@ class AutoLRS:
         self.history.append({**place, **useful, **more})
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns everything that the future depends on, with the copy that trials go back to."""
+        """Returns everything that the future depends on, with the copy and the batches that trials go back to."""
         own = {name: getattr(self, name) for name in _COUNTERS}
         return {
             **{name: value if name == "_saved" else copy.deepcopy(value) for name, value in own.items()},
             "generator": self._generator.get_state(),
+            **({} if self._batches is None else {"batches": self._batches.state_dict()}),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over what :meth:`state_dict` returned, and sets the rate; load model and optimizer as well.
 
+        The kept batches are set here too: a stage that began when this was made has left a mark among others.
+
         Raises:
             ValueError: it is no such state. Nothing was changed.
         """
-        if not isinstance(state_dict, dict) or state_dict.keys() != {*_COUNTERS, "generator"}:
+        if not isinstance(state_dict, dict) or state_dict.keys() - {"batches"} != {*_COUNTERS, "generator"}:
             raise ValueError(f"state_dict={type(state_dict).__name__}: what AutoLRS.state_dict() returned is needed")
         if len(state_dict["_factors"]) != len(self.optimizer.param_groups):
             raise ValueError(f"state_dict is of {len(state_dict['_factors'])} parameter groups")
         for name in _COUNTERS:
             setattr(self, name, state_dict[name] if name == "_saved" else copy.deepcopy(state_dict[name]))
         self._generator.set_state(state_dict["generator"])
+        if self._batches is not None and "batches" in state_dict:
+            self._batches.load_state_dict(state_dict["batches"])
         write_rates(self.optimizer, self.lr, self._factors)

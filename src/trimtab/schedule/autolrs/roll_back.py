@@ -98,7 +98,7 @@ class ReplayedBatches:
         self._position = 0 if keep else None
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the kept batches; the loader's own position is not part of them."""
+        """Returns the kept batches, as is done within AutoLRS's; the loader's own position is not part of them."""
         return {"kept": list(self._kept), "position": self._position}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -30,7 +30,8 @@ class ControllerCallback(TrainerCallback):
 
     It sees the loss that ``Trainer.training_step`` returns, summed over the batches of gradient accumulation, of this
     process. Use a constant schedule: any other would write the learning rate too. The controller's state is saved
-    beside each checkpoint as ``controller.pt``, and loaded when training goes on from one.
+    beside each checkpoint as ``controller.pt``, and loaded when training goes on from one. Of several callbacks, each
+    with a controller of its own, the second saves ``controller-2.pt``, and so on: add them in the same order.
 
     A controller that takes the run back, as AutoLRS does, takes back model, optimizer and torch's random state. The
     Trainer's data do not come back, nor do its step count and its logged losses: ``max_steps`` counts all steps, those
@@ -71,14 +72,7 @@ class ControllerCallback(TrainerCallback):
         if state.global_step:
             self.controller.load_state_dict(torch.load(self._file(args, state), weights_only=True))
         self._loss = 0.0
-        step = type(self._trainer).training_step
-
-        def observed_step(*arguments: Any, **named: Any) -> Any:
-            loss = step(self._trainer, *arguments, **named)
-            self._loss += loss.item()
-            return loss
-
-        self._trainer.training_step = observed_step
+        _ObservedStep.of(self._trainer).add(self._see)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the host's signature
         """Lets the controller observe the step."""
@@ -90,19 +84,68 @@ class ControllerCallback(TrainerCallback):
         """Saves the controller's state beside the checkpoint."""
         if self.controller is not None and state.is_world_process_zero:
             directory = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            torch.save(self.controller.state_dict(), directory / FILE)
+            torch.save(self.controller.state_dict(), directory / self._name)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the host's signature
-        """Gives the Trainer its own step back."""
-        del self._trainer.training_step
+        """Gives the Trainer its own step back, once no other callback observes it any more."""
+        _ObservedStep.of(self._trainer).remove(self._see)
+
+    def _see(self, loss: float) -> None:
+        self._loss += loss
+
+    @property
+    def _name(self) -> str:
+        """The file of this callback's controller in a checkpoint."""
+        alike = [each for each in self._trainer.callback_handler.callbacks if isinstance(each, ControllerCallback)]
+        place = alike.index(self) if self in alike else 0
+        return FILE if place == 0 else f"{Path(FILE).stem}-{place + 1}.pt"
 
     def _file(self, args: Any, state: Any) -> Path:
-        own = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        own, name = Path(args.output_dir) / f"checkpoint-{state.global_step}", self._name
         given = (self._resume_from, args.resume_from_checkpoint, own)
         for directory in given:
-            if isinstance(directory, str | Path) and (file := Path(directory) / FILE).is_file():
+            if isinstance(directory, str | Path) and (file := Path(directory) / name).is_file():
                 return file
         raise InputError(
-            f"training goes on after step {state.global_step}, but there is no {FILE} in {own}: give the checkpoint's "
+            f"training goes on after step {state.global_step}, but there is no {name} in {own}: give the checkpoint's "
             "directory as ControllerCallback(..., resume_from=)"
         )
+
+
+class _ObservedStep:
+    """Stands for a Trainer's ``training_step`` while callbacks observe its losses."""
+
+    def __init__(self, trainer: Any) -> None:
+        self._trainer = trainer
+        self._step = trainer.training_step
+        self._assigned = "training_step" in vars(trainer)
+        self._observers: list[Callable[[float], None]] = []
+
+    @classmethod
+    def of(cls, trainer: Any) -> "_ObservedStep":
+        """Returns the one that stands there, which it is put there for if there is none."""
+        if not isinstance(trainer.training_step, cls):
+            trainer.training_step = cls(trainer)
+        step: _ObservedStep = trainer.training_step
+        return step
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        loss = self._step(*arguments, **named)
+        value = loss.item()
+        for observe in self._observers:
+            observe(value)
+        return loss
+
+    def add(self, observe: Callable[[float], None]) -> None:
+        """Lets a function see each loss, once."""
+        if observe not in self._observers:  # training that was broken off has left it here
+            self._observers.append(observe)
+
+    def remove(self, observe: Callable[[float], None]) -> None:
+        """Lets a function see no further loss; with the last one, the Trainer has its own step again."""
+        if observe in self._observers:
+            self._observers.remove(observe)
+        if not self._observers and self._assigned:
+            self._trainer.training_step = self._step
+        elif not self._observers:
+            del self._trainer.training_step

@@ -16,7 +16,14 @@ from trimtab.lab.controller import History
 from trimtab.lab.randomness import derived_seed
 from trimtab.primitives.hyperparameters import FRACTION, POSITIVE, SHARE, Check, Interval, one_of, whole_number
 from trimtab.primitives.lanczos import Spectrum, lanczos, random_direction
-from trimtab.schedule.rmt_scaling.batch_curvature import BatchCurvature, Loss, Matrix, Outputs, matrix_name
+from trimtab.schedule.rmt_scaling.batch_curvature import (
+    BatchCurvature,
+    Loss,
+    Matrix,
+    Outputs,
+    matrix_name,
+    product_rounding,
+)
 from trimtab.schedule.rmt_scaling.learned_rates import Correction, Learned, Smallest, Variant, learned_from
 
 HYPERPARAMETERS: dict[str, Check] = {
@@ -61,8 +68,9 @@ class LanczosLearner:
     Differences:
         * Momentum divides by :math:`\sqrt L + \sqrt\mu`; the official code divides by :math:`\sqrt L + \mu`.
         * Nesterov's rate is :math:`1/L`; the official code has :math:`\sqrt{\mu/L}`, whose unit is not that of a rate.
-        * :math:`\mu` comes from positive Ritz values only: a negative curvature is a bound for the step as good as any,
-          but no speed of convergence.
+        * :math:`\mu` comes from Ritz values only that are positive beyond rounding: a negative curvature is a bound for
+          the step as good as any, but no speed of convergence, and what rounding makes of none would ask for a momentum
+          of one. In float32 that is all below :math:`1.2 \cdot 10^{-6} L`.
         * ``safety``, ``largest_momentum`` and ``largest_change`` are ours; 1, a number close to 1 and ``math.inf`` are
           the paper's.
         * The pace is in steps; the official code refreshes every 20 epochs, its scripts every epoch.
@@ -176,9 +184,16 @@ class LanczosLearner:
             ValueError: a product with the curvature is not finite. Nothing was changed.
             RuntimeError: an operation of the model has no second derivative. Nothing was changed.
         """
-        spectrum = self._spectrum()
+        spectrum, rounding = self._spectrum()
         own = self.settings
-        found = learned_from(spectrum, own["variant"], own["smallest"], bulk=own["bulk"], correction=self._correction)
+        found = learned_from(
+            spectrum,
+            own["variant"],
+            own["smallest"],
+            bulk=own["bulk"],
+            correction=self._correction,
+            rounding=rounding,
+        )
         self._refreshes += 1
         if found is None:
             warnings.warn(
@@ -206,7 +221,8 @@ class LanczosLearner:
         self._observed, self._refreshes = state_dict["observed"], state_dict["refreshes"]
         self.history = [dict(record) for record in state_dict["history"]]
 
-    def _spectrum(self) -> Spectrum:
+    def _spectrum(self) -> tuple[Spectrum, float]:
+        """Returns the spectrum, and by how much of the largest curvature it may be off."""
         params, decay = [], []
         for group in self.optimizer.param_groups:
             params += group["params"]
@@ -217,7 +233,7 @@ class LanczosLearner:
             torch.manual_seed(seed)
             product = BatchCurvature(self._outputs, self._loss, params, self.settings["matrix"], decay)
         start = random_direction(product.params, torch.Generator().manual_seed(seed))
-        return lanczos(product, start, self.settings["steps"])
+        return lanczos(product, start, self.settings["steps"]), product_rounding(product.params)
 
     def _set(self, found: Learned) -> None:
         own = self.settings

@@ -11,11 +11,11 @@ from torch.optim import SGD, AdamW, Optimizer
 from trimtab.lab.loading import load_task
 from trimtab.lab.session import Session
 from trimtab.lab.task import Task, check_task, samples_in
-from trimtab.schedule.rmt_scaling.batch_curvature import Matrix
+from trimtab.schedule.rmt_scaling.batch_curvature import Matrix, product_rounding
 from trimtab.schedule.rmt_scaling.learned_rates import learned_from
 from trimtab.schedule.rmt_scaling.noise_model import MarchenkoPastur, NoiseModel, Wigner
 from trimtab.schedule.rmt_scaling.rmt_scaling import EXPONENTS, Rule, maximal_learning_rate, scale_damping
-from trimtab.schedule.rmt_scaling.task_curvature import TaskCurvature, task_curvature
+from trimtab.schedule.rmt_scaling.task_curvature import STARTS, TaskCurvature, task_curvature
 from trimtab.study.checks import check_number, check_whole
 from trimtab.study.errors import DivergedError, InputError
 
@@ -209,7 +209,13 @@ def _advice(session: Session, measured: TaskCurvature, asked: _Asked) -> Scaling
     other = Wigner.fitted(float(measured.hessian.ritz[-1]), measured.noise, measured.batch_size, samples)
     sizes = _sizes(samples, (begin, end))
     factor = (law.extremal(begin) / law.extremal(end)) ** EXPONENTS[rule]
-    learned = learned_from(measured.hessian, "heavy_ball", correction=lambda _: law.extremal(end))
+    learned = learned_from(
+        measured.hessian,
+        "heavy_ball",
+        bulk=0.5 / STARTS,  # more than half of the weight that a start has among so many
+        correction=lambda _: law.extremal(end),
+        rounding=product_rounding(param for param in session.model.parameters() if param.requires_grad),
+    )
     plain = asked.optimizer == "sgd"
     lr = None if asked.lr is None else asked.lr * factor
     if lr is None and plain and learned is not None:
