@@ -192,6 +192,15 @@ def test_what_stands_in_brackets_is_handed_over_and_part_of_the_name(sized):
     assert len(prints) == 3
 
 
+def test_what_is_meant_in_a_file_counts_and_not_how_its_path_is_written(sized, tmp_path, monkeypatch):
+    sized.write_text(f"{WITH_SETTINGS}\n\nclass Other(Sized):\n    pass\n")
+    assert fingerprint(f"{sized}:Sized") != fingerprint(f"{sized}:Other")
+    monkeypatch.chdir(tmp_path)
+    prints = {fingerprint(f"pruned({place}:Sized)") for place in ("sized.py", "./sized.py", sized)}
+    assert len(prints) == 1
+    assert fingerprint("pruned(sized.py:Other)") not in prints
+
+
 def test_texts_with_brackets_of_their_own_are_no_references(sized, tmp_path):
     for text in ("CPI (2015=100)", "a)", "Speed (km/h", "=1"):
         assert load_task(absolute_reference(f"{sized}:Sized(kind={text!r})")).kind == text

@@ -48,6 +48,10 @@ def test_what_cannot_be_pruned_is_refused():
     tied[1].weight = tied[0].weight
     with pytest.raises(ValueError, match=r"0\.weight and 1\.weight are one tensor"):
         prunable_weights(tied)
+    language = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5))
+    language[1].weight = language[0].weight
+    with pytest.raises(ValueError, match=r"0\.weight and 1\.weight are one tensor"):
+        prunable_weights(language)
     broken = nn.Linear(2, 2)
     with torch.no_grad():
         broken.weight[0, 0] = float("nan")

@@ -218,7 +218,7 @@ CLAIM = Claim(
         "batches of 50, with momentum 0.9, the network also with AdamW; a transformer of two layers of width 64 learns "
         "the next byte of Python's standard library, 120 batches of 16 windows of 64, with AdamW.",
         "Schedules: constant, inverse root of the step, a tenth at a half and again at three quarters, cosine, linear, "
-        f"refined. With AdamW all of them warm up over {WARM_UP:.0%} of the steps.",
+        f"refined. With AdamW all of them warm up over {WARM_UP:.0%} of the steps, a refined one in its first run.",
         "Refined: half of the budget is a run with linear decay, whose norms are recorded (l2 for momentum, l1 for "
         "AdamW); then a run from the same start has the schedule that they make, with a median filter over a tenth of "
         "the run, and the other half of the budget. Both runs have the same learning rate as their peak.",
@@ -279,8 +279,8 @@ CLAIM = Claim(
             "refined",
             "linear decay",
             {
-                "in a run of the same length": "refined against linear, test loss",
-                "for the same budget": "refined against linear for half as long, test loss",
+                "in a run of the same length": "refined against linear for half as long, test loss",
+                "for the same budget": "refined against linear, test loss",
             },
         ),
     ),

@@ -77,14 +77,23 @@ def _named(asked: Reference) -> tuple[Any, str]:
 
 
 def fingerprint(reference: str) -> str:
-    """Returns what changes when the problem's definition does: a hash of its file, or the name of one that ships."""
+    """Returns what changes when a problem's definition does: a hash of its file, and its name."""
     found = parse_reference(reference)
     if found.place in PROBLEMS:
         return _with_files(found).text
     if is_table(found.place):
+        return _of_file(reference)
+    path, name, _ = _located(found.place)
+    return f"{file_hash(path)}:{name}{_with_files(found).brackets}"
+
+
+def _of_file(text: str) -> str:
+    """What changes when a file does that a text names, and what is meant in it."""
+    found = parse_reference(text)
+    if is_table(found.place):
         return f"{file_hash(Path(found.place))}{in_one_order(found).brackets.casefold()}"
-    path, _ = _split(found.place)
-    return f"{file_hash(path)}{_with_files(found).brackets}"
+    path, name = _split(found.place)
+    return f"{file_hash(path)}:{name}{_with_files(found).brackets}"
 
 
 def absolute_reference(reference: str) -> str:
@@ -103,7 +112,7 @@ def absolute_reference(reference: str) -> str:
 
 def _with_files(reference: Reference) -> Reference:
     """The reference with a hash of the file in the place of each file that its brackets name."""
-    return _each_text(reference, lambda text: f"{text}@{fingerprint(text)}" if _names_file(text) else text)
+    return _each_text(reference, lambda text: _of_file(text) if _names_file(text) else text)
 
 
 def _each_text(reference: Reference, change: Callable[[str], str]) -> Reference:

@@ -37,18 +37,19 @@ def prunable_weights(model: nn.Module) -> dict[str, Tensor]:
     """Returns the weights of convolutions and linear layers as they are now, by name; no bias, no normalisation.
 
     Raises:
-        ValueError: there are none, two layers share one, or a value is not finite.
+        ValueError: there are none, one is tied to another layer's or to an embedding, or a value is not finite.
     """
     found: dict[str, Tensor] = {}
-    owners: dict[int, str] = {}
+    owners: dict[Tensor, list[str]] = {}
+    for name, param in model.named_parameters(remove_duplicate=False):
+        owners.setdefault(param, []).append(name)
     for place, layer in model.named_modules():
         if not isinstance(layer, nn.Linear | _ConvNd):
             continue
         name = f"{place}.weight" if place else "weight"
-        stored = _stored(layer)
-        if id(stored) in owners:
-            raise ValueError(f"{owners[id(stored)]} and {name} are one tensor: tied weights cannot be pruned")
-        owners[id(stored)] = name
+        tied = owners.get(_stored(layer), [name])
+        if len(tied) > 1:
+            raise ValueError(f"{' and '.join(tied)} are one tensor: tied weights cannot be pruned")
         weight = layer.weight.detach()
         if not bool(torch.isfinite(weight).all()):
             raise ValueError(f"{name} has values that are not finite")

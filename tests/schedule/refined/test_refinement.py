@@ -32,6 +32,7 @@ def test_what_a_recorder_saved_is_read_as_it_was(tmp_path):
     [
         "2\n1\n1.5\n",
         "norm\n2\n1\n1.5\n",
+        "\ufeffnorm,loss\n2,1\n1,1\n1.5,1\n",  # a byte order mark, as spreadsheets write
         "anything\n2\n1\n1.5\n",
         "step,grad_norm\n0,2\n\n1,1\n2,1.5\n",
         "loss, gradient_norm\n0.3,2\n0.2,1\n0.2,\n0.1,1.5\n",
@@ -82,6 +83,7 @@ def test_of_a_directory_the_files_that_hold_norms_are_offered(tmp_path):
         ("norm\n1\nx\n", "line 3: norm='x' is no number"),
         ("norm,b\n1,2\n1\n", "line 3 has 1 cells, and 2 are needed; the file should be what GradientNormRecorder"),
         ("some\ntext\n", "line 2: some='text' is no number; the file should be what GradientNormRecorder"),
+        ("norm\n" + 70_000 * "1 ", "cannot be read as CSV: field larger than field limit"),
         ('{"norm": 1}\n{"norm": }\n', "line 2 is no JSON"),
         ('{"norm": 1}\n[1]\n', "line 2: an object is needed"),
         ('{"norm": true}\n', "line 1: norm=True is no number"),

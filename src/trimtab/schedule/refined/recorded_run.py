@@ -59,7 +59,7 @@ def read_run(path: str | Path, column: str | None = None) -> RecordedRun:
     check_path("path", path)
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(_unreadable(path, error)) from error
     if not text.strip():
@@ -140,7 +140,10 @@ def _json_lines(path: Path, text: str) -> list[_Row]:
 
 
 def _csv_rows(path: Path, text: str) -> list[_Row]:
-    lines = [(number, row) for number, row in enumerate(csv.reader(io.StringIO(text)), start=1) if any(row)]
+    try:
+        lines = [(number, row) for number, row in enumerate(csv.reader(io.StringIO(text)), start=1) if any(row)]
+    except csv.Error as error:
+        raise InputError(f"{path} cannot be read as CSV: {error}") from None
     names, body = [cell.strip() for cell in lines[0][1]], lines[1:]
     if all(map(_is_number, names)):
         names, body = [f"{i + 1}" for i in range(len(names))], lines
