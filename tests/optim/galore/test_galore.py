@@ -596,7 +596,6 @@ def clipped_galore(params, **settings):
 
 NO_MATRIX = {
     "layout": "the check's parameter is no matrix, of which there must be one",
-    "torch_error_inputs": "torch's parameters have one element, and there must be a matrix with a subspace",
 }
 OF_TORCH = "torch.optim.AdamW does not either"
 

@@ -151,19 +151,6 @@ def test_its_length_is_what_is_left_were_the_size_to_stay(settings, length):
     assert len(sampler) == 1
 
 
-def test_between_epochs_its_length_is_the_next_ones():
-    sampler, resumed = shuffled(), shuffled(seed=9)
-    loader = DataLoader(Rows(), batch_sampler=sampler)
-    for _ in range(3):
-        length = len(loader)
-        assert length == 13
-        assert sum(1 for _ in loader if sampler.advance() is None) == length
-    resumed.load_state_dict(sampler.state_dict())
-    assert len(resumed) == 13
-    sampler.batch_size = 46
-    assert len(loader) == 2 == len(list(loader))
-
-
 def test_nothing_is_done_that_was_not_drawn():
     with pytest.raises(RuntimeError, match="no batch is under way"):
         shuffled().advance()

@@ -86,9 +86,8 @@ class AdaptiveBatchSampler(Sampler[list[int]]):
         self._batch_size = size
 
     def __len__(self) -> int:
-        """Batches of this epoch that are not done yet, or, when all are, of the next one, were the size to stay."""
-        begins = self._over and not self._under_way
-        left = self._samples if begins else self._samples - self._done - sum(self._under_way)
+        """Batches of this epoch that are not done yet, were the size to stay what it is."""
+        left = 0 if self._over and not self._under_way else self._samples - self._done - sum(self._under_way)
         whole, rest = divmod(left, self._batch_size)
         return len(self._under_way) + whole + (not self._drop_last and rest >= self._workers)
 
