@@ -107,7 +107,8 @@ def test_show_has_the_verdict_that_ships(tmp_path, monkeypatch):
     (found,) = verify(["toy"], tmp_path / "out", jobs=1)
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "toy.json").write_text(found.to_json())
-    monkeypatch.setitem(CLAIMS, "lion", "tests.claims.toy:CONFIRMED")
+    for name in ("lion", "toy"):
+        monkeypatch.setitem(CLAIMS, name, "tests.claims.toy:CONFIRMED")
     shown = run("show", "lion")[1]
     assert "confirmed: a tuned rate is better. AdamW beats a slow rate on a line." in shown
     assert "Claimed: A tuned rate has a lower test loss than 0.001 by 0.01." in shown

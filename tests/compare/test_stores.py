@@ -40,8 +40,6 @@ def written(name):
     found = json.loads(gzip.decompress((STORES / f"{name}.json.gz").read_bytes()))
     for each in found["tasks"].values() if "tasks" in found else [found]:
         leave_out_spreads(each)
-        # which is said now where some pair is open alone
-        each["conclusion"] = [words for words in each["conclusion"] if not words.startswith("With two seeds")]
     return found
 
 
@@ -51,6 +49,8 @@ MEASURES = {"test_loss": "test loss", "test_metric": "test metric", "steps": "st
 def leave_out_spreads(result):
     """Leaves of pairs what does not rest on spreads, which candidates share since then, and nothing that follows."""
     kept = ("first", "second", "improvement", "seeds")
+    # what two seeds cannot show is said since then where some pair is open, and nowhere else
+    result["conclusion"] = [words for words in result["conclusion"] if not words.startswith("With two seeds")]
     result["pairs"] = [{key: pair[key] for key in kept} for pair in result["pairs"]]
     for candidate in result["candidates"]:
         pair = candidate["against_reference"]
