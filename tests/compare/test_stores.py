@@ -77,8 +77,14 @@ def as_then(result):
     del result["race"]
     result["task"] = facts_of_then(result.pop("problem"), result["protocol"])
     result["conclusion"] = [re.sub("(lowers?) validation", r"\1 the validation", each) for each in result["conclusion"]]
+    rank = "its rank says only that nothing could be shown"
+    against = r"nothing could be shown against \w+, whose mean is better"
+    result["conclusion"] = [re.sub(against, rank, each) for each in result["conclusion"]]
     for candidate in result["candidates"]:
         del candidate["in_all_pairs"], candidate["winners_curse"]
+        candidate["note"] = re.sub(
+            r"that it is not ranked after \w+, whose mean is better,", "its rank", candidate["note"]
+        )
         assert candidate.pop("extensions") == []  # what was begun goes on with its plan
         means, prices = candidate.pop("measures"), candidate.pop("prices")
         candidate |= {name: means.get(MEASURES[name]) for name in ("test_loss", "test_metric")}
