@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import pytest
 import torch
 
 from trimtab.catalog.entries import of_slot
@@ -12,6 +13,24 @@ from trimtab.testing import OptimizerConformance
 # What these are shown is not what they need, or they have settings to be tried: their suites are below, and in their
 # own test files.
 APART = ("adagradnorm", "adahessian", "clipped_adam", "sso")
+
+EXACT = sorted(key for key, each in of_slot("optimizer").items() if each.kind == "method" and key not in APART)
+
+
+@pytest.mark.parametrize("key", EXACT)
+def test_of_ours_a_tensor_as_rate_does_the_same_to_the_last_bit(key):
+    ends = []
+    for rate in (2.0**-7, torch.tensor(2.0**-7)):
+        generator = torch.Generator().manual_seed(0)
+        params = [torch.nn.Parameter(torch.randn(shape, generator=generator)) for shape in ((3, 4), (5,))]
+        optimizer = of_slot("optimizer")[key].load()(params, lr=rate)
+        for _ in range(3):
+            for param in params:
+                param.grad = torch.randn(param.shape, generator=generator)
+            optimizer.step()
+        ends.append(params)
+    assert all(torch.equal(one, other) for one, other in zip(*ends, strict=True))
+
 
 LONG_FIRST_STEP = {"first_momentum[betas]": "each moment corrects the other, and the gradient is added to the momentum"}
 

@@ -7,7 +7,7 @@ over the processes among which the parameter is divided, and not over those that
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jaxtyping import Float
 from torch import Tensor
@@ -31,7 +31,7 @@ class Shards:
     def local(self, tensor: Tensor) -> Tensor:
         """Returns the piece of this process, of a tensor that is divided as the parameter is, or is made so."""
         assert _is_distributed(tensor)  # noqa: S101 - what belongs to a parameter was checked when it was set
-        sharded: DTensor = tensor  # type: ignore[assignment]
+        sharded = cast("DTensor", tensor)
         if tuple(sharded.placements) != self.placements:
             sharded = sharded.redistribute(self.mesh, self.placements)
         return sharded.to_local()
@@ -78,7 +78,7 @@ def shards_of(tensor: Tensor) -> Shards | None:
         return None
     from torch.distributed.tensor import Replicate
 
-    sharded: DTensor = tensor  # type: ignore[assignment]
+    sharded = cast("DTensor", tensor)
     placements = (Replicate() if each.is_partial() else each for each in sharded.placements)
     return Shards(sharded.device_mesh, tuple(placements))
 

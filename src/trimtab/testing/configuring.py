@@ -12,7 +12,7 @@ from torch import Tensor
 from trimtab.testing.exceptions import require
 from trimtab.testing.options import flags, kinds, numbers
 from trimtab.testing.resume import follow
-from trimtab.testing.support import REFUSALS, WARM, Gradients, Suite, gradients, parameters, values
+from trimtab.testing.support import CRASHES, REFUSALS, WARM, Gradients, Suite, gradients, parameters, values
 from trimtab.testing.training import plain
 from trimtab.testing.updates import UpdateChecks, words
 
@@ -84,6 +84,8 @@ class ConfigurationChecks(UpdateChecks):
         params = parameters(self.shapes)
         try:
             optimizer = self.make(params, **{name: told})
+        except CRASHES:
+            raise
         except REFUSALS:
             return
         follow(optimizer, params, gradients(params, 4))

@@ -19,6 +19,9 @@ Gradients = list[list[Tensor | None]]
 REFUSALS: Final = Exception
 """What an optimizer may raise where it cannot do something; packages have errors of their own for that."""
 
+CRASHES: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError)
+"""What a program raises that has met something it did not foresee, which is no refusal."""
+
 GOOD: Final = 1e-3
 """What is tried of a setting that is nothing by default, to see whether it may be a number."""
 

@@ -1,6 +1,8 @@
 """What trainers say of how a model is trained, as options of a comparison."""
 
 import re
+from functools import partial
+from typing import ClassVar
 
 import pytest
 import torch
@@ -188,7 +190,7 @@ def loaders():
 
 class Scheduled(Net):
     schedule = staticmethod(lambda optimizer: lr_scheduler.CosineAnnealingLR(optimizer, T_max=10))
-    stretch = {"interval": "step"}  # noqa: RUF012
+    stretch: ClassVar = {"interval": "step"}
 
     def configure_optimizers(self):
         optimizer = torch.optim.AdamW(self.parameters(), lr=1e-3)
@@ -323,7 +325,7 @@ def test_a_lightning_module_is_validated_in_the_precision_that_it_is_trained_in(
             return found
 
     for precision, dtype in (("bf16-mixed", torch.bfloat16), ("32-true", torch.float32)):
-        task = LightningTask(Seen, loaders, metric=ACCURACY, trainer=lambda: trainer(precision=precision))  # noqa: B023
+        task = LightningTask(Seen, loaders, metric=ACCURACY, trainer=partial(trainer, precision=precision))
         session = Session(task, lambda model: torch.optim.AdamW(model.parameters(), lr=1e-2), seed=0)
         seen.clear()
         session.step()

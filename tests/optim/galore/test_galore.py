@@ -595,6 +595,7 @@ def clipped_galore(params, **settings):
 
 
 NO_MATRIX = {
+    "torch_error_inputs": "torch's parameters have one element, and there must be a matrix with a subspace",
     "layout": "the check's parameter is no matrix, of which there must be one",
 }
 OF_TORCH = "torch.optim.AdamW does not either"
