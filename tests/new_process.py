@@ -6,8 +6,8 @@ import runpy
 import sys
 import tempfile
 import traceback
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from multiprocessing.connection import wait
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 
@@ -51,10 +51,19 @@ def in_two_processes(function, *arguments):
 
 
 def in_processes(count, function, *arguments):
-    """Calls a function in several processes that find each other as those of ``torchrun`` do."""
-    with ranks(count) as environments, ThreadPoolExecutor(count) as pool:
-        runs = [pool.submit(in_a_new_process, _as_rank, each, function, arguments) for each in environments]
-    return [run.result() for run in runs]
+    """Calls a function in several processes that find each other as those of ``torchrun`` do.
+
+    What the first of them fails with is raised at once: the others would wait for it.
+    """
+    with ranks(count) as environments, ExitStack() as entered:
+        runs = [entered.enter_context(new_process(_as_rank, each, function, arguments)) for each in environments]
+        answers = dict.fromkeys(range(count))
+        waiting = {connection: (rank, process) for rank, (connection, process) in enumerate(runs)}
+        while waiting:
+            for connection in ready(list(waiting)):
+                rank, process = waiting.pop(connection)
+                answers[rank] = answer(connection, process)
+    return list(answers.values())
 
 
 @contextmanager
@@ -76,22 +85,42 @@ def _as_rank(environment, function, arguments):
     return function(*arguments)
 
 
-def in_a_new_process(function, *arguments, seconds=800, daemon=True):
+def in_a_new_process(function, *arguments, daemon=True):
     """Calls a function in a process that knows nothing of this one and can import it; returns what it returns."""
+    with new_process(function, *arguments, daemon=daemon) as (connection, process):
+        ready([connection])
+        return answer(connection, process)
+
+
+@contextmanager
+def new_process(function, *arguments, daemon=True):
+    """Yields where the answer of a process will come from, and the process, which ends with the block."""
     context = worker_context(NEEDED)
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_call, args=(theirs, function, arguments), daemon=daemon)
     process.start()
     theirs.close()
     try:
-        assert ours.poll(seconds), f"it has not ended after {seconds} seconds"
-        error, found = ours.recv()
-    except EOFError:
-        process.join(seconds)
-        raise AssertionError(f"it ended with exit code {process.exitcode}") from None
+        yield ours, process
     finally:
         process.kill()
         process.join()
+
+
+def ready(connections, seconds=800):
+    """Waits for the first answers."""
+    found = wait(connections, seconds)
+    assert found, f"nothing has come after {seconds} seconds"
+    return found
+
+
+def answer(connection, process):
+    """Returns what the function has returned, or raises what it has."""
+    try:
+        error, found = connection.recv()
+    except EOFError:
+        process.join()
+        raise AssertionError(f"it ended with exit code {process.exitcode}") from None
     assert not error, error
     return found
 
