@@ -105,11 +105,28 @@ def set_masks(model: nn.Module, keep: Mapping[str, Bool[Tensor, "..."]]) -> None
 def remove_masks(model: nn.Module) -> None:
     """Writes the zeros of masks into the weights and takes the masks off, in place."""
     for layer in [layer for layer in model.modules() if _mask_of(layer) is not None]:
-        # A copy of a parametrized layer shares its class, from which the property would be deleted for both.
-        shared = type(layer)
-        own = {name: value for name, value in vars(shared).items() if name not in ("__dict__", "__weakref__")}
-        layer.__class__ = type(shared.__name__, shared.__bases__, own)
-        parametrize.remove_parametrizations(layer, "weight")
+        _remove(layer, "weight")
+
+
+def remove_parametrizations(model: nn.Module) -> None:
+    """Writes what parametrizations compute, masks among them, into the tensors and takes them off, in place."""
+    for layer in list(model.modules()):
+        for name in parametrized_tensors(layer):
+            _remove(layer, name)
+
+
+def parametrized_tensors(layer: nn.Module) -> list[str]:
+    """Returns the names of a layer's tensors that parametrizations compute."""
+    there: Any = layer.parametrizations if parametrize.is_parametrized(layer) else {}
+    return [name for name, each in there.items() if isinstance(each, parametrize.ParametrizationList)]
+
+
+def _remove(layer: nn.Module, name: str) -> None:
+    # A copy of a parametrized layer shares its class, from which the property would be deleted for both.
+    shared = type(layer)
+    own = {name: value for name, value in vars(shared).items() if name not in ("__dict__", "__weakref__")}
+    layer.__class__ = type(shared.__name__, shared.__bases__, own)
+    parametrize.remove_parametrizations(layer, name)
 
 
 def _mask_of(layer: nn.Module) -> Mask | None:

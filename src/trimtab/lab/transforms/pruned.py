@@ -1,8 +1,8 @@
 """A trained network that may keep only a share of its weights."""
 
 import inspect
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,8 +10,16 @@ import torch
 from torch import nn
 
 from trimtab.lab.task import Task
+from trimtab.lab.transforms.network import tensors_in
 from trimtab.lab.transforms.problem import COST, OBJECTIVE_METRIC, TransformProblem
-from trimtab.lab.transforms.stored import kept_weights, stored_bytes
+from trimtab.lab.transforms.reached import Aside, Known, reached
+from trimtab.lab.transforms.stored import (
+    counted_tensors,
+    kept_weights,
+    stored_bytes,
+    tensor_bytes,
+    unsaved_buffers,
+)
 from trimtab.primitives.masks import count_to_prune, prunable_weights
 from trimtab.study.errors import InputError
 from trimtab.study.facts import Facts, Measure
@@ -90,8 +98,9 @@ class Pruned(TransformProblem):
                 f"sparsity={self.sparsity!r} leaves none of the {count(total, 'weight')} of {self.task.name}: "
                 f"it is at most 1 - 1/{total}"
             )
-        others = {name: value.shape for name, value in network.state_dict().items() if name not in weights}
-        return SparsityRequirement(self.sparsity, total, others)
+        there = {**tensors_in(network.state_dict()), **counted_tensors(network)}
+        others = {name: tensor.shape for name, tensor in there.items() if name not in weights}
+        return SparsityRequirement(self.sparsity, total, others, Known.of(network))
 
     def target_facts(self) -> Facts:
         """Returns what a reader has to know of the target."""
@@ -130,28 +139,49 @@ class SparsityRequirement:
     Args:
         sparsity: share of them.
         weights: how many there are.
-        others: name and shape of everything else that the network stores.
+        others: name and shape of everything else that the network has.
+        known: what else there is to it, beside what it stores.
     """
 
     sparsity: float
     weights: int
     others: Mapping[str, torch.Size]
+    known: Known = field(default_factory=Known)
 
     def measured(self, artefact: nn.Module) -> dict[str, float]:
         """Returns sparsity and stored bytes."""
-        kept = kept_weights(artefact, self.others)
-        return {SPARSITY: 1 - kept / self.weights, STORED: stored_bytes(artefact)}
+        aside = reached(artefact, self.known)
+        kept = kept_weights(artefact, self.others) + sum(each.numbers for each in aside)
+        unsaved = {n: b for n, b in unsaved_buffers(artefact).items() if self.others.get(n) != b.shape}
+        more = sum(map(tensor_bytes, unsaved.values())) + sum(each.bytes for each in aside)
+        return {SPARSITY: 1 - kept / self.weights, STORED: stored_bytes(artefact) + more}
 
     def missed(self, artefact: nn.Module) -> str:
         """Returns how many weights are too many, in a sentence; empty if none are."""
-        kept = kept_weights(artefact, self.others)
+        if any(isinstance(module, torch.jit.ScriptModule) for module in artefact.modules()):
+            return (
+                "the target cannot be seen: in a torch.jit.ScriptModule nobody can count weights; return what it is of"
+            )
+        aside = reached(artefact, self.known)
+        kept = kept_weights(artefact, self.others) + sum(each.numbers for each in aside)
         allowed = self.weights - count_to_prune(self.sparsity, self.weights)
         if kept <= allowed:
             return ""
         return (
             f"the target was missed: {kept:,} of {self.weights:,} weights are not zero, {kept - allowed:,} more than "
-            f"the {allowed:,} that a sparsity of {self.sparsity:g} leaves"
+            f"the {allowed:,} that a sparsity of {self.sparsity:g} leaves{_beside(artefact, aside)}"
         )
+
+
+def _beside(artefact: nn.Module, aside: Sequence[Aside]) -> str:
+    """Says where numbers are that no state dictionary holds; empty if there are none."""
+    if not aside:
+        return ""
+    most = max(aside, key=lambda each: each.numbers)
+    kind = type(artefact.get_submodule(most.place)).__name__
+    where = f"{most.place} ({kind})" if most.place else kind
+    number = sum(each.numbers for each in aside)
+    return f"; {number:,} of them are outside of its state dictionary, where the code of {where} gets at them"
 
 
 _STORED = Measure(
@@ -160,7 +190,7 @@ _STORED = Measure(
     form="bytes",
     over="median",
     unit="size",
-    explanation="Size of the state dictionary, each tensor dense or as a bitmap and its values that are not zero.",
+    explanation="Size of what has to be stored, each tensor dense or as a bitmap and its values that are not zero.",
     brief="stored",
     price="size",
     axis="bytes that are stored",

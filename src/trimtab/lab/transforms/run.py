@@ -15,6 +15,7 @@ from trimtab.lab.stream import BatchStream
 from trimtab.lab.task import take_rows, to_device
 from trimtab.lab.transforms.candidate import Calibration, Transform
 from trimtab.lab.transforms.fine_tuning import DryFineTuning, FineTuning
+from trimtab.primitives.masks import remove_parametrizations
 from trimtab.study.errors import DivergedError
 from trimtab.study.metric import Evaluation, Split
 from trimtab.study.outcome import CurvePoint, Outcome, Status, is_measured
@@ -107,6 +108,7 @@ class Transformation:
         self.measures[OWN_SECONDS] = time.perf_counter() - start - self._tuning_seconds
         if not isinstance(artefact, nn.Module):
             raise UnmetError(f"the candidate returned a {type(artefact).__name__}; a torch.nn.Module is needed")
+        remove_parametrizations(artefact)  # what they compute is stored, and they are not
         self.measures |= {**self._requirement.measured(artefact), STEPS: self.finetune.steps}
         if missed := self._requirement.missed(artefact):
             raise UnmetError(missed)

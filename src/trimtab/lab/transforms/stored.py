@@ -1,12 +1,13 @@
 """What a network takes to store, counted from its tensors and not from what anybody says of them."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
+
+from trimtab.primitives.masks import parametrized_tensors
 
 
 def stored_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -15,13 +16,14 @@ def stored_tensors(model: nn.Module) -> dict[str, Tensor]:
     It is the state dictionary with parametrized tensors as they are computed, so that a mask is stored as the zeros
     that it makes. A tensor that has several names is there under the first one.
     """
-    found = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
-    plain = {name: value for name, value in found.items() if "parametrizations." not in name}
+    plain = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
     with torch.no_grad():
         for place, module in model.named_modules():
-            if parametrize.is_parametrized(module):
-                computed: Any = module.parametrizations
-                plain |= {f"{place}.{name}" if place else name: getattr(module, name).detach() for name in computed}
+            before = f"{place}." if place else ""
+            for name in parametrized_tensors(module):
+                behind = f"{before}parametrizations.{name}."
+                plain = {other: value for other, value in plain.items() if not other.startswith(behind)}
+                plain[f"{before}{name}"] = getattr(module, name).detach()
     once: dict[tuple[Any, ...], str] = {}
     for name, tensor in plain.items():
         once.setdefault(_memory(name, tensor), name)
@@ -48,16 +50,41 @@ def tensor_bytes(tensor: Tensor) -> int:
 
 def nonzeros(tensor: Tensor) -> int:
     """Returns how many elements are not zero."""
-    return int(torch.count_nonzero(tensor.to_dense() if tensor.layout is not torch.strided else tensor))
+    plain = tensor.detach().dequantize() if tensor.is_quantized else tensor.detach()
+    return int(torch.count_nonzero(plain.to_dense() if plain.layout is not torch.strided else plain))
+
+
+def unsaved_buffers(model: nn.Module) -> dict[str, Tensor]:
+    """Returns the buffers that a network's state dictionary leaves out, by name."""
+    saved = model.state_dict()
+    return {name: buffer for name, buffer in model.named_buffers() if name not in saved}
+
+
+def counted_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Returns what a network keeps its numbers in, by name: what it stores, and buffers that it does not.
+
+    Of a layer's extra state, in which there may be anything, it is the tensors, with their number behind the name.
+    """
+    extra = {name: value for name, value in model.state_dict().items() if not isinstance(value, Tensor)}
+    inside = {f"{name}.{place}": each for name in extra for place, each in enumerate(_tensors_in(extra[name]))}
+    return {**unsaved_buffers(model), **inside, **stored_tensors(model)}
+
+
+def _tensors_in(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _tensors_in(each)
 
 
 def kept_weights(artefact: nn.Module, others: Mapping[str, torch.Size]) -> int:
-    """Returns how many weights an artefact keeps: all that it stores and that are not zero.
+    """Returns how many weights an artefact keeps: all that it has in its state and buffers and that are not zero.
 
     Args:
         artefact: what is stored.
         others: name and shape of what the original has beside the weights that can be pruned; these are free.
     """
     return sum(
-        nonzeros(tensor) for name, tensor in stored_tensors(artefact).items() if others.get(name) != tensor.shape
+        nonzeros(tensor) for name, tensor in counted_tensors(artefact).items() if others.get(name) != tensor.shape
     )
