@@ -32,6 +32,12 @@ BEFORE = {
         ),
         ("maximize", True, False, "more of the metric is better there, less here"),
         ("pruning", None, "median", "--pruner is none there, median here"),
+        (
+            "beside_state",
+            None,
+            True,
+            "candidates got there what networks hold beside their state dictionaries as another seed draws it",
+        ),
         ("evaluations", 20, 10, "evaluations is 20 there, 10 here"),
     ],
 )

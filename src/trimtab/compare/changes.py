@@ -17,6 +17,13 @@ _NAMES = {
 }
 
 
+_SENTENCES = {
+    "table": "the table has changed since, or how it is understood, or how scikit-learn splits it",
+    "beside_state": "candidates got there what networks hold beside their state dictionaries as another seed draws it",
+}
+"""What is said of an entry of a manifest, whatever it is."""
+
+
 def manifest_changes(
     there: Mapping[str, Any], here: Mapping[str, Any], noted: Mapping[str, Any], ours: Mapping[str, Any]
 ) -> list[str]:
@@ -38,8 +45,8 @@ def manifest_changes(
 
 def _change(key: str, there: Any, here: Any, unit_there: str, unit_here: str) -> str:
     """Returns in words how an entry of a plan's manifest differs."""
-    if key == "table":
-        return "the table has changed since, or how it is understood, or how scikit-learn splits it"
+    if key in _SENTENCES:
+        return _SENTENCES[key]
     if key == "task_fingerprint":
         return "the file of the problem has changed since" if there and here else "the problem is another one"
     if key == "budget":

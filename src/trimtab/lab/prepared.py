@@ -108,5 +108,5 @@ def _read(path: Path) -> Artefact | None:
             return None
     if hashlib.sha256(whole[_HASH:]).hexdigest().encode() != whole[:_HASH]:
         return None
-    found = torch.load(io.BytesIO(whole[_HASH:]), weights_only=True)
+    found = torch.load(io.BytesIO(whole[_HASH:]), weights_only=True, map_location="cpu")
     return Artefact(found["content"], found["seconds"])

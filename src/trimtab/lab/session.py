@@ -45,6 +45,20 @@ _SNAPSHOT = {
 MODEL_STREAM, DATA_STREAM, AMBIENT_STREAM = range(3)
 
 
+def untrained_model(task: Task, seed: int, device: torch.device) -> nn.Module:
+    """Returns the model with which a session of this seed begins, on the device.
+
+    Args:
+        task: what is to be learned.
+        seed: of the session.
+        device: where the model lives.
+    """
+    own = derived_seed(seed, MODEL_STREAM)
+    with OwnedRandomness(own, device).lent():
+        model = task.model(torch.Generator().manual_seed(own))
+    return model.to(device)
+
+
 class Session:
     r"""A model, an optimizer and a position in the data, with a budget.
 
@@ -98,7 +112,7 @@ class Session:
         self._randomness = OwnedRandomness(derived_seed(seed, AMBIENT_STREAM), self.device)
         self._stream = BatchStream(task, derived_seed(seed, DATA_STREAM), self.device, self._randomness)
         self.batch_size = task.batch_size
-        self.model = self._build_model(derived_seed(seed, MODEL_STREAM))
+        self.model = untrained_model(task, seed, self.device)
         made = made_optimizer(optimizer, self.model)
         self.optimizer = ready_to_train(made.optimizer if isinstance(made, SessionController) else made)
         self.steps = self.steps_paid = 0
@@ -109,11 +123,6 @@ class Session:
         for controller in self.controllers:
             if isinstance(controller, SessionController):
                 controller.begin(self)
-
-    def _build_model(self, seed: int) -> nn.Module:
-        with OwnedRandomness(seed, self.device).lent():
-            model = self.task.model(torch.Generator().manual_seed(seed))
-        return model.to(self.device)
 
     def next_batch(self, size: int | None = None) -> Batch:
         """Moves on to the next batch and returns it.

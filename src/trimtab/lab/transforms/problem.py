@@ -11,19 +11,29 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from trimtab.lab.devices import usable_device
 from trimtab.lab.measures import PREPARATION_SECONDS, STEPS, TEST_LOSS, TEST_METRIC
 from trimtab.lab.prepared import Artefact, prepared
 from trimtab.lab.problem import Filling, Problem, Workplace, own_settings
-from trimtab.lab.session import Session
+from trimtab.lab.session import Session, untrained_model
 from trimtab.lab.task import Task, check_task, samples_in
 from trimtab.lab.transforms.candidate import Transform
-from trimtab.lab.transforms.run import BEFORE, OWN_SECONDS, Transformation, run_transform
+from trimtab.lab.transforms.network import (
+    check_kept,
+    load_network_state,
+    network_state,
+    tensors_in,
+)
+from trimtab.lab.transforms.reached import Known
+from trimtab.lab.transforms.run import Transformation, run_transform
+from trimtab.lab.transforms.stored import unsaved_buffers
+from trimtab.lab.transforms.words import BEFORE_AND_AFTER, BEFORE_TUNING, LINES, OF_ITS_OWN, RUN_SECONDS
 from trimtab.lab.work import NEEDED
 from trimtab.study.checks import check_number, check_whole
 from trimtab.study.errors import DivergedError, InputError
-from trimtab.study.facts import OBJECTIVE, SECONDS, TESTED_ONCE, Facts, Measure, Scatter, Unit
+from trimtab.study.facts import TESTED_ONCE, Facts, Measure, Unit
 from trimtab.study.metric import Metric
 from trimtab.study.outcome import Outcome
 from trimtab.study.phrases import count
@@ -32,6 +42,9 @@ from trimtab.study.trial import Reporter
 from trimtab.study.tunable import LogUniform, Settings, Tunables
 
 RATE = "finetune_lr"
+
+OBJECTIVE_METRIC = Metric("validation loss", "min")
+COST = Unit("sample-gradient", "A sample-gradient is the gradient of one sample's loss; only fine-tuning costs any.")
 
 
 class Requirement(Protocol):
@@ -107,6 +120,12 @@ class TransformProblem(Problem):
         """Returns what the network is trained on; problems in which it is the same share their networks."""
         return self.name
 
+    def definition(self) -> dict[str, Any]:
+        """Returns whether networks hold what no state dictionary has: candidates used to get that of another seed."""
+        networks = [self._untrained(seed) for seed in range(2)]
+        drawn = Known.of(networks[0]).contents != Known.of(networks[1]).contents
+        return {"beside_state": True} if drawn or unsaved_buffers(networks[0]) else {}
+
     @property
     def training_samples(self) -> int:
         """How many there are."""
@@ -123,9 +142,11 @@ class TransformProblem(Problem):
         check_task(self.task, place)
         check_whole(f"{place}.calibration_samples", self.calibration_samples)
         try:
-            self.requirement(self._untrained(0))
+            network = self._untrained(0)
+            self.requirement(network)
         except ValueError as error:
             raise InputError(f"{place}: {error}") from error
+        check_kept(network, place)
 
     def attempt(self, build: Transform, point: Point, *, budget: int | None, place: Workplace) -> None:
         """Runs the candidate with fine-tuning that does nothing, and looks whether the target is met."""
@@ -156,11 +177,11 @@ class TransformProblem(Problem):
         report: Reporter | None = None,
         dry: bool = False,
     ) -> Transformation:
-        network = self._untrained(seed)
-        network.load_state_dict(artefact.content)
+        network = self._untrained(seed, place.device)
+        load_network_state(network, artefact.content)
         return Transformation(
             self,
-            network.to(place.device).eval(),
+            network.eval(),
             seed=seed,
             budget=self.budget(None) if budget is None else budget,
             lr=cast(float, settings.get(RATE, self.train_lr)),
@@ -168,18 +189,19 @@ class TransformProblem(Problem):
             dry=dry,
         )
 
-    def _untrained(self, seed: int) -> nn.Module:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return self.task.model(torch.Generator().manual_seed(seed))
+    def _untrained(self, seed: int, device: str = "cpu") -> nn.Module:
+        return untrained_model(self.task, seed, usable_device(device))
 
     def _prepared(self, seed: int, place: Workplace) -> Artefact:
+        network = self._untrained(0)
+        beside = _shapes(unsaved_buffers(network))
         definition = {
             "task": self.identity(),
-            "shapes": {name: list(value.shape) for name, value in self._untrained(0).state_dict().items()},
+            "shapes": _shapes(tensors_in(network.state_dict())),
             "steps": self.train_steps,
             "lr": self.train_lr,
             "batch": self.task.batch_size,
+            **({"beside": beside} if beside else {}),  # what was kept before these were lacks them
         }
         return prepared(place, self.task.name, definition, seed, lambda: self._trained(seed, place))
 
@@ -199,10 +221,10 @@ class TransformProblem(Problem):
             raise InputError(
                 f"the network of {self.name} cannot be trained with seed {seed} and train_lr={self.train_lr}: {error}"
             ) from error
-        return {name: value.detach().cpu() for name, value in session.model.state_dict().items()}
+        return network_state(session.model)
 
     def _lines(self, steps: int) -> str:
-        return _LINES.format(
+        return LINES.format(
             calibration=count(min(self.calibration_samples, self.training_samples), "sample"),
             batch=count(self.task.batch_size, "sample"),
             target=self.target,
@@ -241,15 +263,15 @@ class TransformProblem(Problem):
                     f"test {task.metric.name}",
                     explanation="On data that had no part in any choice, by final runs.",
                 ),
-                _BEFORE,
+                BEFORE_TUNING,
                 *about.measures,
                 Measure(STEPS, "steps", form="whole", over="median"),
-                _RUN_SECONDS,
-                _OWN_SECONDS,
+                RUN_SECONDS,
+                OF_ITS_OWN,
             ),
             sizes=(("steps of fine-tuning", f"{given:,} × {task.batch_size:,} samples"), *about.sizes),
             paragraphs=(("Problem", trained), ("Rules", rules), *about.paragraphs),
-            scatters=(_BEFORE_AND_AFTER, *about.scatters),
+            scatters=(BEFORE_AND_AFTER, *about.scatters),
             length=(
                 f" and a budget of {count(given * task.batch_size, 'sample-gradient')}, which is "
                 f"{count(given, 'step')} of fine-tuning on {count(task.batch_size, 'sample')}"
@@ -259,58 +281,5 @@ class TransformProblem(Problem):
         )
 
 
-_LINES = """\
-# model: the trained network, in evaluation mode; loss_of(model, batch): your mean loss
-# calibration: {calibration} of the training data, in batches
-# batches: an iterator over all of them, {batch} at a time, without an end
-target = {target!r}  # {what}
-
-
-def finetune(model, steps=None):
-    optimizer = torch.optim.AdamW(model.parameters(), lr={{{rate}}})
-    model.train()
-    for _ in range(finetune.left if steps is None else steps):
-        optimizer.zero_grad()
-        loss_of(model, next(batches)).backward()
-        optimizer.step()
-        finetune.left -= 1
-    model.eval()
-
-
-finetune.left = {steps}  # steps
-"""
-"""What the lines of a candidate stand on; the learning rate stands there in braces."""
-
-OBJECTIVE_METRIC = Metric("validation loss", "min")
-COST = Unit("sample-gradient", "A sample-gradient is the gradient of one sample's loss; only fine-tuning costs any.")
-
-_BEFORE = Measure(
-    BEFORE,
-    "loss before fine-tuning",
-    explanation="Validation loss of the network when it first met the target, before it was trained any further.",
-    axis="validation loss before fine-tuning",
-)
-_RUN_SECONDS = Measure(
-    SECONDS,
-    "seconds a run",
-    over="median",
-    explanation="Median time of a run with its evaluations, the training of the network left out; workers shared the "
-    "machine.",
-    brief="s/run",
-    price="time",
-    axis="seconds a run",
-)
-_OWN_SECONDS = Measure(
-    OWN_SECONDS,
-    "seconds of its own",
-    over="median",
-    price="time of its own",
-    axis="seconds of its own, without fine-tuning",
-)
-_BEFORE_AND_AFTER = Scatter(
-    "Before and after",
-    "Each dot is a final run: where it was when the target was first met, and where fine-tuning took it. Low and level "
-    "means that fine-tuning evens out what the transform does; a rising band, that the transform decides.",
-    x=_BEFORE,
-    y=Measure(OBJECTIVE, "validation loss", axis="validation loss at the end"),
-)
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, list[int]]:
+    return {name: list(tensor.shape) for name, tensor in tensors.items()}

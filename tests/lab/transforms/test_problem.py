@@ -1,0 +1,168 @@
+"""What candidates are given is the network that was trained."""
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from tests.lab.toy import Toy
+from trimtab import Session
+from trimtab.compress import LampPruning
+from trimtab.lab.problem import Workplace
+from trimtab.lab.transforms.pruned import Pruned
+from trimtab.lab.transforms.pruned_digits import PrunedDigits
+from trimtab.study.errors import InputError
+from trimtab.study.point import Point
+
+
+class Plain(Toy):
+    """Nothing in it is random once the network is there."""
+
+    name = "plain"
+
+    def __init__(self):
+        super().__init__()
+        self.train = TensorDataset(self.train.inputs, self.train.targets)
+
+    def model(self, generator):
+        return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))
+
+
+class Features(nn.Module):
+    """Random features, a running mean and a permutation, none of which is in the state dictionary."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("directions", torch.randn(6, 16), persistent=False)
+        self.register_buffer("mean", torch.zeros(6), persistent=False)
+        self.order = torch.randperm(6)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, inputs):
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * inputs.detach().mean(0)
+        return self.head(torch.cos((inputs - self.mean)[:, self.order] @ self.directions))
+
+
+class FeaturesTask(Plain):
+    name = "features"
+
+    def model(self, generator):
+        return Features()
+
+
+class Permuted(nn.Linear):
+    """Draws something that no tensor holds."""
+
+    def __init__(self):
+        super().__init__(6, 3)
+        self.order = torch.randperm(6).tolist()
+
+
+class PermutedTask(Plain):
+    def model(self, generator):
+        return Permuted()
+
+
+class Table(nn.Module):
+    """Holds the same table with every seed, as positional encodings are."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.head = torch.arange(100.0), nn.Linear(6, 3)
+
+
+class TableTask(Plain):
+    def model(self, generator):
+        return Table()
+
+
+class Noted(nn.Linear):
+    """Has extra state."""
+
+    def __init__(self, note):
+        super().__init__(6, 3)
+        self.note = note
+
+    def get_extra_state(self):
+        return self.note
+
+    def set_extra_state(self, state):
+        self.note = state
+
+
+class NotedTask(Plain):
+    name = "noted"
+
+    def __init__(self, note):
+        super().__init__()
+        self.note = note
+
+    def model(self, generator):
+        return Noted(self.note)
+
+
+def trial(problem, build, place, *, budget=None):
+    point = Point(problem.name, "final", "it", 0, {"finetune_lr": 0.01}, 7)
+    return problem.trial(build, point, budget=budget, report=lambda _cost, _loss: False, place=place)
+
+
+@pytest.mark.parametrize("task", [Toy(), FeaturesTask()])
+def test_what_candidates_are_given_is_what_was_trained(tmp_path, task):
+    problem, seen = Pruned(task, 0.5, train_steps=10, finetune_steps=1), []
+    session = Session(
+        task, lambda model: torch.optim.AdamW(model.parameters(), lr=1e-3), seed=7, budget=10 * task.batch_size
+    )
+    while not session.meter.exhausted:
+        session.step()
+
+    def look(model, *args, **kwargs):
+        seen.append(task.evaluate(model))
+        return LampPruning()(model, *args, **kwargs)
+
+    for _ in range(2):  # trained, and read from its file
+        assert trial(problem, look, Workplace(tmp_path / "trials")).status == "complete"
+    assert seen == [session.evaluate()] * 2
+
+
+@pytest.mark.parametrize(
+    ("task", "held"), [(FeaturesTask(), True), (PermutedTask(), True), (TableTask(), False), (Toy(), False)]
+)
+def test_studies_of_networks_that_were_given_otherwise_do_not_go_on(task, held):
+    assert Pruned(task).definition() == ({"beside_state": True} if held else {})
+
+
+def test_networks_whose_buffers_were_not_kept_are_not_taken_for_such(tmp_path):
+    place = Workplace(tmp_path / "trials")
+    Pruned(FeaturesTask(), train_steps=2)._prepared(3, place)
+    (directory,) = (tmp_path / "prepared").iterdir()
+    assert {path.suffix for path in directory.iterdir()} >= {".pt"}
+    artefact = Pruned(FeaturesTask(), train_steps=2)._prepared(3, place)
+    assert artefact.content.keys() == {"directions", "mean", "head.weight", "head.bias"}
+
+
+@pytest.mark.parametrize("note", [{"scale": 0.5, "steps": [1, 2]}, "text", None, torch.ones(3), 4])
+def test_extra_state_is_given_as_it_was_trained(tmp_path, note):
+    problem, seen = Pruned(NotedTask(note), 0.5, train_steps=2, finetune_steps=1), []
+    problem.check("noted")
+
+    def look(model, *args, **kwargs):
+        seen.append(model.note)
+        return LampPruning()(model, *args, **kwargs)
+
+    for _ in range(2):
+        outcome = trial(problem, look, Workplace(tmp_path / "trials"))
+        assert outcome.status == "complete", outcome.error
+    assert all(torch.equal(each, note) if isinstance(note, torch.Tensor) else each == note for each in seen)
+    assert "bytes of the whole network" in dict(problem.target_facts().sizes)
+
+
+def test_extra_state_that_cannot_be_kept_is_refused_before_any_work():
+    with pytest.raises(InputError, match="here: _extra_state of the network, a Metric, cannot be kept in a file"):
+        Pruned(NotedTask(Toy.metric)).check("here")
+
+
+def test_networks_are_kept_where_they_were(tmp_path, monkeypatch):
+    monkeypatch.setattr(PrunedDigits, "_trained", lambda *_: {})
+    PrunedDigits()._prepared(3, Workplace(tmp_path / "trials"))
+    assert [path.name for path in (tmp_path / "prepared").iterdir()] == ["large-digits-e330a3d2d4ea"]
