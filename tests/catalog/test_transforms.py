@@ -83,6 +83,27 @@ def test_lines_of_a_class_build_it_first():
     assert "from own import Untouched" in own.code({})
 
 
+def test_lines_call_what_is_no_class_whatever_its_name_looks_like(tmp_path):
+    file = tmp_path / "odd.py"
+    arguments = "(model, calibration, target, *, finetune, generator)"
+    file.write_text(
+        f"def Rounds{arguments}:\n    return model\n"
+        f"class rounds:\n    def __call__(self, model, calibration, target, *, finetune, generator):\n"
+        "        return model\n"
+        f"class Outer:\n    class Inner(rounds):\n        pass\n"
+    )
+    found = read_transforms(f"{file}:Rounds,{file}:rounds,{file}:Outer.Inner", [])
+    file.unlink()
+    again = restored("transform", [each.label for each in found], {each.label: each.definition() for each in found})
+    for function, small, inner in (found, again):
+        assert "smaller = Rounds(model, calibration, target, finetune=" in function.code({})
+        assert "smaller = rounds()(model, calibration, target, finetune=" in small.code({})
+        assert "from odd import Outer\n" in inner.code({})
+        assert "smaller = Outer.Inner()(model, " in inner.code({})
+    (usual,) = read_transforms(f"{OWN}:halve", [])
+    assert "is_class" not in usual.definition()
+
+
 def test_a_study_is_shown_without_the_file_of_its_candidates(tmp_path):
     file = tmp_path / "gone.py"
     file.write_text("def mine(model, calibration, target, *, finetune, generator, share=1):\n    return model\n")

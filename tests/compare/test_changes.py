@@ -93,6 +93,7 @@ def test_of_another_problem_nothing_else_is_said(there, noted, words):
         ({"files_within": {"c.yaml": "xx"}}, ["c.yaml has changed since"]),
         ({"files_within": {}}, ["c.yaml belongs to the command there only, or was no file when it was made"]),
         ({"other": 1}, ["it is defined in another way"]),
+        ({"is_class": False}, []),
     ],
 )
 def test_a_candidates_definition(change, words):

@@ -85,9 +85,9 @@ def test_lines_to_paste_name_all_that_was_found_and_run(done):
     for sparsity, found in zip((0.5, 0.9), result.problems.values(), strict=True):
         for candidate in found.candidates:
             rate = f"{candidate.settings['finetune_lr']:.3g}"
-            assert f"torch.optim.AdamW(model.parameters(), lr={rate})" in candidate.code
+            assert f"torch.optim.AdamW(trained, lr={rate})" in candidate.code
             assert f"target = {sparsity}  # sparsity: the share of the weights" in candidate.code
-            assert "finetune.left = 5  # steps" in candidate.code
+            assert "finetune.left, finetune.trained = 5, []  # steps that are left" in candidate.code
             assert "# calibration: " in candidate.code
         code = next(each.code for each in found.candidates if each.label == "lamp")
         assert code.startswith("import torch\nfrom trimtab.compress import LampPruning\n\n# model: ")

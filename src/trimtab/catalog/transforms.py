@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
 
@@ -20,8 +21,26 @@ _NAMES = """\
 """
 
 
+@dataclass(frozen=True)
 class TransformCall(Call):
-    """A function that is called with the settings in brackets, or a class that is built with them and then called."""
+    """A function that is called with the settings in brackets, or a class that is built with them and then called.
+
+    Args:
+        entry: the entry.
+        fixed: settings, in the order in which they were written.
+        is_class: which of the two it is; by default, what its name looks like.
+    """
+
+    is_class: bool | None = field(default=None, compare=False)
+
+    def definition(self) -> dict[str, Any]:
+        """Returns what of it its label does not say, and which of the two it is where its name misleads."""
+        misleads = self.is_class is not None and self.is_class != self._looks_like_a_class
+        return {**self.entry.definition(), **({"is_class": self.is_class} if misleads else {})}
+
+    @property
+    def _looks_like_a_class(self) -> bool:
+        return self.entry.public[1].rpartition(".")[2][:1].isupper()
 
     def build(self, tuned: Settings) -> Transform:
         """Returns what is called with a network."""
@@ -37,12 +56,12 @@ class TransformCall(Call):
     def code(self, tuned: Settings, total_steps: int | None = None) -> str:
         """Returns the lines that use it; a run's problem says what the other names in them are."""
         module, name = self.entry.public
-        is_class = name[:1].isupper()  # a study is shown without what its candidates were imported from
+        is_class = self._looks_like_a_class if self.is_class is None else self.is_class
         written = self.arguments(tuned)
         call = f"{name}({written.removeprefix(', ')})" if is_class else name
         more = "" if is_class else written
         return (
-            f"import torch\nfrom {module} import {name}\n\n{_NAMES if total_steps is None else ''}"
+            f"import torch\nfrom {module} import {name.partition('.')[0]}\n\n{_NAMES if total_steps is None else ''}"
             "generator = torch.Generator().manual_seed(0)\n"
             f"smaller = {call}(model, calibration, target, finetune=finetune, generator=generator{more})"
         )
@@ -72,9 +91,11 @@ class TransformCall(Call):
 
 def read_transforms(text: str, tune: Sequence[str]) -> tuple[TransformCall, ...]:
     """Reads transforms separated by commas; see :func:`~trimtab.catalog.calls.read_calls`."""
-    return read_calls(text, SLOT, TransformCall, tune)
+    found = read_calls(text, SLOT, TransformCall, tune)
+    return tuple(replace(each, is_class=isinstance(each.entry.load(), type)) for each in found)
 
 
 def transforms_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[TransformCall, ...]:
     """Makes transforms again of labels and definitions."""
-    return restored_calls(labels, definitions, SLOT, TransformCall)
+    found = restored_calls(labels, definitions, SLOT, TransformCall)
+    return tuple(replace(each, is_class=definitions.get(each.label, {}).get("is_class")) for each in found)

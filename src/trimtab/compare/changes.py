@@ -23,6 +23,9 @@ _SENTENCES = {
 }
 """What is said of an entry of a manifest, whatever it is."""
 
+_NOTED_LATER = ("is_class",)
+"""What studies do not have of a candidate that were begun before it was noted."""
+
 
 def manifest_changes(
     there: Mapping[str, Any], here: Mapping[str, Any], noted: Mapping[str, Any], ours: Mapping[str, Any]
@@ -121,7 +124,8 @@ def definition_changes(there: Mapping[str, Any], here: Mapping[str, Any]) -> lis
     if there.get("file") != here.get("file"):
         changes.append("its file has changed since")
     changes += _file_changes(_files(there), _files(here))
-    if not changes and there != here:
+    later = {key: here[key] for key in _NOTED_LATER if key in here}
+    if not changes and {**later, **there} != here:
         changes.append("it is defined in another way")
     return changes
 

@@ -1,4 +1,6 @@
-"""What candidates are given is the network that was trained."""
+"""What candidates are given is the network that was trained, and the lines to paste train as a run does."""
+
+import copy
 
 import pytest
 import torch
@@ -6,11 +8,15 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from tests.lab.toy import Toy
+from tests.lab.transforms.problems import halve
 from trimtab import Session
-from trimtab.compress import LampPruning
+from trimtab.compress import LampPruning, lamp_counts, prune
 from trimtab.lab.problem import Workplace
+from trimtab.lab.randomness import OwnedRandomness, derived_seed
+from trimtab.lab.stream import BatchStream
 from trimtab.lab.transforms.pruned import Pruned
 from trimtab.lab.transforms.pruned_digits import PrunedDigits
+from trimtab.lab.transforms.run import DATA_STREAM
 from trimtab.study.errors import InputError
 from trimtab.study.point import Point
 
@@ -160,6 +166,51 @@ def test_extra_state_is_given_as_it_was_trained(tmp_path, note):
 def test_extra_state_that_cannot_be_kept_is_refused_before_any_work():
     with pytest.raises(InputError, match="here: _extra_state of the network, a Metric, cannot be kept in a file"):
         Pruned(NotedTask(Toy.metric)).check("here")
+
+
+def in_two_calls(model, calibration, target, *, finetune, generator):
+    """Trains in two calls, of which the second goes on with what the first has learned of the gradients."""
+    smaller = copy.deepcopy(model)
+    prune(smaller, lamp_counts(smaller, target / 2))
+    finetune(smaller, finetune.left // 2)
+    prune(smaller, lamp_counts(smaller, target))
+    finetune(smaller)
+    return smaller
+
+
+def of_two_networks(model, calibration, target, *, finetune, generator):
+    """Trains one network and then another, with an optimizer of its own."""
+    finetune(copy.deepcopy(model), 3)
+    return in_two_calls(model, calibration, target, finetune=finetune, generator=generator)
+
+
+@pytest.mark.parametrize("candidate", [LampPruning(), halve, in_two_calls, of_two_networks])
+def test_lines_to_paste_train_as_the_run_does(tmp_path, candidate):
+    problem = Pruned(Plain(), 0.5, train_steps=4, finetune_steps=20)
+    task, device, found = problem.task, torch.device("cpu"), []
+    stream = BatchStream(task, derived_seed(7, DATA_STREAM), device, OwnedRandomness(0, device))
+
+    def batches():
+        while True:
+            stream.advance(task.batch_size)
+            yield stream.batch
+
+    def both(model, calibration, target, *, finetune, generator):
+        given = copy.deepcopy(model)
+        names = {
+            "torch": torch,
+            "batches": batches(),
+            "loss_of": lambda model, batch: task.losses(model(batch[0]), batch).mean(),
+        }
+        exec(problem.facts("plain", (), None).lines.format(finetune_lr=0.01), names)
+        for network, trained in ((model, finetune), (given, names["finetune"])):
+            made = candidate(network, calibration, target, finetune=trained, generator=generator)
+            found.append({name: value.clone() for name, value in made.state_dict().items()})
+        return made
+
+    assert trial(problem, both, Workplace(tmp_path / "trials")).status == "complete"
+    run, pasted = found
+    assert all(torch.equal(value, pasted[name]) for name, value in run.items())
 
 
 def test_networks_are_kept_where_they_were(tmp_path, monkeypatch):

@@ -11,17 +11,19 @@ target = {target!r}  # {what}
 
 
 def finetune(model, steps=None):
-    optimizer = torch.optim.AdamW(model.parameters(), lr={{{rate}}})
+    trained = [param for param in model.parameters() if param.requires_grad]
+    if [*map(id, trained)] != [*map(id, finetune.trained)]:  # else it goes on where the last call ended
+        finetune.trained, finetune.optimizer = trained, torch.optim.AdamW(trained, lr={{{rate}}})
     model.train()
     for _ in range(finetune.left if steps is None else steps):
-        optimizer.zero_grad()
+        finetune.optimizer.zero_grad()
         loss_of(model, next(batches)).backward()
-        optimizer.step()
+        finetune.optimizer.step()
         finetune.left -= 1
     model.eval()
 
 
-finetune.left = {steps}  # steps
+finetune.left, finetune.trained = {steps}, []  # steps that are left, and what was trained last
 """
 """What the lines of a candidate stand on; the learning rate stands there in braces."""
 
