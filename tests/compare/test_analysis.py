@@ -10,6 +10,7 @@ from scipy import stats
 
 from trimtab.catalog.candidates import parse_candidates
 from trimtab.compare.analysis import analyse
+from trimtab.compare.cautions import seedless
 from trimtab.compare.frames import Frames
 from trimtab.compare.pairs import compare_losses
 from trimtab.compare.plan import Plan
@@ -489,6 +490,44 @@ def test_who_ended_exactly_as_others_did_is_named():
     }
     alike = {label: np.ones(SEEDS) for label in LOSSES}
     assert not any("exactly as" in c.note for c in result_of(*study(losses=alike)).candidates)
+
+
+def course(*losses):
+    return tuple(CurvePoint(50 * place, 1.0, loss, 0.5) for place, loss in enumerate(losses))
+
+
+SEEDLESS = "does it depend on the seed?"
+
+
+@pytest.mark.parametrize(
+    ("courses", "said"),
+    [
+        # the first evaluation is at random, the others are the same: a sequence that is not scrambled
+        ([(9, 5, 4, 3), (8, 5, 4, 3), (7, 5, 4, 3)], f"all 3 seeds ended at exactly the same value: {SEEDLESS}"),
+        ([(9, 5, 4, 3)] * 2, f"all 2 seeds ended at exactly the same value: {SEEDLESS}"),
+        (
+            [(9, 5, 4, 3), (8, 5, 4, 3), (7, 5, 4, 3), (2, 2, 2, 2)],
+            f"3 of its 4 seeds went the same way to exactly the same value: {SEEDLESS}",
+        ),
+        ([(9, 5, 4, 3), (8, 5, 4, 3), (2, 2, 2, 2)], ""),  # two may be chance
+        ([(9, 5, 4, 3), (8, 5, 4, 3), (7, 5, 4, 3), (2, 2, 2, 2), (1, 1, 1, 1), (6, 5, 4, 1)], ""),  # half
+        ([(9, 6, 3, 3), (8, 7, 5, 3), (4, 3, 3, 3)], ""),  # each found the best that there is in a way of its own
+        ([(9, 6, 3, 3), (8, 6, 5, 3), (9, 3, 3, 3)], ""),
+        ([(), (), ()], f"all 3 seeds ended at exactly the same value: {SEEDLESS}"),  # nothing is known of the way
+        ([(3,), (3,)], f"all 2 seeds ended at exactly the same value: {SEEDLESS}"),
+        ([(), (), (), (2,)], ""),
+    ],
+)
+def test_seeds_that_went_the_same_way_are_asked_about(courses, said):
+    runs = [outcome((each or (3,))[-1], curve=course(*each)) for each in courses]
+    assert seedless(runs) == ([said] if said else [])
+
+
+def test_the_question_stands_beside_the_candidate():
+    losses = {**LOSSES, "sgd": np.array([1.3, 1.3, 1.3, 1.3, 1.1])}
+    notes = {c.label: c.note for c in result_of(*study(losses=losses)).candidates}
+    assert notes["sgd"] == f"4 of its 5 seeds went the same way to exactly the same value: {SEEDLESS}"
+    assert not any(SEEDLESS in notes[label] for label in ("adamw", "lion", "nadam"))
 
 
 def test_in_a_race_who_left_early_ended_exactly_as_others_did_with_the_seeds_that_both_ran():

@@ -210,7 +210,7 @@ LEFT_OUT = {
     },
     "called by trimtab alone, with objects of its own": {
         "analysis:analyse", "cautions:few_seeds", "cautions:late_rise", "cautions:named",
-        "cautions:not_before", "cautions:warning", "conclusion:conclude",
+        "cautions:not_before", "cautions:seedless", "cautions:warning", "conclusion:conclude",
         "cautions:gone_on", "cautions:alike", "cautions:doubles_in_words",
         "advice:advise", "over_problems.advice:advise", "pairs:between", "pairs:compared_pairs", "pairs:groups",
         "pairs:ranks", "pairs:raced_pairs", "pairs:raced_ranks", "race:race", "waves:open_settings",

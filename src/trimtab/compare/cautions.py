@@ -1,8 +1,10 @@
 """What a reader of a candidate's rank should know, in words."""
 
 import statistics as standard_statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,6 +20,9 @@ from trimtab.study.tunable import Settings, Tunables, as_code
 
 Tried = Sequence[tuple[Point, Outcome]]
 """Tuning trials with what became of them."""
+
+Course: TypeAlias = frozenset[tuple[float, float]]
+"""The costs at which a run was evaluated, with the losses."""
 
 
 @dataclass(frozen=True)
@@ -204,9 +209,38 @@ def warning(tunables: Tunables, best: Point | None, tuning: Tried, runs: Sequenc
     drawn = best is not None and rate in tunables and len(tuning) >= FEWEST
     if best is not None and drawn and _at_edge(best.settings[rate], tuning, rate):
         warnings.append(f"the best {rate} is the most extreme that was tried: a wider range may do better")
-    if len(runs) > 1 and len({run.loss for run in runs}) == 1:
-        warnings.append(f"all {len(runs)} seeds ended at exactly the same value: does it depend on the seed?")
-    return "; ".join(warnings)
+    return "; ".join([*warnings, *seedless(runs)])
+
+
+def seedless(runs: Sequence[Outcome]) -> list[str]:
+    """Asks whether a candidate depends on the seed, where most of its final runs went the same way to the same value.
+
+    Of runs that came to it in different ways nothing is asked: it may be the best that there is, or a rounded score.
+    Where no course is known, all have to have ended alike.
+
+    Args:
+        runs: the final runs.
+    """
+    if not runs:
+        return []
+    value = Counter(run.loss for run in runs).most_common(1)[0][0]
+    ended = [frozenset((point.cost, point.loss) for point in run.curve) for run in runs if run.loss == value]
+    most = max(sum(_same_way(one, other) for other in ended) for one in ended)
+    unknown = not any(_same_way(each, each) for each in ended)
+    if len(ended) == len(runs) > 1 and (unknown or most == len(runs)):
+        return [f"all {len(runs)} seeds ended at exactly the same value: does it depend on the seed?"]
+    if most >= _ALIKE and 2 * most > len(runs) and most < len(runs):
+        went = f"{_counted(most, len(runs), 'seeds')} went the same way to exactly the same value"
+        return [f"{went}: does it depend on the seed?"]
+    return []
+
+
+_ALIKE = 3
+"""So many runs, or values on the way of two, are not the same by chance."""
+
+
+def _same_way(one: Course, other: Course) -> bool:
+    return len({loss for _, loss in one & other}) >= _ALIKE
 
 
 def gone_on(extension: Extension, chosen: Settings) -> str:
