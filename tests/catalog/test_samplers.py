@@ -1,5 +1,7 @@
 """Samplers as candidates: built of a seed, shown as code, never tuned."""
 
+import io
+import logging
 import re
 
 import optuna
@@ -50,6 +52,22 @@ def test_ones_own_is_a_candidate_like_any_other(file):
     (inner,) = read_samplers(f"{file}:Outer.Inner")
     assert "from mine import Outer\n" in inner.code({})
     assert "sampler=Outer.Inner(seed=0)" in inner.code({})
+
+
+def test_what_a_sampler_draws_by_another_is_not_told_at_each_evaluation(monkeypatch, file):
+    said = io.StringIO()
+    monkeypatch.setattr(logging.getLogger("optuna"), "handlers", [logging.StreamHandler(said)])
+    file.write_text("from optuna.samplers import CmaEsSampler\n\n\nclass Own(CmaEsSampler):\n    pass\n")
+    texts = ["cmaes", "tpe(multivariate=True)", "gp(n_startup_trials=1)", f"{file}:Own"]
+    for text in (*texts, "cmaes(warn_independent_sampling=True)"):
+        (sampler,) = read_samplers(text)
+        said.truncate(0)
+        study = optuna.create_study(sampler=sampler.build({})(0))
+        study.optimize(
+            lambda trial: trial.suggest_float("x", 0, 1) + len(trial.suggest_categorical("k", ["a", "b"])), 4
+        )
+        assert ("is sampled independently" in said.getvalue()) == ("warn" in text), text
+        assert ("warn" in sampler.code({})) == ("warn" in text)
 
 
 def test_settings_that_a_class_passes_on_are_taken(file):

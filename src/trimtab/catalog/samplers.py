@@ -9,6 +9,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
 from trimtab.catalog.calls import ANY, Call, check_settings, parameter_names, read_calls, restored_calls
+from trimtab.catalog.signatures import default_of
 from trimtab.lab.blackbox.problem import MakeSampler
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import Settings, Tunables, Value
@@ -60,8 +61,13 @@ class Sampler(Call):
 
 
 def _make(kind: Callable[..., BaseSampler], settings: Mapping[str, Value], seed: int) -> BaseSampler:
+    # else one that cannot say all of a space by itself would print three lines an evaluation
+    quiet = {_WARNS: False} if _WARNS in parameter_names(kind) and default_of(kind, _WARNS) else {}
     with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):  # whoever names it has chosen it
-        return kind(seed=seed, **settings)
+        return kind(seed=seed, **{**quiet, **settings})
+
+
+_WARNS = "warn_independent_sampling"
 
 
 def read_samplers(text: str) -> tuple[Sampler, ...]:
