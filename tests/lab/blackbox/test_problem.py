@@ -96,6 +96,24 @@ def test_what_a_sampler_recommends_counts_and_else_the_best_observed():
     assert search.evaluate() == module.Evaluation(Bowl().truth(best, ""), Bowl().truth(best, ""))
 
 
+def test_while_a_sampler_s_own_constraints_are_not_met_what_violates_them_least_is_recommended():
+    told = iter([(3.0, -9.0), (1.0, 1.0), (0.5, 1.5), (2.0, 0.0), (0.0, -1.0)])
+
+    def build(seed):
+        with pytest.warns(FutureWarning, match="constraints_func"):
+            return TPESampler(seed=seed, constraints_func=lambda _trial: next(told))
+
+    search = Search(Bowl(), build, seed=0, budget=5)
+    for _ in range(4):
+        search.step()
+        least = search._study.trials[1:] or search._study.trials
+        best = min(least, key=lambda trial: trial.value)
+        assert search.recommended() == best.params
+        assert search.evaluate().loss == Bowl().truth(best.params, "validation")
+    search.step()
+    assert search.recommended() == search._study.trials[4].params
+
+
 def test_before_anything_was_observed_the_middle_counts():
     search = Search(Bowl(), SAMPLERS["random"], seed=0, budget=4)
     assert search.recommended() == {"x": 0.0, "n": 3}

@@ -14,6 +14,7 @@ import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
 
 from trimtab.lab.measures import TEST_METRIC
 from trimtab.lab.meter import CostMeter
@@ -232,7 +233,17 @@ class Search:
         if not self.steps:
             return middle(self._problem.space)
         recommend = getattr(self._study.sampler, "recommend", None)
-        return self._study.best_params if recommend is None else dict(recommend(self._study))
+        return self._best_observed() if recommend is None else dict(recommend(self._study))
+
+    def _best_observed(self) -> Params:
+        try:
+            return self._study.best_params
+        except ValueError:  # the sampler has constraints of its own, and nothing has met them so far
+            return min(self._study.get_trials(deepcopy=False), key=self._how_bad).params
+
+    def _how_bad(self, trial: FrozenTrial) -> tuple[float, float]:
+        constraints = getattr(trial, "constraints", {}) or dict(enumerate(trial.system_attrs.get("constraints") or ()))
+        return sum(max(0.0, each) for each in constraints.values()), self._sign * cast(float, trial.value)
 
     def measures(self) -> Mapping[str, float]:
         """Returns the time that the sampler takes."""
