@@ -99,10 +99,6 @@ def test_a_network_without_weights_to_prune_is_refused():
 
 
 def test_networks_are_shared_where_they_are_the_same():
-    def identity(problem):
-        problem.name += ""
-        return problem.identity()
-
     assert PrunedDigits(0.9).identity() == PrunedDigits(0.95).identity()
     assert Pruned("digits", 0.9).identity() == Pruned("digits", 0.5).identity() == "digits"
     one, other = (Pruned(f"{FILE}:Mine", sparsity).identity() for sparsity in (0.5, 0.9))
