@@ -34,10 +34,12 @@ with warnings.catch_warnings():
     import lion_pytorch
     import pytorch_optimizer
     import torch_optimizer
+    from lion_pytorch.cautious_lion import Lion as CautiousLion
 
 BEFORE, AFTER = 7, 13
 MATRICES, VECTORS = slice(0, 1), slice(1, None)
 SCHEDULED = {"lr": 0.02, "weight_decay": 0.05}
+LARS = "pytorch_optimizer.LARS"
 
 
 def authors_adabelief(params, **settings):
@@ -68,6 +70,7 @@ def difference(theirs, mixed):
 
 SAME = {
     "lion-pytorch": (lambda p: lion_pytorch.Lion(p, lr=0.02), Lion, None),
+    "cautious Lion that is not": (lambda p: CautiousLion(p, lr=0.02, cautious_factor=1.0), Lion, None),
     "lion-pytorch with decay": (lambda p: lion_pytorch.Lion(p, **SCHEDULED), Lion, "lion_pytorch.Lion"),
     "Lion": (lambda p: pytorch_optimizer.Lion(p, **SCHEDULED, betas=(0.8, 0.95)), Lion, None),
     "EXAdam": (lambda p: pytorch_optimizer.EXAdam(p, **SCHEDULED, eps=1e-6), EXAdam, "pytorch_optimizer.EXAdam"),
@@ -114,12 +117,12 @@ def test_the_same_algorithm_goes_on_as_it_would_have(case):
 def test_lars_goes_on_as_it_would_have(nesterov):
     settings = {"lr": 0.5, "trust_coefficient": 0.01, "nesterov": nesterov}
     theirs, mixed, ours = handed_over(
-        lambda p: pytorch_optimizer.LARS(p, weight_decay=0.05, **settings), Lars, which=MATRICES
+        lambda p: pytorch_optimizer.LARS(p, weight_decay=0.05, **settings), Lars, LARS, which=MATRICES
     )
     assert difference(theirs, mixed) <= 1e-12
     assert ours.param_groups[0]["weight_decay"] == 0.05
     # Vectors and scalars too, if they do not decay.
-    theirs, mixed, _ = handed_over(lambda p: pytorch_optimizer.LARS(p, **settings | {"lr": 1e-3}), Lars)
+    theirs, mixed, _ = handed_over(lambda p: pytorch_optimizer.LARS(p, **settings | {"lr": 1e-3}), Lars, LARS)
     assert difference(theirs, mixed) <= 1e-12
 
 
@@ -348,7 +351,7 @@ REFUSED = {
     "LARS, which does not decay vectors": (
         lambda p: pytorch_optimizer.LARS(p, weight_decay=0.1),
         Lars,
-        {},
+        {"source": LARS},
         r"momentum_buffer \(the sum of gradients without weight decay\), which is not that",
     ),
     "SGD -> adapted Lars": (
@@ -376,6 +379,19 @@ REFUSED = {
         Lion,
         {},
         "source='lion_pytorch.Lion' to say that decoupled_weight_decay was False",
+    ),
+    "unsaid version": (pytorch_optimizer.LARS, Lars, {}, f"source='{LARS}' to say that it was .* 3.11 or newer"),
+    "cautious Lion": (
+        lambda p: CautiousLion(p, cautious_factor=0.1),
+        Lion,
+        {"source": "lion_pytorch.Lion"},
+        "cautious_factor=0.1 makes another algorithm",
+    ),
+    "cautious decay": (
+        lambda p: CautiousLion(p, cautious_factor=1.0, cautious_wd=True, weight_decay=0.1),
+        Lion,
+        {"source": "lion_pytorch.Lion"},
+        "cautious_wd=True makes another algorithm",
     ),
     "unsaid algorithm": (pytorch_optimizer.EXAdam, EXAdam, {}, "source='pytorch_optimizer.EXAdam' to say that it was"),
     "unknown": (torch.optim.Adamax, Lamb, {}, "not recognised as a state of one of torch.optim.Adam, .*LARS"),
