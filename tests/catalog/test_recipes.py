@@ -173,6 +173,7 @@ def test_a_warmup_that_cannot_be_is_named(warmup, steps, words):
         ({"warmup": 1.0}, r"warmup=1.0 must lie in \[0, 1\)"),
         ({"clip_norm": 0}, r"clip_norm=0 must lie in \(0, inf\)"),
         ({"ema": 1.5}, r"ema=1.5 must lie in \(0, 1\)"),
+        ({"schedule": "wsd", "warmup": 0.9}, "schedule='wsd': warmup=0.9 and decay=0.2 of the run are more than all"),
         ({"schedule": "inverse-sqrt", "warmup": 0}, "inverse-sqrt decays from the end of a warm-up"),
     ],
 )
