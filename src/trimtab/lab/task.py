@@ -26,6 +26,7 @@ from trimtab.study.metric import Evaluation, Metric, Split
 if TYPE_CHECKING:
     from trimtab.lab.session import Session
 from trimtab.lab.broadcasting import averages_over_pairs
+from trimtab.primitives.training_modes import evaluating
 
 Batch: TypeAlias = Any
 """Whatever the data set's rows collate to: most often a tuple ``(inputs, targets)`` of tensors."""
@@ -88,19 +89,14 @@ class Task(SteppedProblem):
         """Scores a model on a whole split, in evaluation mode and without gradients."""
         data = getattr(self, split)
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
-        was_training = model.training
-        model.eval()
         loss = metric = 0.0
-        try:
-            with torch.no_grad():
-                for start in range(0, len(data), EVALUATION_BATCH):
-                    rows = torch.arange(start, min(start + EVALUATION_BATCH, len(data)))
-                    batch = to_device(take_rows(data, rows, self.collate), device)
-                    outputs = self.outputs(model, batch)
-                    loss += float(self.losses(outputs, batch).double().sum())
-                    metric += float(self.score(outputs, batch)) * len(rows)
-        finally:
-            model.train(was_training)
+        with torch.no_grad(), evaluating(model):
+            for start in range(0, len(data), EVALUATION_BATCH):
+                rows = torch.arange(start, min(start + EVALUATION_BATCH, len(data)))
+                batch = to_device(take_rows(data, rows, self.collate), device)
+                outputs = self.outputs(model, batch)
+                loss += float(self.losses(outputs, batch).double().sum())
+                metric += float(self.score(outputs, batch)) * len(rows)
         return Evaluation(loss / len(data), metric / len(data))
 
     def start(

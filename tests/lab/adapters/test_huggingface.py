@@ -277,6 +277,15 @@ def test_scores_are_those_of_evaluate(make, model, labels, metric):
     assert net.training
 
 
+def test_parts_of_a_model_keep_their_modes_when_it_is_evaluated(make):
+    task = TrainerTask(make())
+    model = built(task)
+    model.classifier.eval()
+    task.evaluate(model)
+    assert model.training
+    assert not model.classifier.training
+
+
 def test_what_a_collator_draws_is_the_same_at_every_evaluation(make):
     def masks(rows):
         tokens = torch.stack([row["input_ids"] for row in rows])

@@ -115,6 +115,15 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_rows(table, monkeypatch):
     assert task.evaluate(model).metric == pytest.approx(task.score(task.outputs(model, batch), batch))
 
 
+def test_parts_of_a_model_keep_their_modes_when_it_is_evaluated(table):
+    task = TableTask(table, "state")
+    model = task.model(torch.Generator().manual_seed(0))
+    next(model.children()).eval()
+    before = [part.training for part in model.modules()]
+    task.evaluate(model)
+    assert [part.training for part in model.modules()] == before != [True] * len(before)
+
+
 def test_a_final_run_has_the_error_in_units_and_a_tuning_run_has_not(table):
     task = TableTask(table, "price")
 
