@@ -132,6 +132,19 @@ def test_a_task_collates_its_rows_in_training_and_evaluation():
     assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
+def test_what_a_data_set_does_with_each_of_its_rows_is_done():
+    class Scaled(TensorDataset):
+        def __getitem__(self, row):
+            return tuple(tensor / 10 for tensor in super().__getitem__(row))
+
+    class Kept(TensorDataset):
+        pass
+
+    data = torch.arange(5.0)
+    assert take_rows(Scaled(data), torch.tensor([4, 1]))[0].tolist() == pytest.approx([0.4, 0.1])
+    assert take_rows(Kept(data), torch.tensor([4, 1]))[0].tolist() == [4.0, 1.0]
+
+
 def test_a_collate_function_sees_the_rows_of_a_tensor_data_set_too():
     data = TensorDataset(torch.arange(5.0))
     assert take_rows(data, torch.tensor([4, 1]), lambda rows: [float(row[0]) for row in rows]) == [4.0, 1.0]

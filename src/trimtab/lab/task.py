@@ -146,7 +146,11 @@ def take_rows(
     data: Dataset[Any], rows: Int[Tensor, " batch"], collate: Callable[[list[Any]], Batch] = default_collate
 ) -> Batch:
     """Collates some rows of a data set; where nothing but tensors is stacked, they are indexed at once."""
-    if isinstance(data, TensorDataset) and collate is default_collate:
+    if (
+        isinstance(data, TensorDataset)
+        and type(data).__getitem__ is TensorDataset.__getitem__  # a subclass may do something with each row
+        and collate is default_collate
+    ):
         return tuple(tensor[rows] for tensor in data.tensors)
     return collate([data[int(row)] for row in rows])
 
