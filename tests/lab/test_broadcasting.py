@@ -7,7 +7,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from torch.utils.data import TensorDataset
 
 from trimtab import Metric, Task
-from trimtab.lab.task import check_task
+from trimtab.lab.task_check import check_task
 from trimtab.study.errors import InputError
 
 SAMPLES = 40

@@ -42,7 +42,7 @@ from trimtab.lab.references import parse_reference
 from trimtab.lab.session import Session
 from trimtab.lab.tables.reading import read_source
 from trimtab.lab.tables.task import TableTask
-from trimtab.lab.task import check_task
+from trimtab.lab.task_check import check_task
 from trimtab.lab.transforms.pruned import Pruned
 from trimtab.lab.transforms.pruned_digits import PrunedDigits
 from trimtab.lab.trial import run_trial
@@ -309,7 +309,7 @@ CALLS = {
         {"name": plain_text, "direction": lambda value: isinstance(value, str) and value in ("max", "min"),
          "target": optional(finite), "bounds": unclear},
     ),
-    "task:check_task": Call(check_task, {"task": Toy(), "place": "here"}, {"task": never, "place": unclear}),
+    "task_check:check_task": Call(check_task, {"task": Toy(), "place": "here"}, {"task": never, "place": unclear}),
     "task:Task": Call(
         checked_task,
         {},

@@ -21,7 +21,8 @@ from transformers import (
 )
 
 from trimtab import Session, TrainerTask
-from trimtab.lab.task import check_task, select, take_rows
+from trimtab.lab.task import select, take_rows
+from trimtab.lab.task_check import check_task
 from trimtab.study.errors import InputError
 
 TOKENS, LENGTH = 12, 8

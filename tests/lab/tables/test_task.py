@@ -16,7 +16,8 @@ from trimtab.lab.loading import load_task
 from trimtab.lab.measures import TEST_LOSS
 from trimtab.lab.problem import Workplace
 from trimtab.lab.tables.task import TEST_RMSE
-from trimtab.lab.task import check_task, take_rows
+from trimtab.lab.task import take_rows
+from trimtab.lab.task_check import check_task
 from trimtab.study.errors import InputError
 from trimtab.study.point import Point
 

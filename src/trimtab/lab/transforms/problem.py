@@ -17,7 +17,8 @@ from trimtab.lab.measures import PREPARATION_SECONDS, STEPS, TEST_LOSS, TEST_MET
 from trimtab.lab.prepared import Artefact, prepared
 from trimtab.lab.problem import Filling, Problem, Workplace, own_settings
 from trimtab.lab.session import Session
-from trimtab.lab.task import Task, check_task, samples_in
+from trimtab.lab.task import Task, samples_in
+from trimtab.lab.task_check import check_task
 from trimtab.lab.transforms.candidate import Transform
 from trimtab.lab.transforms.run import BEFORE, OWN_SECONDS, Transformation, run_transform
 from trimtab.lab.work import NEEDED
