@@ -418,7 +418,7 @@ LEFT_OUT = {
         "errors:Faults", "stepping:steps_on_session", "errors:messages_of", "kept_buffers:kept_buffers",
         "suggestions:nearest", "suggestions:closest", "suggestions:slips", "beside:beside",
         "commands.printed_number:check_what_follows", "commands.remedies:after_name",
-        "commands.remedies:instead_of_group", "broadcasting:averages_over_pairs",
+        "commands.remedies:instead_of_group", "broadcasting:averages_over_pairs", "broadcasting:scores_pairs",
         "copies:copied", "repeated:repeatable_closure", "stepping:made_optimizer", "stepping:made_controllers",
         "stepping:before_step", "stepping:after_step", "stepping:controller_states",
         "stepping:load_controller_states", "model_state:model_state", "model_state:load_model_state",

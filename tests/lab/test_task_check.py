@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -34,6 +35,7 @@ def raising(*_):
         ({"losses": raising}, r"here\.losses raised KeyError: 'pixels'"),
         ({"score": lambda self, o, b: o.argmax(1)}, r"here\.score returned a tensor of shape \(4,\), expected one"),
         ({"score": lambda self, o, b: "good"}, r"here\.score returned 'good'"),
+        ({"losses": lambda self, o, b: o.sum(1) * float("nan")}, r"here\.evaluate: loss=nan on an untrained model"),
         ({"score": lambda self, o, b: float("nan")}, r"here\.evaluate: metric=nan on an untrained model"),
         ({"model": lambda self, g: nn.ReLU()}, r"here\.model has no parameter"),
         ({"model": lambda self, g: "net"}, r"here\.model returned str"),
@@ -101,3 +103,65 @@ def test_batches_that_have_no_parts_are_refused(collate, message):
         parts["outputs"] = lambda self, model, batch: model(torch.cat([batch[0]] * 2)[: len(batch[1])])
     with pytest.raises(InputError, match=message):
         check_task(changed(**parts), "here")
+
+
+class OwnEvaluation(Toy):
+    """Its metric is not a mean over batches."""
+
+    def evaluate(self, model, split="validation"):
+        return Evaluation(super().evaluate(model, split).loss, 0.5)
+
+
+@pytest.mark.parametrize("base", [Toy, OwnEvaluation])
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (slice(0, 1), "raised IndexError: tuple index out of range"),
+        (slice(0, 2), "raised IndexError: Target -1 is out of bounds"),
+    ],
+)
+def test_test_data_that_cannot_be_scored_are_refused_before_final_runs_fail(base, columns, message):
+    task = base()
+    inputs, targets = task.test.tensors
+    task.test = TensorDataset(*(inputs, torch.full_like(targets, -1))[columns])
+    with pytest.raises(InputError, match=rf"here\.losses on test {message}.*final runs are scored on the test data"):
+        check_task(task, "here")
+
+
+def test_a_score_that_fails_on_test_data_is_refused():
+    class Known(Toy):
+        def score(self, outputs, batch):
+            assert not torch.equal(batch[1][:4], self.test.tensors[1][:4]), "unknown"
+            return super().score(outputs, batch)
+
+    with pytest.raises(InputError, match=r"here\.score on test raised AssertionError: unknown"):
+        check_task(Known(), "here")
+
+
+def test_an_evaluation_of_ones_own_may_have_other_losses():
+    class Other(Toy):
+        def evaluate(self, model, split="validation"):
+            return Evaluation(1.0, 0.5)
+
+    task = Other()
+    task.validation, task.test = (TensorDataset(data.tensors[0]) for data in (task.validation, task.test))
+    check_task(task, "here")
+
+
+@pytest.mark.parametrize("number", [0, 1, np.float32(0.5), np.int64(2), np.float64(0.5)])
+def test_any_number_is_a_metric_and_is_kept_as_a_plain_one(number):
+    class Evaluated(Toy):
+        def evaluate(self, model, split="validation"):
+            return Evaluation(super().evaluate(model, split).loss, number)
+
+    task = Evaluated()
+    check_task(task, "here")
+    found = task.evaluate(task.model(None)).metric
+    assert type(found) is float
+    assert found == number
+    check_task(changed(score=lambda self, outputs, batch: number), "here")
+
+
+def test_a_truth_value_is_no_metric():
+    with pytest.raises(InputError, match=r"here\.evaluate: metric=True on an untrained model"):
+        check_task(changed(evaluate=lambda self, model, split="validation": Evaluation(0.5, True)), "here")

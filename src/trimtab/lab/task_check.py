@@ -1,17 +1,29 @@
 """Each part of a task run once on a few samples, so that a mistake is named before any long work starts."""
 
 import math
-from typing import Any
+import numbers
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
-from trimtab.lab.broadcasting import averages_over_pairs
-from trimtab.lab.task import Batch, Task, samples_in, select, take_rows
+from trimtab.lab.broadcasting import averages_over_pairs, scores_pairs
+from trimtab.lab.task import Batch, Task, map_tensors, samples_in, select, take_rows
+from trimtab.primitives.training_modes import evaluating
 from trimtab.study.again import MOST_TUNING_SEEDS
 from trimtab.study.checks import MANY, check_name, check_whole
 from trimtab.study.errors import InputError
 from trimtab.study.metric import Evaluation, Metric
+
+Returned = TypeVar("Returned")
+
+FEW = 4
+"""Samples that each part is called with, if a batch has as many."""
+
+SCORED = 12
+"""Samples that :meth:`Task.score` is tried with: what it returns is a count of a few more often than not."""
 
 
 def check_task(task: Task, place: str) -> None:
@@ -45,7 +57,92 @@ def check_task(task: Task, place: str) -> None:
         sizes[name] = len(data)
     if task.batch_size > sizes["train"]:
         raise InputError(f"{place}.batch_size={task.batch_size} exceeds the {sizes['train']} training samples")
-    _check_parts(task, place, min(4, task.batch_size))
+    _check_parts(task, place)
+
+
+def _check_parts(task: Task, place: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = _part(f"{place}.model", task.model, generator)
+        if not isinstance(model, nn.Module):
+            raise InputError(f"{place}.model returned {type(model).__name__}, expected a torch.nn.Module")
+        if not any(p.requires_grad for p in model.parameters()):
+            raise InputError(f"{place}.model has no parameter that requires a gradient")
+        _check_training(task, model, place)
+        with evaluating(model):
+            _check_evaluation(task, model, place)
+        evaluation = _part(f"{place}.evaluate", task.evaluate, model)
+    if not isinstance(evaluation, Evaluation):
+        raise InputError(f"{place}.evaluate returned {evaluation!r}, expected a trimtab.Evaluation")
+    for name in ("loss", "metric"):
+        value = getattr(evaluation, name)
+        if not isinstance(value, float) or not math.isfinite(value):
+            raise InputError(f"{place}.evaluate: {name}={value!r} on an untrained model; a finite number is needed")
+
+
+def _part(place: str, call: Callable[..., Returned], *arguments: Any) -> Returned:
+    try:
+        return call(*arguments)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{place} raised {type(error).__name__}: {error}") from error
+
+
+def _check_training(task: Task, model: nn.Module, place: str) -> None:
+    """What a run does with training data."""
+    samples = min(FEW, task.batch_size)
+    batch = _part(f"{place}.train", take_rows, task.train, torch.arange(samples), task.collate)
+    outputs = _part(f"{place}.outputs on train", task.outputs, model, batch)
+    losses = _part(f"{place}.losses", task.losses, outputs, batch)
+    _check_losses(losses, samples, f"{place}.losses")
+    if not losses.requires_grad:
+        raise InputError(f"{place}.losses do not depend on the model's parameters: was the graph cut (detach, numpy)?")
+    if samples > 2:
+        _check_selection(task, model, batch, place)
+    if samples > 1:
+        _part(f"{place}.losses", _check_pairs, task, model, task.train, samples, place)
+    _check_score(_part(f"{place}.score", task.score, outputs, batch), f"{place}.score")
+
+
+def _check_evaluation(task: Task, model: nn.Module, place: str) -> None:
+    """What evaluations do, on a few samples: of the test data, that would else come at the end of final runs alone."""
+    in_batches = getattr(task.evaluate, "__func__", None) is Task.evaluate
+    for split in ("validation", "test"):
+        data, on = getattr(task, split), f"on {split}"
+        samples = min(FEW, task.batch_size, samples_in(data))
+        batch = _part(f"{place}.{split}", take_rows, data, torch.arange(samples), task.collate)
+        outputs = _part(f"{place}.outputs {on}", task.outputs, model, batch)
+        try:
+            _check_losses(_part(f"{place}.losses {on}", task.losses, outputs, batch), samples, f"{place}.losses {on}")
+            if in_batches:  # an evaluate() of its own may take the score of nothing less than all of them
+                _check_score(_part(f"{place}.score {on}", task.score, outputs, batch), f"{place}.score {on}")
+        except InputError as error:
+            if split == "test":
+                raise InputError(f"{error}; final runs are scored on the test data as well") from error
+            if in_batches:
+                raise
+            return  # its own evaluate() has other losses, and may have them on test data
+    if in_batches:
+        few = min(FEW, samples_in(task.validation))
+        _part(f"{place}.losses", _check_pairs, task, model, task.validation, few, place)
+        _part(f"{place}.score", _check_scored_pairs, task, model, place)
+
+
+def _check_losses(losses: Any, samples: int, place: str) -> None:
+    if not isinstance(losses, Tensor) or losses.shape != (samples,):
+        found = f"shape {tuple(losses.shape)}" if isinstance(losses, Tensor) else repr(losses)
+        raise InputError(
+            f"{place} returned {found} for a batch of {samples}, expected one loss a sample: "
+            f"shape ({samples},), as reduction='none' gives"
+        )
+
+
+def _check_score(score: Any, place: str) -> None:
+    if not isinstance(score, numbers.Real) and not (isinstance(score, Tensor) and score.ndim == 0):
+        found = f"a tensor of shape {tuple(score.shape)}" if isinstance(score, Tensor) else repr(score)
+        raise InputError(f"{place} returned {found}, expected one number for the batch")
 
 
 def _check_selection(task: Task, model: nn.Module, batch: Batch, place: str) -> None:
@@ -64,68 +161,28 @@ def _check_selection(task: Task, model: nn.Module, batch: Batch, place: str) -> 
         )
 
 
-def _check_pairs(task: Task, model: nn.Module, place: str, samples: int) -> None:
+def _check_pairs(task: Task, model: nn.Module, data: Dataset[Any], samples: int, place: str) -> None:
+    batch = _spread(task, data, samples)
+    if averages_over_pairs(task.losses, task.outputs(model, batch), batch, samples, select):
+        raise InputError(f"{place}.losses {_BROADCAST}")
+
+
+def _check_scored_pairs(task: Task, model: nn.Module, place: str) -> None:
+    samples = min(SCORED, samples_in(task.validation))
+    batch = _spread(task, task.validation, samples)
+    # an untrained network may well say the same of all samples, which would hide with which targets it is compared
+    drawn = map_tensors(task.outputs(model, batch), lambda t: torch.randn_like(t) if t.is_floating_point() else t)
+    if scores_pairs(task.score, drawn, batch, samples, select):
+        raise InputError(f"{place}.score {_BROADCAST}")
+
+
+def _spread(task: Task, data: Dataset[Any], samples: int) -> Batch:
     """Samples from all over the data, for the first may have the same target."""
-    rows = torch.linspace(0, samples_in(task.train) - 1, samples).round().long()
-    batch = take_rows(task.train, rows, task.collate)
-    outputs = task.outputs(model, batch)
-    if averages_over_pairs(task.losses, outputs, batch, samples, select):
-        raise InputError(
-            f"{place}.losses compares every sample's output with the targets of all samples: outputs of shape "
-            "(batch, 1) and targets of shape (batch,) are broadcast to (batch, batch). Give both the same shape, by "
-            "outputs.squeeze(1) or targets.unsqueeze(1)"
-        )
+    rows = torch.linspace(0, samples_in(data) - 1, samples).round().long()
+    return take_rows(data, rows, task.collate)
 
 
-def _check_parts(task: Task, place: str, samples: int) -> None:
-    def part(name: str, call: Any) -> Any:
-        try:
-            return call()
-        except InputError:
-            raise
-        except Exception as error:
-            raise InputError(f"{place}.{name} raised {type(error).__name__}: {error}") from error
-
-    generator = torch.Generator().manual_seed(0)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = part("model", lambda: task.model(generator))
-        if not isinstance(model, nn.Module):
-            raise InputError(f"{place}.model returned {type(model).__name__}, expected a torch.nn.Module")
-        if not any(p.requires_grad for p in model.parameters()):
-            raise InputError(f"{place}.model has no parameter that requires a gradient")
-        batch = part("train", lambda: take_rows(task.train, torch.arange(samples), task.collate))
-        outputs = part("outputs on train", lambda: task.outputs(model, batch))
-        losses = part("losses", lambda: task.losses(outputs, batch))
-        if not isinstance(losses, Tensor) or losses.shape != (samples,):
-            found = f"shape {tuple(losses.shape)}" if isinstance(losses, Tensor) else repr(losses)
-            raise InputError(
-                f"{place}.losses returned {found} for a batch of {samples}, expected one loss a sample: "
-                f"shape ({samples},), as reduction='none' gives"
-            )
-        if not losses.requires_grad:
-            raise InputError(
-                f"{place}.losses do not depend on the model's parameters: was the graph cut (detach, numpy)?"
-            )
-        if samples > 2:
-            _check_selection(task, model, batch, place)
-        if samples > 1:
-            part("losses", lambda: _check_pairs(task, model, place, samples))
-        score = part("score", lambda: task.score(outputs, batch))
-        scalar = isinstance(score, int | float) or (isinstance(score, Tensor) and score.ndim == 0)
-        if not scalar:
-            found = f"a tensor of shape {tuple(score.shape)}" if isinstance(score, Tensor) else repr(score)
-            raise InputError(f"{place}.score returned {found}, expected one number for the batch")
-        model.eval()
-        for split in ("validation", "test"):
-            rows = torch.arange(min(samples, len(getattr(task, split))))
-            batch = part(split, lambda split=split, rows=rows: take_rows(getattr(task, split), rows, task.collate))
-            part(f"outputs on {split}", lambda batch=batch: task.outputs(model, batch))
-        model.train()
-        evaluation = part("evaluate", lambda: task.evaluate(model))
-    if not isinstance(evaluation, Evaluation):
-        raise InputError(f"{place}.evaluate returned {evaluation!r}, expected a trimtab.Evaluation")
-    for name in ("loss", "metric"):
-        value = getattr(evaluation, name)
-        if not isinstance(value, float) or not math.isfinite(value):
-            raise InputError(f"{place}.evaluate: {name}={value!r} on an untrained model; a finite number is needed")
+_BROADCAST = (
+    "compares every sample's output with the targets of all samples: outputs of shape (batch, 1) and targets of shape "
+    "(batch,) are broadcast to (batch, batch). Give both the same shape, by outputs.squeeze(1) or targets.unsqueeze(1)"
+)

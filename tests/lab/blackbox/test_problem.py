@@ -192,6 +192,7 @@ def test_the_middle_of_a_range_is_on_its_scale_and_its_steps(distribution, value
         ({"observe": lambda p, g: float("inf")}, r"here\.observe returned inf for the middle"),
         ({"observe": lambda p, g: p["y"]}, r"here\.observe raised KeyError: 'y'"),
         ({"observe": lambda p, g: 1, "truth": lambda p, s: "good"}, r"here\.truth returned 'good' for the middle"),
+        ({"tested": True, "truth": lambda p, s: {"validation": 1}[s]}, r"here\.truth on test raised KeyError: 'test'"),
     ],
 )
 def test_problems_that_cannot_be_are_refused(change, message):

@@ -106,7 +106,7 @@ class BlackBox(SteppedProblem):
         return self.evaluations if steps is None else steps
 
     def check(self, place: str) -> None:
-        """Looks at its parts, and evaluates the middle of the space once."""
+        """Looks at its parts, and evaluates the middle of the space once, on test data as well."""
         for name in ("name", "metric", "space"):
             if not hasattr(self, name):
                 raise InputError(f"{place}: the problem has no {name!r}; set it in the class body or in __init__")
@@ -127,6 +127,8 @@ class BlackBox(SteppedProblem):
             "observe": lambda: self.observe(middle(self.space), np.random.default_rng(0)),
             "truth": lambda: self.truth(middle(self.space), "validation"),
         }
+        if self.tested:  # which would else be asked for when a final run is over
+            parts["truth on test"] = lambda: self.truth(middle(self.space), "test")
         for what, call in parts.items():
             try:
                 value = call()
