@@ -25,7 +25,7 @@ def raising(): raise OSError("no such data")
 
 
 @pytest.fixture
-def file(tmp_path):
+def file(tmp_path, fresh_neighbours):
     (tmp_path / "neighbour.py").write_text("SIZE = 8\n")
     path = tmp_path / "tasks.py"
     path.write_text(GOOD)
