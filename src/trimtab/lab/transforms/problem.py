@@ -17,12 +17,13 @@ from trimtab.lab.measures import PREPARATION_SECONDS, STEPS, TEST_LOSS, TEST_MET
 from trimtab.lab.prepared import Artefact, prepared
 from trimtab.lab.problem import Filling, Problem, Workplace, own_settings
 from trimtab.lab.session import Session
-from trimtab.lab.task import Task, check_task, samples_in
+from trimtab.lab.task import Task, samples_in
+from trimtab.lab.task_check import check_task
 from trimtab.lab.transforms.candidate import Transform
 from trimtab.lab.transforms.run import BEFORE, OWN_SECONDS, Transformation, run_transform
 from trimtab.lab.work import NEEDED
 from trimtab.study.checks import check_number, check_whole
-from trimtab.study.errors import DivergedError, InputError
+from trimtab.study.errors import DivergedError, InputError, UnfitWorkerError
 from trimtab.study.facts import OBJECTIVE, SECONDS, TESTED_ONCE, Facts, Measure, Scatter, Unit
 from trimtab.study.metric import Metric
 from trimtab.study.outcome import Outcome
@@ -184,7 +185,11 @@ class TransformProblem(Problem):
         return prepared(place, self.task.name, definition, seed, lambda: self._trained(seed, place))
 
     def _trained(self, seed: int, place: Workplace) -> dict[str, Any]:
-        """Trains the network and returns its state."""
+        """Trains the network and returns its state.
+
+        Raises:
+            UnfitWorkerError: its loss does not stay finite.
+        """
         session = Session(
             self.task,
             lambda model: torch.optim.AdamW(model.parameters(), lr=self.train_lr),
@@ -196,8 +201,9 @@ class TransformProblem(Problem):
             while not session.meter.exhausted:
                 session.step()
         except DivergedError as error:
-            raise InputError(
-                f"the network of {self.name} cannot be trained with seed {seed} and train_lr={self.train_lr}: {error}"
+            raise UnfitWorkerError(  # all candidates need it, and none has failed
+                f"the network of {self.name} cannot be trained with seed {seed} and train_lr={self.train_lr}: {error}. "
+                "No candidate has failed by this; a lower train_lr makes another problem, with results of its own"
             ) from error
         return {name: value.detach().cpu() for name, value in session.model.state_dict().items()}
 

@@ -10,7 +10,8 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from trimtab.lab.loading import load_task
 from trimtab.lab.session import Session
-from trimtab.lab.task import Task, check_task, samples_in
+from trimtab.lab.task import Task, samples_in
+from trimtab.lab.task_check import check_task
 from trimtab.schedule.rmt_scaling.batch_curvature import Matrix, product_rounding
 from trimtab.schedule.rmt_scaling.learned_rates import learned_from
 from trimtab.schedule.rmt_scaling.noise_model import MarchenkoPastur, NoiseModel, Wigner
