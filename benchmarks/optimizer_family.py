@@ -1,4 +1,4 @@
-"""What every optimizer of the catalogue keeps and costs, in one run: bytes a parameter, and steps beside AdamW's.
+"""What every method and wrapper of our own keeps and costs, in one run: bytes a parameter, and steps beside AdamW's.
 
 One causal transformer over bytes, trained on the source of the Python standard library. Methods stand alone, wrappers
 around ``torch.optim.AdamW(fused=True)``. A *training step* is forward, backward and update, and goes through a

@@ -56,7 +56,7 @@ class Run:
     # --8<-- [start:loop]
     def train(self, steps: int | None = None) -> None:
         """Trains to the end, or for so many steps."""
-        while self.sampler.epoch < EPOCHS - 1 or len(self.sampler):
+        while self.sampler.epochs_done < EPOCHS:
             for batch in self.loader:
                 self.optimizer.zero_grad()
                 samples = len(batch[0])

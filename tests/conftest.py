@@ -4,6 +4,7 @@ import functools
 import gc
 import logging
 import os
+import sys
 from collections import Counter
 
 # before numpy is imported, here and in every process that is started: on a busy machine the threads of its linear
@@ -91,6 +92,14 @@ def _new_processes_need_not_import_torch():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(saving, "go_on_in_a_new_process", go_on)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _path_is_kept():
+    # a file that is loaded adds its directory, where a later test would find modules that it says are nowhere
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -269,9 +269,8 @@ def test_refine_writes_the_next_schedule_and_draws_it(tmp_path):
     assert "The learning rate peaks at 33% of the run, step 1." in text
     assert "a warm-up over" in text
     assert f"wrote {tmp_path / 'run.schedule.json'}" in text
-    assert (
-        "total_steps = 4 # of the next run scheduler = RefinedLR(optimizer, read_schedule('run.schedule.json')," in text
-    )
+    written = str(tmp_path / "run.schedule.json")  # found from where the command ran
+    assert f"total_steps = 4 # of the next run scheduler = RefinedLR(optimizer, read_schedule({written!r})," in text
     assert json.loads((tmp_path / "run.schedule.json").read_text())["multipliers"] == [0.375, 1.0, 0.5, 0.0]
     assert (tmp_path / "run.schedule.html").stat().st_size > 1_000_000
 

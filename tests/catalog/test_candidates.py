@@ -75,7 +75,7 @@ def test_options_of_the_engine_are_settings():
 def test_what_divides_a_model_says_how_much_of_it_each_rule_moves():
     candidates = parse_candidates("adamw,muon,adam_mini")
     assert remarks(candidates, Recipe(), lambda: ByteTransformer(8, width=16, heads=4, layers=1)) == [
-        "Of the parameters, muon moves 8,592 by AdamW and 2,176 by Muon.",
-        "Of the parameters, adam_mini moves 8,192 by a step size for each coordinate, 2,064 by a step size for each "
+        "Of the parameters, muon moves 8,720 by AdamW and 2,048 by Muon.",
+        "Of the parameters, adam_mini moves 8,320 by a step size for each coordinate, 1,936 by a step size for each "
         "tensor and 512 by a step size for each head of attention.",
     ]

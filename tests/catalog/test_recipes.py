@@ -56,7 +56,7 @@ def test_it_is_built_and_its_lines_make_the_same():
         assert groups == {0.1: 1, 0.0: 3}
         assert {group["ema_decay"] for group in optimizer.param_groups} == {0.99}
         assert {group["clip_norm_max_norm"] for group in optimizer.param_groups} == {1.0}
-    assert "warmup=round(0.05 * total_steps)" in found.code(tuned, 40)
+    assert "warmup=0.05)" in found.code(tuned, 40)
 
 
 def test_its_settings_are_without_those_of_the_recipe():
@@ -107,7 +107,7 @@ def test_what_somebody_gave_stands_as_it_was_given():
     assert "eps=1.23456e-07, " in code
     assert "max_norm=1234.5" in code
     assert "decay=0.9999999)" in code
-    assert "warmup=round(0.01234 * total_steps)" in code
+    assert "warmup=0.01234)" in code
 
 
 def test_whether_biases_decay_is_true_or_false():
@@ -173,6 +173,7 @@ def test_a_warmup_that_cannot_be_is_named(warmup, steps, words):
         ({"warmup": 1.0}, r"warmup=1.0 must lie in \[0, 1\)"),
         ({"clip_norm": 0}, r"clip_norm=0 must lie in \(0, inf\)"),
         ({"ema": 1.5}, r"ema=1.5 must lie in \(0, 1\)"),
+        ({"schedule": "wsd", "warmup": 0.9}, "schedule='wsd': warmup=0.9 and decay=0.2 of the run are more than all"),
         ({"schedule": "inverse-sqrt", "warmup": 0}, "inverse-sqrt decays from the end of a warm-up"),
     ],
 )

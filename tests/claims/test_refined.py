@@ -9,7 +9,7 @@ from torch import nn
 from trimtab import Session
 from trimtab.claims import refined
 from trimtab.claims.claim import Run
-from trimtab.lab.task import check_task
+from trimtab.lab.task_check import check_task
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import pytest
 
 from trimtab.claims import rmt_scaling as claim
 from trimtab.lab.problem import Workplace
-from trimtab.lab.task import check_task, samples_in
+from trimtab.lab.task import samples_in
+from trimtab.lab.task_check import check_task
 from trimtab.study.point import Point
 
 

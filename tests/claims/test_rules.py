@@ -16,7 +16,7 @@ from trimtab.claims.claim import Run
 from trimtab.claims.diffgrad import ObservedDiffGrad, RandomFriction, diffgrad, friction, placebo
 from trimtab.claims.tasks import PlainDigits, RecurrentLM
 from trimtab.lab.problem import Workplace
-from trimtab.lab.task import check_task
+from trimtab.lab.task_check import check_task
 from trimtab.optim import AdaHessian, DiffGrad
 
 RUN = Run(steps=10, seed=1000)

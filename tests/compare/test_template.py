@@ -3,7 +3,7 @@ import pytest
 from trimtab.catalog.slots import SLOTS
 from trimtab.compare.template import write_template
 from trimtab.lab.loading import load_problem, load_task
-from trimtab.lab.task import check_task
+from trimtab.lab.task_check import check_task
 from trimtab.study.errors import InputError
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from argparse import Namespace
 from pathlib import Path
 
@@ -92,6 +93,14 @@ def test_the_family_is_all_that_the_catalogue_has(facts):
         "galore": 200,
         "q_galore": 200,
     }
+
+
+def test_the_page_says_which_optimizers_its_figures_lack(tables):
+    missing = optimizer_family.expressions().keys() - {
+        row["name"] for row in json.loads(tables.FAMILY.read_text(encoding="utf-8"))["rows"]
+    }
+    found = re.search(r"^Not in this run, .*: (.*)\.$", (DOCS / "family.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(missing) == (re.findall(r"`(\w+)`", found[1]) if found else [])
 
 
 def test_the_page_has_the_figures_if_there_are_some(tables, facts, tmp_path, monkeypatch):

@@ -42,7 +42,7 @@ from trimtab.lab.references import parse_reference
 from trimtab.lab.session import Session
 from trimtab.lab.tables.reading import read_source
 from trimtab.lab.tables.task import TableTask
-from trimtab.lab.task import check_task
+from trimtab.lab.task_check import check_task
 from trimtab.lab.transforms.pruned import Pruned
 from trimtab.lab.transforms.pruned_digits import PrunedDigits
 from trimtab.lab.trial import run_trial
@@ -309,7 +309,7 @@ CALLS = {
         {"name": plain_text, "direction": lambda value: isinstance(value, str) and value in ("max", "min"),
          "target": optional(finite), "bounds": unclear},
     ),
-    "task:check_task": Call(check_task, {"task": Toy(), "place": "here"}, {"task": never, "place": unclear}),
+    "task_check:check_task": Call(check_task, {"task": Toy(), "place": "here"}, {"task": never, "place": unclear}),
     "task:Task": Call(
         checked_task,
         {},
@@ -418,7 +418,7 @@ LEFT_OUT = {
         "errors:Faults", "stepping:steps_on_session", "errors:messages_of", "kept_buffers:kept_buffers",
         "suggestions:nearest", "suggestions:closest", "suggestions:slips", "beside:beside",
         "commands.printed_number:check_what_follows", "commands.remedies:after_name",
-        "commands.remedies:instead_of_group", "broadcasting:averages_over_pairs",
+        "commands.remedies:instead_of_group", "broadcasting:averages_over_pairs", "broadcasting:scores_pairs",
         "copies:copied", "repeated:repeatable_closure", "stepping:made_optimizer", "stepping:made_controllers",
         "stepping:before_step", "stepping:after_step", "stepping:controller_states",
         "stepping:load_controller_states", "model_state:model_state", "model_state:load_model_state",
@@ -443,7 +443,8 @@ LEFT_OUT = {
         "commands.template:pointing", "commands.problem:trial_name", "commands.problem:rate_of",
         "statistics.paired:estimate", "statistics.power:critical", "outcome:is_measured",
         "blackbox.problem:middle", "commands.problem:command_facts", "loading:parameters", "loading:file_hash",
-        "loading:import_file", "prepared:prepared", "prepared:directory_of", "problem:own_settings",
+        "loading:import_file", "neighbours:neighbours", "neighbours:importing_neighbours",
+        "prepared:prepared", "prepared:directory_of", "problem:own_settings",
         "shipped:of_slot", "training_facts:training_facts", "transforms.run:run_transform",
         "transforms.stored:stored_tensors", "transforms.stored:stored_bytes", "transforms.stored:tensor_bytes",
         "transforms.stored:nonzeros", "transforms.stored:kept_weights", "facts:brief", "notes:slot_of",

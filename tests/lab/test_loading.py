@@ -3,7 +3,7 @@ import pytest
 from trimtab.compare.template import write_template
 from trimtab.lab.loading import absolute_reference, fingerprint, load_task
 from trimtab.lab.references import parse_reference
-from trimtab.lab.task import check_task
+from trimtab.lab.task_check import check_task
 from trimtab.study.errors import InputError
 
 GOOD = """
@@ -25,7 +25,7 @@ def raising(): raise OSError("no such data")
 
 
 @pytest.fixture
-def file(tmp_path):
+def file(tmp_path, fresh_neighbours):
     (tmp_path / "neighbour.py").write_text("SIZE = 8\n")
     path = tmp_path / "tasks.py"
     path.write_text(GOOD)

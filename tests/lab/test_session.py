@@ -156,6 +156,34 @@ def test_an_optimizer_that_evaluates_more_pays_more():
     assert run.meter.used % 10 == 0
 
 
+class Frozen(Toy):
+    """Its statistics stay as they are."""
+
+    def model(self, generator):
+        model = super().model(generator)
+        model[1].eval()
+        return model
+
+
+class OwnEvaluation(Frozen):
+    """As scripts have it."""
+
+    def evaluate(self, model, split="validation"):
+        model.eval()
+        found = super().evaluate(model, split)
+        model.train()
+        return found
+
+
+@pytest.mark.parametrize("task", [Frozen(), OwnEvaluation()])
+def test_what_a_model_keeps_in_evaluation_mode_does_not_train_after_an_evaluation(task):
+    run, other = session(task=task), session(task=task)
+    run.evaluate()
+    assert [run.step() for _ in range(5)] == [other.step() for _ in range(5)]
+    assert [part.training for part in run.model] == [True, False, True, True, True]
+    assert run.model[1].num_batches_tracked == 0
+
+
 def test_evaluation_has_no_effect_on_the_run():
     first, second = session(), session()
     for _ in range(4):

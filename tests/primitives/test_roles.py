@@ -9,6 +9,7 @@ import torch
 import transformers as hf
 from torch import nn
 
+from trimtab.lab.tasks.transformer import ByteTransformer
 from trimtab.primitives.roles import MATRICES, ROLES, parameter_roles
 
 SMALL = {
@@ -365,6 +366,32 @@ def test_roles_on_models_of_many_kinds(name):
     expected = {name: "vector" if len(shape) < 2 else "matrix" for name, shape in shapes.items()} | special
     assert {n: role for n, role in found.items() if role != expected[n]} == {}
     assert expected.keys() == shapes.keys()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("positions", "position", "position_embeddings", "positional_embedding", "positional_encodings", "pos_embed"),
+        *("pos_emb", "posemb", "pos_embedding", "absolute_pos_embed", "rel_pos_h", "pe", "wpe", "wte", "tok_emb"),
+        *("embedding", "embeddings", "class_embeds", "seg_embed", "query_tokens", "latents", "object_queries"),
+    ],
+)
+def test_what_is_called_an_embedding_is_one(name):
+    model = parts(body=nn.Linear(8, 8), out=nn.Linear(8, 3))
+    setattr(model, name, nn.Parameter(torch.zeros(5, 8)))
+    assert parameter_roles(model)[name] == "embedding"
+
+
+@pytest.mark.parametrize("name", ["proj", "composition", "member", "opened", "type_weight", "disposed", "memb"])
+def test_what_only_begins_or_ends_like_an_embedding_is_none(name):
+    model = parts(body=nn.Linear(8, 8), out=nn.Linear(8, 3))
+    setattr(model, name, nn.Parameter(torch.zeros(5, 8)))
+    assert parameter_roles(model)[name] == "matrix"
+
+
+def test_the_positions_of_the_task_that_ships_are_embeddings():
+    roles = parameter_roles(ByteTransformer(8, width=16, heads=4, layers=1))
+    assert roles["positions"] == roles["embedding.weight"] == "embedding"
 
 
 def test_there_are_thirty():

@@ -78,7 +78,8 @@ def test_it_resumes():
         ({"total_steps": 2.5}, TypeError, "total_steps=2.5"),
         ({"total_steps": 5, "warmup": -1}, ValueError, "warmup=-1"),
         ({"total_steps": 5, "warmup": 5}, ValueError, "warmup=5 must be less than total_steps=5"),
-        ({"total_steps": 5, "warmup": 0.1}, TypeError, "warmup=0.1"),
+        ({"total_steps": 5, "warmup": 1.5}, ValueError, "warmup=1.5"),
+        ({"total_steps": 5, "warmup": "1"}, TypeError, "warmup='1'"),
     ],
 )
 def test_bad_input_is_named(arguments, error, message):
@@ -126,6 +127,6 @@ def test_outside_of_a_session_it_says_what_to_use():
 
     with pytest.raises(
         InputError,
-        match=r"linear stands beside an optimizer .*:\n(.*\n)*.*round\(0 \*",
+        match=r"linear stands beside an optimizer .*:\n(.*\n)*.*warmup=0\)",
     ):
         create("adamw+linear", nn.Linear(2, 2))

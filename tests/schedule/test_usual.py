@@ -60,6 +60,8 @@ def test_steps_may_be_whole_numbers_of_numpys(make):
     assert course(make, np.int64(10), warmup=np.int64(3)) == course(make, 10, warmup=3)
     with pytest.raises(TypeError, match="warmup=False must be a whole number, not bool"):
         course(make, 10, warmup=False)
+    with pytest.raises(ValueError, match=r"warmup=3\.0 must be a whole number of steps, or a share of the run in"):
+        course(make, 10, warmup=3.0)
     with pytest.raises(TypeError, match=r"total_steps=10\.0 must be a whole number, not float"):
         course(make, 10.0, warmup=3)
 
@@ -80,11 +82,11 @@ def test_a_cosine_without_warmup_is_torchs():
 
 
 @pytest.mark.parametrize("total", [10, 33, 200])
-@pytest.mark.parametrize("share", [0.2, 0.3, 0.5])
+@pytest.mark.parametrize("share", [0.2, 0.29, 0.3, 0.5])
 def test_one_cycle_is_torchs(total, share):
     inner = torch.optim.SGD([nn.Parameter(torch.ones(2))], lr=2.0, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        inner, max_lr=2.0, total_steps=total, pct_start=round(share * total) / total, cycle_momentum=False
+        inner, max_lr=2.0, total_steps=total, pct_start=share, cycle_momentum=False
     )
     theirs = []
     for _ in range(total):
@@ -92,9 +94,9 @@ def test_one_cycle_is_torchs(total, share):
         inner.step()
         if len(theirs) < total:
             scheduler.step()
-    assert course(one_cycle_with_warmup, total, round(share * total)) == pytest.approx(theirs, abs=1e-9)
+    assert course(one_cycle_with_warmup, total, share) == pytest.approx(theirs, abs=1e-9)
     if share == 0.3:
-        assert course(one_cycle_with_warmup, total) == course(one_cycle_with_warmup, total, round(share * total))
+        assert course(one_cycle_with_warmup, total) == course(one_cycle_with_warmup, total, share)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -106,14 +108,27 @@ def test_a_session_has_the_same_rates(name):
     assert rates(session, task.steps) == pytest.approx([0.1 * factor for factor in expected])
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_the_lines_to_paste_make_it(name):
-    inner = Expression(find("sgd"))
-    code = Expression(find(name), (("warmup", 0.1),), inner).code({"lr": 0.1, "weight_decay": 0.0}, 50)
+@pytest.mark.parametrize("share", [0.01, 0.07, 0.3, 0.5])
+@pytest.mark.parametrize("name", [*SCHEDULES, "linear"])
+def test_the_lines_to_paste_have_the_rates_of_a_run(name, share):
+    task = Toy()
+    task.steps = 33
+    candidate = Expression(find(name), (("warmup", share),), Expression(find("sgd")))
+    code = candidate.code({"lr": 0.1, "weight_decay": 0.0}, task.steps)
     names = {"model": nn.Linear(2, 2)}
     exec(code, names)
     assert isinstance(names["scheduler"], torch.optim.lr_scheduler.LambdaLR)
-    assert "total_steps = 50" in code
+    found = []
+    for _ in range(task.steps):
+        found.append(names["optimizer"].param_groups[0]["lr"])
+        names["optimizer"].step()
+        names["scheduler"].step()
+    assert rates(session_of(f"sgd+{name}(warmup={share})", task), task.steps) == pytest.approx(found, abs=1e-12)
+
+
+def test_a_share_of_the_run_is_so_many_steps():
+    for name, make in SCHEDULES.items():
+        assert course(make, 10, warmup=0.2) == pytest.approx(course(make, 10, warmup=2)), name
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from trimtab.lab.measures import TEST_LOSS
 from trimtab.study import running as study
 from trimtab.study.cores import threads_per_worker
 from trimtab.study.errors import CorruptStoreError, InputError, StoreInUseError, StudyMismatchError, UnfitWorkerError
+from trimtab.study.executor import Finished, Reported
 from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.outcome import CurvePoint, Outcome
 from trimtab.study.point import Point
@@ -366,6 +367,25 @@ def test_a_worker_that_can_run_nothing_ends_the_study_and_is_no_trials_fault(tmp
     with Store(tmp_path, MANIFEST) as store, LocalExecutor(MisbehavingWork(), jobs=1) as executor:
         point = Point("toy", "tune", "a", 1, {"what": "work"}, 0, tunables=what("work")[0].tunables)
         assert run_study(fixed(point), store, executor)["toy/tune/a/1"].status == "complete"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_has_ended_beside_a_worker_that_can_run_nothing_is_kept(turned):
+    work, unfit = what("work", "unfit")
+    with LocalExecutor(MisbehavingWork(), jobs=2) as executor:
+        while executor.free < 2:
+            executor.wait()
+        executor.submit(work)
+        assert isinstance(executor.wait()[0], Reported)
+        executor.submit(unfit)
+        assert all(worker.connection.poll(60) for worker in executor._workers)
+        if turned:
+            executor._workers.reverse()
+        assert [(type(event), event.point) for event in executor.wait()] == [(Finished, work)]
+        assert executor.free == 0  # nothing more is begun
+        for _ in range(2):
+            with pytest.raises(UnfitWorkerError, match="there is no task here"):
+                executor.wait()
 
 
 def test_a_pruner_gives_up_hopeless_trials(tmp_path):

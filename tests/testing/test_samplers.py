@@ -3,6 +3,8 @@
 import contextlib
 import inspect
 import random
+import subprocess
+import sys
 from typing import ClassVar
 
 import numpy as np
@@ -257,3 +259,10 @@ def test_a_fault_is_found_where_it_is(fault):
 def test_every_check_of_ours_has_a_fault_that_it_finds():
     checks = {name.removeprefix("test_") for name in vars(SamplerChecks) if name.startswith("test_")}
     assert {name for names in FAULTS.values() for name in names.split()} == checks
+
+
+def test_an_older_optuna_is_told_which_is_needed():
+    older = "import sys; sys.modules['optuna.testing.pytest_samplers'] = None"
+    code = f"{older}; from trimtab.testing import SamplerConformance"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert "ImportError: SamplerConformance needs Optuna 4.8 or newer, whose own suite is part of it" in ended.stderr

@@ -79,6 +79,20 @@ class Recipe:
         with faults:
             check_flag("no_decay", self.no_decay)
         faults.raise_any()
+        if self.warmup is not None:
+            self._refuse_too_long(self.warmup)
+
+    def _refuse_too_long(self, warmup: float) -> None:
+        """Refuses a warm-up that does not go with the rest of the schedule."""
+        from trimtab.catalog.entries import find
+        from trimtab.catalog.signatures import default_of
+
+        schedule = find(SCHEDULES[self.schedule], "optimizer").load()
+        settings = {name: default_of(schedule, name) for name in schedule.hyperparameters}
+        try:
+            schedule.refuse({**settings, "warmup": warmup})
+        except ValueError as error:
+            raise InputError(f"schedule={self.schedule!r}: {error}") from error
 
     @property
     def plain(self) -> bool:

@@ -23,7 +23,8 @@ from trimtab.diagnose.result import DiagnosisResult, Measurement
 from trimtab.lab.loading import load_task
 from trimtab.lab.randomness import derived_seed
 from trimtab.lab.session import Session
-from trimtab.lab.task import Batch, check_task, samples_in, take_rows, to_device
+from trimtab.lab.task import Batch, samples_in, take_rows, to_device
+from trimtab.lab.task_check import check_task
 from trimtab.optim.coordinate_clipping.pseudo_updates import PseudoUpdates, refuse_unfit
 from trimtab.primitives.local_model import LocalModel, local_models
 from trimtab.study.checks import MANY, check_text, check_texts, check_whole

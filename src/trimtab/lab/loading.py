@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from trimtab.lab.neighbours import importing_neighbours
 from trimtab.lab.problem import Problem
 from trimtab.lab.references import Reference, parse_reference
 from trimtab.lab.shipped import PROBLEMS
@@ -202,7 +203,7 @@ def import_file(path: Path) -> ModuleType:
     """Imports a file as a module of its own.
 
     Raises:
-        InputError: it cannot be read or does not import.
+        InputError: it cannot be read or does not import, or would import a neighbour of another file's.
     """
     # a name of its own: two files may have the same one, neither may hide an installed module, and a file that was
     # edited since it was imported is another module
@@ -217,18 +218,16 @@ def import_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise InputError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))  # as when it is run as a script, so that it can import its neighbours
-    try:
-        spec.loader.exec_module(module)
-    except BaseException as error:
-        del sys.modules[name]
-        if not isinstance(error, Exception | SystemExit):
-            raise
-        line = _line_in(path, error)
-        raise InputError(f"{path}{line} does not import: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove(str(path.parent))
+    with importing_neighbours(path):
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException as error:
+            del sys.modules[name]
+            if not isinstance(error, Exception | SystemExit):
+                raise
+            line = _line_in(path, error)
+            raise InputError(f"{path}{line} does not import: {type(error).__name__}: {error}") from error
     return module
 
 

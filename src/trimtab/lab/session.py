@@ -32,6 +32,7 @@ from trimtab.lab.stepping import (
 from trimtab.lab.stream import BatchStream
 from trimtab.lab.task import Batch, Task
 from trimtab.primitives.memory import storage_bytes
+from trimtab.primitives.training_modes import kept_modes
 from trimtab.study.checks import check_callable, check_flag, check_whole
 from trimtab.study.errors import DivergedError, InputError
 from trimtab.study.metric import Evaluation, Split
@@ -274,7 +275,8 @@ class Session:
         if split not in get_args(Split):
             raise InputError(f"split={split!r} must be one of {', '.join(get_args(Split))}")
         devices = [self.device] if self.device.type == "cuda" else []
-        with self._randomness.lent(), torch.random.fork_rng(devices), evaluated_weights(self.optimizer):
+        kept = kept_modes(self.model)  # somebody's own evaluate() may not put them back
+        with self._randomness.lent(), torch.random.fork_rng(devices), evaluated_weights(self.optimizer), kept:
             return self.task.evaluate(self.model, split)
 
     def snapshot(self, *, aside: Controller | SessionController | None = None) -> dict[str, Any]:

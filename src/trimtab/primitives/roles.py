@@ -19,7 +19,9 @@ ROLES: tuple[Role, ...] = get_args(Role)
 MATRICES: tuple[Role, ...] = ("matrix", "convolution", "experts")  # of hidden layers, or what stands for some
 
 # parameters that a module holds by itself, as positions or tokens that are learned
-_EMBEDDINGS = re.compile(r"(^|_)(pos(ition(al)?)?|embed(s|dings?)?|tokens?|latents?|quer(y|ies))(_|$)")
+_EMBEDDINGS = re.compile(
+    r"(^|_)((pos|w|t)?emb(s|eds?|eddings?)?|pos(itions?|itional)?|w?pe|wte|tokens?|latents?|quer(y|ies))(_|$)"
+)
 # parameters that a module holds by itself and that multiply nothing: a state's decay rates, for example
 _ELEMENTWISE = re.compile(r"(^|_)(log|scales?|gains?|gammas?|betas?|bias(es)?|masks?|decays?)(_|$)")
 _Owner: TypeAlias = tuple[nn.Module, str]  # a module, and what it calls one of its own parameters

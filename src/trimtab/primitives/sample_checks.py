@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from trimtab.primitives.gradient_hooks import has_gradient_hooks
 from trimtab.primitives.hyperparameters import FLOATING_DTYPES
 from trimtab.primitives.sharding import shards_of
+from trimtab.primitives.training_modes import evaluating
 
 Losses: TypeAlias = Callable[[nn.Module, Any], Float[Tensor, " batch"]]
 """From a model and a batch to one loss a sample."""
@@ -94,15 +95,9 @@ def refuse_coupled_samples(model: nn.Module, losses: Losses, batch: Any) -> int:
     """
     rows = tree_map(lambda tensor: tensor[:COMPARED], batch)
     count = samples_of(rows)
-    training = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():
-            together = losses(model, rows)
-            alone = torch.cat([losses(model, tree_map(lambda t, i=i: t[i : i + 1], rows)) for i in range(count)])
-    finally:
-        for module, mode in training:
-            module.training = mode
+    with torch.no_grad(), evaluating(model):
+        together = losses(model, rows)
+        alone = torch.cat([losses(model, tree_map(lambda t, i=i: t[i : i + 1], rows)) for i in range(count)])
     if not torch.allclose(together, alone, rtol=TOLERANCE, atol=TOLERANCE * float(together.abs().max())):
         raise ValueError(
             f"the losses of {count} samples are {together.tolist()} together, and {alone.tolist()} one by one; each "

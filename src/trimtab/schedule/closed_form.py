@@ -6,6 +6,7 @@ where the budget does, whatever a step costs.
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
 from torch.optim import Optimizer
@@ -79,25 +80,22 @@ def scheduler(schedule: type[ClosedFormSchedule], optimizer: Optimizer, total_st
         schedule: the schedule.
         optimizer: whose learning rates are the peak's.
         total_steps: of the run, >= 1.
-        **settings: the schedule's; its warm-up in steps.
+        **settings: the schedule's; its warm-up as :func:`warmup_share` takes it.
 
     Returns:
         The scheduler; call its ``step()`` after every step of the optimizer. Beyond ``total_steps`` it raises a
         ``ValueError``, as torch's ``OneCycleLR`` does.
 
     Raises:
-        TypeError: ``optimizer`` is not one, a number of steps is not whole, or a setting has the wrong type.
+        TypeError: ``optimizer`` is not one, ``total_steps`` is not whole, or a setting has the wrong type.
         ValueError: a number of steps or a setting is outside its range.
     """
     total = whole_number(1)("total_steps", total_steps)
-    rising = whole_number(0)("warmup", settings["warmup"])
-    if rising >= total:
-        raise ValueError(f"warmup={rising} must be less than total_steps={total_steps}")
+    share = warmup_share(settings["warmup"], total)
     own: dict[str, Any] = {
         name: schedule.hyperparameters[name](name, value) for name, value in settings.items() if name != "warmup"
     }
-
-    own["warmup"] = rising / total
+    own["warmup"] = share
     schedule.refuse(own)
 
     def factor(taken: int) -> float:
@@ -105,6 +103,28 @@ def scheduler(schedule: type[ClosedFormSchedule], optimizer: Optimizer, total_st
         return schedule.factor(taken / total, 1 / total, own)
 
     return LambdaLR(optimizer, factor)
+
+
+def warmup_share(warmup: float, total_steps: int) -> float:
+    """Returns which share of a run its warm-up takes.
+
+    Args:
+        warmup: a whole number of steps, or, with a decimal point, the share itself, in [0, 1).
+        total_steps: of the run.
+
+    Raises:
+        TypeError: ``warmup`` is no number.
+        ValueError: it is negative, or as long as the run.
+    """
+    if isinstance(warmup, Real) and not isinstance(warmup, Integral):
+        share = float(warmup)
+        if not 0 <= share < 1:
+            raise ValueError(f"warmup={warmup!r} must be a whole number of steps, or a share of the run in [0, 1)")
+        return share
+    rising: int = whole_number(0)("warmup", warmup)
+    if rising >= total_steps:
+        raise ValueError(f"warmup={rising} must be less than total_steps={total_steps}")
+    return rising / total_steps
 
 
 def risen(progress: float, step: float, warmup: float) -> float | None:

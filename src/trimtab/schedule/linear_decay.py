@@ -15,7 +15,7 @@ from trimtab.primitives.hyperparameters import FRACTION
 from trimtab.schedule.closed_form import ClosedFormSchedule, risen, scheduler
 
 
-def linear_decay_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int = 0) -> LambdaLR:
+def linear_decay_with_warmup(optimizer: Optimizer, total_steps: int, warmup: float = 0) -> LambdaLR:
     r"""Returns a scheduler that takes the learning rate to zero in a straight line, after a warm-up if there is one.
 
     .. math::
@@ -28,16 +28,16 @@ def linear_decay_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int
     Args:
         optimizer: whose learning rates are the peak's.
         total_steps: :math:`T \ge 1`.
-        warmup: :math:`W`, steps of the warm-up, from 0 to ``total_steps - 1``. The default is what the theory gives;
-            with Adam-type optimizers some hundreds of steps, or a twentieth of them, are usual.
+        warmup: :math:`W`, steps of the warm-up, from 0 to ``total_steps - 1``, or, with a decimal point, :math:`W / T`.
+            The default is what the theory gives; with Adam-type optimizers some hundreds of steps, or 0.05, are usual.
 
     Returns:
         The scheduler; call its ``step()`` after every step of the optimizer. Beyond ``total_steps`` it raises a
         ``ValueError``, as torch's ``OneCycleLR`` does.
 
     Raises:
-        TypeError: ``optimizer`` is not one, or a number of steps is not whole.
-        ValueError: a number of steps is outside its range.
+        TypeError: ``optimizer`` is not one, ``total_steps`` is not whole, or ``warmup`` is no number.
+        ValueError: a number is outside its range.
     """
     return scheduler(LinearDecay, optimizer, total_steps, warmup=warmup)
 
@@ -67,7 +67,7 @@ class LinearDecay(ClosedFormSchedule):
     usage = (
         "from trimtab.schedule import linear_decay_with_warmup\n"
         "total_steps = {total_steps}  # of a run\n"
-        "scheduler = linear_decay_with_warmup(optimizer, total_steps, warmup=round({warmup} * total_steps))\n"
+        "scheduler = linear_decay_with_warmup(optimizer, total_steps, warmup={warmup})\n"
         "# after each step: scheduler.step()"
     )
 

@@ -1,7 +1,7 @@
 """The schedules that people use, each with a warm-up: adaptive schedules are compared with them, recipes made of them.
 
 All multiply the learning rate of an optimizer with a factor that is known before the run. The warm-up is a straight
-line up, over so many steps in a loop of one's own, or such a share of the run in a session.
+line up, over a share of the run, or in a loop of one's own over so many steps.
 """
 
 import math
@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from trimtab.lab.controller import SessionController
-from trimtab.primitives.hyperparameters import FRACTION, Interval, whole_number
+from trimtab.primitives.hyperparameters import FRACTION, Interval
 from trimtab.schedule.closed_form import ClosedFormSchedule, risen, scheduler
 from trimtab.schedule.controlled import SOME_STEPS
 
@@ -25,23 +25,23 @@ def _lines(function: str, **more: str) -> str:
     return (
         f"from trimtab.schedule import {function}\n"
         "total_steps = {total_steps}  # of a run\n"
-        f"scheduler = {function}(optimizer, total_steps, warmup=round({{warmup}} * total_steps){arguments})\n"
+        f"scheduler = {function}(optimizer, total_steps, warmup={{warmup}}{arguments})\n"
         "# after each step: scheduler.step()"
     )
 
 
-def constant_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int = 0) -> LambdaLR:
+def constant_with_warmup(optimizer: Optimizer, total_steps: int, warmup: float = 0) -> LambdaLR:
     """Returns a scheduler that leaves the learning rate as it is, after a warm-up.
 
     Args:
         optimizer: whose learning rates are the peak's.
         total_steps: of the run; see :func:`~trimtab.schedule.closed_form.scheduler`, also for what is raised.
-        warmup: steps of the warm-up.
+        warmup: steps of the warm-up, or, with a decimal point, its share of the run: 0.05.
     """
     return scheduler(ConstantRate, optimizer, total_steps, warmup=warmup)
 
 
-def cosine_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int = 0) -> LambdaLR:
+def cosine_with_warmup(optimizer: Optimizer, total_steps: int, warmup: float = 0) -> LambdaLR:
     r"""Returns a scheduler that goes down half a cosine to zero, :math:`(1 + \cos \pi u) / 2`, after a warm-up.
 
     Here :math:`u` is the share of the rest of the run that is over (Loshchilov & Hutter, 2016, arXiv:1608.03983).
@@ -49,12 +49,12 @@ def cosine_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int = 0) 
     Args:
         optimizer: whose learning rates are the peak's.
         total_steps: of the run; see :func:`~trimtab.schedule.closed_form.scheduler`, also for what is raised.
-        warmup: steps of the warm-up.
+        warmup: steps of the warm-up, or, with a decimal point, its share of the run: 0.05.
     """
     return scheduler(CosineDecay, optimizer, total_steps, warmup=warmup)
 
 
-def wsd_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int = 0, decay: float = 0.2) -> LambdaLR:
+def wsd_with_warmup(optimizer: Optimizer, total_steps: int, warmup: float = 0, decay: float = 0.2) -> LambdaLR:
     r"""Returns a scheduler of warm-up, stable phase and decay (Hägele et al., 2024, arXiv:2405.18392).
 
     The decay takes the last share ``decay`` of the run and goes to zero as :math:`1 - \sqrt{u}`, which the paper finds
@@ -63,13 +63,13 @@ def wsd_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int = 0, dec
     Args:
         optimizer: whose learning rates are the peak's.
         total_steps: of the run; see :func:`~trimtab.schedule.closed_form.scheduler`, also for what is raised.
-        warmup: steps of the warm-up.
+        warmup: steps of the warm-up, or, with a decimal point, its share of the run: 0.05.
         decay: in (0, 1). The default is what the paper advises.
     """
     return scheduler(WarmupStableDecay, optimizer, total_steps, warmup=warmup, decay=decay)
 
 
-def one_cycle_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int | None = None) -> LambdaLR:
+def one_cycle_with_warmup(optimizer: Optimizer, total_steps: int, warmup: float | None = None) -> LambdaLR:
     """Returns a scheduler that goes up along half a cosine and down along another one (Smith & Topin, 2018).
 
     The rates are those of ``torch.optim.lr_scheduler.OneCycleLR``, which starts at a 25th of the peak and ends at a
@@ -78,13 +78,12 @@ def one_cycle_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int | 
     Args:
         optimizer: whose learning rates are the peak's.
         total_steps: of the run; see :func:`~trimtab.schedule.closed_form.scheduler`, also for what is raised.
-        warmup: steps until the peak; three tenths of the run by default, as in torch.
+        warmup: steps until the peak, or, with a decimal point, the share of the run; 0.3 by default, as in torch.
     """
-    total = whole_number(1)("total_steps", total_steps)
-    return scheduler(OneCycle, optimizer, total, warmup=round(OneCycle.usual * total) if warmup is None else warmup)
+    return scheduler(OneCycle, optimizer, total_steps, warmup=OneCycle.usual if warmup is None else warmup)
 
 
-def inverse_sqrt_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int) -> LambdaLR:
+def inverse_sqrt_with_warmup(optimizer: Optimizer, total_steps: int, warmup: float) -> LambdaLR:
     r"""Returns a scheduler that decays as one over the root of the steps (Vaswani et al., 2017, arXiv:1706.03762).
 
     After :math:`W` steps of warm-up the factor at step :math:`t` is :math:`\sqrt{W / t}`: how long the run will be, it
@@ -93,10 +92,10 @@ def inverse_sqrt_with_warmup(optimizer: Optimizer, total_steps: int, warmup: int
     Args:
         optimizer: whose learning rates are the peak's.
         total_steps: of the run; see :func:`~trimtab.schedule.closed_form.scheduler`, also for what is raised.
-        warmup: steps of the warm-up, >= 1.
+        warmup: steps of the warm-up, or, with a decimal point, its share of the run: 0.05; not zero.
     """
-    if whole_number(0)("warmup", warmup) == 0:
-        raise ValueError("warmup=0: the inverse root decays from the end of a warm-up, of one step at least")
+    if warmup == 0 and not isinstance(warmup, bool):
+        raise ValueError(f"warmup={warmup}: the inverse root decays from the end of a warm-up")
     return scheduler(InverseSqrt, optimizer, total_steps, warmup=warmup)
 
 

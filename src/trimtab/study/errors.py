@@ -92,7 +92,10 @@ class StoreLostError(RuntimeError):
 
 
 class UnfitWorkerError(InputError):
-    """A worker cannot run any trial, because its machine lacks something: no trial's fault, and recorded for none."""
+    """A worker cannot run any trial, because its machine lacks something, or what all candidates need cannot be made.
+
+    It is no trial's fault, and recorded for none.
+    """
 
 
 class UnwritableError(RuntimeError):

@@ -69,6 +69,7 @@ class LocalExecutor:
         self._visible = visible
         self._workers: list[_Worker] = []
         self._dead = 0
+        self._fault: Exception | None = None
         self._context: Any = None  # there is no type that has Process and Pipe
 
     def __enter__(self) -> Self:
@@ -113,7 +114,7 @@ class LocalExecutor:
     @property
     def free(self) -> int:
         """How many workers have started and have nothing to do."""
-        return sum(worker.free for worker in self._workers)
+        return 0 if self._fault else sum(worker.free for worker in self._workers)
 
     @property
     def process_ids(self) -> list[int]:
@@ -129,6 +130,8 @@ class LocalExecutor:
     def wait(self, timeout: float | None = None) -> list[Event]:
         """Blocks until something has happened to a worker; no trial need have noticed, when one has only started.
 
+        What has come is returned before a fault is raised: a trial that has ended beside it is kept.
+
         Args:
             timeout: seconds after which it returns in any case.
 
@@ -136,24 +139,31 @@ class LocalExecutor:
             RuntimeError: workers cannot start.
             UnfitWorkerError: one can run no trial, or one after the other ends before it can begin.
         """
-        ready = wait([worker.connection for worker in self._workers], timeout)
+        ready = wait([worker.connection for worker in self._workers], 0 if self._fault else timeout)
         events: list[Event] = []
-        for index, worker in enumerate(self._workers):
-            if worker.connection not in ready:
-                continue
+        for worker in [each for each in self._workers if each.connection in ready]:
             try:
-                message = worker.connection.recv()
-            except (EOFError, OSError):
-                self._workers[index] = self._replace(worker)
-                message = Died
-            if message is None:
-                worker.ready = True
-                self._dead = 0
-            elif worker.point is not None:
-                events.append(worker.event(message))
+                events += self._heard(worker)
+            except (RuntimeError, UnfitWorkerError) as fault:
+                self._workers.remove(worker)
+                worker.end()
+                self._fault = fault
+        if self._fault and not events:
+            raise self._fault
         return events
 
-    def _replace(self, worker: "_Worker") -> "_Worker":
+    def _heard(self, worker: "_Worker") -> list[Event]:
+        try:
+            message = worker.connection.recv()
+        except (EOFError, OSError):
+            self._workers[self._workers.index(worker)] = self._replacement(worker)
+            message = Died
+        if message is None:
+            worker.ready = True
+            self._dead = 0
+        return [] if message is None or worker.point is None else [worker.event(message)]
+
+    def _replacement(self, worker: "_Worker") -> "_Worker":
         worker.end(patience=5)
         if not worker.ready:
             self._dead += 1
@@ -176,7 +186,7 @@ class LocalExecutor:
                 worker.send(give_up)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Worker:
     process: multiprocessing.process.BaseProcess
     connection: "Connection[Any, Any]"

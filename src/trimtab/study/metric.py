@@ -1,5 +1,6 @@
 """Numbers that candidates are compared by, and what they were found on."""
 
+import numbers
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -61,3 +62,9 @@ class Evaluation:
 
     loss: float
     metric: float
+
+    def __post_init__(self) -> None:
+        for name in ("loss", "metric"):  # a whole number, or one of numpy's, which could not be stored
+            value = getattr(self, name)
+            if isinstance(value, numbers.Real) and not isinstance(value, bool):
+                object.__setattr__(self, name, float(value))

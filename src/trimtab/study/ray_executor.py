@@ -75,6 +75,7 @@ class RayExecutor:
         self._answers = answers
         self._cuda = cuda
         self._tasks: dict[Any, Point] = {}
+        self._fault: UnfitWorkerError | None = None
         self._started_ray = False
 
     def __enter__(self) -> Self:
@@ -141,7 +142,7 @@ class RayExecutor:
             room = int(there.get("CPU", 0)) // self.threads
             if self._cuda:
                 room = min(room, int(there.get("GPU", 0)))
-        return max(0, room - len(self._tasks))
+        return 0 if self._fault else max(0, room - len(self._tasks))
 
     def submit(self, point: Point) -> None:
         """Starts a task."""
@@ -151,12 +152,14 @@ class RayExecutor:
     def wait(self, timeout: float | None = None) -> list[Event]:
         """Blocks until a task has reported, ended or died, or ``timeout`` seconds are over.
 
+        What has come is returned before a fault is raised: a trial that has ended beside it is kept.
+
         Raises:
             UnfitWorkerError: the cluster's workers cannot run trials at all.
         """
         ray = _ray()
         waited = [*self._tasks, self._reports]
-        done, _ = ray.wait(waited, timeout=timeout)
+        done, _ = ray.wait(waited, timeout=0 if self._fault else timeout)
         if done:  # whatever else is there already
             done, _ = ray.wait(waited, num_returns=len(waited), timeout=0)
         events: list[Event] = []
@@ -164,7 +167,14 @@ class RayExecutor:
             for key, cost, loss in ray.get(self._reports):
                 events += [Reported(point, cost, loss) for point in self._tasks.values() if point.key == key]
             self._reports = self._mailbox.take.remote()
-        return events + [self._ended(task) for task in done if task in self._tasks]
+        for task in [task for task in done if task in self._tasks]:
+            try:
+                events.append(self._ended(task))
+            except UnfitWorkerError as fault:
+                self._fault = fault
+        if self._fault and not events:
+            raise self._fault
+        return events
 
     def _ended(self, task: Any) -> Event:
         ray = _ray()

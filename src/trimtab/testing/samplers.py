@@ -14,11 +14,17 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 from optuna.study import Study
-from optuna.testing.pytest_samplers import BasicSamplerTestCase, RelativeSamplerTestCase
 from optuna.trial import TrialState
 
 from trimtab.testing.exceptions import Excepting, require
 from trimtab.testing.global_randomness import under_two_states
+
+try:
+    from optuna.testing.pytest_samplers import BasicSamplerTestCase, RelativeSamplerTestCase
+except ImportError as error:
+    raise ImportError(
+        "SamplerConformance needs Optuna 4.8 or newer, whose own suite is part of it: pip install 'optuna>=4.8'"
+    ) from error
 
 Params = Mapping[str, Any]
 

@@ -11,7 +11,6 @@ from trimtab.lab.adapters.common import (
     check_batch,
     check_mean,
     check_sampler,
-    evaluating,
     halves,
     samples_of,
     seeded_globals,
@@ -126,10 +125,3 @@ def test_a_batch_is_tensors_whose_first_dimension_is_the_samples(batch, message)
 def test_a_loss_that_is_no_number_is_told():
     with pytest.raises(InputError, match="it is nan on 4 training samples, before any training"):
         check_mean(MODEL, lambda: torch.zeros(4), lambda: torch.tensor(float("nan")), 4, host="it", remedy="Do so")
-
-
-def test_each_part_of_a_model_goes_back_into_its_mode():
-    model = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.BatchNorm1d(2).eval())
-    with evaluating(model):
-        assert [part.training for part in model.modules()] == [False] * 3
-    assert [part.training for part in model.modules()] == [True, True, False]

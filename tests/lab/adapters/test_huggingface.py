@@ -21,7 +21,8 @@ from transformers import (
 )
 
 from trimtab import Session, TrainerTask
-from trimtab.lab.task import check_task, select, take_rows
+from trimtab.lab.task import select, take_rows
+from trimtab.lab.task_check import check_task
 from trimtab.study.errors import InputError
 
 TOKENS, LENGTH = 12, 8
@@ -275,6 +276,15 @@ def test_scores_are_those_of_evaluate(make, model, labels, metric):
         assert task.metric.direction == ("min" if metric == "loss" else "max")
     task.evaluate(net)
     assert net.training
+
+
+def test_parts_of_a_model_keep_their_modes_when_it_is_evaluated(make):
+    task = TrainerTask(make())
+    model = built(task)
+    model.classifier.eval()
+    task.evaluate(model)
+    assert model.training
+    assert not model.classifier.training
 
 
 def test_what_a_collator_draws_is_the_same_at_every_evaluation(make):

@@ -14,7 +14,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset, WeightedRandomSampler, random_split
 
 from trimtab import LightningTask, Metric, Session
-from trimtab.lab.task import check_task, select, take_rows
+from trimtab.lab.task import select, take_rows
+from trimtab.lab.task_check import check_task
 from trimtab.study.errors import InputError
 
 ACCURACY = Metric("val_acc", "max")

@@ -10,7 +10,7 @@ from lightning.pytorch import LightningModule
 from tests.lab.adapters.test_lightning import Net, SplitInThree, made, sample_losses
 from trimtab import Metric
 from trimtab.lab.adapters.module_checks import HOOKS
-from trimtab.lab.task import check_task
+from trimtab.lab.task_check import check_task
 from trimtab.study.errors import InputError
 
 pytestmark = [

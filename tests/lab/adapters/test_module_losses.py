@@ -8,7 +8,8 @@ from torch.utils.data import DataLoader, Subset
 
 from tests.lab.adapters.test_lightning import Counted, Net, adamw, data, made, sample_losses
 from trimtab import Session
-from trimtab.lab.task import check_task, take_rows
+from trimtab.lab.task import take_rows
+from trimtab.lab.task_check import check_task
 from trimtab.study.errors import InputError
 
 pytestmark = [

@@ -57,6 +57,8 @@ def test_what_training_arguments_say(tmp_path, given, expected):
         ({"lr_scheduler_kwargs": {"num_cycles": 2}}, "lr_scheduler_kwargs=.* cannot be taken over"),
         ({"warmup_steps": 100}, "warmup_steps=100: a run has 100 steps"),
         ({"lr_scheduler_type": "inverse_sqrt"}, "'inverse_sqrt' without warmup_steps"),
+        ({"bf16_full_eval": True}, "bf16_full_eval=True cannot be taken over: .* in the precision that it is trained"),
+        ({"fp16_full_eval": True}, "fp16_full_eval=True cannot be taken over"),
     ],
 )
 def test_training_arguments_that_cannot_be_taken_over(tmp_path, given, words):

@@ -14,7 +14,8 @@ from torch.utils.data import Subset
 from tests.lab.adapters import tiny_models as tiny
 from tests.lab.adapters.tiny_models import TAKEN, InOrder, data, train, trainer_of
 from trimtab import Session, TrainerTask
-from trimtab.lab.task import check_task, select, take_rows
+from trimtab.lab.task import select, take_rows
+from trimtab.lab.task_check import check_task
 from trimtab.study.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore:Version v4.12.0 introduces:FutureWarning")  # of encoders and decoders

@@ -114,6 +114,76 @@ def test_while_a_sampler_s_own_constraints_are_not_met_what_violates_them_least_
     assert search.recommended() == search._study.trials[4].params
 
 
+class Counted(BlackBox):
+    """A line that is observed without noise."""
+
+    name, metric, space = "counted", Metric("height", "min"), Bowl.space
+
+    def __init__(self):
+        self.observed, self.asked = [], []
+
+    def observe(self, params, generator):
+        self.observed.append(params)
+        return params["x"] + params["n"]
+
+
+class Told(Counted):
+    tested = True
+
+    def truth(self, params, split):
+        self.asked.append((params, split))
+        return params["x"] + params["n"] + (split == "test")
+
+
+def final_run(problem, build, budget=30):
+    point = Point(problem.name, "final", "it", 0, {}, 1000)
+    outcome = problem.trial(build, point, budget=budget, report=lambda *_: False, place=Workplace(None))
+    assert outcome.status == "complete", outcome.error
+    return outcome
+
+
+def test_where_observing_is_exact_nothing_is_evaluated_beyond_the_budget():
+    problem, told = Counted(), Told()
+    outcome = final_run(problem, SAMPLERS["random"])
+    assert len(problem.observed) == 30
+    assert outcome.curve == final_run(told, SAMPLERS["random"]).curve
+
+
+def test_the_truth_is_asked_again_when_other_settings_are_recommended_and_on_the_test_once():
+    problem = Told()
+    outcome = final_run(problem, SAMPLERS["random"])
+    assert len(problem.observed) == 30
+    asked = [params for params, split in problem.asked if split == "validation"]
+    assert len(asked) == len({tuple(params.items()) for params in asked}) < 20
+    assert [params for params, split in problem.asked if split == "test"] == asked[-1:]
+    assert outcome.measures["test metric"] == outcome.metric + 1
+
+
+def test_settings_that_nobody_observed_are_observed_once():
+    class Fixed(RandomSampler):
+        def recommend(self, study):
+            return {"x": 0.3, "n": 2}
+
+    problem = Counted()
+    assert final_run(problem, lambda seed: Fixed(seed=seed)).metric == 2.3
+    assert len(problem.observed) == 31
+
+
+def test_what_is_noisy_has_to_say_the_truth():
+    class Lucky(Counted):
+        def observe(self, params, generator):
+            return generator.normal()
+
+    class Honest(Lucky):
+        def truth(self, params, split):
+            return 0.0
+
+    with pytest.raises(InputError, match=r"here\.observe returned .* for the same settings: where it is noisy, tr"):
+        Lucky().check("here")
+    Honest().check("here")
+    Counted().check("here")
+
+
 def test_before_anything_was_observed_the_middle_counts():
     search = Search(Bowl(), SAMPLERS["random"], seed=0, budget=4)
     assert search.recommended() == {"x": 0.0, "n": 3}
@@ -210,6 +280,7 @@ def test_the_middle_of_a_range_is_on_its_scale_and_its_steps(distribution, value
         ({"observe": lambda p, g: float("inf")}, r"here\.observe returned inf for the middle"),
         ({"observe": lambda p, g: p["y"]}, r"here\.observe raised KeyError: 'y'"),
         ({"observe": lambda p, g: 1, "truth": lambda p, s: "good"}, r"here\.truth returned 'good' for the middle"),
+        ({"tested": True, "truth": lambda p, s: {"validation": 1}[s]}, r"here\.truth on test raised KeyError: 'test'"),
     ],
 )
 def test_problems_that_cannot_be_are_refused(change, message):

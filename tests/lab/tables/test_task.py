@@ -16,7 +16,8 @@ from trimtab.lab.loading import load_task
 from trimtab.lab.measures import TEST_LOSS
 from trimtab.lab.problem import Workplace
 from trimtab.lab.tables.task import TEST_RMSE
-from trimtab.lab.task import check_task, take_rows
+from trimtab.lab.task import take_rows
+from trimtab.lab.task_check import check_task
 from trimtab.study.errors import InputError
 from trimtab.study.point import Point
 
@@ -113,6 +114,15 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_rows(table, monkeypatch):
     monkeypatch.setattr("trimtab.lab.tables.task.EVALUATION_BATCH", 7)
     assert task.evaluate(model).loss == pytest.approx(float(losses.detach().double().mean()), rel=1e-6)
     assert task.evaluate(model).metric == pytest.approx(task.score(task.outputs(model, batch), batch))
+
+
+def test_parts_of_a_model_keep_their_modes_when_it_is_evaluated(table):
+    task = TableTask(table, "state")
+    model = task.model(torch.Generator().manual_seed(0))
+    next(model.children()).eval()
+    before = [part.training for part in model.modules()]
+    task.evaluate(model)
+    assert [part.training for part in model.modules()] == before != [True] * len(before)
 
 
 def test_a_final_run_has_the_error_in_units_and_a_tuning_run_has_not(table):

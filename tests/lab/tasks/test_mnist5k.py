@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from tests.lab.tasks.hashing import sha256
 from trimtab.lab.loading import load_task
-from trimtab.lab.task import check_task, take_rows
+from trimtab.lab.task import take_rows
+from trimtab.lab.task_check import check_task
 from trimtab.lab.tasks import mnist5k
 from trimtab.lab.tasks.mnist5k import Mnist5k
 from trimtab.study.errors import InputError

@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional
 
 from tests.lab.tasks.hashing import sha256
-from trimtab.lab.task import check_task, take_rows
+from trimtab.lab.task import take_rows
+from trimtab.lab.task_check import check_task
 from trimtab.lab.tasks.corpus import python_excerpt
 from trimtab.lab.tasks.python_lm import PythonLM
 from trimtab.study.errors import InputError

@@ -10,7 +10,8 @@ import torch
 from trimtab import Session
 from trimtab.lab.loading import load_task
 from trimtab.lab.shipped import of_slot
-from trimtab.lab.task import check_task, take_rows
+from trimtab.lab.task import take_rows
+from trimtab.lab.task_check import check_task
 
 # learning rate, and what is left of the validation loss after 60 steps (of the part that can be lost)
 FITS = {

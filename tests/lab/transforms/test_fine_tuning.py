@@ -47,6 +47,13 @@ def test_every_step_is_charged():
     assert all(param.grad is None for param in model.parameters())
 
 
+def test_every_part_goes_back_into_its_mode():
+    model = network().train()
+    model[1].eval()
+    made()(model, 1)
+    assert [part.training for part in model] == [True, False, True, True, True]
+
+
 def test_beyond_the_budget_it_stops():
     finetune, model = made(), network()
     before = copy.deepcopy(model.state_dict())

@@ -13,9 +13,10 @@ from trimtab.lab.problem import Workplace
 from trimtab.lab.transforms.pruned import Pruned
 from trimtab.lab.transforms.pruned_digits import LargeDigits, PrunedDigits
 from trimtab.primitives.masks import prunable_weights
-from trimtab.study.errors import InputError
+from trimtab.study.errors import InputError, UnfitWorkerError
 from trimtab.study.facts import Facts
 from trimtab.study.point import Point
+from trimtab.study.trial import attempt
 
 FILE = Path(__file__).with_name("own.py")
 
@@ -126,10 +127,17 @@ def test_the_network_is_trained_by_its_recipe_and_follows_the_seed(tmp_path):
 
 
 def test_a_network_that_cannot_be_trained_is_nobody_s_fault(tmp_path):
-    with pytest.raises(
-        InputError, match=r"the network of small-pruned cannot be trained with seed 0 and train_lr=1e\+30"
-    ):
-        SmallPruned(train_steps=30, train_lr=1e30)._prepared(0, Workplace(tmp_path / "trials"))
+    problem, place = SmallPruned(train_steps=30, train_lr=1e30), Workplace(tmp_path / "trials")
+    point = Point("small-pruned", "final", "halve", 0, {"finetune_lr": 0.01}, 0)
+
+    def work(point, report):
+        return problem.trial(halve, point, budget=None, report=report, place=place)
+
+    message = (
+        r"the network of small-pruned cannot be trained with seed 0 and train_lr=1e\+30: .* No candidate has failed"
+    )
+    with pytest.raises(UnfitWorkerError, match=message):
+        attempt(work, point, never)  # as a worker does, which records no outcome
 
 
 def test_a_candidate_is_tried_without_training(tmp_path):

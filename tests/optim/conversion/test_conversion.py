@@ -34,10 +34,12 @@ with warnings.catch_warnings():
     import lion_pytorch
     import pytorch_optimizer
     import torch_optimizer
+    from lion_pytorch.cautious_lion import Lion as CautiousLion
 
 BEFORE, AFTER = 7, 13
 MATRICES, VECTORS = slice(0, 1), slice(1, None)
 SCHEDULED = {"lr": 0.02, "weight_decay": 0.05}
+LARS = "pytorch_optimizer.LARS"
 
 
 def authors_adabelief(params, **settings):
@@ -68,6 +70,7 @@ def difference(theirs, mixed):
 
 SAME = {
     "lion-pytorch": (lambda p: lion_pytorch.Lion(p, lr=0.02), Lion, None),
+    "cautious Lion that is not": (lambda p: CautiousLion(p, lr=0.02, cautious_factor=1.0), Lion, None),
     "lion-pytorch with decay": (lambda p: lion_pytorch.Lion(p, **SCHEDULED), Lion, "lion_pytorch.Lion"),
     "Lion": (lambda p: pytorch_optimizer.Lion(p, **SCHEDULED, betas=(0.8, 0.95)), Lion, None),
     "EXAdam": (lambda p: pytorch_optimizer.EXAdam(p, **SCHEDULED, eps=1e-6), EXAdam, "pytorch_optimizer.EXAdam"),
@@ -114,12 +117,12 @@ def test_the_same_algorithm_goes_on_as_it_would_have(case):
 def test_lars_goes_on_as_it_would_have(nesterov):
     settings = {"lr": 0.5, "trust_coefficient": 0.01, "nesterov": nesterov}
     theirs, mixed, ours = handed_over(
-        lambda p: pytorch_optimizer.LARS(p, weight_decay=0.05, **settings), Lars, which=MATRICES
+        lambda p: pytorch_optimizer.LARS(p, weight_decay=0.05, **settings), Lars, LARS, which=MATRICES
     )
     assert difference(theirs, mixed) <= 1e-12
     assert ours.param_groups[0]["weight_decay"] == 0.05
     # Vectors and scalars too, if they do not decay.
-    theirs, mixed, _ = handed_over(lambda p: pytorch_optimizer.LARS(p, **settings | {"lr": 1e-3}), Lars)
+    theirs, mixed, _ = handed_over(lambda p: pytorch_optimizer.LARS(p, **settings | {"lr": 1e-3}), Lars, LARS)
     assert difference(theirs, mixed) <= 1e-12
 
 
@@ -348,7 +351,7 @@ REFUSED = {
     "LARS, which does not decay vectors": (
         lambda p: pytorch_optimizer.LARS(p, weight_decay=0.1),
         Lars,
-        {},
+        {"source": LARS},
         r"momentum_buffer \(the sum of gradients without weight decay\), which is not that",
     ),
     "SGD -> adapted Lars": (
@@ -376,6 +379,19 @@ REFUSED = {
         Lion,
         {},
         "source='lion_pytorch.Lion' to say that decoupled_weight_decay was False",
+    ),
+    "unsaid version": (pytorch_optimizer.LARS, Lars, {}, f"source='{LARS}' to say that it was .* 3.11 or newer"),
+    "cautious Lion": (
+        lambda p: CautiousLion(p, cautious_factor=0.1),
+        Lion,
+        {"source": "lion_pytorch.Lion"},
+        "cautious_factor=0.1 makes another algorithm",
+    ),
+    "cautious decay": (
+        lambda p: CautiousLion(p, cautious_factor=1.0, cautious_wd=True, weight_decay=0.1),
+        Lion,
+        {"source": "lion_pytorch.Lion"},
+        "cautious_wd=True makes another algorithm",
     ),
     "unsaid algorithm": (pytorch_optimizer.EXAdam, EXAdam, {}, "source='pytorch_optimizer.EXAdam' to say that it was"),
     "unknown": (torch.optim.Adamax, Lamb, {}, "not recognised as a state of one of torch.optim.Adam, .*LARS"),
@@ -413,8 +429,8 @@ def test_older_states_that_do_not_say_how_weights_decayed():
 def test_other_parameters_are_refused():
     foreign = state_of(torch.optim.AdamW)
     params = random_parameters()
-    with pytest.raises(ValueError, match=r"groups of \[3\] parameters, and optimizer has \[1, 2\]"):
-        convert_state_dict(foreign, Lamb([{"params": params[:1]}, {"params": params[1:]}]))
+    with pytest.raises(ValueError, match=r"groups of \[3\] parameters, and optimizer has \[2\]"):
+        convert_state_dict(foreign, Lamb(params[:2]))
     with pytest.raises(ValueError, match=r"exp_avg has shape \(7, 5\), but its parameter has \(5,\)"):
         convert_state_dict(foreign, Lamb([*params[::-1][1:], nn.Parameter(torch.ones(3))]))
 
@@ -457,6 +473,85 @@ def test_a_wrapper_goes_on_as_the_rule_inside_does(wrap, settings):
     group = ours.param_groups[0]
     assert group["lr"] == 0.3
     assert {name: group[name] for name in settings} == settings
+
+
+def layers(*widths):
+    """Returns a network of linear layers."""
+    torch.manual_seed(0)
+    return nn.Sequential(*(nn.Linear(*each) for each in itertools.pairwise(widths))).double()
+
+
+def stepped(optimizer, model):
+    """Returns an optimizer after two steps of a model, whose gradients follow from the parameters' places."""
+    for seed in range(2):
+        generator = torch.Generator().manual_seed(seed)
+        for param in model.parameters():
+            param.grad = torch.randn(param.shape, generator=generator, dtype=param.dtype)
+        optimizer.step()
+    return optimizer
+
+
+def has_the_averages_of(theirs, ours, model):
+    return all(torch.equal(theirs.state[p]["exp_avg"], ours.state[p]["exp_avg"]) for p in model.parameters())
+
+
+def by_children(model):
+    return AGVM(Lamb(model.named_parameters()), "children", anchor="0")
+
+
+def test_other_groups_are_matched_by_shapes_that_tell_all_apart():
+    model = layers(3, 4, 2)
+    theirs, ours = stepped(torch.optim.AdamW(model.parameters()), model), by_children(model)
+    ours.load_state_dict(convert_state_dict(theirs.state_dict(), ours))
+    assert [len(group["params"]) for group in ours.param_groups] == [2, 2]
+    assert has_the_averages_of(theirs, ours, model)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_names_say_which_parameter_is_which_in_whatever_groups(order):
+    model = layers(4, 4, 4)  # two layers of the same shapes
+    named = list(model.named_parameters())
+    theirs = stepped(torch.optim.AdamW(named[::order]), model)
+    for ours in (by_children(model), Lamb(named), Lamb([{"params": named[2:]}, {"params": named[:2]}])):
+        ours.load_state_dict(convert_state_dict(theirs.state_dict(), ours))
+        assert has_the_averages_of(theirs, ours, model)
+
+
+def test_names_may_be_given_to_a_state():
+    model = layers(4, 4, 4)
+    theirs, ours = stepped(torch.optim.AdamW(model.parameters()), model), by_children(model)
+    foreign = theirs.state_dict()
+    with pytest.raises(ValueError, match=r"groups of \[4\] parameters, and optimizer has \[2, 2\].*'param_names'\] ="):
+        convert_state_dict(foreign, ours)
+    foreign["param_groups"][0]["param_names"] = [name for name, _ in model.named_parameters()]
+    ours.load_state_dict(convert_state_dict(foreign, ours))
+    assert has_the_averages_of(theirs, ours, model)
+
+
+def test_shapes_that_do_not_tell_all_apart_say_nothing():
+    model = layers(3, 4, 2)
+    params = list(model.parameters())
+    foreign = stepped(torch.optim.AdamW(params), model).state_dict()
+    for groups in ([params[2:], params[:2]], [params[:1], params[1:2], params[:1:-1]]):
+        with pytest.raises(ValueError, match=r"groups of \[4\] parameters, and optimizer has"):
+            convert_state_dict(foreign, Lamb([{"params": group} for group in groups]))
+    del foreign["state"][3]  # what has no state yet has no shape
+    with pytest.raises(ValueError, match=r"groups of \[4\] parameters, and optimizer has"):
+        convert_state_dict(foreign, by_children(model))
+
+
+def test_settings_go_into_the_groups_where_the_parameters_are():
+    model = layers(3, 4, 2)
+    params = list(model.parameters())
+    whole = stepped(pytorch_optimizer.Lion(params, lr=0.3, weight_decay=0.1), model).state_dict()
+    ours = convert_state_dict(whole, Lion([{"params": params[:2]}, {"params": params[2:]}]))
+    assert [(group["lr"], group["weight_decay"]) for group in ours["param_groups"]] == [(0.3, 0.1)] * 2
+    halves = [{"params": params[:2], "lr": 0.2}, {"params": params[2:], "lr": 0.2}]
+    halved = stepped(pytorch_optimizer.Lion(halves, lr=0.3), model).state_dict()
+    assert convert_state_dict(halved, Lion(params))["param_groups"][0]["lr"] == 0.2
+    halved["param_groups"][1]["lr"] = 0.4
+    with pytest.raises(ValueError, match=r"groups with lr=0.2 and lr=0.4, and optimizer has their parameters in one"):
+        convert_state_dict(halved, Lion(params))
 
 
 @pytest.mark.parametrize(

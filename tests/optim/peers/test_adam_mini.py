@@ -35,7 +35,7 @@ def test_a_language_model_is_divided_as_the_paper_has_it():
     optimizer = trimtab.create("adam_mini", model)
     stepped(optimizer)
     expected = dict.fromkeys(dict(model.named_parameters()), 1)
-    expected |= dict.fromkeys(("embedding.weight", "logits.weight"), 256 * 16)
+    expected |= dict.fromkeys(("embedding.weight", "logits.weight"), 256 * 16) | {"positions": 8 * 16}
     expected |= dict.fromkeys((f"blocks.0.attention.{name}.weight" for name in ("queries", "keys")), 4)
     assert second_moments(optimizer, model) == expected
 

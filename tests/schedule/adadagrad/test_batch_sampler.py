@@ -67,7 +67,8 @@ def test_it_resumes_in_the_middle_of_an_epoch(stop, tmp_path):
             break
     torch.save(begun.state_dict(), tmp_path / "state.pt")
     resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    found += growing(resumed, resumed) + growing(resumed, resumed)
+    while resumed.epochs_done < 2:
+        found += growing(resumed, resumed)
     assert found == expected
     assert resumed.epoch == whole.epoch == 1
 
@@ -149,6 +150,26 @@ def test_its_length_is_what_is_left_were_the_size_to_stay(settings, length):
     assert len(sampler) == length - 1
     sampler.batch_size = 46
     assert len(sampler) == 1
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_between_epochs_it_is_as_long_as_the_next_one(inside):
+    """Whether the loop has seen that nothing comes any more, or was left with the last batch."""
+    sampler = AdaptiveBatchSampler(range(10), 4)
+    assert (len(sampler), sampler.epochs_done) == (3, 0)
+    for _ in sampler:
+        assert sampler.epochs_done == 0
+        sampler.advance()
+        if sampler.epochs_done and inside:
+            break
+    assert (len(sampler), sampler.epochs_done, sampler.epoch) == (3, 1, 0)
+    sampler.batch_size = 5
+    resumed = AdaptiveBatchSampler(range(10), 4)
+    resumed.load_state_dict(sampler.state_dict())
+    for each in (sampler, resumed):
+        assert (len(each), each.epochs_done) == (2, 1)
+        assert list(each) == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+        assert (each.epochs_done, each.epoch) == (1, 1)  # nobody has said that they are done
 
 
 def test_nothing_is_done_that_was_not_drawn():

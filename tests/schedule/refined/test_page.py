@@ -85,5 +85,5 @@ def test_it_is_printed(run):
     text = output.getvalue()
     assert "peaks at 25% of the run" in text
     assert "note: 1 of 5 norms are infinite, and are left out" in text
-    assert "read_schedule('run.schedule.json')" in text
+    assert f"read_schedule({str(schedule)!r})" in text
     assert f"schedule {schedule}" in text

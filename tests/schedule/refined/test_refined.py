@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.ndimage
 import torch
@@ -175,6 +176,11 @@ def test_the_scheduler_takes_another_length():
     np.testing.assert_allclose([rates[0] for rates in followed(scheduler, inner, 5)], [0, 1, 2, 1, 0])
 
 
+@pytest.mark.parametrize("given", [tuple, torch.tensor, np.array, pd.Series])
+def test_the_scheduler_is_as_long_as_what_it_is_given(given):
+    assert RefinedLR(optimizer(), given([0.5, 1.0, 0.0])).schedule == [0.5, 1.0, 0.0]
+
+
 def test_beyond_the_end_it_says_so():
     inner = optimizer()
     scheduler = RefinedLR(inner, [1, 0.5, 0])
@@ -198,13 +204,14 @@ def test_a_saved_scheduler_has_its_schedule_with_it(tmp_path):
 @pytest.mark.parametrize(
     ("schedule", "more", "error", "message"),
     [
-        ([1.0], {}, ValueError, "total_steps=1"),
+        ([1.0], {}, ValueError, r"schedule has shape \(1,\)"),
         ([1.0], {"total_steps": 3}, ValueError, r"schedule has shape \(1,\)"),
         ([1.0, -1.0], {}, ValueError, r"schedule\[1\]=-1.0"),
         ([1.0, math.nan, 0.0], {}, ValueError, r"schedule\[1\]=nan"),
         ([1.0, math.inf], {}, ValueError, r"schedule\[1\]=inf"),
         ("fast", {}, TypeError, "schedule='fast'"),
-        (5, {}, TypeError, "total_steps=None"),
+        (5, {}, ValueError, r"schedule has shape \(\)"),
+        ((each for each in (1.0, 0.0)), {}, TypeError, "schedule=<generator"),
         ([1.0, 0.0], {"total_steps": 1}, ValueError, "total_steps=1"),
         ([1.0, 0.0], {"total_steps": 2.5}, TypeError, "total_steps=2.5"),
         ([1.0, 0.0], {"last_epoch": -2}, ValueError, "last_epoch=-2"),

@@ -15,7 +15,7 @@ from trimtab.study.errors import InputError
 
 SOURCE = """
 import torch
-from tests.schedule.rmt_scaling.test_scaling_advice import Flat, LeastSquares, NoOutputs, Wrong
+from tests.schedule.rmt_scaling.test_scaling_advice import Flat, LeastSquares, NoOutputs, Rare, Wrong
 """
 
 D, N = 40, 2000
@@ -71,6 +71,14 @@ class NoOutputs(LeastSquares):
 class Wrong(LeastSquares):
     def losses(self, outputs, batch):
         return -super().losses(outputs, batch)
+
+
+class Rare(LeastSquares):
+    """One sample in fifty has inputs so large that its curvature is out of all proportion."""
+
+    def __init__(self):
+        super().__init__()
+        self.train.tensors[0][::50] *= 1e8
 
 
 @pytest.fixture
@@ -151,6 +159,11 @@ def test_the_task_itself_is_left_as_it_is(tmp_path):
 def test_bad_input_is_named(task, arguments, words):
     with pytest.raises(InputError, match=words):
         advise(task, **arguments)
+
+
+def test_a_rate_that_nobody_gave_is_named_where_training_diverges(file):
+    with pytest.raises(InputError, match=r"^lr=0.0\d+, which is used where none is given, is too large for least-sq"):
+        advise(f"{file}:Rare", 64, steps=200, curvature_batch=4)
 
 
 def test_tasks_whose_curvature_says_nothing(file):

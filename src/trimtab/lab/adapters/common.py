@@ -71,18 +71,6 @@ def rehearsal(model: nn.Module) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Puts a model into evaluation mode within the context, and each of its parts back into the mode that it had."""
-    modes = [(part, part.training) for part in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
-
-
 def samples_of(batch: Batch) -> int:
     """Returns how many samples a batch has that :func:`check_batch` has let pass."""
     return next(len(leaf) for _, leaf in _leaves(batch) if isinstance(leaf, Tensor))

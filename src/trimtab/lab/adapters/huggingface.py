@@ -17,7 +17,6 @@ from trimtab.lab.adapters.common import (
     check_batch,
     check_makes,
     check_sampler,
-    evaluating,
     halves,
     is_of,
     map_style,
@@ -29,6 +28,7 @@ from trimtab.lab.adapters.trainer_losses import TrainerLosses
 from trimtab.lab.problem import Filling
 from trimtab.lab.randomness import OwnedRandomness
 from trimtab.lab.task import Batch, Task, map_tensors, samples_in, select, take_rows, to_device
+from trimtab.primitives.training_modes import evaluating
 from trimtab.study.checks import check_flag
 from trimtab.study.errors import InputError
 from trimtab.study.facts import Facts
@@ -207,20 +207,15 @@ class TrainerTask(Task):
         data = getattr(self, split)
         size, samples = self._trainer.args.per_device_eval_batch_size, len(data)
         device = next(model.parameters()).device
-        was_training = model.training
-        model.eval()
         total, predicted = 0.0, []
-        try:
-            with torch.no_grad(), OwnedRandomness(0, device).lent():
-                for start in range(0, samples, size):
-                    rows = torch.arange(start, min(start + size, samples))
-                    batch = to_device(take_rows(data, rows, self._evaluation_collate), device)
-                    outputs = self.outputs(model, batch)
-                    total += float(self.losses(outputs, batch).double().sum())
-                    if self.metric.name != "loss":
-                        predicted.append((self._predictions(outputs, batch), self._labels(batch)))
-        finally:
-            model.train(was_training)
+        with torch.no_grad(), evaluating(model), OwnedRandomness(0, device).lent():
+            for start in range(0, samples, size):
+                rows = torch.arange(start, min(start + size, samples))
+                batch = to_device(take_rows(data, rows, self._evaluation_collate), device)
+                outputs = self.outputs(model, batch)
+                total += float(self.losses(outputs, batch).double().sum())
+                if self.metric.name != "loss":
+                    predicted.append((self._predictions(outputs, batch), self._labels(batch)))
         loss = total / samples
         return Evaluation(loss, self._computed_metric(predicted) if predicted else loss)
 

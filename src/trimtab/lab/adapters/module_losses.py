@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from trimtab.lab.adapters.common import check_mean, evaluating, rehearsal, samples_of
+from trimtab.lab.adapters.common import check_mean, rehearsal, samples_of
 from trimtab.lab.adapters.sample_losses import SampleLosses, check_sample_losses
 from trimtab.lab.task import Batch, map_tensors, select
+from trimtab.primitives.training_modes import evaluating
 from trimtab.study.errors import InputError
 
 GivenLosses: TypeAlias = Callable[[Any, Batch], Float[Tensor, " batch"]]

@@ -50,6 +50,12 @@ def trainer_recipe(arguments: Any, steps: int) -> Recipe:
         raise InputError(f"lr_scheduler_kwargs={arguments.lr_scheduler_kwargs!r} cannot be taken over; {_REMEDY}")
     if arguments.fp16:
         raise InputError("fp16=True cannot be taken over, as bf16=True can, which needs no scaling of the loss")
+    for name in ("bf16_full_eval", "fp16_full_eval"):
+        if getattr(arguments, name):
+            raise InputError(
+                f"{name}=True cannot be taken over: here a model is validated in the precision that it is trained in; "
+                f"leave {name} out"
+            )
     warmup = 0 if schedule == "constant" else arguments.get_warmup_steps(steps)
     if warmup >= steps:
         raise InputError(f"warmup_steps={warmup}: a run has {steps} steps, and a warm-up has to end before")

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from trimtab.lab.adapters.common import check_finite, evaluating, rehearsal
+from trimtab.lab.adapters.common import check_finite, rehearsal
 from trimtab.lab.task import Batch, map_tensors
+from trimtab.primitives.training_modes import evaluating
 from trimtab.study.errors import InputError
 
 NOTHING = 1e-6

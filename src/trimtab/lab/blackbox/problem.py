@@ -4,6 +4,7 @@ A candidate is an Optuna sampler. What a run is worth is the true value of the s
 that the sampler itself names by ``recommend(study)`` where it has that, and else the best that were observed.
 """
 
+import math
 import numbers
 import time
 from abc import abstractmethod
@@ -81,7 +82,9 @@ class BlackBox(SteppedProblem):
         """
 
     def truth(self, params: Params, split: Split, /) -> float:  # noqa: ARG002  # the same on each
-        """Returns what settings are worth; what is observed without noise unless overridden.
+        """Returns what settings are worth; for a problem that is observed without noise, which need not override it.
+
+        In a run it is then taken from what was observed, and nothing is evaluated again.
 
         Args:
             params: name to value.
@@ -107,7 +110,11 @@ class BlackBox(SteppedProblem):
         return self.evaluations if steps is None else steps
 
     def check(self, place: str) -> None:
-        """Looks at its parts, and evaluates the middle of the space once."""
+        """Looks at its parts, and evaluates the middle of the space.
+
+        Raises:
+            InputError: a part is missing or has a wrong value, or what is observed is noisy and nothing says the truth.
+        """
         for name in ("name", "metric", "space"):
             if not hasattr(self, name):
                 raise InputError(f"{place}: the problem has no {name!r}; set it in the class body or in __init__")
@@ -124,20 +131,20 @@ class BlackBox(SteppedProblem):
                     f"{place}.space: {name!r} needs one of optuna.distributions' FloatDistribution, IntDistribution "
                     f"and CategoricalDistribution, not {distribution!r}"
                 )
-        parts: dict[str, Callable[[], object]] = {
-            "observe": lambda: self.observe(middle(self.space), np.random.default_rng(0)),
-            "truth": lambda: self.truth(middle(self.space), "validation"),
-        }
-        for what, call in parts.items():
-            try:
-                value = call()
-            except Exception as error:
-                raise InputError(f"{place}.{what} raised {type(error).__name__}: {error}") from error
-            number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-            if not number or not is_measured(float(cast(float, value))):
-                raise InputError(
-                    f"{place}.{what} returned {value!r} for the middle of the space; a finite number is needed"
-                )
+        there = middle(self.space)
+        value = _value(f"{place}.observe", lambda: self.observe(there, np.random.default_rng(0)))
+        if not _is_exact(self):
+            _value(f"{place}.truth", lambda: self.truth(there, "validation"))
+            if self.tested:  # which would else be asked for when a final run is over
+                _value(f"{place}.truth on test", lambda: self.truth(there, "test"))
+            return
+        again = _value(f"{place}.observe", lambda: self.observe(there, np.random.default_rng(1)))
+        if not math.isclose(value, again, rel_tol=1e-6, abs_tol=1e-12):
+            raise InputError(
+                f"{place}.observe returned {value} and {again} for the same settings: where it is noisy, "
+                "truth(params, split) has to say what they are worth, or else the luckiest would win. Where nothing "
+                "better is to be had, let it return self.observe(params, numpy.random.default_rng(0))"
+            )
 
     def facts(self, reference: str, _candidates: Sequence[Filling], budget: int | None, /) -> Facts:
         """Returns what a reader has to know."""
@@ -200,6 +207,7 @@ class Search:
             raise InputError(f"{sampler!r} is no optuna.samplers.BaseSampler")
         self._study = optuna.create_study(sampler=sampler, direction="maximize" if self._sign < 0 else "minimize")
         self._seconds = 0.0
+        self._worth: dict[Split, tuple[Params, float]] = {}
         self.meter, self.steps = CostMeter(budget), 0
 
     def step(self) -> float:
@@ -225,8 +233,18 @@ class Search:
 
     def evaluate(self, split: Split = "validation") -> Evaluation:
         """Scores what would be recommended so far: the middle of the space before anything was observed."""
-        value = float(self._problem.truth(self.recommended(), split))
+        params = self.recommended()
+        if split not in self._worth or self._worth[split][0] != params:  # mostly they are those of the last look
+            self._worth[split] = params, self._truth(params, split)
+        value = self._worth[split][1]
         return Evaluation(self._sign * value, value)
+
+    def _truth(self, params: Params, split: Split) -> float:
+        if _is_exact(self._problem):
+            for trial in self._study.get_trials(deepcopy=False):
+                if trial.params == params and trial.value is not None:
+                    return trial.value
+        return float(self._problem.truth(params, split))
 
     def recommended(self) -> Params:
         """Returns the settings that would be recommended so far."""
@@ -257,6 +275,23 @@ class Search:
 def middle(space: Mapping[str, Distribution]) -> dict[str, Any]:
     """Returns the middle of a space: of ranges on their own scale, of choices the first one."""
     return {name: _middle(distribution) for name, distribution in space.items()}
+
+
+def _is_exact(problem: BlackBox) -> bool:
+    """Whether what is observed is the truth, because nothing else is said of it."""
+    return getattr(problem.truth, "__func__", None) is BlackBox.truth
+
+
+def _value(place: str, call: Callable[[], object]) -> float:
+    """Returns a value of the middle of a space, which has to be a finite number."""
+    try:
+        value = call()
+    except Exception as error:
+        raise InputError(f"{place} raised {type(error).__name__}: {error}") from error
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not is_measured(float(cast(float, value))):
+        raise InputError(f"{place} returned {value!r} for the middle of the space; a finite number is needed")
+    return float(cast(float, value))
 
 
 def _middle(distribution: Distribution) -> Any:

@@ -28,6 +28,7 @@ from trimtab.lab.tables.target import KINDS, Kind, Target, read_target
 from trimtab.lab.tables.words import Understood, as_choice
 from trimtab.lab.task import EVALUATION_BATCH, Batch, Task, samples_in, take_rows, to_device
 from trimtab.lab.tasks.seeding import seeded
+from trimtab.primitives.training_modes import evaluating
 from trimtab.study.checks import check_whole
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.facts import Facts, Measure
@@ -176,18 +177,13 @@ class TableTask(Task):
         """Scores a model on a whole split: what is quoted need not be a mean over batches."""
         data = getattr(self, split)
         device = next(p.device for p in model.parameters())
-        was_training = model.training
-        model.eval()
-        try:
-            with torch.no_grad():
-                batches = [
-                    to_device(take_rows(data, rows), device)
-                    for rows in torch.split(torch.arange(samples_in(data)), EVALUATION_BATCH)
-                ]
-                outputs = [self.outputs(model, batch) for batch in batches]
-                losses = [self.losses(each, batch) for each, batch in zip(outputs, batches, strict=True)]
-        finally:
-            model.train(was_training)
+        with torch.no_grad(), evaluating(model):
+            batches = [
+                to_device(take_rows(data, rows), device)
+                for rows in torch.split(torch.arange(samples_in(data)), EVALUATION_BATCH)
+            ]
+            outputs = [self.outputs(model, batch) for batch in batches]
+            losses = [self.losses(each, batch) for each, batch in zip(outputs, batches, strict=True)]
         targets = torch.cat([batch[2] for batch in batches])
         return Evaluation(float(torch.cat(losses).double().mean()), self._score.of(torch.cat(outputs), targets))
 

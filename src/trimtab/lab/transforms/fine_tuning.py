@@ -9,6 +9,7 @@ from trimtab.lab.meter import CostMeter
 from trimtab.lab.randomness import OwnedRandomness
 from trimtab.lab.stream import BatchStream
 from trimtab.lab.task import Task
+from trimtab.primitives.training_modes import kept_modes
 from trimtab.study.checks import check_whole
 from trimtab.study.errors import DivergedError, InputError
 
@@ -71,14 +72,14 @@ class FineTuning:
         self._begins(model)
         if not (self.left if steps is None else steps):
             return
-        optimizer, was_training = self._optimizer_for(model), model.training
-        model.train()
-        try:
-            for _ in range(self.left if steps is None else steps):
-                self._step(model, optimizer)
-        finally:
-            model.train(was_training)
-            optimizer.zero_grad()
+        optimizer = self._optimizer_for(model)
+        with kept_modes(model):
+            model.train()
+            try:
+                for _ in range(self.left if steps is None else steps):
+                    self._step(model, optimizer)
+            finally:
+                optimizer.zero_grad()
 
     def _step(self, model: nn.Module, optimizer: torch.optim.AdamW) -> None:
         self._stream.advance(self._task.batch_size)

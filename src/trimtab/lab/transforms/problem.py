@@ -18,7 +18,8 @@ from trimtab.lab.measures import PREPARATION_SECONDS, STEPS, TEST_LOSS, TEST_MET
 from trimtab.lab.prepared import Artefact, prepared
 from trimtab.lab.problem import Filling, Problem, Workplace, own_settings
 from trimtab.lab.session import Session, untrained_model
-from trimtab.lab.task import Task, check_task, samples_in
+from trimtab.lab.task import Task, samples_in
+from trimtab.lab.task_check import check_task
 from trimtab.lab.transforms.candidate import Transform
 from trimtab.lab.transforms.network import (
     check_kept,
@@ -32,7 +33,7 @@ from trimtab.lab.transforms.stored import unsaved_buffers
 from trimtab.lab.transforms.words import BEFORE_AND_AFTER, BEFORE_TUNING, LINES, OF_ITS_OWN, RUN_SECONDS
 from trimtab.lab.work import NEEDED
 from trimtab.study.checks import check_number, check_whole
-from trimtab.study.errors import DivergedError, InputError
+from trimtab.study.errors import DivergedError, InputError, UnfitWorkerError
 from trimtab.study.facts import TESTED_ONCE, Facts, Measure, Unit
 from trimtab.study.metric import Metric
 from trimtab.study.outcome import Outcome
@@ -206,7 +207,11 @@ class TransformProblem(Problem):
         return prepared(place, self.task.name, definition, seed, lambda: self._trained(seed, place))
 
     def _trained(self, seed: int, place: Workplace) -> dict[str, Any]:
-        """Trains the network and returns its state."""
+        """Trains the network and returns its state.
+
+        Raises:
+            UnfitWorkerError: its loss does not stay finite.
+        """
         session = Session(
             self.task,
             lambda model: torch.optim.AdamW(model.parameters(), lr=self.train_lr),
@@ -218,8 +223,9 @@ class TransformProblem(Problem):
             while not session.meter.exhausted:
                 session.step()
         except DivergedError as error:
-            raise InputError(
-                f"the network of {self.name} cannot be trained with seed {seed} and train_lr={self.train_lr}: {error}"
+            raise UnfitWorkerError(  # all candidates need it, and none has failed
+                f"the network of {self.name} cannot be trained with seed {seed} and train_lr={self.train_lr}: {error}. "
+                "No candidate has failed by this; a lower train_lr makes another problem, with results of its own"
             ) from error
         return network_state(session.model)
 

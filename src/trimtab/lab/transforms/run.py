@@ -16,6 +16,7 @@ from trimtab.lab.task import take_rows, to_device
 from trimtab.lab.transforms.candidate import Calibration, Transform
 from trimtab.lab.transforms.fine_tuning import DryFineTuning, FineTuning
 from trimtab.primitives.masks import remove_parametrizations
+from trimtab.primitives.training_modes import kept_modes
 from trimtab.study.errors import DivergedError
 from trimtab.study.metric import Evaluation, Split
 from trimtab.study.outcome import CurvePoint, Outcome, Status, is_measured
@@ -173,7 +174,7 @@ class Transformation:
 
     def _evaluate(self, model: nn.Module, split: Split = "validation") -> Evaluation:
         devices = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
+        with torch.random.fork_rng(devices), kept_modes(model):
             found = self._problem.task.evaluate(model, split)
         for value in (found.loss, found.metric):
             if not is_measured(value):

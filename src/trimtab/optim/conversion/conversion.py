@@ -1,6 +1,6 @@
 """Going on with the state of another package's optimizer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trimtab.optim.adahessian.adahessian import AdaHessian
 from trimtab.optim.conversion.foreign import FOREIGN, OURS, UNUSED_IS_LOST, Foreign, Group, Meaning, Meanings, needed
+from trimtab.optim.conversion.matching import places
 from trimtab.optim.sso.armijo import ArmijoGradientDescent
 from trimtab.optim.sso.sso import SSO
 from trimtab.primitives.flat import FlatOptimizer
@@ -33,7 +34,11 @@ def convert_state_dict(
     r"""Turns the state of another package's optimizer into one that ``optimizer`` can load.
 
     Only if every tensor that ``optimizer`` keeps has a counterpart that *means the same*: an average of the same thing,
-    which forgets at the same rate, under the same sign. Parameters are matched by their position in the groups.
+    which forgets at the same rate, under the same sign.
+
+    Parameters are matched by their names where both have the same (``param_names``, as of an optimizer of
+    ``model.named_parameters()``), and otherwise by position in the same groups. In other groups, as AGVM makes them,
+    parameters without names are matched only if their shapes come in the same order and none is in two groups.
 
     Taken over are the tensors and the counts of steps. Settings stay those of ``optimizer`` if it is another algorithm.
     If it is the same one, the settings that ``foreign`` holds are taken over as well, as ``load_state_dict`` does:
@@ -44,8 +49,8 @@ def convert_state_dict(
         foreign: what ``state_dict()`` of the other optimizer returned. It is not changed, and nothing in the result
             shares memory with it.
         optimizer: one of AdaBelief, DiffGrad, EXAdam, Lamb, Lars and Lion, alone or inside a wrapper that leaves its
-            state as it is (CoordinateClip, AGVM), over the same parameters in the same groups and order. It is not
-            changed. Settings of wrappers stay as they are.
+            state as it is (CoordinateClip, AGVM), over the same parameters. It is not changed.
+            Settings of wrappers stay as they are.
         source: which optimizer ``foreign`` comes from, e.g. ``"lion_pytorch.Lion"``. It is needed where the keys of
             ``foreign`` do not tell, or where something that matters is not in it; the error says which.
 
@@ -56,7 +61,8 @@ def convert_state_dict(
     Raises:
         TypeError: ``optimizer`` is not one of these, or ``foreign`` is not a dictionary.
         ValueError: ``foreign`` comes from an optimizer that is not known, or does not say from which; it has other
-            groups or shapes than ``optimizer``; or one of its tensors is missing or means something else.
+            shapes than ``optimizer``, or groups, and nothing says which parameter is which; or one of its tensors is
+            missing or means something else.
 
     Examples:
         >>> weight = torch.nn.Parameter(torch.ones(2, 2))
@@ -69,18 +75,19 @@ def convert_state_dict(
         (1, 0.01)
     """
     rule = _rule(optimizer)
-    _refuse_other_structure(foreign, rule)
+    placed = places(foreign, rule.param_groups)
     origin = _named(foreign, source) if source is not None else recognised(foreign)
     result = optimizer.state_dict()
     result["state"] = {}
-    groups = zip(foreign["param_groups"], result["param_groups"], optimizer.param_groups, strict=True)
-    for theirs, ours, own in groups:
-        pair = _Pair(origin, theirs, rule, ours)
-        pair.take_settings()
-        for key, own_key, param in zip(theirs["params"], ours["params"], own["params"], strict=True):
-            entry = _kept(foreign["state"].get(key, {}))
+    groups = zip(placed, result["param_groups"], optimizer.param_groups, strict=True)
+    for index, (found, ours, own) in enumerate(groups):
+        numbers = {place.group for place in found} or {index} & set(range(len(foreign["param_groups"])))
+        pairs = {number: _Pair(origin, foreign["param_groups"][number], rule, ours) for number in sorted(numbers)}
+        _take_settings(list(pairs.values()))
+        for place, own_key, param in zip(found, ours["params"], own["params"], strict=True):
+            entry = _kept(foreign["state"].get(place.key, {}))
             if entry:
-                result["state"][own_key] = pair.converted(entry, param)
+                result["state"][own_key] = pairs[place.group].converted(entry, param)
     return result
 
 
@@ -103,18 +110,6 @@ def _rule(optimizer: torch.optim.Optimizer) -> FlatOptimizer:
     if wrappers and not reason:
         reason = f": load {name}'s own state into the wrapper as it is, or convert for another rule"
     raise TypeError(f"optimizer must be one of {names}, not {name}{around}{reason}")
-
-
-def _refuse_other_structure(foreign: Mapping[str, Any], optimizer: FlatOptimizer) -> None:
-    if not isinstance(foreign, Mapping):
-        raise TypeError(f"foreign must be what state_dict() returns, a dictionary, not {type(foreign).__name__}")
-    missing = {"state", "param_groups"} - foreign.keys()
-    if missing:
-        raise ValueError(f"foreign lacks {' and '.join(sorted(missing))}: it must be what state_dict() returns")
-    both = (foreign["param_groups"], optimizer.param_groups)
-    theirs, ours = ([len(group["params"]) for group in groups] for groups in both)
-    if theirs != ours:
-        raise ValueError(f"foreign has groups of {theirs} parameters, and optimizer has {ours}: they must be the same")
 
 
 def _named(foreign: Mapping[str, Any], source: str) -> Foreign:
@@ -198,8 +193,12 @@ class _Pair:
     def rule(self) -> str:
         return type(self.optimizer).__name__
 
-    def take_settings(self) -> None:
-        """Takes settings over if the algorithm is the same; refuses those under which the state means another thing."""
+    def settings(self) -> dict[str, Any]:
+        """Returns what is taken over: nothing of another algorithm. Refuses settings that give states another meaning.
+
+        Raises:
+            ValueError: under the other group's settings its state means another thing.
+        """
         origin, theirs, ours = self.origin, self.theirs, self.ours
         reason = origin.unlike(theirs)
         if reason:
@@ -207,15 +206,13 @@ class _Pair:
         if theirs.get("maximize", ours["maximize"]) != ours["maximize"]:
             raise ValueError(f"foreign has maximize={theirs['maximize']}, on which signs depend: build {self.rule} so")
         if origin.same is not None and isinstance(self.optimizer, origin.same):
-            ours.update(deepcopy(origin.carried(theirs)))
-            ours.update(deepcopy({name: theirs[name] for name in SCHEDULED if name in theirs}))
-            for name, check in self.optimizer.hyperparameters.items():
-                ours[name] = check(name, ours[name])
-        elif origin.coupled(theirs) and self.optimizer.weight_decay_for(ours) != "coupled":
+            return deepcopy(origin.carried(theirs) | {name: theirs[name] for name in SCHEDULED if name in theirs})
+        if origin.coupled(theirs) and self.optimizer.weight_decay_for(ours) != "coupled":
             raise ValueError(
                 f"foreign has weight_decay={theirs['weight_decay']}, which is, or may be, part of the gradients that "
                 f"{origin.name} averages, and is not part of those that {self.rule} averages"
             )
+        return {}
 
     def converted(self, entry: dict[str, Any], param: Tensor) -> dict[str, Any]:
         """Returns the state of one parameter."""
@@ -256,6 +253,21 @@ class _Pair:
             return candidate
         has = " and ".join(f"{candidate} ({other.of})" for candidate, other in held.items())
         raise ValueError(f"{self.rule} needs {name}, {meaning.of}; {self.origin.name} has {has}, which is not that")
+
+
+def _take_settings(pairs: Sequence[_Pair]) -> None:
+    """Takes over the settings of those groups of the other optimizer whose parameters are in one of ours."""
+    each = [pair.settings() for pair in pairs]
+    for pair, taken in zip(pairs, each, strict=True):
+        other = next((name for name, value in taken.items() if each[0].get(name) != value), None)
+        if other is not None:
+            raise ValueError(
+                f"foreign has groups with {other}={each[0].get(other)} and {other}={taken[other]}, and optimizer has "
+                "their parameters in one group: it must have several as well"
+            )
+        pair.ours.update(taken)
+        for name, check in pair.optimizer.hyperparameters.items() if taken else ():
+            pair.ours[name] = check(name, pair.ours[name])
 
 
 def _rate(group: Group, meaning: Meaning) -> float | None:

@@ -182,6 +182,13 @@ def _damped(group: Group) -> str:
     return f"its dampening={group['dampening']} shrinks what is summed" if group["dampening"] else ""
 
 
+def _cautious(group: Group) -> str:
+    """``lion_pytorch.cautious_lion`` has a class of the same name, whose groups hold two settings more."""
+    found = [f"cautious_factor={group['cautious_factor']}"] if group.get("cautious_factor", 1.0) != 1.0 else []
+    found += ["cautious_wd=True"] if group.get("cautious_wd") and group["weight_decay"] != 0 else []
+    return f"{' and '.join(found)} makes another algorithm of it" if found else ""
+
+
 def _taken(*names: str, **fixed: Any) -> Callable[[Group], dict[str, Any]]:
     return lambda group: {name: group[name] for name in names} | fixed
 
@@ -225,7 +232,9 @@ FOREIGN = (
         "lion_pytorch.Lion",
         {"exp_avg": SLOW_GRADIENTS},
         BETAS,
+        options=frozenset({"cautious_factor", "cautious_wd"}),
         counts=False,
+        unlike=_cautious,
         unsaid=lambda group: "that decoupled_weight_decay was False" if group["weight_decay"] != 0 else "",
         same=Lion,
         carried=_taken("lr", "betas", "weight_decay"),
@@ -298,6 +307,8 @@ FOREIGN = (
         "pytorch_optimizer.LARS",
         {"momentum_buffer": SCALED_SUM},
         frozenset({"lr", "weight_decay", "momentum", "dampening", "trust_coefficient", "nesterov", "foreach", "step"}),
+        # Before, the first gradient went into the sum as it was, often a thousand times larger than what was added.
+        unsaid=lambda _: "that it was pytorch-optimizer 3.11 or newer",
         coupled=lambda group: group["weight_decay"] != 0,
         unlike=_damped,
         same=Lars,

@@ -21,8 +21,8 @@ Settings: TypeAlias = Mapping[str, Any]
 
 SHARE = Interval(0.0, 1.0, open=True)
 
-OF_THE_WEIGHTS = tuple(getattr(optim, name) for name in ("ASGD", "LBFGS", "Adafactor") if hasattr(optim, name))
-"""Optimizers of torch whose step is not an element-wise function of gradients."""
+OF_THE_WEIGHTS = (optim.ASGD, optim.Adafactor)
+"""Optimizers of torch whose step is not an element-wise function of gradients, but for those that need a closure."""
 
 
 def projection_rank(name: str, value: object) -> int | float | None:

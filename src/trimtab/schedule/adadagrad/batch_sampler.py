@@ -85,15 +85,20 @@ class AdaptiveBatchSampler(Sampler[list[int]]):
             raise ValueError(f"batch_size={value} must be a multiple of workers={self._workers}")
         self._batch_size = size
 
+    @property
+    def epochs_done(self) -> int:
+        """How many epochs are over, with all of their batches done: what a loop over epochs asks for."""
+        return self.epoch + self._all_done()
+
     def __len__(self) -> int:
-        """Batches of this epoch that are not done yet, were the size to stay what it is."""
-        left = 0 if self._over and not self._under_way else self._samples - self._done - sum(self._under_way)
+        """Batches of this epoch that are not done yet, or, when all are, of the next one, were the size to stay."""
+        left = self._samples if self._all_done() else self._samples - self._done - sum(self._under_way)
         whole, rest = divmod(left, self._batch_size)
         return len(self._under_way) + whole + (not self._drop_last and rest >= self._workers)
 
     def __iter__(self) -> Iterator[list[int]]:
         """Yields what is left of the epoch, or, when all of it was drawn, the next one."""
-        if self._over:
+        if self._over or self._all_done():
             self._order()  # of the epoch that is over: what the generator is at after it
             self.epoch, self._done, self._over, self._began = self.epoch + 1, 0, False, self._state()
             self._under_way.clear()
@@ -130,7 +135,7 @@ class AdaptiveBatchSampler(Sampler[list[int]]):
             "epoch": self.epoch,
             "done": self._done,
             "under_way": list(self._under_way),
-            "over": self._over and not self._under_way,
+            "over": self._all_done(),
             "began": self._began,
         }
 
@@ -161,6 +166,9 @@ class AdaptiveBatchSampler(Sampler[list[int]]):
         self._generator.set_state(self._began)
         order: list[int] = torch.randperm(self._samples, generator=self._generator).tolist()
         return order
+
+    def _all_done(self) -> bool:
+        return not self._under_way and (self._over or not self._next_size(self._samples - self._done))
 
     def _next_size(self, left: int) -> int:
         if left >= self._batch_size:

@@ -60,7 +60,7 @@ class Refined(CatalogueController):
         "total_steps = {total_steps}  # of a run\n"
         '# a first run, with linear decay (norm="l2" for SGD):\n'
         'recorder = GradientNormRecorder(optimizer, norm="l1")\n'
-        "scheduler = linear_decay_with_warmup(optimizer, total_steps, warmup=round({warmup} * total_steps))\n"
+        "scheduler = linear_decay_with_warmup(optimizer, total_steps, warmup={warmup})\n"
         "# the next run, with a new model and optimizer:\n"
         '# schedule = refine_schedule(recorder.norms, norm="l1", smoothing={smoothing})\n'
         "# scheduler = RefinedLR(optimizer, schedule, total_steps)\n"

@@ -59,11 +59,11 @@ def conclusion(made: Refinement) -> list[str]:
 
 
 def usage(schedule: Path, total_steps: int) -> str:
-    """Returns the lines that follow the schedule in a loop of one's own."""
+    """Returns the lines that follow the schedule in a loop of one's own, from where the command ran."""
     return (
         "from trimtab.schedule import RefinedLR, read_schedule\n\n"
         f"total_steps = {total_steps}  # of the next run\n"
-        f"scheduler = RefinedLR(optimizer, read_schedule({schedule.name!r}), total_steps)\n"
+        f"scheduler = RefinedLR(optimizer, read_schedule({str(schedule)!r}), total_steps)\n"
         "# after each step: scheduler.step()"
     )
 

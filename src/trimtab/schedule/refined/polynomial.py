@@ -44,7 +44,7 @@ def fit_polynomial(schedule: ArrayLike) -> PolynomialFit:
     """
     from scipy.optimize import minimize_scalar
 
-    values = resampled(schedule, len(np.atleast_1d(np.asarray(schedule))))
+    values = resampled(schedule, None)
     if len(values) > _POINTS:
         values = resampled(values, _POINTS)
 

@@ -5,7 +5,7 @@ Signal   the smoothed norms of the stochastic gradients of a run that was made b
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -172,18 +172,18 @@ def filter_width(steps: int, smoothing: float) -> int:
     return 2 * (int(share * steps) // 2) + 1
 
 
-def resampled(schedule: ArrayLike, total_steps: int) -> Numbers:
+def resampled(schedule: ArrayLike, total_steps: int | None) -> Numbers:
     r"""Returns a schedule for a run of another length, linearly interpolated over :math:`t / (T - 1)`.
 
     Args:
         schedule: multipliers, two or more.
-        total_steps: two or more.
+        total_steps: two or more; as many as there are multipliers if it is ``None``.
 
     Raises:
         TypeError: an argument has the wrong type.
         ValueError: there are too few, or one is negative or not finite.
     """
-    total = whole_number(2)("total_steps", total_steps)
+    asked = optional(whole_number(2))("total_steps", total_steps)
     try:
         values = np.asarray(schedule, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -193,6 +193,7 @@ def resampled(schedule: ArrayLike, total_steps: int) -> Numbers:
     wrong = np.flatnonzero(~((values >= 0) & np.isfinite(values)))
     if len(wrong):
         raise InputError(f"schedule[{wrong[0]}]={values[wrong[0]]}: multipliers must be >= 0 and finite")
+    total = len(values) if asked is None else asked
     return np.interp(np.linspace(0, 1, total), np.linspace(0, 1, len(values)), values)
 
 
@@ -222,8 +223,7 @@ class RefinedLR(LRScheduler):
         self, optimizer: Optimizer, schedule: ArrayLike, total_steps: int | None = None, last_epoch: int = -1
     ) -> None:
         whole_number(-1)("last_epoch", last_epoch)
-        length = len(schedule) if total_steps is None and isinstance(schedule, Sequence | np.ndarray) else total_steps
-        self.schedule: list[float] = resampled(schedule, length).tolist()  # type: ignore[arg-type]  # checked there
+        self.schedule: list[float] = resampled(schedule, total_steps).tolist()
         super().__init__(optimizer, last_epoch)
 
     @property

@@ -163,5 +163,4 @@ def read_schedule(path: str | Path) -> Numbers:
         raise InputError(f"{path} is no JSON: {error}") from error
     if not isinstance(found, dict) or found.get("schema") != SCHEMA or not isinstance(found.get("multipliers"), list):
         raise InputError(f"{path} holds no schedule as `trimtab refine` writes it")
-    multipliers = found["multipliers"]
-    return resampled(multipliers, len(multipliers))
+    return resampled(found["multipliers"], None)

@@ -10,7 +10,8 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from trimtab.lab.loading import load_task
 from trimtab.lab.session import Session
-from trimtab.lab.task import Task, check_task, samples_in
+from trimtab.lab.task import Task, samples_in
+from trimtab.lab.task_check import check_task
 from trimtab.schedule.rmt_scaling.batch_curvature import Matrix, product_rounding
 from trimtab.schedule.rmt_scaling.learned_rates import learned_from
 from trimtab.schedule.rmt_scaling.noise_model import MarchenkoPastur, NoiseModel, Wigner
@@ -187,16 +188,19 @@ def _trained(task: Task, asked: _Asked) -> Session:
 
         return Session(task, made, seed=asked.seed)
 
-    session = build(1e-3 if asked.lr is None else asked.lr)
+    rate = 1e-3 if asked.lr is None else asked.lr
+    session = build(rate)
     if asked.steps and asked.lr is None and asked.optimizer == "sgd":
         measured = task_curvature(session, asked.curvature_batch, asked.seed)
         law = MarchenkoPastur.fitted(measured.gauss_newton, asked.curvature_batch, samples_in(task.train))
-        session = build(maximal_learning_rate(law.extremal(task.batch_size)) / 2)
+        rate = maximal_learning_rate(law.extremal(task.batch_size)) / 2
+        session = build(rate)
     try:
         for _ in range(asked.steps):
             session.step()
     except DivergedError as error:
-        raise InputError(f"lr={asked.lr} is too large for {task.name}: {error}") from error
+        named = f"lr={rate:.3g}, which is used where none is given," if asked.lr is None else f"lr={asked.lr}"
+        raise InputError(f"{named} is too large for {task.name}: {error}") from error
     return session
 
 
