@@ -8,7 +8,14 @@ from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
-from trimtab.primitives.masks import Mask, count_to_prune, prunable_weights, remove_masks, set_masks
+from trimtab.primitives.masks import (
+    Mask,
+    count_to_prune,
+    prunable_weights,
+    remove_masks,
+    remove_parametrizations,
+    set_masks,
+)
 
 
 @pytest.mark.parametrize(
@@ -114,3 +121,15 @@ def test_an_assigned_weight_is_masked():
     with torch.no_grad():
         model.weight = torch.tensor([[3.0, 4.0]])
     assert torch.equal(model.weight, torch.tensor([[3.0, 0.0]]))
+
+
+def test_all_parametrizations_are_taken_off_and_what_they_compute_stays():
+    model = nn.Sequential(weight_norm(nn.Linear(3, 2)), nn.Linear(2, 2))
+    set_masks(model, {"1.weight": torch.tensor([[True, False], [False, True]])})
+    both = nn.Sequential(model, copy.deepcopy(model))  # copies share the classes of parametrized layers
+    expected = [layer.weight.detach().clone() for layer in (*both[0], *both[1])]
+    remove_parametrizations(both)
+    layers = [*both[0], *both[1]]
+    assert all(type(layer) is nn.Linear for layer in layers)
+    assert all(torch.equal(layer.weight, weight) for layer, weight in zip(layers, expected, strict=True))
+    assert sorted(both[0].state_dict()) == ["0.bias", "0.weight", "1.bias", "1.weight"]

@@ -4,7 +4,14 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from trimtab.lab.transforms.stored import kept_weights, stored_bytes, stored_tensors, tensor_bytes
+from trimtab.lab.transforms.stored import (
+    counted_tensors,
+    kept_weights,
+    stored_bytes,
+    stored_tensors,
+    tensor_bytes,
+    unsaved_buffers,
+)
 from trimtab.primitives.masks import set_masks
 
 
@@ -61,3 +68,25 @@ def test_weights_under_another_name_are_kept_weights():
     assert kept_weights(hidden, others) == 11
     hidden.register_buffer("0_bias", torch.ones(3))
     assert kept_weights(hidden, others) == 14
+
+
+def test_buffers_that_are_not_saved_and_tensors_in_extra_state_are_kept_weights():
+    class Noted(nn.Linear):
+        def __init__(self):
+            super().__init__(2, 3)
+            self.register_buffer("phase", torch.ones(4), persistent=False)
+
+        def get_extra_state(self):
+            return {"scale": [torch.ones(5), 3], "name": "noted"}
+
+    model = Noted()
+    assert unsaved_buffers(model).keys() == {"phase"}
+    assert counted_tensors(model).keys() == {"weight", "bias", "phase", "_extra_state.0"}
+    assert kept_weights(model, {"bias": torch.Size([3])}) == 6 + 4 + 5
+    assert kept_weights(model, {name: tensor.shape for name, tensor in counted_tensors(model).items()}) == 0
+
+
+def test_a_name_alone_makes_no_parametrization():
+    model = nn.Sequential(nn.Linear(2, 3))
+    model.parametrizations = nn.ModuleDict({"aside": nn.Linear(4, 5, bias=False)})
+    assert kept_weights(model, {}) == 6 + 3 + 20
