@@ -57,19 +57,6 @@ class FeaturesTask(Plain):
         return Features()
 
 
-class Permuted(nn.Linear):
-    """Draws something that no tensor holds."""
-
-    def __init__(self):
-        super().__init__(6, 3)
-        self.order = torch.randperm(6).tolist()
-
-
-class PermutedTask(Plain):
-    def model(self, generator):
-        return Permuted()
-
-
 class Table(nn.Module):
     """Holds the same table with every seed, as positional encodings are."""
 
@@ -131,9 +118,7 @@ def test_what_candidates_are_given_is_what_was_trained(tmp_path, task):
     assert seen == [session.evaluate()] * 2
 
 
-@pytest.mark.parametrize(
-    ("task", "held"), [(FeaturesTask(), True), (PermutedTask(), True), (TableTask(), False), (Toy(), False)]
-)
+@pytest.mark.parametrize(("task", "held"), [(FeaturesTask(), True), (TableTask(), False), (Toy(), False)])
 def test_studies_of_networks_that_were_given_otherwise_do_not_go_on(task, held):
     assert Pruned(task).definition() == ({"beside_state": True} if held else {})
 

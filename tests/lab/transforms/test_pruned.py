@@ -1,13 +1,18 @@
 """Problems of pruning: over any task, by name, by file or as an object."""
 
+import copy
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from tests.lab.toy import Toy
 from tests.lab.transforms.own import Mine
 from tests.lab.transforms.problems import SmallPruned, halve
+from tests.lab.transforms.smaller import HIDING, Factorised, InAttribute, Quantised, behind_a_parametrization, zeroed
+from trimtab.compress import lamp_counts, prune
 from trimtab.lab.loading import load_problem
 from trimtab.lab.problem import Workplace
 from trimtab.lab.transforms.pruned import Pruned
@@ -176,3 +181,118 @@ def test_large_digits_is_a_task_like_any_other():
     assert LargeDigits().label_smoothing == 0
     with pytest.raises(InputError, match=r"small-pruned is no|sparsity=2"):
         SmallPruned(2)
+
+
+def network():
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return Toy().model(None).eval()
+
+
+@pytest.mark.parametrize("layer", HIDING)
+def test_a_weight_counts_wherever_a_layer_keeps_it(layer):
+    original, inputs = network(), torch.randn(5, 6)
+    requirement = Pruned(Toy(), 0.5).requirement(original)
+    artefact = copy.deepcopy(original)
+    artefact[0] = layer(artefact[0])
+    assert torch.allclose(artefact(inputs), original(inputs), atol=1e-6)
+    assert "weights are not zero" in requirement.missed(artefact)
+    found = requirement.measured(artefact)
+    assert found["sparsity"] <= 0
+    assert found["stored bytes"] >= 4 * 144
+
+
+def test_it_is_said_where_weights_are_that_no_state_dictionary_has():
+    original = network()
+    requirement = Pruned(Toy(), 0.5).requirement(original)
+    artefact = copy.deepcopy(original)
+    artefact[0] = InAttribute(artefact[0])
+    assert requirement.missed(artefact).endswith(
+        "72 more than the 72 that a sparsity of 0.5 leaves; 96 of them are outside of its state dictionary, in 0.kept.0"
+    )
+
+
+class Net(nn.Module):
+    """Keeps a table and its last activations in attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.last = torch.arange(6.0), None
+        self.register_buffer("phase", torch.ones(6), persistent=False)
+        self.first, self.second = nn.Linear(6, 16), nn.Linear(16, 3)
+
+    def forward(self, inputs):
+        self.last = self.first(inputs + self.table * self.phase).relu()
+        return self.second(self.last)
+
+
+class NetTask(Toy):
+    name = "net"
+
+    def model(self, generator):
+        return Net()
+
+
+def trial_of(tmp_path, build, task):
+    problem = Pruned(task, 0.5, train_steps=2, finetune_steps=4)
+    point = Point(problem.name, "final", "it", 0, {"finetune_lr": 0.01}, 7)
+    return problem.trial(build, point, budget=None, report=never, place=Workplace(tmp_path / "trials"))
+
+
+def test_a_run_keeps_nothing_behind_a_parametrization(tmp_path):
+    def build(model, *args, **kwargs):
+        model[0] = behind_a_parametrization(model[0])
+        model[4] = zeroed(model[4])
+        return model
+
+    outcome = trial_of(tmp_path, build, Toy())
+    assert outcome.status == "failed"
+    assert "parametrizations" in outcome.error
+
+
+@pytest.mark.parametrize("task", [Toy(), NetTask()])
+def test_what_the_network_has_of_its_own_is_free_and_masks_may_stay(tmp_path, task):
+    def build(model, calibration, target, *, finetune, generator):
+        smaller = copy.deepcopy(model)
+        prune(smaller, lamp_counts(smaller, target))
+        finetune(smaller)
+        return smaller
+
+    outcome = trial_of(tmp_path, build, task)
+    assert outcome.status == "complete", outcome.error
+    assert outcome.measures["sparsity"] == 0.5
+
+
+def test_smaller_layers_are_counted_by_what_they_are():
+    original = network()
+    requirement = Pruned(Toy(), 0.5).requirement(original)
+    smaller = copy.deepcopy(original)
+    smaller[0] = Factorised(original[0], 2)  # 2 * (6 + 16), and the 16 of its bias, which has another name
+    smaller[4] = Quantised(original[4], 0.9)
+    assert requirement.missed(smaller) == ""
+    assert requirement.measured(smaller)["sparsity"] == pytest.approx(1 - (44 + 16 + 5) / 144)
+    # of another shape, biases and norms count as well
+    narrow = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Dropout(0.3), nn.Linear(5, 3))
+    assert requirement.measured(narrow)["sparsity"] == pytest.approx(1 - (30 + 5 + 5 + 5 + 15) / 144)
+
+
+def test_layers_that_torch_quantised_are_counted():
+    original = network()
+    requirement = Pruned(Toy(), 0.5).requirement(original)
+    with warnings.catch_warnings(action="ignore"):  # that they are deprecated
+        quantised = torch.ao.quantization.quantize_dynamic(copy.deepcopy(original), {nn.Linear})
+    assert "weights are not zero" in requirement.missed(quantised)
+    with torch.no_grad():
+        for layer in (original[0], original[4]):
+            layer.weight[: len(layer.weight) * 2 // 3 + 1] = 0
+    with warnings.catch_warnings(action="ignore"):  # that they are deprecated
+        quantised = torch.ao.quantization.quantize_dynamic(original, {nn.Linear})
+    assert requirement.missed(quantised) == ""
+
+
+def test_a_scripted_network_is_refused():
+    original = network()
+    requirement = Pruned(Toy(), 0.5).requirement(original)
+    with warnings.catch_warnings(action="ignore"):  # that it is deprecated
+        scripted = torch.jit.script(original)
+    assert "in a torch.jit.ScriptModule nobody can count weights" in requirement.missed(scripted)

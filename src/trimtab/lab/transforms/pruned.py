@@ -1,29 +1,29 @@
 """A trained network that may keep only a share of its weights."""
 
 import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trimtab.lab.task import Task
 from trimtab.lab.transforms.network import tensors_in
 from trimtab.lab.transforms.problem import COST, OBJECTIVE_METRIC, TransformProblem
-from trimtab.lab.transforms.reached import Aside, Known, reached
 from trimtab.lab.transforms.stored import (
     counted_tensors,
     kept_weights,
+    nonzeros,
     stored_bytes,
     tensor_bytes,
-    unsaved_buffers,
+    tensors_beside,
 )
 from trimtab.primitives.masks import count_to_prune, prunable_weights
 from trimtab.study.errors import InputError
 from trimtab.study.facts import Facts, Measure
-from trimtab.study.phrases import count
+from trimtab.study.phrases import count, listed
 
 SPARSITY, STORED = "sparsity", "stored bytes"
 
@@ -100,7 +100,7 @@ class Pruned(TransformProblem):
             )
         there = {**tensors_in(network.state_dict()), **counted_tensors(network)}
         others = {name: tensor.shape for name, tensor in there.items() if name not in weights}
-        return SparsityRequirement(self.sparsity, total, others, Known.of(network))
+        return SparsityRequirement(self.sparsity, total, others, frozenset(map(type, network.modules())))
 
     def target_facts(self) -> Facts:
         """Returns what a reader has to know of the target."""
@@ -140,20 +140,18 @@ class SparsityRequirement:
         sparsity: share of them.
         weights: how many there are.
         others: name and shape of everything else that the network has.
-        known: what else there is to it, beside what it stores.
+        known: classes of its layers, whose attributes hold no weights.
     """
 
     sparsity: float
     weights: int
     others: Mapping[str, torch.Size]
-    known: Known = field(default_factory=Known)
+    known: frozenset[type] = frozenset()
 
     def measured(self, artefact: nn.Module) -> dict[str, float]:
         """Returns sparsity and stored bytes."""
-        aside = reached(artefact, self.known)
-        kept = kept_weights(artefact, self.others) + sum(each.numbers for each in aside)
-        unsaved = {n: b for n, b in unsaved_buffers(artefact).items() if self.others.get(n) != b.shape}
-        more = sum(map(tensor_bytes, unsaved.values())) + sum(each.bytes for each in aside)
+        kept = kept_weights(artefact, self.others, self.known)
+        more = sum(map(tensor_bytes, self._beside(artefact).values()))
         return {SPARSITY: 1 - kept / self.weights, STORED: stored_bytes(artefact) + more}
 
     def missed(self, artefact: nn.Module) -> str:
@@ -162,26 +160,21 @@ class SparsityRequirement:
             return (
                 "the target cannot be seen: in a torch.jit.ScriptModule nobody can count weights; return what it is of"
             )
-        aside = reached(artefact, self.known)
-        kept = kept_weights(artefact, self.others) + sum(each.numbers for each in aside)
+        kept = kept_weights(artefact, self.others, self.known)
         allowed = self.weights - count_to_prune(self.sparsity, self.weights)
         if kept <= allowed:
             return ""
+        beside = self._beside(artefact)
+        some = f"; {sum(map(nonzeros, beside.values())):,} of them are outside of its state dictionary, in"
         return (
             f"the target was missed: {kept:,} of {self.weights:,} weights are not zero, {kept - allowed:,} more than "
-            f"the {allowed:,} that a sparsity of {self.sparsity:g} leaves{_beside(artefact, aside)}"
+            f"the {allowed:,} that a sparsity of {self.sparsity:g} leaves"
+            f"{f'{some} {listed(list(beside))}' if beside else ''}"
         )
 
-
-def _beside(artefact: nn.Module, aside: Sequence[Aside]) -> str:
-    """Says where numbers are that no state dictionary holds; empty if there are none."""
-    if not aside:
-        return ""
-    most = max(aside, key=lambda each: each.numbers)
-    kind = type(artefact.get_submodule(most.place)).__name__
-    where = f"{most.place} ({kind})" if most.place else kind
-    number = sum(each.numbers for each in aside)
-    return f"; {number:,} of them are outside of its state dictionary, where the code of {where} gets at them"
+    def _beside(self, artefact: nn.Module) -> dict[str, Tensor]:
+        found = tensors_beside(artefact, self.known)
+        return {name: tensor for name, tensor in found.items() if self.others.get(name) != tensor.shape}
 
 
 _STORED = Measure(

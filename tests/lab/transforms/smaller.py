@@ -1,13 +1,8 @@
-"""Networks that keep a dense weight where no state dictionary has it, and smaller ones that keep nothing back."""
-
-import functools
-import types
+"""Layers that keep a dense weight where no state dictionary has it, and smaller ones that keep nothing back."""
 
 import torch
 from torch import nn
 from torch.nn import functional
-
-KEPT = []
 
 
 class Bare(nn.Module):
@@ -44,15 +39,6 @@ class InList(Bare):
         return self.kept[0](inputs)
 
 
-class InNumbers(Bare):
-    def __init__(self, layer):
-        super().__init__(layer)
-        self.kept = layer.weight.tolist()
-
-    def forward(self, inputs):
-        return functional.linear(inputs, torch.tensor(self.kept), self.bias)
-
-
 class InArray(Bare):
     def __init__(self, layer):
         super().__init__(layer)
@@ -60,26 +46,6 @@ class InArray(Bare):
 
     def forward(self, inputs):
         return functional.linear(inputs, torch.from_numpy(self.kept), self.bias)
-
-
-class InClass(Bare):
-    kept = None
-
-    def __init__(self, layer):
-        super().__init__(layer)
-        InClass.kept = layer.weight.detach().clone()
-
-    forward = InBuffer.forward
-
-
-class InGlobal(Bare):
-    def __init__(self, layer):
-        super().__init__(layer)
-        KEPT[:] = [layer.weight.detach().clone()]
-
-    @torch.no_grad()
-    def forward(self, inputs):
-        return functional.linear(inputs, KEPT[0], self.bias)
 
 
 class InExtraState(Bare):
@@ -99,42 +65,6 @@ def zeroed(layer):
     return layer
 
 
-def in_closure(layer):
-    kept, bias = layer.weight.detach().clone(), layer.bias
-    layer.forward = lambda inputs: functional.linear(inputs, kept, bias)
-    return zeroed(layer)
-
-
-def in_hook(layer):
-    kept = layer.weight.detach().clone()
-    layer.register_forward_hook(lambda layer, given, _outputs: functional.linear(given[0], kept, layer.bias))
-    return zeroed(layer)
-
-
-def in_partial(layer):
-    layer.forward = functools.partial(functional.linear, weight=layer.weight.detach().clone(), bias=layer.bias)
-    return zeroed(layer)
-
-
-def in_method(layer):
-    def forward(self, inputs):
-        return functional.linear(inputs, self.kept, self.bias)
-
-    layer.kept = layer.weight.detach().clone()
-    layer.forward = types.MethodType(forward, layer)
-    return zeroed(layer)
-
-
-def in_default(layer):
-    weight, bias = layer.weight.detach().clone(), layer.bias
-
-    def forward(inputs, kept=weight, bias=bias):
-        return functional.linear(inputs, kept, bias)
-
-    layer.forward = forward
-    return zeroed(layer)
-
-
 class Blank(nn.Module):
     """A parametrization that lets nobody see a weight."""
 
@@ -150,10 +80,7 @@ def behind_a_parametrization(layer):
     return layer
 
 
-HIDING = [
-    *(InBuffer, InAttribute, InList, InNumbers, InArray, InClass, InGlobal, InExtraState),
-    *(in_closure, in_hook, in_partial, in_method, in_default),
-]
+HIDING = [InBuffer, InAttribute, InList, InArray, InExtraState]
 """Each makes of a linear layer one that answers alike."""
 
 
