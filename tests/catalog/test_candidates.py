@@ -4,6 +4,7 @@ import torch
 from trimtab.catalog.candidates import parse_candidates, remarks
 from trimtab.catalog.recipes import Recipe
 from trimtab.lab.tasks.transformer import ByteTransformer
+from trimtab.optim.ema import EMA
 from trimtab.study.errors import InputError
 
 
@@ -79,3 +80,28 @@ def test_what_divides_a_model_says_how_much_of_it_each_rule_moves():
         "Of the parameters, adam_mini moves 8,320 by a step size for each coordinate, 1,936 by a step size for each "
         "tensor and 512 by a step size for each head of attention.",
     ]
+
+
+def test_averages_whose_decay_a_run_is_too_short_for_are_named():
+    given = "adamw,ema(adamw),ema(adamw, decay=0.9),ema(adamw, decay=0.99, warmup=False),ema(agc(sgd), decay=0.98)"
+    candidates = parse_candidates(given)
+
+    def said(recipe, steps):
+        return remarks(candidates, recipe, lambda: None, steps)[-1:]
+
+    start = "The decay of an average begins small and grows with the steps, to 0.971 in a run of 300: that of"
+    end = "is never reached (with warmup=False it holds from the first step on)."
+    assert said(Recipe(), 300) == [f"{start} ema(adamw) and ema(agc(sgd), decay=0.98) {end}"]
+    assert said(Recipe(ema=0.99), 300) == [f"{start} the recipe, ema(adamw) and ema(agc(sgd), decay=0.98) {end}"]
+    assert said(Recipe(), 8_991) == said(Recipe(), None) == []
+
+
+def test_a_decay_is_reached_when_it_is_said_to_be():
+    weight = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
+    optimizer, expected = EMA(torch.optim.SGD([weight], lr=1.0), 0.999), 0.0
+    for step in range(1, 301):
+        weight.grad = torch.ones_like(weight)
+        optimizer.step()
+        expected += (1 - EMA.largest_decay(step)) * (-step - expected)
+    optimizer.eval()
+    assert weight.item() == pytest.approx(expected, rel=1e-12)

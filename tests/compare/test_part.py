@@ -1,5 +1,7 @@
 """Problems that are posed with a recipe around every candidate."""
 
+import re
+
 import pytest
 
 from trimtab import CommandProblem
@@ -130,11 +132,29 @@ def test_a_task_may_bring_its_recipe_and_options_say_otherwise(tmp_path):
     assert second.startswith("linear decay to zero after a warm-up over 50 %")
 
 
-def test_a_recipe_of_something_else_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"dropout": 0.1}, "'dropout' is none of schedule, warmup, clip_norm, ema, no_decay"),
+        ("cosine", "a dictionary such as {'schedule': 'cosine', 'warmup': 0.05} is needed"),
+        (["cosine"], "a dictionary such as"),
+        (None, "a dictionary such as"),
+        ({"schedule": "cosin"}, "schedule='cosin': did you mean cosine"),
+        ({"schedule": None}, "schedule=None: a text is needed"),
+        ({"warmup": 20}, "warmup=20"),
+    ],
+)
+def test_a_recipe_of_something_else_is_refused(tmp_path, recipe, message):
     path = tmp_path / "mine.py"
-    path.write_text(OWN.format(recipe={"dropout": 0.1}))
-    with pytest.raises(InputError, match="'dropout' is none of schedule, warmup, clip_norm, ema, no_decay"):
+    path.write_text(OWN.format(recipe=repr(recipe)))
+    with pytest.raises(InputError, match=re.escape(f"recipe={recipe!r}, which the problem has: {message}")):
         Comparison(f"{path}:Mine", "adamw", tmp_path / "out", **SMALL)
+
+
+def test_averages_of_a_short_run_are_named(tmp_path):
+    part = Comparison("diabetes", "adamw", tmp_path, **SMALL, ema=0.99).first
+    (words,) = [text for title, text in part.facts.paragraphs if title == "Recipe"]
+    assert "to 0.69 in a run of 20: that of the recipe is never reached" in words
 
 
 def test_a_study_does_not_go_on_with_another_schedule(tmp_path):

@@ -20,9 +20,10 @@ from trimtab.catalog.parameters import split_of
 from trimtab.catalog.parsing import SLOT, parse_expressions
 from trimtab.catalog.ranges import parse_tunes
 from trimtab.catalog.recipes import Recipe
-from trimtab.catalog.signatures import settings_of
+from trimtab.catalog.signatures import default_of, settings_of
 from trimtab.catalog.tuned import Ranges, read_ranges, tuned_in
 from trimtab.lab.controller import SessionController
+from trimtab.optim.ema import EMA
 from trimtab.study.errors import InputError
 from trimtab.study.phrases import listed
 from trimtab.study.tunable import Choice, Settings, Tunables, Value, rounded
@@ -187,17 +188,41 @@ def with_recipe(candidate: Any, recipe: Recipe) -> Candidate:
     return made
 
 
-def remarks(candidates: Sequence[Any], recipe: Recipe, model: Callable[[], nn.Module]) -> list[str]:
+def remarks(
+    candidates: Sequence[Any], recipe: Recipe, model: Callable[[], nn.Module], steps: int | None = None
+) -> list[str]:
     """Returns what a reader should know of how candidates are trained, in sentences.
 
     Args:
         candidates: all of a comparison.
         recipe: that goes around all of them.
         model: makes one of the problem's.
+        steps: of a run.
     """
     routed = [each for each in candidates if _divides(each)]
     made = model() if routed else nn.Module()
-    return recipe.remarks([each.expression for each in candidates]) + [_routing(each, made) for each in routed]
+    found = recipe.remarks([each.expression for each in candidates])
+    found += [] if steps is None else _short_averages(candidates, recipe, steps)
+    return found + [_routing(each, made) for each in routed]
+
+
+def _short_averages(candidates: Sequence[Candidate], recipe: Recipe, steps: int) -> list[str]:
+    """Says whose averages of weights forget sooner than their decay says, because a run is too short for it."""
+    reached, decays = EMA.largest_decay(steps), {} if recipe.ema is None else {"the recipe": float(recipe.ema)}
+    for candidate in candidates:
+        for node in candidate.expression.nodes():
+            kind = node.entry.load() if node.entry.loadable else None
+            if isinstance(kind, type) and issubclass(kind, EMA):
+                own: dict[str, Any] = {n: dict(node.fixed).get(n, default_of(kind, n)) for n in ("decay", "warmup")}
+                if own["warmup"] and f"{node.entry.key}.decay" not in candidate.tunables:
+                    decays[candidate.label] = own["decay"]
+    short = [label for label, decay in decays.items() if decay > reached]
+    if not short:
+        return []
+    return [
+        f"The decay of an average begins small and grows with the steps, to {reached:.3g} in a run of {steps:,}: "
+        f"that of {listed(short)} is never reached (with warmup=False it holds from the first step on)."
+    ]
 
 
 def _divides(candidate: Candidate) -> bool:

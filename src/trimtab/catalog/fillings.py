@@ -92,7 +92,7 @@ def optimizer_with_recipe(candidate: Any, recipe: Recipe) -> Filling:
     return with_recipe(candidate, recipe)
 
 
-def optimizer_remarks(problem: Any, candidates: Sequence[Filling], recipe: Recipe) -> list[str]:
+def optimizer_remarks(problem: Any, candidates: Sequence[Filling], recipe: Recipe, steps: int | None) -> list[str]:
     """Returns what a reader should know of how optimizers train a task's model."""
     import torch
 
@@ -102,7 +102,7 @@ def optimizer_remarks(problem: Any, candidates: Sequence[Filling], recipe: Recip
         with torch.random.fork_rng(devices=[]):
             return problem.model(torch.Generator().manual_seed(0))
 
-    return remarks(candidates, recipe, model)
+    return remarks(candidates, recipe, model, steps)
 
 
 def commands(problem: Problem | None, given: Given, tune: Sequence[str]) -> tuple[Filling, ...]:

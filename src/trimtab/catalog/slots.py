@@ -45,7 +45,7 @@ class Slot:
     template: str = ""
     own: str = "path/to/file.py:Class"
     with_recipe: Callable[[Any, Recipe], Filling] | None = None
-    remarks: Callable[[Problem, Sequence[Filling], Recipe], list[str]] | None = None
+    remarks: Callable[[Problem, Sequence[Filling], Recipe, int | None], list[str]] | None = None
     by_problem: bool = False
 
 
@@ -159,10 +159,10 @@ def with_recipe(problem: Problem, candidates: Sequence[Filling], recipe: Recipe)
     return tuple(found)
 
 
-def remarks(problem: Problem, candidates: Sequence[Filling], recipe: Recipe) -> list[str]:
-    """Returns what a reader should know of how candidates are trained on a problem, in sentences."""
+def remarks(problem: Problem, candidates: Sequence[Filling], recipe: Recipe, steps: int | None) -> list[str]:
+    """Returns what a reader should know of how candidates are trained on a problem in so many steps, in sentences."""
     say = SLOTS[problem.slot].remarks
-    return [] if say is None else say(problem, candidates, recipe)
+    return [] if say is None else say(problem, candidates, recipe, steps)
 
 
 def restored(slot: str, labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Filling, ...]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -209,11 +209,7 @@ class Options:
             "ema": self.ema,
             "no_decay": self.no_decay or None,
         }
-        unknown = own.keys() - asked.keys()
-        if unknown:
-            raise InputError(f"recipe={dict(own)!r}: {sorted(unknown)[0]!r} is none of {', '.join(asked)}")
-        own_warmup = {"warmup": share_of_run(own["warmup"], steps)} if "warmup" in own else {}
-        return Recipe(**{**own, **own_warmup, **{name: value for name, value in asked.items() if value is not None}})
+        return Recipe(**{**_brought(own, steps), **{name: value for name, value in asked.items() if value is not None}})
 
     @property
     def device_here(self) -> str:
@@ -252,3 +248,19 @@ class Options:
         if self.executor == "ray":
             return RayExecutor(work, address=self.ray_address, jobs=self.jobs, answers=answers, cuda=self.on_cuda)
         return LocalExecutor(work, jobs=self.workers, answers=answers, visible=visibilities(self.device))
+
+
+def _brought(own: Any, steps: int | None) -> dict[str, Any]:
+    """Returns the recipe that a problem brings, when it has been looked at by itself."""
+    place = f"recipe={dict(own) if isinstance(own, Mapping) else own!r}, which the problem has"
+    if not isinstance(own, Mapping):
+        raise InputError(f"{place}: a dictionary such as {{'schedule': 'cosine', 'warmup': 0.05}} is needed")
+    names = [each.name for each in fields(Recipe)]
+    if unknown := [name for name in own if name not in names]:
+        raise InputError(f"{place}: {unknown[0]!r} is none of {', '.join(names)}")
+    try:
+        found = {**own, **({"warmup": share_of_run(own["warmup"], steps)} if "warmup" in own else {})}
+        Recipe(**found)
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
+    return found

@@ -52,7 +52,8 @@ class Part:
         location: Location,
     ) -> None:
         problem = posed.problem
-        recipe = options.recipe(posed.schedule, posed.steps(options.steps), problem.recipe)
+        steps = posed.steps(options.steps)
+        recipe = options.recipe(posed.schedule, steps, problem.recipe)
         trained = with_recipe(problem, candidates, recipe)
         trials = options.trials if problem.tuned else 0
         counts = starting_numbers(budget, trials, problem.seeds if options.seeds is None else options.seeds)
@@ -72,13 +73,13 @@ class Part:
             definition={**problem.definition(), **brought(problem.tunables), "device": as_the_only_one(options.device)},
         )
         self._kept, self._options = kept, options
-        self._given, self._recipe, self._schedule = candidates, recipe, posed.schedule
+        self._given, self._recipe, self._schedule, self._steps = candidates, recipe, posed.schedule, steps
 
     @functools.cached_property
     def facts(self) -> Facts:
         """What a reader has to know of the problem."""
         found = self.problem.facts(self.reference, self.plan.candidates, self.plan.budget)
-        sentences = remarks(self.problem, self._given, self._recipe)
+        sentences = remarks(self.problem, self._given, self._recipe, self._steps)
         if not self._recipe.plain:
             found = replace(found, recipe=self._recipe.words)
             sentences = [f"All candidates are trained alike: {self._recipe.words}.", *sentences]

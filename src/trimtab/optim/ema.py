@@ -78,7 +78,8 @@ class EMA(OptimizerWrapper):
     Args:
         optimizer: the optimizer.
         decay: :math:`d` in [0, 1). Over :math:`1/(1-d)` steps it forgets; 0.999 and 0.9999 are usual.
-        warmup: whether :math:`d_t` begins small; otherwise it is :math:`d` always.
+        warmup: whether :math:`d_t` begins small; otherwise it is :math:`d` always. A short run never comes to it:
+            0.9 takes 81 steps, 0.99 takes 891, and 0.999 takes 8,991.
 
     Raises:
         TypeError: an argument has the wrong type, or the optimizer averages weights by itself.
@@ -112,6 +113,15 @@ class EMA(OptimizerWrapper):
         if name in _READ_INSIDE and inner is not None:
             return getattr(inner, name)
         return super().__getattr__(name)
+
+    @staticmethod
+    def largest_decay(steps: int) -> float:
+        """Returns how far the decay comes in a run, if it begins small and nothing bounds it.
+
+        Args:
+            steps: of the run.
+        """
+        return steps / (9 + steps)
 
     def step(self, closure: Callable[[], Any] | None = None, *more: Any, **settings: Any) -> Any:
         """Takes one step of the inner optimizer, and takes its end into the averages.
@@ -185,7 +195,9 @@ class EMA(OptimizerWrapper):
         for param in params:
             alike[self.state[param]["ema_count"], param.dtype, param.device].append(param)
         for (count, *_), group in alike.items():
-            decay = min(settings["decay"], (1 + count) / (10 + count)) if settings["warmup"] else settings["decay"]
+            decay = settings["decay"]
+            if settings["warmup"]:
+                decay = min(decay, self.largest_decay(count + 1))
             averages = [self.state[param]["ema_average"] for param in group]
             values = [param.to(average.dtype) for param, average in zip(group, averages, strict=True)]
             torch._foreach_lerp_(averages, values, 1 - decay)
