@@ -53,6 +53,16 @@ def test_a_column_from_which_the_target_follows_is_named(tmp_path):
     )
 
 
+def test_a_column_from_which_the_target_follows_where_it_is_there_is_named(tmp_path):
+    columns = houses(200)
+    columns["euros"] = ["" if row % 9 == 0 else price * 0.9 for row, price in enumerate(columns["price"])]
+    columns["band"] = ["high" if price > 60_000 else "low" for price in columns["price"]]
+    assert task(tmp_path, columns, "band").introduction.endswith(
+        "every row's band follows from price alone or from euros alone, where that is not missing; leave out what is "
+        "known only when it is: drop='price,euros'"
+    )
+
+
 def test_rows_that_are_there_to_train_on_and_to_test_are_told(tmp_path):
     columns = {name: [cell for cell in cells for _ in range(4)] for name, cells in houses(50).items()}
     found = task(tmp_path, {"a\nb": [row % 7 / 2 for row in range(200)], **columns}, "price")

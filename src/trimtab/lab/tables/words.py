@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from trimtab.lab.tables.columns import Columns, Useless
-from trimtab.lab.tables.copies import known_rows, tell_tales
+from trimtab.lab.tables.copies import TellTale, known_rows, tell_tales
 from trimtab.lab.tables.preparation import MISSING, Preparation
 from trimtab.lab.tables.splitting import Parts
 from trimtab.lab.tables.target import Target
@@ -52,7 +52,7 @@ class Understood:
         return (*self.columns.useless, *self.preparation.useless)
 
     @functools.cached_property
-    def _leaks(self) -> tuple[tuple[str, ...], int]:
+    def _leaks(self) -> tuple[tuple[TellTale, ...], int]:
         """Columns that tell the target, and rows to test that are among those to train on."""
         return tell_tales(self.target, self.columns), known_rows(self.target, self.columns, self.parts)
 
@@ -130,9 +130,12 @@ class Understood:
             found.append(f"missing cells in {names(missing)}")
         telling, known = self._leaks
         if telling:
+            sources = " or ".join(
+                f"from {each.name} alone{', where that is not missing,' if each.gaps else ''}" for each in telling
+            )
             found.append(
-                f"every row's {target.name} follows from {' or from '.join(telling)} alone; leave out what is known "
-                f"only when it is: drop={as_choice(telling)!r}"
+                f"every row's {target.name} follows {sources.removesuffix(',')}; leave out what is known only when it "
+                f"is: drop={as_choice([each.name for each in telling])!r}"
             )
         if known > _MANY * len(self.parts.test):
             found.append(
