@@ -148,10 +148,11 @@ class Understood:
 
 
 def as_choice(names: Sequence[str]) -> str | tuple[str, ...]:
-    """Returns names of columns as they may be given where they are chosen, in one text if no comma is in any."""
+    """Returns names of columns as they may be given where they are chosen, in one text if all are read as they are."""
     if len(names) == 1:
         return names[0]
-    return tuple(names) if any("," in name for name in names) else ",".join(names)
+    odd = any("," in name or name[:1] in ("'", '"') or name != name.strip() for name in names)
+    return tuple(names) if odd else ",".join(names)
 
 
 def _all(names: Sequence[str]) -> str:
