@@ -454,7 +454,7 @@ LEFT_OUT = {
         "session:untrained_model", "facts:brief", "notes:slot_of",
         "notes:reference_of", "notes:sign_of", "numbers:significant", "numbers:setting", "numbers:settings_text",
         "numbers:whole", "phrases:count",
-        "delimited:read_delimited", "tables.cells:is_nothing", "tables.cells:read_numbers",
+        "delimited:read_delimited", "tables.cells:are_codes", "tables.cells:is_nothing", "tables.cells:read_numbers",
         "tables.cells:has_decimal_commas", "tables.copies:tell_tales", "tables.copies:without_copies",
         "tables.copies:known_rows",
         "tables.words:as_choice", "tables.dates:read_dates", "tables.dates:are_dates_without_marks",

@@ -35,6 +35,14 @@ def test_classes_are_named_with_their_shares(tmp_path):
     assert found.introduction.endswith("kind is taken for numbers of classes; say kind=regression if they are amounts")
 
 
+def test_codes_that_begin_with_zeros_are_said(tmp_path):
+    columns = {**houses(200), "zip": [f"{7919 * (row % 9) % 10000:05d}" for row in range(200)]}
+    assert "read: zip: codes, for some begin with zeros" in task(tmp_path, columns, "price").introduction
+    said = task(tmp_path, columns, "zip").introduction
+    assert "target zip (classification with 9 classes" in said
+    assert "zip is taken for numbers of classes; say kind=regression if they are amounts" in said
+
+
 def test_a_line_names_few_columns_and_a_report_all(tmp_path):
     columns = {f"x{n}": [(row * (n + 3)) % 17 / 2 for row in range(100)] for n in range(8)}
     found = task(tmp_path, columns, "x7")

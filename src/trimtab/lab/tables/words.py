@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from trimtab.lab.tables.columns import Columns, Useless
+from trimtab.lab.tables.columns import Categories, Columns, Numbers, Useless
 from trimtab.lab.tables.copies import TellTale, known_rows, tell_tales
 from trimtab.lab.tables.preparation import MISSING, Preparation
 from trimtab.lab.tables.splitting import Parts
@@ -121,7 +121,8 @@ class Understood:
         if target.unknown:
             found.append(f"{count(target.unknown, 'row')} without {target.name} left out")
         notes = [(target.name, target.style)] if target.style else []
-        notes += [(column.name, note) for column in self.columns.numbers for note in column.notes]
+        read: list[Numbers | Categories] = [*self.columns.categories, *self.columns.numbers]
+        notes += [(column.name, note) for column in read for note in column.notes]
         if notes:
             found.append(f"read: {names([f'{name}: {note}' for name, note in notes])}")
         missing = [each.name for each in self.preparation.scales if each.flagged]
