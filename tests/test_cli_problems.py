@@ -108,7 +108,7 @@ def test_a_template_of_a_black_box_runs_as_it_is(tmp_path, monkeypatch):
     ("problems", "candidates", "messages"),
     [
         (["brannin"], "random,tpe", ["unknown problem 'brannin'; did you mean branin?"]),
-        (["branin(nois=1)"], "random,tpe", ["got an unexpected keyword argument 'nois'"]),
+        (["branin(nois=1)"], "random,tpe", ["branin has no setting 'nois'; did you mean noise?"]),
         (["branin", "branin"], "random,tpe", ["branin is a second problem with the name branin"]),
         (["pruned(nowhere.py:Mine, sparsity=0.95)"], "lamp", ["there is no file nowhere.py"]),
         (["branin(noise=-1)"], "random,tpee", ["noise=-1: a standard deviation", "unknown method 'tpee'"]),

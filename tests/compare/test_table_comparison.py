@@ -117,6 +117,17 @@ def test_the_terminal_says_first_what_was_understood(here, capsys):
     assert line.startswith("houses.csv: 100 rows, 2 numeric columns (area, age) and 2 category columns")
 
 
+def test_a_dry_run_names_all_columns_that_are_left_out(here, capsys):
+    columns = {**houses(100), **{f"empty {number}": [""] * 100 for number in range(4)}}
+    write(here / "data" / "wide.csv", columns)
+    dry = CliRunner().invoke(app, ["compare", "data/wide.csv", "--target", "price", "--dry-run"])
+    first, second = dry.output.splitlines()[:2]
+    assert "empty 2: empty and 1 more; missing cells in age, state; --dry-run and the report name all" in first
+    assert second == "left out: empty 0, empty 1, empty 2, empty 3: empty"
+    print_introductions(Console(width=80), Comparison("data/wide.csv", target="price"))
+    assert capsys.readouterr().out == f"{first}\n"  # as before a run
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

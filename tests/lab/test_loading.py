@@ -224,7 +224,8 @@ def test_files_that_are_named_in_brackets_belong_to_the_problem(sized, tmp_path,
 @pytest.mark.parametrize(
     ("brackets", "message"),
     [
-        ("Sized(stepps=3)", r"got an unexpected keyword argument 'stepps'; it takes steps, kind"),
+        ("Sized(stepps=3)", r"sized.py:Sized has no setting 'stepps'; did you mean steps\? It takes steps, kind"),
+        ("Sized(1, width=3)", r"sized.py:Sized has no setting 'width'; it takes steps, kind"),
         ("Sized(1, 2)", r"too many positional arguments; it takes steps, kind"),
         ("made(1)", r"is made already, and takes no settings: \(1\)"),
     ],
@@ -232,3 +233,15 @@ def test_files_that_are_named_in_brackets_belong_to_the_problem(sized, tmp_path,
 def test_settings_that_cannot_be_handed_over_are_named(sized, brackets, message):
     with pytest.raises(InputError, match=message):
         load_task(f"{sized}:{brackets}")
+
+
+def test_what_a_table_does_not_take_is_named_without_the_table_itself():
+    takes = "t takes target, kind, metric, drop, categories, split_seed"
+    with pytest.raises(InputError) as error:
+        load_task("data/a.csv(target=x, dorp=b)")
+    assert str(error.value) == f"data/a.csv has no setting 'dorp'; did you mean drop? I{takes}"
+    with pytest.raises(InputError) as error:
+        load_task("data/a.csv(x, b)")
+    assert str(error.value) == f"data/a.csv(x, b): too many positional arguments; i{takes}"
+    with pytest.raises(InputError, match="has no setting 'source'"):
+        load_task("data/a.csv(x, source=b.csv)")

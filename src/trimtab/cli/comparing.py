@@ -262,7 +262,7 @@ def _run(
     from trimtab.study.location import shown
 
     console = Console(emoji=False, stderr=as_json)
-    drawing.print_introductions(console, comparison)
+    drawing.print_introductions(console, comparison, details=dry_run)
     drawing.print_few_seeds(console, comparison)
     if dry_run:
         drawing.print_dry_run(console, comparison)

@@ -17,7 +17,7 @@ from trimtab.lab.references import Reference, parse_reference
 from trimtab.lab.shipped import PROBLEMS
 from trimtab.lab.tables.references import in_one_order, is_table, other_table
 from trimtab.study.errors import InputError
-from trimtab.study.suggestions import nearest
+from trimtab.study.suggestions import closest, nearest
 
 if TYPE_CHECKING:
     from trimtab.lab.task import Task
@@ -286,10 +286,16 @@ def _make(found: object, reference: str, asked: Reference) -> Problem:
 def _check_settings(found: Callable[..., object], asked: Reference, reference: str) -> None:
     """Checks that what is in brackets can be handed over."""
     signature = inspect.signature(found)
+    table = int(is_table(asked.place))  # it is the first argument itself, and stands in no brackets
+    known = list(signature.parameters)[table:]
+    takes = f"it takes {', '.join(known) or 'none'}"
+    for name, _ in asked.settings:
+        if name not in known and not any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values()):
+            near = closest(name, known)
+            meant = f"did you mean {' or '.join(near)}? I{takes[1:]}" if near else takes
+            raise InputError(f"{reference} has no setting {name!r}; {meant}")
     try:
         signature.bind(*asked.arguments, **dict(asked.settings))
     except TypeError as error:
-        known = ", ".join(signature.parameters)
-        raise InputError(
-            f"{reference}{asked.brackets}: {error}; {f'it takes {known}' if known else 'it takes none'}"
-        ) from None
+        brackets = replace(asked, arguments=asked.arguments[table:]).brackets
+        raise InputError(f"{reference}{brackets}: {error}; {takes}") from None

@@ -110,6 +110,7 @@ class Problem(ABC):
         recipe: how candidates are trained where the options of a comparison say nothing: ``schedule``, ``warmup``,
             ``clip_norm``, ``ema`` and ``no_decay`` by name, as there.
         introduction: what a reader wants to know before anything runs, in a line; empty where its name says enough.
+        introduction_details: what such a line has no room for, in lines that a dry run prints below it.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Problem(ABC):
     modules: ClassVar[Sequence[str]] = NEEDED
     recipe: Mapping[str, Any] = MappingProxyType({})
     introduction: str = ""
+    introduction_details: tuple[str, ...] = ()
 
     @abstractmethod
     def check(self, place: str) -> None:

@@ -234,10 +234,19 @@ def print_few_seeds(console: Console, comparison: Comparison) -> None:
         console.print(Text(sentence, style="yellow"))
 
 
-def print_introductions(console: Console, comparison: Comparison) -> None:
-    """Prints what problems have to say of themselves before they are run."""
-    for words in dict.fromkeys(part.problem.introduction for part in comparison.parts.values()):
-        if words:
+def print_introductions(console: Console, comparison: Comparison, *, details: bool = False) -> None:
+    """Prints what problems have to say of themselves before they are run.
+
+    Args:
+        console: where to.
+        comparison: of the problems.
+        details: whether all of it, and not just a line of each.
+    """
+    problems = (part.problem for part in comparison.parts.values())
+    for lines in dict.fromkeys(
+        (each.introduction, *(each.introduction_details if details else ())) for each in problems
+    ):
+        for words in filter(None, lines):
             console.print(Text(words), soft_wrap=True)
 
 

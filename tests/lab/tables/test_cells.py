@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from trimtab.lab.tables.cells import has_decimal_commas, is_nothing, read_numbers
+from trimtab.lab.tables.cells import are_codes, has_decimal_commas, is_nothing, read_numbers
 
 
 @pytest.mark.parametrize("cell", ["", "NA", "n/a", "NaN", "null", "None", "?", "-", "#N/A", "."])
@@ -104,3 +104,12 @@ def test_where_commas_are_decimal_elsewhere_points_are_not():
 )
 def test_decimal_commas_are_seen_where_they_can_be_nothing_else(cells, expected):
     assert has_decimal_commas(cells) == expected
+
+
+def test_zeros_before_several_numbers_of_as_many_digits_make_codes():
+    assert are_codes(["01003", "00501", "80331", "unknown"])
+    assert are_codes(["07", "08", "12"])
+    assert not are_codes(["01003", "01003", "80331"])  # one value alone may be a slip
+    assert not are_codes(["0", "00", "000"])
+    assert not are_codes(["0.5", "0.7", "0"])
+    assert not are_codes(["01003", "00501", "1003.5"])

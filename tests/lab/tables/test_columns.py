@@ -83,6 +83,23 @@ def test_numbers_that_are_names_are_categories_where_somebody_says_so():
     assert isinstance(only("store_id", repeated("1", "2", "3")), Categories)  # or where its name does
 
 
+def test_numbers_with_zeros_before_several_are_codes():
+    codes = ["01003", "00501", "80331"]
+    column = only("zip", ["", "unknown", *repeated(*codes)])
+    assert column == Categories("zip", (None, "unknown", *repeated(*codes)), ("codes, for some begin with zeros",))
+    many = only("phone", [f"0{7919 * place % 99991:05d}" for place in range(ROWS)])
+    assert many == Useless("phone", "60 different codes in 60 rows, for some begin with zeros")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [("0", "0.5", "1"), ("01003", "80331", "10115"), ("01003", "00501", "8033"), ("0.25", "0.50"), ("00", "01", "-1"),
+     ("01003", "00501", "80331.5"), ("0", "1")],
+)  # fmt: skip
+def test_other_numbers_are_no_codes(cells):
+    assert isinstance(only("zip", repeated(*cells)), Numbers)
+
+
 def test_a_constant_with_gaps_says_where_they_are():
     assert isinstance(only("flag", repeated("yes", "")), Categories)
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 
 from trimtab.lab.tables.columns import sorted_columns
 from trimtab.lab.tables.copies import known_rows, tell_tales, without_copies
@@ -12,7 +13,7 @@ AMOUNTS = [str(7919 * row % 997 / 8) for row in range(ROWS)]
 
 def told(cells, **columns):
     target = read_target("data.csv", "y", cells, range(2, len(cells) + 2))
-    return tell_tales(target, sorted_columns(columns))
+    return tuple(each.name + "?" * each.gaps for each in tell_tales(target, sorted_columns(columns)))
 
 
 def test_a_copy_of_an_earlier_column_is_of_no_use():
@@ -36,7 +37,7 @@ def test_a_target_in_other_units_is_told():
     logarithm = [str(np.log1p(float(cell))) for cell in AMOUNTS]
     noisy = [str(float(cell) + row % 2) for row, cell in enumerate(AMOUNTS)]
     found = told(AMOUNTS, cents=cents, minus=minus, logarithm=logarithm, noisy=noisy, gaps=["", *cents[1:]])
-    assert found == ("cents", "minus", "logarithm")
+    assert found == ("cents", "minus", "logarithm", "gaps?")
 
 
 def test_few_numbers_in_the_same_order_are_no_tale():
@@ -52,6 +53,8 @@ def test_a_code_for_each_class_is_told(code):
     assert told(cells, code=[code[row % 3] for row in range(ROWS - 1)] + [code[0]]) == ()
     assert told(cells, code=["", *(code[row % 3] for row in range(1, ROWS))]) == ("code",)
     assert told(cells, code=["" if row % 3 else code[0] for row in range(ROWS)]) == ()
+    assert told(cells, code=["" if row % 2 else code[row % 3] for row in range(ROWS)]) == ("code?",)
+    assert told(cells, code=["" if row > 5 else code[row % 3] for row in range(ROWS)]) == ()  # six rows may be chance
 
 
 @pytest.mark.parametrize("other", ["moved", ""])
@@ -62,6 +65,49 @@ def test_reasons_that_come_with_one_class_alone_are_told(other):
     assert told(cells, reason=[reasons[row % 5] for row in range(ROWS - 1)] + ["price"]) == ()
     assert told(cells, gaps=["" if row % 5 < 2 else "1.5" for row in range(ROWS)]) == ("gaps",)
     assert told(cells, name=[f"{reasons[row % 5]} {row // 10}" for row in range(ROWS)]) == ()  # so many may be chance
+
+
+SCORES = [float(cell) for cell in AMOUNTS]
+
+
+@pytest.mark.parametrize("name", [lambda score: "low" if score < 40 else "high" if score > 80 else "middle",
+                                  lambda score: "usual" if 40 < score < 80 else "odd"])  # fmt: skip
+def test_a_number_that_was_cut_into_classes_is_told(name):
+    cells = [name(score) for score in SCORES]
+    days = [str(np.datetime64("2024-01-01") + int(8 * score)) for score in SCORES]
+    others = {"texts": [f"n{score}" for score in SCORES], "other": AMOUNTS[::-1]}
+    assert told(cells, score=AMOUNTS, days=days, minus=[str(-score) for score in SCORES], **others) == (
+        "score", "days", "minus",
+    )  # fmt: skip
+    cells[SCORES.index(min(SCORES))] = name(60)
+    assert told(cells, score=AMOUNTS) == ()
+
+
+def test_missing_cells_do_not_hide_a_number_that_was_cut_into_classes():
+    cells = ["low" if score < 60 else "high" for score in SCORES]
+    assert told(cells, score=["" if row % 4 == 0 else cell for row, cell in enumerate(AMOUNTS)]) == ("score?",)
+    of_one = zip(AMOUNTS, cells, strict=True)
+    assert told(cells, fee=[amount if cell == "high" else "" for amount, cell in of_one]) == ("fee",)
+    assert told(cells, fee=["" if row % 2 else "1.5" for row in range(ROWS)]) == ()
+    assert told(cells, score=["" if row > 12 else cell for row, cell in enumerate(AMOUNTS)]) == ()  # may be chance
+
+
+def test_classes_of_a_few_rows_lie_apart_by_chance():
+    def cut(rare):
+        return told(["rare" if row < rare else "usual" for row in range(ROWS)], x=[f"{row / 7}" for row in range(ROWS)])
+
+    assert (cut(5), cut(9), cut(ROWS // 2)) == ((), ("x",), ("x",))
+    several = ["b" if 20 <= row < 25 or row >= 50 else "a" for row in range(ROWS)]
+    assert told(several, x=[f"{row / 7}" for row in range(ROWS)]) == ()  # an interval of five rows of many
+
+
+@pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer, load_digits])
+def test_columns_that_only_come_close_are_not_told(load):
+    data = load()
+    columns = {f"x{place}": [str(cell) for cell in column] for place, column in enumerate(data.data.T)}
+    assert told([f"class {each}" for each in data.target], **columns) == ()
+    if load is load_iris:  # of which the first class differs from both others in the length and width of its petals
+        assert told([str(each == 0) for each in data.target], **columns) == ("x2", "x3")
 
 
 def test_rows_to_test_that_are_there_to_train_on_are_counted():

@@ -50,6 +50,16 @@ def test_any_name_comes_through(target):
     assert dict(parse_reference(reference).settings) == {"target": target}
 
 
+def test_a_target_that_no_table_takes_is_refused_beside_theirs():
+    with pytest.raises(InputError, match=r"target='price': a.csv says target=x in its brackets, and no other table"):
+        with_target(["a.csv(target=x)", "digits"], "price")
+    with pytest.raises(InputError, match=r"a.csv says target=x in its brackets and b.csv says target=2024 in"):
+        with_target(["a.csv(x)", "b.csv(2024)"], "price")
+    same = ["a.csv(target=Price)", "b.csv(x)"]
+    assert with_target(same, "price") == same
+    assert with_target(["a.csv(2024)"], "2024") == ["a.csv(2024)"]
+
+
 def test_without_a_table_it_is_for_nobody():
     with pytest.raises(InputError, match=r"target='price': .* no problem here is a table"):
         with_target(["digits", object()], "price")

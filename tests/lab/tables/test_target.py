@@ -23,6 +23,7 @@ def test_numbers_are_amounts():
     [
         (("yes", "no"), ("no", "yes"), False),
         (("0", "1"), ("0", "1"), False),
+        (("01003", "00501", "80331"), ("00501", "01003", "80331"), True),
         (("-1", "1"), ("-1", "1"), False),
         (("1", "2", "3"), ("1", "2", "3"), True),
         (("10", "9", "b"), ("10", "9", "b"), False),
@@ -41,6 +42,7 @@ def test_few_numbers_that_are_not_counted_from_the_first_are_amounts(cells):
 
 
 def test_somebody_may_know_better():
+    assert target(repeated("010", "020", "030"), kind="regression").values[:3].tolist() == [10, 20, 30]
     assert target(repeated("1", "2", "3"), kind="regression").classes == ()
     assert target(repeated("3", "4", "10"), kind="classification").classes == ("3", "4", "10")  # in order of their size
 

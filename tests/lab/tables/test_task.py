@@ -185,6 +185,31 @@ def test_a_column_may_have_a_comma_or_a_year_for_a_name(tmp_path):
         assert load_task(task.reference).definition() == task.definition()
         assert load_task(f"{table}(target=price, {said})").definition() == task.definition()
     assert load_task(f"{table}(target=price, drop=2019)").understood.dropped == ("2019",)
+    for said in ("""'"size, net",2019'""", '''"2019 , 'size, net'"''', "['size, net', '2019']"):
+        assert set(load_task(f"{table}(target=price, drop={said})").understood.dropped) == {"size, net", "2019"}
+    named = load_task(f"""{table}(price, categories='"size, net",age')""").understood.preparation.levels
+    assert {each.name for each in named} >= {"size, net", "age"}
+
+
+def test_names_with_quotes_are_taken_apart_as_they_are_meant(tmp_path):
+    names = ['5" pipe', "children's", '"so" called', "'round', or not", 'a "b", c', "x"]
+    table = write(tmp_path / "a.csv", {**HOUSES, **{name: [f"{row} x" for row in range(300)] for name in names}})
+    asked = """5" pipe, children's,"so" called ,"'round', or not",'a "b", c',x"""
+    task = TableTask(table, "price", drop=asked)
+    assert task.understood.dropped == tuple(names)
+    assert load_task(task.reference).understood.dropped == tuple(names)
+    assert TableTask(table, "price", drop='"a ""b"", c",x').understood.dropped == ('a "b", c', "x")
+    assert load_task(TableTask(table, "price", drop=['"so" called', "x"]).reference).understood.dropped[1] == "x"
+
+
+@pytest.mark.parametrize("drop", ["size, net,age", "['size, net', age]", "agee,area"])
+def test_a_name_with_a_comma_that_stands_alone_is_told_how_it_is_given(tmp_path, drop):
+    table = write(tmp_path / "a.csv", {"size, net": HOUSES["area"], **HOUSES})
+    with pytest.raises(InputError, match=r"stands in quotes of its own, .* list: drop=\['size, net', 'area'\]"):
+        TableTask(table, "price", drop=drop)
+    with pytest.raises(InputError) as error:
+        TableTask(table, "price", drop=["agee"])
+    assert "quotes" not in str(error.value)
 
 
 def test_what_no_command_line_names_has_no_reference(tmp_path):

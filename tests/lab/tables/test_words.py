@@ -15,8 +15,8 @@ def test_a_line_says_what_was_understood(tmp_path):
     assert found.introduction == (
         "data.csv: 200 rows, 1 numeric column (area), 1 date (sold) and 2 category columns (district 12, state 3); "
         f"target price (regression, {_range(columns)}), quoted by R²; 118 rows to train on, 40 to choose by, 40 to "
-        "test; left out: id: the number of the row, age: as you said; 2 rows without price left out; read: area: "
-        "'unknown' taken for missing; missing cells in state"
+        "test; left out: id: the number of the row; left out as you said: age; 2 rows without price left out; read: "
+        "area: 'unknown' taken for missing; missing cells in state"
     )
 
 
@@ -35,11 +35,40 @@ def test_classes_are_named_with_their_shares(tmp_path):
     assert found.introduction.endswith("kind is taken for numbers of classes; say kind=regression if they are amounts")
 
 
+def test_codes_that_begin_with_zeros_are_said(tmp_path):
+    columns = {**houses(200), "zip": [f"{7919 * (row % 9) % 10000:05d}" for row in range(200)]}
+    assert "read: zip: codes, for some begin with zeros" in task(tmp_path, columns, "price").introduction
+    said = task(tmp_path, columns, "zip").introduction
+    assert "target zip (classification with 9 classes" in said
+    assert "zip is taken for numbers of classes; say kind=regression if they are amounts" in said
+
+
 def test_a_line_names_few_columns_and_a_report_all(tmp_path):
     columns = {f"x{n}": [(row * (n + 3)) % 17 / 2 for row in range(100)] for n in range(8)}
     found = task(tmp_path, columns, "x7")
     assert "7 numeric columns (x0, x1, x2 and 4 more)" in found.introduction
+    assert found.introduction.endswith("; --dry-run and the report name all")
     assert "7 numeric columns (x0, x1, x2, x3, x4, x5, x6)" in found.understood.paragraph(found.metric)
+    assert found.introduction_details == ("numeric columns: x0, x1, x2, x3, x4, x5, x6",)
+
+
+def test_long_lists_are_whole_in_lines_of_their_own(tmp_path):
+    columns = houses(100)
+    for name in ("a", "b", "c"):
+        columns[f"empty {name}"], columns[f"note {name}"] = [""] * 100, [f"{name}{row}" for row in range(100)]
+        columns[f"share {name}"] = [f"{(row * len(columns)) % 37} %" if row % 9 else "" for row in range(100)]
+    found = task(tmp_path, columns, "price", drop=["note a", "note b", "empty b", "state"])
+    assert "left out: empty a: empty, empty c: empty, note c: 100 different texts in 100 rows; " in found.introduction
+    assert "left out as you said: note a, note b, empty b and 1 more; read: share a: % left out" in found.introduction
+    assert found.introduction_details == (
+        "numeric columns: area, age, share a, share b, share c",
+        "left out as you said: note a, note b, empty b, state",
+        "missing cells in age, share a, share b, share c",
+    )
+    all_of_it = task(tmp_path, columns, "price").introduction_details
+    assert "left out: empty a, empty b, empty c: empty" in all_of_it
+    assert "left out: note a, note b, note c: 100 different texts in 100 rows" in all_of_it
+    assert task(tmp_path, houses(100), "price").introduction_details == ()
 
 
 def test_a_column_from_which_the_target_follows_is_named(tmp_path):
@@ -50,6 +79,16 @@ def test_a_column_from_which_the_target_follows_is_named(tmp_path):
     assert "left out: gone: a copy of age" in found.introduction
     assert found.introduction.endswith(
         "every row's price follows from cents alone; leave out what is known only when it is: drop='cents'"
+    )
+
+
+def test_a_column_from_which_the_target_follows_where_it_is_there_is_named(tmp_path):
+    columns = houses(200)
+    columns["euros"] = ["" if row % 9 == 0 else price * 0.9 for row, price in enumerate(columns["price"])]
+    columns["band"] = ["high" if price > 60_000 else "low" for price in columns["price"]]
+    assert task(tmp_path, columns, "band", drop="area").introduction.endswith(
+        "every row's band follows from price alone or from euros alone, where that is not missing; leave out what is "
+        "known only when it is: drop='price,euros'"
     )
 
 

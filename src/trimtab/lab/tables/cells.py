@@ -99,6 +99,18 @@ def read_numbers(cells: Sequence[str], *, decimal_commas: bool = False) -> Read:
     return Read(found.values, found.read, ", ".join(filter(None, (found.style, sign and f"{sign} left out"))))
 
 
+def are_codes(cells: Sequence[str]) -> bool:
+    """Tells whether numbers are names of things, such as postal codes: as many digits each, and zeros before several.
+
+    Args:
+        cells: none of them nothing; those without any digit do not count.
+    """
+    if len({cell for cell in cells if cell[:1] == "0" and cell[1:].isdecimal()}) < 2:
+        return False
+    numbers = [cell for cell in cells if _DIGIT.search(cell)]
+    return all(cell.isdecimal() for cell in numbers) and len(set(map(len, numbers))) == 1
+
+
 def has_decimal_commas(cells: Sequence[str]) -> bool:
     """Tells whether some cells can be nothing but numbers with decimal commas, and the others are whole numbers."""
     decimal, thousands = _STYLES["commas are decimal"][0], _STYLES["commas are thousands"][0]

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from trimtab.lab.tables.cells import MOSTLY, Read, has_decimal_commas, is_nothing, read_numbers
+from trimtab.lab.tables.cells import MOSTLY, Read, are_codes, has_decimal_commas, is_nothing, read_numbers
 from trimtab.lab.tables.dates import are_dates_without_marks, read_dates, read_times
 
 Places: TypeAlias = Sequence[int] | Int[np.ndarray, " rows"]
@@ -43,10 +43,12 @@ class Categories:
     Args:
         name: of the column.
         values: ``None`` where a cell holds nothing.
+        notes: what a reader has to know of how it was read.
     """
 
     name: str
     values: tuple[str | None, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,10 +122,10 @@ class _Cells:
         self.there = np.array([not is_nothing(cell) for cell in cells])
         self.some = [cell for cell, is_there in zip(cells, self.there, strict=True) if is_there]
 
-    def categories(self) -> Categories:
+    def categories(self, *notes: str) -> Categories:
         """As names of kinds."""
         pairs = zip(self.all, self.there, strict=True)
-        return Categories(self.name, tuple(cell if is_there else None for cell, is_there in pairs))
+        return Categories(self.name, tuple(cell if is_there else None for cell, is_there in pairs), notes)
 
     def numbers(self, read: Read, *notes: str, dates: bool = False) -> Numbers:
         """As numbers, with what there is to be said of cells that are none."""
@@ -171,6 +173,11 @@ def _numbers(cells: _Cells, read: Read) -> Numbers | Categories | Useless:
         return Useless(cells.name, "always the same")
     if not read.style and _number_rows(read, cells.rows):
         return Useless(cells.name, "the number of the row")
+    if are_codes(cells.some):
+        if len(different) > len(cells.some) / 2:
+            counted = f"{len(different):,} different codes in {len(cells.some):,} rows"
+            return Useless(cells.name, f"{counted}, for some begin with zeros")
+        return cells.categories("codes, for some begin with zeros")
     if (values == np.floor(values)).all() and (not cells.name or _IDENTIFIER.fullmatch(cells.name)):
         many = len(different) > len(cells.some) / 2
         return Useless(cells.name, "it names the row") if many else cells.categories()

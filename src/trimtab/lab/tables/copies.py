@@ -1,7 +1,8 @@
 """What is in a table twice: columns that say the same as another one, or as the target, and rows."""
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +14,10 @@ _FEWEST = 10
 """Different numbers, from which on it is no chance that two columns have them in the same order."""
 
 _ROWS = 10
-"""In the mean for each value: it is no chance then that all of them are of one class."""
+"""In the mean for each value, or in each interval: it is no chance then that all of them are of one class."""
+
+_CHANCE = 1e-5
+"""How probable it may be, at most, that classes which have nothing to do with a column lie as they do along it."""
 
 
 def without_copies(columns: Columns) -> Columns:
@@ -35,43 +39,86 @@ def without_copies(columns: Columns) -> Columns:
     return Columns(list(filter(alone, columns.numbers)), list(filter(alone, columns.categories)), useless)
 
 
-def tell_tales(target: Target, columns: Columns) -> tuple[str, ...]:
-    """Returns the names of columns that tell the target in every row.
+@dataclass(frozen=True)
+class TellTale:
+    """A column from which the target follows.
+
+    Args:
+        name: of the column.
+        gaps: whether it does so only in the rows in which the column is not missing.
+    """
+
+    name: str
+    gaps: bool = False
+
+
+def tell_tales(target: Target, columns: Columns) -> tuple[TellTale, ...]:
+    """Returns the columns that tell the target in every row, or in every row in which they are not missing.
 
     Of classes, one whose names or numbers each come with one class alone, and stand for ten rows in the mean, or go
-    with the classes one by one; of numbers, one that puts all rows into the same order, or into the opposite one, as a
+    with the classes one by one, or whose numbers put the classes into separate intervals, each of which has ten rows
+    or all rows of its class; of numbers, one that puts all rows into the same order, or into the opposite one, as a
     copy does in other units, or a logarithm.
 
     Args:
         target: what is learned.
         columns: of the rows in which it is known.
     """
-    if target.classes:
-        found: list[Numbers | Categories] = [*columns.numbers, *columns.categories]
-        return tuple(each.name for each in found if _tell(target.values.tolist(), _cells(each)))
-    order = np.unique(target.values, return_inverse=True)[1]
-    return tuple(each.name for each in columns.numbers if _in_order(order, each.values))
+    candidates: list[Numbers | Categories] = [*columns.numbers, *(columns.categories if target.classes else ())]
+    found = list[TellTale]()
+    for column in candidates:
+        there, cells = _cells(column)
+        tells = _tells if target.classes else _in_order
+        numbers = isinstance(column, Numbers)
+        if (target.classes or there.all()) and tells(target.values, cells, numbers):
+            found.append(TellTale(column.name))
+        elif not there.all() and there.any() and tells(target.values[there], cells[there], numbers):
+            found.append(TellTale(column.name, gaps=True))
+    return tuple(found)
 
 
-def _cells(column: Numbers | Categories) -> Sequence[Hashable]:
-    if isinstance(column, Categories):
-        return column.values
-    return [None if math.isnan(value) else value for value in column.values.tolist()]  # which equals itself
+def _cells(column: Numbers | Categories) -> tuple[np.ndarray, np.ndarray]:
+    """Which cells hold something, and numbers for their contents from 0 on, of which the last is for nothing."""
+    if isinstance(column, Numbers):
+        return ~np.isnan(column.values), np.unique(column.values, return_inverse=True)[1]
+    places = {name: place for place, name in enumerate({each for each in column.values if each is not None})}
+    cells = np.array([len(places) if name is None else places[name] for name in column.values])
+    return cells < len(places), cells
 
 
-def _tell(classes: Sequence[int], cells: Sequence[Hashable]) -> bool:
-    different = len(set(cells))
-    if not len(set(classes)) <= different <= max(len(set(classes)), len(cells) / _ROWS):
+def _tells(classes: np.ndarray, cells: np.ndarray, ordered: bool) -> bool:
+    rows, rows_of_class = np.bincount(cells), np.bincount(classes)
+    different, kinds = len(rows), int(np.count_nonzero(rows_of_class))
+    class_of = np.zeros(different, dtype=np.int64)
+    class_of[cells] = classes
+    if kinds < 2 or not np.array_equal(class_of[cells], classes):  # a cell of several classes
         return False
-    return len(set(zip(classes, cells, strict=True))) == different
-
-
-def _in_order(order: np.ndarray, values: np.ndarray) -> bool:
-    if np.isnan(values).any():
+    if kinds <= different <= max(kinds, len(cells) / _ROWS) and _is_no_chance(
+        rows_of_class, different * math.log(kinds)
+    ):
+        return True
+    starts = np.flatnonzero(np.diff(class_of, prepend=-1))
+    in_interval = np.add.reduceat(rows, starts)
+    if not ordered or (in_interval < np.minimum(_ROWS, rows_of_class[class_of[starts]])).any():
         return False
-    found = np.unique(values, return_inverse=True)[1]
-    last = int(found.max())
-    return last >= _FEWEST - 1 and (np.array_equal(found, order) or np.array_equal(last - found, order))
+    bounds = _log_choices(len(cells) - 1, len(starts) - 1)
+    return _is_no_chance(rows_of_class, bounds + len(starts) * math.log(kinds))
+
+
+def _is_no_chance(rows_of_class: np.ndarray, ways: float) -> bool:
+    """Tells whether classes in any order hardly ever lie in one of so many ways, of which the logarithm is given."""
+    rows = rows_of_class.cumsum().tolist()
+    orders = sum(_log_choices(all_rows, own) for all_rows, own in zip(rows, rows_of_class.tolist(), strict=True))
+    return ways - orders < math.log(_CHANCE)
+
+
+def _log_choices(number: int, chosen: int) -> float:
+    return math.lgamma(number + 1) - math.lgamma(chosen + 1) - math.lgamma(number - chosen + 1)
+
+
+def _in_order(values: np.ndarray, cells: np.ndarray, _ordered: bool) -> bool:
+    order, last = np.unique(values, return_inverse=True)[1], int(cells.max())
+    return last >= _FEWEST - 1 and (np.array_equal(cells, order) or np.array_equal(last - cells, order))
 
 
 def known_rows(target: Target, columns: Columns, parts: Parts) -> int:

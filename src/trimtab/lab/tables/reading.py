@@ -1,5 +1,6 @@
 """Tables as text: a file, or a data frame of pandas."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 Source: TypeAlias = Union[str, Path, "pd.DataFrame"]
 """The path of a CSV file, or a data frame."""
+
+_NAME = re.compile(r"""\s*(?:"((?:[^"]|"")*)"|'((?:[^']|'')*)'|([^,]*?))\s*(?:,|$)""")
+"""One of several names of columns: in quotes of either kind, or up to the next comma."""
 
 _LISTED = 20
 """So many columns are listed where one is wanted."""
@@ -76,6 +80,46 @@ class TextTable:
         if all(map(_is_number, self.columns)):
             near = "its first line has to name the columns, and holds numbers"
         raise InputError(f"{self.place} has no column {name!r} ({argument}): {near}")
+
+    def several(self, argument: str, names: Any) -> list[str]:
+        """Returns the columns of names that stand in a text with commas, or in a sequence.
+
+        In a text, a name with a comma stands in quotes; a text may also be the whole of a name.
+
+        Args:
+            argument: what wants them, for messages.
+            names: of the columns.
+
+        Raises:
+            InputError: one of them is none.
+        """
+        if isinstance(names, int) and not isinstance(names, bool):  # 2024, as the name of a column is read in brackets
+            names = str(names)
+        if text := isinstance(names, str):
+            names = [names] if names.strip().casefold() in map(str.casefold, self.columns) else _split(names)
+        if not isinstance(names, list | tuple):
+            raise InputError(
+                f"{argument}={names!r}: names of columns are needed, with commas between them or as a list"
+            )
+        try:
+            return [self.column(argument, name) for name in names]
+        except InputError as error:
+            with_comma = next((column for column in self.columns if "," in column), None)
+            if not text or with_comma is None:
+                raise
+            said, other = str(error), next((column for column in self.columns if column != with_comma), "other")
+            raise InputError(
+                f"{said}{'' if said.endswith('?') else '.'} A name with a comma stands in quotes of its own, or each "
+                f"name in quotes in a list: {argument}={[with_comma, other]}"
+            ) from None
+
+
+def _split(names: str) -> list[str]:
+    """Names with commas between them; those in quotes may have commas of their own, and twice the quotes."""
+    found = list[str]()
+    for double, single, plain in _NAME.findall(names):
+        found.append(double.replace('""', '"') or single.replace("''", "'") or plain)
+    return [name for name in found if name]
 
 
 def read_source(source: Source) -> TextTable:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from trimtab.lab.references import Reference, parse_reference
 from trimtab.study.checks import check_text
 from trimtab.study.errors import InputError
+from trimtab.study.phrases import listed
 
 Given = TypeVar("Given")
 
@@ -44,19 +45,19 @@ def in_one_order(reference: Reference) -> Reference:
 
 
 def with_target(references: Sequence[Given], target: str | None) -> Sequence[Given | str]:
-    """Returns problems with a target in the brackets of every table that has none.
+    """Returns problems with a target in the brackets of every table that has none; others keep theirs beside these.
 
     Args:
         references: problems as they are typed, or objects, which stay.
         target: the column; ``None`` to change nothing.
 
     Raises:
-        InputError: no table is there.
+        InputError: no table is there, or all of them say another target.
     """
     if target is None:
         return references
     check_text("target", target)
-    found, tables = list[Given | str](), 0
+    found, others, taken = list[Given | str](), list[str](), False
     for each in references:
         parsed = parse_reference(each) if isinstance(each, str) else None
         if parsed is not None and (other := other_table(parsed.place)):
@@ -64,12 +65,22 @@ def with_target(references: Sequence[Given], target: str | None) -> Sequence[Giv
         if parsed is None or not is_table(parsed.place):
             found.append(each)
             continue
-        tables += 1
-        there = parsed.arguments or any(name == "target" for name, _ in parsed.settings)
-        found.append(
-            each if there else replace(parsed, settings=(("target", target), *parsed.settings)).text,
+        choices = dict(in_one_order(parsed).settings)
+        if "target" not in choices:
+            found.append(replace(parsed, settings=(("target", target), *parsed.settings)).text)
+            taken = True
+            continue
+        found.append(each)
+        if str(choices["target"]).strip().casefold() == target.strip().casefold():
+            taken = True
+        else:
+            others.append(f"{parsed.place} says target={choices['target']} in its brackets")
+    if others and not taken:
+        raise InputError(
+            f"target={target!r}: {listed(others)}, and no other table is there to learn {target} of; leave out one of "
+            "them"
         )
-    if not tables:
+    if not taken:
         raise InputError(
             f"target={target!r}: it names the column of a table that is to be learned, and no problem here is a table, "
             f"a file that ends in {', '.join(ENDINGS[2:])} or these with .gz"

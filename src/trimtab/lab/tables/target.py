@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from trimtab.lab.tables.cells import MOSTLY, WORDS_FOR_NOTHING, is_nothing, read_numbers
+from trimtab.lab.tables.cells import MOSTLY, WORDS_FOR_NOTHING, are_codes, is_nothing, read_numbers
 from trimtab.study.errors import InputError
 from trimtab.study.phrases import count, listed
 
@@ -102,11 +102,12 @@ def read_target(
             f"{place} has {count(len(rows), 'row')} to learn from{unknown}: {FEWEST_ROWS} are needed, so that some are "
             "left to choose settings by, and some to test"
         )
+    codes = numeric and are_codes(some)
     together = numeric and _run_together(some, read.values)
-    keys: Sequence[float | str] = read.values.tolist() if numeric and not together else some
+    keys: Sequence[float | str] = read.values.tolist() if numeric and not codes and not together else some
     if len(set(keys)) == 1:
         raise InputError(f"{where} is {some[0][:_LONGEST]!r} in every row, so that there is nothing to learn")
-    few = numeric and not together and _numbers_classes(read.values)
+    few = codes or (numeric and not together and _numbers_classes(read.values))
     if kind == "regression" or (kind is None and numeric and not few):
         return Target(name, rows, read.values, unknown=len(cells) - len(rows), style=read.style)
     names = dict(zip(keys, some, strict=True))

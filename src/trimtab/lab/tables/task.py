@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -51,7 +51,8 @@ class TableTask(Task):
     standardised with the mean and deviation of the training rows, and cut off at five deviations; the median stands for
     missing ones, and a column of its own says where. Categories are embedded; names in fewer than three training rows
     share a place. Columns that are empty, constant, copies, that name the row or that are free text are left out;
-    :attr:`introduction` says which. Network, batch and steps follow from the number of rows.
+    :attr:`introduction` says which, and :attr:`introduction_details` where they are many. Network, batch and steps
+    follow from the number of rows.
 
     Numbers are learned by squared error in units of the training targets' variance, so that a loss of 1 is what
     guessing their mean costs; classes by cross-entropy.
@@ -63,8 +64,9 @@ class TableTask(Task):
         kind: ``"regression"`` or ``"classification"``; by default what the column looks like.
         metric: what is quoted: ``"r2"`` or ``"rmse"`` of numbers; ``"accuracy"``, ``"balanced-accuracy"`` or, of two
             classes, ``"auc"``. By default R², and accuracy as long as no class has four fifths of the rows.
-        drop: columns to be left out, with commas between them or as a sequence.
-        categories: columns whose numbers are names, such as postal codes.
+        drop: columns to be left out, with commas between them or as a sequence; in a text, a name with a comma stands
+            in quotes of its own.
+        categories: columns whose numbers are names, such as postal codes, given in the same way.
         split_seed: makes another split.
 
     Attributes:
@@ -99,9 +101,9 @@ class TableTask(Task):
             chosen = table.column("target", target)
         left_out, named = list[str](), list[str]()
         with faults:
-            left_out = [table.column("drop", name) for name in _names("drop", drop, table.columns)]
+            left_out = table.several("drop", drop)
         with faults:
-            named = [table.column("categories", name) for name in _names("categories", categories, table.columns)]
+            named = table.several("categories", categories)
         with faults:
             if chosen and chosen in left_out:
                 raise InputError(f"{table.place}: drop={chosen!r} is the target")
@@ -151,6 +153,7 @@ class TableTask(Task):
         self.reference = Reference(table.path, settings=settings).text if is_table(table.path) else ""
         self._fingerprint = _fingerprint(found, columns, parts)
         self.introduction = self.understood.sentence(self.metric)
+        self.introduction_details = self.understood.details()
 
     def model(self, generator: torch.Generator) -> nn.Module:
         """Builds a perceptron."""
@@ -244,19 +247,6 @@ def _fingerprint(target: Target, columns: Columns, parts: Parts) -> str:
     for part in parts:
         digest.update(part.astype("<i8").tobytes())
     return digest.hexdigest()[:16]
-
-
-def _names(argument: str, names: str | Sequence[str], columns: Collection[str]) -> list[str]:
-    """Returns names of columns that stand in a text with commas, or in a sequence; a text may be the whole of one."""
-    if isinstance(names, int) and not isinstance(names, bool):  # 2024, as the name of a column is read in brackets
-        names = str(names)
-    if isinstance(names, str):
-        if names.strip().casefold() in {column.casefold() for column in columns}:
-            return [names]
-        return [name.strip() for name in names.split(",") if name.strip()]
-    if not isinstance(names, list | tuple):
-        raise InputError(f"{argument}={names!r}: names of columns are needed, with commas between them or as a list")
-    return list(names)
 
 
 def _mean_and_deviation(place: str, name: str, values: np.ndarray) -> tuple[float, float]:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from trimtab.lab.tables.columns import Columns, Useless
-from trimtab.lab.tables.copies import known_rows, tell_tales
+from trimtab.lab.tables.columns import Categories, Columns, Numbers, Useless
+from trimtab.lab.tables.copies import TellTale, known_rows, tell_tales
 from trimtab.lab.tables.preparation import MISSING, Preparation
 from trimtab.lab.tables.splitting import Parts
 from trimtab.lab.tables.target import Target
@@ -19,6 +19,8 @@ Names: TypeAlias = Callable[[Sequence[str]], str]
 
 _MANY = 0.05
 """Of the rows to test, what has to be among those to train on to be told."""
+
+_WHERE_ALL_ARE = "--dry-run and the report name all"
 
 _LONGEST = 24
 _CLASSES = 5
@@ -52,7 +54,7 @@ class Understood:
         return (*self.columns.useless, *self.preparation.useless)
 
     @functools.cached_property
-    def _leaks(self) -> tuple[tuple[str, ...], int]:
+    def _leaks(self) -> tuple[tuple[TellTale, ...], int]:
         """Columns that tell the target, and rows to test that are among those to train on."""
         return tell_tales(self.target, self.columns), known_rows(self.target, self.columns, self.parts)
 
@@ -72,26 +74,60 @@ class Understood:
         )
 
     def sentence(self, metric: Metric) -> str:
-        """Returns in a line what the table is, what is learned of it, and what is left out."""
-        more = [*self._left_out(_few), *self._remarks(_few)]
+        """Returns in a line what the table is, what is learned of it, and what is left out; of long lists, the first.
+
+        Args:
+            metric: what is quoted.
+        """
+        more = [*self._left_out(_few), *self._remarks(_few), *([_WHERE_ALL_ARE] if self.details() else [])]
         return f"{self._table(_few)}; {self._target(metric)}{''.join(f'; {each}' for each in more)}"
 
     def paragraph(self, metric: Metric) -> str:
-        """Returns the same with every name."""
+        """Returns the same with every name.
+
+        Args:
+            metric: what is quoted.
+        """
         return ". ".join([self._table(_all), self._target(metric), *self._left_out(_all), *self._remarks(_all)]) + "."
 
-    def _table(self, names: Names) -> str:
+    def details(self) -> tuple[str, ...]:
+        """Returns in lines the lists of columns of which the sentence names only the first."""
+        found = [f"{noun}s: {_all(each)}" for each, noun in self._kinds if len(each) > NAMED]
+        for what, pairs in (("left out", [(each.name, each.reason) for each in self.useless]), ("read", self._notes)):
+            if len(pairs) > NAMED:
+                for said in dict.fromkeys(said for _, said in pairs):
+                    found.append(f"{what}: {_all([name for name, other in pairs if other == said])}: {said}")
+        for what, names in (("left out as you said:", self.dropped), ("missing cells in", self._with_gaps)):
+            if len(names) > NAMED:
+                found.append(f"{what} {_all(names)}")
+        return tuple(found)
+
+    @property
+    def _kinds(self) -> list[tuple[list[str], str]]:
+        """Columns that are learned from, and what they are."""
         prepared = self.preparation
         dates = {column.name for column in self.columns.numbers if column.dates}
-        kinds = [
-            (
-                [each.name for each in prepared.scales if each.name not in dates],
-                "numeric column",
-            ),
+        return [
+            ([each.name for each in prepared.scales if each.name not in dates], "numeric column"),
             ([each.name for each in prepared.scales if each.name in dates], "date"),
             ([f"{each.name} {len(each.places.keys() - {MISSING}):,}" for each in prepared.levels], "category column"),
         ]
-        found = [f"{count(len(each), noun)} ({names(each)})" for each, noun in kinds if each]
+
+    @property
+    def _notes(self) -> list[tuple[str, str]]:
+        """Columns and how they were read, where that is worth a word."""
+        read: list[Numbers | Categories] = [*self.columns.categories, *self.columns.numbers]
+        target = [(self.target.name, self.target.style)] if self.target.style else []
+        return target + [(column.name, note) for column in read for note in column.notes]
+
+    @property
+    def _with_gaps(self) -> list[str]:
+        """Columns with missing cells."""
+        missing = [each.name for each in self.preparation.scales if each.flagged]
+        return missing + [each.name for each in self.preparation.levels if MISSING in each.places]
+
+    def _table(self, names: Names) -> str:
+        found = [f"{count(len(each), noun)} ({names(each)})" for each, noun in self._kinds if each]
         return f"{self.place}: {count(self.rows, 'row')}, {listed(found)}"
 
     def _target(self, metric: Metric) -> str:
@@ -111,28 +147,25 @@ class Understood:
         )
 
     def _left_out(self, names: Names) -> list[str]:
-        useless = [f"{each.name}: {each.reason}" for each in self.useless] + [
-            f"{name}: as you said" for name in self.dropped
-        ]
-        return [f"left out: {names(useless)}"] if useless else []
+        found = [f"left out: {names([f'{each.name}: {each.reason}' for each in self.useless])}"] if self.useless else []
+        return [*found, f"left out as you said: {names(self.dropped)}"] if self.dropped else found
 
     def _remarks(self, names: Names) -> list[str]:
         target, found = self.target, list[str]()
         if target.unknown:
             found.append(f"{count(target.unknown, 'row')} without {target.name} left out")
-        notes = [(target.name, target.style)] if target.style else []
-        notes += [(column.name, note) for column in self.columns.numbers for note in column.notes]
-        if notes:
-            found.append(f"read: {names([f'{name}: {note}' for name, note in notes])}")
-        missing = [each.name for each in self.preparation.scales if each.flagged]
-        missing += [each.name for each in self.preparation.levels if MISSING in each.places]
-        if missing:
-            found.append(f"missing cells in {names(missing)}")
+        if self._notes:
+            found.append(f"read: {names([f'{name}: {note}' for name, note in self._notes])}")
+        if self._with_gaps:
+            found.append(f"missing cells in {names(self._with_gaps)}")
         telling, known = self._leaks
         if telling:
+            sources = " or ".join(
+                f"from {each.name} alone{', where that is not missing,' if each.gaps else ''}" for each in telling
+            )
             found.append(
-                f"every row's {target.name} follows from {' or from '.join(telling)} alone; leave out what is known "
-                f"only when it is: drop={as_choice(telling)!r}"
+                f"every row's {target.name} follows {sources.removesuffix(',')}; leave out what is known only when it "
+                f"is: drop={as_choice([each.name for each in telling])!r}"
             )
         if known > _MANY * len(self.parts.test):
             found.append(
@@ -145,10 +178,11 @@ class Understood:
 
 
 def as_choice(names: Sequence[str]) -> str | tuple[str, ...]:
-    """Returns names of columns as they may be given where they are chosen, in one text if no comma is in any."""
+    """Returns names of columns as they may be given where they are chosen, in one text if all are read as they are."""
     if len(names) == 1:
         return names[0]
-    return tuple(names) if any("," in name for name in names) else ",".join(names)
+    odd = any("," in name or name[:1] in ("'", '"') or name != name.strip() for name in names)
+    return tuple(names) if odd else ",".join(names)
 
 
 def _all(names: Sequence[str]) -> str:
