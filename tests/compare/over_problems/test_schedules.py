@@ -66,7 +66,20 @@ def test_a_problem_without_a_schedule_is_none_with_several():
         (
             ["+=", "=="],
             ["digits"],
-            ["No verdict is the same under both schedules."],
+            ["Nobody is shown to help, and nobody to hurt, under both schedules."],
+        ),
+        (
+            ["+-", "-="],
+            ["digits"],
+            [
+                "Nobody is shown to help, and nobody to hurt, under both schedules.",
+                "With the schedule the verdict turns: lion helps under constant and hurts under cosine.",
+            ],
+        ),
+        (
+            ["+=", "==", "==", "=="],
+            ["a", "b"],
+            ["Nobody is shown to help, and nobody to hurt, under both schedules of any problem."],
         ),
         (["==", "=?"], ["digits"], []),
         (
@@ -122,7 +135,7 @@ def test_a_candidate_that_no_schedule_reaches_is_named(verdicts):
         ran = losses if name == "digits" else losses[:2]  # of a race, with one schedule perhaps fewer seeds
         candidates = [dataclasses.replace(c, final_losses=ran) if c.label == "lion" else c for c in result.candidates]
         problems[name] = dataclasses.replace(result, candidates=tuple(candidates))
-    words = "lion ended exactly alike with every schedule: none reaches it, as where a candidate has its own."
+    words = "lion ended exactly alike under both schedules, which change nothing of it, as of one that keeps its own."
     assert whatever_the_schedule(problems, "adamw")[-1] == words
 
 
