@@ -111,7 +111,7 @@ def test_what_holds_whatever_the_schedule(verdicts, bases, sentences):
         (["+=", "=="], "Keep adamw, or try lion: it helps under 1 of 2 schedules, and hurts under none of them."),
         (["+=", "-="], "Choose by the schedule: lion helps under 1 of 2 schedules, and hurts under 1."),
         (["=-", "=="], "Keep adamw: nothing was shown to be better under either of 2 schedules, and sgd is worse under "
-                       "1 of them."),
+                       "constant."),
     ],
 )  # fmt: skip
 def test_advice_on_schedules(verdicts, sentence):
