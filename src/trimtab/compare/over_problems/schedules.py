@@ -75,8 +75,8 @@ def _unreached(
     ]
     if not kept:
         return []
-    whom, own = ("it", "one that keeps its own") if len(kept) == 1 else ("them", "those that keep their own")
-    return [f"{listed(kept)} ended exactly alike under {_all_schedules(bases)}, which change nothing of {whom}, as of {own}."]
+    whom = "it, as of one that keeps its own" if len(kept) == 1 else "them, as of those that keep their own"
+    return [f"{listed(kept)} ended exactly alike under {_all_schedules(bases)}, which change nothing of {whom}."]
 
 
 def _all_schedules(bases: Mapping[str, Mapping[str, str]]) -> str:
