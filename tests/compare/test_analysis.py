@@ -427,6 +427,23 @@ def test_a_difference_that_is_equal_with_every_seed_is_said_to_show_little():
     assert "coins" not in " ".join(result_of(*study("adamw,sgd")).conclusion)
 
 
+@pytest.mark.parametrize(
+    ("shift", "said"),
+    [
+        ((0.25, 0.25), "equal with both seeds, which shows no more than 2 coins that fall alike"),
+        ((4.31e-7, 4.07e-7), None),  # as an optimizer's that does the same in another order
+        ((-4.31e-7, -4.07e-7), None),
+        ((1e-3, 1e-3), "equal with both seeds"),  # as an accuracy's of three digits
+    ],
+)
+def test_differences_that_rounding_may_have_made_are_not_said_to_be_equal(shift, said):
+    losses = {"adamw": [0.11166737981177102, 0.11055260754305121]}
+    losses["sgd"] = [loss - more for loss, more in zip(losses["adamw"], shift, strict=True)]
+    words = " ".join(result_of(*study("adamw,sgd", seeds=2, losses=losses)).conclusion)
+    assert ("coins" in words) == (said is not None)
+    assert (said or "") in words
+
+
 def test_the_winners_curse_is_in_standard_deviations_of_the_fresh_seeds():
     found = by_label(result_of(*study()))["adamw"]
     fresh = LOSSES["adamw"]
