@@ -58,7 +58,7 @@ def test_a_decay_that_is_no_setting_is_left_out_as_well(tmp_path):
 
 
 def test_a_setting_that_is_said_of_each_group_is_refused_beside_a_model():
-    words = r"role='vector': of a model each group .* says its role, .* or give groups_by_role\(model, \.\.\.\) instead"
+    words = r"role='vector' would do nothing: .* its own role\. .* give groups_by_role\(model, \.\.\.\) instead"
     for make in (
         lambda: trimtab.create("muon", model(), role="vector"),
         lambda: parse_candidates("muon(role='vector')"),

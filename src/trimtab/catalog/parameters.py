@@ -52,8 +52,8 @@ def parameters_of(
     for name in settings.keys() - {"weight_decay"}:
         if all(name in group for group in groups):
             raise InputError(
-                f"{name}={settings[name]!r}: of a model each group of parameters says its {name}, and nothing else "
-                f"would be reached. Leave it out, or give {split.__name__}(model, ...) instead of the model"
+                f"{name}={settings[name]!r} would do nothing: of a model each group of parameters says its own "
+                f"{name}. Leave it out, or give {split.__name__}(model, ...) instead of the model"
             )
     return groups
 
