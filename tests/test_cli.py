@@ -98,8 +98,8 @@ def test_several_problems_have_a_page_each_and_one_over_all(task, tmp_path):
     status = json.loads(run("status", tmp_path / "out", "--json").output)["studies"][0]
     assert (status["state"], status["done"], status["total"]) == ("finished", 16, 16)
     dry = run("compare", task, f"{other}:MyTask", *options, "--dry-run")
-    assert "my-task: 8 trials" in dry.output
-    assert "other: 8 trials" in dry.output
+    assert "my-task: 8 runs" in dry.output
+    assert "other: 8 runs" in dry.output
 
 
 def test_the_status_is_told_in_words_and_as_json(finished):
@@ -127,7 +127,7 @@ def test_a_dry_run_with_a_budget_says_what_was_chosen(task, tmp_path):
     arguments = ["--candidates", "adamw,sgd", "--steps", "20", "--seeds", "3", "--budget", "2h", "--out", out]
     done = run("compare", task, *arguments, "--dry-run")
     assert done.exit_code == 0, done.output
-    assert "262 trials" in words(done.output)  # as many as are ever planned
+    assert "262 runs" in words(done.output)  # as many as are ever planned
     assert not out.exists()
 
 
@@ -145,7 +145,7 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(task, tmp_path):
     done = run("compare", task, "--candidates", "adamw,lion,sgd", "--out", out, *SMALL, "--dry-run")
     assert done.exit_code == 0, done.output
     text = words(done.output)
-    assert "12 trials" in text
+    assert "12 runs" in text
     assert re.search(r"About \d+ (s|min)", text)
     assert not out.exists()
 
@@ -625,7 +625,7 @@ def test_a_dry_run_shows_the_first_commands(command, tmp_path):
     text = words(done.output)
     assert re.search(rf"{sys.executable} train.py 0\.\d+ 0 {tmp_path}/runs/train/trials/mine-tune-0\b", text)
     assert "rate: 0 to 1" in text
-    assert "20 trials, final runs on 4 fresh seeds; 1 at a time, at most 20 min" in text
+    assert "20 runs, 16 settings once, final runs on 4 fresh seeds; 1 at a time, at most 20 min" in text
     assert [path.name for path in tmp_path.iterdir()] == ["train.py"]
 
 

@@ -53,3 +53,26 @@ def test_other_exit_codes_are_as_they_were(place):
     done = trimtab(["analyse", "runs.csv"], place, capture_output=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--maximize or --minimize" in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+def test_where_somebody_watches_it_says_at_once_what_takes_seconds_and_takes_it_back(place):
+    reads, writes = os.openpty()
+    try:
+        env = {**os.environ, "TERM": "xterm"}
+        done = trimtab(["analyse", "runs.csv", "--minimize"], place, env=env, stdout=subprocess.PIPE, stderr=writes)
+    finally:
+        os.close(writes)
+    shown = os.read(reads, 4096).decode()
+    os.close(reads)
+    words, erased, rest = shown.partition("\r\x1b[2K")
+    assert "loading torch ..." in words
+    assert (bool(erased), rest) == (True, "")
+    assert done.stdout.lstrip().startswith("rank candidate")
+
+
+@pytest.mark.parametrize("terminal", ["dumb", "xterm"])
+def test_where_nobody_watches_it_says_nothing_of_that(terminal, place):
+    env = {**os.environ, "TERM": terminal}
+    done = trimtab(["analyse", "runs.csv", "--minimize", "--json"], place, env=env, capture_output=True)
+    assert "loading" not in done.stderr

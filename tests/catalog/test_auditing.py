@@ -85,6 +85,7 @@ def test_a_name_of_the_catalogue_is_audited(name):
         ("trimtab.optim:AdaHessian", r"cannot be audited: the checks give gradients, and it steps by loss.backward"),
         ("lionn", "did you mean lion?"),
         ("adahessian", r"cannot be audited: the checks give gradients, and it steps by loss.backward"),
+        ("agvm(adamw)", "it steps by optimizer.step(first_half, second_half), closures, each with the backward pass"),
         ("adamw+cosine", "cosine stands beside an optimizer"),
     ],
 )

@@ -105,3 +105,21 @@ def test_a_decay_is_reached_when_it_is_said_to_be():
         expected += (1 - EMA.largest_decay(step)) * (-step - expected)
     optimizer.eval()
     assert weight.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_who_keeps_states_in_few_bits_says_of_how_much_of_a_model():
+    def model():
+        return torch.nn.Sequential(torch.nn.Linear(64, 65), torch.nn.Linear(65, 128), torch.nn.Linear(128, 64))
+
+    def said(text, model=model):
+        return remarks(parse_candidates(text), Recipe(), model)
+
+    rest = [4160 + 65, 8320 + 128, 8192 + 64]  # of which 256 divides 8,192 alone, 128 also 8,320, and 64 all matrices
+    kept = "Of the parameters, {} keeps the averages of {:,} in {} bits and of {:,} as AdamW does."
+    assert said("adamw8bit,clip(adamw4bit)") == [
+        kept.format("adamw8bit", 8192, 8, sum(rest) - 8192),
+        kept.format("clip(adamw4bit)", 16512, 4, sum(rest) - 16512),
+    ]
+    assert said("adamw8bit(block_size=64)") == [kept.format("adamw8bit(block_size=64)", 20672, 8, 257)]
+    assert said("adamw8bit", lambda: torch.nn.Linear(10, 10)) == [kept.format("adamw8bit", 0, 8, 110)]
+    assert said("galore(adamw8bit)") == []  # whose averages are those of projected gradients

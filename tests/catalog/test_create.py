@@ -6,7 +6,8 @@ import torch
 import trimtab
 from tests.pasting import missing_names
 from trimtab.catalog import entries
-from trimtab.optim import AdaBelief, Lion
+from trimtab.catalog.candidates import parse_candidates
+from trimtab.optim import AdaBelief, Lion, groups_by_role
 from trimtab.study.errors import InputError
 
 
@@ -36,6 +37,40 @@ def test_biases_and_norms_go_without_decay_on_request():
     assert [(len(g["params"]), g["weight_decay"]) for g in optimizer.param_groups] == [(2, 0.3), (4, 0.0)]
     with pytest.raises(InputError, match="needs the model"):
         trimtab.create("adamw", model().parameters(), no_decay_for_biases_and_norms=True)
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "sso", "torch.optim:LBFGS", "torch.optim:Rprop"])
+def test_without_weight_decay_nothing_goes_without(name):
+    optimizer = trimtab.create(name, model(), no_decay_for_biases_and_norms=True)
+    assert [len(group["params"]) for group in optimizer.param_groups] == [6]
+
+
+def test_a_decay_that_is_no_setting_is_left_out_as_well(tmp_path):
+    lines = [
+        "import torch",
+        "class Mine(torch.optim.SGD):",
+        "    def __init__(self, params, lr=0.1):",
+        "        super().__init__(params, lr, weight_decay=0.3)",
+    ]
+    (tmp_path / "mine.py").write_text("\n".join(lines))
+    optimizer = trimtab.create(f"{tmp_path}/mine.py:Mine", model(), no_decay_for_biases_and_norms=True)
+    assert [(len(g["params"]), g["weight_decay"]) for g in optimizer.param_groups] == [(2, 0.3), (4, 0.0)]
+
+
+def test_a_setting_that_is_said_of_each_group_is_refused_beside_a_model():
+    words = r"role='vector' would do nothing: .* its own role\. .* give groups_by_role\(model, \.\.\.\) instead"
+    for make in (
+        lambda: trimtab.create("muon", model(), role="vector"),
+        lambda: parse_candidates("muon(role='vector')"),
+    ):
+        with pytest.raises(InputError, match=words):
+            make()
+    groups = groups_by_role(model())
+    assert trimtab.create("muon", groups, role="vector", weight_decay=0.3).param_groups[0]["role"] == "matrix"
+    with pytest.raises(TypeError, match=r"'roles', which .*: trimtab\.create\(\"muon\", groups_by_role\(model, roles="):
+        trimtab.create("muon", model(), roles={"0.weight": "vector"})
+    with pytest.raises(TypeError, match=r"muon has no setting 'rol'; did you mean role\?"):
+        trimtab.create("muon", model(), rol="vector")
 
 
 def test_errors_are_the_optimizers_own():

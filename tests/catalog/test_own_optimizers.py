@@ -28,6 +28,8 @@ class Signs(torch.optim.Optimizer):
             for p in group["params"]:
                 p.sub_(p.grad.sign(), alpha=group["lr"])
 
+class _Base(Signs): pass
+
 class NoDefault(Signs):
     def __init__(self, params, lr):
         if isinstance(lr, str):
@@ -113,7 +115,7 @@ REFUSED = {
     "my_opt.py:Empty": "my_opt.py:Empty is no torch.optim.Optimizer",
     "my_opt.py:Alike(lr=1.0)": "my_opt.py:Alike is no torch.optim.Optimizer",
     "clip(my_opt.py:Alike(lr=1.0))": "my_opt.py:Alike is no torch.optim.Optimizer",
-    "adamw,my_opt.py": "name the class: my_opt.py:Signs, my_opt.py:NoDefault or one of 3 others",
+    "adamw,my_opt.py": "name the class: my_opt.py:Signs, my_opt.py:NoDefault or my_opt.py:Mode",
     "clip(my_opt.py)": "name the class: my_opt.py:Signs",
     "nowhere.py": "there is no file nowhere.py",
     "my_opt.py:number(lr=1.0)": "is a int; a class or a function is expected",

@@ -106,6 +106,14 @@ def test_the_code_to_paste_divides_a_model_into_the_same_groups(text, no_decay):
     assert {group["weight_decay"] for group in built.param_groups} >= ({0.0, 0.125} if no_decay else {0.125})
 
 
+@pytest.mark.parametrize("text", ["lbfgs", "sso", "torch.optim:Rprop(lr=0.1)"])
+def test_the_code_to_paste_has_no_groups_where_nothing_decays(text):
+    expression = parse_expression(text)
+    tuned = {name: tunable.at(0.5) for name, tunable in expression.tunables.items()}
+    assert "(model.parameters(), " in expression.code(tuned, no_decay=True)
+    assert expression.code(tuned, no_decay=True) == expression.code(tuned)
+
+
 def test_imports_stand_at_the_head_once():
     code = parse_expression("lion+adadagrad").code({"lr": 1e-3, "weight_decay": 0.1, "adadagrad.eta": 0.5})
     assert code.splitlines() == [

@@ -153,6 +153,7 @@ def test_a_warmup_is_a_share_or_a_number_of_steps(warmup, steps, share):
     [
         ("5.5", 10, "a share of the run such as 5% or 0.05, or a whole number of steps"),
         ("100%", 10, "'100%' is the whole run, or more"),
+        (1, 1, "a run has 1 step, and a warm-up has to end before"),
         (10, 10, "a run has 10 steps, and a warm-up has to end before"),
         (10, None, "how many steps a run has is not known here; give a share"),
         ("-1", 10, "a share of the run such as 5% or 0.05, or a whole number of steps, is needed"),

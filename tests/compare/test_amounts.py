@@ -49,7 +49,13 @@ def tried(*pairs):
 
 def test_good_rates_span_powers_of_ten():
     # from the second on the loss rises in a straight line over the power of ten, and is 1 % higher a hundredth on
-    assert rate_decades(tried((1e-3, 1.0), (1e-2, 1.0), (1e-1, 2.0), (1.0, None)), "lr") == pytest.approx(1.01)
-    assert rate_decades(tried((1e-3, None), (1e-2, None)), "lr") is None
-    assert rate_decades(tried((1e-3, 1.0)), None) is None
-    assert rate_decades(tried((0.0, 1.0), (1e-2, 1.0)), "lr") is None
+    ends = [(1e-5, 5.0), (1e-4, 3.0)]
+    rates = [*ends, (1e-3, 1.0), (1e-2, 1.0), (1e-1, 2.0), (1.0, None)]
+    assert rate_decades(tried(*rates), "lr") == pytest.approx(1.01, abs=0.006)
+    assert rate_decades(tried(*((rate, None) for rate, _ in rates)), "lr") is None
+    assert rate_decades(tried(*rates), None) is None
+    assert rate_decades(tried((0.0, 1.0), *rates), "lr") is None
+
+
+def test_few_settings_tell_no_powers_of_ten():
+    assert rate_decades(tried((1e-3, 1.0), (1e-2, 1.0), (1e-1, 2.0), (1.0, None), (1e-4, 2.0)), "lr") is None

@@ -102,6 +102,19 @@ def test_a_candidates_definition(change, words):
     assert not any(hash in " ".join(found) for hash in BEFORE["files"].values())
 
 
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        (2340, "the recipe is none there, schedule=cosine warmup=0.213675% (5 steps) here"),
+        (468, "the recipe is none there, schedule=cosine warmup=0.213675% (1 step) here"),
+        (None, "the recipe is none there, schedule=cosine warmup=0.213675% here"),
+    ],
+)
+def test_a_warm_up_is_told_in_steps_as_well(steps, words):
+    recipe = {"schedule": "cosine", "warmup": 5 / 2340}
+    assert definition_changes(BEFORE, {**BEFORE, "recipe": recipe}, steps) == [words]
+
+
 def test_a_range_of_the_catalogues_is_no_lack_of_one():
     there = {"name": "adamw"}
     assert definition_changes(there, {**there, "ranges": {"lr": "1e-4..1:log"}}) == [

@@ -120,6 +120,14 @@ def test_a_candidate_that_fails_is_named():
         run_measurements(Workers({"b": failed}), [point("a"), point("b")])
 
 
+def test_who_cannot_run_for_one_reason_on_several_problems_is_said_once():
+    points = [Point(problem, "check", label, 0, {}, 0) for problem in ("toy", "toy+cosine") for label in "ab"]
+    fails = Workers({"a": [lambda p: Finished(p, Outcome("failed", error="TypeError: bad operand"))] * 2})
+    with pytest.raises(InputError) as raised:
+        run_checks(fails, points)
+    assert str(raised.value) == "a cannot run on toy and toy+cosine: TypeError: bad operand"
+
+
 def test_who_cannot_run_is_told_which_text_was_tried():
     tried = Point("toy", "check", "a", 0, {"lr": "abc", "mode": "fast"}, 0)
     fails = Workers({"a": [lambda p: Finished(p, Outcome("failed", error="TypeError: bad operand"))]})

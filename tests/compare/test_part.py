@@ -42,7 +42,7 @@ def test_several_schedules_are_compared_side_by_side(tmp_path):
 
     again = Comparison("diabetes", "adamw,muon,schedulefree", tmp_path, **SMALL, **{**recipe, "clip_norm": 2.0})
     with pytest.raises(
-        StudyMismatchError, match=r"the recipe is warmup=0.25 clip_norm=1.0 there, .* clip_norm=2.0 here"
+        StudyMismatchError, match=r"the recipe is warmup=25% \(5 steps\) clip_norm=1.0 there, .* clip_norm=2.0 here"
     ):
         again.run()
 

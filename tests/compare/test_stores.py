@@ -40,6 +40,8 @@ def written(name):
     found = json.loads(gzip.decompress((STORES / f"{name}.json.gz").read_bytes()))
     for each in found["tasks"].values() if "tasks" in found else [found]:
         leave_out_spreads(each)
+        for candidate in each["candidates"]:
+            candidate["learning_rate_decades"] = None  # two settings tell none, and are not asked since then
     return found
 
 

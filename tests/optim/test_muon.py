@@ -248,7 +248,10 @@ def test_settings_outside_their_range_are_refused(settings, error, words):
 
 
 def test_a_model_without_hidden_matrices_is_refused_with_the_remedy():
-    with pytest.raises(ValueError, match=r"nothing to orthogonalise: .*say by groups_by_role\(model, roles="):
+    with pytest.raises(
+        ValueError,
+        match=r"nothing to orthogonalise: .*leave Muon out of a comparison; .*say by groups_by_role\(model, roles=",
+    ):
         trimtab.create("muon", nn.Linear(3, 2))
     with pytest.raises(ValueError, match="role 'router' of 'x' is unknown; there are matrix"):
         groups_by_role(block(), roles={"x": "router"})

@@ -185,9 +185,24 @@ def test_the_plan_fits_eighty_columns_and_counts_the_trials(monkeypatch, tmp_pat
     text = shown(lambda console: print_dry_run(console, made))
 
     assert max(map(len, text.splitlines())) <= 80
-    assert "60 trials of 12,800 sample-gradients, 12 settings once, the best 4 with" in text
-    assert "2 further seeds, final runs on 10 fresh seeds; 2 at a time" in text
+    assert "60 runs of 12,800 sample-gradients, 12 settings once, the best 4 with 2 " in text
+    assert "further seeds, final runs on 10 fresh seeds; 2 at a time" in text
+    assert text.split()[:3] == ["candidate", "runs", "tuned"]
+    assert "Recipe" not in text
+    assert "trained alike" not in text
     assert "About 1 h 3 min with 2 workers. Nothing was run." in text
+
+
+def test_the_plan_names_who_is_trained_otherwise(monkeypatch, tmp_path):
+    monkeypatch.setattr(Comparison, "estimate", lambda _: Numbers(1, 2, 3800.0))
+    recipe = {"ema": 0.9, "schedule": "cosine"}
+    made = Comparison("diabetes", "adamw,ema(adamw),schedulefree", tmp_path, trials=1, seeds=2, steps=20, **recipe)
+
+    text = " ".join(shown(lambda console: print_dry_run(console, made)).split())
+
+    assert "All candidates are trained alike: cosine decay to zero; weights averaged with a decay of 0.9." in text
+    assert "schedulefree keeps its own schedule." in text
+    assert "ema(adamw) and schedulefree average their weights themselves, and have no other average." in text
 
 
 def test_a_lopsided_interval_is_shown_by_its_ends():

@@ -157,7 +157,7 @@ def _check_steps(expression: Expression) -> None:
         if step is not None and step.default is step.empty:
             raise InputError(f"{given}, and its step needs a closure")
         if entry.step is not None:
-            raise InputError(f"{given}, and it steps by {entry.step}")
+            raise InputError(f"{given}, and it steps by {entry.step.replace('  # ', ', ')}")
 
 
 def _listed(entry: Entry) -> Entry:

@@ -199,11 +199,11 @@ def remarks(
         model: makes one of the problem's.
         steps: of a run.
     """
-    routed = [each for each in candidates if _divides(each)]
-    made = model() if routed else nn.Module()
+    divide = [each for each in candidates if _divides(each)]
+    made = model() if divide else nn.Module()
     found = recipe.remarks([each.expression for each in candidates])
     found += [] if steps is None else _short_averages(candidates, recipe, steps)
-    return found + [_routing(each, made) for each in routed]
+    return found + [_division(each, made) for each in divide]
 
 
 def _short_averages(candidates: Sequence[Candidate], recipe: Recipe, steps: int) -> list[str]:
@@ -226,14 +226,22 @@ def _short_averages(candidates: Sequence[Candidate], recipe: Recipe, steps: int)
 
 
 def _divides(candidate: Candidate) -> bool:
-    entry = next(candidate.expression.nodes()).entry
-    return entry.loadable and hasattr(entry.load(), "rule_for")
+    innermost, *around = candidate.expression.nodes()
+    if not innermost.entry.loadable:
+        return False
+    if hasattr(innermost.entry.load(), "kept_in_words"):
+        return all(getattr(node.entry.load(), "keeps_shapes", True) for node in around)
+    return hasattr(innermost.entry.load(), "rule_for")
 
 
-def _routing(candidate: Candidate, model: nn.Module) -> str:
-    """Says how many parameters each rule has, of an optimizer that has several."""
-    optimizer = next(candidate.expression.nodes()).entry.load()
-    counts = Counter[str]()
+def _division(candidate: Candidate, model: nn.Module) -> str:
+    """Says how many parameters each rule has, of an optimizer that has several, or how their states are kept."""
+    innermost = next(candidate.expression.nodes())
+    optimizer, counts = innermost.entry.load(), Counter[str]()
+    if hasattr(optimizer, "kept_in_words"):
+        trained = [each for each in model.parameters() if each.requires_grad]
+        kept = optimizer.kept_in_words(trained, dict(innermost.fixed).get("block_size"))
+        return f"Of the parameters, {candidate.label} {kept}."
     for group in split_of(optimizer)(model):
         counts[optimizer.rule_for(group)] += sum(each.numel() for each in group["params"] if each.requires_grad)
     shares = [f"{number:,} by {rule}" for rule, number in counts.most_common()]

@@ -18,7 +18,7 @@ from torch import nn
 from trimtab.catalog.entries import Entry, find
 from trimtab.catalog.nesting import check_nesting
 from trimtab.catalog.own import OWN
-from trimtab.catalog.parameters import forget_names, parameters_of, split_of
+from trimtab.catalog.parameters import forget_names, has_decay, parameters_of, split_of
 from trimtab.catalog.pasted_code import construction, groups_of_model, with_imports_first
 from trimtab.catalog.signatures import check_settings, default_of, parts_of, settings_of
 from trimtab.lab.controller import SessionController
@@ -153,7 +153,8 @@ class Expression:
         Args:
             model_or_params: a model, whose parameters are all meant, or parameters or groups as in ``torch.optim``.
             tuned: settings beside those that are fixed.
-            no_decay: puts biases and the parameters of normalisation layers into a group without weight decay.
+            no_decay: puts biases and the parameters of normalisation layers into a group without weight decay, unless
+                the optimizer has none.
 
         Raises:
             InputError: a setting is written with a name that no wrapper here has, or is fixed to another value.
@@ -164,7 +165,7 @@ class Expression:
         for node in self.nodes():
             own = node._own(settings)
             if built is None:
-                inside = parameters_of(model_or_params, own, no_decay, split=split_of(node.entry.load()))
+                inside = parameters_of(model_or_params, own, no_decay, optimizer=node.entry.load())
             else:
                 inside = built
             # another package's constructor may print (Prodigy's does), once in every trial
@@ -187,7 +188,8 @@ class Expression:
         settings, lines = self.settings({**ends, **self.all_fixed, **tuned}), list[str]()
         named = any(node.entry.loadable and getattr(node.entry.load(), "needs_names", False) for node in self.nodes())
         call = "model.named_parameters()" if named else "model.parameters()"
-        split = split_of(next(self.nodes()).entry.load())
+        optimizer = next(self.nodes()).entry.load()
+        split, no_decay = split_of(optimizer), no_decay and has_decay(optimizer, next(self.nodes())._own(settings))
         if split is not parameter_groups or no_decay:
             lines, call = groups_of_model(settings.get("weight_decay"), split, no_decay=no_decay, named=named)
         for node in self.nodes():

@@ -169,10 +169,16 @@ def _unnamed(file: str, slot: str) -> str:
     own = {name: each for name, each in vars(module).items() if getattr(each, "__module__", None) == module.__name__}
     if slot == "optimizer":  # which a function that makes one is not
         own = {name: each for name, each in own.items() if isinstance(each, type)}
+        own = {name: each for name, each in own.items() if _is_optimizer(each)} or own
+    own = {name: each for name, each in own.items() if not name.startswith("_")} or own
     what = "class" if all(isinstance(each, type) for each in own.values()) else "class or function"
     if not own:
         return f"{file} has no {what} of its own"
     return f"name the {what}: {either([f'{file}:{name}' for name in own])}"
+
+
+def _is_optimizer(found: type) -> bool:
+    return any((each.__module__, each.__name__) == ("torch.optim.optimizer", "Optimizer") for each in found.__mro__)
 
 
 def _made(reference: str, slot: str, **more: Any) -> OwnEntry:

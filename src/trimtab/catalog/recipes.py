@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from trimtab.primitives.modes import has_modes
 from trimtab.study.checks import check_flag, check_number, check_text
 from trimtab.study.errors import Faults, InputError
-from trimtab.study.phrases import listed
+from trimtab.study.phrases import count, listed
 from trimtab.study.suggestions import nearest
 from trimtab.study.tunable import Value, as_given
 
@@ -246,7 +246,7 @@ def share_of_run(warmup: str | float | None, steps: int | None) -> float | None:
         if steps is None:
             raise InputError(f"warmup={warmup!r}: how many steps a run has is not known here; give a share, such as 5%")
         if value >= steps:
-            raise InputError(f"warmup={warmup!r}: a run has {steps} steps, and a warm-up has to end before")
+            raise InputError(f"warmup={warmup!r}: a run has {count(steps, 'step')}, and a warm-up has to end before")
         value /= steps
     if value >= 1:
         raise InputError(f"warmup={warmup!r} is the whole run, or more: {allowed}")

@@ -41,9 +41,16 @@ def check_settings(entry: Entry, settings: Iterable[str]) -> None:
     known = settings_of(entry)
     unknown = [setting for setting in settings if setting not in known]
     if unknown:
+        missing = " and no ".join(map(repr, unknown))
+        split = getattr(entry.load(), "groups_of", None)
+        if split is not None and unknown[0] in inspect.signature(split).parameters:
+            groups = f"{split.__name__}(model, {unknown[0]}=...)"
+            raise InputError(
+                f"{entry.id} has no setting {missing}, which belongs to what makes its groups of parameters: "
+                f'trimtab.create("{entry.id}", {groups})'
+            )
         near = list(dict.fromkeys(each for setting in unknown for each in closest(setting, known)))
         meant = f"did you mean {' or '.join(near)}? It has" if near else "it has"
-        missing = " and no ".join(map(repr, unknown))
         raise InputError(f"{entry.id} has no setting {missing}; {meant} {', '.join(known) or 'none'}")
 
 

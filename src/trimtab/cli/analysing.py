@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from trimtab.cli.application import app, input_errors, say_loading
+from trimtab.cli.application import app, input_errors, saying
 from trimtab.cli.options import AgainstReference, Reference
 
 EXIT_CODES = """
@@ -58,13 +58,13 @@ def analyse(
 ) -> None:
     """Analyse runs that others made, from a table of their scores, as a comparison's own."""
     with input_errors():
-        say_loading()
-        from trimtab.compare.imported.direction import chosen_direction
-        from trimtab.compare.imported.outcomes import analyse as analyse_runs
-        from trimtab.compare.imported.place import directory_for
-        from trimtab.report import console as drawing
-        from trimtab.report import write_all
-        from trimtab.report.export import to_json
+        with saying():
+            from trimtab.compare.imported.direction import chosen_direction
+            from trimtab.compare.imported.outcomes import analyse as analyse_runs
+            from trimtab.compare.imported.place import directory_for
+            from trimtab.report import console as drawing
+            from trimtab.report import write_all
+            from trimtab.report.export import to_json
 
         result = analyse_runs(
             file,

@@ -13,6 +13,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.control import Control
+from rich.segment import ControlType
 from rich.text import Text
 
 from trimtab import __version__
@@ -170,7 +172,19 @@ def _signals_raise() -> Iterator[list[int]]:
         sys.unraisablehook = hook
 
 
-def say_loading() -> None:
-    """Importing torch takes seconds; say so where somebody is watching."""
-    if sys.stderr.isatty():
-        Console(emoji=False, stderr=True).print("loading torch ...", style="dim", end="\r")
+@contextmanager
+def saying(words: str = "loading torch") -> Iterator[None]:
+    """Says what takes seconds while it does, as importing torch, where somebody is watching.
+
+    Args:
+        words: what is done.
+    """
+    console = Console(emoji=False, stderr=True)
+    watched = sys.stderr.isatty() and console.is_terminal and not console.is_dumb_terminal
+    if watched:
+        console.print(Text(f"{words} ...", "dim"), end="\r", soft_wrap=True)
+    try:
+        yield
+    finally:
+        if watched:
+            console.control(Control((ControlType.ERASE_IN_LINE, 2)))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from trimtab.cli.application import app, input_errors, say_loading, stoppable
+from trimtab.cli.application import app, input_errors, saying, stoppable
 from trimtab.cli.completing import complete_candidates
 
 EXIT_CODES = """
@@ -33,11 +33,12 @@ def audit(
     """Check which promises of torch.optim an optimizer keeps: right updates, resuming, pickling, and more."""
     console = Console(emoji=False, highlight=False, stderr=as_json)
     with input_errors(), stoppable(console):
-        say_loading()
-        from trimtab.catalog.auditing import audit as audited
-        from trimtab.report.audit import print_audit
+        with saying():
+            from trimtab.catalog.auditing import audit as audited
+            from trimtab.report.audit import print_audit
 
-        found = audited(optimizer, new_process=new_process)
+        with saying("checking"):
+            found = audited(optimizer, new_process=new_process)
         print_audit(console, found)
     if as_json:
         typer.echo(json.dumps(found.facts(), indent=2))

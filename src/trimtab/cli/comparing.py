@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from trimtab.catalog.slots import SLOTS
-from trimtab.cli.application import app, input_errors, say_loading, stoppable
+from trimtab.cli.application import app, input_errors, saying, stoppable
 from trimtab.cli.completing import complete_candidates, complete_problems
 from trimtab.cli.options import AgainstReference, Reference
 from trimtab.compare import DEFAULT_TRIALS, WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
@@ -200,54 +200,55 @@ def compare(
     with input_errors(), stoppable(Console(emoji=False, stderr=as_json)):
         if dry_run and as_json:
             raise InputError("--json cannot be given together with --dry-run, which has no results")
-        say_loading()
-        if not dry_run and executor == "local" and device == "cpu":
-            prepare_workers(WORKERS_OF_COMMANDS if command or candidate else WORKERS_OF_TASKS)
-        from trimtab.compare.building import build_comparison
-        from trimtab.report.tracking import trackers
+        with saying():
+            if not dry_run and executor == "local" and device == "cpu":
+                prepare_workers(WORKERS_OF_COMMANDS if command or candidate else WORKERS_OF_TASKS)
+            from trimtab.compare.building import build_comparison
+            from trimtab.report.tracking import trackers
 
         callbacks = trackers(log_to or [])
-        comparison = build_comparison(
-            problems or [],
-            candidates,
-            target=target,
-            command=command,
-            own_commands=candidate or [],
-            takeover=takeover,
-            patience=patience,
-            options={
-                "out": out,
-                "trials": trials,
-                "seeds": seeds,
-                "tuning_seeds": tuning_seeds,
-                "steps": steps,
-                "schedule": schedule,
-                "warmup": warmup,
-                "clip_norm": clip_norm,
-                "ema": ema,
-                "no_decay": no_decay,
-                "tune": tune or [],
-                "budget": budget,
-                "reference": reference,
-                "against_reference": against_reference,
-                "race": race,
-                "pruner": pruner,
-                "jobs": jobs,
-                "store": store,
-                "executor": executor,
-                "ray_address": ray_address,
-                "device": device,
-            },
-            for_commands={
-                "metric": metric,
-                "metric_file": metric_file,
-                "metric_name": metric_name,
-                "maximize": maximize,
-                "timeout": timeout,
-                "shell": shell,
-                "unseeded": unseeded,
-            },
-        )
+        with saying("reading what is compared"):
+            comparison = build_comparison(
+                problems or [],
+                candidates,
+                target=target,
+                command=command,
+                own_commands=candidate or [],
+                takeover=takeover,
+                patience=patience,
+                options={
+                    "out": out,
+                    "trials": trials,
+                    "seeds": seeds,
+                    "tuning_seeds": tuning_seeds,
+                    "steps": steps,
+                    "schedule": schedule,
+                    "warmup": warmup,
+                    "clip_norm": clip_norm,
+                    "ema": ema,
+                    "no_decay": no_decay,
+                    "tune": tune or [],
+                    "budget": budget,
+                    "reference": reference,
+                    "against_reference": against_reference,
+                    "race": race,
+                    "pruner": pruner,
+                    "jobs": jobs,
+                    "store": store,
+                    "executor": executor,
+                    "ray_address": ray_address,
+                    "device": device,
+                },
+                for_commands={
+                    "metric": metric,
+                    "metric_file": metric_file,
+                    "metric_name": metric_name,
+                    "maximize": maximize,
+                    "timeout": timeout,
+                    "shell": shell,
+                    "unseeded": unseeded,
+                },
+            )
         _run(comparison, callbacks, watch=watch, dry_run=dry_run, as_json=as_json)
 
 

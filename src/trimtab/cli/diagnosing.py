@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from trimtab.cli.application import app, input_errors, say_loading, stoppable
+from trimtab.cli.application import app, input_errors, saying, stoppable
 from trimtab.cli.completing import complete_candidates, complete_tasks
 from trimtab.diagnose import DEFAULT_DIAGNOSED
 
@@ -44,14 +44,15 @@ def diagnose(
     """Measure how sharp optimizers' directions are, at the same parameters along one trajectory."""
     console = Console(emoji=False)
     with input_errors(), stoppable(console):
-        say_loading()
-        from trimtab.diagnose.diagnosis import Diagnosis
-        from trimtab.diagnose.page import FILE, diagnosis_page
-        from trimtab.report.sections import print_sections, write_sections
-        from trimtab.report.step_bar import StepBar
-        from trimtab.study.files import try_directory
+        with saying():
+            from trimtab.diagnose.diagnosis import Diagnosis
+            from trimtab.diagnose.page import FILE, diagnosis_page
+            from trimtab.report.sections import print_sections, write_sections
+            from trimtab.report.step_bar import StepBar
+            from trimtab.study.files import try_directory
 
-        diagnosis = Diagnosis(task, candidates, along=along, steps=steps, points=points, batches=batches, seed=seed)
+        with saying("reading the task"):
+            diagnosis = Diagnosis(task, candidates, along=along, steps=steps, points=points, batches=batches, seed=seed)
         place = diagnosis.default_out() if out is None else out
         try_directory(place)
         with StepBar(console) as bar:

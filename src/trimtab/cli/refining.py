@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from trimtab.cli.application import app, input_errors, say_loading
+from trimtab.cli.application import app, input_errors, saying
 
 EXIT_CODES = "Exit codes: 0 the schedule is written; 2 the input cannot work; 3 it cannot be written."
 
@@ -35,10 +35,10 @@ def refine(
 ) -> None:
     """Turn the gradient norms of a run into the learning-rate schedule of the next one."""
     with input_errors():
-        say_loading()
-        from trimtab.report.sections import print_sections, write_sections
-        from trimtab.schedule.refined.page import refinement_page
-        from trimtab.schedule.refined.refinement import refine_run, schedule_path, write_schedule
+        with saying():
+            from trimtab.report.sections import print_sections, write_sections
+            from trimtab.schedule.refined.page import refinement_page
+            from trimtab.schedule.refined.refinement import refine_run, schedule_path, write_schedule
 
         made = refine_run(run, column=column, norm=norm, smoothing=smoothing, cap=cap, total_steps=steps)
         schedule = schedule_path(run, out)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from trimtab.cli.application import app, input_errors, say_loading, stoppable
+from trimtab.cli.application import app, input_errors, saying, stoppable
 from trimtab.cli.completing import complete_tasks
 
 
@@ -35,24 +35,25 @@ def scale(
     """Say what learning rate, momentum and damping another batch size asks for, by the curvature of a task."""
     console = Console(emoji=False, stderr=as_json)
     with input_errors(), stoppable(console):
-        say_loading()
-        from trimtab.report.sections import print_sections, write_sections
-        from trimtab.schedule.rmt_scaling.page import FILE, scaling_page, to_json
-        from trimtab.schedule.rmt_scaling.scaling_advice import advise
-        from trimtab.study.files import try_directory, write_atomically
+        with saying():
+            from trimtab.report.sections import print_sections, write_sections
+            from trimtab.schedule.rmt_scaling.page import FILE, scaling_page, to_json
+            from trimtab.schedule.rmt_scaling.scaling_advice import advise
+            from trimtab.study.files import try_directory, write_atomically
 
         try_directory(Path("runs") if out is None else out)
         chosen: Any = optimizer
-        advice = advise(
-            task,
-            to_batch,
-            from_batch,
-            optimizer=chosen,
-            lr=lr,
-            steps=steps,
-            seed=seed,
-            curvature_batch=curvature_batch,
-        )
+        with saying("measuring curvature"):
+            advice = advise(
+                task,
+                to_batch,
+                from_batch,
+                optimizer=chosen,
+                lr=lr,
+                steps=steps,
+                seed=seed,
+                curvature_batch=curvature_batch,
+            )
         place = Path("runs") / f"scale-{advice.task.replace('/', '-')}" if out is None else out
         page, text = scaling_page(advice), to_json(advice)
         paths = {

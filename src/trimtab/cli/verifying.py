@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from trimtab.claims import CLAIMS
-from trimtab.cli.application import app, input_errors, say_loading, stoppable
+from trimtab.cli.application import app, input_errors, saying, stoppable
 from trimtab.lab.work import LIKELY, NEEDED
 from trimtab.study.errors import InputError
 from trimtab.study.starting import prepare_workers
@@ -36,12 +36,12 @@ def verify(
     with input_errors(), stoppable(console, str(out)):
         if all_claims == bool(methods):
             raise InputError(f"name methods or give --all; there are claims for {', '.join(CLAIMS)}")
-        say_loading()
-        prepare_workers((*NEEDED, *LIKELY, "trimtab.claims.work"))
-        from trimtab.claims.loading import load_reference
-        from trimtab.claims.runner import NotJudged
-        from trimtab.claims.runner import verify as try_claims
-        from trimtab.report.claims import print_claim, watching
+        with saying():
+            prepare_workers((*NEEDED, *LIKELY, "trimtab.claims.work"))
+            from trimtab.claims.loading import load_reference
+            from trimtab.claims.runner import NotJudged
+            from trimtab.claims.runner import verify as try_claims
+            from trimtab.report.claims import print_claim, watching
 
         trials = try_claims(None if all_claims else methods, out, jobs=jobs, scale=scale, watch=watching(console))
         for result in trials:

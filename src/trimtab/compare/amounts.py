@@ -10,6 +10,7 @@ from trimtab.compare.bounds import Ranges, on_one_side
 from trimtab.compare.result import Interval
 from trimtab.lab.measures import TEST_LOSS, TEST_METRIC
 from trimtab.study import statistics
+from trimtab.study.again import FEWEST
 from trimtab.study.facts import SECONDS, TRIAL_TIME, Facts
 from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
@@ -96,7 +97,7 @@ def median_reached(costs: list[float], runs: int) -> float | None:
 
 
 def rate_decades(tuning: list[tuple[Point, Outcome]], name: str | None) -> float | None:
-    """Returns how many powers of ten of a setting are good; ``None`` where that is no question.
+    """Returns how many powers of ten of a setting are good; ``None`` where that is no question, or so few say nothing.
 
     Args:
         tuning: trials with one seed.
@@ -107,7 +108,7 @@ def rate_decades(tuning: list[tuple[Point, Outcome]], name: str | None) -> float
     tried = [(point.settings[name], outcome.loss) for point, outcome in tuning if name in point.settings]
     rates = [rate for rate, _ in tried if isinstance(rate, float) and rate > 0]
     losses = [math.inf if loss is None else loss for _, loss in tried]
-    if len(rates) != len(losses) or not any(math.isfinite(loss) for loss in losses):
+    if len(rates) < FEWEST or len(rates) != len(losses) or not any(math.isfinite(loss) for loss in losses):
         return None
     return statistics.decades_within(rates, losses)
 

@@ -107,8 +107,14 @@ def _unit(notes: Mapping[str, Any]) -> str:
     return str(notes.get("facts", {}).get("cost", {}).get("one", "sample-gradient"))
 
 
-def definition_changes(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """Returns how definitions of a candidate differ, one thing after the other; empty if they do not."""
+def definition_changes(there: Mapping[str, Any], here: Mapping[str, Any], steps: int | None = None) -> list[str]:
+    """Returns how definitions of a candidate differ, one thing after the other; empty if they do not.
+
+    Args:
+        there: as it was when the study was begun.
+        here: as it is asked for.
+        steps: of a run, where that is known.
+    """
     changes = []
     if there.get("command") != here.get("command"):
         changes.append(f"the command is {there.get('command')} there, {here.get('command')} here")
@@ -120,7 +126,8 @@ def definition_changes(there: Mapping[str, Any], here: Mapping[str, Any]) -> lis
         if before.get(name) != now.get(name):
             changes.append(f"{name} is {before.get(name, none)} there, {now.get(name, none)} here")
     if there.get("recipe") != here.get("recipe"):
-        changes.append(f"the recipe is {_written(there.get('recipe'))} there, {_written(here.get('recipe'))} here")
+        recipes = [_written(_in_steps(each.get("recipe"), steps)) for each in (there, here)]
+        changes.append(f"the recipe is {recipes[0]} there, {recipes[1]} here")
     if there.get("file") != here.get("file"):
         changes.append("its file has changed since")
     changes += _file_changes(_files(there), _files(here))
@@ -147,6 +154,15 @@ def _written(value: Any) -> str:
     if isinstance(value, Mapping):  # ranges, as --tune takes them
         return " ".join(f"{name}={text}" for name, text in value.items()) or "none"
     return "none" if value is None else str(value)
+
+
+def _in_steps(recipe: Any, steps: int | None) -> Any:
+    """Writes a recipe's warm-up as both people may have given it: as a share of the run, and in steps."""
+    share = recipe.get("warmup") if isinstance(recipe, Mapping) else None
+    if not isinstance(share, float):
+        return recipe
+    in_steps = "" if steps is None else f" ({count(round(share * steps), 'step')})"
+    return {**recipe, "warmup": f"{100 * share:g}%{in_steps}"}
 
 
 def _settings(definition: Mapping[str, Any]) -> dict[str, str]:

@@ -11,6 +11,9 @@ from trimtab.study.phrases import listed, rounded
 _SINGLE_PRECISION = 2.0**-21
 """Share of a score by which two differences may differ that are equal but for rounding."""
 
+_MORE_THAN_ROUNDING = 2.0**7
+"""So many times as large as rounding are differences that are equal because scores have few digits, and not by luck."""
+
 
 def conclude(
     results: Sequence[CandidateResult],
@@ -135,10 +138,14 @@ def _equal(ranked: Sequence[CandidateResult]) -> list[str]:
         if _is_constant(ends[pair.first], ends[pair.second]):
             found.setdefault(pair.seeds, []).append(pair.first)
     return [
-        f"The difference of {listed(labels)} is equal with all {seeds} seeds, which shows no more than {seeds} coins "
+        f"The difference of {listed(labels)} is equal with {_every(seeds)}, which shows no more than {seeds} coins "
         "that fall alike: scores with more digits, or more seeds, say more."
         for seeds, labels in found.items()
     ]
+
+
+def _every(seeds: int) -> str:
+    return "both seeds" if seeds == 2 else f"all {seeds} seeds"
 
 
 def _is_constant(first: Sequence[float | None], second: Sequence[float | None]) -> bool:
@@ -147,7 +154,9 @@ def _is_constant(first: Sequence[float | None], second: Sequence[float | None]) 
     ]  # of a race, first ones
     differences = [a - b for a, b in pairs]
     rounding = max(abs(value) for pair in pairs for value in pair) * _SINGLE_PRECISION
-    return max(differences) - min(differences) <= rounding < max(map(abs, differences))
+    if max(differences) - min(differences) > rounding:
+        return False
+    return max(map(abs, differences)) > _MORE_THAN_ROUNDING * rounding  # smaller ones may be what rounding grew to
 
 
 def _alike(same: Sequence[Pair], ranked: Sequence[CandidateResult]) -> list[list[str]]:

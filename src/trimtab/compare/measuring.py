@@ -12,6 +12,7 @@ from trimtab.lab.run import Run
 from trimtab.study.errors import DivergedError, Faults, InputError
 from trimtab.study.executor import Died, Executor, Finished
 from trimtab.study.outcome import Outcome
+from trimtab.study.phrases import listed
 from trimtab.study.point import Point
 
 MEASURED_SECONDS = 2.0
@@ -102,12 +103,14 @@ def run_checks(executor: Executor, points: Sequence[Point], typed: Collection[st
     Raises:
         InputError: some of them cannot; the message names all of these.
     """
-    faults = Faults()
+    faults, found = Faults(), dict[tuple[str, str], list[str]]()
     for point, outcome in _ended(executor, points).values():
+        if outcome.status != "complete":
+            words = texts_tried({name: value for name, value in point.settings.items() if name in typed})
+            found.setdefault((point.candidate, f"{outcome.error}{words}"), []).append(point.problem)
+    for (candidate, words), problems in found.items():
         with faults:
-            if outcome.status != "complete":
-                words = texts_tried({name: value for name, value in point.settings.items() if name in typed})
-                raise InputError(f"{point.candidate} cannot run on {point.problem}: {outcome.error}{words}")
+            raise InputError(f"{candidate} cannot run on {listed(problems)}: {words}")
     faults.raise_any()
 
 

@@ -22,6 +22,7 @@ from trimtab.study.executor import Executor
 from trimtab.study.lease import Limits
 from trimtab.study.local_executor import LocalExecutor
 from trimtab.study.location import Location, parse_url, shown
+from trimtab.study.phrases import count
 from trimtab.study.ray_executor import RayExecutor
 from trimtab.study.statistics.sequential import FEWEST
 from trimtab.study.suggestions import nearest
@@ -201,7 +202,7 @@ class Options:
         wanted = self.warmup if warmup is None else warmup
         share = share_of_run(wanted, steps)
         if share and steps is not None and round(share * steps) == 0:
-            raise InputError(f"warmup={wanted!r}: a run has {steps} steps, and that is not one of them")
+            raise InputError(f"warmup={wanted!r}: a run has {count(steps, 'step')}, and that is not one of them")
         asked = {
             "schedule": name,
             "warmup": share,

@@ -52,8 +52,8 @@ class Part:
         location: Location,
     ) -> None:
         problem = posed.problem
-        steps = posed.steps(options.steps)
-        recipe = options.recipe(posed.schedule, steps, problem.recipe)
+        self._steps = posed.steps(options.steps)
+        recipe = options.recipe(posed.schedule, self._steps, problem.recipe)
         trained = with_recipe(problem, candidates, recipe)
         trials = options.trials if problem.tuned else 0
         counts = starting_numbers(budget, trials, problem.seeds if options.seeds is None else options.seeds)
@@ -73,7 +73,7 @@ class Part:
             definition={**problem.definition(), **brought(problem.tunables), "device": as_the_only_one(options.device)},
         )
         self._kept, self._options = kept, options
-        self._given, self._recipe, self._schedule, self._steps = candidates, recipe, posed.schedule, steps
+        self._given, self._recipe, self._schedule = candidates, recipe, posed.schedule
 
     @functools.cached_property
     def facts(self) -> Facts:
@@ -191,7 +191,7 @@ class Part:
                     definition["files_within"] = {path: hash for path, hash in within.items() if path in before}
         changed: dict[str, list[str]] = {}
         for label, definition in ours.items():
-            if changes := definition_changes(known.get(label, definition), definition):
+            if changes := definition_changes(known.get(label, definition), definition, self._steps):
                 changed.setdefault("; ".join(changes), []).append(label)
         if changed:
             words = ". ".join(f"{', '.join(labels)}: {changes}" for changes, labels in changed.items())

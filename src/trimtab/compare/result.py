@@ -130,7 +130,7 @@ class CandidateResult:
         cost_to_target: median cost until the target was reached, or ``None`` if half of the runs or more did not.
         reached_target: how many final runs reached the target.
         rate_decades: width of the range of learning rates, or of what is drawn in their place, within 1 % of the best
-            loss, in powers of ten.
+            loss, in powers of ten; ``None`` of fewer than six settings.
         measures: means over the final runs of what is measured of them, by name.
         prices: medians or largest values over all trials of what is measured of them, by name.
         trouble: how many trials ended ``diverged``, ``failed`` or ``pruned``.

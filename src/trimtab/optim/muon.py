@@ -161,7 +161,8 @@ class Muon(FlatOptimizer):
             raise ValueError(
                 f"Muon has nothing to orthogonalise: no group has one of the roles {', '.join(MATRICES)}; "
                 f"there are {', '.join(sorted({group['role'] for group in self.param_groups}))}. AdamW takes the same "
-                "steps; or say by groups_by_role(model, roles={...}) which parameters are matrices of hidden layers"
+                "steps: leave Muon out of a comparison; in a loop of your own you can say by groups_by_role(model, "
+                "roles={...}) which parameters are matrices of hidden layers"
             )
 
     def refuse_parameters(self, group: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from trimtab.report.failures import failures, first_errors
 from trimtab.report.progress import ProgressBars
 from trimtab.report.tables import cut, ranking_table, ranks_table, scores_table
 from trimtab.study.again import AGAIN
+from trimtab.study.facts import Facts
 from trimtab.study.phrases import count
 
 __all__ = [
@@ -60,7 +61,7 @@ def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> No
     for name, found in result.problems.items():
         console.print(Text(name, style="bold"))
         console.print(ranking_table(found))
-        _print_recipe(console, found)
+        _print_recipe(console, found.problem)
         if found.race is not None:
             console.print(Text(raced.summary(found, found.race)))
         _print_first_errors(console, found)
@@ -80,7 +81,7 @@ def print_summary(console: Console, result: AnyResult, paths: ReportPaths) -> No
 
 def _print_problem(console: Console, result: ComparisonResult) -> None:
     console.print(ranking_table(result))
-    _print_recipe(console, result)
+    _print_recipe(console, result.problem)
     for c in result.candidates:
         if c.note and c.rank is not None:  # why others have no rank is part of the conclusion
             console.print(Text(f"{c.label}: {c.note}", style="yellow"))
@@ -95,8 +96,8 @@ def _print_problem(console: Console, result: ComparisonResult) -> None:
     _print_code(console, result)
 
 
-def _print_recipe(console: Console, result: ComparisonResult) -> None:
-    recipe = dict(result.problem.paragraphs).get("Recipe")
+def _print_recipe(console: Console, facts: Facts) -> None:
+    recipe = dict(facts.paragraphs).get("Recipe")
     if recipe:
         console.print(Text(recipe, style="dim"))
 
@@ -151,12 +152,12 @@ def _print_code(console: Console, result: ComparisonResult) -> None:
 def _print_candidates(console: Console, plan: Plan) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("candidate", overflow="fold", min_width=10)
-    table.add_column("trials", justify="right")
+    table.add_column("runs", justify="right")
     table.add_column("tuned", overflow="fold")
     for candidate in plan.candidates:
         ranges = "\n".join(f"{name}: {tunable}" for name, tunable in plan.tunables(candidate).items())
-        trials = plan.tuning(candidate).usual + plan.seeds
-        table.add_row(Text(candidate.label), str(trials), Text(ranges or "nothing"))
+        runs = plan.tuning(candidate).usual + plan.seeds
+        table.add_row(Text(candidate.label), str(runs), Text(ranges or "nothing"))
     console.print(table)
 
 
@@ -179,23 +180,24 @@ def print_dry_run(console: Console, comparison: Comparison) -> None:
         seeds = (
             f"final runs on {count(plan.seeds, 'fresh seed')}" if plan.trials else count(plan.seeds, "seed") + " each"
         )
-        kind, most = "trial" if plan.trials else "run", "" if plan.race is None else "at most "
-        trials = plan.total_trials if plan.race is None else plan.most_trials
+        most = "" if plan.race is None else "at most "
+        runs = plan.total_trials if plan.race is None else plan.most_trials
         console.print(
-            f"{plan.problem}: {most}{count(trials, kind)}{length}, {_settings(plan)}{seeds}; "
+            f"{plan.problem}: {most}{count(runs, 'run')}{length}, {_settings(plan)}{seeds}; "
             f"{_at_most(part, plan, comparison.options.workers)}",
             markup=False,
             highlight=False,
         )
-        if part.facts.recipe:
-            console.print(Text(f"recipe: {part.facts.recipe}"))
+        _print_recipe(console, part.facts)
     console.print(f"{_expected(comparison, size)} Nothing was run.", markup=False, highlight=False)
 
 
 def _settings(plan: Plan) -> str:
-    """How settings are tried, where that is more than once."""
-    if plan.tuning_seeds == 1 or not plan.trials:
+    """How settings are tried, where that is done."""
+    if not plan.trials:
         return ""
+    if plan.tuning_seeds == 1:
+        return f"{count(plan.trials, 'setting')} once, "
     best = f"the best {AGAIN}" if plan.trials > AGAIN else "all"
     further = count(plan.tuning_seeds - 1, "further seed")
     return f"{count(plan.trials, 'setting')} once, {best} with {further}, "

@@ -6,6 +6,7 @@ from trimtab.report.objective import better, costs
 from trimtab.report.pair_table import SHOWN, borrowing
 from trimtab.report.raced import of_whom, rules, seeds_of
 from trimtab.report.words_tuning import again, gone_on, numbered, winners_curse
+from trimtab.study.again import FEWEST
 from trimtab.study.metric import Metric
 from trimtab.study.phrases import count, listed
 from trimtab.study.statistics import ALPHA
@@ -215,7 +216,7 @@ def columns(result: ComparisonResult) -> list[tuple[str, str]]:
             (
                 f"{problem.rate} decades",
                 f"How many powers of ten the good values of {rate(result)} span, those within 1 % of the best in "
-                "tuning. Wider is easier to tune.",
+                f"tuning. Wider is easier to tune. Fewer than {FEWEST} settings do not tell.",
             )
         )
     return found + [(m.heading, m.explanation) for m in problem.measures if m.in_ranking]

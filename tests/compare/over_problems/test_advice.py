@@ -15,7 +15,7 @@ WHOLE = result_of(*study())
 def over(*problems, erratic=(), seeds=5):
     """Problems named a, b, c: each with the verdict of lion and sgd; ``erratic`` names a problem and a candidate."""
     made = {}
-    for name, verdicts in zip("abc", problems, strict=False):
+    for name, verdicts in zip("abcde", problems, strict=False):
         found = dict(zip(("lion", "sgd", "nadam"), verdicts, strict=False))
         candidates = [
             dataclasses.replace(
@@ -46,12 +46,17 @@ def over(*problems, erratic=(), seeds=5):
         (["++", "--"], "Choose by the problem: lion or sgd helps on 1 of 2 problems, and hurts on 1."),
         (["==", "=="], f"{KEEP} on either of 2 problems."),
         (["=="], f"{KEEP} on the only problem."),
-        (["=-", "=-", "=="], f"{KEEP} on any of 3 problems, and sgd is worse on 2 of them."),
+        (["=-", "=-", "=="], f"{KEEP} on any of 3 problems, and sgd is worse on a and b."),
+        (["=-"] * 4 + ["=="], f"{KEEP} on any of 5 problems, and sgd is worse on 4 of them."),
+        (["=-"] * 4, f"{KEEP} on any of 4 problems, and sgd is worse on all of them."),
         (["=-", "=-"], f"{KEEP} on either of 2 problems, and sgd is worse on all of them."),
         (["=-"], f"{KEEP} on the only problem, and sgd is worse on it."),
         (["--"], f"{KEEP} on the only problem, and lion and sgd are worse there."),
-        (["=-", "-="], f"{KEEP} on either of 2 problems, and lion and sgd are worse on some."),
-        (["---", "==="], f"{KEEP} on either of 2 problems, and all 3 others are worse on some."),
+        (["=-", "-="], f"{KEEP} on either of 2 problems, lion is worse on b, and sgd on a."),
+        (["--", "=="], f"{KEEP} on either of 2 problems, and lion and sgd are worse on a."),
+        (["--", "--"], f"{KEEP} on either of 2 problems, and lion and sgd are worse on all of them."),
+        (["---", "==="], f"{KEEP} on either of 2 problems, and all 3 others are worse on a."),
+        (["--=", "=--"], f"{KEEP} on either of 2 problems, and all 3 others are worse on some."),
         (["==", "??"], f"{KEEP} on a (little can be shown on b)."),
     ],
 )  # fmt: skip
@@ -97,7 +102,7 @@ def test_the_advice(problems, sentence):
             f"{KEEP} on either of 2 problems; of lion on a, sgd on b and nadam on b nothing could be, for their seeds "
             "differ widely.",
         ),
-        (["-=", "=="], [("a", "lion")], f"{KEEP} on either of 2 problems, and lion is worse on 1 of them."),
+        (["-=", "=="], [("a", "lion")], f"{KEEP} on either of 2 problems, and lion is worse on a."),
         (
             ["==", "=="],
             [("a", "adamw"), ("b", "adamw")],

@@ -66,7 +66,20 @@ def test_a_problem_without_a_schedule_is_none_with_several():
         (
             ["+=", "=="],
             ["digits"],
-            ["No verdict is the same under both schedules."],
+            ["Nobody is shown to help, and nobody to hurt, under both schedules."],
+        ),
+        (
+            ["+-", "-="],
+            ["digits"],
+            [
+                "Nobody is shown to help, and nobody to hurt, under both schedules.",
+                "With the schedule the verdict turns: lion helps under constant and hurts under cosine.",
+            ],
+        ),
+        (
+            ["+=", "==", "==", "=="],
+            ["a", "b"],
+            ["Nobody is shown to help, and nobody to hurt, under both schedules of any problem."],
         ),
         (["==", "=?"], ["digits"], []),
         (
@@ -98,7 +111,7 @@ def test_what_holds_whatever_the_schedule(verdicts, bases, sentences):
         (["+=", "=="], "Keep adamw, or try lion: it helps under 1 of 2 schedules, and hurts under none of them."),
         (["+=", "-="], "Choose by the schedule: lion helps under 1 of 2 schedules, and hurts under 1."),
         (["=-", "=="], "Keep adamw: nothing was shown to be better under either of 2 schedules, and sgd is worse under "
-                       "1 of them."),
+                       "constant."),
     ],
 )  # fmt: skip
 def test_advice_on_schedules(verdicts, sentence):
@@ -122,7 +135,7 @@ def test_a_candidate_that_no_schedule_reaches_is_named(verdicts):
         ran = losses if name == "digits" else losses[:2]  # of a race, with one schedule perhaps fewer seeds
         candidates = [dataclasses.replace(c, final_losses=ran) if c.label == "lion" else c for c in result.candidates]
         problems[name] = dataclasses.replace(result, candidates=tuple(candidates))
-    words = "lion ended exactly alike with every schedule: none reaches it, as where a candidate has its own."
+    words = "lion ended exactly alike under both schedules, which change nothing of it, as of one that keeps its own."
     assert whatever_the_schedule(problems, "adamw")[-1] == words
 
 

@@ -42,6 +42,8 @@ def test_sizes_that_a_block_divides_are_kept_in_few_bits_and_others_are_counted_
         optimizer.step()
         averages = [optimizer.state[param][name] for name in ("exp_avg", "exp_avg_sq")]
         assert ["OptimState" in type(each).__name__ for each in averages] == [small] * 2
+        many = param.numel() if small else 0
+        assert optimizer_class.kept_in_words([param]).startswith(f"keeps the averages of {many:,} in {bits} bits and ")
         exact = 2 * param.numel() * (bits if small else 32) / 8
         assert exact <= storage_bytes(optimizer.state) <= 1.15 * exact + 2 * 4 * 256  # scales, and a table of values
         assert small or storage_bytes(averages) == exact

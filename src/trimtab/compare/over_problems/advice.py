@@ -130,16 +130,27 @@ def _worse(records: Sequence[_Record], places: Places, problems: int | None = No
     if not worse:
         return ""
     if len(worse) == 1:
-        number = len(worse[0].hurts)
-        times = "it" if problems == 1 else "all of them" if number == problems else f"{number} of them"
-        times = listed(worse[0].hurts) if problems is None else times
-        return f", and {worse[0].label} is worse {places.at} {times}"
+        there = f"{places.at} it" if problems == 1 else _where(worse[0].hurts, places, problems)
+        return f", and {worse[0].label} is worse {there}"
     who = listed([record.label for record in worse])
     if len(worse) >= NAMED:
         who = f"{'all' if len(worse) == len(records) else f'{len(worse)} of'} {len(records)} others"
-    everywhere = problems is not None and all(len(record.hurts) == problems for record in worse)
-    where = "there" if problems == 1 else f"{places.at} all of them" if everywhere else f"{places.at} some"
-    return f", and {who} are worse {where}"
+    if problems == 1:
+        return f", and {who} are worse there"
+    where = [_where(record.hurts, places, problems) for record in worse]
+    if len(set(where)) == 1 and len({record.hurts for record in worse}) == 1:
+        return f", and {who} are worse {where[0]}"
+    if len(worse) < NAMED and all(len(record.hurts) <= NAMED for record in worse):
+        (first, second), (here, there) = [record.label for record in worse], where
+        return f", {first} is worse {here}, and {second} {there}"
+    return f", and {who} are worse {places.at} some"
+
+
+def _where(found: Sequence[str], places: Places, problems: int | None) -> str:
+    """At which of so many places, or, of many, at how many."""
+    if len(found) == problems:
+        return f"{places.at} all of them"
+    return f"{places.at} {listed(found) if len(found) <= NAMED else f'{len(found)} of them'}"
 
 
 def _number(number: int, problems: int, places: Places) -> str:

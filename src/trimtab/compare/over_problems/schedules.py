@@ -56,9 +56,9 @@ def whatever_the_schedule(problems: Mapping[str, ComparisonResult], reference: s
         found = {label: _verdicts(problems, schedules, label) for label in labels}
         always += [f"{words}{on}" for words in _alike(found)]
         turned += [f"{words}{on}" for words in _turned(found)]
-    number = len(next(iter(bases.values())))
-    every = "Under both schedules" if number == 2 else f"Under all {number} schedules"
-    together = f"{every}: {'; '.join(always)}." if always else f"No verdict is the same {every.lower()}."
+    every = f"under {_all_schedules(bases)}"
+    nobody = f"Nobody is shown to help, and nobody to hurt, {every}{'' if len(bases) == 1 else ' of any problem'}."
+    together = f"{every.capitalize()}: {'; '.join(always)}." if always else nobody
     turns = [f"With the schedule the verdict turns: {'; '.join(turned)}."] if turned else []
     return [together, *turns, *kept]
 
@@ -75,8 +75,13 @@ def _unreached(
     ]
     if not kept:
         return []
-    whom = "it, as where a candidate has its own" if len(kept) == 1 else "them, as where candidates have their own"
-    return [f"{listed(kept)} ended exactly alike with every schedule: none reaches {whom}."]
+    whom = "it, as of one that keeps its own" if len(kept) == 1 else "them, as of those that keep their own"
+    return [f"{listed(kept)} ended exactly alike under {_all_schedules(bases)}, which change nothing of {whom}."]
+
+
+def _all_schedules(bases: Mapping[str, Mapping[str, str]]) -> str:
+    number = len(next(iter(bases.values())))
+    return "both schedules" if number == 2 else f"all {number} schedules"
 
 
 def _same(losses: Sequence[Sequence[float | None]]) -> bool:

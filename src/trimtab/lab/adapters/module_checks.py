@@ -5,6 +5,7 @@ from typing import Any
 from torch.optim import Optimizer
 
 from trimtab.study.errors import InputError
+from trimtab.study.phrases import NAMED, count, listed
 
 HOOKS = (
     "on_fit_start",
@@ -81,10 +82,10 @@ def check_optimizers(module: Any, kind: type) -> None:
     trained = {id(param) for optimizer in found for group in optimizer.param_groups for param in group["params"]}
     left = [name for name, param in module.named_parameters() if param.requires_grad and id(param) not in trained]
     if found and left:
+        names = left if len(left) <= NAMED else [*left[:NAMED], count(len(left) - NAMED, "other")]
         raise InputError(
-            f"{type(module).__name__}.configure_optimizers leaves out {', '.join(left[:3])}"
-            f"{f' and {len(left) - 3} others' if len(left) > 3 else ''}, and a comparison trains all that requires a "
-            "gradient: freeze them in __init__, by requires_grad_(False)"
+            f"{type(module).__name__}.configure_optimizers leaves out {listed(names)}, and a comparison trains all "
+            "that requires a gradient: freeze them in __init__, by requires_grad_(False)"
         )
 
 

@@ -58,7 +58,7 @@ def trainer_recipe(arguments: Any, steps: int) -> Recipe:
             )
     warmup = 0 if schedule == "constant" else arguments.get_warmup_steps(steps)
     if warmup >= steps:
-        raise InputError(f"warmup_steps={warmup}: a run has {steps} steps, and a warm-up has to end before")
+        raise InputError(f"warmup_steps={warmup}: a run has {count(steps, 'step')}, and a warm-up has to end before")
     if schedule == "inverse_sqrt" and not warmup:
         raise InputError(f"lr_scheduler_type='inverse_sqrt' without warmup_steps cannot be taken over; {_REMEDY}")
     found: Recipe = {"schedule": _SCHEDULES[schedule], "no_decay": True}

@@ -1,10 +1,11 @@
 """AdamW of torchao with states of 8 and of 4 bits: it needs no compiler on a CPU, and takes rates that are numbers."""
 
+import inspect
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -30,8 +31,27 @@ with _in_silence():
     import torchao.optim
 
 
+FEWEST_VALUES = 4096
+"""Parameters with fewer values have states as wide as they are."""
+
+
 class _LowBit(Optimizer):
     """What both have in common: the step, and that states can be copied."""
+
+    bits: ClassVar[int]
+
+    @classmethod
+    def kept_in_words(cls, params: Iterable[Tensor], block_size: int | None = None) -> str:
+        """Returns of how many of these parameters' values the averages are kept in few bits, and of how many not.
+
+        Args:
+            params: the parameters.
+            block_size: of the averages; the class's own by default.
+        """
+        block = inspect.signature(cls).parameters["block_size"].default if block_size is None else block_size
+        sizes = [param.numel() for param in params]
+        small = sum(size for size in sizes if size >= FEWEST_VALUES and size % block == 0)
+        return f"keeps the averages of {small:,} in {cls.bits} bits and of {sum(sizes) - small:,} as AdamW does"
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -61,9 +81,13 @@ class AdamW8bit(_LowBit, torchao.optim.AdamW8bit):  # type: ignore[misc]  # the 
     The states of all others are as wide as the parameter, as AdamW's are: a bias, and a matrix of 65 x 65 or 10 x 784.
     """
 
+    bits = 8
+
 
 class AdamW4bit(_LowBit, torchao.optim.AdamW4bit):  # type: ignore[misc]  # the package has no types
     """``torchao.optim.AdamW4bit``: states of 4 bits where a parameter has at least 4,096 values, a multiple of 128.
 
     The states of all others are as wide as the parameter, as AdamW's are: a bias, and a matrix of 65 x 65 or 10 x 784.
     """
+
+    bits = 4
