@@ -203,7 +203,7 @@ def test_a_diagnosis_whose_trajectory_diverges_is_exit_code_one(task, tmp_path):
         (["compare", "digits", "--candidates", ""], "no candidates were given"),
         (["compare", "digits", "--trials", "0", "--seeds", "0"], "error: seeds=0"),
         (["compare", "diigts", "--candidates", "loin"], "error: unknown problem 'diigts'; did you mean digits"),
-        (["compare", "digits(x=1)", "--candidates", "loin"], "digits(x=1): "),
+        (["compare", "digits(x=1)", "--candidates", "loin"], "digits has no setting 'x'; it takes none"),
         (["compare", "digits(x=1)", "--candidates", "loin"], "unknown method 'loin'; did you mean lion"),
         (["new-task", "task"], "has to end in .py: task.py"),
         (["refine", "."], ". is a directory; the file of a run's norms is meant"),
