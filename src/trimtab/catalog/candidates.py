@@ -240,7 +240,7 @@ def _division(candidate: Candidate, model: nn.Module) -> str:
     optimizer, counts = innermost.entry.load(), Counter[str]()
     if hasattr(optimizer, "kept_in_words"):
         trained = [each for each in model.parameters() if each.requires_grad]
-        kept = optimizer.kept_in_words(trained, dict(innermost.fixed).get("block_size"))
+        kept = optimizer.kept_in_words(trained, dict(innermost.fixed))
         return f"Of the parameters, {candidate.label} {kept}."
     for group in split_of(optimizer)(model):
         counts[optimizer.rule_for(group)] += sum(each.numel() for each in group["params"] if each.requires_grad)

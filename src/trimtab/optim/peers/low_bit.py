@@ -3,8 +3,9 @@
 import inspect
 import logging
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -41,14 +42,14 @@ class _LowBit(Optimizer):
     bits: ClassVar[int]
 
     @classmethod
-    def kept_in_words(cls, params: Iterable[Tensor], block_size: int | None = None) -> str:
+    def kept_in_words(cls, params: Iterable[Tensor], settings: Mapping[str, Any] = MappingProxyType({})) -> str:
         """Returns of how many of these parameters' values the averages are kept in few bits, and of how many not.
 
         Args:
             params: the parameters.
-            block_size: of the averages; the class's own by default.
+            settings: that the optimizer is made with, of which the size of blocks matters.
         """
-        block = inspect.signature(cls).parameters["block_size"].default if block_size is None else block_size
+        block = settings.get("block_size", inspect.signature(cls).parameters["block_size"].default)
         sizes = [param.numel() for param in params]
         small = sum(size for size in sizes if size >= FEWEST_VALUES and size % block == 0)
         return f"keeps the averages of {small:,} in {cls.bits} bits and of {sum(sizes) - small:,} as AdamW does"
