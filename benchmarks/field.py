@@ -4,11 +4,12 @@ Each task is a comparison as by ``trimtab compare``, once under each schedule, w
 tuning: 16 settings for each candidate, the best four with two further seeds where a run is cheap, ten fresh seeds in
 the end. The language model, whose runs are dearest, has eight settings and five seeds; the larger table's runs are
 shorter than usual. All of it is hours of two cores; stopped, it goes on where it was, and what is finished is written
-to the file at once.
+to the file at once. Some candidates alone, such as one whose code has changed, are run beside AdamW, whose seeds and
+data are the others' too, and take the place of their rows.
 
 Two tables come from packages that are needed for nothing else: ``pip install --no-deps vega_datasets river``.
 
-    python benchmarks/field.py [NAME ...] [--out runs/field] [--json docs/field.json]
+    python benchmarks/field.py [NAME ...] [--candidates muon,soap] [--out runs/field] [--json docs/field.json]
 """
 
 import argparse
@@ -45,7 +46,7 @@ TASKS = {
 """Name to what differs from the defaults."""
 
 
-def candidates():
+def everybody():
     """Returns every optimizer of the catalogue, and AdamW in everything that goes around one."""
     found = [each for each in entries().values() if each.slot == "optimizer" and each.kind not in NO_CANDIDATES]
     return [f"{each.id}({each.inner or 'adamw'})" if each.kind == "wrapper" else each.id for each in found]
@@ -77,7 +78,7 @@ def write_segments(path):
 TABLES = {"cars": write_cars, "segments": write_segments}
 
 
-def compared(task, directory):
+def compared(task, candidates, directory):
     """Runs a comparison, or what is missing of it; returns a result for each schedule."""
     problem, target = task, None
     if task in TABLES:
@@ -86,7 +87,7 @@ def compared(task, directory):
             directory.mkdir(parents=True, exist_ok=True)
             TABLES[task](Path(problem))
     comparison = Comparison(
-        problem, candidates(), directory, target=target, schedule=SCHEDULE, reference="adamw", **TASKS[task]
+        problem, candidates, directory, target=target, schedule=SCHEDULE, reference="adamw", **TASKS[task]
     )
     console = Console()
     with ProgressBars(console, lambda: comparison.seeds, sign=1, workers=comparison.options.at_once) as bars:
@@ -110,7 +111,6 @@ def facts(result):
         "candidates": [
             {
                 "label": each.label,
-                "rank": each.rank,
                 "settings": each.settings,
                 "tuned_loss": each.tuned_loss,
                 "losses": each.final_losses,
@@ -124,6 +124,17 @@ def facts(result):
             for each in result.candidates
         ],
     }
+
+
+def merged(there, found):
+    """Returns the schedules of a task with rows in the place of those that are there, if these were run alike."""
+    protocols = [[[each[name] for name in ("problem", "recipe", "protocol")] for each in run] for run in (there, found)]
+    if protocols[0] != protocols[1]:
+        return found
+    return [
+        now | {"candidates": list({each["label"]: each for each in before["candidates"] + now["candidates"]}.values())}
+        for before, now in zip(there, found, strict=True)
+    ]
 
 
 def short(value):
@@ -145,14 +156,21 @@ def main():
     """Runs the tasks in turn, and writes down each when it is done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(TASKS)}; all by default")
+    parser.add_argument("--candidates", metavar="NAME,...", help="of the field, some alone; all by default")
     parser.add_argument("--out", type=Path, default=Path("runs/field"))
     parser.add_argument("--json", type=Path, default=Path("docs/field.json"))
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in TASKS]:
         parser.error(f"{unknown[0]!r} is none of {', '.join(TASKS)}")
+    known = everybody()
+    chosen = known if options.candidates is None else ["adamw", *options.candidates.split(",")]
+    if strange := [label for label in chosen if label not in known]:
+        parser.error(f"{strange[0]!r} is none of {', '.join(known)}")
     for name in options.names or TASKS:
-        results = [short(facts(result)) for result in compared(name, options.out / name)]
+        results = [short(facts(result)) for result in compared(name, list(dict.fromkeys(chosen)), options.out / name)]
         there = json.loads(options.json.read_text(encoding="utf-8"))["tasks"] if options.json.is_file() else {}
+        if name in there and options.candidates is not None:
+            results = merged(there[name]["schedules"], results)
         tasks = {**there, name: {"environment": environment(), "schedules": results}}
         options.json.write_text(written({each: tasks[each] for each in TASKS if each in tasks}), encoding="utf-8")
 
