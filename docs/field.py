@@ -60,7 +60,9 @@ class Posed:
         return None if pair is None else pair.improvement / self.spread
 
     def role(self, label: str) -> str:
-        """Returns how a verdict is drawn."""
+        """Returns how a verdict is drawn, or that there is none to draw."""
+        if label not in self.candidates:
+            return "not run"
         pair = self.pairs.get(label)
         return "reference" if label == REFERENCE else "unranked" if pair is None else ROLES[pair.verdict]
 
@@ -101,7 +103,7 @@ def _size(effect: float) -> str:
 
 def ordered(found: Sequence[Posed]) -> list[str]:
     """Returns the candidates, best first: by their median effect over all tasks and schedules."""
-    labels = [label for label in found[0].candidates if label != REFERENCE]
+    labels = list(dict.fromkeys(label for each in found for label in each.candidates if label != REFERENCE))
     medians = {label: _median(found, label) for label in labels} | {REFERENCE: 0.0}
     return sorted(medians, key=lambda label: -100.0 if medians[label] is None else -medians[label])
 
@@ -191,10 +193,15 @@ def sentence(found: Sequence[Posed], label: str) -> str:
 def _under(found: Sequence[Posed], label: str, schedule: str) -> str:
     own = [each for each in found if each.schedule == schedule]
     helps, hurts = (_verdicts(own, label, verdict) for verdict in ("helps", "hurts"))
-    missing = [each.task for each in own if label not in each.pairs]
-    same = len(own) - len(helps) - len(hurts) - len(missing)
+    unranked, absent = ([each.task for each in own if each.role(label) == role] for role in ("unranked", "not run"))
+    same = len(own) - len(helps) - len(hurts) - len(unranked) - len(absent)
     rest = f"shows nothing on {f'all {same} tasks' if same == len(own) else count(same, 'task')}"
-    said = [("helps on", helps), ("hurts on", hurts), ("could not be ranked on", missing)]
+    said = [
+        ("helps on", helps),
+        ("hurts on", hurts),
+        ("could not be ranked on", unranked),
+        ("has not been run on", absent),
+    ]
     return listed([*(f"{does} {listed(tasks)}" for does, tasks in said if tasks), *([rest] if same else [])])
 
 

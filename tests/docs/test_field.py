@@ -91,6 +91,40 @@ def test_a_sentence_on_each(field, found):
     )
 
 
+def test_a_candidate_may_not_have_been_run_everywhere(field):
+    tasks = TASKS | {"wine": TASKS["wine"] | {"schedules": [facts(adamw=BASE, sgd=BETTER)] * 2}}
+    found = field.read(tasks)
+    assert found[1].role("lion") == "not run"
+    assert field.sentence(found, "lion").startswith(
+        "At a constant rate it helps on digits and has not been run on wine; with cosine it hurts on digits and has "
+        "not been run on wine."
+    )
+    assert sum(len(trace.x) for trace in field.figure(found).data) == 6
+    assert "| `lion` |" not in field.details(found, "wine")
+    assert field.ordered(field.read(dict(reversed(tasks.items())))) == field.ordered(found)
+
+
+def run_of(trials, **rows):
+    return {"problem": "digits", "recipe": "", "protocol": {"trials": trials}, "candidates": [
+        {"label": label, "losses": losses} for label, losses in rows.items()
+    ]}  # fmt: skip
+
+
+def test_candidates_that_are_run_alone_take_the_place_of_their_rows():
+    there = [run_of(8, adamw=[1.0], lion=[2.0]), run_of(8, adamw=[3.0], lion=[4.0])]
+    found = [run_of(8, adamw=[1.0], lion=[5.0], muon=[6.0]), run_of(8, adamw=[3.0], lion=[7.0], muon=[8.0])]
+    assert benchmark.merged(there, found) == found
+    assert benchmark.merged(there, [run_of(8, adamw=[1.0], muon=[6.0]), run_of(8, adamw=[3.0], muon=[8.0])]) == [
+        run_of(8, adamw=[1.0], lion=[2.0], muon=[6.0]), run_of(8, adamw=[3.0], lion=[4.0], muon=[8.0]),
+    ]  # fmt: skip
+
+
+def test_rows_of_another_protocol_do_not_stand_beside_new_ones():
+    found = [run_of(16, adamw=[1.0], muon=[6.0])]
+    assert benchmark.merged([run_of(8, adamw=[1.0], lion=[2.0])], found) == found
+    assert benchmark.merged([run_of(16, adamw=[1.0], lion=[2.0])] * 2, found) == found
+
+
 def test_only_our_methods_have_a_sentence(field, found):
     lines = field.ours(found).splitlines()
     assert len(lines) == 1
@@ -130,7 +164,7 @@ def test_the_page_knows_the_tasks_of_the_benchmark(field):
 
 
 def test_all_optimizers_of_the_catalogue_take_part():
-    found = benchmark.candidates()
+    found = benchmark.everybody()
     assert {"adamw", "lion", "muon", "clip(adamw)", "ema(adamw)"} <= set(found)
     assert not {"cosine", "autolrs", "cosine(adamw)", "ema"} & set(found)
 
