@@ -40,6 +40,10 @@ class Mode(Signs):
     def __init__(self, params, lr=0.5, mode="fast", nesterov=False):
         super().__init__(params, lr)
 
+class _Plain(Signs):
+    def __init__(self, params):
+        super().__init__(params)
+
 class Empty: pass
 
 class Alike:
@@ -105,6 +109,13 @@ def test_one_of_a_module_that_can_be_imported(file):
     (candidate,) = parse_candidates("torch.optim:Rprop(lr=0.01)")
     assert type(candidate.build({})(nn.Linear(2, 2))) is torch.optim.Rprop
     assert type(create("torch.optim:Rprop", nn.Linear(2, 2), lr=0.1)) is torch.optim.Rprop
+
+
+def test_one_without_settings_has_nothing_to_tune(file):
+    (candidate,) = parse_candidates("my_opt.py:_Plain")
+    assert candidate.tunables == {}
+    assert candidate.build({})(nn.Linear(2, 2)).param_groups[0]["lr"] == 0.5
+    assert parse_candidates("my_opt.py:_Plain()")[0].tunables == {}
 
 
 REFUSED = {

@@ -41,6 +41,9 @@ def test_ranges_are_read_and_written_again(text, expected):
         ("a,,b", "expected low..high"),
         ("", "expected low..high"),
         ("a,b,a", "a value stands there twice"),
+        ("(0.9,0.95", r"^\(0\.9,0\.95: a bracket is not closed, or not opened; pairs are written"),
+        ("(0.9,0.95),(0.9,0.999", "a bracket is not closed, or not opened"),
+        ("0.9,0.95)", "a bracket is not closed, or not opened"),
     ],
 )
 def test_other_ranges_are_refused(text, message):

@@ -298,7 +298,7 @@ def test_whose_seeds_hide_something_of_whom_is_told():
 
     alone = analyse(*study(losses=losses), reference="adamw", environment={}, against_reference=True)
     note = by_label(alone)["nadam"].note
-    assert "as far apart as is usual here" in note
+    assert re.search(r"lie [\d,]+ times as far apart as is usual here", note)
     assert "could be shown" not in note  # nobody compared it with sgd
     assert "The seeds of sgd and nadam differ widely." in alone.conclusion
 
@@ -319,6 +319,18 @@ def test_a_run_that_ends_far_above_its_best_is_pointed_out():
     note = by_label(result_of(plan, outcomes, facts))["adamw"].note
     assert note.startswith("one of its 5 final runs lost more than half of what they had gained: ")
     assert f"{end:.3g} at the end after 0.4 on the way" in note
+
+
+def test_what_would_have_been_found_is_not_said_of_whom_nothing_could_be_shown():
+    losses = {"adamw": SHARED, "lion": SHARED + NOISE[0], "sgd": np.array([0.301, 0.312, 8.1, 0.29, 0.305])}
+    result = result_of(*study("adamw,lion,sgd", losses=losses))
+    assert by_label(result)["sgd"].erratic
+    assert by_label(result)["sgd"].verdict == "no difference shown"
+    text = " ".join(result.conclusion)
+    assert "of sgd none could be, for its seeds differ widely" in text
+    (sentence,) = [each for each in result.conclusion if "four times out of five" in each]
+    assert "for lion" in sentence
+    assert "sgd" not in sentence
 
 
 def test_what_would_have_been_found_is_said_for_each_candidate():

@@ -118,6 +118,18 @@ def test_the_summary_has_the_conclusion_the_code_and_the_place_of_the_report(res
     assert "\x1b" not in text
 
 
+def test_lines_of_a_candidate_whose_seeds_differ_widely_come_last_and_say_so(result):
+    first, *others = result.candidates
+    assert not first.erratic
+    assert "says little" not in shown(lambda console: print_summary(console, result, PATHS))
+    result = dataclasses.replace(result, candidates=(dataclasses.replace(first, erratic=True), *others))
+
+    text = shown(lambda console: print_summary(console, result, PATHS))
+
+    assert f"# {first.label}, rank 1?: its seeds differ so much that this says little\n{first.code}" in text
+    assert text.index(f"# {others[0].label}, rank 1\n") < text.index(f"# {first.label}, rank 1?")
+
+
 def test_long_lines_of_code_and_long_paths_stay_in_one_piece(result):
     code = f"optimizer = Lion(model.parameters(), {', '.join(f'setting{i}={i}' for i in range(12))})"
     first = dataclasses.replace(result.candidates[0], code=code)

@@ -148,14 +148,17 @@ def parse_candidates(text: str, tune: Sequence[str] | None = ()) -> list[Candida
 def _check_ranges(candidate: Candidate, *, typed: bool) -> None:
     """Checks that a class of one's own is tuned, or that somebody has said with which settings it is to run.
 
+    One that has no settings is run as it is.
+
     Args:
         candidate: to be looked at.
         typed: whether ranges can be typed.
     """
     innermost = next(candidate.expression.nodes())
-    if innermost.entry.family == OWN and not innermost.entry.load_tunables() and not innermost.fixed:
+    own = innermost.entry.family == OWN
+    if own and not innermost.entry.load_tunables() and not innermost.fixed and settings_of(innermost.entry):
         name = innermost.entry.id
-        setting = next(iter(settings_of(innermost.entry)), "lr")
+        setting = settings_of(innermost.entry)[0]
         ranges = f"give ranges, as in --tune {name}.{setting}=1e-4..1e-1:log, or" if typed else "give ranges"
         raise InputError(
             f"{name} has no tunables, so that nobody knows what to try: {ranges} in the class, tunables = {{...}}, "

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trimtab.lab.commands.splitting import partition_outside_brackets
+from trimtab.lab.commands.splitting import partition_outside_brackets, split_outside_brackets
 from trimtab.lab.commands.template import pointing
 from trimtab.study.checks import check_text, check_texts
 from trimtab.study.errors import Faults, InputError
@@ -87,7 +87,9 @@ def parse_range(text: str) -> Tunable:
             if not _NUMBER.fullmatch(end):
                 raise InputError(f"{text}: {end!r} is not a number")
         return _between(text, float(low), float(high), SCALES[scale])
-    values = [value.strip() for value in (_tuples(text) or text.split(","))]
+    if text.count("(") != text.count(")"):
+        raise InputError(f"{text}: a bracket is not closed, or not opened; pairs are written (0.9,0.95),(0.9,0.999)")
+    values = [value.strip() for value in (_tuples(text) or split_outside_brackets(text, ","))]
     if "" in values:
         raise InputError(f"{text or 'nothing'}: expected low..high, low..high:log or values separated by commas")
     if len(set(values)) < len(values):

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from trimtab.cli.application import app, input_errors, saying
-from trimtab.cli.options import AgainstReference, Reference
+from trimtab.cli.options import AgainstReference, Reference, path_option
 
 EXIT_CODES = """
 Exit codes: 0 every candidate was ranked; 1 some candidate could not be ranked; 2 the input cannot work; 3 results
@@ -53,7 +53,7 @@ def analyse(
             "--unpaired", help="Seeds have no meaning in common: runs are not matched, and there may be unequally many."
         ),
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Where the report goes. (default: runs/FILE)")] = None,
+    out: Annotated[Path | None, path_option("Where the report goes. (default: runs/FILE)")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
     """Analyse runs that others made, from a table of their scores, as a comparison's own."""

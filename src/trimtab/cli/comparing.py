@@ -12,7 +12,7 @@ from rich.text import Text
 from trimtab.catalog.slots import SLOTS
 from trimtab.cli.application import app, input_errors, saying, stoppable
 from trimtab.cli.completing import complete_candidates, complete_problems
-from trimtab.cli.options import AgainstReference, Reference
+from trimtab.cli.options import AgainstReference, Reference, given_path, path_option
 from trimtab.compare import DEFAULT_TRIALS, WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
 from trimtab.study.errors import InputError
 from trimtab.study.starting import prepare_workers
@@ -103,7 +103,7 @@ def compare(
         bool, typer.Option("--no-decay", help="No weight decay of biases and norms.", rich_help_panel=RECIPE)
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Where results go. (default: runs/PROBLEM, or runs/PROBLEM+PROBLEM)")
+        Path | None, path_option("Where results go. (default: runs/PROBLEM, or runs/PROBLEM+PROBLEM)")
     ] = None,
     jobs: Annotated[int | None, typer.Option(help="Worker processes. (default: one a core, or a CUDA device)")] = None,
     device: Annotated[
@@ -295,7 +295,9 @@ def _run(
 
 @app.command()
 def report(
-    directory: Annotated[Path, typer.Argument(help="Directory of a comparison, finished or running.", metavar="DIR")],
+    directory: Annotated[
+        Path, typer.Argument(parser=given_path, help="Directory of a comparison, finished or running.", metavar="DIR")
+    ],
     store: Annotated[str | None, typer.Option(help="URL of its store, if that is not in the directory.")] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Draw it again and again while the comparison runs, as its pages tell.")

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from trimtab.cli.application import app, input_errors, saying, stoppable
 from trimtab.cli.completing import complete_candidates, complete_tasks
+from trimtab.cli.options import path_option
 from trimtab.diagnose import DEFAULT_DIAGNOSED
 
 EXIT_CODES = """
@@ -39,7 +40,7 @@ def diagnose(
     points: Annotated[int, typer.Option(help="How often to measure, evenly on a logarithmic scale.")] = 6,
     batches: Annotated[int, typer.Option(help="Batches that each measurement is the mean over.")] = 8,
     seed: Annotated[int, typer.Option(help="Of the trajectory and the batches.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Where results go. (default: runs/TASK-diagnosis)")] = None,
+    out: Annotated[Path | None, path_option("Where results go. (default: runs/TASK-diagnosis)")] = None,
 ) -> None:
     """Measure how sharp optimizers' directions are, at the same parameters along one trajectory."""
     console = Console(emoji=False)

@@ -18,6 +18,7 @@ from trimtab.catalog.listing import Listed, listed, problems_that_ship, search_p
 from trimtab.catalog.slots import SLOTS, example, with_settings
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors
+from trimtab.cli.options import given_path
 from trimtab.lab.shipped import PROBLEMS, of_slot
 from trimtab.lab.tables.references import is_table
 from trimtab.study.errors import InputError
@@ -225,7 +226,7 @@ def _verdict(method: str) -> str:
 
 @app.command("new-task")
 def new_task(
-    path: Annotated[Path, typer.Argument(help="File to write.", metavar="FILE")] = Path("task.py"),
+    path: Annotated[Path, typer.Argument(parser=given_path, help="File to write.", metavar="FILE")] = Path("task.py"),
 ) -> None:
     """Write a commented training task to start from; it runs as it is."""
     _write_template(path, "optimizer")
@@ -236,7 +237,9 @@ _TEMPLATES = [name for name, slot in SLOTS.items() if slot.template]
 
 @app.command("new-problem")
 def new_problem(
-    path: Annotated[Path, typer.Argument(help="File to write.", metavar="FILE")] = Path("problem.py"),
+    path: Annotated[Path, typer.Argument(parser=given_path, help="File to write.", metavar="FILE")] = Path(
+        "problem.py"
+    ),
     slot: Annotated[str, typer.Option(help=f"What is left open: {', '.join(_TEMPLATES)}.")] = "optimizer",
 ) -> None:
     """Write a commented problem to start from; it runs as it is."""

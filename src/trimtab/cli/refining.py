@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from trimtab.cli.application import app, input_errors, saying
+from trimtab.cli.options import path_option
 
 EXIT_CODES = "Exit codes: 0 the schedule is written; 2 the input cannot work; 3 it cannot be written."
 
@@ -30,7 +31,7 @@ def refine(
         typer.Option(help="Of CSV or JSON lines. (default: norm, grad_norm, gradient_norm, or the only one)"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where the schedule goes, and a page beside it. (default: RUN.schedule.json)")
+        Path | None, path_option("Where the schedule goes, and a page beside it. (default: RUN.schedule.json)")
     ] = None,
 ) -> None:
     """Turn the gradient norms of a run into the learning-rate schedule of the next one."""

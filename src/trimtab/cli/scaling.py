@@ -8,6 +8,7 @@ from rich.console import Console
 
 from trimtab.cli.application import app, input_errors, saying, stoppable
 from trimtab.cli.completing import complete_tasks
+from trimtab.cli.options import path_option
 
 
 @app.command(epilog="Exit codes: 0 there is advice; 2 the input cannot work; 3 results cannot be written.")
@@ -29,7 +30,7 @@ def scale(
     curvature_batch: Annotated[
         int | None, typer.Option(help="Samples to measure on. (default: 1024, or as many as there are)")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where results go. (default: runs/scale-TASK)")] = None,
+    out: Annotated[Path | None, path_option("Where results go. (default: runs/scale-TASK)")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON on standard output.")] = False,
 ) -> None:
     """Say what learning rate, momentum and damping another batch size asks for, by the curvature of a task."""

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors, saying, stoppable
+from trimtab.cli.options import path_option
 from trimtab.lab.work import LIKELY, NEEDED
 from trimtab.study.errors import InputError
 from trimtab.study.starting import prepare_workers
@@ -28,7 +29,7 @@ def verify(
     all_claims: Annotated[bool, typer.Option("--all", help="Every claim there is.")] = False,
     scale: Annotated[str, typer.Option(help="small, or full: says what the paper used that is not here.")] = "small",
     jobs: Annotated[int | None, typer.Option(help="Worker processes. (default: one a core)")] = None,
-    out: Annotated[Path, typer.Option(help="Where results go.")] = Path("runs/claims"),
+    out: Annotated[Path, path_option("Where results go.")] = Path("runs/claims"),
 ) -> None:
     """Try a method's central claim: a small experiment of 6 to 30 processor minutes, with a verdict."""
     console = Console(emoji=False)

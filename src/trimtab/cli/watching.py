@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from trimtab.cli.application import app, input_errors
+from trimtab.cli.options import given_path
 
 if TYPE_CHECKING:
     from trimtab.study.status import StudyStatus
@@ -19,7 +20,9 @@ WATCH_SECONDS = 5.0
 
 @app.command(epilog="Exit codes: 0 there is a study, whatever its state; 2 there is none, or it cannot be read.")
 def status(
-    directory: Annotated[Path, typer.Argument(help="Directory of a comparison, or of claims.", metavar="DIR")],
+    directory: Annotated[
+        Path, typer.Argument(parser=given_path, help="Directory of a comparison, or of claims.", metavar="DIR")
+    ],
     store: Annotated[str | None, typer.Option(help="URL of its store, if that is not in the directory.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every few seconds, until it ends.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON; with --watch, an object a line.")] = False,

@@ -81,7 +81,9 @@ class Standing:
             return words
         usual = self._usual_spread()
         times = (
-            f"lie {self._spread(label) / usual:.2g} times as far apart as is usual here" if usual else "alone differ"
+            f"lie {_times(self._spread(label) / usual)} times as far apart as is usual here"
+            if usual
+            else "alone differ"
         )
         words = words or f"its seeds {times}"
         others = not_before(label, self.ranks, self.pairs)
@@ -126,6 +128,10 @@ def _counted(number: int, total: int, noun: str) -> str:
 def _others(ordered: Sequence[float]) -> str:
     low, high = (f"{value:.3g}" for value in (ordered[0], ordered[-1]))
     return f"the others near {low}" if low == high else f"the others between {low} and {high}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2g}" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f}"
 
 
 def alike(first: Sequence[float | None], second: Sequence[float | None]) -> bool:

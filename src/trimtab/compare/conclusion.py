@@ -106,7 +106,8 @@ def _power(ranked: Sequence[CandidateResult], pairs: Sequence[Pair], reference: 
     same = [pair for pair in undecided if _identical(pair, ranked)]
     sentences = [f"{listed(labels)} ended exactly alike with every seed." for labels in _alike(same, ranked)]
     against = [result.against_reference for result in ranked]
-    tested = [pair for pair in against if pair is not None and not pair.shown and not _identical(pair, ranked)]
+    steady = [result.against_reference for result in ranked if not result.erratic]  # of the others more is said before
+    tested = [pair for pair in steady if pair is not None and not pair.shown and not _identical(pair, ranked)]
     if tested:
         by_candidate = listed([f"{rounded(pair.simultaneous_detectable)} for {pair.first}" for pair in tested])
         return [

@@ -134,9 +134,10 @@ def _print_first_errors(console: Console, result: ComparisonResult) -> None:
 
 
 def _print_code(console: Console, result: ComparisonResult) -> None:
-    best = [c for c in result.candidates if c.rank == 1 and c.code]
+    best = sorted((c for c in result.candidates if c.rank == 1 and c.code), key=lambda c: c.erratic)
     for c in best[:_SHOWN_CODE]:
-        console.print(Text(f"\n# {c.label}, {c.standing}", style="bold"))
+        doubtful = ": its seeds differ so much that this says little" if c.erratic else ""
+        console.print(Text(f"\n# {c.label}, {c.standing}{doubtful}", style="bold"))
         # in one piece, so that it can be pasted
         console.print(Text(c.code), soft_wrap=True)
     if len(best) > _SHOWN_CODE:

@@ -79,8 +79,8 @@ def check_name(name: str, value: Any) -> None:
 
 
 def check_path(name: str, value: Any) -> None:
-    """Raises InputError unless ``value`` is a path or the text of one."""
-    if not isinstance(value, str | Path):
+    """Raises InputError unless ``value`` is a path or the text of one, which no text at all is not."""
+    if not isinstance(value, str | Path) or value == "":
         raise InputError(f"{name}={value!r}: a path is needed")
     check_text(name, str(value))
 

@@ -164,7 +164,7 @@ class ConfigurationChecks(UpdateChecks):
         for dtype in (torch.float32, torch.bfloat16):
             for others in beside:
                 try:
-                    ends = [self.eventful({**others, **each}, dtype, count) for each in (one, other)]
+                    ends = [self.end({**others, **each}, dtype, count) for each in (one, other)]
                 except REFUSALS:
                     if not others:  # it is no idle setting that makes a step fail
                         return False
@@ -173,6 +173,16 @@ class ConfigurationChecks(UpdateChecks):
                 if any(not torch.equal(*each) for each in zip(*ends, strict=True)):
                     return False
         return tried > 0
+
+    def end(self, settings: Mapping[str, Any], dtype: torch.dtype, count: int) -> list[Tensor]:
+        """Returns where steps lead; once for the same settings, since most values are compared with the same others."""
+        given, known = self.arguments(), self.__dict__.setdefault("known_ends", {})
+        told = {name: value for name, value in settings.items() if name not in given or value != given[name]}
+        key = repr((sorted(told.items()), dtype, count))
+        if key not in known:
+            known[key] = self.eventful(settings, dtype, count)
+        ends: list[Tensor] = known[key]
+        return ends
 
     def eventful(self, settings: Mapping[str, Any], dtype: torch.dtype, count: int) -> list[Tensor]:
         """Returns where steps lead with all kinds of gradients, for parameters of more kinds than usual."""

@@ -132,7 +132,7 @@ class UpdateChecks(Suite):
                 continue
             for index, (param, old, grad) in enumerate(zip(params, before, slope, strict=True)):
                 down = torch.zeros(()) if grad is None else -((param.detach() - old) * grad).sum()
-                told = f"after {step + 1} steps against the same gradient parameter {index}"
+                told = f"after {step + 1} {'steps' if step else 'step'} against the same gradient parameter {index}"
                 require(bool(torch.isfinite(param).all()), f"{told} is no longer finite ({words(settings)})")
                 require(bool(down >= 0), f"{told} is uphill of where it began ({words(settings)})")
         follow(optimizer, params, scaled([slope], 0.0))

@@ -26,6 +26,8 @@ def test_a_report_goes_where_it_is_wanted_or_beside_those_of_comparisons(tmp_pat
     assert directory_for("/results.json", None, result("one")) == Path("runs/results")
     with pytest.raises(InputError, match="out=3: a path is needed"):
         directory_for("mine.csv", 3, result("one"))
+    with pytest.raises(InputError, match="out='': a path is needed"):
+        directory_for("mine.csv", "", result("one"))
 
 
 def test_of_an_url_the_database_names_a_place_and_nothing_else():
