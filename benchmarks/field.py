@@ -37,7 +37,7 @@ TARGETS = {"cars": "Miles_per_Gallon", "segments": "category"}
 TASKS = {
     "diabetes": {},
     "breast-cancer": {},
-    "cars": {"tuning_seeds": 3},
+    "cars": {},
     "segments": {"tuning_seeds": 3, "steps": 200},
     "digits": {},
     "mnist5k": {},

@@ -1,11 +1,11 @@
 """Tables: how far a tuned AdamW comes beside scikit-learn's models on the same rows, and what a comparison costs.
 
-AdamW has 16 quasi-random settings in its own ranges, as in a comparison; the linear model (ridge or logistic) 11
-penalties; scikit-learn's perceptron 16 pairs of rate and penalty, of which half stop early. The best by validation
-loss is run with fresh seeds. Losses of numbers are in variances of the training rows' target.
+AdamW has 16 quasi-random settings in its own ranges, as in a comparison with one tuning seed; the linear model
+(ridge or logistic) 11 penalties; scikit-learn's perceptron 16 pairs of rate and penalty, of which half stop early. The
+best by validation loss is run with fresh seeds. Losses of numbers are in variances of the training rows' target.
 
 With ``--cost`` it measures the processor seconds of a run of each of the usual candidates instead, and from them how
-long a comparison with 16 trials and ten seeds takes on two cores of this machine.
+long a comparison with 16 trials and ten seeds takes on two cores of this machine, tuning seeds included.
 
     python benchmarks/table_models.py [NAME ...] [--seeds 3] [--cost]
 """
@@ -175,6 +175,7 @@ def cost(task):
     from trimtab.catalog.candidates import parse_candidates
     from trimtab.catalog.slots import SLOTS
     from trimtab.lab.trial import run_trial
+    from trimtab.study.again import runs_again
     from trimtab.study.tunable import quasi_random_settings
 
     seconds = {}
@@ -185,7 +186,7 @@ def cost(task):
             run_trial(partial(_session, task, candidate, settings), evaluations=20, test=True, report=lambda *_: False)
             seconds[candidate.label] = time.process_time() - begin
     each = ", ".join(f"{name} {value:.2f}" for name, value in seconds.items())
-    trials = TRIALS + task.seeds
+    trials = TRIALS + runs_again(TRIALS, task.tuning_seeds) + task.seeds
     print(f"  processor seconds a run: {each}")
     print(f"  {trials * len(seconds)} trials on two cores: {trials * sum(seconds.values()) / 2:.0f} s", flush=True)
 

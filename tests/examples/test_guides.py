@@ -99,8 +99,10 @@ def test_there_are_blocks_to_run():
 def test_blocks_of_the_page_on_tables(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     first, second = blocks("table.md")
-    names = {"__name__": "pasted"}
-    exec(first + second, names)  # the second runs a comparison where it is the program
+    exec(first + second, {"__name__": "__mp_main__"})  # as the workers do, each of which imports what is the program
+    assert (list(tmp_path.iterdir()), capsys.readouterr().out) == ([], "")
+    names = {"__name__": "__main__"}
+    exec(first, names)  # the second runs a comparison
     printed = re.findall(r"^```text\n(wine.*?)^```", (DOCS / "table.md").read_text(), re.MULTILINE | re.DOTALL)
     assert capsys.readouterr().out.split() == " ".join(printed).split()
     run = trimtab.Comparison(names["task"], "adamw,lion,sgd", trials=8, seeds=5)
@@ -108,6 +110,20 @@ def test_blocks_of_the_page_on_tables(tmp_path, monkeypatch, capsys):
     assert 'Comparison(task, "adamw,lion,sgd", trials=8, seeds=5, out="runs/wine").run()' in second
     assert [each.first.problem.introduction for each in (run, again)] == [names["task"].introduction] * 2
     assert run.out == again.out
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_the_page_on_tables_says_which_text_is_read(tmp_path, encoding):
+    text = write(tmp_path / "houses.csv", houses(60)).read_text()
+    (tmp_path / "houses.csv").write_text(text, encoding=encoding)
+    assert "60 rows" in trimtab.TableTask(tmp_path / "houses.csv", "price").introduction
+    for refused in ("utf-16-le", "utf-16-be"):
+        (tmp_path / "houses.csv").write_text(text, encoding=refused)
+        with pytest.raises(ValueError, match="is no CSV file"):
+            trimtab.TableTask(tmp_path / "houses.csv", "price")
+    assert "is text neither in UTF-8 nor in UTF-16 with its byte order mark;" in " ".join(
+        (DOCS / "table.md").read_text().split()
+    )
 
 
 def test_the_line_of_the_page_on_tables_is_what_is_printed(tmp_path):

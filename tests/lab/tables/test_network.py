@@ -28,6 +28,10 @@ def test_a_name_weighs_as_much_as_a_number():
     assert abs(float(embedding.weight.detach().square().sum(1).mean()) - 1) < 0.1
 
 
+def test_few_rows_are_tuned_with_further_seeds():
+    assert [size_for(rows).tuning_seeds for rows in (30, 599, 600, 30_000)] == [3, 3, 1, 1]
+
+
 def test_more_rows_get_a_larger_network_and_are_seen_more_of():
     sizes = [size_for(rows) for rows in (30, 300, 3000, 30_000)]
     assert all(size.batch_size <= rows for size, rows in zip(sizes[1:], (300, 3000, 30_000), strict=True))

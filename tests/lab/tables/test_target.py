@@ -64,6 +64,10 @@ def test_decimal_commas():
     assert target(repeated("1,5", "2,25", "9"), decimal_commas=True).values[:2].tolist() == [1.5, 2.25]
 
 
+DAYS = [f"2024-{1 + place // 28:02d}-{1 + place % 28:02d}" for place in range(60)]
+TIMES = [f"{place % 24:02d}:{place // 24 + 30}" for place in range(60)]
+
+
 @pytest.mark.parametrize(
     ("cells", "more", "message"),
     [
@@ -83,12 +87,39 @@ def test_decimal_commas():
             {},
             r"each have one: '4' \(1 row\).* such rows are left out. If they are amounts, say kind=regression",
         ),
+        (DAYS, {}, r"y has dates, such as '2024-01-01', and dates cannot be learned; make it a number, such as days"),
+        (["unknown", *DAYS], {}, "y has dates, such as '2024-01-01', and"),
+        (DAYS, {"kind": "regression"}, "dates cannot be learned"),
+        ([day.replace("-", "") for day in DAYS], {}, "y has dates, such as '20240101', and dates cannot be learned"),
+        (TIMES, {}, r"times of day, such as '00:30', and times of day cannot be learned; make it a number, .* minutes"),
         ([*(f"{place}.5" for place in range(20)), *repeated("x", "y")], {}, "such as 'x' cannot be read as numbers"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_learned_is_refused_with_the_remedy(cells, more, message):
     with pytest.raises(InputError, match=message):
         target(cells, **more)
+
+
+def test_dates_in_many_rows_each_are_classes_and_those_without_marks_amounts_for_who_says_so():
+    assert target(repeated("2024-01-01", "2024-02-01")).classes == ("2024-01-01", "2024-02-01")
+    assert target([day.replace("-", "") for day in DAYS], kind="regression").values[0] == 20240101
+
+
+def test_classes_that_differ_in_capitals_alone_stay_apart_and_are_said():
+    found = target(repeated("yes", "no", "Yes", "other"))
+    assert found.classes == ("Yes", "no", "other", "yes")
+    assert found.notes == ("names that differ in capitals alone, such as 'Yes' and 'yes', stay apart",)
+    assert target(repeated("yes", "no")).notes == ()
+
+
+@pytest.mark.parametrize("slip", ["1e12", "-1e12", "1e300"])
+def test_a_row_that_makes_nearly_all_of_the_variance_is_found(slip):
+    usual = np.random.default_rng(0).normal(size=59).astype(str).tolist()
+    assert target([slip, *usual]).alone == float(slip)
+    assert target([slip, slip, *usual]).alone is None
+    assert target(["9", *usual]).alone is None
+    assert target(usual).alone is None
+    assert target(repeated("a", "b")).alone is None
 
 
 def test_values_of_classes_are_whole():

@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.preprocessing import OneHotEncoder
 
 from tests.lab.tables.tables import houses, write
-from trimtab import Session, TableTask
+from trimtab import Comparison, Session, TableTask
 from trimtab.lab.loading import load_task
 from trimtab.lab.measures import TEST_LOSS
 from trimtab.lab.problem import Workplace
@@ -210,6 +210,12 @@ def test_a_name_with_a_comma_that_stands_alone_is_told_how_it_is_given(tmp_path,
     with pytest.raises(InputError) as error:
         TableTask(table, "price", drop=["agee"])
     assert "quotes" not in str(error.value)
+
+
+@pytest.mark.parametrize(("rows", "seeds"), [(999, 3), (1000, 1)])
+def test_a_small_table_is_tuned_with_further_seeds(tmp_path, rows, seeds):
+    task = TableTask(write(tmp_path / "houses.csv", houses(rows)), "price")
+    assert Comparison(task, "adamw,sgd", out=tmp_path / "out").first.plan.tuning_seeds == seeds
 
 
 def test_what_no_command_line_names_has_no_reference(tmp_path):

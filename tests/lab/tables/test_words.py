@@ -35,6 +35,26 @@ def test_classes_are_named_with_their_shares(tmp_path):
     assert found.introduction.endswith("kind is taken for numbers of classes; say kind=regression if they are amounts")
 
 
+def test_names_that_differ_in_capitals_alone_are_said(tmp_path):
+    columns = {**houses(200), "y": [["yes", "no", "Yes", "NO "][row % 4] for row in range(200)]}
+    columns["state"] = ["Good" if row % 5 == 0 else state for row, state in enumerate(columns["state"])]
+    said = task(tmp_path, columns, "y").introduction
+    assert "classification with 4 classes" in said
+    assert "; read: y: names that differ in capitals alone, such as 'NO' and 'no', stay apart, state: names" in said
+    assert "such as 'Good' and 'good', stay apart" in said
+    assert "capitals" not in task(tmp_path, houses(200), "state").introduction
+
+
+def test_an_amount_that_makes_nearly_all_of_the_variance_is_said(tmp_path):
+    columns = houses(200)
+    columns["price"][7] = 1e12
+    assert task(tmp_path, columns, "price").introduction.endswith(
+        "; price of a single row, 1,000,000,000,000, makes nearly all of its variance; if it is a slip, correct it or "
+        "leave the cell empty"
+    )
+    assert "variance" not in task(tmp_path, houses(200), "price").introduction
+
+
 def test_codes_that_begin_with_zeros_are_said(tmp_path):
     columns = {**houses(200), "zip": [f"{7919 * (row % 9) % 10000:05d}" for row in range(200)]}
     assert "read: zip: codes, for some begin with zeros" in task(tmp_path, columns, "price").introduction

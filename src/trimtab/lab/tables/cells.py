@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,10 +53,29 @@ _GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
 _SEVERAL = 5
 """So many numbers of a kind are no chance."""
 
+_SHOWN = 30
+"""Letters of a name."""
+
 
 def is_nothing(cell: str) -> bool:
     """Tells whether a cell is empty, or holds one of the signs by which people and programs say that it is."""
     return len(cell) < 5 and cell.lower() in _NOTHING
+
+
+def differing_in_capitals(names: Iterable[str]) -> str:
+    """Returns in words that names which are the same but for their capitals stay apart; empty where there are none.
+
+    They may mean the same, which nobody but the owner of a table knows.
+
+    Args:
+        names: of kinds of things, each as often as it may be.
+    """
+    seen = dict[str, str]()
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            return f"names that differ in capitals alone, such as {other[:_SHOWN]!r} and {name[:_SHOWN]!r}, stay apart"
+    return ""
 
 
 @dataclass(frozen=True)

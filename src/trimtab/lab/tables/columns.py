@@ -8,7 +8,15 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from trimtab.lab.tables.cells import MOSTLY, Read, are_codes, has_decimal_commas, is_nothing, read_numbers
+from trimtab.lab.tables.cells import (
+    MOSTLY,
+    Read,
+    are_codes,
+    differing_in_capitals,
+    has_decimal_commas,
+    is_nothing,
+    read_numbers,
+)
 from trimtab.lab.tables.dates import are_dates_without_marks, read_dates, read_times
 
 Places: TypeAlias = Sequence[int] | Int[np.ndarray, " rows"]
@@ -123,9 +131,10 @@ class _Cells:
         self.some = [cell for cell, is_there in zip(cells, self.there, strict=True) if is_there]
 
     def categories(self, *notes: str) -> Categories:
-        """As names of kinds."""
+        """As names of kinds, with what there is to be said of their capitals."""
         pairs = zip(self.all, self.there, strict=True)
-        return Categories(self.name, tuple(cell if is_there else None for cell, is_there in pairs), notes)
+        values = tuple(cell if is_there else None for cell, is_there in pairs)
+        return Categories(self.name, values, tuple(filter(None, (*notes, differing_in_capitals(self.some)))))
 
     def numbers(self, read: Read, *notes: str, dates: bool = False) -> Numbers:
         """As numbers, with what there is to be said of cells that are none."""

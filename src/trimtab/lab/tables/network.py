@@ -21,22 +21,24 @@ class Size:
         depth: their number.
         batch_size: rows a step.
         steps: of a run.
+        tuning_seeds: seeds with which the best settings are tried in tuning.
     """
 
     width: int
     depth: int
     batch_size: int
     steps: int
+    tuning_seeds: int = 1
 
 
 def size_for(rows: int) -> Size:
     """Returns what suits so many training rows.
 
-    Six candidates with 16 trials and ten seeds each then take one to three minutes on two cores, and a tuned AdamW
-    comes as far as scikit-learn's perceptron does (``benchmarks/table_models.py``).
+    Six candidates with 16 trials and ten seeds each then take half a minute to two minutes on two cores, and a tuned
+    AdamW comes as far as scikit-learn's perceptron does (``benchmarks/table_models.py``).
     """
-    if rows < 600:
-        return Size(32, 1, 32, 300)
+    if rows < 600:  # so few choose, too, that one seed finds settings which were lucky, and runs are cheap
+        return Size(32, 1, 32, 300, tuning_seeds=3)
     if rows < 6000:
         return Size(64, 2, 64, 1000)
     return Size(128, 2, 256, 700)

@@ -10,7 +10,15 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from trimtab.lab.tables.cells import MOSTLY, WORDS_FOR_NOTHING, are_codes, is_nothing, read_numbers
+from trimtab.lab.tables.cells import (
+    MOSTLY,
+    WORDS_FOR_NOTHING,
+    are_codes,
+    differing_in_capitals,
+    is_nothing,
+    read_numbers,
+)
+from trimtab.lab.tables.dates import are_dates_without_marks, read_dates, read_times
 from trimtab.study.errors import InputError
 from trimtab.study.phrases import count, listed
 
@@ -27,6 +35,9 @@ FEWEST_OF_CLASS = 5
 _FEW_NUMBERS = 10
 """So many whole numbers that begin with 0 or 1 and leave none out are the numbers of classes."""
 
+_NEARLY_ALL = 0.9
+"""Of the squares about the mean, what a single row has to have to be told."""
+
 _SHOWN = 3
 _LONGEST = 30
 
@@ -41,7 +52,7 @@ class Target:
         values: of those rows: numbers, or which of the classes.
         classes: their names; empty where numbers are learned.
         unknown: in how many rows it is not known.
-        style: how its numbers are written, in words; empty for plain ones.
+        notes: what a reader has to know of how it was read.
         chosen: whether that these are numbers or classes was found by a rule that may be wrong.
     """
 
@@ -50,7 +61,7 @@ class Target:
     values: Float[np.ndarray, " rows"] | Int[np.ndarray, " rows"]
     classes: tuple[str, ...] = ()
     unknown: int = 0
-    style: str = ""
+    notes: tuple[str, ...] = ()
     chosen: bool = False
 
     @property
@@ -58,6 +69,16 @@ class Target:
         """Shares of the classes."""
         counts = np.bincount(self.values.astype(np.int64), minlength=len(self.classes))
         return [float(number) / len(self.values) for number in counts]
+
+    @property
+    def alone(self) -> float | None:
+        """The number of a single row that makes nearly all of the variance; ``None`` where there is no such row."""
+        if self.classes:
+            return None
+        scaled = self.values / (float(np.abs(self.values).max()) or 1.0)  # squares of large numbers have no place
+        squares = np.square(scaled - scaled.mean())
+        farthest = int(squares.argmax())
+        return float(self.values[farthest]) if squares[farthest] > _NEARLY_ALL * squares.sum() else None
 
 
 def read_target(
@@ -90,6 +111,8 @@ def read_target(
     some = [cells[row] for row in rows]
     read = read_numbers(some, decimal_commas=decimal_commas)
     numeric = bool(read.read.all())
+    if kind == "regression" and not numeric:
+        _refuse_moments(where, some)
     if kind != "classification" and not numeric and (kind == "regression" or read.read.mean() >= MOSTLY):
         odd = [int(row) for row, is_read in zip(rows, read.read, strict=True) if not is_read]
         shown = listed([f"line {lines[row]} ({cells[row][:_LONGEST]!r})" for row in odd[:_SHOWN]])
@@ -109,23 +132,50 @@ def read_target(
         raise InputError(f"{where} is {some[0][:_LONGEST]!r} in every row, so that there is nothing to learn")
     few = codes or (numeric and not together and _numbers_classes(read.values))
     if kind == "regression" or (kind is None and numeric and not few):
-        return Target(name, rows, read.values, unknown=len(cells) - len(rows), style=read.style)
+        if kind is None and are_dates_without_marks(some):
+            _refuse_moments(where, some)
+        notes = (read.style,) if read.style else ()
+        return Target(name, rows, read.values, unknown=len(cells) - len(rows), notes=notes)
     names = dict(zip(keys, some, strict=True))
     counts = Counter(keys)
     rare = {names[key]: number for key, number in counts.items() if number < FEWEST_OF_CLASS}
     if rare:
+        if kind is None:
+            _refuse_moments(where, some)
         unread = next((cell for cell, is_read in zip(some, read.read, strict=True) if not is_read), "")
         raise InputError(_too_rare(where, rare, len(counts), len(rows), odd=unread))
     order = sorted(counts)
     places = {key: at for at, key in enumerate(order)}
+    classes_named = tuple(names[key] for key in order)
+    capitals = differing_in_capitals(classes_named)
     return Target(
         name,
         rows,
         np.array([places[key] for key in keys], dtype=np.int64),
-        tuple(names[key] for key in order),
+        classes_named,
         len(cells) - len(rows),
+        notes=(capitals,) if capitals else (),
         chosen=kind is None and few and len(counts) > 2,
     )
+
+
+def _refuse_moments(where: str, cells: Sequence[str]) -> None:
+    """Refuses dates and times of day, which are neither numbers nor, where few rows have the same, classes.
+
+    Raises:
+        InputError: most of the cells are such.
+    """
+    for what, values, number in (
+        ("dates", read_dates(cells).days, "days since one of them"),
+        ("times of day", read_times(cells), "minutes since midnight"),
+    ):
+        known = np.isfinite(values)
+        if known.mean() >= MOSTLY:
+            example = cells[int(known.argmax())][:_LONGEST]
+            raise InputError(
+                f"{where} has {what}, such as {example!r}, and {what} cannot be learned; make it a number, such as "
+                f"{number}"
+            )
 
 
 def _numbers_classes(values: Float[np.ndarray, " rows"]) -> bool:

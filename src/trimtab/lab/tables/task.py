@@ -51,8 +51,8 @@ class TableTask(Task):
     standardised with the mean and deviation of the training rows, and cut off at five deviations; the median stands for
     missing ones, and a column of its own says where. Categories are embedded; names in fewer than three training rows
     share a place. Columns that are empty, constant, copies, that name the row or that are free text are left out;
-    :attr:`introduction` says which, and :attr:`introduction_details` where they are many. Network, batch and steps
-    follow from the number of rows.
+    :attr:`introduction` says which, and :attr:`introduction_details` where they are many. Network, batch, steps
+    and tuning seeds follow from the number of rows.
 
     Numbers are learned by squared error in units of the training targets' variance, so that a loss of 1 is what
     guessing their mean costs; classes by cross-entropy.
@@ -139,6 +139,7 @@ class TableTask(Task):
         self.metric = self._score.metric
         size = size_for(len(parts.train))
         self.batch_size, self.steps, self._size = size.batch_size, size.steps, size
+        self.tuning_seeds = size.tuning_seeds
 
         choices = {
             "kind": kind,

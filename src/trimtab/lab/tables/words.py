@@ -117,8 +117,7 @@ class Understood:
     def _notes(self) -> list[tuple[str, str]]:
         """Columns and how they were read, where that is worth a word."""
         read: list[Numbers | Categories] = [*self.columns.categories, *self.columns.numbers]
-        target = [(self.target.name, self.target.style)] if self.target.style else []
-        return target + [(column.name, note) for column in read for note in column.notes]
+        return [(column.name, note) for column in (self.target, *read) for note in column.notes]
 
     @property
     def _with_gaps(self) -> list[str]:
@@ -171,6 +170,11 @@ class Understood:
             found.append(
                 f"{count(known, 'row')} to test are, cell by cell, also among those to train on: where that is no "
                 "chance, leave repeated rows out, or split by what repeats them in a task of your own"
+            )
+        if (alone := target.alone) is not None:
+            found.append(
+                f"{target.name} of a single row, {_number(alone)}, makes nearly all of its variance; if it is a slip, "
+                "correct it or leave the cell empty"
             )
         if target.chosen:
             found.append(f"{target.name} is taken for numbers of classes; say kind=regression if they are amounts")
