@@ -40,6 +40,16 @@ def test_a_target_in_other_units_is_told():
     assert found == ("cents", "minus", "logarithm", "gaps?")
 
 
+@pytest.mark.parametrize("factor", [0.92, -0.92])
+def test_a_target_in_other_units_is_told_where_it_is_rounded(factor):
+    euros = [str(round(factor * float(cell))) for cell in AMOUNTS]
+    assert len(set(euros)) < len(set(AMOUNTS))
+    assert told(AMOUNTS, euros=euros) == ("euros",)
+    assert told(euros, dollars=AMOUNTS) == ("dollars",)
+    slip = [euros[30], *euros[1:]]
+    assert told(AMOUNTS, euros=slip, sorted=sorted(euros)) == ()
+
+
 def test_few_numbers_in_the_same_order_are_no_tale():
     steps = [str(2.5 + row % 9) for row in range(ROWS)]
     assert told(steps, other=[str(10 * float(cell)) for cell in steps]) == ()

@@ -11,7 +11,7 @@ from trimtab.lab.tables.splitting import Parts
 from trimtab.lab.tables.target import Target
 
 _FEWEST = 10
-"""Different numbers, from which on it is no chance that two columns have them in the same order."""
+"""Different numbers in both of two columns, from which on it is no chance that these are in the same order."""
 
 _ROWS = 10
 """In the mean for each value, or in each interval: it is no chance then that all of them are of one class."""
@@ -58,7 +58,7 @@ def tell_tales(target: Target, columns: Columns) -> tuple[TellTale, ...]:
     Of classes, one whose names or numbers each come with one class alone, and stand for ten rows in the mean, or go
     with the classes one by one, or whose numbers put the classes into separate intervals, each of which has ten rows
     or all rows of its class; of numbers, one that puts all rows into the same order, or into the opposite one, as a
-    copy does in other units, or a logarithm.
+    copy does in other units, rounded or not, or a logarithm.
 
     Args:
         target: what is learned.
@@ -118,7 +118,11 @@ def _log_choices(number: int, chosen: int) -> float:
 
 def _in_order(values: np.ndarray, cells: np.ndarray, _ordered: bool) -> bool:
     order, last = np.unique(values, return_inverse=True)[1], int(cells.max())
-    return last >= _FEWEST - 1 and (np.array_equal(cells, order) or np.array_equal(last - cells, order))
+
+    def rises(along: np.ndarray) -> bool:  # numbers that are rounded may be the same where others differ
+        return bool((np.diff(order[np.lexsort((order, along))]) >= 0).all())
+
+    return min(last, int(order.max())) >= _FEWEST - 1 and (rises(cells) or rises(last - cells))
 
 
 def known_rows(target: Target, columns: Columns, parts: Parts) -> int:
