@@ -256,12 +256,23 @@ def _mean(losses: Sequence[float | None]) -> float | None:
     return statistics.fmean(known) if len(known) == len(losses) else None
 
 
+def not_run(found: Sequence[Posed]) -> list[str]:
+    """What is missing, in a sentence each: tasks, and candidates of which a task has no runs."""
+    there, labels = {each.task: each.candidates for each in found}, ordered(found)
+    missing = [f"`{task}`" for task in TASKS if task not in there]
+    absent = {task: [f"`{label}`" for label in labels if label not in own] for task, own in there.items()}
+    return [
+        *([f"Not run yet: {listed(missing)}."] if missing else []),
+        *(f"Not run yet on `{task}`: {listed(who)}." for task, who in absent.items() if who),
+    ]
+
+
 def field() -> str:
     """All of it, or that it was not run."""
     if not FACTS.is_file():
         return "Not run yet: `python benchmarks/field.py` does, in hours."
     tasks = json.loads(FACTS.read_text(encoding="utf-8"))["tasks"]
-    found, missing = read(tasks), [task for task in TASKS if task not in tasks]
+    found = read(tasks)
     trials, seeds = (" or ".join(sorted({str(each.protocol[name]) for each in found})) for name in ("trials", "seeds"))
     environments = [each["environment"] for each in tasks.values()]
     dates = sorted({environment["date"] for environment in environments})
@@ -280,7 +291,7 @@ def field() -> str:
     return "\n\n".join(
         [
             summary(found),
-            *([f"Not run yet: {listed([f'`{task}`' for task in missing])}."] if missing else []),
+            *not_run(found),
             made,
             reading,
             site_figures([figure(found)], "../assets"),

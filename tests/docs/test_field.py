@@ -101,6 +101,8 @@ def test_a_candidate_may_not_have_been_run_everywhere(field):
     )
     assert sum(len(trace.x) for trace in field.figure(found).data) == 6
     assert "| `lion` |" not in field.details(found, "wine")
+    assert field.not_run(found)[-1] == "Not run yet on `wine`: `lion`."
+    assert [each for each in field.not_run(field.read(TASKS)) if "wine" in each] == []
     assert field.ordered(field.read(dict(reversed(tasks.items())))) == field.ordered(found)
 
 
