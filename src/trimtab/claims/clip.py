@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,10 +29,8 @@ from trimtab.lab.task import samples_in, take_rows
 from trimtab.lab.tasks.python_lm import PythonLM
 from trimtab.lab.tasks.seeding import seeded
 from trimtab.lab.tasks.transformer import ByteTransformer
-from trimtab.optim import ClippedAdam, CoordinateClip, Lion, PseudoUpdates
-from trimtab.primitives.hyperparameters import POSITIVE
+from trimtab.optim import ClippedAdam, CoordinateClip, Lion, NormClip, PseudoUpdates
 from trimtab.primitives.local_model import local_models
-from trimtab.primitives.wrapping import OptimizerWrapper, evaluated, lent_gradients
 from trimtab.study.tunable import Value
 
 WIDTH, WINDOW, BATCH = 32, 32, 16
@@ -73,33 +71,6 @@ class SmallLM(PythonLM):
     def model(self, generator: torch.Generator) -> nn.Module:
         """Builds the network."""
         return seeded(generator, lambda: ByteTransformer(self.window, width=WIDTH))
-
-
-class NormClip(OptimizerWrapper):
-    """Scales the gradient down to a norm, around any optimizer, as ``torch.nn.utils.clip_grad_norm_`` does.
-
-    Args:
-        optimizer: what to clip for.
-        max_norm: the norm, > 0.
-    """
-
-    prefix = "norm"
-    hyperparameters: ClassVar = {"max_norm": POSITIVE}
-
-    def __init__(self, optimizer: Optimizer, max_norm: float) -> None:
-        super().__init__(optimizer, max_norm=max_norm)
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Takes one step of the inner optimizer with the scaled gradient."""
-        loss = evaluated(closure)
-        (group,) = self.param_groups
-        params = [param for param in group["params"] if param.grad is not None]
-        with torch.no_grad():
-            norm = torch.nn.utils.get_total_norm([param.grad for param in params])
-            scale = (group["norm_max_norm"] / (norm + 1e-6)).clamp(max=1.0)
-            with lent_gradients(params, [param.grad * scale for param in params]):
-                self.inner.step()
-        return loss
 
 
 def sgd(model: nn.Module, settings: Chosen, _: Run) -> Optimizer:
