@@ -10,6 +10,7 @@ RANGES = [
     ("0.9..0.9999:log1m", LogOneMinus(0.9, 0.9999)),
     ("(0.9,0.95), (0.9,0.999)", Choice(("(0.9,0.95)", "(0.9,0.999)"))),
     ("(a)b,c", Choice(("(a)b", "c"))),
+    ("mix(1,2),mix[3,4],5", Choice(("mix(1,2)", "mix[3,4]", 5))),
     ("-1..+1", Uniform(-1, 1)),
     ("16,32, 64", Choice((16, 32, 64))),
     ("0.1,1e-3", Choice((0.1, 1e-3))),
@@ -44,6 +45,7 @@ def test_ranges_are_read_and_written_again(text, expected):
         ("(0.9,0.95", r"^\(0\.9,0\.95: a bracket is not closed, or not opened; pairs are written"),
         ("(0.9,0.95),(0.9,0.999", "a bracket is not closed, or not opened"),
         ("0.9,0.95)", "a bracket is not closed, or not opened"),
+        ("[1,2", "a bracket is not closed, or not opened"),
     ],
 )
 def test_other_ranges_are_refused(text, message):

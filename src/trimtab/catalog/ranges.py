@@ -87,7 +87,7 @@ def parse_range(text: str) -> Tunable:
             if not _NUMBER.fullmatch(end):
                 raise InputError(f"{text}: {end!r} is not a number")
         return _between(text, float(low), float(high), SCALES[scale])
-    if text.count("(") != text.count(")"):
+    if any(text.count(opening) != text.count(closing) for opening, closing in ("()", "[]")):
         raise InputError(f"{text}: a bracket is not closed, or not opened; pairs are written (0.9,0.95),(0.9,0.999)")
     values = [value.strip() for value in (_tuples(text) or split_outside_brackets(text, ","))]
     if "" in values:
