@@ -33,6 +33,19 @@ def test_the_first_group_may_be_empty():
     assert (param < 1).all()
 
 
+def test_a_plain_backward_pass_is_told_what_is_missing():
+    param = torch.nn.Parameter(torch.ones(3))
+    optimizer = SophiaH([param], lr=0.1)
+    param.square().sum().backward()
+    with pytest.raises(RuntimeError, match=r"call loss.backward\(create_graph=optimizer.needs_graph\)"):
+        optimizer.step()
+    assert torch.equal(param.detach(), torch.ones(3))
+    optimizer.step(hessian=[torch.full((3,), 2.0)])  # no graph is needed for what is known
+    assert (param < 1).all()
+    param.grad = param.detach().clone()
+    optimizer.step()  # nor for steps that keep the curvature
+
+
 def test_a_scaler_is_refused_and_runs_resume():
     param = torch.nn.Parameter(torch.ones(2))
     optimizer, scaler = SophiaH([param]), torch.amp.GradScaler("cpu")

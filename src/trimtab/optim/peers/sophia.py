@@ -7,6 +7,7 @@ import pytorch_optimizer
 import torch
 from torch import Tensor
 
+from trimtab.optim.adahessian.hessian_diagonal import NO_GRAPH
 from trimtab.optim.peers.draws import device_of, draws_of
 from trimtab.primitives.loss_scaling import refuse_scaler
 from trimtab.primitives.wrapping import evaluated, unhooked
@@ -50,14 +51,21 @@ class SophiaH(pytorch_optimizer.SophiaH):
             What the closure returned.
 
         Raises:
-            RuntimeError: a gradient scaler takes the step.
+            RuntimeError: a gradient scaler takes the step, or the curvature is due and no gradient has kept its graph.
         """
         refuse_scaler(self, "it would take the scale of the loss for curvature; use bfloat16, which needs no scaling")
         loss = evaluated(closure)
+        if hessian is None and self.needs_graph and self._graphs_are_lost():
+            raise RuntimeError(NO_GRAPH)
         step = self.param_groups[0].get("step", 0)
         with torch.no_grad(), draws_of(self.seed, step, device_of(self)):
             unhooked(pytorch_optimizer.SophiaH.step)(self, None, hessian)
         return loss
+
+    def _graphs_are_lost(self) -> bool:
+        params = (param for group in self.param_groups for param in group["params"])
+        gradients = [param.grad for param in params if param.grad is not None]
+        return bool(gradients) and all(gradient.grad_fn is None for gradient in gradients)
 
     def step_on(self, session: "Session") -> Tensor:
         """Takes one step on the session's batch.
