@@ -463,11 +463,23 @@ def test_the_winners_curse_is_in_standard_deviations_of_the_fresh_seeds():
     assert found.winners_curse == pytest.approx((fresh.mean() - 1.0) / fresh.std(ddof=1))
 
 
+def test_another_problem_in_the_same_store_changes_nothing():
+    plan, outcomes, facts = study()
+    other = replace(plan, problem="densities")  # whose losses and metrics contradict what is taken to bound toy's
+    more = {p.key: outcome(-2.0, metric=1500.0) for p in other.points({})}
+    assert analysed_facts(plan, {**outcomes, **more}, facts) == analysed_facts(plan, outcomes, facts)
+
+
+def analysed_facts(plan, outcomes, facts):
+    found = result_of(plan, outcomes, facts)
+    return [(c.loss, c.metric, c.against_reference) for c in found.candidates], found.trials
+
+
 def several(loss):
     """A study with three tuning seeds and ranges that may go on, whose trials end as a function of them says."""
     candidates = tuple(parse_candidates("adamw,lion"))
     goes_on = {each.label: ("lr",) for each in candidates}
-    plan = Plan("toy", "hash", candidates, trials=8, seeds=3, budget=1000, tuning_seeds=3, goes_on=goes_on)
+    plan = Plan("toy", "hash", candidates, trials=8, seeds=5, budget=1000, tuning_seeds=3, goes_on=goes_on)
     outcomes = {}
     while missing := [point for point in plan.points(outcomes) if point.key not in outcomes]:
         outcomes |= {point.key: outcome(loss(point), test=point.final) for point in missing}

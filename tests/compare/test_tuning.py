@@ -132,6 +132,13 @@ def test_both_ends_go_on_but_less_weight_decay_than_there_is_is_none():
     assert "weight_decay" in [each.setting for each in much[0].extensions(much[1])]
 
 
+@pytest.mark.parametrize("name", ["my_opt.py:Mine.weight_decay", "WEIGHT_DECAY"])
+def test_weight_decay_by_another_name_goes_on_upwards_alone_too(name):
+    tuned = tuning(tunables={name: LogUniform(5e-3, 5.0)}, goes_on=(name,))
+    assert played(tuned, lambda p: p.settings[name])[0].beyond == ()
+    assert played(tuned, lambda p: -p.settings[name])[0].beyond
+
+
 def test_no_range_goes_on_that_may_not_or_of_few_settings():
     assert played(tuning(goes_on=()), near(1e9))[2] == [8, 8]
     assert played(tuning(trials=5), near(1e9))[2] == [5, 8]

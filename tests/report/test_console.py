@@ -205,6 +205,14 @@ def test_the_plan_fits_eighty_columns_and_counts_the_trials(monkeypatch, tmp_pat
     assert "About 1 h 3 min with 2 workers. Nothing was run." in text
 
 
+def test_the_plan_of_one_setting_has_no_further_seeds(monkeypatch, tmp_path):
+    monkeypatch.setattr(Comparison, "estimate", lambda _: Numbers(1, 2, 3800.0))
+    made = Comparison("digits", "sgd,adamw", tmp_path, trials=1, seeds=2, steps=200)
+    assert "6 runs of 12,800 sample-gradients, 1 setting once, final runs on 2 fresh" in shown(
+        lambda console: print_dry_run(console, made)
+    )
+
+
 def test_the_plan_names_who_is_trained_otherwise(monkeypatch, tmp_path):
     monkeypatch.setattr(Comparison, "estimate", lambda _: Numbers(1, 2, 3800.0))
     recipe = {"ema": 0.9, "schedule": "cosine"}

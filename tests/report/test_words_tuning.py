@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from trimtab.compare.tuning import Extension
+from trimtab.report.words import trials
 from trimtab.report.words_tuning import again, gone_on, numbered, winners_curse
 
 
@@ -25,6 +26,13 @@ def test_one_seed_of_tuning_needs_no_words(result):
     assert again(replace(result, protocol=replace(result.protocol, tuning_seeds=1))) == ""
     more = replace(result, protocol=replace(result.protocol, tuning_seeds=3))
     assert "ran with seeds 1 to 2 as well" in again(more)
+
+
+def test_one_setting_does_not_run_again(result):
+    alone = replace(result, protocol=replace(result.protocol, tuning_seeds=3, trials=1))
+    assert again(alone) == ""
+    assert "settings that were tried, all with seed 0. Phase final" in trials(alone)
+    assert "the best with seeds 1 to 2 as well" in trials(replace(alone, protocol=replace(alone.protocol, trials=2)))
 
 
 def test_who_went_on_is_named_and_how_far(result):

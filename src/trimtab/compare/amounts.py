@@ -16,6 +16,10 @@ from trimtab.study.outcome import Outcome
 from trimtab.study.point import Point
 from trimtab.study.statistics.arrays import rounding
 
+ENOUGH_SEEDS = 5
+"""Seeds whose scatter can be judged: two or three lie close together by chance, and what is divided by their standard
+deviation is then as large as one likes."""
+
 
 def means(facts: Facts, runs: Sequence[Outcome], ranges: Ranges) -> dict[str, Interval]:
     """Returns the means of those of a problem's measures that are averaged.
@@ -121,10 +125,11 @@ def winners_curse(tuned: float | None, final: Sequence[float | None]) -> float |
         final: its losses on fresh seeds.
 
     Returns:
-        ``None`` where one is missing, there are fewer than two fresh seeds, or they are all equal but for rounding.
+        ``None`` where one is missing, there are fewer than ``ENOUGH_SEEDS`` fresh seeds, or they are all equal but for
+        rounding.
     """
     known = [loss for loss in final if loss is not None]
-    if tuned is None or len(known) < max(2, len(final)):
+    if tuned is None or len(known) < max(ENOUGH_SEEDS, len(final)):
         return None
     if max(known) - min(known) <= rounding(np.array(known)):
         return None

@@ -5,6 +5,7 @@ import math
 import statistics as standard_statistics
 from collections.abc import Mapping, Sequence
 
+from trimtab.compare.amounts import ENOUGH_SEEDS
 from trimtab.compare.bounds import Ranges
 from trimtab.compare.candidate_analysis import Judged, candidate_result, final_outcomes, plain_steps
 from trimtab.compare.cautions import Standing
@@ -65,7 +66,8 @@ def analyse(
         for label, losses in ended.items()
         if None not in losses and (len(losses) >= needed if race is None else race.ended(label))
     }
-    ranges = Ranges.of(facts, outcomes.values())
+    ran = _what_ran(plan, outcomes)
+    ranges = Ranges.of(facts, (outcomes[point.key] for _, _, point in ran))  # a store may hold other problems' as well
     pairs: tuple[Pair, ...] = ()
     alone = reference if against_reference else None
     if race is not None:
@@ -110,25 +112,21 @@ def analyse(
         ),
         candidates=tuple(results),
         pairs=pairs,
-        trials=_trial_results(plan, outcomes),
+        trials=tuple(_trial_result(candidate, phase, point, outcomes[point.key]) for candidate, phase, point in ran),
         race=None if race is None else RaceResult(race.looks, race.departures, race.over),
     )
 
 
-def _trial_results(plan: Plan, outcomes: Outcomes) -> tuple[TrialResult, ...]:
-    rows = []
+def _what_ran(plan: Plan, outcomes: Outcomes) -> list[tuple[Filling, Phase, Point]]:
+    """Returns the plan's own runs that have ended."""
+    rows = list[tuple[Filling, Phase, Point]]()
     for candidate in plan.candidates:
         phases: list[tuple[Phase, list[Point]]] = [
             ("tune", plan.tuning_points(candidate, outcomes)),
             ("final", plan.final_points(candidate, outcomes)),
         ]
-        rows += [
-            _trial_result(candidate, phase, point, outcomes[point.key])
-            for phase, points in phases
-            for point in points
-            if point.key in outcomes
-        ]
-    return tuple(rows)
+        rows += [(candidate, phase, point) for phase, points in phases for point in points if point.key in outcomes]
+    return rows
 
 
 def _trial_result(candidate: Filling, phase: Phase, point: Point, run: Outcome) -> TrialResult:
@@ -160,10 +158,7 @@ def _raced_order(reference: Sequence[float] | None, result: CandidateResult) -> 
 
 def _comparable(ranked: Mapping[str, Sequence[float]], race: Race | None) -> Mapping[str, Sequence[float]]:
     """The losses whose scatter can be judged: two or three seeds of a race lie close together by chance."""
-    return ranked if race is None else {label: own for label, own in ranked.items() if len(own) >= _ENOUGH_SEEDS}
-
-
-_ENOUGH_SEEDS = 5
+    return ranked if race is None else {label: own for label, own in ranked.items() if len(own) >= ENOUGH_SEEDS}
 
 
 def _order(result: CandidateResult) -> tuple[bool, int, float]:

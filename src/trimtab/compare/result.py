@@ -138,7 +138,8 @@ class CandidateResult:
         erratic: whether its seeds differ so much from each other that its rank says little; ``note`` says how.
         in_all_pairs: whether it was compared with every other, not with the reference alone.
         winners_curse: how much lower ``tuned_loss`` is than the mean of the final losses, in standard deviations of
-            these: positive where tuning looked better. ``None`` where a run is missing, or only rounding differs.
+            these: positive where tuning looked better. ``None`` where a run is missing, there are fewer than five, or
+            only rounding differs.
         extensions: ranges that went on, because the best value was the most extreme that was tried.
     """
 

@@ -23,8 +23,9 @@ TUNING_SEED = 0
 _SHARE = 1 / 6
 """Of a range, how far it goes on at a time: of three powers of ten half a one, which is the step of claims' grids."""
 
-_FADING = frozenset({"weight_decay"})
-"""Settings of which as little as there is in the range is as good as none, so that nothing lies below."""
+_FADING = "weight_decay"
+"""The setting, by the last part of its name, of which as little as there is in the range is as good as none, so that
+nothing lies below."""
 
 _SIZES = re.compile(r"(.*[._])?lr|(.*\.)?(learning_rate|weight_decay|d_coef)", re.IGNORECASE)
 """Names of settings of which every positive number is a value: rates, and what they are multiplied with. What else is
@@ -169,7 +170,7 @@ class Tuning:
             end: Literal["low", "high"]
             if value == max(tried):
                 end, further, bound = "high", value * factor, tunable.high
-            elif value == min(tried) and name not in _FADING:
+            elif value == min(tried) and name.rpartition(".")[2].lower() != _FADING:
                 end, further, bound = "low", value / factor, tunable.low
             else:
                 continue

@@ -21,7 +21,7 @@ from trimtab.report import ReportPaths, numbers, raced
 from trimtab.report.failures import failures, first_errors
 from trimtab.report.progress import ProgressBars
 from trimtab.report.tables import cut, ranking_table, ranks_table, scores_table
-from trimtab.study.again import AGAIN
+from trimtab.study.again import AGAIN, runs_again
 from trimtab.study.facts import Facts
 from trimtab.study.phrases import count
 
@@ -197,7 +197,7 @@ def _settings(plan: Plan) -> str:
     """How settings are tried, where that is done."""
     if not plan.trials:
         return ""
-    if plan.tuning_seeds == 1:
+    if not runs_again(plan.trials, plan.tuning_seeds):
         return f"{count(plan.trials, 'setting')} once, "
     best = f"the best {AGAIN}" if plan.trials > AGAIN else "all"
     further = count(plan.tuning_seeds - 1, "further seed")

@@ -6,7 +6,7 @@ from trimtab.report.objective import better, costs
 from trimtab.report.pair_table import SHOWN, borrowing
 from trimtab.report.raced import of_whom, rules, seeds_of
 from trimtab.report.words_tuning import again, gone_on, numbered, winners_curse
-from trimtab.study.again import FEWEST
+from trimtab.study.again import FEWEST, runs_again
 from trimtab.study.metric import Metric
 from trimtab.study.phrases import count, listed
 from trimtab.study.statistics import ALPHA
@@ -235,7 +235,7 @@ def trials(result: ComparisonResult) -> str:
     if not made.trials:
         return f"Every run of every candidate, on {seeds_of(result)}."
     tried = f"all with seed {made.tuning_seed}"
-    if made.tuning_seeds > 1:
+    if runs_again(made.trials, made.tuning_seeds):
         tried += (
             f", the best with {numbered(range(made.tuning_seed + 1, made.tuning_seed + made.tuning_seeds))} as well"
         )

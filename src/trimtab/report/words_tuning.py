@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from trimtab.compare.result import ComparisonResult
 from trimtab.compare.tuning import Extension
 from trimtab.report.numbers import significant
+from trimtab.study.again import runs_again
 from trimtab.study.phrases import count, listed
 
 _LISTED = 10
@@ -14,7 +15,7 @@ _LISTED = 10
 def again(result: ComparisonResult) -> str:
     """Returns what was done with further seeds of tuning; empty if there were none."""
     made = result.protocol
-    if made.tuning_seeds == 1:
+    if not runs_again(made.trials, made.tuning_seeds):
         return ""
     further = numbered(range(made.tuning_seed + 1, made.tuning_seed + made.tuning_seeds))
     best = "the best" if made.again >= made.trials else f"the best {made.again}"
