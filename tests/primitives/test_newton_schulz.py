@@ -87,6 +87,18 @@ def test_it_is_that_of_torch_to_rounding(shape):
     torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
 
 
+@pytest.mark.parametrize(("decades", "share"), [(1, 0.03), (2, 0.045), (3, 0.075)])
+@pytest.mark.parametrize("shape", [(64, 256), (256, 64), (64, 80)])
+def test_singular_values_that_span_powers_of_ten_are_brought_no_further(shape, decades, share):
+    # of Gaussian noise they lie close together, and a gradient's do not: steps in a row would lose the small ones
+    left, right = (torch.linalg.qr(noise(length, 64, seed=length))[0] for length in shape)
+    matrix = (left * torch.logspace(0, -decades, 64, dtype=torch.float64)) @ right.mT
+    (found,) = orthogonalized([matrix.float()])
+    assert torch.linalg.svdvals(found.double()).max() < 1.22
+    expected = _zeropower_via_newtonschulz(matrix.float(), QUINTIC, STEPS, EPS)
+    assert (found - expected).norm() < share * expected.norm()
+
+
 def test_nothing_is_changed_in_place():
     matrix = noise(4, 6)
     before = matrix.clone()

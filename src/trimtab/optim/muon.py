@@ -72,7 +72,8 @@ class Muon(FlatOptimizer):
     Differences:
         * ``torch.optim.Muon`` refuses everything but matrices, and its default is ``adjust_lr_fn="original"``,
           :math:`c = \sqrt{\max(1, A / B)}`, for which ``lr`` is around 0.02 and AdamW's another one. On matrices alone,
-          with the same factor, the two agree to rounding.
+          with the same factor, the two agree to rounding, which is bfloat16's: 2 % of a wide matrix's step, and 6 %
+          where its singular values span three powers of ten.
         * Its ``eps`` and ``ns_steps`` are ``ns_eps`` and ``ns_steps`` here, because ``eps`` is AdamW's.
         * Jordan's code keeps the sum :math:`\mu B_{t-1} + G_t`, which is longer by a factor that the iteration takes
           out again.
