@@ -35,7 +35,7 @@ def test_few_rows_are_tuned_with_further_seeds():
 
 
 def test_a_page_says_how_large_networks_are_of_how_many_rows():
-    page = (Path(__file__).parents[3] / "docs" / "table.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "table.md").read_text(encoding="utf-8")
     for rows, size in (("1,000", size_for(599)), ("10,000", size_for(5999))):  # three fifths of a row fewer
         hidden = "a hidden layer" if size.depth == 1 else "two"
         steps = f"{size.steps:,} steps of {size.batch_size}"
