@@ -115,6 +115,7 @@ def test_a_constant_with_gaps_says_where_they_are():
         ("customer_id", [str(7919 * place % 997) for place in range(ROWS)], "it names the row"),
         ("userId", [str(7919 * place % 997) for place in range(ROWS)], "it names the row"),
         ("Unnamed: 0", [str(7919 * place % 997) for place in range(ROWS)], "it names the row"),
+        ("Unnamed: 0.1", [str(7919 * place % 997) for place in range(ROWS)], "it names the row"),
         ("name", [f"person {place}" for place in range(ROWS)], "60 different texts in 60 rows"),
         ("day", repeated("3/4/2024", "5/6/2024"), "dates whose days and months cannot be told apart; write 2024-03-31"),
     ],

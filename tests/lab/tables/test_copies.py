@@ -5,7 +5,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 from trimtab.lab.tables.columns import sorted_columns
 from trimtab.lab.tables.copies import known_rows, tell_tales, without_copies
 from trimtab.lab.tables.splitting import Parts
-from trimtab.lab.tables.target import read_target
+from trimtab.lab.tables.target import Target, read_target
 
 ROWS = 60
 AMOUNTS = [str(7919 * row % 997 / 8) for row in range(ROWS)]
@@ -75,6 +75,65 @@ def test_reasons_that_come_with_one_class_alone_are_told(other):
     assert told(cells, reason=[reasons[row % 5] for row in range(ROWS - 1)] + ["price"]) == ()
     assert told(cells, gaps=["" if row % 5 < 2 else "1.5" for row in range(ROWS)]) == ("gaps",)
     assert told(cells, name=[f"{reasons[row % 5]} {row // 10}" for row in range(ROWS)]) == ()  # so many may be chance
+
+
+def test_names_in_the_rows_of_one_class_alone_are_told_however_many_they_are():
+    cells = ["left" if row % 5 < 2 else "stayed" for row in range(ROWS)]
+    reasons = [f"reason {row // 3}" if row % 5 < 2 else "" for row in range(ROWS)]
+    assert len(set(reasons)) > ROWS / 4
+    assert told(cells, reason=reasons) == ("reason",)
+    assert told(["left", *cells], reason=["", *reasons]) == ()
+    three = [f"{cell} {row % 2}" if cell == "left" else cell for row, cell in enumerate(cells)]
+    assert told(three, reason=reasons) == ()  # which of those that left it is, they do not say
+
+
+@pytest.mark.parametrize("names", [20, 60, 100])
+def test_names_that_each_come_with_one_class_are_told(names):
+    places = np.random.default_rng(0).integers(names, size=500)
+    cells, city = [f"class {place % 2}" for place in places], [f"city {place}" for place in places]
+    assert told(cells, city=city) == ("city",)
+    assert told(cells, city=[*city[:-1], "city 0" if places[-1] % 2 else "city 1"]) == ()
+    assert told(cells, city=["" if row % 9 == 0 else name for row, name in enumerate(city)]) == ("city?",)
+    other = [f"{place}.25" for place in np.random.default_rng(1).permutation(names)[places]]
+    assert told(cells, code=other) == (("code",) if names <= 50 else ())  # numbers near each other may be alike
+
+
+def test_names_that_each_come_with_one_amount_are_told():
+    amounts = np.random.default_rng(0).integers(1, 40, size=500).tolist()
+    cells, band = [str(100 * amount) for amount in amounts], [f"band {amount}" for amount in amounts]
+    wide = [f"band {amount // 2}" for amount in amounts]
+    assert told(cells, band=band, wide=wide, narrow=[f"{name} {row % 3}" for row, name in enumerate(band)]) == (
+        "band",
+        "narrow",
+    )
+    assert told(["150", *cells], band=[band[0], *band]) == ()
+    assert told(cells, band=["" if row % 9 == 0 else name for row, name in enumerate(band)]) == ("band?",)
+    assert told(AMOUNTS, name=[f"name {row // 4}" for row in range(ROWS)]) == ()
+
+
+def test_names_are_not_told_by_chance():
+    random = np.random.default_rng(0)
+    for rows in (50, 100, 500):
+        targets = {
+            "halves": random.integers(2, size=rows),
+            "one in twenty": random.permutation(rows) < rows / 20,
+            "five": random.permutation(rows) < 5,
+            "three": random.choice(3, p=[0.9, 0.07, 0.03], size=rows),
+        }
+        sizes = [2, 5, 20, rows // 4, rows // 2]
+        columns = {
+            f"{size} {gaps} {again}": [
+                f"name {name}" if there else ""
+                for name, there in zip(random.integers(size, size=rows), random.random(rows) > gaps, strict=True)
+            ]
+            for size in sizes
+            for gaps in (0, 0.05, 0.5, 0.95)
+            for again in range(3)
+        }
+        for values in targets.values():
+            for classes in (tuple(map(str, np.unique(values))), ()):
+                target = Target("y", np.arange(rows), values.astype(np.int64), classes)
+                assert tell_tales(target, sorted_columns(columns)) == ()
 
 
 SCORES = [float(cell) for cell in AMOUNTS]

@@ -46,6 +46,34 @@ def test_days_and_months_that_cannot_be_told_apart():
     assert not read_dates(["3.4.2024", "5.6.2024"]).unclear
 
 
+@pytest.mark.parametrize("mark", ["/", "."])
+@pytest.mark.parametrize("odd", ["99/99/9999", "00/00/0000", "30/02/2024", "1/13/2024 25:00", "15/45/2024"])
+def test_a_cell_that_is_no_date_does_not_turn_days_and_months_around(mark, odd):
+    cells = [each.replace("/", mark) for each in (odd, "01/02/2024", "02/02/2024", "03/02/2024")]
+    found = read_dates(cells)
+    assert np.isnan(found.days[0])
+    assert found.unclear == (mark == "/")
+    assert mark == "/" or np.diff(found.days[1:]).tolist() == [1, 1]
+    clear = read_dates([*cells, "31/03/2024".replace("/", mark)])
+    assert not clear.unclear
+    assert np.diff(clear.days[1:4]).tolist() == [1, 1]
+
+
+def test_a_slip_with_slashes_does_not_make_dates_with_points_unclear():
+    found = read_dates(["00/00/0000", "3.4.2024", "4.4.2024"])
+    assert not found.unclear
+    assert found.days[2] - found.days[1] == 1
+
+
+def test_more_cells_decide_which_of_days_and_months_come_first():
+    months_first = ["03/31/2024", "03/30/2024", "04/01/2024"]
+    found = read_dates([*months_first, "31/03/2024"])
+    assert not found.unclear
+    assert found.days[:3].tolist() == read_dates(["2024-03-31", "2024-03-30", "2024-04-01"]).days.tolist()
+    assert np.isnan(found.days[3])
+    assert read_dates(["03/31/2024", "31/03/2024", "04/01/2024"]).unclear
+
+
 def test_what_is_no_date():
     wrong = ["2024-13-01", "2024-02-30", "2024-13", "2024-01-01 25:00", "31/12", "Ma 3, 2024", "Foo 3, 2024", "now"]
     wrong += ["20241301", "20240230", "20240331T250000", "18990331", "2024033"]

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import torch
 
 from trimtab.lab.tables.network import WIDEST_EMBEDDING, TableNetwork, embedding_width, size_for
@@ -30,6 +32,16 @@ def test_a_name_weighs_as_much_as_a_number():
 
 def test_few_rows_are_tuned_with_further_seeds():
     assert [size_for(rows).tuning_seeds for rows in (30, 599, 600, 30_000)] == [3, 3, 1, 1]
+
+
+def test_a_page_says_how_large_networks_are_of_how_many_rows():
+    page = (Path(__file__).parents[3] / "docs" / "table.md").read_text(encoding="utf-8")
+    for rows, size in (("1,000", size_for(599)), ("10,000", size_for(5999))):  # three fifths of a row fewer
+        hidden = "a hidden layer" if size.depth == 1 else "two"
+        steps = f"{size.steps:,} steps of {size.batch_size}"
+        assert f"| fewer than {rows} | {hidden} of {size.width} | {steps} " in page
+    size = size_for(6000)
+    assert f"| 10,000 or more | two of {size.width} | {size.steps} steps of {size.batch_size} " in page
 
 
 def test_more_rows_get_a_larger_network_and_are_seen_more_of():

@@ -23,6 +23,20 @@ def test_a_file_is_columns_with_the_numbers_of_lines(tmp_path):
     assert (list(table.lines), table.separator) == ([2, 4], ",")
 
 
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        (",Unnamed: 0,y", ["Unnamed: 0.1", "Unnamed: 0", "y"]),
+        ("Unnamed: 1,,y", ["Unnamed: 1", "Unnamed: 1.1", "y"]),
+        (",Unnamed: 0,Unnamed: 0.1", ["Unnamed: 0.2", "Unnamed: 0", "Unnamed: 0.1"]),
+    ],
+)
+def test_a_column_without_a_name_is_not_lost_beside_one_that_is_called_so(tmp_path, header, names):
+    path = written(tmp_path, f"{header}\n1,2,3\n")
+    assert read_source(path).columns == dict(zip(names, [("1",), ("2",), ("3",)], strict=True))
+    assert list(pd.read_csv(path)) == names
+
+
 def test_a_data_frame_is_a_table(tmp_path):
     frame = pd.DataFrame({"Area": [1.5, None], "price": [3, 4], "day": pd.to_datetime(["2024-03-31", None])})
     table = read_source(frame)

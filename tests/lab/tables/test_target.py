@@ -60,6 +60,17 @@ def test_none_may_be_the_name_of_a_class():
     assert target([*repeated("1", "2"), *repeated("none")], kind="regression").unknown == 60
 
 
+def test_minus_is_a_class_where_plus_is_another_one():
+    found = target(["", *repeated("+", "-")])
+    assert (found.classes, found.unknown) == (("+", "-"), 1)
+    assert found.shares == [0.5, 0.5]
+    assert target(repeated("+", "-", "equal")).classes == ("+", "-", "equal")
+    assert target(repeated("--", "-", "+", "++")).classes == ("+", "++", "-", "--")
+    assert target(repeated("a", "-", "b", rows=90)).unknown == 30  # beside other words it is none
+    assert target([*repeated("a", "b", "+"), "-"]).unknown == 1  # too few for a class
+    assert target(repeated("-", "1.5", "-", "3", rows=120)).unknown == 60  # beside numbers, too
+
+
 def test_decimal_commas():
     assert target(repeated("1,5", "2,25", "9"), decimal_commas=True).values[:2].tolist() == [1.5, 2.25]
 
@@ -73,6 +84,15 @@ TIMES = [f"{place % 24:02d}:{place // 24 + 30}" for place in range(60)]
     [
         (repeated("", "NA"), {}, "data.csv: the target y is an empty column; choose another one$"),
         (repeated("a"), {}, "the target y is 'a' in every row, so that there is nothing to learn"),
+        (repeated("a", "", rows=120), {}, "is 'a' in every row in which it is known, so that there is nothing .*n$"),
+        (
+            repeated("a", "-", "NA", rows=180),
+            {},
+            "'a' in every row in which it is known, .*; '-' in 60 rows and 'NA' in 60 rows are taken for empty: write",
+        ),
+        (["-", *repeated("+")], {}, r"'\+' in every row in which .*; '-' in 1 row is taken for empty: write a word"),
+        (repeated("a", "b", "-"), {}, r"40 rows to learn from \(20 have no y; '-' in 20 rows is taken for empty\): 50"),
+        (["+", "+", *repeated("-")], {}, r"classes with fewer than 5 rows, .*: '\+' \(2 rows\)"),
         (repeated("7", "7.0"), {}, "is '7' in every row"),
         (repeated("1.5", "2", "3", rows=49), {}, "has 49 rows to learn from: 50 are needed"),
         (repeated("1.5", "2", "", rows=60), {}, r"has 40 rows to learn from \(20 have no y\)"),

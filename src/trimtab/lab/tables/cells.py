@@ -14,6 +14,9 @@ MOSTLY = 0.9
 WORDS_FOR_NOTHING = frozenset({"none", "nil"})
 """Which may as well be the name of a class."""
 
+SIGNS_FOR_NOTHING = {"-": "+", "--": "++"}
+"""Which may as well be the name of a class where another one has the name that stands beside them here."""
+
 _NOTHING = WORDS_FOR_NOTHING | {
     *("", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "?", "-", "--", ".", "..."),
 }

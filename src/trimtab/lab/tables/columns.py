@@ -24,7 +24,7 @@ Places: TypeAlias = Sequence[int] | Int[np.ndarray, " rows"]
 _MANY_TEXTS = 20
 """So many different texts are categories in any table."""
 
-_IDENTIFIER = re.compile(r"(?i:(^|.*[\s_.-])(id|ids|uid|uuid|guid|idx|key)|index|.*unnamed: 0)|.*[a-z](ID|Id)")
+_IDENTIFIER = re.compile(r"(?i:(^|.*[\s_.-])(id|ids|uid|uuid|guid|idx|key)|index|.*unnamed: 0(\.\d+)?)|.*[a-z](ID|Id)")
 
 
 @dataclass(frozen=True)

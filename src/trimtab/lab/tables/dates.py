@@ -47,7 +47,8 @@ def read_dates(cells: Sequence[str]) -> Dates:
 
     These are ``2024-03-31``, ``31.03.2024``, ``3/31/2024``, ``31/03/2024``, ``Mar 31, 2024``, ``31 March 2024``,
     ``31-Mar-24``, with or without the day of the week before them, ``20240331``, and ``2024-03`` for the first of a
-    month.
+    month. Whether days or months come first, where the text does not say so, is told by the order in which more of the
+    cells are dates.
 
     Args:
         cells: none of them nothing.
@@ -60,13 +61,9 @@ def read_dates(cells: Sequence[str]) -> Dates:
             others.append((place, found))
         else:
             days[place] = _clear_date(cell)
-    first = max((int(found[1]) for _, found in others), default=0)
-    second = max((int(found[3]) for _, found in others), default=0)
-    points = all(found[2] == "." for _, found in others)
-    for place, found in others:
-        day, month = (found[1], found[3]) if second <= 12 and (first > 12 or points) else (found[3], found[1])
-        days[place] = _days(int(found[4]), int(month), int(day), found.groups()[4:])
-    return Dates(days, bool(others) and not points and first <= 12 and second <= 12)
+    either = _in_likelier_order([found for _, found in others])
+    days[[place for place, _ in others]] = either.days
+    return Dates(days, either.unclear)
 
 
 def are_dates_without_marks(cells: Sequence[str]) -> bool:
@@ -101,6 +98,18 @@ def _clear_date(cell: str) -> float:
     else:
         return math.nan
     return _days(int(year), _month(name), int(day), time)
+
+
+def _in_likelier_order(found: Sequence[re.Match[str]]) -> Dates:
+    """Reads days and months as they come first in more of the cells; in as many, days do where points stand."""
+    days_first = np.array([_days(int(each[4]), int(each[3]), int(each[1]), each.groups()[4:]) for each in found])
+    months_first = np.array([_days(int(each[4]), int(each[1]), int(each[3]), each.groups()[4:]) for each in found])
+    # a cell that is no date in either order, such as 99/99/9999, tells nothing of the others
+    deciding = np.isfinite(days_first) | np.isfinite(months_first)
+    more = int(np.isfinite(days_first).sum()) - int(np.isfinite(months_first).sum())
+    points = all(each[2] == "." for each, decides in zip(found, deciding, strict=True) if decides)
+    days = days_first if more > 0 or (more == 0 and points) else months_first
+    return Dates(days, more == 0 and not points)
 
 
 def _month(name: str) -> int:

@@ -1,5 +1,6 @@
 """Tables as text: a file, or a data frame of pandas."""
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -153,8 +154,13 @@ def read_source(source: Source) -> TextTable:
 
 
 def _named(columns: Sequence[str]) -> list[str]:
-    """Names of columns, of which those without one are called as pandas calls them."""
-    return [name or f"Unnamed: {place}" for place, name in enumerate(columns)]
+    """Names of columns, of which one without any is called as pandas calls it, with a number where that is taken."""
+    return [name or _untaken(f"Unnamed: {place}", columns) for place, name in enumerate(columns)]
+
+
+def _untaken(name: str, taken: Sequence[str]) -> str:
+    names = itertools.chain([name], (f"{name}.{number}" for number in itertools.count(1)))
+    return next(each for each in names if each not in taken)
 
 
 def _of_frame(frame: Any) -> TextTable:

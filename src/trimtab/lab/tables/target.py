@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from trimtab.lab.tables.cells import (
     MOSTLY,
+    SIGNS_FOR_NOTHING,
     WORDS_FOR_NOTHING,
     are_codes,
     differing_in_capitals,
@@ -119,8 +120,10 @@ def read_target(
         more = f" and {count(len(odd) - _SHOWN, 'other line')}" if len(odd) > _SHOWN else ""
         remedy = "leave the cell empty where it is not known" + ("" if kind else ", or say kind=classification")
         raise InputError(f"{where} has numbers, but not in {shown}{more}: {remedy}")
+    taken = _taken_for_empty(cells, rows)
     if len(rows) < FEWEST_ROWS:
-        unknown = f" ({len(cells) - len(rows):,} have no {name})" if len(rows) < len(cells) else ""
+        without = "; ".join(filter(None, (f"{len(cells) - len(rows):,} have no {name}", taken)))
+        unknown = f" ({without})" if len(rows) < len(cells) else ""
         raise InputError(
             f"{place} has {count(len(rows), 'row')} to learn from{unknown}: {FEWEST_ROWS} are needed, so that some are "
             "left to choose settings by, and some to test"
@@ -129,7 +132,9 @@ def read_target(
     together = numeric and _run_together(some, read.values)
     keys: Sequence[float | str] = read.values.tolist() if numeric and not codes and not together else some
     if len(set(keys)) == 1:
-        raise InputError(f"{where} is {some[0][:_LONGEST]!r} in every row, so that there is nothing to learn")
+        every = "every row" if len(rows) == len(cells) else "every row in which it is known"
+        remedy = f"; {taken}: write a word there if that is a class" if taken else ""
+        raise InputError(f"{where} is {some[0][:_LONGEST]!r} in {every}, so that there is nothing to learn{remedy}")
     few = codes or (numeric and not together and _numbers_classes(read.values))
     if kind == "regression" or (kind is None and numeric and not few):
         if kind is None and are_dates_without_marks(some):
@@ -195,11 +200,22 @@ def _run_together(cells: Sequence[str], values: Float[np.ndarray, " rows"]) -> b
 
 
 def _classes_of_none(cells: Sequence[str]) -> frozenset[str]:
-    """Names of classes that would say that a cell is empty: words for nothing, in many rows beside other words."""
-    counts = Counter(cell for cell in cells if cell.lower() in WORDS_FOR_NOTHING)
+    """Names of classes that would say that a cell is empty: words for nothing, - beside +, in several rows."""
+    all_of_them = set(cells)
+    counts = Counter(
+        cell for cell in cells if cell.lower() in WORDS_FOR_NOTHING or SIGNS_FOR_NOTHING.get(cell) in all_of_them
+    )
     found = frozenset(cell for cell, number in counts.items() if number >= FEWEST_OF_CLASS)
     others = [cell for cell in cells if not is_nothing(cell)] if found else []
     return found if others and read_numbers(others).read.mean() < MOSTLY else frozenset()
+
+
+def _taken_for_empty(cells: Sequence[str], rows: Int[np.ndarray, " rows"]) -> str:
+    """Says which cells with something in them hold nothing, beside the rows that are known; empty where none does."""
+    known = set(rows.tolist())
+    counts = Counter(cell for row, cell in enumerate(cells) if cell and row not in known)
+    shown = [f"{cell!r} in {count(number, 'row')}" for cell, number in counts.most_common(_SHOWN)]
+    return f"{listed(shown)} {'is' if len(shown) == 1 else 'are'} taken for empty" if shown else ""
 
 
 def _too_rare(where: str, rare: dict[str, int], classes: int, rows: int, *, odd: str) -> str:

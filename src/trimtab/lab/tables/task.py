@@ -41,6 +41,10 @@ from trimtab.study.trial import Reporter
 TEST_RMSE = "test rmse"
 
 _LONGEST_NAME = 60
+"""Letters of the file and the target in the name of a problem."""
+
+_LONGEST_WITH_CHOICES = 78
+"""Letters of all of it, so that ``pruned(..., sparsity=0.9)`` around it is a name as well."""
 
 
 class TableTask(Task):
@@ -149,7 +153,8 @@ class TableTask(Task):
             "split_seed": split_seed,
         }
         told = tuple((name, value) for name, value in choices.items() if value)
-        self.name = _short(f"{table.name}-{chosen}") + Reference("", settings=told).brackets
+        self._choices = Reference("", settings=told).brackets
+        self.name = _with_choices(_short(f"{table.name}-{chosen}"), self._choices)
         settings = (("target", chosen), *told)
         self.reference = Reference(table.path, settings=settings).text if is_table(table.path) else ""
         self._fingerprint = _fingerprint(found, columns, parts)
@@ -216,6 +221,8 @@ class TableTask(Task):
         found = super().facts(reference or self.reference or self.name, candidates, budget)
         measures, paragraphs = list(found.measures), [*found.paragraphs]
         paragraphs.append(("Table", self.understood.paragraph(self.metric)))
+        if not self.name.endswith(self._choices):
+            paragraphs.append(("Choices", f"{self.name} is short for the choices {self._choices}."))
         if not self.understood.target.classes:
             name = self.understood.target.name
             if self._score.metric.name != RMSE:  # it stands there already, as what is quoted
@@ -259,6 +266,14 @@ def _mean_and_deviation(place: str, name: str, values: np.ndarray) -> tuple[floa
             "what all its numbers have in common"
         )
     return mean, spread
+
+
+def _with_choices(name: str, choices: str) -> str:
+    """Returns a name with choices behind it, or with a hash that only these have, where they are long."""
+    whole = f"{name}{choices}"
+    if not choices or (len(whole) <= _LONGEST_WITH_CHOICES and whole.isprintable()):
+        return whole
+    return f"{name}(choices {hashlib.sha256(choices.encode(errors='surrogatepass')).hexdigest()[:8]})"
 
 
 def _short(name: str) -> str:
