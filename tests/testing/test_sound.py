@@ -156,14 +156,18 @@ TWINS = (
 )
 
 
-def broken(optimizer):
-    found = audit_optimizer(optimizer, without={"new_process": "it takes seconds"})
+def broken(optimizer, **told):
+    found = audit_optimizer(optimizer, without={"new_process": "it takes seconds"}, **told)
     return {each.check: each.seen for each in found if each.outcome == "broken"}
 
 
 @pytest.mark.parametrize("twin", TWINS)
 def test_nothing_is_said_of_what_is_sound(twin):
     assert broken(twin) == {}
+
+
+def test_nothing_is_said_of_what_is_sound_for_the_size_of_its_parameters():
+    assert broken(Sound, shapes=((16, 8), (20,), (2, 3))) == {}
 
 
 def test_what_is_refused_to_each_group_is_said_once():

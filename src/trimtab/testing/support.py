@@ -192,8 +192,8 @@ def gradients(params: Sequence[Tensor], steps: int, first: int = 0, without: Seq
 
 
 def _random(shape: Sequence[int], generator: torch.Generator) -> Tensor:
-    # the same numbers on every device
-    drawn = torch.randn(tuple(shape), generator=generator, device=generator.device)
+    # The same numbers on every device, and with every default type: of 16 and more, torch draws others in float64.
+    drawn = torch.randn(tuple(shape), generator=generator, device=generator.device, dtype=torch.float32)
     return drawn.bfloat16().float().to(torch.get_default_device())
 
 
