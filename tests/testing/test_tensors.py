@@ -30,6 +30,13 @@ class MakesContiguous(Sound):
             param.data = param.data.contiguous()
 
 
+class RefusesLayoutsTooLate(Sound):
+    def refuse(self):
+        super().refuse()
+        if not all(param.is_contiguous() for param in self.params):
+            raise ValueError("parameters must be contiguous in memory")
+
+
 class MixesLayouts(Sound):
     """Takes elements in the order of memory, for the gradient another one than for the parameter."""
 
@@ -121,6 +128,7 @@ FAULTS = {
     WritesToGaps: "layout",
     MakesContiguous: "layout",
     MixesLayouts: "layout",
+    RefusesLayoutsTooLate: "layout",
     MakesFloat32: "dtype state_dict state_of_another_type",
     RestsInBfloat16: "dtype mixed_dtypes state_of_another_type",
     RoundsFloat64: "dtype",
