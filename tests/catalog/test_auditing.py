@@ -110,3 +110,11 @@ def test_what_is_for_matrices_is_shown_matrices(monkeypatch):
     assert numbers.seen.startswith("some are for parameters that are no matrices")  # eps, which is AdamW's
     reasons = {each.seen for each in found.findings if each.name == "shape"}
     assert reasons == {"shows parameters that are no matrices, and does not say so"}
+
+
+def test_a_wrapper_that_needs_a_matrix_is_not_accused_of_saying_so(monkeypatch):
+    whole, only = running.audit_optimizer, ("layout", "torch_error_inputs")
+    monkeypatch.setattr(running, "audit_optimizer", lambda *a, **k: whole(*a, **{"only": only, **k}))
+    found = audit("galore(lion)", new_process=False)
+    assert found.holds
+    assert all("leaves GaLore nothing to project" in each.seen for each in found.findings)

@@ -1,6 +1,7 @@
 """Sound optimizers of other shapes than the suite's own: what is not wrong with them is not said of them."""
 
 import pytest
+from torch.nn.parameter import is_lazy
 
 from tests.testing.faults import Sound
 from trimtab.testing.audit import audit_optimizer
@@ -132,6 +133,17 @@ class HasOneRate(Sound):
         return super().take(closure)
 
 
+class NeedsAMatrix(Sound):
+    """Refuses parameters among which there is nothing for it to do."""
+
+    def __init__(self, params, lr=0.125, **settings):
+        super().__init__(params, lr, **settings)
+        given = [param for group in self.param_groups for param in group["params"]]
+        shown = [param.shape for param in given if not is_lazy(param)]
+        if shown and not any(len(shape) == 2 and min(shape) > 1 for shape in shown):
+            raise ValueError("no parameter has two dimensions")
+
+
 class FailsWithAFlag(Sound):
     def __init__(self, params, merge=False, **settings):
         super().__init__(params, **settings)
@@ -153,17 +165,22 @@ TWINS = (
     BeginsLate,
     HasErrorsOfItsOwn,
     MovesByLittle,
+    NeedsAMatrix,
 )
 
 
-def broken(optimizer):
-    found = audit_optimizer(optimizer, without={"new_process": "it takes seconds"})
+def broken(optimizer, **told):
+    found = audit_optimizer(optimizer, without={"new_process": "it takes seconds"}, **told)
     return {each.check: each.seen for each in found if each.outcome == "broken"}
 
 
 @pytest.mark.parametrize("twin", TWINS)
 def test_nothing_is_said_of_what_is_sound(twin):
     assert broken(twin) == {}
+
+
+def test_nothing_is_said_of_what_is_sound_for_the_size_of_its_parameters():
+    assert broken(Sound, shapes=((16, 8), (20,), (2, 3))) == {}
 
 
 def test_what_is_refused_to_each_group_is_said_once():
@@ -174,3 +191,32 @@ def test_of_a_flag_with_which_a_step_fails_it_is_not_said_that_it_makes_no_diffe
     (found,) = broken(FailsWithAFlag).items()
     assert found[0] == "flags"
     assert found[1].startswith("merge=True is accepted, and a step fails: shape '[1]' is invalid")
+
+
+def test_of_parameters_that_are_refused_by_name_nothing_is_claimed():
+    found = audit_optimizer(NeedsAMatrix, only=("layout", "torch_error_inputs"))
+    assert {each.outcome for each in found} == {"skipped"}
+    assert all(each.seen.endswith("refused: no parameter has two dimensions") for each in found)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("two dimensions"), TypeError("something is wrong")], ids=repr)
+def test_a_construction_that_fails_in_other_words_is_no_refusal(error):
+    class FailsWithoutAMatrix(NeedsAMatrix):
+        def __init__(self, params, lr=0.125, **settings):
+            try:
+                super().__init__(params, lr, **settings)
+            except ValueError as refusal:
+                if "dimensions" not in str(refusal):
+                    raise
+                raise error from None
+
+    found = audit_optimizer(FailsWithoutAMatrix, only=("layout", "torch_error_inputs"))
+    assert {each.outcome for each in found} == {"broken"}
+
+
+def test_what_refuses_all_parameters_is_broken():
+    def refuses(params, lr=0.1):
+        raise ValueError("no parameter has two dimensions")
+
+    found = audit_optimizer(refuses, only=("layout", "torch_error_inputs"))
+    assert {each.outcome for each in found} == {"broken"}

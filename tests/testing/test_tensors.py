@@ -1,8 +1,10 @@
 """Optimizers that parameters and gradients of some shape, layout or type are too much for."""
 
+import pytest
 import torch
 
 from tests.testing.faults import SHORT, Sound, failures, of_each, without_cases
+from trimtab.testing.audit import audit_optimizer
 
 
 class SkipsScalars(Sound):
@@ -26,6 +28,13 @@ class MakesContiguous(Sound):
     def after(self):
         for param in self.params:
             param.data = param.data.contiguous()
+
+
+class RefusesLayoutsTooLate(Sound):
+    def refuse(self):
+        super().refuse()
+        if not all(param.is_contiguous() for param in self.params):
+            raise ValueError("parameters must be contiguous in memory")
 
 
 class MixesLayouts(Sound):
@@ -65,6 +74,35 @@ class MovesThenRefuses(Sound):
         super().refuse()
 
 
+class TakesSparse(Sound):
+    """Takes sparse gradients as dense ones; faults replace what becomes of them."""
+
+    def refuse(self):
+        for param in self.params:
+            if param.grad.is_sparse:
+                param.grad = self.of_rows(param.grad)
+
+    def of_rows(self, grad):
+        return grad.to_dense()
+
+
+class GoesUphillWithRows(TakesSparse):
+    def of_rows(self, grad):
+        return -grad.to_dense()
+
+
+class MovesOtherRows(TakesSparse):
+    def of_rows(self, grad):
+        dense = grad.to_dense()
+        return torch.where(dense == 0, 1.0, dense)
+
+
+class MixesRows(TakesSparse):
+    def of_rows(self, grad):
+        flipped = torch.sparse_coo_tensor(grad.indices().flip(1), grad.values(), grad.shape, check_invariants=False)
+        return flipped.to_dense()
+
+
 class SkipsSquares(Sound):
     """Leaves out what has as many rows as columns, as only the layers of the check for tied parameters have."""
 
@@ -90,11 +128,15 @@ FAULTS = {
     WritesToGaps: "layout",
     MakesContiguous: "layout",
     MixesLayouts: "layout",
+    RefusesLayoutsTooLate: "layout",
     MakesFloat32: "dtype state_dict state_of_another_type",
     RestsInBfloat16: "dtype mixed_dtypes state_of_another_type",
     RoundsFloat64: "dtype",
     RefusesAny: "sparse_gradients complex_parameters frozen_parameters",
     MovesThenRefuses: "sparse_gradients",
+    GoesUphillWithRows: "sparse_gradients",
+    MovesOtherRows: "sparse_gradients",
+    MixesRows: "sparse_gradients",
 }
 
 
@@ -102,3 +144,38 @@ FAULTS = {
 def test_a_fault_is_found_where_it_is(fault, expected):
     found = failures(fault, SHORT)
     assert without_cases(found) == expected, found
+
+
+class RestsWhereThereAreNoRows(TakesSparse):
+    """Leaves rows without a gradient out, weight decay and momentum included."""
+
+    def before(self):
+        self.kept = [(param, param.clone(), self.idle(param.grad)) for param in self.params]
+
+    def idle(self, grad):
+        return (grad == 0).all(dim=-1, keepdim=True) if grad.dim() == 2 else torch.zeros_like(grad, dtype=torch.bool)
+
+    def after(self):
+        for param, value, idle in self.kept:
+            param.copy_(torch.where(idle, value, param))
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (TakesSparse, {"weight_decay": 0.5}),
+        (RestsWhereThereAreNoRows, {"weight_decay": 0.5}),
+        (torch.optim.SGD, {}),
+        (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+        (torch.optim.Adagrad, {}),
+    ],
+)
+def test_nothing_is_said_of_what_takes_sparse_gradients(kind, settings):
+    (found,) = audit_optimizer(kind, settings, only=("sparse_gradients",))
+    assert (found.outcome, found.seen) == ("holds", "")
+
+
+def test_what_takes_sparse_gradients_alone_is_not_compared_with_dense_ones():
+    (found,) = audit_optimizer(torch.optim.SparseAdam, only=("sparse_gradients",))
+    assert found.outcome == "skipped"
+    assert "dense gradients are refused, and there is nothing to compare with" in found.seen

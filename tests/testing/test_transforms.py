@@ -1,5 +1,6 @@
 """The suite for transforms, on our own, and on transforms that are sound but for one fault."""
 
+import contextlib
 import copy
 import math
 import random
@@ -111,6 +112,12 @@ class LosesItsMasks(Sound):
 class AsksForTen(Sound):
     def tune(self, model, finetune):
         finetune(model, 10)
+
+
+class SwallowsRefusals(Sound):
+    def tune(self, model, finetune):
+        with contextlib.suppress(ValueError):
+            finetune(model, 10**6)
 
 
 class SharesMemory(Sound):
@@ -273,7 +280,7 @@ class TakesAnyTarget(Sound):
 FAULTS = {
     "target": [KeepsTooMany, ReturnsState],
     "target_after_training": [LosesItsMasks],
-    "steps": [AsksForTen],
+    "steps": [AsksForTen, SwallowsRefusals],
     "model_unchanged": [InPlace, LeavesModelTraining, LeavesGradients],
     "memory_not_shared": [SharesMemory],
     "calibration_unchanged": [WritesToCalibration],

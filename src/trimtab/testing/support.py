@@ -25,6 +25,9 @@ CRASHES: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, 
 GOOD: Final = 1e-3
 """What is tried of a setting that is nothing by default, to see whether it may be a number."""
 
+SHAPE: Final = ("dim", "2d", "2-d", "matri", "shape", "layout", "contiguous")
+"""What a message speaks of that refuses parameters for what they look like."""
+
 WARM: Final = 12
 """Steps after which those move, too, that only look at the first gradients."""
 
@@ -58,6 +61,20 @@ class Suite(Excepting):
     def make(self, params: Iterable[Any], **overrides: Any) -> Optimizer:
         """Builds the optimizer under test, in the mode in which it steps where it has modes as a module has them."""
         return in_training(self.factory()(params, **{**self.settings, **overrides}))
+
+    def make_or_skip(self, params: Iterable[Any], **overrides: Any) -> Optimizer:
+        """Builds the optimizer under test, or skips the check where it refuses what these parameters look like."""
+        try:
+            return self.make(params, **overrides)
+        except REFUSALS as error:
+            if not self.refuses_shape(error):
+                raise
+            pytest.skip(f"what the check shows is refused: {error}")
+
+    def refuses_shape(self, error: Exception) -> bool:
+        """Returns whether a construction that failed has refused by name what parameters look like, and no others."""
+        named = isinstance(error, TypeError | ValueError) and any(word in str(error).lower() for word in SHAPE)
+        return named and self.makes({})
 
     def arguments(self) -> dict[str, Any]:
         """Returns all settings that the constructor takes, and their values, where its signature says so."""
