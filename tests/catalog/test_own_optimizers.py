@@ -8,8 +8,9 @@ from torch import nn
 
 from trimtab import create
 from trimtab.catalog.candidates import candidates_again, parse_candidates
+from trimtab.compare.changes import definition_changes
 from trimtab.study.errors import InputError
-from trimtab.study.tunable import LogUniform
+from trimtab.study.tunable import Choice, LogUniform
 
 MINE = """
 import torch
@@ -116,6 +117,41 @@ def test_one_without_settings_has_nothing_to_tune(file):
     assert candidate.tunables == {}
     assert candidate.build({})(nn.Linear(2, 2)).param_groups[0]["lr"] == 0.5
     assert parse_candidates("my_opt.py:_Plain()")[0].tunables == {}
+
+
+def test_a_wrapper_stretches_the_ranges_of_its_class_and_not_those_that_are_typed(file):
+    file.write_text("import trimtab.optim\nclass Lion(trimtab.optim.Lion): ...\n")
+    tune = [f"{name}{setting}" for name in ("", "lion.") for setting in ("lr=1e-4..1e-1:log", "weight_decay=0,0.1")]
+    own, listed, fixed = parse_candidates("galore(my_opt.py:Lion),galore(lion),galore(my_opt.py:Lion(lr=1.0))", tune)
+    assert own.tunables == listed.tunables == {"lr": LogUniform(1e-4, 0.1), "weight_decay": Choice((0, 0.1))}
+    assert fixed.tunables == {"weight_decay": Choice((0, 0.1))}
+    (stretched,) = parse_candidates("galore(my_opt.py:Lion)")
+    assert stretched.tunables == parse_candidates("galore(lion)")[0].tunables
+
+
+def test_what_is_tried_is_not_stretched_either(file):
+    file.write_text(
+        "import trimtab.optim\n"
+        "class Lion(trimtab.optim.Lion):\n"
+        "    def __init__(self, params, lr, weight_decay=0.0):\n"
+        "        if lr > 1: raise ValueError('too long')\n"
+        "        super().__init__(params, lr, weight_decay=weight_decay)\n"
+    )
+    (found,) = parse_candidates("galore(my_opt.py:Lion)", ["lr=0.5,1"])
+    assert found.tunables["lr"] == Choice((0.5, 1))
+
+
+def test_a_study_from_before_typed_ranges_were_noted_goes_on_and_is_shown(file):
+    file.write_text("import trimtab.optim\nclass Lion(trimtab.optim.Lion): ...\n")
+    label = "galore(my_opt.py:Lion)"
+    (found,) = parse_candidates(label, ["lr=1e-4..1e-1:log"])
+    definition = found.definition()
+    assert candidates_again([label], {label: definition})[0].tunables == found.tunables
+    before = {name: each for name, each in definition.items() if name != "tuned"}
+    assert set(before) == {"files", "ranges", "own"}
+    assert before["ranges"]["my_opt.py:Lion.lr"] == "1e-4..1e-1:log"
+    assert definition_changes(before, definition) == []
+    assert candidates_again([label], {label: before})[0].tunables["lr"] == LogUniform(1e-3, 1.0)  # as they were then
 
 
 REFUSED = {

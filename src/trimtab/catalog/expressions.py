@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from trimtab.catalog.nesting import check_nesting
 from trimtab.catalog.own import OWN
 from trimtab.catalog.parameters import forget_names, has_decay, parameters_of, split_of
 from trimtab.catalog.pasted_code import construction, groups_of_model, with_imports_first
+from trimtab.catalog.ranges import parse_range
 from trimtab.catalog.signatures import check_settings, default_of, parts_of, settings_of
 from trimtab.lab.controller import SessionController
 from trimtab.optim.groups import parameter_groups
@@ -264,14 +265,26 @@ class Expression:
 
     @property
     def ranges(self) -> Tunables:
-        """Every range, as the wrappers around its owner stretch it."""
-        ranges: dict[str, Any] = {}
+        """Every range: as the wrappers around its owner stretch it, or as somebody has typed it."""
+        ranges, typed = dict[str, Any](), {name: parse_range(text) for name, text in self.typed.items()}
         for node in self.nodes():
             for name, factor in node._wrapping("rescales", {}).items():
-                if name in ranges:
+                if name in ranges and name not in typed:
                     ranges[name] = ranges[name].scaled(factor)
             ranges |= {node.place_of(name): tunable for name, tunable in node.entry.load_tunables().items()}
-        return ranges
+        return {**ranges, **typed}
+
+    @property
+    def typed(self) -> dict[str, str]:
+        """The ranges that somebody has typed."""
+        return {node.place_of(name): text for node in self.nodes() for name, text in node.entry.typed.items()}
+
+    def with_typed(self, typed: Mapping[str, str]) -> "Expression":
+        """Returns it with ranges that somebody has typed, beside those that it has, by their names in all of it."""
+        settings = {name: name.rpartition(".")[2] for name in typed}
+        own = {setting: typed[name] for name, setting in settings.items() if self.place_of(setting) == name}
+        inner = None if self.inner is None else self.inner.with_typed(typed)
+        return replace(self, entry=replace(self.entry, typed={**self.entry.typed, **own}), inner=inner)
 
     def _bounds(self) -> dict[str, Value]:
         """The ends of ranges that a wrapper searches by itself."""

@@ -5,7 +5,7 @@ A setting that is a pair, as ``betas``, is tuned as a whole, ``adamw.betas=(0.9,
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from trimtab.catalog.entries import Entry
 from trimtab.catalog.expressions import Expression
@@ -15,21 +15,18 @@ from trimtab.catalog.signatures import default_of, parts_of, settings_of
 from trimtab.catalog.trying import build_once
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.suggestions import closest, nearest
-from trimtab.study.tunable import Choice, Tunable, Tunables, Uniform, Value
-
-Ranges = tuple[tuple[str, str], ...]
-"""Name of a setting in the whole expression to its range, as typed."""
+from trimtab.study.tunable import Choice, Tunable, Uniform, Value
 
 
-def read_ranges(expressions: Sequence[Expression], tunes: Sequence[Tune]) -> list[Ranges]:
-    """Finds out whose ranges were typed.
+def with_ranges(expressions: Sequence[Expression], tunes: Sequence[Tune]) -> list[Expression]:
+    """Puts ranges that were typed on those that they are for.
 
     Args:
         expressions: of the candidates.
         tunes: those that name a candidate of the catalogue.
 
     Returns:
-        The ranges of each expression.
+        The expressions with their ranges.
 
     Raises:
         InputError: a range is for nobody, or for a setting that there is not, or has values that it cannot have.
@@ -52,18 +49,13 @@ def read_ranges(expressions: Sequence[Expression], tunes: Sequence[Tune]) -> lis
                 )
             for place, node in free:
                 found[place][node.place_of(tune.setting)] = tune.range
-    for expression, ranges in zip(expressions, found, strict=True):
+    tuned = [expression.with_typed(ranges) for expression, ranges in zip(expressions, found, strict=True)]
+    for expression, ranges in zip(tuned, found, strict=True):
         for name, text in ranges.items():
             with faults:
-                _try(expression, ranges, name, text)
+                _try(expression, name, text)
     faults.raise_any()
-    return [tuple(each.items()) for each in found]
-
-
-def tuned_in(expression: Expression, ranges: Ranges) -> Tunables:
-    """Returns what is tuned of an expression: its own ranges, those that were typed in their places, and more."""
-    typed = {name: parse_range(text) for name, text in ranges}
-    return {**{name: typed.get(name, each) for name, each in expression.tunables.items()}, **typed}
+    return tuned
 
 
 def _meant(expression: Expression, tune: Tune) -> list[Expression]:
@@ -90,10 +82,10 @@ def _free(expression: Expression, node: Expression, tune: Tune) -> bool:
     return whole not in dict(node.fixed) and name not in expression.set_by_wrappers
 
 
-def _try(expression: Expression, ranges: Mapping[str, str], name: str, text: str) -> None:
+def _try(expression: Expression, name: str, text: str) -> None:
     """Builds an expression with the ends of a range, or each of its values."""
     whole = re.sub(r"\d$", "s", name)
-    if whole != name and whole in ranges:
+    if whole != name and whole in expression.typed:
         raise InputError(f"--tune {name}={text}: {whole} is tuned as well; leave one of them out")
     default = default_of(expression.owner_of(name).entry.load(), name.rpartition(".")[2])
     tunable = parse_range(text)
@@ -105,7 +97,7 @@ def _try(expression: Expression, ranges: Mapping[str, str], name: str, text: str
                 f"--tune {name}={text}: {value!r} is no number, and {name} is one, {default!r} by default; a range is "
                 f"written {name}=1e-4..1e-1:log"
             )
-        middle = {key: each.at(0.5) for key, each in tuned_in(expression, tuple(ranges.items())).items()}
+        middle = {key: each.at(0.5) for key, each in expression.tunables.items()}
         try:
             build_once(expression, {**middle, name: value})
         except Exception as error:
