@@ -241,6 +241,28 @@ def test_a_word_is_no_number(file, name, text, words):
     assert words in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("candidate", "tune", "words"),
+    [
+        ("my_opt.py:Below", "beta=0.5..1.2", "--tune beta=0.5..1.2: beta=1.2"),
+        ("clip(my_opt.py:Below)", "my_opt.py:Below.beta=0.1,0.5,1.2", "--tune beta=0.1,0.5,1.2: beta=1.2"),
+        ("my_opt.py:Below+autolrs", "beta=0.1,0.5,1.2", "--tune beta=0.1,0.5,1.2: beta=1.2"),
+    ],
+)
+def test_the_ends_and_values_of_a_typed_range_are_tried(file, candidate, tune, words):
+    file.write_text(
+        "import torch\n"
+        "class Below(torch.optim.SGD):\n"
+        "    def __init__(self, params, lr=0.1, beta=0.5):\n"
+        "        if beta >= 1: raise ValueError(f'beta {beta}')\n"
+        "        super().__init__(params, lr)\n"
+    )
+    with pytest.raises(InputError) as raised:
+        parse_candidates(candidate, ["lr=1e-4..1e-1:log", tune])
+    assert str(raised.value) == f"{words} of my_opt.py:Below cannot be: beta 1.2"
+    parse_candidates("my_opt.py:Below(beta=0.5)", ["lr=1e-4..1e-1:log", "beta=0.5..1.2"])  # where it is fixed
+
+
 def test_a_word_may_be_what_a_setting_takes(file):
     (candidate,) = parse_candidates("my_opt.py:Mode", ["mode=fast,slow"])
     assert candidate.tunables["mode"].values == ("fast", "slow")

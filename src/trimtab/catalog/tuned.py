@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from trimtab.catalog.entries import Entry
 from trimtab.catalog.expressions import Expression
 from trimtab.catalog.own import OWN
-from trimtab.catalog.ranges import Tune, parse_range
+from trimtab.catalog.ranges import Tune, parse_range, text_values
 from trimtab.catalog.signatures import default_of, parts_of, settings_of
 from trimtab.catalog.trying import build_once
 from trimtab.study.errors import Faults, InputError
@@ -22,7 +22,7 @@ def with_ranges(expressions: Sequence[Expression], tunes: Sequence[Tune]) -> lis
     """Puts ranges that were typed on those that they are for.
 
     Args:
-        expressions: of the candidates.
+        expressions: of the candidates; classes of one's own have theirs already.
         tunes: those that name a candidate of the catalogue.
 
     Returns:
@@ -41,7 +41,7 @@ def with_ranges(expressions: Sequence[Expression], tunes: Sequence[Tune]) -> lis
                 near = nearest(str(tune.candidate), names)
                 raise InputError(f"--tune {tune.text!r} is for nobody: {tune.candidate} takes no part; {near}")
             _check_setting(own[0][1].entry, tune)
-            free = [(place, node) for place, node in own if _free(expressions[place], node, tune)]
+            free = [(place, node) for place, node in own if _free(expressions[place], node, tune.setting)]
             if not free:
                 raise InputError(
                     f"--tune {tune.text!r} is for nobody: {tune.setting} is fixed, or set by something else, wherever "
@@ -50,10 +50,12 @@ def with_ranges(expressions: Sequence[Expression], tunes: Sequence[Tune]) -> lis
             for place, node in free:
                 found[place][node.place_of(tune.setting)] = tune.range
     tuned = [expression.with_typed(ranges) for expression, ranges in zip(expressions, found, strict=True)]
-    for expression, ranges in zip(tuned, found, strict=True):
-        for name, text in ranges.items():
-            with faults:
-                _try(expression, name, text)
+    for expression in tuned:
+        typed = [(node, setting, text) for node in expression.nodes() for setting, text in node.entry.typed.items()]
+        for node, setting, text in typed:
+            if _free(expression, node, setting):  # a range for all classes of one's own is typed where one has it fixed
+                with faults:
+                    _try(expression, node, setting, text)
     faults.raise_any()
     return tuned
 
@@ -75,36 +77,44 @@ def _check_setting(entry: Entry, tune: Tune) -> None:
     raise InputError(f"--tune {tune.text!r}: {entry.id} has no setting {tune.setting!r}; {meant} {', '.join(known)}")
 
 
-def _free(expression: Expression, node: Expression, tune: Tune) -> bool:
+def _free(expression: Expression, node: Expression, setting: str) -> bool:
     """Tells whether nothing else says what a setting is."""
-    whole = parts_of(node.entry).get(tune.setting, (tune.setting, 0))[0]
+    whole = parts_of(node.entry).get(setting, (setting, 0))[0]
     name = node.place_of(whole)
     return whole not in dict(node.fixed) and name not in expression.set_by_wrappers
 
 
-def _try(expression: Expression, name: str, text: str) -> None:
+def _try(expression: Expression, node: Expression, setting: str, text: str) -> None:
     """Builds an expression with the ends of a range, or each of its values."""
-    whole = re.sub(r"\d$", "s", name)
-    if whole != name and whole in expression.typed:
-        raise InputError(f"--tune {name}={text}: {whole} is tuned as well; leave one of them out")
-    default = default_of(expression.owner_of(name).entry.load(), name.rpartition(".")[2])
-    tunable = parse_range(text)
-    if isinstance(default, bool) and not (isinstance(tunable, Choice) and set(tunable.values) <= {0, 1}):
-        raise InputError(f"--tune {name}={text}: {name} is a switch, {default} by default; write {name}=0,1")
+    name, default, tunable = node.place_of(setting), default_of(node.entry.load(), setting), parse_range(text)
+    own = node.entry.family == OWN
+    if not own:
+        _check_kind(expression, name, text, default)
+    middle = {key: each.at(0.5) for key, each in expression.tunables.items()}
     for value in _values(tunable):
-        if isinstance(default, int | float) and isinstance(value, str):
-            raise InputError(
-                f"--tune {name}={text}: {value!r} is no number, and {name} is one, {default!r} by default; a range is "
-                f"written {name}=1e-4..1e-1:log"
-            )
-        middle = {key: each.at(0.5) for key, each in expression.tunables.items()}
         try:
             build_once(expression, {**middle, name: value})
         except Exception as error:
             words = str(error)
             if isinstance(default, tuple) and isinstance(value, int | float):
                 words = f'it is {default} by default; write "{name}=(...),(...)", or tune one of them'
-            raise InputError(f"--tune {name}={text}: {name}={value} cannot be: {words}") from error
+            whose = f" of {node.entry.id}" if own else ""
+            raise InputError(f"--tune {name}={text}: {name}={value}{whose} cannot be: {words}") from error
+
+
+def _check_kind(expression: Expression, name: str, text: str, default: object) -> None:
+    """Checks that the values of a setting are of the kind that its default is."""
+    whole, tunable = re.sub(r"\d$", "s", name), parse_range(text)
+    if whole != name and whole in expression.typed:
+        raise InputError(f"--tune {name}={text}: {whole} is tuned as well; leave one of them out")
+    if isinstance(default, bool) and not (isinstance(tunable, Choice) and set(tunable.values) <= {0, 1}):
+        raise InputError(f"--tune {name}={text}: {name} is a switch, {default} by default; write {name}=0,1")
+    words = text_values(tunable)
+    if words and isinstance(default, int | float):
+        raise InputError(
+            f"--tune {name}={text}: {words[0]!r} is no number, and {name} is one, {default!r} by default; a range is "
+            f"written {name}=1e-4..1e-1:log"
+        )
 
 
 def _values(tunable: Tunable) -> tuple[Value, ...]:
