@@ -134,6 +134,14 @@ def _value(text: str) -> Value:
     return float(text) if _NUMBER.fullmatch(text) and re.search(r"[.eE]", text) else text
 
 
+def ends_of(tunable: Tunable) -> tuple[float, ...]:
+    """Returns the smallest and the largest number that a range has; nothing where it has texts."""
+    if isinstance(tunable, Uniform):
+        return tunable.low, tunable.high
+    numbers = [value for value in getattr(tunable, "values", ()) if isinstance(value, int | float)]
+    return (min(numbers), max(numbers)) if numbers else ()
+
+
 def text_values(tunable: Tunable) -> list[str]:
     """Returns those values of a range that are texts, as what is written like no number is."""
     return [value for value in tunable.values if isinstance(value, str)] if isinstance(tunable, Choice) else []

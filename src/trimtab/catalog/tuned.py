@@ -78,10 +78,12 @@ def _check_setting(entry: Entry, tune: Tune) -> None:
 
 
 def _free(expression: Expression, node: Expression, setting: str) -> bool:
-    """Tells whether nothing else says what a setting is."""
+    """Tells whether nothing else says what a setting is, or what searches it does so between the ends of its range."""
     whole = parts_of(node.entry).get(setting, (setting, 0))[0]
-    name = node.place_of(whole)
-    return whole not in dict(node.fixed) and name not in expression.set_by_wrappers
+    name, fixed, searched = node.place_of(whole), expression.all_fixed, expression.searched
+    if name in fixed:
+        return False
+    return name not in expression.set_by_wrappers or not all(place in fixed for place in searched.get(name, ()))
 
 
 def _try(expression: Expression, node: Expression, setting: str, text: str) -> None:
