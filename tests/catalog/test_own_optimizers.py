@@ -268,6 +268,13 @@ def test_a_word_may_be_what_a_setting_takes(file):
     assert candidate.tunables["mode"].values == ("fast", "slow")
 
 
+@pytest.mark.parametrize("mode", ["a:bcd", "x.py y", "say 'a:b'", 'say "a:b"', "' and \" a:b", "a\\", "my_opt.py:Mode"])
+def test_a_text_may_look_like_a_class(file, mode):
+    (found,) = parse_candidates(f"clip(my_opt.py:Mode(lr=0.1, mode={mode!r}), fraction=0.1)")
+    assert found.settings({})["mode"] == mode
+    assert parse_candidates(found.label) == [found]
+
+
 def test_where_no_ranges_can_be_typed_none_are_asked_for(file):
     with pytest.raises(InputError) as raised:
         parse_candidates("my_opt.py:Signs", None)
