@@ -202,7 +202,7 @@ def _module(name: str, reference: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):  # it is there, and imports what is not
             raise InputError(f"{reference} does not import: {error}") from error
         near = f"; a file's name ends in .py: {name}.py:..." if Path(f"{name}.py").is_file() else ""
         raise InputError(f"{reference}: there is no module {name!r} that can be imported here{near}") from error
