@@ -15,6 +15,13 @@ def test_a_range_takes_the_place_of_the_default_and_others_stay():
     assert adamw.label == "adamw"
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_range_for_one_candidate_goes_before_that_for_a_name_whichever_comes_first(order):
+    tune = ["galore(adamw).lr=1e-3..1e-2:log", "adamw.lr=1e-5..1e-1:log"][::order]
+    adamw, galore = parse_candidates("adamw,galore(adamw)", tune)
+    assert (adamw.tunables["lr"], galore.tunables["lr"]) == (LogUniform(1e-5, 0.1), LogUniform(1e-3, 1e-2))
+
+
 def test_one_of_a_pair_is_tuned_and_the_other_stays():
     (adamw,) = parse_candidates("adamw", ["adamw.beta2=0.9..0.9999:log1m"])
     assert list(adamw.tunables) == ["lr", "weight_decay", "beta2"]

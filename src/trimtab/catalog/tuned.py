@@ -33,7 +33,8 @@ def with_ranges(expressions: Sequence[Expression], tunes: Sequence[Tune]) -> lis
     """
     found: list[dict[str, str]] = [{} for _ in expressions]
     faults = Faults()
-    for tune in tunes:
+    by_name = {name for each in expressions for node in each.nodes() for name in node.entry.names}
+    for tune in sorted(tunes, key=lambda each: _wanted(each) not in by_name):  # what names a whole candidate goes last
         with faults:
             own = [(place, node) for place, each in enumerate(expressions) for node in _meant(each, tune)]
             if not own:
@@ -60,9 +61,13 @@ def with_ranges(expressions: Sequence[Expression], tunes: Sequence[Tune]) -> lis
     return tuned
 
 
+def _wanted(tune: Tune) -> str:
+    return str(tune.candidate).strip().lower()
+
+
 def _meant(expression: Expression, tune: Tune) -> list[Expression]:
     """The parts of an expression that a range is for."""
-    wanted = str(tune.candidate).strip().lower()
+    wanted = _wanted(tune)
     if wanted == expression.label.lower():
         return [next(expression.nodes())]
     return [node for node in expression.nodes() if node.entry.family != OWN and wanted in node.entry.names]
