@@ -26,6 +26,21 @@ class TwoPasses(torch.optim.SGD):
 class NeedsLr(torch.optim.Optimizer):
     def __init__(self, params, lr):
         super().__init__(params, {"lr": lr})
+
+class Matrices(torch.optim.SGD):
+    def __init__(self, params, lr=0.1, momentum=0.0):
+        super().__init__(params, lr, momentum)
+        if any(param.ndim != 2 for group in self.param_groups for param in group["params"]):
+            raise ValueError("matrices only")
+
+class MatricesLater(torch.optim.SGD):
+    def step(self, closure=None):
+        if any(param.ndim != 2 for group in self.param_groups for param in group["params"]):
+            raise ValueError("matrices only")
+        super().step(closure)
+
+class MatricesInTwoPasses(Matrices, TwoPasses):
+    pass
 """
 
 
@@ -81,6 +96,8 @@ def test_a_name_of_the_catalogue_is_audited(name):
         ("no_such_module:Mine", "there is no module 'no_such_module'"),
         ("torch.optim:SGD(lr=-1.0)", "Invalid learning rate"),
         ("torch.optim:LBFGS", "cannot be audited: the checks give gradients, and its step needs a closure"),
+        ("{file}:Matrices(momentum=-1.0)", "Invalid momentum value: -1.0"),
+        ("{file}:MatricesInTwoPasses", "its first step with them fails: TypeError: give step() a closure"),
         ("{file}:TwoPasses", "its first step with them fails: TypeError: give step() a closure"),
         ("trimtab.optim:AdaHessian", r"cannot be audited: the checks give gradients, and it steps by loss.backward"),
         ("lionn", "did you mean lion?"),
@@ -99,6 +116,18 @@ def test_without_pytest_it_says_what_mends_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(InputError, match="pip install pytest"):
         auditing.audit("lion")
+
+
+@pytest.mark.parametrize("name", ["Matrices", "Matrices(lr=0.5)", "MatricesLater", "clip(Matrices, fraction=0.1)"])
+def test_what_takes_matrices_alone_is_shown_matrices(file, monkeypatch, name):
+    whole = running.audit_optimizer
+    monkeypatch.setattr(
+        running, "audit_optimizer", lambda *a, **k: whole(*a, **{**k, "only": ("numbers", "printed", "shape")})
+    )
+    found = audit(name.replace("Matrices", f"{file}:Matrices", 1), new_process=False)
+    assert found.holds
+    outcomes = {each.name: each.outcome for each in found.findings}
+    assert outcomes == {"numbers": "holds", "printed": "holds", "shape": "skipped"}
 
 
 def test_what_is_for_matrices_is_shown_matrices(monkeypatch):

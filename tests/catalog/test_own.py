@@ -94,6 +94,15 @@ def test_what_is_not_there_is_named(file, tmp_path, reference, message):
         own_entry(reference.format(file=file, broken=broken), "sampler")
 
 
+@pytest.mark.parametrize("missing", ["not_there", "not_there_opt.more", "not_there_opt_too"])
+def test_a_package_that_a_module_lacks_is_named(tmp_path, monkeypatch, missing):
+    (tmp_path / "not_there_opt.py").write_text(f"import {missing}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    message = f"not_there_opt:Mine does not import: No module named '{missing}'"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}"):
+        own_entry("not_there_opt:Mine", "sampler")
+
+
 def test_a_file_named_as_a_module_is_offered(file, monkeypatch):
     monkeypatch.chdir(file.parent)
     with pytest.raises(InputError, match=r"a file's name ends in \.py: mine\.py:"):

@@ -8,8 +8,9 @@ from torch import nn
 
 from trimtab import create
 from trimtab.catalog.candidates import candidates_again, parse_candidates
+from trimtab.compare.changes import definition_changes
 from trimtab.study.errors import InputError
-from trimtab.study.tunable import LogUniform
+from trimtab.study.tunable import Choice, LogUniform
 
 MINE = """
 import torch
@@ -118,6 +119,41 @@ def test_one_without_settings_has_nothing_to_tune(file):
     assert parse_candidates("my_opt.py:_Plain()")[0].tunables == {}
 
 
+def test_a_wrapper_stretches_the_ranges_of_its_class_and_not_those_that_are_typed(file):
+    file.write_text("import trimtab.optim\nclass Lion(trimtab.optim.Lion): ...\n")
+    tune = [f"{name}{setting}" for name in ("", "lion.") for setting in ("lr=1e-4..1e-1:log", "weight_decay=0,0.1")]
+    own, listed, fixed = parse_candidates("galore(my_opt.py:Lion),galore(lion),galore(my_opt.py:Lion(lr=1.0))", tune)
+    assert own.tunables == listed.tunables == {"lr": LogUniform(1e-4, 0.1), "weight_decay": Choice((0, 0.1))}
+    assert fixed.tunables == {"weight_decay": Choice((0, 0.1))}
+    (stretched,) = parse_candidates("galore(my_opt.py:Lion)")
+    assert stretched.tunables == parse_candidates("galore(lion)")[0].tunables
+
+
+def test_what_is_tried_is_not_stretched_either(file):
+    file.write_text(
+        "import trimtab.optim\n"
+        "class Lion(trimtab.optim.Lion):\n"
+        "    def __init__(self, params, lr, weight_decay=0.0):\n"
+        "        if lr > 1: raise ValueError('too long')\n"
+        "        super().__init__(params, lr, weight_decay=weight_decay)\n"
+    )
+    (found,) = parse_candidates("galore(my_opt.py:Lion)", ["lr=0.5,1"])
+    assert found.tunables["lr"] == Choice((0.5, 1))
+
+
+def test_a_study_from_before_typed_ranges_were_noted_goes_on_and_is_shown(file):
+    file.write_text("import trimtab.optim\nclass Lion(trimtab.optim.Lion): ...\n")
+    label = "galore(my_opt.py:Lion)"
+    (found,) = parse_candidates(label, ["lr=1e-4..1e-1:log"])
+    definition = found.definition()
+    assert candidates_again([label], {label: definition})[0].tunables == found.tunables
+    before = {name: each for name, each in definition.items() if name != "tuned"}
+    assert set(before) == {"files", "ranges", "own"}
+    assert before["ranges"]["my_opt.py:Lion.lr"] == "1e-4..1e-1:log"
+    assert definition_changes(before, definition) == []
+    assert candidates_again([label], {label: before})[0].tunables["lr"] == LogUniform(1e-3, 1.0)  # as they were then
+
+
 REFUSED = {
     "my_opt.py:Signs": "has no tunables, so that nobody knows what to try: give ranges",
     "my_opt.py:Sgns(lr=1.0)": "there is no 'Sgns' in it; did you mean Signs",
@@ -205,9 +241,38 @@ def test_a_word_is_no_number(file, name, text, words):
     assert words in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("candidate", "tune", "words"),
+    [
+        ("my_opt.py:Below", "beta=0.5..1.2", "--tune beta=0.5..1.2: beta=1.2"),
+        ("clip(my_opt.py:Below)", "my_opt.py:Below.beta=0.1,0.5,1.2", "--tune beta=0.1,0.5,1.2: beta=1.2"),
+        ("my_opt.py:Below+autolrs", "beta=0.1,0.5,1.2", "--tune beta=0.1,0.5,1.2: beta=1.2"),
+    ],
+)
+def test_the_ends_and_values_of_a_typed_range_are_tried(file, candidate, tune, words):
+    file.write_text(
+        "import torch\n"
+        "class Below(torch.optim.SGD):\n"
+        "    def __init__(self, params, lr=0.1, beta=0.5):\n"
+        "        if beta >= 1: raise ValueError(f'beta {beta}')\n"
+        "        super().__init__(params, lr)\n"
+    )
+    with pytest.raises(InputError) as raised:
+        parse_candidates(candidate, ["lr=1e-4..1e-1:log", tune])
+    assert str(raised.value) == f"{words} of my_opt.py:Below cannot be: beta 1.2"
+    parse_candidates("my_opt.py:Below(beta=0.5)", ["lr=1e-4..1e-1:log", "beta=0.5..1.2"])  # where it is fixed
+
+
 def test_a_word_may_be_what_a_setting_takes(file):
     (candidate,) = parse_candidates("my_opt.py:Mode", ["mode=fast,slow"])
     assert candidate.tunables["mode"].values == ("fast", "slow")
+
+
+@pytest.mark.parametrize("mode", ["a:bcd", "x.py y", "say 'a:b'", 'say "a:b"', "' and \" a:b", "a\\", "my_opt.py:Mode"])
+def test_a_text_may_look_like_a_class(file, mode):
+    (found,) = parse_candidates(f"clip(my_opt.py:Mode(lr=0.1, mode={mode!r}), fraction=0.1)")
+    assert found.settings({})["mode"] == mode
+    assert parse_candidates(found.label) == [found]
 
 
 def test_where_no_ranges_can_be_typed_none_are_asked_for(file):

@@ -17,6 +17,10 @@ RANGES = [
     ("cosine,linear", Choice(("cosine", "linear"))),
     ("007,1_000,0x10,nan,true", Choice(("007", "1_000", "0x10", "nan", "true"))),  # as they were written
     ("0.1", Choice((0.1,))),
+    ("../a.yaml,../b.yaml", Choice(("../a.yaml", "../b.yaml"))),
+    ("configs/../a.yaml,b.yaml", Choice(("configs/../a.yaml", "b.yaml"))),
+    ("../../data:/x/..", Choice(("../../data:/x/..",))),
+    ("..\\a,..\\b", Choice(("..\\a", "..\\b"))),
 ]
 
 
@@ -32,6 +36,10 @@ def test_ranges_are_read_and_written_again(text, expected):
         ("1..2:lin", "after the colon of a range stands log, log1m or nothing"),
         ("a..2", "'a' is not a number"),
         ("1..", "'' is not a number"),
+        ("1e-4..abc", "'abc' is not a number"),
+        ("1,000..2,000", "'1,000' is not a number"),
+        ("1e-4 .. 1e-1", "'1e-4 ' is not a number"),
+        ("../a.yaml,1..2", "'' is not a number"),
         ("2..1", r"^2\.\.1: the first number must be the smaller one$"),
         ("1..1:log", r"^1\.\.1:log: the first number must be the smaller one$"),
         ("0..1:log", r"^0\.\.1:log: a logarithmic range begins above 0$"),

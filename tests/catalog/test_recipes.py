@@ -31,6 +31,9 @@ def candidate(text, recipe, tune=()):
         ("adamw+autolrs", Recipe("cosine"), "adamw+autolrs"),
         ("schedulefree", ALL, "clip_norm(schedulefree, max_norm=1.0)"),
         ("ema(adamw, decay=0.5)", Recipe("cosine", ema=0.9), "ema(adamw, decay=0.5)+cosine"),
+        ("clip_norm(adamw, max_norm=0.5)", ALL, "ema(clip_norm(adamw, max_norm=0.5), decay=0.99)+cosine(warmup=0.05)"),
+        ("agvm(clip_norm(adamw))+wsd", Recipe(clip_norm=2.0), "agvm(clip_norm(adamw))+wsd"),
+        ("agc(adamw)", Recipe(clip_norm=2.0), "clip_norm(agc(adamw), max_norm=2.0)"),
         ("adamw", Recipe("inverse-sqrt"), "adamw+inverse_sqrt"),
         ("adamw", Recipe("onecycle", 0.4), "adamw+onecycle(warmup=0.4)"),
     ],
@@ -129,6 +132,12 @@ def test_what_a_reader_should_know():
     assert first == "schedulefree and adamw+autolrs keep their own schedules."
     assert second.startswith("Clipping shortens no step of lion: its direction is normalised")
     assert Recipe().remarks(found) == []
+    clipped = [each.expression for each in parse_candidates("adamw,clip_norm(adamw, max_norm=0.5),clip_norm(sgd)")]
+    assert ALL.remarks(clipped[:2]) == ["clip_norm(adamw, max_norm=0.5) clips by its own norm, and by no other."]
+    assert ALL.remarks(clipped) == [
+        "clip_norm(adamw, max_norm=0.5) and clip_norm(sgd) clip by their own norms, and by no other."
+    ]
+    assert Recipe("cosine").remarks(clipped) == []
     assert [keeps_its_schedule(each) for each in found] == [False, False, True, True]
 
 

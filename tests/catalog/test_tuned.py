@@ -1,7 +1,9 @@
 import pytest
 import torch
 
-from trimtab.catalog.candidates import candidates_again, parse_candidates
+from trimtab.catalog.candidates import candidates_again, parse_candidates, with_recipe
+from trimtab.catalog.ranges import parse_range
+from trimtab.catalog.recipes import Recipe
 from trimtab.study.errors import InputError
 from trimtab.study.tunable import Choice, LogOneMinus, LogUniform
 
@@ -11,6 +13,13 @@ def test_a_range_takes_the_place_of_the_default_and_others_stay():
     assert adamw.tunables == {**parse_candidates("adamw")[0].tunables, "lr": LogUniform(1e-5, 1e-2)}
     assert lion == parse_candidates("lion")[0]
     assert adamw.label == "adamw"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_range_for_one_candidate_goes_before_that_for_a_name_whichever_comes_first(order):
+    tune = ["galore(adamw).lr=1e-3..1e-2:log", "adamw.lr=1e-5..1e-1:log"][::order]
+    adamw, galore = parse_candidates("adamw,galore(adamw)", tune)
+    assert (adamw.tunables["lr"], galore.tunables["lr"]) == (LogUniform(1e-5, 0.1), LogUniform(1e-3, 1e-2))
 
 
 def test_one_of_a_pair_is_tuned_and_the_other_stays():
@@ -72,6 +81,32 @@ def test_candidates_are_made_again_with_their_ranges():
 
 
 @pytest.mark.parametrize(
+    ("candidate", "range_", "ends"),
+    [
+        ("adamw+autolrs", "1.2345e-3..1e-2:log", (1.2345e-3, 1e-2)),
+        ("galore(adamw)+autolrs", "1e-3..1e-2:log", (1e-3, 1e-2)),
+        ("adamw+autolrs", "1e-2,1e-3", (1e-3, 1e-2)),
+        ("adamw+autolrs", "1e-3", (1e-3, 1e-3)),
+    ],
+)
+def test_what_searches_a_setting_does_so_within_the_range_that_is_typed(candidate, range_, ends):
+    found = parse_candidates(f"adamw,{candidate}", [f"adamw.lr={range_}"])
+    adamw, paced = (with_recipe(each, Recipe("cosine", clip_norm=1.0)) for each in found)
+    assert adamw.tunables["lr"] == parse_range(range_)
+    assert "lr" not in paced.tunables
+    tuned = {"weight_decay": 0.1}
+    settings = paced.settings(tuned)
+    assert (settings["autolrs.min_lr"], settings["autolrs.max_lr"]) == ends
+    built = paced.build(tuned)(torch.nn.Linear(4, 4)).settings
+    assert (built["min_lr"], built["max_lr"]) == ends
+    assert f"AutoLRS(optimizer, model, {ends[0]}, {ends[1]}, " in paced.code(tuned)
+    (again,) = candidates_again([paced.label], {paced.label: paced.definition()})
+    assert again.settings(tuned) == settings
+    (alone,) = parse_candidates("adamw+autolrs(min_lr=0.5)", ["adamw.lr=0.1..1"])
+    assert alone.settings(tuned) == {"weight_decay": 0.1, "autolrs.min_lr": 0.5, "autolrs.max_lr": 1}
+
+
+@pytest.mark.parametrize(
     ("candidates", "tune", "message"),
     [
         ("adamw", "adamw.bets=0.5..0.99", "adamw has no setting 'bets'; did you mean betas"),
@@ -84,6 +119,8 @@ def test_candidates_are_made_again_with_their_ranges():
         ("adamw", "adamw.amsgrad=1..2", r"amsgrad is a switch, False by default; write amsgrad=0,1"),
         ("adamw", "adamw.amsgrad=True,False", r"amsgrad is a switch, False by default; write amsgrad=0,1"),
         ("adamw", "adamw.betas=0.9,0.95", r"betas=0\.9 cannot be"),
+        ("adamw+autolrs", "adamw.lr=0..1", r"lr=0\.0 cannot be: autolrs_min_lr=0\.0 must lie in"),
+        ("adamw+autolrs(min_lr=0.1, max_lr=1)", "adamw.lr=0.1..1", "lr is fixed, or set by something else"),
         ("adamw(lr=0.1)", "adamw.lr=0.1..1", "lr is fixed, or set by something else"),
         ("adamw(betas=(0.9, 0.95))", "adamw.beta2=0.9..0.99", "beta2 is fixed, or set by something else"),
         ("adamw", "adamw.lr=abc", "'abc' is no number, and lr is one"),

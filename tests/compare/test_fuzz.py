@@ -253,6 +253,7 @@ LEFT_OUT = {
         "within:written", "within:read", "catalog.candidates:candidates_again", "catalog.slots:example",
         "catalog.slots:slot_named", "catalog.slots:check_candidates", "catalog.slots:with_settings",
         "catalog.listing:search_problems", "catalog.ranges:text_values", "catalog.ranges:texts_tried",
+        "catalog.ranges:ends_of",
         "catalog.candidates:with_recipe", "catalog.candidates:remarks", "catalog.slots:with_recipe",
         "catalog.slots:remarks",
         "catalog.listing:listed", "catalog.listing:problems_that_ship", "diagnose.page:diagnosis_page",

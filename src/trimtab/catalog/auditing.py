@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -104,18 +105,12 @@ def audit(
     _check_steps(expression)
     if importlib.util.find_spec("pytest") is None:
         raise InputError("the checks of an audit are written with pytest, which is not installed: pip install pytest")
-    from trimtab.testing.audit import audit_optimizer, first_step
+    from trimtab.testing.audit import audit_optimizer
 
     factory, settings = _made(expression)
-    shapes, without = (MATRICES, ONLY_MATRICES) if _is_for_matrices(expression) else (None, {})
-    without = {**without, **_left_out(expression, new_process)}
-    try:
-        first_step(factory, settings, shapes)
-    except Exception as error:  # whatever it raises, the checks would say it of each promise
-        raise InputError(
-            f"{expression.label} cannot be audited: the checks give gradients, and its first step with them fails: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+    shapes = _shapes(expression, factory, settings)
+    without = {} if shapes is None else ONLY_MATRICES | (OTHERS_NUMBERS if _is_for_matrices(expression) else {})
+    without |= _left_out(expression, new_process)
     findings = audit_optimizer(factory, settings, shapes=shapes, without=without, watch=watch)
     broken = {found.check: found.name for found in findings if found.outcome == "broken"}
     checks = set(broken.values())
@@ -130,12 +125,38 @@ MATRICES = ((3, 4), (5, 2), (2, 3))
 ONLY_MATRICES = dict.fromkeys(
     ("layout", "lazy_parameters", "shape", "sparse_gradients"),
     "shows parameters that are no matrices, and does not say so",
-) | {"numbers": "some are for parameters that are no matrices, of which none are shown"}
+)
+
+OTHERS_NUMBERS = {"numbers": "some are for parameters that are no matrices, of which none are shown"}
 
 
 def _is_for_matrices(expression: Expression) -> bool:
     """Whether its optimizer takes parameters that nothing is said of for matrices."""
     return getattr(next(expression.nodes()).entry.load(), "groups_of", None) is groups_by_role
+
+
+def _shapes(
+    expression: Expression, factory: Callable[..., Any], settings: Mapping[str, Any]
+) -> tuple[tuple[int, ...], ...] | None:
+    """The shapes of parameters with which its first step can be taken: those of the suite, or else of matrices alone.
+
+    Raises:
+        InputError: with neither, as whatever it raises the checks would say of each promise.
+    """
+    from trimtab.testing.audit import first_step
+
+    if not _is_for_matrices(expression):
+        with suppress(Exception):
+            first_step(factory, settings)
+            return None
+    try:
+        first_step(factory, settings, MATRICES)
+    except Exception as error:
+        raise InputError(
+            f"{expression.label} cannot be audited: the checks give gradients, and its first step with them fails: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return MATRICES
 
 
 def _made(expression: Expression) -> tuple[Callable[..., Any], Mapping[str, Any]]:

@@ -21,7 +21,7 @@ from trimtab.catalog.parsing import SLOT, parse_expressions
 from trimtab.catalog.ranges import parse_tunes
 from trimtab.catalog.recipes import Recipe
 from trimtab.catalog.signatures import default_of, settings_of
-from trimtab.catalog.tuned import Ranges, read_ranges, tuned_in
+from trimtab.catalog.tuned import with_ranges
 from trimtab.lab.controller import SessionController
 from trimtab.optim.ema import EMA
 from trimtab.study.errors import InputError
@@ -36,7 +36,6 @@ class Candidate:
     Args:
         expression: what it is.
         recipe: what goes around it, as around all others of a comparison.
-        ranges: name of a setting to the range that somebody has typed for it.
 
     Raises:
         InputError: a part of the recipe cannot.
@@ -44,7 +43,6 @@ class Candidate:
 
     expression: Expression
     recipe: Recipe = field(default_factory=Recipe)
-    ranges: Ranges = ()
 
     def __post_init__(self) -> None:
         _ = self.whole
@@ -79,7 +77,7 @@ class Candidate:
     @property
     def tunables(self) -> Tunables:
         """What is tuned, in the order of the catalogue, and then what somebody has asked for."""
-        return tuned_in(self.whole, self.ranges)
+        return self.whole.tunables
 
     def settings(self, tuned: Settings) -> dict[str, Value]:
         """Returns all settings that the optimizer is built with; those of the recipe are the same for everybody."""
@@ -93,10 +91,12 @@ class Candidate:
         """Returns what of it its label does not say."""
         found = self.expression.definition()
         recipe = {} if self.recipe.plain else {"recipe": self.recipe.to_dict()}
-        if not self.ranges:
+        typed = self.expression.typed
+        if not typed:
             return {**found, **recipe}
-        typed = dict(self.ranges)
-        return {**found, **recipe, "ranges": {**found.get("ranges", {}), **typed}, "tuned": typed}
+        owners = {name: self.expression.owner_of(name).entry.family for name in typed}
+        listed = {name: text for name, text in typed.items() if owners[name] != OWN}  # whose own are there already
+        return {**found, **recipe, "ranges": {**found.get("ranges", {}), **listed}, "tuned": typed}
 
     def code(self, tuned: Settings, total_steps: int | None = None) -> str:
         """Returns the lines that use it outside of trimtab's experiments, in a run of so many steps.
@@ -129,8 +129,7 @@ def parse_candidates(text: str, tune: Sequence[str] | None = ()) -> list[Candida
     expressions = parse_expressions(text, own=make)
     theirs = [each for each in tunes if each.candidate is not None and each.candidate not in own]
     check_tuned([each for each in tunes if each not in theirs], list(own.values()), ", and are named, as in adamw.lr")
-    ranges = read_ranges(expressions, theirs)
-    candidates = [Candidate(expression, ranges=own) for expression, own in zip(expressions, ranges, strict=True)]
+    candidates = [Candidate(expression) for expression in with_ranges(expressions, theirs)]
     for candidate in candidates:
         _check_ranges(candidate, typed=tune is not None)
     if not candidates:
@@ -176,7 +175,7 @@ def candidates_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> t
     expressions = parse_expressions(",".join(labels), own=make)
     known_of = [definitions.get(label, {}) for label in labels]
     return tuple(
-        Candidate(expression, Recipe(**of.get("recipe", {})), tuple(of.get("tuned", {}).items()))
+        Candidate(expression.with_typed(of.get("tuned", {})), Recipe(**of.get("recipe", {})))
         for expression, of in zip(expressions, known_of, strict=True)
     )
 

@@ -3,7 +3,7 @@
 import functools
 import importlib
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib import resources
 from typing import Any, Literal, TypeAlias, TypeVar, cast
@@ -52,6 +52,7 @@ class Entry:
         tunables: where the ranges of its settings are, as ``module:name``; the class's own ``tunables`` if absent, and
             none if it has none.
         settings: values that it is built with unless told otherwise.
+        typed: ranges of its settings that somebody has typed, which stand in the place of its own as they are.
         step: what stands in a loop of one's own instead of ``loss.backward()`` or ``optimizer.step()``, where these
             will not do.
         claim: the module in ``claims`` that tries it, where that has another name; methods may share one.
@@ -83,6 +84,7 @@ class Entry:
     situation: str | None = None
     tunables: str | None = None
     settings: dict[str, Value] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)
     step: str | None = None
     claim: str | None = None
     normalised: bool = False

@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,11 +20,12 @@ from trimtab.catalog.nesting import check_nesting
 from trimtab.catalog.own import OWN
 from trimtab.catalog.parameters import forget_names, has_decay, parameters_of, split_of
 from trimtab.catalog.pasted_code import construction, groups_of_model, with_imports_first
+from trimtab.catalog.ranges import ends_of, parse_range
 from trimtab.catalog.signatures import check_settings, default_of, parts_of, settings_of
 from trimtab.lab.controller import SessionController
 from trimtab.optim.groups import parameter_groups
 from trimtab.study.errors import InputError
-from trimtab.study.tunable import Settings, Tunables, Uniform, Value, as_given, rounded
+from trimtab.study.tunable import Settings, Tunables, Value, as_given, rounded
 
 _PART = re.compile(r"[a-z]\d$")
 """How the name of a part of a pair ends, as beta2."""
@@ -184,8 +185,7 @@ class Expression:
             total_steps: length of a run, where schedules need it.
             no_decay: as for :meth:`build`.
         """
-        ends = {name: rounded(value) for name, value in self._bounds().items()}
-        settings, lines = self.settings({**ends, **self.all_fixed, **tuned}), list[str]()
+        settings, lines = self.settings(tuned), list[str]()
         named = any(node.entry.loadable and getattr(node.entry.load(), "needs_names", False) for node in self.nodes())
         call = "model.named_parameters()" if named else "model.parameters()"
         optimizer = next(self.nodes()).entry.load()
@@ -264,24 +264,41 @@ class Expression:
 
     @property
     def ranges(self) -> Tunables:
-        """Every range, as the wrappers around its owner stretch it."""
-        ranges: dict[str, Any] = {}
+        """Every range: as the wrappers around its owner stretch it, or as somebody has typed it."""
+        ranges, typed = dict[str, Any](), {name: parse_range(text) for name, text in self.typed.items()}
         for node in self.nodes():
             for name, factor in node._wrapping("rescales", {}).items():
-                if name in ranges:
+                if name in ranges and name not in typed:
                     ranges[name] = ranges[name].scaled(factor)
             ranges |= {node.place_of(name): tunable for name, tunable in node.entry.load_tunables().items()}
-        return ranges
+        return {**ranges, **typed}
+
+    @property
+    def typed(self) -> dict[str, str]:
+        """The ranges that somebody has typed."""
+        return {node.place_of(name): text for node in self.nodes() for name, text in node.entry.typed.items()}
+
+    def with_typed(self, typed: Mapping[str, str]) -> "Expression":
+        """Returns it with ranges that somebody has typed, beside those that it has, by their names in all of it."""
+        settings = {name: name.rpartition(".")[2] for name in typed}
+        own = {setting: typed[name] for name, setting in settings.items() if self.place_of(setting) == name}
+        inner = None if self.inner is None else self.inner.with_typed(typed)
+        return replace(self, entry=replace(self.entry, typed={**self.entry.typed, **own}), inner=inner)
+
+    @property
+    def searched(self) -> dict[str, tuple[str, str]]:
+        """The settings that wrappers search by themselves, to those of theirs that the ends of its range go to."""
+        return {
+            name: (node.place_of(low), node.place_of(high))
+            for node in self.nodes()
+            for name, (low, high) in node._wrapping("bounds", {}).items()
+        }
 
     def _bounds(self) -> dict[str, Value]:
         """The ends of ranges that a wrapper searches by itself."""
-        ranges, found = self.ranges, dict[str, Value]()
-        for node in self.nodes():
-            for name, places in node._wrapping("bounds", {}).items():
-                tunable = ranges.get(name)
-                if isinstance(tunable, Uniform):
-                    found |= {node.place_of(places[0]): tunable.low, node.place_of(places[1]): tunable.high}
-        return found
+        ranges, searched = self.ranges, self.searched
+        ends = {name: ends_of(ranges[name]) for name in searched if name in ranges}
+        return {place: end for name, two in ends.items() for place, end in zip(searched[name], two, strict=False)}
 
     @property
     def set_by_wrappers(self) -> dict[str, str]:

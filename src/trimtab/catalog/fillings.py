@@ -141,8 +141,6 @@ def typed_settings(candidate: Any, tune: Sequence[str]) -> set[str]:
 
     if "command" in definition:
         return set(given(candidate.label))
-    typed = set(definition.get("tuned", {}))
-    if "own" in definition:
-        own = [node for node in candidate.expression.nodes() if node.entry.id in definition["own"]]
-        return typed.union(*([node.place_of(name) for name in given(node.entry.id)] for node in own))
-    return typed.union(*(given(reference) for reference in definition.get("files", {})))
+    if "files" in definition and "own" not in definition:  # a class of one's own that nothing goes around
+        return set().union(*(given(reference) for reference in definition["files"]))
+    return set(definition.get("tuned", {}))

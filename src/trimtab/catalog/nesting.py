@@ -28,7 +28,7 @@ def check_nesting(entry: Entry, inside: Sequence[Entry] | None) -> None:
         if entry.kind == "controller":
             raise InputError(f"{name} stands beside an optimizer: {example}+{name}")
         raise InputError(f"{name} goes around an optimizer: {name}({example})")
-    if entry in inside:
+    if name in [each.id for each in inside]:
         raise InputError(f"{name} is around itself: leave one of them out")
     for each in inside:
         if each.loadable:

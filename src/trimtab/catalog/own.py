@@ -38,7 +38,7 @@ class OwnEntry(Entry):
     Args:
         file: the file that it is in, as an absolute path; empty if it is in an importable module.
         hash: of that file.
-        ranges: name to range, as ``--tune`` has it.
+        ranges: name to range of the class's ``tunables``, as ``--tune`` has it.
         shown_only: whether it stands for a class that may be gone, whose results are to be shown.
     """
 
@@ -69,14 +69,14 @@ class OwnEntry(Entry):
         return _named(_module(self.object.rpartition(":")[0], self.id), name, self.id)
 
     def load_tunables(self) -> Tunables:
-        """Returns the ranges of its settings."""
-        return {name: parse_range(text) for name, text in self.ranges.items()}
+        """Returns the ranges of its settings: those of its class, and in their places those that were typed."""
+        return {name: parse_range(text) for name, text in {**self.ranges, **self.typed}.items()}
 
     def definition(self) -> dict[str, Any]:
         """Returns what may not change while trials of it are kept, and what it takes to show them without its file."""
         return {
             "files": {self.id: self.hash},
-            "ranges": dict(self.ranges),
+            "ranges": {**self.ranges, **self.typed},
             "title": self.title,
             "summary": self.summary,
         }
@@ -131,7 +131,7 @@ def own_entry(reference: str, slot: str, tunes: Sequence[Tune] = ()) -> OwnEntry
     words = (inspect.getdoc(found) or "").strip().splitlines()
     title = getattr(found, "__name__", name)
     summary = words[0] if words else f"{title}, of {Path(place).name}."
-    return _made(reference, slot, title=title, summary=summary, file=file, hash=content, ranges=own | told)
+    return _made(reference, slot, title=title, summary=summary, file=file, hash=content, ranges=own, typed=told)
 
 
 def _check_no_words(reference: str, found: Any, tune: Tune) -> None:
@@ -202,7 +202,7 @@ def _module(name: str, reference: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):  # it is there, and imports what is not
             raise InputError(f"{reference} does not import: {error}") from error
         near = f"; a file's name ends in .py: {name}.py:..." if Path(f"{name}.py").is_file() else ""
         raise InputError(f"{reference}: there is no module {name!r} that can be imported here{near}") from error

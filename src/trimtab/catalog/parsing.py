@@ -18,7 +18,8 @@ Made = TypeVar("Made")
 
 SLOT = "optimizer"
 
-_NAMED = re.compile(rf"{REFERENCE.pattern}|{FILE.pattern}(?![\w'\"])")
+_QUOTED = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
+_NAMED = re.compile(rf"(?P<quoted>{_QUOTED})|{REFERENCE.pattern}|{FILE.pattern}(?!\w)")
 
 FORM = "expected a name, with settings adamw(lr=0.001), or around another clip(adamw, fraction=0.1)"
 
@@ -87,6 +88,8 @@ def _masked(text: str) -> tuple[str, dict[str, str]]:
     places: dict[str, str] = {}
 
     def name(found: re.Match[str]) -> str:
+        if found["quoted"]:  # what looks like a reference there is a text
+            return found.group()
         made = f"_{chr(ord('a') + len(places) % 26)}{len(places) // 26 or ''}".ljust(len(found.group()), "_")
         places[made] = found.group()
         return made

@@ -11,6 +11,8 @@ from trimtab.study.errors import Faults, InputError
 from trimtab.study.tunable import Choice, LogOneMinus, LogUniform, Tunable, Uniform, Value
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_UPWARDS = re.compile(r"\.\.[/\\]|[/\\]\.\.")
+"""Dots of a path that leads out of a directory."""
 _EXAMPLES = "examples are lr=1e-4..1e-1:log, momentum=0.8..0.99, batch=16,32,64 and, for one candidate, lion.lr=1e-5"
 
 
@@ -72,21 +74,14 @@ def parse_range(text: str) -> Tunable:
     """Reads a range: ``low..high``, ``low..high:log``, or values separated by commas, of which one is enough.
 
     ``low..high:log1m`` is for what lies below one, as momentum: what lacks to one is logarithmic. Values in brackets,
-    as ``(0.9,0.95),(0.9,0.999)``, are texts that stand for pairs.
+    as ``(0.9,0.95),(0.9,0.999)``, are texts that stand for pairs. In ``../a.yaml`` the dots are of a path.
 
     Raises:
         InputError: it is none of these, or its bounds are in the wrong order.
     """
     check_text("range", text)
-    bounds, _, scale = text.partition(":") if ".." in text else (text, "", "")
-    low, dots, high = bounds.partition("..")
-    if dots:
-        if scale not in SCALES:
-            raise InputError(f"{text}: after the colon of a range stands log, log1m or nothing")
-        for end in (low, high):
-            if not _NUMBER.fullmatch(end):
-                raise InputError(f"{text}: {end!r} is not a number")
-        return _between(text, float(low), float(high), SCALES[scale])
+    if ".." in _UPWARDS.sub("", text):
+        return _bounded(text)
     if any(text.count(opening) != text.count(closing) for opening, closing in ("()", "[]")):
         raise InputError(f"{text}: a bracket is not closed, or not opened; pairs are written (0.9,0.95),(0.9,0.999)")
     values = [value.strip() for value in (_tuples(text) or split_outside_brackets(text, ","))]
@@ -95,6 +90,17 @@ def parse_range(text: str) -> Tunable:
     if len(set(values)) < len(values):
         raise InputError(f"{text}: a value stands there twice")
     return Choice(tuple(map(_value, values)))
+
+
+def _bounded(text: str) -> Uniform:
+    bounds, _, scale = text.partition(":")
+    low, _, high = bounds.partition("..")
+    if scale not in SCALES:
+        raise InputError(f"{text}: after the colon of a range stands log, log1m or nothing")
+    for end in (low, high):
+        if not _NUMBER.fullmatch(end):
+            raise InputError(f"{text}: {end!r} is not a number")
+    return _between(text, float(low), float(high), SCALES[scale])
 
 
 SCALES: dict[str, type[Uniform]] = {"": Uniform, "log": LogUniform, "log1m": LogOneMinus}
@@ -132,6 +138,14 @@ def _value(text: str) -> Value:
     if text == "0" or re.fullmatch(r"-?[1-9]\d*", text):
         return int(text)
     return float(text) if _NUMBER.fullmatch(text) and re.search(r"[.eE]", text) else text
+
+
+def ends_of(tunable: Tunable) -> tuple[float, ...]:
+    """Returns the smallest and the largest number that a range has; nothing where it has texts."""
+    if isinstance(tunable, Uniform):
+        return tunable.low, tunable.high
+    numbers = [value for value in getattr(tunable, "values", ()) if isinstance(value, int | float)]
+    return (min(numbers), max(numbers)) if numbers else ()
 
 
 def text_values(tunable: Tunable) -> list[str]:

@@ -2,7 +2,7 @@
 
 A recipe is written with the same parts as candidates are, and goes around each of them: ``--schedule cosine`` makes
 ``adamw+cosine`` of ``adamw``, which is called ``adamw`` all the same. What a candidate brings by itself it keeps: a
-schedule-free optimizer its averages and its rate, one that is written with a schedule that schedule.
+schedule-free optimizer its averages and its rate, one that is written with a schedule or with clipping these.
 """
 
 import math
@@ -122,7 +122,7 @@ class Recipe:
         """
         wrappers, controllers = _apart(expression)
         whole = wrappers[-1]
-        if self.clip_norm is not None:
+        if self.clip_norm is not None and not _clips(expression):
             whole = self._clipped(wrappers)
         if self.ema is not None and not _averages(whole):
             whole = _around(whole, "ema", ("decay", self.ema))
@@ -165,6 +165,11 @@ class Recipe:
             alone = len(averaging) == 1
             does = "averages its weights itself, and has" if alone else "average their weights themselves, and have"
             found.append(f"{listed(averaging)} {does} no other average.")
+        clipping = [each.label for each in expressions if _clips(each)]
+        if clipping and self.clip_norm is not None:
+            alone = len(clipping) == 1
+            does = "clips by its own norm, and by no" if alone else "clip by their own norms, and by no"
+            found.append(f"{listed(clipping)} {does} other.")
         if normalised and self.clip_norm is not None:
             found.append(
                 f"Clipping shortens no step of {listed(normalised)}: {'its' if len(normalised) == 1 else 'their'} "
@@ -186,6 +191,10 @@ def _usual_warmup(schedule: str) -> Any:
     from trimtab.catalog.signatures import default_of
 
     return default_of(find(SCHEDULES[schedule], "optimizer").load(), "warmup")
+
+
+def _clips(expression: "Expression") -> bool:
+    return any(node.entry.id == "clip_norm" for node in expression.nodes())
 
 
 def _averages(expression: "Expression") -> bool:

@@ -38,7 +38,7 @@ def check_fixed(expression: Expression) -> None:
     if fixed or own:
         tried = {name: each.at(0.5) for name, each in expression.tunables.items()}
         try:
-            expression.build(_roomy(fixed.values()), tried)
+            _build(expression, tried, fixed.values())
         except Exception as error:  # a class has words for bad values, but hardly for another kind of value
             reason = "" if isinstance(error, ValueError) else _unlike_defaults(expression)
             reason = reason or (str(error) if isinstance(error, TypeError | ValueError) else repr(error))
@@ -59,7 +59,18 @@ def build_once(expression: Expression, tuned: Settings) -> None:
     Raises:
         Exception: it cannot; whatever its class raises.
     """
-    expression.build(_roomy((*expression.all_fixed.values(), *tuned.values())), tuned)
+    _build(expression, tuned, (*expression.all_fixed.values(), *tuned.values()))
+
+
+def _build(expression: Expression, tuned: Settings, values: Iterable[Value]) -> None:
+    """Builds an expression around layers with room for values; one's own may be for matrices alone, without biases."""
+    room = [value for value in values if isinstance(value, int)]
+    try:
+        expression.build(_roomy(room, bias=True), tuned)
+    except Exception:
+        if next(expression.nodes()).entry.family != OWN:
+            raise
+        expression.build(_roomy(room, bias=False), tuned)
 
 
 def _unlike_defaults(expression: Expression) -> str:
@@ -81,9 +92,8 @@ def _unless_told(expression: Expression) -> str:
     return f" (it has {words} unless told otherwise)" if words else ""
 
 
-def _roomy(fixed: Iterable[Value]) -> nn.Module:
+def _roomy(ranks: Iterable[int], *, bias: bool) -> nn.Module:
     """Returns two layers whose weights have room for every rank that is asked for, in memory that nothing touches."""
-    largest = max((value for value in fixed if isinstance(value, int)), default=0)
-    side = 2 + min(max(largest, 0), 8192)
-    layers = (nn.Linear(side, side, device="meta") for _ in range(2))  # the first is hidden, and not the head
+    side = 2 + min(max((0, *ranks)), 8192)
+    layers = (nn.Linear(side, side, bias, device="meta") for _ in range(2))  # the first is hidden, and not the head
     return nn.Sequential(*layers).to_empty(device="cpu")

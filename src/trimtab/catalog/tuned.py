@@ -5,38 +5,36 @@ A setting that is a pair, as ``betas``, is tuned as a whole, ``adamw.betas=(0.9,
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from trimtab.catalog.entries import Entry
 from trimtab.catalog.expressions import Expression
 from trimtab.catalog.own import OWN
-from trimtab.catalog.ranges import Tune, parse_range
+from trimtab.catalog.ranges import Tune, parse_range, text_values
 from trimtab.catalog.signatures import default_of, parts_of, settings_of
 from trimtab.catalog.trying import build_once
 from trimtab.study.errors import Faults, InputError
 from trimtab.study.suggestions import closest, nearest
-from trimtab.study.tunable import Choice, Tunable, Tunables, Uniform, Value
-
-Ranges = tuple[tuple[str, str], ...]
-"""Name of a setting in the whole expression to its range, as typed."""
+from trimtab.study.tunable import Choice, Tunable, Uniform, Value
 
 
-def read_ranges(expressions: Sequence[Expression], tunes: Sequence[Tune]) -> list[Ranges]:
-    """Finds out whose ranges were typed.
+def with_ranges(expressions: Sequence[Expression], tunes: Sequence[Tune]) -> list[Expression]:
+    """Puts ranges that were typed on those that they are for.
 
     Args:
-        expressions: of the candidates.
+        expressions: of the candidates; classes of one's own have theirs already.
         tunes: those that name a candidate of the catalogue.
 
     Returns:
-        The ranges of each expression.
+        The expressions with their ranges.
 
     Raises:
         InputError: a range is for nobody, or for a setting that there is not, or has values that it cannot have.
     """
     found: list[dict[str, str]] = [{} for _ in expressions]
     faults = Faults()
-    for tune in tunes:
+    by_name = {name for each in expressions for node in each.nodes() for name in node.entry.names}
+    for tune in sorted(tunes, key=lambda each: _wanted(each) not in by_name):  # what names a whole candidate goes last
         with faults:
             own = [(place, node) for place, each in enumerate(expressions) for node in _meant(each, tune)]
             if not own:
@@ -44,7 +42,7 @@ def read_ranges(expressions: Sequence[Expression], tunes: Sequence[Tune]) -> lis
                 near = nearest(str(tune.candidate), names)
                 raise InputError(f"--tune {tune.text!r} is for nobody: {tune.candidate} takes no part; {near}")
             _check_setting(own[0][1].entry, tune)
-            free = [(place, node) for place, node in own if _free(expressions[place], node, tune)]
+            free = [(place, node) for place, node in own if _free(expressions[place], node, tune.setting)]
             if not free:
                 raise InputError(
                     f"--tune {tune.text!r} is for nobody: {tune.setting} is fixed, or set by something else, wherever "
@@ -52,23 +50,24 @@ def read_ranges(expressions: Sequence[Expression], tunes: Sequence[Tune]) -> lis
                 )
             for place, node in free:
                 found[place][node.place_of(tune.setting)] = tune.range
-    for expression, ranges in zip(expressions, found, strict=True):
-        for name, text in ranges.items():
-            with faults:
-                _try(expression, ranges, name, text)
+    tuned = [expression.with_typed(ranges) for expression, ranges in zip(expressions, found, strict=True)]
+    for expression in tuned:
+        typed = [(node, setting, text) for node in expression.nodes() for setting, text in node.entry.typed.items()]
+        for node, setting, text in typed:
+            if _free(expression, node, setting):  # a range for all classes of one's own is typed where one has it fixed
+                with faults:
+                    _try(expression, node, setting, text)
     faults.raise_any()
-    return [tuple(each.items()) for each in found]
+    return tuned
 
 
-def tuned_in(expression: Expression, ranges: Ranges) -> Tunables:
-    """Returns what is tuned of an expression: its own ranges, those that were typed in their places, and more."""
-    typed = {name: parse_range(text) for name, text in ranges}
-    return {**{name: typed.get(name, each) for name, each in expression.tunables.items()}, **typed}
+def _wanted(tune: Tune) -> str:
+    return str(tune.candidate).strip().lower()
 
 
 def _meant(expression: Expression, tune: Tune) -> list[Expression]:
     """The parts of an expression that a range is for."""
-    wanted = str(tune.candidate).strip().lower()
+    wanted = _wanted(tune)
     if wanted == expression.label.lower():
         return [next(expression.nodes())]
     return [node for node in expression.nodes() if node.entry.family != OWN and wanted in node.entry.names]
@@ -83,36 +82,46 @@ def _check_setting(entry: Entry, tune: Tune) -> None:
     raise InputError(f"--tune {tune.text!r}: {entry.id} has no setting {tune.setting!r}; {meant} {', '.join(known)}")
 
 
-def _free(expression: Expression, node: Expression, tune: Tune) -> bool:
-    """Tells whether nothing else says what a setting is."""
-    whole = parts_of(node.entry).get(tune.setting, (tune.setting, 0))[0]
-    name = node.place_of(whole)
-    return whole not in dict(node.fixed) and name not in expression.set_by_wrappers
+def _free(expression: Expression, node: Expression, setting: str) -> bool:
+    """Tells whether nothing else says what a setting is, or what searches it does so between the ends of its range."""
+    whole = parts_of(node.entry).get(setting, (setting, 0))[0]
+    name, fixed, searched = node.place_of(whole), expression.all_fixed, expression.searched
+    if name in fixed:
+        return False
+    return name not in expression.set_by_wrappers or not all(place in fixed for place in searched.get(name, ()))
 
 
-def _try(expression: Expression, ranges: Mapping[str, str], name: str, text: str) -> None:
+def _try(expression: Expression, node: Expression, setting: str, text: str) -> None:
     """Builds an expression with the ends of a range, or each of its values."""
-    whole = re.sub(r"\d$", "s", name)
-    if whole != name and whole in ranges:
-        raise InputError(f"--tune {name}={text}: {whole} is tuned as well; leave one of them out")
-    default = default_of(expression.owner_of(name).entry.load(), name.rpartition(".")[2])
-    tunable = parse_range(text)
-    if isinstance(default, bool) and not (isinstance(tunable, Choice) and set(tunable.values) <= {0, 1}):
-        raise InputError(f"--tune {name}={text}: {name} is a switch, {default} by default; write {name}=0,1")
+    name, default, tunable = node.place_of(setting), default_of(node.entry.load(), setting), parse_range(text)
+    own = node.entry.family == OWN
+    if not own:
+        _check_kind(expression, name, text, default)
+    middle = {key: each.at(0.5) for key, each in expression.tunables.items()}
     for value in _values(tunable):
-        if isinstance(default, int | float) and isinstance(value, str):
-            raise InputError(
-                f"--tune {name}={text}: {value!r} is no number, and {name} is one, {default!r} by default; a range is "
-                f"written {name}=1e-4..1e-1:log"
-            )
-        middle = {key: each.at(0.5) for key, each in tuned_in(expression, tuple(ranges.items())).items()}
         try:
             build_once(expression, {**middle, name: value})
         except Exception as error:
             words = str(error)
             if isinstance(default, tuple) and isinstance(value, int | float):
                 words = f'it is {default} by default; write "{name}=(...),(...)", or tune one of them'
-            raise InputError(f"--tune {name}={text}: {name}={value} cannot be: {words}") from error
+            whose = f" of {node.entry.id}" if own else ""
+            raise InputError(f"--tune {name}={text}: {name}={value}{whose} cannot be: {words}") from error
+
+
+def _check_kind(expression: Expression, name: str, text: str, default: object) -> None:
+    """Checks that the values of a setting are of the kind that its default is."""
+    whole, tunable = re.sub(r"\d$", "s", name), parse_range(text)
+    if whole != name and whole in expression.typed:
+        raise InputError(f"--tune {name}={text}: {whole} is tuned as well; leave one of them out")
+    if isinstance(default, bool) and not (isinstance(tunable, Choice) and set(tunable.values) <= {0, 1}):
+        raise InputError(f"--tune {name}={text}: {name} is a switch, {default} by default; write {name}=0,1")
+    words = text_values(tunable)
+    if words and isinstance(default, int | float):
+        raise InputError(
+            f"--tune {name}={text}: {words[0]!r} is no number, and {name} is one, {default!r} by default; a range is "
+            f"written {name}=1e-4..1e-1:log"
+        )
 
 
 def _values(tunable: Tunable) -> tuple[Value, ...]:

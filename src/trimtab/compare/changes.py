@@ -131,6 +131,7 @@ def definition_changes(there: Mapping[str, Any], here: Mapping[str, Any], steps:
     if there.get("file") != here.get("file"):
         changes.append("its file has changed since")
     changes += _file_changes(_files(there), _files(here))
+    there, here = ({key: each for key, each in of.items() if key != "tuned"} for of in (there, here))  # ranges say it
     later = {key: here[key] for key in _NOTED_LATER if key in here}
     if not changes and {**later, **there} != here:
         changes.append("it is defined in another way")

@@ -210,7 +210,10 @@ class Options:
             "ema": self.ema,
             "no_decay": self.no_decay or None,
         }
-        return Recipe(**{**_brought(own, steps), **{name: value for name, value in asked.items() if value is not None}})
+        brought = _brought(own, steps)
+        if brought.get("schedule") == "onecycle" and name not in (None, "onecycle"):
+            brought.pop("warmup", None)  # it is where a cycle has its peak, and no warm-up that anybody asked for
+        return Recipe(**{**brought, **{name: value for name, value in asked.items() if value is not None}})
 
     @property
     def device_here(self) -> str:

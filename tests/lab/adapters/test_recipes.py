@@ -17,6 +17,7 @@ from tests.lab.adapters.test_huggingface import make as make  # noqa: PLC0414  #
 from tests.lab.adapters.test_lightning import ACCURACY, QUIET, Net, data
 from trimtab import LightningTask, Session, TrainerTask
 from trimtab.catalog.recipes import Recipe
+from trimtab.compare.options import Options
 from trimtab.lab.adapters.recipes import decayed_otherwise, lightning_recipe, trainer_recipe
 from trimtab.schedule import cosine_with_warmup, linear_decay_with_warmup, one_cycle_with_warmup
 from trimtab.study.errors import InputError
@@ -255,6 +256,24 @@ def test_a_cycle_of_other_rates_or_of_momentum_is_refused(given, words):
     module = scheduled(lambda o: lr_scheduler.OneCycleLR(o, 1e-3, total_steps=10, **given))
     with pytest.raises(InputError, match=re.escape(words).replace(r"\.\*", ".*")):
         lightning_recipe(trainer(), module, 10)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, Recipe("onecycle", 0.3)),
+        ({"schedule": "onecycle"}, Recipe("onecycle", 0.3)),
+        ({"schedule": "cosine"}, Recipe("cosine")),
+        ({"schedule": "none"}, Recipe()),
+        ({"schedule": "linear", "warmup": "5%"}, Recipe("linear", 0.05)),
+        ({"schedule": "linear(warmup=5%)"}, Recipe("linear", 0.05)),
+    ],
+)
+def test_the_peak_of_a_cycle_is_no_warm_up_of_another_schedule(asked, expected):
+    module = scheduled(lambda o: lr_scheduler.OneCycleLR(o, 1e-3, total_steps=10, cycle_momentum=False))
+    own = lightning_recipe(trainer(), module, 10)
+    assert Options(**asked).recipe(asked.get("schedule"), None, own) == expected
+    assert Options(schedule="wsd").recipe("wsd", None, {"schedule": "cosine", "warmup": 0.3}) == Recipe("wsd", 0.3)
 
 
 @pytest.mark.parametrize(
