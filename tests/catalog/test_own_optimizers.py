@@ -1,5 +1,6 @@
 """Anybody's own optimizer in expressions."""
 
+import sys
 import textwrap
 
 import pytest
@@ -202,6 +203,19 @@ def test_results_are_shown_when_its_file_is_gone(file):
     assert "CoordinateClip(Signs(model.parameters(), lr=0.1), fraction=0.1)" in (
         again[0].code({"lr": 0.1, "clip.fraction": 0.1})
     )
+
+
+@pytest.mark.parametrize("reference", ["my_opt.py:Signs", "my_opt:Signs"])
+def test_results_are_shown_where_nothing_can_be_imported(file, reference, monkeypatch, tmp_path_factory):
+    with monkeypatch.context() as here:
+        here.syspath_prepend(str(file.parent))
+        (found,) = parse_candidates(reference, ["lr=1e-4..1e-1:log"])
+    for name in [each for each in sys.modules if "my_opt" in each]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    file.unlink()
+    (again,) = candidates_again([reference], {reference: found.definition()})
+    assert "optimizer = Signs(model.parameters(), lr=0.1)" in again.code({"lr": 0.1})
 
 
 def test_another_file_is_another_definition(file):

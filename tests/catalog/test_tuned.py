@@ -135,3 +135,12 @@ def test_ranges_that_cannot_be_are_refused(candidates, tune, message):
 def test_a_pair_and_one_of_it_are_refused():
     with pytest.raises(InputError, match="betas is tuned as well; leave one of them out"):
         parse_candidates("adamw", ["adamw.beta2=0.5..0.9", "adamw.betas=(0.9,0.95)"])
+
+
+def test_what_searches_a_setting_without_a_range_is_refused_before_anything_is_built():
+    with pytest.raises(
+        InputError, match=r"autolrs searches lr .* prodigy has none for it: say them, as in \.\.\.\+autolrs\(min_lr"
+    ):
+        parse_candidates("prodigy+autolrs")
+    (said,) = parse_candidates("prodigy+autolrs(min_lr=0.1, max_lr=0.9)")
+    assert "AutoLRS(optimizer, model, 0.1, 0.9, " in said.code({})

@@ -163,6 +163,14 @@ def _check_ranges(candidate: Candidate, *, typed: bool) -> None:
             f"{name} has no tunables, so that nobody knows what to try: {ranges} in the class, tunables = {{...}}, "
             f"or fix its settings in brackets: {name}({setting}=0.001)"
         )
+    given = {*candidate.expression.ranges, *candidate.expression.all_fixed}
+    for searched, ends in candidate.expression.searched.items():
+        if searched not in given and not given.issuperset(ends):
+            wrapper, low, high = *ends[0].split("."), ends[1].rpartition(".")[2]
+            raise InputError(
+                f"{candidate.label}: {wrapper} searches {searched} between the ends of its range, and "
+                f"{innermost.entry.id} has none for it: say them, as in ...+{wrapper}({low}=1e-4, {high}=1e-1)"
+            )
 
 
 def candidates_again(labels: Sequence[str], definitions: Mapping[str, Any]) -> tuple[Candidate, ...]:

@@ -188,7 +188,8 @@ class Expression:
         settings, lines = self.settings(tuned), list[str]()
         named = any(node.entry.loadable and getattr(node.entry.load(), "needs_names", False) for node in self.nodes())
         call = "model.named_parameters()" if named else "model.parameters()"
-        optimizer = next(self.nodes()).entry.load()
+        innermost = next(self.nodes()).entry
+        optimizer = innermost.load() if innermost.loadable else torch.optim.Optimizer  # one that is shown may be gone
         split, no_decay = split_of(optimizer), no_decay and has_decay(optimizer, next(self.nodes())._own(settings))
         if split is not parameter_groups or no_decay:
             lines, call = groups_of_model(settings.get("weight_decay"), split, no_decay=no_decay, named=named)
