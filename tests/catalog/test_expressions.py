@@ -87,7 +87,9 @@ def test_fixed_settings_may_lie_outside_the_ranges_of_tuning(text, name, value):
 @pytest.mark.parametrize("name", ["fraction", "clip_fraction"])
 def test_a_wrappers_setting_that_stands_alone_is_told_its_name(name):
     expression = parse_expression("clip(lion)")
-    with pytest.raises(InputError, match=f"'{name}' is a setting of clip: give it as 'clip.fraction', or in brackets"):
+    with pytest.raises(
+        InputError, match=f"'{name}' is a setting of clip: give it as 'clip.fraction', or in brackets, clip"
+    ):
         expression.build(torch.nn.Linear(2, 2), {name: 0.2})
     built = expression.build(torch.nn.Linear(2, 2), {"clip.fraction": 0.2})
     assert built.param_groups[0]["clip_fraction"] == 0.2

@@ -113,6 +113,12 @@ def test_what_somebody_gave_stands_as_it_was_given():
     assert "warmup=0.01234)" in code
 
 
+def test_a_warm_up_in_steps_is_no_longer_share_than_one_can_read():
+    assert (
+        Recipe("cosine", share_of_run("5", 300)).words == "cosine decay to zero after a warm-up over 1.667 % of the run"
+    )
+
+
 def test_whether_biases_decay_is_true_or_false():
     with pytest.raises(InputError, match="no_decay='no' must be True or False"):
         Recipe(no_decay="no")
@@ -132,6 +138,9 @@ def test_what_a_reader_should_know():
     assert first == "schedulefree and adamw+autolrs keep their own schedules."
     assert second.startswith("Clipping shortens no step of lion: its direction is normalised")
     assert Recipe().remarks(found) == []
+    assert Recipe(no_decay=True).remarks(found) == [
+        first
+    ]  # who is said to be trained alike is not, whatever the rest is
     clipped = [each.expression for each in parse_candidates("adamw,clip_norm(adamw, max_norm=0.5),clip_norm(sgd)")]
     assert ALL.remarks(clipped[:2]) == ["clip_norm(adamw, max_norm=0.5) clips by its own norm, and by no other."]
     assert ALL.remarks(clipped) == [

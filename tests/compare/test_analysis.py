@@ -475,6 +475,15 @@ def analysed_facts(plan, outcomes, facts):
     return [(c.loss, c.metric, c.against_reference) for c in found.candidates], found.trials
 
 
+def test_lines_to_paste_have_the_steps_that_the_runs_took():
+    plan, outcomes, facts = study("adamw,adamw+cosine", losses={**LOSSES, "adamw+cosine": LOSSES["lion"]})
+    code = by_label(result_of(plan, outcomes, facts))["adamw+cosine"].code
+    assert "total_steps = 10  # of a run" in code  # where a step costs ten times as much as a plain one
+    failed = {k: replace(each, status="diverged", measures={STEPS: 3}) for k, each in outcomes.items() if "final" in k}
+    code = by_label(result_of(plan, {**outcomes, **failed}, facts))["adamw+cosine"].code
+    assert "total_steps = 100  # of a run" in code
+
+
 def several(loss):
     """A study with three tuning seeds and ranges that may go on, whose trials end as a function of them says."""
     candidates = tuple(parse_candidates("adamw,lion"))

@@ -252,7 +252,9 @@ class Expression:
         """Checks that a setting which stands alone is none of this wrapper's."""
         own, setting = self.entry.id, name.removeprefix(f"{self.entry.id}_")
         if setting in settings_of(self.entry):
-            raise InputError(f"{name!r} is a setting of {own}: give it as '{own}.{setting}', or in brackets")
+            raise InputError(
+                f"{name!r} is a setting of {own}: give it as '{own}.{setting}', or in brackets, {own}(..., {setting}=...)"
+            )
 
     def _wrapping(self, attribute: str, otherwise: Any) -> Any:
         """What a wrapper's class says of the optimizers inside."""

@@ -107,7 +107,7 @@ class Recipe:
     def words(self) -> str:
         """What it is, in a line."""
         warmup = _usual_warmup(self.schedule) if self.warmup is None else self.warmup
-        rising = f" after a warm-up over {100 * warmup:g} % of the run" if warmup else ""
+        rising = f" after a warm-up over {100 * warmup:.4g} % of the run" if warmup else ""
         parts = [f"{_WORDS[self.schedule]}{rising}"]
         parts += [] if self.clip_norm is None else [f"gradients clipped to a norm of {as_given(self.clip_norm)}"]
         parts += [] if self.ema is None else [f"weights averaged with a decay of {as_given(self.ema)}"]
@@ -152,8 +152,7 @@ class Recipe:
         """Returns what a reader should know of the recipe together with candidates, in sentences."""
         if not expressions:
             return []
-        scheduled = self.schedule != NONE or bool(self.warmup)
-        kept = [each.label for each in expressions if keeps_its_schedule(each)] if scheduled else []
+        kept = [] if self.plain else [each.label for each in expressions if keeps_its_schedule(each)]
         normalised = [each.label for each in expressions if each.normalised]
         found = []
         if kept:

@@ -1,5 +1,6 @@
 """From the outcomes of a candidate, beside those of the others, to what they show of it."""
 
+import statistics as standard_statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from trimtab.compare.plan import Plan
 from trimtab.compare.result import NOT_YET, CandidateResult, Pair
 from trimtab.compare.target import Target
 from trimtab.compare.tuning import TUNING_SEED
+from trimtab.lab.measures import STEPS
 from trimtab.lab.problem import Filling
 from trimtab.study.facts import Facts
 from trimtab.study.outcome import Outcome
@@ -117,7 +119,7 @@ def candidate_result(
         measures=means(facts, runs, ranges),
         prices=prices(facts, everything),
         trouble=dict(Counter(outcome.status for outcome in everything if outcome.status != "complete")),
-        code="" if chosen is None else _code(candidate, tuned, plan, facts),
+        code="" if chosen is None else _code(candidate, tuned, _steps(plan, facts, runs), facts),
         erratic=rank is not None and judged.standing.erratic(candidate.label),
         in_all_pairs=not judged.against_reference,
         winners_curse=winners_curse(tuned_loss, final_losses),
@@ -125,9 +127,16 @@ def candidate_result(
     )
 
 
-def _code(candidate: Filling, tuned: Settings, plan: Plan, facts: Facts) -> str:
+def _steps(plan: Plan, facts: Facts, runs: list[Outcome]) -> int | None:
+    """The length of a candidate's run: fewer steps than plain ones where each costs several gradients."""
+    taken = [run.measures[STEPS] for run in runs if run.status == "complete" and STEPS in run.measures]
+    plain = plain_steps(plan, facts)
+    return plain if plain is None or not taken else round(standard_statistics.median(taken))
+
+
+def _code(candidate: Filling, tuned: Settings, steps: int | None, facts: Facts) -> str:
     """The lines that use a candidate, on those that give what it takes from the problem; imports stay at the head."""
-    lines = candidate.code(tuned, plain_steps(plan, facts))
+    lines = candidate.code(tuned, steps)
     if not facts.lines:
         return lines
     head, _, rest = lines.partition("\n\n")
