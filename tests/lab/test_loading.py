@@ -208,6 +208,15 @@ def test_texts_with_brackets_of_their_own_are_no_references(sized, tmp_path):
         assert dict(parse_reference(table).settings) == {"target": text}
 
 
+def test_a_text_is_no_switch(sized):
+    sized.write_text(f"{sized.read_text()}\n\ndef switched(tied=True, name='x'):\n    return Sized()\n")
+    assert load_task(f"{sized}:switched(tied=False, name=Fals)").steps == load_task(f"{sized}:Sized").steps
+    with pytest.raises(
+        InputError, match="switched: tied is a switch, True by default, and 'Fals' neither True nor False"
+    ):
+        load_task(f"{sized}:switched(tied=Fals)")
+
+
 def test_files_that_are_named_in_brackets_belong_to_the_problem(sized, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     reference = f"{sized}:Sized(kind=sized.py:made)"

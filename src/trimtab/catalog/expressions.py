@@ -253,7 +253,8 @@ class Expression:
         own, setting = self.entry.id, name.removeprefix(f"{self.entry.id}_")
         if setting in settings_of(self.entry):
             raise InputError(
-                f"{name!r} is a setting of {own}: give it as '{own}.{setting}', or in brackets, {own}(..., {setting}=...)"
+                f"{name!r} is a setting of {own}: give it as '{own}.{setting}', or in brackets, "
+                f"{own}(..., {setting}=...)"
             )
 
     def _wrapping(self, attribute: str, otherwise: Any) -> Any:

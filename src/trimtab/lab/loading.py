@@ -289,7 +289,12 @@ def _check_settings(found: Callable[..., object], asked: Reference, reference: s
     table = int(is_table(asked.place))  # it is the first argument itself, and stands in no brackets
     known = list(signature.parameters)[table:]
     takes = f"it takes {', '.join(known) or 'none'}"
-    for name, _ in asked.settings:
+    for name, value in asked.settings:
+        default = signature.parameters[name].default if name in known else None
+        if isinstance(default, bool) and isinstance(value, str):
+            raise InputError(
+                f"{reference}: {name} is a switch, {default} by default, and {value!r} neither True nor False"
+            )
         if name not in known and not any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values()):
             near = closest(name, known)
             meant = f"did you mean {' or '.join(near)}? I{takes[1:]}" if near else takes
