@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.optim._muon import _zeropower_via_newtonschulz
 
+from trimtab.primitives import newton_schulz
 from trimtab.primitives.newton_schulz import EPS, QUINTIC, STEPS, orthogonalized
 
 EXACT = {"dtype": torch.float64}
@@ -31,6 +32,15 @@ def test_singular_values_are_those_of_the_polynomial_and_vectors_stay(shape, ste
     norm = torch.linalg.vector_norm(matrix, dim=(-2, -1), keepdim=True)[..., 0]
     expected = left @ torch.diag_embed(polynomial(values / norm, steps)) @ right
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (5, 6), (13, 30), (30, 14), (2, 3, 7, 15)])
+def test_blocks_on_and_below_the_diagonal_are_all_that_is_computed_of_symmetric_products(shape, monkeypatch):
+    matrix = noise(*shape)
+    (whole,) = orthogonalized([matrix], **EXACT)
+    monkeypatch.setattr(newton_schulz, "FEWEST_ROWS", 4)
+    (found,) = orthogonalized([matrix], **EXACT)
+    torch.testing.assert_close(found, whole, rtol=1e-11, atol=1e-13)
 
 
 def test_with_newtons_coefficients_it_ends_at_the_orthogonal_factor():
