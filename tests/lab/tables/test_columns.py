@@ -30,6 +30,38 @@ def test_a_few_slips_among_numbers_are_missing_and_said():
     assert column.notes == ("'unknown', 'inf' taken for missing",)
 
 
+def test_numbers_of_which_some_have_a_unit_are_numbers_of_that_unit_and_that_is_said():
+    cells = [f"{20 + place % 40}.5{' m2' if place % 20 == 0 else ''}" for place in range(ROWS)]
+    column = only("area", ["", "unknown", *cells])
+    assert isinstance(column, Numbers)
+    assert column.values[2:].tolist() == [20.5 + place % 40 for place in range(ROWS)]
+    assert column.notes == ("m2 left out, in 3 of 61 rows", "'unknown' taken for missing")
+
+
+def test_numbers_of_two_units_are_not_added_together():
+    numbers = [20 + 0.5 * place for place in range(ROWS)]
+    remedy = "numbers with the units kg and lb; write them in one unit"
+    half = [f"{number} {'lb' if place % 2 else 'kg'}" for place, number in enumerate(numbers)]
+    assert only("load", half) == Useless("load", remedy)
+    few = only("load", ["30 kg", "31 kg", "70 lb", *map(str, numbers)])
+    assert np.isnan(few.values[:3]).all()
+    assert few.notes == (remedy, "'30 kg', '31 kg', '70 lb' taken for missing")
+    slip = only("load", ["70 lb", *(f"{number} kg" for number in numbers)])
+    assert np.isnan(slip.values).tolist() == [True] + [False] * ROWS
+    assert slip.notes == ("kg left out", remedy, "'70 lb' taken for missing")
+
+
+def test_numbers_of_another_size_have_another_unit():
+    cells = [f"{500 + place} g" if place % 2 else f"{0.5 + place / 1000}" for place in range(ROWS)]
+    remedy = "numbers with and without the unit g, of different sizes; write them in one unit"
+    assert only("load", cells) == Useless("load", remedy)
+
+
+def test_words_behind_numbers_are_no_units_of_theirs():
+    words = [f"{place} nice {'rooms' if place % 2 else 'flats'}, {place} kg" for place in range(ROWS)]
+    assert only("note", words) == Useless("note", "60 different texts in 60 rows")
+
+
 def test_half_numbers_and_half_words_are_categories():
     assert isinstance(only("size", repeated("1", "2", "large", "small")), Categories)
 
