@@ -4,6 +4,7 @@ import pytest
 from trimtab.lab.tables.columns import Categories, Numbers, Useless, sorted_columns, with_decimal_commas
 
 ROWS = 60
+SHORT_YEARS = "dates with years of two digits; write 2024-03-31"
 
 
 def only(name, cells, **more):
@@ -149,6 +150,8 @@ def test_a_constant_with_gaps_says_where_they_are():
         ("Unnamed: 0", [str(7919 * place % 997) for place in range(ROWS)], "it names the row"),
         ("Unnamed: 0.1", [str(7919 * place % 997) for place in range(ROWS)], "it names the row"),
         ("name", [f"person {place}" for place in range(ROWS)], "60 different texts in 60 rows"),
+        ("day", [f"{1 + row % 28}/{1 + row % 12}/{10 + row % 13}" for row in range(ROWS)], SHORT_YEARS),
+        ("version", [f"{row % 3}.{row % 11}.{row}" for row in range(ROWS)], "60 different texts in 60 rows"),
         ("day", repeated("3/4/2024", "5/6/2024"), "dates whose days and months cannot be told apart; write 2024-03-31"),
     ],
 )

@@ -16,7 +16,7 @@ from trimtab.lab.tables.cells import (
     has_decimal_commas,
     is_nothing,
 )
-from trimtab.lab.tables.dates import are_dates_without_marks, read_dates, read_times
+from trimtab.lab.tables.dates import are_dates_without_marks, read_dates, read_times, share_with_short_years
 from trimtab.lab.tables.units import read_amounts
 
 Places: TypeAlias = Sequence[int] | Int[np.ndarray, " rows"]
@@ -171,6 +171,8 @@ def _texts(cells: _Cells, units: str) -> Numbers | Categories | Useless:
     if times.read.mean() >= MOSTLY:
         return cells.numbers(times, "times of day, in hours")
     if different > max(_MANY_TEXTS, len(cells.some) / 2):
+        if share_with_short_years(cells.some) >= MOSTLY:
+            return Useless(cells.name, "dates with years of two digits; write 2024-03-31")
         return Useless(cells.name, units or f"{different:,} different texts in {len(cells.some):,} rows")
     return cells.categories()
 
