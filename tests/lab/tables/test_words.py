@@ -1,5 +1,8 @@
+import pytest
+
 from tests.lab.tables.tables import houses, write
 from trimtab import TableTask
+from trimtab.study.errors import InputError
 
 
 def task(tmp_path, columns, *arguments, **more):
@@ -89,6 +92,22 @@ def test_long_lists_are_whole_in_lines_of_their_own(tmp_path):
     assert "left out: empty a, empty b, empty c: empty" in all_of_it
     assert "left out: note a, note b, note c: 100 different texts in 100 rows" in all_of_it
     assert task(tmp_path, houses(100), "price").introduction_details == ()
+
+
+def test_a_name_with_a_comma_is_one_name(tmp_path):
+    columns = houses(200)
+    columns["state, now"] = columns.pop("state")
+    columns["state, then"] = columns["state, now"]
+    columns["size, net"] = ["" if row % 9 == 0 else f"{row * 7 % 101}.5 m2" for row in range(200)]
+    columns['"a", b'] = [1] * 200
+    found = task(tmp_path, columns, "price")
+    assert '2 category columns (district 12, "state, now" 3); target' in found.introduction
+    assert 'left out: """a"", b": always the same, "state, then": a copy of "state, now"; ' in found.introduction
+    assert 'read: "size, net": m2 left out; missing cells in age, "size, net", "state, now"' in found.introduction
+    dropped = task(tmp_path, columns, "price", drop='"size, net",age')
+    assert 'left out as you said: "size, net", age; ' in dropped.introduction
+    with pytest.raises(InputError, match='; there are area, age, district, price, "state, now", "state, then", '):
+        task(tmp_path, columns)
 
 
 def test_a_column_from_which_the_target_follows_is_named(tmp_path):

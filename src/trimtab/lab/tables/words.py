@@ -12,7 +12,7 @@ from trimtab.lab.tables.splitting import Parts
 from trimtab.lab.tables.target import Target
 from trimtab.study.errors import InputError
 from trimtab.study.metric import Metric
-from trimtab.study.phrases import NAMED, count, listed
+from trimtab.study.phrases import NAMED, among_others, count, listed
 
 Names: TypeAlias = Callable[[Sequence[str]], str]
 """Writes names down: all of them, or the first."""
@@ -67,7 +67,7 @@ class Understood:
         if self.preparation.scales or self.preparation.levels:
             return
         why = "; ".join(f"{each.name or 'one without a name'}: {each.reason}" for each in self.useless)
-        remedy = "" if not self.dropped else f"; {', '.join(self.dropped)} was to be left out"
+        remedy = "" if not self.dropped else f"; {_all(self._dropped)} was to be left out"
         raise InputError(
             f"{self.place} has no column from which {self.target.name} could be learned"
             f"{f' ({why})' if why else ''}{remedy}. Numbers, dates, or names that come several times are needed"
@@ -93,11 +93,11 @@ class Understood:
     def details(self) -> tuple[str, ...]:
         """Returns in lines the lists of columns of which the sentence names only the first."""
         found = [f"{noun}s: {_all(each)}" for each, noun in self._kinds if len(each) > NAMED]
-        for what, pairs in (("left out", [(each.name, each.reason) for each in self.useless]), ("read", self._notes)):
+        for what, pairs in (("left out", self._useless), ("read", self._notes)):
             if len(pairs) > NAMED:
                 for said in dict.fromkeys(said for _, said in pairs):
                     found.append(f"{what}: {_all([name for name, other in pairs if other == said])}: {said}")
-        for what, names in (("left out as you said:", self.dropped), ("missing cells in", self._with_gaps)):
+        for what, names in (("left out as you said:", self._dropped), ("missing cells in", self._with_gaps)):
             if len(names) > NAMED:
                 found.append(f"{what} {_all(names)}")
         return tuple(found)
@@ -108,22 +108,36 @@ class Understood:
         prepared = self.preparation
         dates = {column.name for column in self.columns.numbers if column.dates}
         return [
-            ([each.name for each in prepared.scales if each.name not in dates], "numeric column"),
-            ([each.name for each in prepared.scales if each.name in dates], "date"),
-            ([f"{each.name} {len(each.places.keys() - {MISSING}):,}" for each in prepared.levels], "category column"),
+            ([among_others(each.name) for each in prepared.scales if each.name not in dates], "numeric column"),
+            ([among_others(each.name) for each in prepared.scales if each.name in dates], "date"),
+            (
+                [f"{among_others(each.name)} {len(each.places.keys() - {MISSING}):,}" for each in prepared.levels],
+                "category column",
+            ),
         ]
 
     @property
     def _notes(self) -> list[tuple[str, str]]:
         """Columns and how they were read, where that is worth a word."""
         read: list[Numbers | Categories] = [*self.columns.categories, *self.columns.numbers]
-        return [(column.name, note) for column in (self.target, *read) for note in column.notes]
+        return [(among_others(column.name), note) for column in (self.target, *read) for note in column.notes]
+
+    @property
+    def _useless(self) -> list[tuple[str, str]]:
+        """Columns that are left out, and why."""
+        return [(among_others(each.name), each.reason) for each in self.useless]
+
+    @property
+    def _dropped(self) -> list[str]:
+        """Columns that were to be left out."""
+        return list(map(among_others, self.dropped))
 
     @property
     def _with_gaps(self) -> list[str]:
         """Columns with missing cells."""
         missing = [each.name for each in self.preparation.scales if each.flagged]
-        return missing + [each.name for each in self.preparation.levels if MISSING in each.places]
+        missing += [each.name for each in self.preparation.levels if MISSING in each.places]
+        return list(map(among_others, missing))
 
     def _table(self, names: Names) -> str:
         found = [f"{count(len(each), noun)} ({names(each)})" for each, noun in self._kinds if each]
@@ -146,8 +160,8 @@ class Understood:
         )
 
     def _left_out(self, names: Names) -> list[str]:
-        found = [f"left out: {names([f'{each.name}: {each.reason}' for each in self.useless])}"] if self.useless else []
-        return [*found, f"left out as you said: {names(self.dropped)}"] if self.dropped else found
+        found = [f"left out: {names([f'{name}: {why}' for name, why in self._useless])}"] if self.useless else []
+        return [*found, f"left out as you said: {names(self._dropped)}"] if self.dropped else found
 
     def _remarks(self, names: Names) -> list[str]:
         target, found = self.target, list[str]()
