@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from tests.lab.tables.tables import houses, write
@@ -73,6 +74,23 @@ def test_a_line_names_few_columns_and_a_report_all(tmp_path):
     assert found.introduction.endswith("; --dry-run and the report name all")
     assert "7 numeric columns (x0, x1, x2, x3, x4, x5, x6)" in found.understood.paragraph(found.metric)
     assert found.introduction_details == ("numeric columns: x0, x1, x2, x3, x4, x5, x6",)
+
+
+def test_of_many_numeric_columns_a_dry_run_names_the_first_and_of_all_others_each(tmp_path):
+    columns = {**houses(100), **{f"x{n}": [(row * (n + 3)) % 101 / 2 for row in range(100)] for n in range(30)}}
+    columns.update({f"empty {n}": [""] * 100 for n in range(30)})
+    random = np.random.default_rng(0)
+    columns.update({f"word {n}": random.choice(["a", "b", "c"], size=100).tolist() for n in range(25)})
+    found = task(tmp_path, columns, "price")
+    numeric, categories, useless = found.introduction_details[:3]
+    names = ["area", "age", *(f"x{n}" for n in range(30))]
+    assert numeric == (
+        f"numeric columns: {', '.join(names[:10])} and 22 more: every column that is said to be nothing else"
+    )
+    assert categories.endswith(", ".join(["state 3", *(f"word {n} 3" for n in range(25))]))
+    assert all(f"empty {n}" in useless for n in range(30))
+    assert found.introduction.endswith("; --dry-run names all but most numeric columns, and the report all")
+    assert ", ".join(names) in found.understood.paragraph(found.metric)
 
 
 def test_long_lists_are_whole_in_lines_of_their_own(tmp_path):

@@ -21,6 +21,12 @@ _MANY = 0.05
 """Of the rows to test, what has to be among those to train on to be told."""
 
 _WHERE_ALL_ARE = "--dry-run and the report name all"
+_WHERE_MANY_ARE = "--dry-run names all but most numeric columns, and the report all"
+
+_MANY_NUMBERS = 20
+"""From more numeric columns on, a dry run names the first of them: the others are those that it calls nothing else."""
+
+_FIRST_NUMBERS = 10
 
 _LONGEST = 24
 _CLASSES = 5
@@ -79,7 +85,8 @@ class Understood:
         Args:
             metric: what is quoted.
         """
-        more = [*self._left_out(_few), *self._remarks(_few), *([_WHERE_ALL_ARE] if self.details() else [])]
+        where = _WHERE_MANY_ARE if len(self._kinds[0][0]) > _MANY_NUMBERS else _WHERE_ALL_ARE
+        more = [*self._left_out(_few), *self._remarks(_few), *([where] if self.details() else [])]
         return f"{self._table(_few)}; {self._target(metric)}{''.join(f'; {each}' for each in more)}"
 
     def paragraph(self, metric: Metric) -> str:
@@ -91,8 +98,13 @@ class Understood:
         return ". ".join([self._table(_all), self._target(metric), *self._left_out(_all), *self._remarks(_all)]) + "."
 
     def details(self) -> tuple[str, ...]:
-        """Returns in lines the lists of columns of which the sentence names only the first."""
-        found = [f"{noun}s: {_all(each)}" for each, noun in self._kinds if len(each) > NAMED]
+        """Returns in lines the lists of columns of which the sentence names only the first.
+
+        Of many numeric columns they name the first as well: the others are those that no line calls anything else.
+        """
+        (numeric, noun), *others = self._kinds
+        found = [f"{noun}s: {_first_numbers(numeric)}"] if len(numeric) > NAMED else []
+        found += [f"{noun}s: {_all(each)}" for each, noun in others if len(each) > NAMED]
         for what, pairs in (("left out", self._useless), ("read", self._notes)):
             if len(pairs) > NAMED:
                 for said in dict.fromkeys(said for _, said in pairs):
@@ -104,7 +116,7 @@ class Understood:
 
     @property
     def _kinds(self) -> list[tuple[list[str], str]]:
-        """Columns that are learned from, and what they are."""
+        """Columns that are learned from, and what they are: first of all those of numbers."""
         prepared = self.preparation
         dates = {column.name for column in self.columns.numbers if column.dates}
         return [
@@ -214,6 +226,13 @@ def _in_a_line(name: str) -> str:
 def _few(names: Sequence[str]) -> str:
     shown = _all(names[:NAMED])
     return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown
+
+
+def _first_numbers(names: Sequence[str]) -> str:
+    if len(names) <= _MANY_NUMBERS:
+        return _all(names)
+    more = len(names) - _FIRST_NUMBERS
+    return f"{_all(names[:_FIRST_NUMBERS])} and {more:,} more: every column that is said to be nothing else"
 
 
 def _number(value: float) -> str:
