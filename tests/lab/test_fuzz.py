@@ -453,7 +453,7 @@ LEFT_OUT = {
         "transforms.network:load_network_state", "transforms.network:check_kept",
         "session:untrained_model", "facts:brief", "notes:slot_of",
         "notes:reference_of", "notes:sign_of", "numbers:significant", "numbers:setting", "numbers:settings_text",
-        "numbers:whole", "phrases:count",
+        "numbers:whole", "phrases:count", "phrases:among_others",
         "delimited:read_delimited", "tables.cells:are_codes", "tables.cells:is_nothing", "tables.cells:read_numbers",
         "tables.cells:has_decimal_commas", "tables.cells:differing_in_capitals", "tables.copies:tell_tales",
         "tables.copies:without_copies", "tables.copies:known_rows",
@@ -465,6 +465,7 @@ LEFT_OUT = {
         "tables.references:with_target",
         "tables.scores:accuracy", "tables.scores:balanced_accuracy", "tables.scores:auc", "tables.scores:r2",
         "tables.scores:rmse", "tables.scores:chosen_score", "tables.splitting:split", "tables.target:read_target",
+        "tables.units:read_amounts", "tables.dates:share_with_short_years",
         "task:take_rows", "task:select", "task:to_device", "task:map_tensors", "task:samples_in",
     },
 }  # fmt: skip

@@ -16,6 +16,12 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
+def among_others(name: str) -> str:
+    """Returns a name as it stands among others, with commas between them: in quotes where it has a comma itself."""
+    quoted = name.replace('"', '""')
+    return f'"{quoted}"' if "," in name else name
+
+
 def either(words: Sequence[str]) -> str:
     """Returns words of which one is to be chosen; of many, only the first."""
     if len(words) <= NAMED:

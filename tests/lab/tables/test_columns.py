@@ -4,6 +4,7 @@ import pytest
 from trimtab.lab.tables.columns import Categories, Numbers, Useless, sorted_columns, with_decimal_commas
 
 ROWS = 60
+SHORT_YEARS = "dates with years of two digits; write 2024-03-31"
 
 
 def only(name, cells, **more):
@@ -28,6 +29,38 @@ def test_a_few_slips_among_numbers_are_missing_and_said():
     assert isinstance(column, Numbers)
     assert np.isnan(column.values[:2]).all()
     assert column.notes == ("'unknown', 'inf' taken for missing",)
+
+
+def test_numbers_of_which_some_have_a_unit_are_numbers_of_that_unit_and_that_is_said():
+    cells = [f"{20 + place % 40}.5{' m2' if place % 20 == 0 else ''}" for place in range(ROWS)]
+    column = only("area", ["", "unknown", *cells])
+    assert isinstance(column, Numbers)
+    assert column.values[2:].tolist() == [20.5 + place % 40 for place in range(ROWS)]
+    assert column.notes == ("m2 left out, in 3 of 61 rows", "'unknown' taken for missing")
+
+
+def test_numbers_of_two_units_are_not_added_together():
+    numbers = [20 + 0.5 * place for place in range(ROWS)]
+    remedy = "numbers with the units kg and lb; write them in one unit"
+    half = [f"{number} {'lb' if place % 2 else 'kg'}" for place, number in enumerate(numbers)]
+    assert only("load", half) == Useless("load", remedy)
+    few = only("load", ["30 kg", "31 kg", "70 lb", *map(str, numbers)])
+    assert np.isnan(few.values[:3]).all()
+    assert few.notes == (remedy, "'30 kg', '31 kg', '70 lb' taken for missing")
+    slip = only("load", ["70 lb", *(f"{number} kg" for number in numbers)])
+    assert np.isnan(slip.values).tolist() == [True] + [False] * ROWS
+    assert slip.notes == ("kg left out", remedy, "'70 lb' taken for missing")
+
+
+def test_numbers_of_another_size_have_another_unit():
+    cells = [f"{500 + place} g" if place % 2 else f"{0.5 + place / 1000}" for place in range(ROWS)]
+    remedy = "numbers with and without the unit g, of different sizes; write them in one unit"
+    assert only("load", cells) == Useless("load", remedy)
+
+
+def test_words_behind_numbers_are_no_units_of_theirs():
+    words = [f"{place} nice {'rooms' if place % 2 else 'flats'}, {place} kg" for place in range(ROWS)]
+    assert only("note", words) == Useless("note", "60 different texts in 60 rows")
 
 
 def test_half_numbers_and_half_words_are_categories():
@@ -117,6 +150,8 @@ def test_a_constant_with_gaps_says_where_they_are():
         ("Unnamed: 0", [str(7919 * place % 997) for place in range(ROWS)], "it names the row"),
         ("Unnamed: 0.1", [str(7919 * place % 997) for place in range(ROWS)], "it names the row"),
         ("name", [f"person {place}" for place in range(ROWS)], "60 different texts in 60 rows"),
+        ("day", [f"{1 + row % 28}/{1 + row % 12}/{10 + row % 13}" for row in range(ROWS)], SHORT_YEARS),
+        ("version", [f"{row % 3}.{row % 11}.{row}" for row in range(ROWS)], "60 different texts in 60 rows"),
         ("day", repeated("3/4/2024", "5/6/2024"), "dates whose days and months cannot be told apart; write 2024-03-31"),
     ],
 )

@@ -3,7 +3,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from trimtab.lab.tables.dates import read_dates, read_times
+from trimtab.lab.tables.dates import read_dates, read_times, share_with_short_years
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,22 @@ def test_more_cells_decide_which_of_days_and_months_come_first():
     assert found.days[:3].tolist() == read_dates(["2024-03-31", "2024-03-30", "2024-04-01"]).days.tolist()
     assert np.isnan(found.days[3])
     assert read_dates(["03/31/2024", "31/03/2024", "04/01/2024"]).unclear
+
+
+@pytest.mark.parametrize(
+    ("cells", "share"),
+    [
+        (["3/12/24", "28/2/23", "31/3/24"], 1),
+        (["3/31/24 14:30", "2/28/23 2:30 pm"], 1),
+        (["24/03/31", "99-12-31"], 1),
+        (["31.03.24", "28.02.23"], 1),
+        (["31.03.24", "02.28.23", "soon", "99/99/99"], 0.25),
+        (["1.2.10", "3.11.12", "1-2-10"], 0),
+        (["3/12/2024", "12/24", "2024-03-31"], 0),
+    ],
+)
+def test_dates_with_years_of_two_digits_are_seen(cells, share):
+    assert share_with_short_years(cells) == share
 
 
 def test_what_is_no_date():

@@ -113,11 +113,27 @@ TIMES = [f"{place % 24:02d}:{place // 24 + 30}" for place in range(60)]
         ([day.replace("-", "") for day in DAYS], {}, "y has dates, such as '20240101', and dates cannot be learned"),
         (TIMES, {}, r"times of day, such as '00:30', and times of day cannot be learned; make it a number, .* minutes"),
         ([*(f"{place}.5" for place in range(20)), *repeated("x", "y")], {}, "such as 'x' cannot be read as numbers"),
+        (
+            [f"{place} {'kg' if place % 2 else 'lb'}" for place in range(60)],
+            {},
+            "no classes, but numbers with the units lb and kg; write them in one unit$",
+        ),
+        (
+            ["3 lb", "4 kg", *(f"{place}" for place in range(60))],
+            {},
+            r"not in line 2 \('3 lb'\) and line 3 \('4 kg'\): it has numbers with the units lb and kg; write them in "
+            "one unit, or say kind=classification$",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_learned_is_refused_with_the_remedy(cells, more, message):
     with pytest.raises(InputError, match=message):
         target(cells, **more)
+
+
+def test_amounts_of_which_some_have_a_unit_are_amounts():
+    found = target([*(f"{place}.5" for place in range(60)), "7.25 km"])
+    assert (found.classes, found.values[-1], found.notes) == ((), 7.25, ("km left out, in 1 of 61 rows",))
 
 
 def test_dates_in_many_rows_each_are_classes_and_those_without_marks_amounts_for_who_says_so():

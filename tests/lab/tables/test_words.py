@@ -1,5 +1,9 @@
+import numpy as np
+import pytest
+
 from tests.lab.tables.tables import houses, write
 from trimtab import TableTask
+from trimtab.study.errors import InputError
 
 
 def task(tmp_path, columns, *arguments, **more):
@@ -72,6 +76,23 @@ def test_a_line_names_few_columns_and_a_report_all(tmp_path):
     assert found.introduction_details == ("numeric columns: x0, x1, x2, x3, x4, x5, x6",)
 
 
+def test_of_many_numeric_columns_a_dry_run_names_the_first_and_of_all_others_each(tmp_path):
+    columns = {**houses(100), **{f"x{n}": [(row * (n + 3)) % 101 / 2 for row in range(100)] for n in range(30)}}
+    columns.update({f"empty {n}": [""] * 100 for n in range(30)})
+    random = np.random.default_rng(0)
+    columns.update({f"word {n}": random.choice(["a", "b", "c"], size=100).tolist() for n in range(25)})
+    found = task(tmp_path, columns, "price")
+    numeric, categories, useless = found.introduction_details[:3]
+    names = ["area", "age", *(f"x{n}" for n in range(30))]
+    assert numeric == (
+        f"numeric columns: {', '.join(names[:10])} and 22 more: every column that is said to be nothing else"
+    )
+    assert categories.endswith(", ".join(["state 3", *(f"word {n} 3" for n in range(25))]))
+    assert all(f"empty {n}" in useless for n in range(30))
+    assert found.introduction.endswith("; --dry-run names all but most numeric columns, and the report all")
+    assert ", ".join(names) in found.understood.paragraph(found.metric)
+
+
 def test_long_lists_are_whole_in_lines_of_their_own(tmp_path):
     columns = houses(100)
     for name in ("a", "b", "c"):
@@ -89,6 +110,22 @@ def test_long_lists_are_whole_in_lines_of_their_own(tmp_path):
     assert "left out: empty a, empty b, empty c: empty" in all_of_it
     assert "left out: note a, note b, note c: 100 different texts in 100 rows" in all_of_it
     assert task(tmp_path, houses(100), "price").introduction_details == ()
+
+
+def test_a_name_with_a_comma_is_one_name(tmp_path):
+    columns = houses(200)
+    columns["state, now"] = columns.pop("state")
+    columns["state, then"] = columns["state, now"]
+    columns["size, net"] = ["" if row % 9 == 0 else f"{row * 7 % 101}.5 m2" for row in range(200)]
+    columns['"a", b'] = [1] * 200
+    found = task(tmp_path, columns, "price")
+    assert '2 category columns (district 12, "state, now" 3); target' in found.introduction
+    assert 'left out: """a"", b": always the same, "state, then": a copy of "state, now"; ' in found.introduction
+    assert 'read: "size, net": m2 left out; missing cells in age, "size, net", "state, now"' in found.introduction
+    dropped = task(tmp_path, columns, "price", drop='"size, net",age')
+    assert 'left out as you said: "size, net", age; ' in dropped.introduction
+    with pytest.raises(InputError, match='; there are area, age, district, price, "state, now", "state, then", '):
+        task(tmp_path, columns)
 
 
 def test_a_column_from_which_the_target_follows_is_named(tmp_path):

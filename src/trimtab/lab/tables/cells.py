@@ -89,11 +89,13 @@ class Read:
         values: of each cell, NaN where there is none.
         read: which cells were numbers.
         style: how they are written, in words; empty for plain ones.
+        units: which of several units stand side by side, and what to do about it, in words; empty where none do.
     """
 
     values: Float[np.ndarray, " cells"]
     read: Bool[np.ndarray, " cells"]
     style: str = ""
+    units: str = ""
 
 
 def read_numbers(cells: Sequence[str], *, decimal_commas: bool = False) -> Read:

@@ -15,9 +15,9 @@ from trimtab.lab.tables.cells import (
     differing_in_capitals,
     has_decimal_commas,
     is_nothing,
-    read_numbers,
 )
-from trimtab.lab.tables.dates import are_dates_without_marks, read_dates, read_times
+from trimtab.lab.tables.dates import are_dates_without_marks, read_dates, read_times, share_with_short_years
+from trimtab.lab.tables.units import read_amounts
 
 Places: TypeAlias = Sequence[int] | Int[np.ndarray, " rows"]
 
@@ -154,12 +154,12 @@ def _understood(cells: _Cells, *, categories: bool, decimal_commas: bool) -> Num
     if categories:
         return cells.categories()
     if are_dates_without_marks(cells.some):
-        return _texts(cells)
-    numbers = read_numbers(cells.some, decimal_commas=decimal_commas)
-    return _numbers(cells, numbers) if numbers.read.mean() >= MOSTLY else _texts(cells)
+        return _texts(cells, "")
+    numbers = read_amounts(cells.some, decimal_commas=decimal_commas)
+    return _numbers(cells, numbers) if numbers.read.mean() >= MOSTLY else _texts(cells, numbers.units)
 
 
-def _texts(cells: _Cells) -> Numbers | Categories | Useless:
+def _texts(cells: _Cells, units: str) -> Numbers | Categories | Useless:
     dates, different = read_dates(cells.some), len(set(cells.some))
     read = Read(dates.days, np.isfinite(dates.days))
     if read.read.mean() >= MOSTLY:
@@ -171,7 +171,9 @@ def _texts(cells: _Cells) -> Numbers | Categories | Useless:
     if times.read.mean() >= MOSTLY:
         return cells.numbers(times, "times of day, in hours")
     if different > max(_MANY_TEXTS, len(cells.some) / 2):
-        return Useless(cells.name, f"{different:,} different texts in {len(cells.some):,} rows")
+        if share_with_short_years(cells.some) >= MOSTLY:
+            return Useless(cells.name, "dates with years of two digits; write 2024-03-31")
+        return Useless(cells.name, units or f"{different:,} different texts in {len(cells.some):,} rows")
     return cells.categories()
 
 
@@ -190,7 +192,7 @@ def _numbers(cells: _Cells, read: Read) -> Numbers | Categories | Useless:
     if (values == np.floor(values)).all() and (not cells.name or _IDENTIFIER.fullmatch(cells.name)):
         many = len(different) > len(cells.some) / 2
         return Useless(cells.name, "it names the row") if many else cells.categories()
-    return cells.numbers(read, read.style)
+    return cells.numbers(read, read.style, read.units)
 
 
 def _number_rows(read: Read, rows: Places) -> bool:

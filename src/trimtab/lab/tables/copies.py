@@ -10,6 +10,7 @@ import numpy as np
 from trimtab.lab.tables.columns import Categories, Columns, Numbers, Useless
 from trimtab.lab.tables.splitting import Parts
 from trimtab.lab.tables.target import Target
+from trimtab.study.phrases import among_others
 
 _FEWEST = 10
 """Different numbers in both of two columns, from which on it is no chance that these are in the same order."""
@@ -37,7 +38,7 @@ def without_copies(columns: Columns) -> Columns:
         contents = column.values.tobytes() if isinstance(column, Numbers) else column.values
         original = first.setdefault(contents, column.name)
         if original != column.name:
-            useless.append(Useless(column.name, f"a copy of {original}"))
+            useless.append(Useless(column.name, f"a copy of {among_others(original)}"))
         return original == column.name
 
     return Columns(list(filter(alone, columns.numbers)), list(filter(alone, columns.categories)), useless)

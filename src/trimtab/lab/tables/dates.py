@@ -16,6 +16,9 @@ _ISO = re.compile(rf"(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_AND_TIME}(?:Z|[+
 _TOGETHER = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)?()Z?)?")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _OTHER = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_AND_TIME}")
+_SHORT_YEAR = re.compile(rf"(?=\d\d?/|\d\d[-.]\d\d)(\d\d?)([-/.])(\d\d?)\2(\d\d){_AND_TIME}")
+"""With points or lines, all numbers have two digits, for 1.2.10 is rather a version."""
+
 _DAY_FIRST = re.compile(rf"(\d{{1,2}})[ -]([A-Za-z]{{3,9}})\.?[ ,-]+(\d{{4}}|\d\d){_AND_TIME}")
 _NAME_FIRST = re.compile(rf"([A-Za-z]{{3,9}})\.? (\d{{1,2}}),? +(\d{{4}}){_AND_TIME}")
 _OF_DAY = re.compile(_TIME)
@@ -75,6 +78,18 @@ def are_dates_without_marks(cells: Sequence[str]) -> bool:
     return all(_TOGETHER.fullmatch(cell) and math.isfinite(_clear_date(cell)) for cell in cells)
 
 
+def share_with_short_years(cells: Sequence[str]) -> float:
+    """Returns how many of all cells are dates as ``3/12/24``, in that of their orders in which most of them are.
+
+    Args:
+        cells: none of them nothing.
+    """
+    found = [each for cell in cells if (each := _SHORT_YEAR.fullmatch(cell))]
+    orders = ((4, 3, 1), (4, 1, 3), (1, 3, 4))
+    dates = [sum(map(math.isfinite, (_in_order(each, order) for each in found))) for order in orders]
+    return max(dates) / len(cells)
+
+
 def read_times(cells: Sequence[str]) -> Float[np.ndarray, " cells"]:
     """Reads cells as times of day in hours, ``14:30``, ``14:30:15`` or ``2:30 pm``; NaN where one is none.
 
@@ -102,14 +117,20 @@ def _clear_date(cell: str) -> float:
 
 def _in_likelier_order(found: Sequence[re.Match[str]]) -> Dates:
     """Reads days and months as they come first in more of the cells; in as many, days do where points stand."""
-    days_first = np.array([_days(int(each[4]), int(each[3]), int(each[1]), each.groups()[4:]) for each in found])
-    months_first = np.array([_days(int(each[4]), int(each[1]), int(each[3]), each.groups()[4:]) for each in found])
+    days_first = np.array([_in_order(each, (4, 3, 1)) for each in found])
+    months_first = np.array([_in_order(each, (4, 1, 3)) for each in found])
     # a cell that is no date in either order, such as 99/99/9999, tells nothing of the others
     deciding = np.isfinite(days_first) | np.isfinite(months_first)
     more = int(np.isfinite(days_first).sum()) - int(np.isfinite(months_first).sum())
     points = all(each[2] == "." for each, decides in zip(found, deciding, strict=True) if decides)
     days = days_first if more > 0 or (more == 0 and points) else months_first
     return Dates(days, more == 0 and not points)
+
+
+def _in_order(found: re.Match[str], order: tuple[int, int, int]) -> float:
+    """The days of a date of which year, month and day are the parts that are given."""
+    year, month, day = (int(found[part]) for part in order)
+    return _days(year, month, day, found.groups()[4:])
 
 
 def _month(name: str) -> int:

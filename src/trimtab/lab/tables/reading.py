@@ -12,7 +12,7 @@ from trimtab.study.checks import check_path
 from trimtab.study.data_frames import columns_of, is_data_frame
 from trimtab.study.delimited import read_delimited
 from trimtab.study.errors import InputError
-from trimtab.study.phrases import NAMED
+from trimtab.study.phrases import NAMED, among_others
 from trimtab.study.suggestions import nearest
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class TextTable:
         if isinstance(name, int) and not isinstance(name, bool):  # 2024, as the name of a column is read in brackets
             name = str(name)
         if name is None:
-            listed = ", ".join(list(self.columns)[:_LISTED])
+            listed = ", ".join(map(among_others, list(self.columns)[:_LISTED]))
             more = f" and {len(self.columns) - _LISTED} others" if len(self.columns) > _LISTED else ""
             raise InputError(
                 f"{self.place}: which column is to be learned? Say (target=COLUMN) behind the name of the file, "
@@ -76,7 +76,7 @@ class TextTable:
         alike = [column for column in self.columns if column.casefold() == name.strip().casefold()]
         if len(alike) == 1:
             return alike[0]
-        many = f"its {len(self.columns)} columns begin with {', '.join(list(self.columns)[:NAMED])}"
+        many = f"its {len(self.columns)} columns begin with {', '.join(map(among_others, list(self.columns)[:NAMED]))}"
         near = nearest(name, self.columns, many)
         if all(map(_is_number, self.columns)):
             near = "its first line has to name the columns, and holds numbers"

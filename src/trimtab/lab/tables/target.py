@@ -17,9 +17,9 @@ from trimtab.lab.tables.cells import (
     are_codes,
     differing_in_capitals,
     is_nothing,
-    read_numbers,
 )
 from trimtab.lab.tables.dates import are_dates_without_marks, read_dates, read_times
+from trimtab.lab.tables.units import read_amounts
 from trimtab.study.errors import InputError
 from trimtab.study.phrases import count, listed
 
@@ -110,7 +110,7 @@ def read_target(
     if not len(rows):
         raise InputError(f"{where} is an empty column; choose another one")
     some = [cells[row] for row in rows]
-    read = read_numbers(some, decimal_commas=decimal_commas)
+    read = read_amounts(some, decimal_commas=decimal_commas)
     numeric = bool(read.read.all())
     if kind == "regression" and not numeric:
         _refuse_moments(where, some)
@@ -118,8 +118,10 @@ def read_target(
         odd = [int(row) for row, is_read in zip(rows, read.read, strict=True) if not is_read]
         shown = listed([f"line {lines[row]} ({cells[row][:_LONGEST]!r})" for row in odd[:_SHOWN]])
         more = f" and {count(len(odd) - _SHOWN, 'other line')}" if len(odd) > _SHOWN else ""
-        remedy = "leave the cell empty where it is not known" + ("" if kind else ", or say kind=classification")
-        raise InputError(f"{where} has numbers, but not in {shown}{more}: {remedy}")
+        remedy = f"it has {read.units}" if read.units else "leave the cell empty where it is not known"
+        raise InputError(
+            f"{where} has numbers, but not in {shown}{more}: {remedy}{'' if kind else ', or say kind=classification'}"
+        )
     taken = _taken_for_empty(cells, rows)
     if len(rows) < FEWEST_ROWS:
         without = "; ".join(filter(None, (f"{len(cells) - len(rows):,} have no {name}", taken)))
@@ -148,7 +150,7 @@ def read_target(
         if kind is None:
             _refuse_moments(where, some)
         unread = next((cell for cell, is_read in zip(some, read.read, strict=True) if not is_read), "")
-        raise InputError(_too_rare(where, rare, len(counts), len(rows), odd=unread))
+        raise InputError(_too_rare(where, rare, len(counts), len(rows), odd=unread, units=read.units))
     order = sorted(counts)
     places = {key: at for at, key in enumerate(order)}
     classes_named = tuple(names[key] for key in order)
@@ -207,7 +209,7 @@ def _classes_of_none(cells: Sequence[str]) -> frozenset[str]:
     )
     found = frozenset(cell for cell, number in counts.items() if number >= FEWEST_OF_CLASS)
     others = [cell for cell in cells if not is_nothing(cell)] if found else []
-    return found if others and read_numbers(others).read.mean() < MOSTLY else frozenset()
+    return found if others and read_amounts(others).read.mean() < MOSTLY else frozenset()
 
 
 def _taken_for_empty(cells: Sequence[str], rows: Int[np.ndarray, " rows"]) -> str:
@@ -218,8 +220,8 @@ def _taken_for_empty(cells: Sequence[str], rows: Int[np.ndarray, " rows"]) -> st
     return f"{listed(shown)} {'is' if len(shown) == 1 else 'are'} taken for empty" if shown else ""
 
 
-def _too_rare(where: str, rare: dict[str, int], classes: int, rows: int, *, odd: str) -> str:
-    """Says what is wrong with classes of few rows; ``odd`` is a cell that is no number, empty if all are."""
+def _too_rare(where: str, rare: dict[str, int], classes: int, rows: int, *, odd: str, units: str) -> str:
+    """Says what is wrong with classes of few rows; ``odd`` is a cell that is no number, ``units`` is why; or empty."""
     shown = listed([f"{name[:_LONGEST]!r} ({count(number, 'row')})" for name, number in list(rare.items())[:_SHOWN]])
     more = f" and {count(len(rare) - _SHOWN, 'other')}" if len(rare) > _SHOWN else ""
     if len(rare) > classes / 2 and classes > _SHOWN:
@@ -227,7 +229,7 @@ def _too_rare(where: str, rare: dict[str, int], classes: int, rows: int, *, odd:
         read = f", and cells such as {odd[:_LONGEST]!r} cannot be read as numbers" if odd else ""
         return (
             f"{where} has {classes:,} different values in {rows:,} rows, most of them in fewer than "
-            f"{FEWEST_OF_CLASS} rows: these are no classes{read}; {remedy}"
+            f"{FEWEST_OF_CLASS} rows: these are no classes{f', but {units}' if units else f'{read}; {remedy}'}"
         )
     return (
         f"{where} has classes with fewer than {FEWEST_OF_CLASS} rows, of which training, validation and test cannot "

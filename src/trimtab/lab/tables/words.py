@@ -12,7 +12,7 @@ from trimtab.lab.tables.splitting import Parts
 from trimtab.lab.tables.target import Target
 from trimtab.study.errors import InputError
 from trimtab.study.metric import Metric
-from trimtab.study.phrases import NAMED, count, listed
+from trimtab.study.phrases import NAMED, among_others, count, listed
 
 Names: TypeAlias = Callable[[Sequence[str]], str]
 """Writes names down: all of them, or the first."""
@@ -21,6 +21,12 @@ _MANY = 0.05
 """Of the rows to test, what has to be among those to train on to be told."""
 
 _WHERE_ALL_ARE = "--dry-run and the report name all"
+_WHERE_MANY_ARE = "--dry-run names all but most numeric columns, and the report all"
+
+_MANY_NUMBERS = 20
+"""From more numeric columns on, a dry run names the first of them: the others are those that it calls nothing else."""
+
+_FIRST_NUMBERS = 10
 
 _LONGEST = 24
 _CLASSES = 5
@@ -67,7 +73,7 @@ class Understood:
         if self.preparation.scales or self.preparation.levels:
             return
         why = "; ".join(f"{each.name or 'one without a name'}: {each.reason}" for each in self.useless)
-        remedy = "" if not self.dropped else f"; {', '.join(self.dropped)} was to be left out"
+        remedy = "" if not self.dropped else f"; {_all(self._dropped)} was to be left out"
         raise InputError(
             f"{self.place} has no column from which {self.target.name} could be learned"
             f"{f' ({why})' if why else ''}{remedy}. Numbers, dates, or names that come several times are needed"
@@ -79,7 +85,8 @@ class Understood:
         Args:
             metric: what is quoted.
         """
-        more = [*self._left_out(_few), *self._remarks(_few), *([_WHERE_ALL_ARE] if self.details() else [])]
+        where = _WHERE_MANY_ARE if len(self._kinds[0][0]) > _MANY_NUMBERS else _WHERE_ALL_ARE
+        more = [*self._left_out(_few), *self._remarks(_few), *([where] if self.details() else [])]
         return f"{self._table(_few)}; {self._target(metric)}{''.join(f'; {each}' for each in more)}"
 
     def paragraph(self, metric: Metric) -> str:
@@ -91,39 +98,58 @@ class Understood:
         return ". ".join([self._table(_all), self._target(metric), *self._left_out(_all), *self._remarks(_all)]) + "."
 
     def details(self) -> tuple[str, ...]:
-        """Returns in lines the lists of columns of which the sentence names only the first."""
-        found = [f"{noun}s: {_all(each)}" for each, noun in self._kinds if len(each) > NAMED]
-        for what, pairs in (("left out", [(each.name, each.reason) for each in self.useless]), ("read", self._notes)):
+        """Returns in lines the lists of columns of which the sentence names only the first.
+
+        Of many numeric columns they name the first as well: the others are those that no line calls anything else.
+        """
+        (numeric, noun), *others = self._kinds
+        found = [f"{noun}s: {_first_numbers(numeric)}"] if len(numeric) > NAMED else []
+        found += [f"{noun}s: {_all(each)}" for each, noun in others if len(each) > NAMED]
+        for what, pairs in (("left out", self._useless), ("read", self._notes)):
             if len(pairs) > NAMED:
                 for said in dict.fromkeys(said for _, said in pairs):
                     found.append(f"{what}: {_all([name for name, other in pairs if other == said])}: {said}")
-        for what, names in (("left out as you said:", self.dropped), ("missing cells in", self._with_gaps)):
+        for what, names in (("left out as you said:", self._dropped), ("missing cells in", self._with_gaps)):
             if len(names) > NAMED:
                 found.append(f"{what} {_all(names)}")
         return tuple(found)
 
     @property
     def _kinds(self) -> list[tuple[list[str], str]]:
-        """Columns that are learned from, and what they are."""
+        """Columns that are learned from, and what they are: first of all those of numbers."""
         prepared = self.preparation
         dates = {column.name for column in self.columns.numbers if column.dates}
         return [
-            ([each.name for each in prepared.scales if each.name not in dates], "numeric column"),
-            ([each.name for each in prepared.scales if each.name in dates], "date"),
-            ([f"{each.name} {len(each.places.keys() - {MISSING}):,}" for each in prepared.levels], "category column"),
+            ([among_others(each.name) for each in prepared.scales if each.name not in dates], "numeric column"),
+            ([among_others(each.name) for each in prepared.scales if each.name in dates], "date"),
+            (
+                [f"{among_others(each.name)} {len(each.places.keys() - {MISSING}):,}" for each in prepared.levels],
+                "category column",
+            ),
         ]
 
     @property
     def _notes(self) -> list[tuple[str, str]]:
         """Columns and how they were read, where that is worth a word."""
         read: list[Numbers | Categories] = [*self.columns.categories, *self.columns.numbers]
-        return [(column.name, note) for column in (self.target, *read) for note in column.notes]
+        return [(among_others(column.name), note) for column in (self.target, *read) for note in column.notes]
+
+    @property
+    def _useless(self) -> list[tuple[str, str]]:
+        """Columns that are left out, and why."""
+        return [(among_others(each.name), each.reason) for each in self.useless]
+
+    @property
+    def _dropped(self) -> list[str]:
+        """Columns that were to be left out."""
+        return list(map(among_others, self.dropped))
 
     @property
     def _with_gaps(self) -> list[str]:
         """Columns with missing cells."""
         missing = [each.name for each in self.preparation.scales if each.flagged]
-        return missing + [each.name for each in self.preparation.levels if MISSING in each.places]
+        missing += [each.name for each in self.preparation.levels if MISSING in each.places]
+        return list(map(among_others, missing))
 
     def _table(self, names: Names) -> str:
         found = [f"{count(len(each), noun)} ({names(each)})" for each, noun in self._kinds if each]
@@ -146,8 +172,8 @@ class Understood:
         )
 
     def _left_out(self, names: Names) -> list[str]:
-        found = [f"left out: {names([f'{each.name}: {each.reason}' for each in self.useless])}"] if self.useless else []
-        return [*found, f"left out as you said: {names(self.dropped)}"] if self.dropped else found
+        found = [f"left out: {names([f'{name}: {why}' for name, why in self._useless])}"] if self.useless else []
+        return [*found, f"left out as you said: {names(self._dropped)}"] if self.dropped else found
 
     def _remarks(self, names: Names) -> list[str]:
         target, found = self.target, list[str]()
@@ -200,6 +226,13 @@ def _in_a_line(name: str) -> str:
 def _few(names: Sequence[str]) -> str:
     shown = _all(names[:NAMED])
     return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown
+
+
+def _first_numbers(names: Sequence[str]) -> str:
+    if len(names) <= _MANY_NUMBERS:
+        return _all(names)
+    more = len(names) - _FIRST_NUMBERS
+    return f"{_all(names[:_FIRST_NUMBERS])} and {more:,} more: every column that is said to be nothing else"
 
 
 def _number(value: float) -> str:
