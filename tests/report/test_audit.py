@@ -24,8 +24,8 @@ def printed(*findings, of_torch=MappingProxyType({})):
 
 
 def test_what_holds_is_said_in_a_sentence():
-    text = printed(finding("a", "holds"), finding("b[1]", "skipped"))
-    assert "All 1 checks hold; 1 do not apply to it. This is about the contract of an optimizer" in text
+    text = printed(*(finding(f"a[{case}]", "holds") for case in "xy"), finding("b[1]", "skipped"))
+    assert "All 2 cases of 1 check hold; 1 do not apply to it. This is about the contract of an optimizer" in text
     assert "does not hold" not in text
 
 
@@ -34,6 +34,13 @@ def test_each_broken_check_is_named_once_with_what_was_seen_first():
     assert "  b: Contract of b.\n    [x] saw [x] (and 2 more cases of it)\n" in text
     assert "saw [y]" not in text
     assert "3 of 4 cases do not hold, of 1 check. torch.optim.AdamW breaks none of the 3 as well." in text
+
+
+def test_what_the_table_counts_are_cases():
+    text = printed(*(finding(f"b[{case}]", "broken", "seen") for case in "xyz"), finding("a", "holds"))
+    lines = [line.split() for line in text.splitlines()]
+    assert ["promise", "cases", "broken"] in lines
+    assert [*PROMISE.split(), "4", "3"] in lines
 
 
 def test_a_summary_says_what_it_is_about():

@@ -30,7 +30,7 @@ def print_audit(console: Console, audit: Audit) -> None:
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("promise")
-    table.add_column("checks", justify="right")
+    table.add_column("cases", justify="right")
     table.add_column("broken", justify="right")
     for promise, findings in audit.promises.items():
         tried = [each for each in findings if each.outcome != "skipped"]
@@ -63,7 +63,8 @@ def summary(audit: Audit) -> str:
     left = len(audit.findings) - len(tried)
     about = f"; {left} do not apply to it" if left else ""
     if audit.holds:
-        return f"All {len(tried)} checks hold{about}. {SCOPE}"
+        checks = len({each.name for each in tried})
+        return f"All {len(tried)} cases of {count(checks, 'check')} hold{about}. {SCOPE}"
     checks = len({each.name for each in audit.broken})
     return (
         f"{len(audit.broken)} of {len(tried)} cases do not hold, of {count(checks, 'check')}{about}. {TORCH} breaks "
