@@ -110,7 +110,7 @@ class Sound(Optimizer):
     def keep(self, **settings):
         self.defaults |= settings
         for group in self.param_groups:
-            group.update(settings)
+            group.update({**settings, **group})  # what a group says itself is its own
 
     def counted(self, param, by=1):
         state = self.state[param]

@@ -3,6 +3,7 @@
 from tests.testing import (
     test_configuring,
     test_extremes,
+    test_grouping,
     test_hooks,
     test_learning,
     test_loading,
@@ -29,6 +30,7 @@ FAULTS = [
     test_loading.FAULTS,
     test_updates.FAULTS,
     test_configuring.FAULTS,
+    test_grouping.FAULTS,
 ]
 
 

@@ -15,7 +15,7 @@ class DecaysAllAlike(Sound):
 
 FAULTS = {
     Climbs: "descends constant_gradients",
-    DecaysAllAlike: "group_weight_decay kept_entries state_dict",
+    DecaysAllAlike: "group_settings group_weight_decay kept_entries state_dict",
 }
 
 

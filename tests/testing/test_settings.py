@@ -66,7 +66,7 @@ FAULTS = {
     RefusesWithoutNaming: "refuses refuses_in_group refuses_later",
     ChecksOnlyAtConstruction: "refuses_later",
     RefusesTooLate: "refuses_later",
-    SharesTensorLr: "tensor_lr_not_aliased",
+    SharesTensorLr: "group_settings tensor_lr_not_aliased",
     SharesTensorLrAmongGroups: "tensor_lr_not_aliased",
     OverwritesLr: "tensor_lr scheduler added_group tensor_lr_saved",
     AveragesRates: "refuses_lr_of_two torch_error_inputs",

@@ -103,6 +103,18 @@ class MixesRows(TakesSparse):
         return flipped.to_dense()
 
 
+class LosesRowsThatComeTwice(TakesSparse):
+    def of_rows(self, grad):
+        dense = torch.zeros_like(grad.to_dense())
+        dense[grad._indices()[0]] = grad._values()
+        return dense
+
+
+class TakesNoRowTwice(TakesSparse):
+    def of_rows(self, grad):
+        return torch.sparse_coo_tensor(grad.indices(), grad.values(), grad.shape, check_invariants=False).to_dense()
+
+
 class SkipsSquares(Sound):
     """Leaves out what has as many rows as columns, as only the layers of the check for tied parameters have."""
 
@@ -137,6 +149,8 @@ FAULTS = {
     GoesUphillWithRows: "sparse_gradients",
     MovesOtherRows: "sparse_gradients",
     MixesRows: "sparse_gradients",
+    LosesRowsThatComeTwice: "sparse_gradients",
+    TakesNoRowTwice: "sparse_gradients",
 }
 
 
@@ -160,9 +174,32 @@ class RestsWhereThereAreNoRows(TakesSparse):
             param.copy_(torch.where(idle, value, param))
 
 
+class SignsOfLostRows(LosesRowsThatComeTwice):
+    """Of its gradients it sees the signs alone, which a lost part changes less often."""
+
+    def gradient(self, param, grad, group):
+        return grad.sign()
+
+
+def test_rows_that_come_twice_are_what_is_named():
+    for kind in (LosesRowsThatComeTwice, SignsOfLostRows):
+        (found,) = audit_optimizer(kind, only=("sparse_gradients",))
+        assert found.seen == "a sparse gradient that has a row twice moves a parameter like no dense one (parameter 1)"
+    (found,) = audit_optimizer(TakesNoRowTwice, only=("sparse_gradients",))
+    assert found.seen.startswith("a sparse gradient that has a row twice is refused without saying so: ")
+
+
+class RefusesRowsThatComeTwice(TakesSparse):
+    def of_rows(self, grad):
+        if not grad.is_coalesced():
+            raise ValueError("a sparse gradient must be coalesced")
+        return grad.to_dense()
+
+
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
+        (RefusesRowsThatComeTwice, {}),
         (TakesSparse, {"weight_decay": 0.5}),
         (RestsWhereThereAreNoRows, {"weight_decay": 0.5}),
         (torch.optim.SGD, {}),

@@ -76,7 +76,7 @@ class UnscalesAgain(Sound):
 
 
 FAULTS = {
-    IgnoresSchedules: "scheduler added_group refuses_later zero_lr tensor_lr_saved",
+    IgnoresSchedules: "scheduler added_group group_settings refuses_later zero_lr tensor_lr_saved",
     ZeroesInfinity: "grad_scaler expanded_gradients",
     UnscalesAgain: "grad_scaler",
     DropsNames: "named_parameters names_of_a_state",

@@ -8,6 +8,18 @@ class DividesByTheirNumber(Sound):
         super().move({**group, "lr": group["lr"] / len(self.params)})
 
 
+class KeepsMomentumByShape(Sound):
+    """Parameters of the same shape have one memory."""
+
+    def before(self):
+        self._by_shape = getattr(self, "_by_shape", {})
+
+    def gradient(self, param, grad, group):
+        kind = (param.shape, param.dtype)
+        self.state[param]["momentum"] = self._by_shape.setdefault(kind, self.state[param]["momentum"])
+        return grad
+
+
 class DividesByWeights(Sound):
     def before(self):
         for param in self.params:
@@ -66,6 +78,7 @@ class RemembersNothing(Sound):
 
 FAULTS = {
     DividesByTheirNumber: "alone added_group late_gradients mixed_dtypes shape without_gradients",
+    KeepsMomentumByShape: "alone distributed_state state_not_shared",
     DividesByWeights: "zero_parameters gradient_size",
     FearsLargeGradients: "scaled_gradients",
     KeepsTheGradientItself: "reused_gradients state_not_shared between_backward_and_step",

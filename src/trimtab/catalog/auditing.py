@@ -48,10 +48,9 @@ class Audit:
         """What does not hold."""
         return [found for found in self.findings if found.outcome == "broken"]
 
-    @property
-    def as_torch(self) -> list["Finding"]:
-        """What does not hold, nor does it of ``torch.optim.AdamW``."""
-        return [found for found in self.broken if self.of_torch.get(found.check) == "broken"]
+    def broken_where_torch(self, outcome: "Outcome") -> list["Finding"]:
+        """What does not hold, and with ``torch.optim.AdamW`` holds, is broken as well or does not apply."""
+        return [found for found in self.broken if self.of_torch.get(found.check, "skipped") == outcome]
 
     @property
     def promises(self) -> dict[str, list["Finding"]]:

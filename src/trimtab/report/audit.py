@@ -30,7 +30,7 @@ def print_audit(console: Console, audit: Audit) -> None:
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("promise")
-    table.add_column("checks", justify="right")
+    table.add_column("cases", justify="right")
     table.add_column("broken", justify="right")
     for promise, findings in audit.promises.items():
         tried = [each for each in findings if each.outcome != "skipped"]
@@ -38,22 +38,17 @@ def print_audit(console: Console, audit: Audit) -> None:
         table.add_row(promise, str(len(tried)), Text(str(broken), style="red") if broken else "–")
     console.print(Text(f"\n{audit.label}", style="bold"))
     console.print(table)
-    theirs = {each.check for each in audit.as_torch}
-    for promise, findings in audit.promises.items():
-        # what torch keeps says more, and comes first: of each check, and among them
-        unkept = [each for each in findings if each.outcome == "broken"]
-        seen: dict[str, list[Finding]] = {}
-        for each in sorted(unkept, key=lambda each: each.check in theirs):
-            seen.setdefault(each.name, []).append(each)
-        if seen:
-            console.print(Text(f"\n{promise}: what does not hold", style="bold"))
-        for name, found in sorted(
-            seen.items(), key=lambda pair: sum(each.check in theirs for each in pair[1]) / len(pair[1])
-        ):
-            first, also = found[0], f" (and {count(len(found) - 1, 'more case')} of it)" if len(found) > 1 else ""
-            console.print(Text(f"  {name}: {first.contract}{_of_torch(audit, found)}"), soft_wrap=True)
-            words = f"{first.check.removeprefix(name)} {first.seen}".strip()
-            console.print(Text(f"    {words}{also}", style="red"), soft_wrap=True)
+    for title, findings in _sections(audit):
+        console.print(Text(f"\n{title}", style="bold"), soft_wrap=True)
+        for promise in audit.promises:
+            checks: dict[str, list[Finding]] = {}
+            for each in findings:
+                if each.promise == promise:
+                    checks.setdefault(each.name, []).append(each)
+            if checks:
+                console.print(Text(promise), soft_wrap=True)
+            for found in checks.values():
+                _print_check(console, audit, found)
     console.print(Text(f"\n{summary(audit)}"), soft_wrap=True)
 
 
@@ -63,20 +58,43 @@ def summary(audit: Audit) -> str:
     left = len(audit.findings) - len(tried)
     about = f"; {left} do not apply to it" if left else ""
     if audit.holds:
-        return f"All {len(tried)} checks hold{about}. {SCOPE}"
+        checks = len({each.name for each in tried})
+        return f"All {len(tried)} cases of {count(checks, 'check')} hold{about}. {SCOPE}"
     checks = len({each.name for each in audit.broken})
+    kept, also, other = (len(audit.broken_where_torch(outcome)) for outcome in ("holds", "broken", "skipped"))
+    untold = f"; {other} do not apply to AdamW" if other else ""
     return (
-        f"{len(audit.broken)} of {len(tried)} cases do not hold, of {count(checks, 'check')}{about}. {TORCH} breaks "
-        f"{len(audit.as_torch) or 'none'} of the {len(audit.broken)} as well. {SCOPE}"
+        f"{len(audit.broken)} of {len(tried)} cases do not hold, of {count(checks, 'check')}{about}. Of the "
+        f"{len(audit.broken)}, {TORCH} keeps {kept or 'none'} and breaks {also or 'none'} as well{untold}. {SCOPE}"
     )
 
 
-def _of_torch(audit: Audit, broken: Sequence["Finding"]) -> str:
-    """What to say of torch's optimizer in the cases of a check that are broken."""
-    outcomes = [audit.of_torch.get(each.check) for each in broken]
-    theirs = outcomes.count("broken")
-    if theirs == len(broken):
-        return f" ({TORCH} breaks it, too.)"
-    if theirs:
-        return f" ({TORCH} breaks {theirs} of these {len(broken)} cases, too.)"
-    return f" (It does not apply to {TORCH}.)" if outcomes.count("skipped") == len(broken) else ""
+def _sections(audit: Audit) -> list[tuple[str, list["Finding"]]]:
+    """What does not hold by what torch's optimizer makes of it: what that one keeps says most, and comes first.
+
+    Cases that do not apply to it stand with those of the same check that it breaks, as they are of one kind.
+    """
+    theirs = {each.name for each in audit.broken_where_torch("broken")}
+    other = audit.broken_where_torch("skipped")
+    sections = [
+        (f"What {TORCH} keeps, and this one does not", audit.broken_where_torch("holds")),
+        (
+            f"What does not apply to {TORCH}, and does not hold of this one",
+            [each for each in other if each.name not in theirs],
+        ),
+        (
+            f"What {TORCH} breaks as well",
+            audit.broken_where_torch("broken") + [each for each in other if each.name in theirs],
+        ),
+    ]
+    return [(title, findings) for title, findings in sections if findings]
+
+
+def _print_check(console: Console, audit: Audit, found: Sequence["Finding"]) -> None:
+    """Prints what is promised of a check, and what was seen of the first of its cases."""
+    first, also = found[0], f" (and {count(len(found) - 1, 'more case')} of it)" if len(found) > 1 else ""
+    other = sum(each in audit.broken_where_torch("skipped") for each in found)
+    some = f" ({other} of these {len(found)} cases do not apply to {TORCH}.)" if 0 < other < len(found) else ""
+    console.print(Text(f"  {first.name}: {first.contract}{some}"), soft_wrap=True)
+    words = f"{first.check.removeprefix(first.name)} {first.seen}".strip()
+    console.print(Text(f"    {words}{also}", style="red"), soft_wrap=True)

@@ -2,15 +2,16 @@
 
 import itertools
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import pytest
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from trimtab.testing.exceptions import require
-from trimtab.testing.options import flags, kinds, numbers
+from trimtab.testing.options import flags, kinds, numbers, others
 from trimtab.testing.resume import follow
 from trimtab.testing.support import CRASHES, REFUSALS, WARM, Gradients, Suite, gradients, parameters, values
 from trimtab.testing.training import plain
@@ -144,35 +145,36 @@ class ConfigurationChecks(UpdateChecks):
         given = self.arguments()
         idle = []
         for name in numbers(given):
-            value = given[name]
-            tried = [1, 2, 5, value + 1] if isinstance(value, int) else [value / 2, value * 2, 0.5, value + 1]
-            pairs = itertools.product((SHORT, LONG), [other for other in tried if other != value])
-            if all(self.idle({name: value}, {name: other}, count) for count, other in pairs):
+            pairs = itertools.product((SHORT, LONG), others(given[name]))
+            if all(self.idle({name: given[name]}, {name: other}, count) for count, other in pairs):
                 idle.append(name)
         require(not idle, f"made no difference in {LONG} steps, whatever it was: {', '.join(idle)}")
 
     def idle(self, one: Mapping[str, Any], other: Mapping[str, Any], count: int) -> bool:
         """Returns whether two values of a setting make no difference, whatever else is set with it."""
-        given = {**self.defaults(), **self.arguments()}
-        beside: list[dict[str, Any]] = [{}, self.decay(), {"eps": 1e-2}, {"momentum": 0.9}]
-        beside = [each for each in beside if not each or each.keys() <= given.keys()]
-        alone = {flag: not given[flag] for flag in flags(given) if flag not in one}
-        beside += [{flag: value} for flag, value in alone.items()]
-        beside += [{**self.decay(), flag: value} for flag, value in alone.items()]
-        beside += [{name: value} for name, value in kinds(self.factory(), given) if name not in one]
-        tried = 0
+        beside, tried = self.beside(one), 0
         for dtype in (torch.float32, torch.bfloat16):
-            for others in beside:
+            for each_beside in beside:
                 try:
-                    ends = [self.end({**others, **each}, dtype, count) for each in (one, other)]
+                    ends = [self.end({**each_beside, **each}, dtype, count) for each in (one, other)]
                 except REFUSALS:
-                    if not others:  # it is no idle setting that makes a step fail
+                    if not each_beside:  # it is no idle setting that makes a step fail
                         return False
                     continue
                 tried += 1
                 if any(not torch.equal(*each) for each in zip(*ends, strict=True)):
                     return False
         return tried > 0
+
+    def beside(self, tried: Collection[str]) -> list[dict[str, Any]]:
+        """Returns what is set beside settings that are tried, as it may depend on it whether they count."""
+        given = {**self.defaults(), **self.arguments()}
+        beside: list[dict[str, Any]] = [{}, self.decay(), {"eps": 1e-2}, {"momentum": 0.9}]
+        beside = [each for each in beside if not each or each.keys() <= given.keys()]
+        alone = {flag: not given[flag] for flag in flags(given) if flag not in tried}
+        beside += [{flag: value} for flag, value in alone.items()]
+        beside += [{**self.decay(), flag: value} for flag, value in alone.items()]
+        return beside + [{name: value} for name, value in kinds(self.factory(), given) if name not in tried]
 
     def end(self, settings: Mapping[str, Any], dtype: torch.dtype, count: int) -> list[Tensor]:
         """Returns where steps lead; once for the same settings, since most values are compared with the same others."""
@@ -186,19 +188,31 @@ class ConfigurationChecks(UpdateChecks):
 
     def eventful(self, settings: Mapping[str, Any], dtype: torch.dtype, count: int) -> list[Tensor]:
         """Returns where steps lead with all kinds of gradients, for parameters of more kinds than usual."""
-        shapes = [*self.shapes, *([(2, 3, 2, 2)] if any(len(shape) == 1 for shape in self.shapes) else [])]
-        params = parameters(shapes, dtype)
-        steps: Gradients = [[None if grad is None else grad + 1 for grad in step] for step in gradients(params, count)]
-        for index, factor in ((3, 100.0), (6, 0.01), (9, 0.0)):
-            steps[index] = [None if grad is None else grad * factor for grad in steps[index]]
-        steps[7] = [None if grad is None else grad.clamp(min=0) for grad in steps[7]]
-        optimizer = self.make(params, **settings)
-        for index, step in enumerate(steps):
-            for group in optimizer.param_groups if index in (5, 12) else ():
-                if group.get("lr") is not None:
-                    group["lr"] = group["lr"] * 2 if index == 5 else group["lr"] / 4
-            follow(optimizer, params, [step])
+        params = parameters(self.more_shapes(), dtype)
+        follow_events(self.make(params, **settings), params, eventful_gradients(params, count))
         return values(params)
+
+    def more_shapes(self) -> list[tuple[int, ...]]:
+        """Returns the suite's shapes, and one of four dimensions unless all are matrices."""
+        return [*self.shapes, *([(2, 3, 2, 2)] if any(len(shape) == 1 for shape in self.shapes) else [])]
+
+
+def eventful_gradients(params: Sequence[Tensor], count: int) -> Gradients:
+    """Returns gradients of all kinds: mostly of one sign, large, small, of one sign alone, and zero."""
+    steps: Gradients = [[None if grad is None else grad + 1 for grad in step] for step in gradients(params, count)]
+    for index, factor in ((3, 100.0), (6, 0.01), (9, 0.0)):
+        steps[index] = [None if grad is None else grad * factor for grad in steps[index]]
+    steps[7] = [None if grad is None else grad.clamp(min=0) for grad in steps[7]]
+    return steps
+
+
+def follow_events(optimizer: Optimizer, params: Sequence[Tensor], steps: Gradients) -> None:
+    """Takes steps, among which a schedule writes to the rates."""
+    for index, step in enumerate(steps):
+        for group in optimizer.param_groups if index in (5, 12) else ():
+            if group.get("lr") is not None:
+                group["lr"] = group["lr"] * 2 if index == 5 else group["lr"] / 4
+        follow(optimizer, params, [step])
 
 
 class SharingChecks(Suite):
@@ -206,7 +220,7 @@ class SharingChecks(Suite):
 
     def test_state_not_shared(self) -> None:
         """No two tensors of the state share memory with each other, with a parameter or with a gradient."""
-        params = parameters(self.shapes)
+        params = parameters([*self.shapes, *self.shapes])  # each shape twice: something may be kept by shape
         optimizer = self.make(params)
         follow(optimizer, params, gradients(params, 7))
         held: dict[str, Tensor] = {}

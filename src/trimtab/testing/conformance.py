@@ -1,7 +1,8 @@
 """The whole suite as one class."""
 
-from trimtab.testing.configuring import ConfigurationChecks, SharingChecks
+from trimtab.testing.configuring import SharingChecks
 from trimtab.testing.extremes import ExtremeChecks
+from trimtab.testing.grouping import GroupSettingChecks
 from trimtab.testing.hooks import HookChecks
 from trimtab.testing.learning import LearningChecks
 from trimtab.testing.loading import LoadingChecks
@@ -16,7 +17,7 @@ class OptimizerConformance(
     StepChecks,
     HookChecks,
     LearningChecks,
-    ConfigurationChecks,
+    GroupSettingChecks,
     SharingChecks,
     TensorChecks,
     ExtremeChecks,

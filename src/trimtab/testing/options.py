@@ -41,6 +41,12 @@ def numbers(given: Mapping[str, Any]) -> list[str]:
     return [name for name, value in given.items() if isinstance(value, int | float) and not isinstance(value, bool)]
 
 
+def others(value: float) -> list[float]:
+    """Returns numbers to be tried in the place of one, of which it may refuse some."""
+    tried = [1, 2, 5, value + 1] if isinstance(value, int) else [value / 2, value * 2, 0.5, value + 1]
+    return [other for other in tried if other != value]
+
+
 def kinds(factory: Callable[..., Any], given: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Returns other values of settings on which it may depend whether a number counts, each with the setting's name.
 

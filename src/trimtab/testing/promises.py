@@ -5,8 +5,8 @@ from typing import Final
 PROMISES: Final[dict[str, str]] = {
     "The update does what any right one does": (
         "added_group alone closure_gradients constant_gradients descends expanded_gradients first_momentum flags "
-        "foreach gradient_size group_weight_decay late_gradients many_steps maximize momentum_memory numbers "
-        "order_of_parameters reused_gradients scaled_gradients step_counter tied_parameters unreached_clipping "
+        "foreach gradient_size group_settings group_weight_decay late_gradients many_steps maximize momentum_memory "
+        "numbers order_of_parameters reused_gradients scaled_gradients step_counter tied_parameters unreached_clipping "
         "weight_decay_forms without_gradients zero_gradients zero_lr zero_parameters"
     ),
     "What is accepted works, and what cannot is refused": (

@@ -135,30 +135,38 @@ class TensorChecks(Suite):
             require_same([param], alone, f"a {dtype} parameter moves differently beside other types")
 
     def test_sparse_gradients(self) -> None:
-        """A sparse gradient works like a dense one where it has rows, or is refused by name with nothing written."""
-        params, twins = parameters([(5,), (4, 3)]), parameters([(5,), (4, 3)])
-        before, rows = values(params), [0, 2]
+        """A sparse gradient works like a dense one where it has rows, or is refused by name with nothing written.
+
+        Also one that has a row twice, as an embedding's has of a word that comes twice.
+        """
         try:
             steps = 1 + self.resting()
         except REFUSALS as error:  # that of torch's SparseAdam, which takes no others
             if "dense" not in str(error).lower():
                 raise
             pytest.skip(f"dense gradients are refused, and there is nothing to compare with: {error}")
+        self.follow_sparse([0, 2], steps, "a sparse gradient")
+        self.follow_sparse([0, 2, 0], steps, "a sparse gradient that has a row twice")
+
+    def follow_sparse(self, rows: list[int], steps: int, what: str) -> None:
+        """Compares steps with a sparse gradient to those with the same one as a dense tensor."""
+        params, twins = parameters([(5,), (4, 3)]), parameters([(5,), (4, 3)])
+        before = values(params)
         try:
             with same_draws():
                 follow_rows(self.make(params), params, rows, steps, sparse=True)
         except REFUSALS as error:
-            require("sparse" in str(error).lower(), f"sparse gradients are refused without saying so: {error}")
+            require("sparse" in str(error).lower(), f"{what} is refused without saying so: {error}")
             require_same(params, before, "a refused step wrote to a parameter")
             return
         with same_draws():
             follow_rows(self.make(twins), twins, rows, steps, sparse=False)
         (dense, table), (dense_twin, table_twin) = values(params), values(twins)
-        reached, others = [dense, table[rows]], table[[1, 3]]
-        require_moved(reached, [before[0], before[1][rows]], "a step with a sparse gradient")
-        require_close(reached, [dense_twin, table_twin[rows]], "a sparse gradient moves a parameter like no dense one")
+        reached, others = [dense, table[[0, 2]]], table[[1, 3]]
+        require_moved(reached, [before[0], before[1][[0, 2]]], f"a step with {what}")
+        require_close(reached, [dense_twin, table_twin[[0, 2]]], f"{what} moves a parameter like no dense one")
         if not torch.equal(others, before[1][[1, 3]]):  # weight decay may reach them, as it does with a dense one
-            require_close([others], [table_twin[[1, 3]]], "a sparse gradient moves rows that it does not have")
+            require_close([others], [table_twin[[1, 3]]], f"{what} moves rows that it does not have")
 
     def test_complex_parameters(self) -> None:
         """A complex parameter moves like its real and imaginary parts, or is refused by name."""
@@ -178,9 +186,15 @@ class TensorChecks(Suite):
 
 
 def follow_rows(optimizer: Optimizer, params: Sequence[Tensor], rows: list[int], steps: int, *, sparse: bool) -> None:
-    """Takes steps in which the last parameter has gradients in some rows alone, kept as these rows or with zeros."""
+    """Takes steps in which the last parameter has gradients in some rows alone, kept as these rows or with zeros.
+
+    A row may be there several times, with parts of its gradient that are not the same.
+    """
     for step in range(steps):
         whole = give(params, step)[-1]
-        part = torch.sparse_coo_tensor(torch.tensor([rows]), whole[rows], whole.shape, check_invariants=False)
-        params[-1].grad = part.coalesce() if sparse else part.to_dense()
+        parts = list(dict.fromkeys([*rows, *range(len(whole))]))[: len(rows)]
+        part = torch.sparse_coo_tensor(torch.tensor([rows]), whole[parts], whole.shape, check_invariants=False)
+        if len(set(rows)) == len(rows):
+            part = part.coalesce()
+        params[-1].grad = part if sparse else part.to_dense()
         optimizer.step()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trimtab.testing.exceptions import require
+from trimtab.testing.global_randomness import same_draws
 from trimtab.testing.resume import follow
 from trimtab.testing.support import (
     REFUSALS,
@@ -41,12 +42,19 @@ class UpdateChecks(Suite):
 
     @pytest.mark.parametrize("decay", [False, True], ids=["plain", "decay"])
     def test_alone(self, decay: bool) -> None:
-        """Each parameter moves as it would in an optimizer of its own, with every form of weight decay."""
+        """Each parameter moves as it would in an optimizer of its own, with every form of weight decay.
+
+        Each shape is there twice, as what is kept by shape is shared by those that have the same.
+        """
+        shapes = [*self.shapes, *self.shapes]
+        given = gradients(parameters(shapes), 3)
         for form in self.decay_forms() if decay else [{}]:
-            together = self.run(form)
-            for index in range(len(self.shapes)):
-                alone = parameters(self.shapes)[index : index + 1]
-                steps = [[step[index]] for step in gradients(parameters(self.shapes), 3)]
+            together = parameters(shapes)
+            with same_draws():
+                follow(self.make(together, **form), together, given)
+            for index in range(len(shapes)):
+                alone = parameters(shapes)[index : index + 1]
+                steps = [[step[index]] for step in given]
                 try:
                     optimizer = self.make(alone, **form)
                 except REFUSALS:  # some want a matrix among them
