@@ -24,7 +24,6 @@ from rich.console import Console
 
 from trimtab.catalog.entries import entries
 from trimtab.compare.comparison import Comparison
-from trimtab.lab.measures import STEP_SECONDS
 from trimtab.report import write_all
 from trimtab.report.console import ProgressBars, print_summary
 from trimtab.study.environment import environment
@@ -118,7 +117,6 @@ def facts(result):
                 "winners_curse": each.winners_curse,
                 "trouble": each.trouble,
                 "extended": [extension.setting for extension in each.extensions],
-                "step_ms": 1000 * each.prices[STEP_SECONDS] if STEP_SECONDS in each.prices else None,
                 "note": each.note,
             }
             for each in result.candidates
