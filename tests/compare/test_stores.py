@@ -126,7 +126,18 @@ def facts_of_then(problem, protocol):
 
 @pytest.mark.parametrize("name", ["task", "tasks", "command"])
 def test_the_numbers_are_those_that_were_written_then(unpacked, name):
-    assert as_then(json.loads(to_json(load_any(unpacked(name))))) == written(name)
+    now, then = as_then(json.loads(to_json(load_any(unpacked(name))))), written(name)
+    if name == "tasks":  # diabetes beside it, whose R² may be below zero, let its accuracies' intervals go beyond 1
+        for accuracy, wrong in zip(accuracies(now), accuracies(then), strict=True):
+            assert 0 < accuracy.pop("low") < accuracy["mean"] < accuracy.pop("high") < 1 < wrong.pop("high")
+            del wrong["low"]
+    assert now == then
+
+
+def accuracies(result):
+    """The intervals of a comparison over several problems that what another problem's numbers could be has changed."""
+    first, second = result["tasks"]["breast-cancer"]["candidates"]
+    return first["metric"], second["test_metric"]
 
 
 def test_the_pages_are_drawn(unpacked):
