@@ -53,7 +53,9 @@ def in_two_processes(function, *arguments):
 def in_processes(count, function, *arguments):
     """Calls a function in several processes that find each other as those of ``torchrun`` do.
 
-    What the first of them fails with is raised at once: the others would wait for it.
+    What the first of them fails with is raised at once: the others would wait for it. Functions leave their process
+    groups as they are: torch 2.13 joins gloo's threads when the last reference to one is gone, such as that of a model
+    in DistributedDataParallel, and holds Python's lock meanwhile, which these threads may be waiting for.
     """
     with ranks(count) as environments, ExitStack() as entered:
         runs = [entered.enter_context(new_process(_as_rank, each, function, arguments)) for each in environments]

@@ -58,7 +58,6 @@ def main(directory):
         optimizer.exchange()
         optimizer.step()
     torch.save(found(model, optimizer), directory / f"found{rank}.pt")
-    dist.destroy_process_group()
 
 
 class Forked(nn.Module):
@@ -92,4 +91,3 @@ def forked(directory):
     optimizer.step()
     variances = list(optimizer.variances.values())
     torch.save({"own": own, "mean": mean, "variances": variances}, directory / f"forked{rank}.pt")
-    dist.destroy_process_group()

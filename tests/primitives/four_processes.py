@@ -130,5 +130,4 @@ def main():
         "refusal": refusal(),
         "summands": summands(),
     }
-    dist.destroy_process_group()
     return found

@@ -247,4 +247,3 @@ def main(directory: Path) -> None:
         "unfrozen": unfrozen(part),
     }
     torch.save(found, directory / f"found{rank}.pt")
-    dist.destroy_process_group()

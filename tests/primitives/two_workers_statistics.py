@@ -84,4 +84,3 @@ def main(directory):
     }
     found |= {"refused": refusal(), "norm": difference_of_divided_parameters(rank)}
     torch.save(found, directory / f"found{rank}.pt")
-    dist.destroy_process_group()
