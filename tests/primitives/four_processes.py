@@ -123,11 +123,10 @@ def summands():
 def main():
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
-    found = {
+    return {
         "differences": {rule: difference(rule) for rule in RULES},
         "recorded": recorded(),
         "pieces": pieces(),
         "refusal": refusal(),
         "summands": summands(),
     }
-    return found
