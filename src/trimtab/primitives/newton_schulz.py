@@ -31,7 +31,7 @@ QUINTIC: Coefficients = (3.4445, -4.7750, 2.0315)
 STEPS = 5
 
 FEWEST_ROWS, BLOCKS = 384, 4
-"""A symmetric product of so many rows is computed in so many blocks of columns: smaller ones take longer so."""
+"""The products of so many rows are computed in so many blocks of columns: of fewer rows that takes longer."""
 
 EPS = 1e-7
 """Norms below that count as so large: a matrix of zeros stays one."""
@@ -130,51 +130,31 @@ def _iterated_all(
 ) -> Float[Tensor, "... m n"]:
     a, b, c = by
     values = values / torch.linalg.vector_norm(values, dim=(-2, -1), keepdim=True).clamp(min=eps)
-
-    def combined(added: Tensor, left: Tensor, right: Tensor, beta: float, alpha: float = 1.0) -> Tensor:
-        return _symmetric(
-            added,
-            lambda rows, columns: multiplied(
-                added[..., rows, columns], left[..., rows, :], right[..., columns], beta=beta, alpha=alpha
-            ),
-        )
-
     for count in _at_once(values, steps):
         gram, factor = _gram(values), None
         for left in reversed(range(count)):
-            more = combined(gram, gram, gram, beta=b, alpha=c)  # the step is a + more, and a would lose digits there
+            more = multiplied(gram, gram, gram, beta=b, alpha=c)  # the step is a + more, and a would lose digits there
             if left:
-                half = combined(gram, more, gram, beta=a)
-                gram = combined(half, half, more, beta=a)
+                half = multiplied(gram, more, gram, beta=a)
+                gram = multiplied(half, half, more, beta=a)
             factor = _with_diagonal(more, a) if factor is None and count > 1 else factor
             if factor is not None and left < count - 1:
-                factor = combined(factor, more, factor, beta=a)
+                factor = multiplied(factor, more, factor, beta=a)
         values = multiplied(values, more, values, beta=a) if factor is None else factor @ values
     return values
 
 
 def _gram(values: Float[Tensor, "... m n"]) -> Float[Tensor, "... m m"]:
-    return _symmetric(values, lambda rows, columns: values[..., rows, :] @ values[..., columns, :].mT)
-
-
-def _symmetric(like: Float[Tensor, "... m _"], product: Callable[[slice, slice], Tensor]) -> Float[Tensor, "... m m"]:
-    """Returns a product that is symmetric, of which on a CPU only blocks on and below the diagonal are computed.
-
-    Polynomials of one symmetric matrix are, and so are their products.
-
-    Args:
-        like: has as many rows.
-        product: makes some of the rows and columns of it.
-    """
-    rows = like.shape[-2]
-    if like.device.type != "cpu" or rows < FEWEST_ROWS:  # an accelerator takes its time from the number of products
-        return product(slice(None), slice(None))
-    found = like.new_empty(*like.shape[:-2], rows, rows)
+    """Returns the products of all rows, of which on a CPU only blocks on and below the diagonal are computed."""
+    rows = values.shape[-2]
+    if values.device.type != "cpu" or rows < FEWEST_ROWS:  # an accelerator takes its time from the number of products
+        return values @ values.mT
+    found = values.new_empty(*values.shape[:-2], rows, rows)
     block = -(-rows // BLOCKS)
     for start in range(0, rows, block):
-        own = slice(start, start + block)
-        below = found[..., start:, own] = product(slice(start, None), own)
-        found[..., own, start + block :] = below[..., block:, :].mT
+        below = values[..., start:, :] @ values[..., start : start + block, :].mT
+        found[..., start:, start : start + block] = below
+        found[..., start : start + block, start + block :] = below[..., block:, :].mT
     return found
 
 
