@@ -26,6 +26,9 @@ from trimtab.report.numbers import significant
 from trimtab.report.objective import better, brief, shown, shown_interval
 from trimtab.report.pair_table import worth
 
+_ABOVE = 18
+"""Room for a line of words between the buttons and the plot, in pixels."""
+
 _CLOSE = 4.0
 """A row that reaches so many times farther than the middle one leaves no room for the others."""
 
@@ -273,6 +276,9 @@ def _label_sides(figure: go.Figure) -> None:
             showarrow=False,
             font={"color": colour("muted"), "size": 12},
         )
+    for view in ("page", "narrow"):  # where buttons stand above the plot, and would cover the words
+        layout = figure.layout.meta[view]["layout"]
+        layout |= {each: layout[each] + _ABOVE for each in ("margin.t", "height")}
 
 
 def _close_up(figure: go.Figure, values: dict[str, list[float]], *, zero: bool, begin: bool = False) -> None:
