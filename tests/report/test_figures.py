@@ -98,7 +98,7 @@ def test_the_axis_of_differences_has_room_for_its_words_on_a_phone(result):
     titles = [meta[view]["layout"]["xaxis.title.text"] for view in ("page", "narrow")]
     assert titles == ["lower val loss than adamw, seed by seed", "lower val loss than adamw, seed by<br>seed"]
     heights = [meta["narrow"]["layout"]["height"] for meta in (meta, figures.ranking(result).layout.meta)]
-    assert heights[0] == heights[1] + 17  # one line more
+    assert heights[0] == heights[1] + 17 + 18  # one line more below, and the words at both sides above
 
 
 def test_differences_show_what_is_too_small_to_find(result):
