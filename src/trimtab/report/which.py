@@ -73,7 +73,10 @@ def _by_claim(methods: list[Entry], results: Callable[[str], ClaimResult | None]
 
 
 def _verdicts(tried: list[_Tried]) -> str:
-    return "; ".join(f"{each.links}: {'not run' if each.result is None else each.result.verdict}" for each in tried)
+    found: dict[str, list[str]] = {}
+    for each in tried:
+        found.setdefault("not run" if each.result is None else each.result.verdict, []).append(each.links)
+    return "; ".join(f"{', '.join(links)}: {verdict}" for verdict, links in found.items())
 
 
 def _advice(tried: list[_Tried]) -> str:
