@@ -31,7 +31,7 @@ def verify(
     jobs: Annotated[int | None, typer.Option(help="Worker processes. (default: one a core)")] = None,
     out: Annotated[Path, path_option("Where results go.")] = Path("runs/claims"),
 ) -> None:
-    """Try a method's central claim: a small experiment of 6 to 30 processor minutes, with a verdict."""
+    """Try a method's central claim: a small experiment of 6 to 21 processor minutes, with a verdict."""
     console = Console(emoji=False)
     complete = True
     with input_errors(), stoppable(console, str(out)):
