@@ -6,7 +6,7 @@
 The winner's curse is the mean loss of the chosen setting on fresh seeds less its loss in tuning, in standard deviations
 of the fresh seeds: positive where tuning looked better.
 
-Recorded are the first 16 settings of candidates on four tasks, each with 8 or 20 seeds. A replay deals out the
+Recorded are the first 16 settings of six candidates on three tasks, each with 8 or 20 seeds. A replay deals out the
 seeds: some are those of tuning, the others are fresh. Ways to choose are compared at what they cost in tuning runs, by
 the winner's curse and by what they are after, the loss of the chosen setting on fresh seeds. That is given as regret:
 how far it lies above that of the setting that is best on the fresh seeds, in standard deviations of the fresh seeds.

@@ -51,6 +51,7 @@ class Mnist5k(Classification):
     batch_size = 64
     steps = 500
     seeds = 10
+    tuning_seeds = 3
 
     def __init__(self, path: str | Path | None = None) -> None:
         if path is None:
