@@ -3,9 +3,9 @@
 Each task is a comparison as by ``trimtab compare``, once under each schedule, with equal budgets and the defaults in
 tuning: 16 settings for each candidate, the best four with two further seeds where a run is cheap, ten fresh seeds in
 the end. The language model, whose runs are dearest, has eight settings and five seeds; mnist5k has the one tuning seed
-that was its default; the larger table's runs are shorter than usual. All of it is hours of two cores; stopped, it goes on where it was, and what is finished is written
-to the file at once. Some candidates alone, such as one whose code has changed, are run beside AdamW, whose seeds and
-data are the others' too, and take the place of their rows.
+that was its default; the larger table's runs are shorter than usual. All of it is hours of two cores; stopped, it goes
+on where it was, and what is finished is written to the file at once. Some candidates alone, such as one whose code has
+changed, are run beside AdamW, whose seeds and data are the others' too, and take the place of their rows.
 
 Two tables come from packages that are needed for nothing else: ``pip install --no-deps vega_datasets river``.
 
