@@ -143,6 +143,7 @@ def test_everything_is_said(page, result):
         assert re.search(rf"{name}\s*{value}", page.words)
     for candidate in result.candidates:
         assert " ".join(candidate.code.split()) in page.words
+    assert "to three digits: with these a run ends near what is reported, not at it" in page.words
 
 
 def test_the_best_code_is_open_and_the_others_are_folded(page):
