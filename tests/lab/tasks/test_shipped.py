@@ -1,8 +1,10 @@
 import copy
 import math
 import pickle
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -125,3 +127,11 @@ def test_a_task_can_be_sent_to_another_process(name):
 def test_the_list_of_tasks_needs_no_torch():
     code = "import sys, trimtab.lab.tasks; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_page_on_comparisons_says_which_tasks_are_tuned_with_three_seeds():
+    page = (Path(__file__).parents[3] / "docs" / "comparison.md").read_text(encoding="utf-8")
+    said = page.split("(`--tuning-seeds`: 3 on ")[1].split(" and\n")[0]
+    assert set(re.findall("`(.*?)`", said)) == {
+        each for each in of_slot("optimizer") if load_task(each).tuning_seeds == 3
+    }
