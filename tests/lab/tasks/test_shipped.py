@@ -132,6 +132,5 @@ def test_the_list_of_tasks_needs_no_torch():
 def test_the_page_on_comparisons_says_which_tasks_are_tuned_with_three_seeds():
     page = (Path(__file__).parents[3] / "docs" / "comparison.md").read_text(encoding="utf-8")
     said = page.split("(`--tuning-seeds`: 3 on ")[1].split(" and\n")[0]
-    assert set(re.findall("`(.*?)`", said)) == {
-        each for each in of_slot("optimizer") if load_task(each).tuning_seeds == 3
-    }
+    three = {name for name in of_slot("optimizer") if load_task(name).tuning_seeds == 3}
+    assert set(re.findall("`(.*?)`", said)) == three
