@@ -83,6 +83,26 @@ def test_of_a_unit_that_is_not_everywhere_the_same_nothing_is_taken_away():
     assert read_numbers(["12 kg", "3"]).read.tolist() == [False, True]
 
 
+@pytest.mark.parametrize("written", ["${}", "{} $", "{} %", "{} kg", "{} rooms"])
+@pytest.mark.parametrize("odd", ["5", "5.00", "1,200"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_few_numbers_without_what_nearly_all_have_are_not_read(written, odd, first):
+    cells = [written.format(number) for number in range(1, 20)]
+    found = read_numbers([odd, *cells] if first else [*cells, odd])
+    expected = [*range(1, 20)]
+    assert found.values[found.read].tolist() == expected
+    assert not found.read[0 if first else -1]
+
+
+@pytest.mark.parametrize("odd", ["€5", "5 EUR", "5 %", "$5 $", "$5-$7", "5 kg", "5k"])
+def test_a_few_numbers_with_another_sign_are_not_read(odd):
+    assert read_numbers([odd, *(f"${number}" for number in range(1, 20))]).read.tolist() == [False] + [True] * 19
+
+
+def test_other_words_behind_few_numbers_make_names_of_all():
+    assert not read_numbers(["1st", *(f"{number}th" for number in range(4, 23))]).read.any()
+
+
 def test_where_commas_are_decimal_elsewhere_points_are_not():
     assert read_numbers(["1.234", "950"], decimal_commas=True).values.tolist() == [1234, 950]
     assert read_numbers(["0.125", "0.250", "1"], decimal_commas=True).values.tolist() == [0.125, 0.25, 1]

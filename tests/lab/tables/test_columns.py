@@ -1,3 +1,5 @@
+from datetime import date, timedelta
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,46 @@ def test_numbers_of_two_units_are_not_added_together():
     slip = only("load", ["70 lb", *(f"{number} kg" for number in numbers)])
     assert np.isnan(slip.values).tolist() == [True] + [False] * ROWS
     assert slip.notes == ("kg left out", remedy, "'70 lb' taken for missing")
+
+
+def prices(written):
+    return [written.format(20 + place + 0.25) for place in range(ROWS)]
+
+
+@pytest.mark.parametrize(("written", "sign"), [("${:.2f}", "$"), ("{:.2f} $", "$"), ("{:.2f} EUR", "EUR")])
+def test_a_bare_number_among_amounts_of_one_currency_is_such_an_amount_and_that_is_said(written, sign):
+    column = only("price", ["35.00", *prices(written)])
+    assert isinstance(column, Numbers)
+    assert column.values[:2].tolist() == [35, 20.25]
+    assert column.notes == (f"{sign} left out, in 60 of 61 rows",)
+
+
+@pytest.mark.parametrize(
+    ("odd", "written", "notes"),
+    [
+        ("5.0", "{:.1f} %", ("% left out", "'5.0' taken for missing")),
+        ("5", "{:.1f} rooms", ("rooms left out", "'5' taken for missing")),
+        (
+            "€35.00",
+            "${:.2f}",
+            (
+                "$ left out",
+                "numbers with the units $ and €; write them in one unit",
+                "'€35.00' taken for missing",
+            ),
+        ),
+    ],
+)
+def test_a_few_numbers_of_what_may_be_another_scale_are_missing_and_said(odd, written, notes):
+    column = only("price", [odd, *prices(written)])
+    assert isinstance(column, Numbers)
+    assert np.isnan(column.values).tolist() == [True] + [False] * ROWS
+    assert column.notes == notes
+
+
+def test_amounts_of_two_currencies_are_not_added_together():
+    cells = [cell.replace("$", "€") if place % 6 == 0 else cell for place, cell in enumerate(prices("${:.2f}"))]
+    assert only("price", cells) == Useless("price", "numbers with the units $ and €; write them in one unit")
 
 
 def test_numbers_of_another_size_have_another_unit():
@@ -157,6 +199,33 @@ def test_a_constant_with_gaps_says_where_they_are():
 )
 def test_what_is_useless_is_left_out_with_the_reason(name, cells, reason):
     assert only(name, cells) == Useless(name, reason)
+
+
+@pytest.mark.parametrize("written", ["%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%y-%m-%d", "%d.%m.%y 14:30"])
+@pytest.mark.parametrize(("first", "step"), [(date(2024, 1, 1), 1), (date(2023, 5, 20), 1), (date(2019, 3, 2), 9)])
+def test_dates_with_short_years_are_left_out_where_they_come_again(written, first, step):
+    cells = repeated(*((first + timedelta(days=step * place)).strftime(written) for place in range(ROWS // 3)))
+    reason = f"{SHORT_YEARS}, or name the column in categories= if these are codes"
+    assert only("day", ["", "unknown", *cells]) == Useless("day", reason)
+    assert isinstance(only("day", cells, categories=["day"]), Categories)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("22.04.03", "20.04.05", "18.04.26"),
+        tuple(f"{place:02d}.{1 + place % 3:02d}.{1 + place % 4:02d}" for place in range(1, 16)),
+        tuple(f"10.01.{place:02d}" for place in range(1, 13)),
+    ],
+)
+def test_codes_that_may_be_dates_stay_categories_and_that_is_said(cells):
+    notes = ("codes, or dates with years of two digits; write dates as 2024-03-31",)
+    assert only("code", repeated(*cells)) == Categories("code", tuple(repeated(*cells)), notes)
+
+
+@pytest.mark.parametrize("cells", [("1.2.10", "1.3.11", "2.0.12"), ("25.30.99", "71.12.11"), ("1/2", "3/4")])
+def test_codes_that_are_no_dates_are_categories(cells):
+    assert only("code", repeated(*cells)) == Categories("code", tuple(repeated(*cells)))
 
 
 def test_different_numbers_are_no_names_of_rows():

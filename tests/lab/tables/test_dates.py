@@ -3,7 +3,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from trimtab.lab.tables.dates import read_dates, read_times, share_with_short_years
+from trimtab.lab.tables.dates import are_hardly_codes, read_dates, read_times, share_with_short_years
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,19 @@ def test_more_cells_decide_which_of_days_and_months_come_first():
 )
 def test_dates_with_years_of_two_digits_are_seen(cells, share):
     assert share_with_short_years(cells) == share
+
+
+def test_with_strokes_or_a_time_few_different_cells_are_hardly_codes():
+    assert are_hardly_codes(["3/1/24", "4/1/24"])
+    assert are_hardly_codes(["01.03.24 14:30", "01.04.24 9:00"])
+    assert not are_hardly_codes(["01.03.24", "25.04.24", "31.12.24"])
+
+
+def test_many_different_cells_with_points_are_hardly_codes_if_they_lie_as_days_do():
+    assert are_hardly_codes([f"{day:02d}.03.24" for day in range(1, 14)])  # in a row
+    assert are_hardly_codes([f"{3 * day:02d}.{1 + 5 * day % 12:02d}.14" for day in range(1, 11)])  # some of them late
+    assert not are_hardly_codes([f"{day:02d}.{month:02d}.14" for day in (1, 8) for month in range(1, 13)])
+    assert not are_hardly_codes([f"{part:02d}.{1 + part % 3:02d}.{1 + part % 4:02d}" for part in range(1, 21)])
 
 
 def test_what_is_no_date():

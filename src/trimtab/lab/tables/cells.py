@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -43,13 +44,19 @@ _STYLES = {
 }
 """In words: how such numbers look, what of them is left out, and what is a decimal point."""
 
-_SIGNS = ("$", "€", "£", "¥", "%", "USD", "EUR", "GBP", "CHF", "JPY")
+CURRENCIES = ("$", "€", "£", "¥", "USD", "EUR", "GBP", "CHF", "JPY")
+"""Signs and codes of which one stands before an amount of money, or behind it."""
+
+_SIGNS = (*CURRENCIES, "%")
 _UNIT = re.compile(r"\d ?([^\W\d_][^\s\d.,()+-]{0,7})$")
 _DIGIT = re.compile(r"\d")
 _MINUS = "\u2212"
 _MINUSES = ("(", _MINUS)
 _BOOKED = re.compile(r"^\((.*\d.*)\)$")
 """What bookkeepers write for a number below zero."""
+
+_BARE = re.compile(rf"[+-]?\.?\d[\d.,{_APART}]*([eE][+-]?\d+)?")
+"""A number in any style, without a unit."""
 
 _DIGITS = re.compile(r"[+-]?\d[\d.]*")
 _GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
@@ -168,22 +175,30 @@ def _with_plain_minus(cells: Sequence[str]) -> Sequence[str]:
 
 
 def _without_sign(cells: Sequence[str]) -> tuple[Sequence[str], str]:
-    """Takes away a currency's sign, that of per cent, or a unit, where every cell with a digit has it."""
-    first = next(filter(_DIGIT.search, cells), "")
-    for sign in _SIGNS:
-        if sign in first and _have_all(cells, [cell.count(sign) == 1 for cell in cells]):
-            return [cell.replace(sign, "").strip() for cell in cells], sign
-    if (found := _UNIT.search(first)) is not None:
-        unit, units = found[1], [_UNIT.search(cell) for cell in cells]
-        if _have_all(cells, [each is not None and each[1] == unit for each in units]):
-            return [cell.removesuffix(unit).rstrip() for cell in cells], unit
+    """Takes away a currency's sign, that of per cent, or a unit, where nearly all cells have it; of others, all.
+
+    A number without the sign may be another amount, 0.05 beside 5 %, and one with another sign is.
+    """
+    text = "\n".join(cells)
+    for sign in filter(text.__contains__, _SIGNS):
+        having = [cell.count(sign) == 1 for cell in cells]
+        if sum(having) >= MOSTLY * len(cells):
+            pairs = zip(cells, having, strict=True)
+            return [cell.replace(sign, "").strip() if has else "" for cell, has in pairs], sign
+    units = list(map(_unit, cells))
+    for unit, number in Counter(filter(None, units)).most_common(1):
+        others = (cell for cell, each in zip(cells, units, strict=True) if each != unit)
+        # where others have other words, as 1st has beside 4th, these are parts of names, and no units
+        if number >= MOSTLY * len(cells) and all(_BARE.fullmatch(cell) or not _DIGIT.search(cell) for cell in others):
+            with_units = zip(cells, units, strict=True)
+            return [cell.removesuffix(unit).rstrip() if each == unit else "" for cell, each in with_units], unit
     return cells, ""
 
 
-def _have_all(cells: Sequence[str], having: Sequence[bool]) -> bool:
-    """Whether nearly all cells have something, and those that do not are words."""
-    words = (not _DIGIT.search(cell) for cell, has in zip(cells, having, strict=True) if not has)
-    return sum(having) >= MOSTLY * len(cells) and all(words)
+def _unit(cell: str) -> str:
+    """The word behind a number; empty where there is none."""
+    # most numbers end in a digit, which is told fast
+    return "" if cell[-1:].isdecimal() or (found := _UNIT.search(cell)) is None else found[1]
 
 
 def _read(cells: Sequence[str], style: str | None) -> Read:

@@ -16,13 +16,21 @@ from trimtab.lab.tables.cells import (
     has_decimal_commas,
     is_nothing,
 )
-from trimtab.lab.tables.dates import are_dates_without_marks, read_dates, read_times, share_with_short_years
+from trimtab.lab.tables.dates import (
+    are_dates_without_marks,
+    are_hardly_codes,
+    read_dates,
+    read_times,
+    share_with_short_years,
+)
 from trimtab.lab.tables.units import read_amounts
 
 Places: TypeAlias = Sequence[int] | Int[np.ndarray, " rows"]
 
 _MANY_TEXTS = 20
 """So many different texts are categories in any table."""
+
+_SHORT_YEARS = "dates with years of two digits"
 
 _IDENTIFIER = re.compile(r"(?i:(^|.*[\s_.-])(id|ids|uid|uuid|guid|idx|key)|index|.*unnamed: 0(\.\d+)?)|.*[a-z](ID|Id)")
 
@@ -170,11 +178,14 @@ def _texts(cells: _Cells, units: str) -> Numbers | Categories | Useless:
     times = Read(hours, np.isfinite(hours))
     if times.read.mean() >= MOSTLY:
         return cells.numbers(times, "times of day, in hours")
+    short_years = share_with_short_years(cells.some) >= MOSTLY
     if different > max(_MANY_TEXTS, len(cells.some) / 2):
-        if share_with_short_years(cells.some) >= MOSTLY:
-            return Useless(cells.name, "dates with years of two digits; write 2024-03-31")
-        return Useless(cells.name, units or f"{different:,} different texts in {len(cells.some):,} rows")
-    return cells.categories()
+        reason = f"{_SHORT_YEARS}; write 2024-03-31" if short_years else units
+        return Useless(cells.name, reason or f"{different:,} different texts in {len(cells.some):,} rows")
+    if short_years and are_hardly_codes(cells.some):
+        remedy = "write 2024-03-31, or name the column in categories= if these are codes"
+        return Useless(cells.name, f"{_SHORT_YEARS}; {remedy}")
+    return cells.categories(f"codes, or {_SHORT_YEARS}; write dates as 2024-03-31" if short_years else "")
 
 
 def _numbers(cells: _Cells, read: Read) -> Numbers | Categories | Useless:

@@ -2,12 +2,14 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 from jaxtyping import Float
+
+from trimtab.lab.tables.cells import MOSTLY
 
 _TIME = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?(?: ?([AaPp])\.?[Mm]\.?)?"
 _AND_TIME = rf"(?:[T ]+{_TIME})?"
@@ -28,8 +30,23 @@ _MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
     "december",
 )  # fmt: skip
+_ORDERS = ((4, 3, 1), (4, 1, 3), (1, 3, 4))
+"""Of year, month and day in dates with years of two digits."""
+
 _SHORT = 3
 """Letters of a month's name that are enough."""
+
+_SEVERAL = 10
+"""So many different cells tell whether they lie as days do."""
+
+_LATE = 20
+"""Later in the month is a third of all days, and hardly a number that counts kinds of things and never exceeds 31."""
+
+_LATE_SHARE = 0.15
+"""Of twenty days by chance at least so many are late in 98 of 100 cases."""
+
+_MONTHS_END = 12
+"""Numbers up to this may be of months."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +102,32 @@ def share_with_short_years(cells: Sequence[str]) -> float:
         cells: none of them nothing.
     """
     found = [each for cell in cells if (each := _SHORT_YEAR.fullmatch(cell))]
-    orders = ((4, 3, 1), (4, 1, 3), (1, 3, 4))
-    dates = [sum(map(math.isfinite, (_in_order(each, order) for each in found))) for order in orders]
+    dates = [sum(map(math.isfinite, (_in_order(each, order) for each in found))) for order in _ORDERS]
     return max(dates) / len(cells)
+
+
+def are_hardly_codes(cells: Collection[str]) -> bool:
+    """Tells whether what could be dates as ``31.12.24`` is hardly anything else, such as codes with points.
+
+    With strokes or a time it is not. Else the different days have to lie as days do: some of them late in the month, or
+    most of those from the first to the last.
+
+    Args:
+        cells: none of them nothing; nearly all could be dates.
+    """
+    found = [each for cell in set(cells) if (each := _SHORT_YEAR.fullmatch(cell))]
+    sure = sum(each[2] == "/" or any(each.groups()[4:]) for each in found)
+    return sure >= MOSTLY * len(found) or any(_lie_as_days_do(found, order) for order in _ORDERS)
+
+
+def _lie_as_days_do(found: Sequence[re.Match[str]], order: tuple[int, int, int]) -> bool:
+    known = [(days, int(each[order[2]])) for each in found if math.isfinite(days := _in_order(each, order))]
+    if len(known) < max(_SEVERAL, MOSTLY * len(found)):
+        return False
+    all_days = [days for days, _ in known]
+    late, no_months = (sum(of_month > limit for _, of_month in known) for limit in (_LATE, _MONTHS_END))
+    in_a_row = 2 * len(known) > max(all_days) - min(all_days)
+    return late >= _LATE_SHARE * len(known) or (no_months > 0 and in_a_row)
 
 
 def read_times(cells: Sequence[str]) -> Float[np.ndarray, " cells"]:

@@ -1,4 +1,4 @@
-"""Units behind numbers: one is left out, and several are not added together."""
+"""Units and currencies of numbers: one is left out, and several are not added together."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool
 
-from trimtab.lab.tables.cells import MOSTLY, Read, read_numbers
+from trimtab.lab.tables.cells import CURRENCIES, MOSTLY, Read, read_numbers
 from trimtab.study.phrases import NAMED, listed
 
 _WORDS = (
@@ -29,9 +29,12 @@ Other words are not: they may be part of a name, as in ``12 bis``, or a power of
 
 _SAME = {
     **{"Kg": "kg", "KG": "kg", "mL": "ml", "sqm": "m2", "qm": "m2", "sqft": "ft2", "inches": "inch", "feet": "foot"},
-    **{"kmh": "km/h", "kph": "km/h"},
+    **{"kmh": "km/h", "kph": "km/h", "EUR": "€"},
 }
-"""One unit written in two ways; those of several are words in the plural, and powers, besides."""
+"""One unit written in two ways; those of several are words in the plural, and powers, besides.
+
+``$`` and ``USD`` are not one: in a table that has both, the former may be the dollar of another country.
+"""
 
 _POWERS = str.maketrans({"²": "2", "³": "3", "^": None})
 
@@ -43,6 +46,8 @@ _LETTER = "[ghlLstV]"
 
 _RATIO = rf"(?:{_ONE}|[ghlLstVWJN€$£]|EUR|USD|GBP|CHF)/(?:100 ?)?(?:{_ONE}|[ghlLstd])"
 _MEASURE = re.compile(rf"({_NUMBER})(?:[{_SPACE}]?({_RATIO}|{_ONE})|[{_SPACE}]({_LETTER}))")
+_CURRENCY = rf"({'|'.join(map(re.escape, CURRENCIES))})"
+_MONEY = re.compile(rf"\(?(?:[+\-\u2212]?{_CURRENCY}[{_SPACE}]?{_NUMBER}|{_NUMBER}{_CURRENCY})\)?")
 _BARE = re.compile(_NUMBER)
 
 
@@ -50,7 +55,7 @@ def read_amounts(cells: Sequence[str], *, decimal_commas: bool = False) -> Read:
     """Reads cells as numbers, also where only some of them have a unit, or where a unit has digits, as m2 does.
 
     Numbers without a unit are taken for ones of that which the others have, if there is one only, and if they are of
-    the same size.
+    the same size. A currency, before numbers or behind them, is a unit; per cent is not, for 0.05 may be 5 %.
 
     Args:
         cells: none of them nothing.
@@ -71,13 +76,13 @@ def read_amounts(cells: Sequence[str], *, decimal_commas: bool = False) -> Read:
 
 @dataclass(frozen=True)
 class _Measured:
-    """Cells of which some are numbers with units behind them.
+    """Cells of which some are numbers with units.
 
     Args:
         bare: the cells, without the unit that most of these have.
         having: which of the cells had it.
         units: all there are, as they are written first, that one before the others.
-        likely: whether it is the only one, or nearly.
+        likely: whether it is the only one, or nearly, and numbers without any are ones of it.
         numbers: whether nearly all cells are numbers, with a unit or without.
     """
 
@@ -90,26 +95,34 @@ class _Measured:
 
 def _measured(cells: Sequence[str]) -> _Measured | None:
     """Looks for units; ``None`` where there are none."""
-    found = [_MEASURE.fullmatch(cell) for cell in cells]
-    written = [(each[2] or each[3]) if each else "" for each in found]
+    found = [_parted(cell) for cell in cells]
+    written = [each[1] if each else "" for each in found]
     units = [_as_one(each) for each in written]
     counts = Counter(filter(None, units))
     if not counts:
         return None
     (most, number), *_ = order = counts.most_common()
     first = dict(zip(reversed(units), reversed(written), strict=True))
-    bare = [
-        each[1].rstrip(_SPACE) if each and unit == most else cell
-        for each, unit, cell in zip(found, units, cells, strict=True)
-    ]
+    bare = [each[0] if each and unit == most else cell for each, unit, cell in zip(found, units, cells, strict=True)]
     numbers = sum(bool(each or _BARE.fullmatch(cell)) for each, cell in zip(found, cells, strict=True))
     return _Measured(
         bare,
         np.array([unit == most for unit in units]),
         tuple(first[unit] for unit, _ in order),
-        len(counts) == 1 or number >= MOSTLY * len(cells),
+        # where two currencies are used, numbers without any may be of either
+        len(counts) == 1 or (number >= MOSTLY * len(cells) and most not in CURRENCIES),
         numbers >= MOSTLY * len(cells),
     )
+
+
+def _parted(cell: str) -> tuple[str, str] | None:
+    """A number and its unit; ``None`` where there are not both."""
+    if found := _MEASURE.fullmatch(cell):
+        return found[1].rstrip(_SPACE), found[2] or found[3]
+    if found := _MONEY.fullmatch(cell):
+        currency = found[1] or found[2]
+        return cell.replace(currency, "").strip(_SPACE), currency
+    return None
 
 
 def _as_one(unit: str) -> str:
