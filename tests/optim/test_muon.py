@@ -145,40 +145,6 @@ def test_a_step_is_as_long_as_adamws(shape):
     assert param.detach().square().mean().sqrt().item() == pytest.approx(0.2, rel=0.2)
 
 
-def test_routing_says_how_many_parameters_each_rule_has():
-    optimizer = trimtab.create("muon", block())
-    assert optimizer.routing().splitlines() == [
-        "matrix           1 tensors             48 parameters  Muon",
-        "convolution      1 tensors             96 parameters  Muon",
-        "experts          1 tensors             60 parameters  Muon",
-        "embedding        1 tensors             66 parameters  AdamW",
-        "head             1 tensors             55 parameters  AdamW",
-        "vector           5 tensors             33 parameters  AdamW",
-    ]
-
-
-def test_frozen_parameters_have_a_line_of_their_own():
-    model = block()
-    optimizer = trimtab.create("muon", model)
-    whole = optimizer.routing().splitlines()
-    list(model.parameters())[-1].requires_grad_(False)
-    lines = optimizer.routing().splitlines()
-    assert len(lines) == len(whole) + 1
-    assert lines[-1].startswith("frozen           1 tensors ")
-    assert lines[-1].endswith(" parameters  nothing moves them")
-    assert lines[-2].startswith("vector           4 tensors ")
-
-
-def test_routing_names_parameters_on_request():
-    model = block()
-    optimizer = trimtab.create("muon", model)
-    lines = optimizer.routing(names=True).splitlines()
-    assert [line for line in lines if not line.startswith(" ")] == optimizer.routing().splitlines()
-    assert sorted(line.strip() for line in lines if line.startswith("    ")) == sorted(dict(model.named_parameters()))
-    alone = Muon([{"params": [nn.Parameter(torch.zeros(3, 2))], "role": "matrix"}])
-    assert alone.routing(names=True) == alone.routing()
-
-
 def test_a_model_is_routed_wherever_it_is_given():
     model = block()
     made = trimtab.create("muon", model, lr=0.02, no_decay_for_biases_and_norms=True)

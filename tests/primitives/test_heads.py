@@ -94,6 +94,40 @@ def test_layers_beside_each_other_are_told_by_what_they_take_and_give():
     assert named(nn.ModuleDict(layers)) == ["mask", "edge"]
 
 
+ENCODER = nn.Sequential(nn.Linear(16, 16))
+
+
+@pytest.mark.parametrize("body", [ENCODER, nn.MultiheadAttention(16, 2), nn.Linear(16, 16)])
+@pytest.mark.parametrize(
+    ("before", "out"),
+    [
+        (nn.Linear(16, 32), nn.Linear(64, 10)),
+        (nn.Linear(4, 32), nn.Linear(16, 2)),
+        (nn.Linear(16, 24), nn.Linear(48, 3)),
+        (nn.Bilinear(4, 5, 6), nn.Linear(16, 1)),
+    ],
+)
+def test_what_is_fed_otherwise_and_gives_something_else_stands_not_beside_the_last_layer(body, before, out):
+    assert named(nn.ModuleDict({"body": body, "before": before, "out": out})) == ["out"]
+
+
+@pytest.mark.parametrize("body", [nn.MultiheadAttention(16, 2), nn.Linear(16, 16)])
+def test_torchs_attention_is_no_body_but_a_layer(body):
+    """With a layer in place of it, the model's last layer is its head as well, whatever the one before it takes."""
+    assert named(nn.ModuleDict({"body": body, "scale": nn.Linear(16, 32), "out": nn.Linear(16, 2)})) == ["out"]
+
+
+def test_a_model_may_end_with_attention():
+    assert named(nn.ModuleDict({"stem": nn.Linear(4, 16), "mha": nn.MultiheadAttention(16, 2)})) == ["mha.out_proj"]
+
+
+@pytest.mark.parametrize(("left", "right"), [((16, 2), (16, 1)), ((24, 8), (16, 8)), ((16, 8), (16, 8))])
+def test_heads_beside_each_other_are_fed_alike_or_as_wide(left, right):
+    """An actor's mean and a critic's value; the projections of two towers."""
+    model = nn.ModuleDict({"body": ENCODER, "left": nn.Linear(*left), "right": nn.Linear(*right)})
+    assert named(model) == ["left", "right"]
+
+
 def test_looking_for_heads_changes_nothing():
     """The weight of a spectral norm is computed anew whenever it is asked for in training, from a vector that moves."""
     model = nn.Sequential(nn.Linear(4, 4), nn.utils.parametrizations.spectral_norm(nn.Linear(4, 2)))

@@ -344,6 +344,34 @@ MODELS = {
         {"out.weight": "head"}
         | {f"layers.{n}.{p}": "embedding" for n in (0, 1) for p in ("pos_embed", "query_tokens")},
     ),
+    "attention, and two inputs": (
+        lambda: parts(mha=nn.MultiheadAttention(16, 2), fc1=nn.Linear(16, 32), fc2=nn.Linear(64, 10)),
+        {"fc2.weight": "head"},
+    ),
+    "attention, and a condition": (
+        lambda: parts(
+            inp=nn.Linear(8, 16), mha=nn.MultiheadAttention(16, 2), cond=nn.Linear(4, 32), out=nn.Linear(16, 2)
+        ),
+        {"out.weight": "head"},
+    ),
+    "attention that pools": (
+        lambda: parts(
+            emb=nn.Embedding(40, 16), mha=nn.MultiheadAttention(16, 2), hidden=nn.Linear(16, 24), cls=nn.Linear(48, 3)
+        ),
+        {"emb.weight": "embedding", "cls.weight": "head"},
+    ),
+    "attention and something bilinear": (
+        lambda: parts(mha=nn.MultiheadAttention(16, 2), bil=nn.Bilinear(4, 5, 6), proj=nn.Linear(16, 1)),
+        {"bil.weight": "vector", "proj.weight": "head"},
+    ),
+    "encoder, and two inputs": (
+        lambda: parts(
+            encoder=nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32), 2, enable_nested_tensor=False),
+            fc1=nn.Linear(16, 32),
+            fc2=nn.Linear(64, 10),
+        ),
+        {"fc2.weight": "head"},
+    ),
     "encoder and decoder without a head": (lambda: nn.Transformer(8, 2, 2, 2, 16, batch_first=True), {}),
     "normed": (
         lambda: nn.Sequential(
@@ -374,6 +402,7 @@ def test_roles_on_models_of_many_kinds(name):
         *("positions", "position", "position_embeddings", "positional_embedding", "positional_encodings", "pos_embed"),
         *("pos_emb", "posemb", "pos_embedding", "absolute_pos_embed", "rel_pos_h", "pe", "wpe", "wte", "tok_emb"),
         *("embedding", "embeddings", "class_embeds", "seg_embed", "query_tokens", "latents", "object_queries"),
+        *("query", "prompt", "soft_prompt", "prompts"),
     ],
 )
 def test_what_is_called_an_embedding_is_one(name):
@@ -382,7 +411,13 @@ def test_what_is_called_an_embedding_is_one(name):
     assert parameter_roles(model)[name] == "embedding"
 
 
-@pytest.mark.parametrize("name", ["proj", "composition", "member", "opened", "type_weight", "disposed", "memb"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("proj", "composition", "member", "opened", "type_weight", "disposed", "memb", "prompted"),
+        *("W_query", "w_query", "query_weight", "query_proj"),  # which make queries
+    ],
+)
 def test_what_only_begins_or_ends_like_an_embedding_is_none(name):
     model = parts(body=nn.Linear(8, 8), out=nn.Linear(8, 3))
     setattr(model, name, nn.Parameter(torch.zeros(5, 8)))
@@ -392,6 +427,13 @@ def test_what_only_begins_or_ends_like_an_embedding_is_none(name):
 def test_the_positions_of_the_task_that_ships_are_embeddings():
     roles = parameter_roles(ByteTransformer(8, width=16, heads=4, layers=1))
     assert roles["positions"] == roles["embedding.weight"] == "embedding"
+
+
+def test_a_bilinear_layers_matrices_are_no_experts():
+    model = parts(body=nn.Linear(8, 8), both=nn.Bilinear(8, 8, 6), weighed=WEIGHT(nn.Bilinear(6, 6, 4)), out=mlp(4, 2))
+    roles = parameter_roles(model)
+    assert roles["both.weight"] == roles["weighed.parametrizations.weight.original1"] == "vector"
+    assert parameter_roles(model, {r"both\.weight": "experts"})["both.weight"] == "experts"
 
 
 def test_there_are_thirty():

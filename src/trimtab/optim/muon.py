@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim.optimizer import ParamsT
 
 from trimtab.optim.groups import groups_by_role
+from trimtab.optim.routing import routing_table
 from trimtab.primitives.directions import adam, adam_scalars
 from trimtab.primitives.flat.flat_step import EngineOptions, FlatOptimizer, Inputs
 from trimtab.primitives.hyperparameters import (
@@ -30,7 +31,7 @@ from trimtab.primitives.hyperparameters import (
 )
 from trimtab.primitives.layout import working_dtype
 from trimtab.primitives.newton_schulz import EPS, QUINTIC, STEPS, Coefficients, orthogonalized
-from trimtab.primitives.parameter_names import known_names, parameter_name
+from trimtab.primitives.parameter_names import kept_names, names_in, parameter_name
 from trimtab.primitives.roles import MATRICES, ROLES, Role
 from trimtab.primitives.sharding import gathered, shards_of
 from trimtab.study.tunable import LogUniform, Tunables
@@ -39,9 +40,6 @@ AdjustLr: TypeAlias = Literal["match_rms_adamw", "original"]
 
 _AXES: Mapping[Role, tuple[int, int]] = {"matrix": (2, 2), "convolution": (3, 5), "experts": (3, 5)}
 """How many a parameter in such a role has, at least and at most."""
-
-
-_FROZEN = "frozen"
 
 
 class Muon(FlatOptimizer):
@@ -143,6 +141,7 @@ class Muon(FlatOptimizer):
         role: Role = "matrix",
         **options: Unpack[EngineOptions],
     ) -> None:
+        self._names: list[list[str]] = []  # of each group's parameters, for when their model is gone
         super().__init__(
             params,
             lr=lr,
@@ -176,28 +175,29 @@ class Muon(FlatOptimizer):
         super().refuse_parameters(group)
         _refuse_other_shapes(group)
 
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Adds a group of parameters, and keeps their names as far as these are known.
+
+        Raises:
+            TypeError: as for :class:`~trimtab.primitives.flat.flat_step.FlatOptimizer`.
+            ValueError: as for it, or a parameter is no matrix, which the group's role says that it is.
+        """
+        super().add_param_group(param_group)
+        self._names.append(names_in(self.param_groups[-1]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_names": self._names}
+
     def routing(self, *, names: bool = False) -> str:
         """Returns what goes where, a line for each role: how many parameters, and the rule that moves them.
 
         Args:
-            names: whether the parameters of each role are named below it, as far as their model is known.
+            names: whether the parameters of each role are named below it; one without a name is there by its shape.
 
         Frozen parameters have a line of their own; those that are thawed later are moved as their group's role says.
         """
-        found: dict[str, list[Tensor]] = {}
-        rules = {_FROZEN: "nothing moves them"}
-        for group in self.param_groups:
-            for param in group["params"]:
-                role = group["role"] if param.requires_grad else _FROZEN
-                rules.setdefault(role, self.rule_for(group))
-                found.setdefault(role, []).append(param)
-        called = known_names() if names else {}
-        lines = []
-        for role in (role for role in (*ROLES, _FROZEN) if role in found):
-            elements = sum(0 if is_lazy(param) else param.numel() for param in found[role])
-            lines.append(f"{role:<12}{len(found[role]):>6} tensors {elements:>14,} parameters  {rules[role]}")
-            lines += [f"    {called[param]}" for param in found[role] if param in called]
-        return "\n".join(lines)
+        called = kept_names(self.param_groups, self._names) if names else None
+        return routing_table(self.param_groups, self.rule_for, called)
 
     @staticmethod
     def rule_for(group: Mapping[str, Any]) -> str:

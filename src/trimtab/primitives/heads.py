@@ -4,6 +4,7 @@ No model says so: names tell, and transformers' models, and else the order in wh
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -17,7 +18,8 @@ def heads(model: nn.Module) -> set[nn.Module]:
     """Returns the layers at a model's end.
 
     These are what is called as a head is, what a model of transformers says that it is, and the layer that is defined
-    last, unless it is in a block that repeats or gives what another head takes, also an embedding that is one.
+    last, unless it is in a block that repeats or gives what another head takes, also an embedding that is one. Where
+    the model has a body in a module of its own, so are the layers directly before the last that stand beside it.
 
     Args:
         model: whose layers; an embedding that is a head in ``forward`` alone is not known to be one.
@@ -37,14 +39,27 @@ def heads(model: nn.Module) -> set[nn.Module]:
 
 
 def _last(model: nn.Module, layers: list[str]) -> dict[str, nn.Module]:
-    """The last layer, and those before it that stand beside it: what they give is not what a later one takes."""
+    """The last layer, and those before it that stand beside it."""
     found = {layers[-1]: model.get_submodule(layers[-1])}
-    for path in reversed(layers[:-1]) if "." not in layers[-1] and any("." in each for each in layers) else ():
+    has_body = "." not in layers[-1] and any(_in_body(model, path) for path in layers)
+    for path in reversed(layers[:-1]) if has_body else ():
         module = model.get_submodule(path)
-        if "." in path or any(_gives(module) in _takes(later) for later in found.values()):
+        if "." in path or not _beside(module, [*found.values()]):
             break
         found[path] = module
     return found
+
+
+def _in_body(model: nn.Module, path: str) -> bool:
+    """Whether a layer is in a module that may be a body; torch's attention has a layer inside, and counts as one."""
+    above = path.rpartition(".")[0]
+    return above != "" and not isinstance(model.get_submodule(above), nn.MultiheadAttention)
+
+
+def _beside(layer: Any, heads: Sequence[Any]) -> bool:
+    """Whether it is fed as some head is, or as wide as some, and feeds none."""
+    feeds = any(_gives(layer) in _takes(head) for head in heads)
+    return not feeds and any(_takes(layer) & _takes(head) or _gives(layer) == _gives(head) for head in heads)
 
 
 def _takes(layer: Any) -> set[int]:

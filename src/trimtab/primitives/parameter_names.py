@@ -5,7 +5,7 @@ optimizer holds names where users give them; those of one that is made of a whol
 there is something to say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,13 +23,39 @@ def remember_names(model: nn.Module) -> None:
     _MODELS[model] = None
 
 
-def known_names() -> dict[Tensor, str]:
+def _known_names() -> dict[Tensor, str]:
     """Returns what the parameters of all models that are known are called; of a part of one, as in the whole."""
     found: dict[Tensor, str] = {}
     for model in list(_MODELS):
         for name, param in model.named_parameters():
             found[param] = max(name, found.get(param, ""), key=len)
     return found
+
+
+def names_in(group: Mapping[str, Any]) -> list[str]:
+    """Returns what a group's parameters are called, by itself or else by models that are known; "" is no name.
+
+    Args:
+        group: a parameter group.
+    """
+    if "param_names" in group:
+        return [*group["param_names"]]
+    known = _known_names()
+    return [known.get(param, "") for param in group["params"]]
+
+
+def kept_names(groups: Sequence[Mapping[str, Any]], kept: Sequence[Sequence[str]]) -> dict[Tensor, str]:
+    """Returns what the parameters of all known models are called, and those of models that are gone, as was kept.
+
+    Args:
+        groups: parameter groups.
+        kept: for each group, its names when it was added. Where others than these are in it now, they say nothing.
+    """
+    found: dict[Tensor, str] = {}
+    for group, names in zip(groups, kept, strict=True) if len(groups) == len(kept) else ():
+        if len(names) == len(group["params"]):
+            found |= {param: name for param, name in zip(group["params"], names, strict=True) if name}
+    return found | _known_names()
 
 
 def parameter_name(group: Mapping[str, Any], index: int) -> str:

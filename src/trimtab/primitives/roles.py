@@ -20,7 +20,8 @@ MATRICES: tuple[Role, ...] = ("matrix", "convolution", "experts")  # of hidden l
 
 # parameters that a module holds by itself, as positions or tokens that are learned
 _EMBEDDINGS = re.compile(
-    r"(^|_)((pos|w|t)?emb(s|eds?|eddings?)?|pos(itions?|itional)?|w?pe|wte|tokens?|latents?|quer(y|ies))(_|$)"
+    r"(^|_)((pos|w|t)?emb(s|eds?|eddings?)?|pos(itions?|itional)?|w?pe|wte|tokens?|latents?|prompts?"
+    r"|(?<!\b[wW]_)quer(y|ies)(?!_(weight|proj)))(_|$)"  # W_query makes queries, as W_key makes keys
 )
 # parameters that a module holds by itself and that multiply nothing: a state's decay rates, for example
 _ELEMENTWISE = re.compile(r"(^|_)(log|scales?|gains?|gammas?|betas?|bias(es)?|masks?|decays?)(_|$)")
@@ -30,10 +31,11 @@ _Owner: TypeAlias = tuple[nn.Module, str]  # a module, and what it calls one of 
 def parameter_roles(model: nn.Module, given: Mapping[str, str] | None = None) -> dict[str, Role]:
     """Returns what each parameter of a model is for.
 
-    ``vector`` is what has one axis alone, or others of length one: biases, gains, tokens; and the filters of a
-    depthwise convolution, each of which stands for itself. ``tied`` is an embedding that is the output head as well.
-    ``experts`` is a stack of matrices in one parameter. The ``head`` is the last layer that has weights, unless it is
-    in a block that repeats, what a model of transformers says that it is, and what is called so.
+    ``vector`` is what has one axis alone, or others of length one: biases, gains, tokens; the filters of a depthwise
+    convolution, each of which stands for itself; and the weight of a bilinear layer, whose matrices give a number each
+    and map nothing. ``tied`` is an embedding that is the output head as well. ``experts`` is a stack of matrices in one
+    parameter. The ``head`` is the last layer that has weights, unless it is in a block that repeats, what a model of
+    transformers says that it is, and what is called so.
 
     Args:
         model: whose parameters; shared ones are there once.
@@ -93,7 +95,7 @@ def _role(param: Tensor, owners: list[_Owner], ends: set[nn.Module]) -> Role:
         role = "embedding" if all(embeddings) else "tied"
     elif param.ndim > 1 and any(module in ends for module in modules):
         role = "head"
-    elif param.ndim < 2 or param.numel() == max(param.shape):
+    elif param.ndim < 2 or param.numel() == max(param.shape) or any(isinstance(each, nn.Bilinear) for each in modules):
         role = "vector"
     elif convolutions:
         role = "vector" if param.shape[1] == 1 < convolutions[0].groups else "convolution"
