@@ -4,7 +4,7 @@ from typing import Final
 
 PROMISES: Final[dict[str, str]] = {
     "The update does what any right one does": (
-        "added_group alone closure_gradients constant_gradients descends expanded_gradients first_momentum "
+        "added_group alone closure_gradients constant_gradients decays_once descends expanded_gradients first_momentum "
         "flags foreach gradient_size group_settings group_weight_decay late_gradients many_steps maximize "
         "momentum_memory numbers order_of_parameters reused_gradients scaled_gradients settings_kept step_counter "
         "tied_parameters unreached_clipping weight_decay_forms without_gradients zero_gradients zero_lr zero_parameters"
