@@ -167,4 +167,4 @@ def go_on(directory):
     try:
         in_a_new_process(resume.main, directory)
     except AssertionError as error:
-        require(False, f"the new process failed:\n{error}")
+        require(False, f"the new process failed: {saving.last_words(str(error))}")

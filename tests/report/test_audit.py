@@ -8,6 +8,7 @@ from rich.console import Console
 from trimtab.catalog.auditing import Audit
 from trimtab.report.audit import print_audit, summary
 from trimtab.testing.audit import Finding
+from trimtab.testing.promises import promise_of
 
 PROMISE = "The update does what any right one does"
 
@@ -61,6 +62,15 @@ def test_what_torch_breaks_as_well_comes_last_under_words_of_its_own():
     assert OTHER not in text
     end = "2 of 3 cases do not hold, of 2 checks. Of the 2, torch.optim.AdamW keeps 1 and breaks 1 as well. This is"
     assert end in text
+
+
+def test_wrong_updates_and_lost_state_stand_before_how_bad_input_is_met():
+    checks = ("deepcopy", "refuses_lr_of_two", "state_dict", "zero_lr", "saved_state_not_aliased")
+    findings = [Finding(each, promise_of(each), "Contract.", "broken", "seen") for each in checks]
+    text = printed(*findings, of_torch=dict.fromkeys(checks, "holds"))
+    lines = [line.strip() for line in text.partition(KEPT)[2].splitlines()]
+    named = [line.removesuffix(": Contract.") for line in lines if line.endswith(": Contract.")]
+    assert named == ["zero_lr", "state_dict", "deepcopy", "saved_state_not_aliased", "refuses_lr_of_two"]
 
 
 def test_what_is_broken_with_torch_too_is_not_said_to_be_kept_by_it():

@@ -101,7 +101,9 @@ class Sound(Optimizer):
                 if not state:
                     state["momentum"] = torch.zeros_like(param, dtype=self.state_dtype, requires_grad=False)
                 grad = self.gradient(param, -param.grad if group["maximize"] else param.grad, group)
-                state["momentum"].mul_(group["betas"][0]).add_(grad.to(state["momentum"].dtype))
+                state["momentum"].mul_(group["betas"][0]).add_(
+                    grad.to(state["momentum"].dtype), alpha=1 - group["betas"][1]
+                )
                 param.mul_(1 - group["lr"] * group["weight_decay"]).sub_(state["momentum"], alpha=float(group["lr"]))
 
     def gradient(self, param, grad, group):

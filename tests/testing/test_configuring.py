@@ -1,6 +1,7 @@
 """Optimizers whose settings are lost or do nothing, that fail where they accept, and whose states share memory."""
 
 from tests.testing.faults import LONG_ENOUGH, Sound, failures, of_each, without_cases
+from trimtab.testing.audit import audit_optimizer
 
 
 class SharesAmongState(Sound):
@@ -18,6 +19,23 @@ class NeverReadsASetting(Sound):
     def __init__(self, params, warmup=3, **settings):
         super().__init__(params, **settings)
         self.keep(warmup=warmup)
+
+
+class NeverReadsOneOfSeveral(Sound):
+    def __init__(self, params, scales=(0.5, 0.25), **settings):
+        super().__init__(params, **settings)
+        self.keep(scales=scales)
+
+    def gradient(self, param, grad, group):
+        return grad * group["scales"][0]
+
+
+class NeverReadsWhatItChecks(Sound):
+    def __init__(self, params, dampening=0.75, **settings):
+        super().__init__(params, **settings)
+        if dampening >= 1:
+            raise ValueError(f"dampening={dampening} must lie below 1")
+        self.keep(dampening=dampening)
 
 
 class NeverReadsAFlag(Sound):
@@ -62,6 +80,8 @@ FAULTS = {
     SharesAmongState: "state_not_shared",
     DropsASetting: "settings_kept numbers",
     NeverReadsASetting: "numbers",
+    NeverReadsOneOfSeveral: "numbers",
+    NeverReadsWhatItChecks: "numbers",
     NeverReadsAFlag: "flags",
     BlowsUpWithAFlag: "flags",
     DividesByMomentum: "accepted_settings",
@@ -74,3 +94,21 @@ FAULTS = {
 def test_a_fault_is_found_where_it_is(fault, expected):
     found = failures(fault, LONG_ENOUGH)
     assert without_cases(found) == expected, found
+
+
+def test_a_number_that_counts_only_beside_a_factor_that_is_none_by_default_is_not_idle():
+    class AddsByAShare(Sound):
+        def __init__(self, params, share=0.0, sizes=(0.5, 0.25), **settings):
+            super().__init__(params, **settings)
+            self.keep(share=share, sizes=sizes)
+
+        def gradient(self, param, grad, group):
+            return grad * (1 + group["share"] * group["sizes"][0] + group["share"] ** 2 * group["sizes"][1])
+
+    (found,) = audit_optimizer(AddsByAShare, only=("numbers",))
+    assert found.outcome == "holds"
+
+
+def test_of_several_numbers_the_one_that_is_not_read_is_named():
+    (found,) = audit_optimizer(NeverReadsOneOfSeveral, only=("numbers",))
+    assert found.seen == "made no difference in 60 steps, whatever it was: scales[1]"

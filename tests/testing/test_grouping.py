@@ -85,8 +85,8 @@ def of_group_settings(optimizer, **settings):
 
 def test_what_is_not_read_is_named():
     for kind in (ReadsTheFirstGroup, ReadsTheLastGroup, ReadsItsDefaults):
-        said = "a group that says betas=(0.25, 0.25) moves like one that does not say so"
-        assert of_group_settings(kind) == ("broken", said)
+        told = "betas=(0.25, 0.25) or betas=(0.5, 0.125)"
+        assert of_group_settings(kind) == ("broken", f"a group that says {told} moves like one that does not say so")
     assert of_group_settings(DampensByTheFirstGroup)[1].startswith("a group that says dampening=")
     assert of_group_settings(RefusesInOtherWords) == (
         "broken",

@@ -135,5 +135,15 @@ def test_a_sound_optimizer_goes_on_in_a_new_process(monkeypatch, way):
 @pytest.mark.parametrize("way", [AS_A_PROGRAM, go_on])
 def test_what_a_new_process_cannot_read_is_told(monkeypatch, tmp_path, way):
     (tmp_path / "job.pickle").write_bytes(b"no pickle")
-    with pytest.raises(AssertionError, match=r"(?s)the new process failed:\n.*UnpicklingError"):
+    with pytest.raises(AssertionError, match=r"^the new process failed: _pickle\.UnpicklingError: "):
         way(tmp_path)
+
+
+def test_of_what_a_process_printed_the_exception_is_told():
+    first = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    f()\n    ~^^\nKeyError: 1\n'
+    second = f"{first}\nDuring handling of the above exception, another exception occurred:\n\n{first}"
+    assert saving.last_words(f"a warning\n{first}") == "KeyError: 1"
+    assert saving.last_words(second.replace("1\n\nD", "0\n\nD")) == "KeyError: 1"
+    assert saving.last_words(first.replace(": 1", ": two\nlines")) == "KeyError: two\nlines"
+    assert saving.last_words("a warning\nSegmentation fault\n") == "Segmentation fault"
+    assert saving.last_words("") == ""

@@ -61,6 +61,13 @@ class AveragesRates(Sound):
         return lr.mean().item() if isinstance(lr, torch.Tensor) else lr
 
 
+class RefusesTwoRatesByAccident(Sound):
+    def number(self, lr):
+        if lr < 0:  # of a tensor of two elements, torch cannot tell
+            raise ValueError(f"lr={lr} must not be negative")
+        return super().number(lr)
+
+
 FAULTS = {
     AcceptsAnything: "refuses refuses_in_group refuses_later",
     RefusesWithoutNaming: "refuses refuses_in_group refuses_later",
@@ -69,7 +76,8 @@ FAULTS = {
     SharesTensorLr: "group_settings tensor_lr_not_aliased",
     SharesTensorLrAmongGroups: "tensor_lr_not_aliased",
     OverwritesLr: "tensor_lr scheduler added_group tensor_lr_saved",
-    AveragesRates: "refuses_lr_of_two torch_error_inputs",
+    AveragesRates: "refuses_lr_of_two",
+    RefusesTwoRatesByAccident: "refuses_lr_of_two",
 }
 
 

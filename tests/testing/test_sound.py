@@ -48,6 +48,9 @@ class ThreeBetas(Sound):
         _one, _two, _three = group["betas"]
         super().check(group)
 
+    def gradient(self, param, grad, group):
+        return grad * (1 - group["betas"][2])
+
 
 class RefusesWhole(Sound):
     """Has a setting that is 0 by default and may be no number but a part of 1, and one without an end."""

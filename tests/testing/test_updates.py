@@ -87,7 +87,7 @@ FAULTS = {
     GrowsWithoutEnd: "many_steps",
     CountsTwice: "step_counter",
     BeginsWithTheGradient: "first_momentum",
-    RemembersNothing: "momentum_memory",
+    RemembersNothing: "momentum_memory numbers",
 }
 
 

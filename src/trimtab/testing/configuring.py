@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from trimtab.testing.exceptions import require
-from trimtab.testing.options import flags, kinds, numbers, others
+from trimtab.testing.options import alternatives, flags, kinds, numbers
 from trimtab.testing.resume import follow
 from trimtab.testing.support import CRASHES, REFUSALS, WARM, Gradients, Suite, gradients, parameters, values
 from trimtab.testing.training import plain
@@ -141,13 +141,14 @@ class ConfigurationChecks(UpdateChecks):
         require(not idle, f"made no difference in {LONG} steps, on or off: {', '.join(idle)}")
 
     def test_numbers(self) -> None:
-        """Every number that can be set makes a difference to something."""
-        given = self.arguments()
+        """Every number that can be set, also one of several in a setting, makes a difference to something."""
         idle = []
-        for name in numbers(given):
-            pairs = itertools.product((SHORT, LONG), others(given[name]))
-            if all(self.idle({name: given[name]}, {name: other}, count) for count, other in pairs):
-                idle.append(name)
+        for name, value in self.arguments().items():
+            for number, tried in alternatives(name, value).items():
+                accepted = [{name: other} for other in tried if self.makes({name: other})]
+                pairs = itertools.product((SHORT, LONG), accepted)
+                if accepted and all(self.idle({name: value}, told, count) for count, told in pairs):
+                    idle.append(number)
         require(not idle, f"made no difference in {LONG} steps, whatever it was: {', '.join(idle)}")
 
     def idle(self, one: Mapping[str, Any], other: Mapping[str, Any], count: int) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from trimtab.testing.configuring import SHORT, ConfigurationChecks, eventful_gradients, follow_events
 from trimtab.testing.exceptions import require
 from trimtab.testing.global_randomness import same_draws
-from trimtab.testing.options import others
+from trimtab.testing.options import alternatives
 from trimtab.testing.settings import WORDS
 from trimtab.testing.support import REFUSALS, parameters, values
 
@@ -44,12 +44,8 @@ class GroupSettingChecks(ConfigurationChecks):
         for name, value in self.defaults().items():
             if name not in group or not self.has(name):
                 continue
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                yield [{name: other} for other in others(value)]
-            if isinstance(value, tuple | list):
-                for place, part in enumerate(value):
-                    if isinstance(part, float):
-                        yield [{name: (*value[:place], each, *value[place + 1 :])} for each in others(part)]
+            for tried in alternatives(name, value).values():
+                yield [{name: other} for other in tried]
 
     def tried_of_a_group(self, told: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], bool]]:
         """Yields a setting and whether it moves the group that says so, if it makes a difference for all groups."""

@@ -38,7 +38,27 @@ def flags(given: Mapping[str, Any]) -> list[str]:
 
 def numbers(given: Mapping[str, Any]) -> list[str]:
     """Returns the settings that are a number."""
-    return [name for name, value in given.items() if isinstance(value, int | float) and not isinstance(value, bool)]
+    return [name for name, value in given.items() if is_number(value)]
+
+
+def is_number(value: Any) -> bool:
+    """Returns whether a setting is a number, and not a flag."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def alternatives(name: str, value: Any) -> dict[str, list[Any]]:
+    """Returns other values of a setting for each number in it, of which one is another at a time.
+
+    They stand by how the number is written: ``lr`` where the setting is one, ``betas[1]`` where it has several.
+    """
+    if is_number(value):
+        return {name: others(value)}
+    several = value if isinstance(value, tuple | list) else ()
+    return {
+        f"{name}[{place}]": [(*several[:place], other, *several[place + 1 :]) for other in others(part)]
+        for place, part in enumerate(several)
+        if is_number(part)
+    }
 
 
 def others(value: float) -> list[float]:
@@ -50,7 +70,8 @@ def others(value: float) -> list[float]:
 def kinds(factory: Callable[..., Any], given: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Returns other values of settings on which it may depend whether a number counts, each with the setting's name.
 
-    What is done every so many steps or from some step on is done always; of listed words and members each is there.
+    What is done every so many steps or from some step on is done always; what is left out by a factor of 0 is done; of
+    listed words and members each is there.
     """
     found: list[tuple[str, Any]] = []
     for name, value in given.items():
@@ -58,6 +79,8 @@ def kinds(factory: Callable[..., Any], given: Mapping[str, Any]) -> list[tuple[s
             found += [(name, member) for member in type(value) if member != value]
         elif isinstance(value, int) and not isinstance(value, bool) and value > 1:
             found.append((name, 1))
+        elif isinstance(value, float) and value == 0:
+            found.append((name, 0.5))
         else:
             found += [(name, word) for word in words(factory, name) if word != value]
     return found

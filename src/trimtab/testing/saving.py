@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import re
 import subprocess
 import sys
 import tempfile
@@ -40,7 +41,16 @@ def go_on_in_a_new_process(directory: Path) -> None:
     done = subprocess.run(  # noqa: S603 - our own file
         [sys.executable, "-P", program, str(directory)], env=environment, capture_output=True, text=True, check=False
     )
-    require(done.returncode == 0, f"the new process failed:\n{done.stderr}")
+    if done.returncode:
+        failed = AssertionError(f"the new process failed: {last_words(done.stderr) or f'exit code {done.returncode}'}")
+        failed.add_note(done.stderr)  # pytest prints it
+        raise failed
+
+
+def last_words(printed: str) -> str:
+    """Returns the exception with which what a process printed ends, or its last line where there is no traceback."""
+    *traced, last = re.split(r"^Traceback \(most recent call last\):\n(?: .*\n)*", printed, flags=re.MULTILINE)
+    return last.strip() if traced else "".join(printed.splitlines()[-1:])
 
 
 class SavingChecks(Suite):
