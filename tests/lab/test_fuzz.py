@@ -465,7 +465,7 @@ LEFT_OUT = {
         "tables.references:with_target",
         "tables.scores:accuracy", "tables.scores:balanced_accuracy", "tables.scores:auc", "tables.scores:r2",
         "tables.scores:rmse", "tables.scores:chosen_score", "tables.splitting:split", "tables.target:read_target",
-        "tables.units:read_amounts", "tables.dates:share_with_short_years",
+        "tables.units:read_amounts", "tables.dates:share_with_short_years", "tables.dates:are_hardly_codes",
         "task:take_rows", "task:select", "task:to_device", "task:map_tensors", "task:samples_in",
     },
 }  # fmt: skip
