@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 import trimtab
+from tests.optim.every_role import Block
 from trimtab.catalog.entries import find
 from trimtab.catalog.expressions import Expression
 from trimtab.optim import Muon, groups_by_role
@@ -11,24 +12,6 @@ from trimtab.primitives.newton_schulz import orthogonalized
 from trimtab.primitives.roles import MATRICES
 
 pytestmark = pytest.mark.usefixtures("each_mode")
-
-
-class Block(nn.Module):
-    """Something in every role."""
-
-    def __init__(self):
-        super().__init__()
-        self.tokens = nn.Embedding(11, 6)
-        self.hidden = nn.Linear(6, 8)
-        self.patches = nn.Conv1d(8, 4, 3)
-        self.experts = nn.Parameter(torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(1)))
-        self.norm = nn.LayerNorm(5)
-        self.head = nn.Linear(5, 11)
-
-    def forward(self, tokens):
-        rows = self.hidden(self.tokens(tokens)).relu()
-        rows = self.patches(rows.mT).mT.relu()
-        return self.head(self.norm((rows.unsqueeze(1) @ self.experts).mean(1)))
 
 
 def block(dtype=torch.float64):

@@ -10,20 +10,8 @@ import torch
 from torch import nn
 
 import trimtab
+from tests.optim.every_role import Block
 from trimtab.optim import Muon, groups_by_role
-
-
-class Block(nn.Module):
-    """Something in every role."""
-
-    def __init__(self):
-        super().__init__()
-        self.tokens = nn.Embedding(11, 6)
-        self.hidden = nn.Linear(6, 8)
-        self.patches = nn.Conv1d(8, 4, 3)
-        self.experts = nn.Parameter(torch.zeros(3, 4, 5))
-        self.norm = nn.LayerNorm(5)
-        self.head = nn.Linear(5, 11)
 
 
 def test_routing_says_how_many_parameters_each_rule_has():

@@ -75,7 +75,7 @@ def test_of_decay_that_is_neither_nothing_is_said():
     (found,) = audit_optimizer(DecaysInAnotherManner, only=("decays_once",))
     assert (found.outcome, found.seen) == (
         "skipped",
-        "how much of a weight decays at a first step is the method's own affair",
+        "a first step without a gradient is no plain decay, once or twice, so that there is nothing to count",
     )
 
 

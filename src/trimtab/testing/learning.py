@@ -64,7 +64,9 @@ class LearningChecks(Suite):
                 require(times != {2}, f"a first step without a gradient decays weights twice ({words(tried[0])})")
                 once = once or times == {1}
         if not once:
-            pytest.skip("how much of a weight decays at a first step is the method's own affair")
+            pytest.skip(
+                "a first step without a gradient is no plain decay, once or twice, so that there is nothing to count"
+            )
 
     def times_decayed(self, told: Mapping[str, Any]) -> int:
         """Returns how often weight decay counts at a first step without a gradient, or 0 where that cannot be told."""
