@@ -1,5 +1,7 @@
 """Optimizers whose settings are lost or do nothing, that fail where they accept, and whose states share memory."""
 
+import pytest
+
 from tests.testing.faults import LONG_ENOUGH, Sound, failures, of_each, without_cases
 from trimtab.testing.audit import audit_optimizer
 
@@ -96,9 +98,10 @@ def test_a_fault_is_found_where_it_is(fault, expected):
     assert without_cases(found) == expected, found
 
 
-def test_a_number_that_counts_only_beside_a_factor_that_is_none_by_default_is_not_idle():
+@pytest.mark.parametrize("nothing", [0.0, 0])
+def test_a_number_that_counts_only_beside_a_factor_that_is_none_by_default_is_not_idle(nothing):
     class AddsByAShare(Sound):
-        def __init__(self, params, share=0.0, sizes=(0.5, 0.25), **settings):
+        def __init__(self, params, share=nothing, sizes=(0.5, 0.25), **settings):
             super().__init__(params, **settings)
             self.keep(share=share, sizes=sizes)
 

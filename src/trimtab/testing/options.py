@@ -77,7 +77,7 @@ def kinds(factory: Callable[..., Any], given: Mapping[str, Any]) -> list[tuple[s
     for name, value in given.items():
         if isinstance(value, Enum):
             found += [(name, member) for member in type(value) if member != value]
-        elif isinstance(value, int) and not isinstance(value, bool) and value > 1:
+        elif isinstance(value, int) and not isinstance(value, bool) and value != 1:
             found.append((name, 1))
         elif isinstance(value, float) and value == 0:
             found.append((name, 0.5))
