@@ -96,7 +96,7 @@ def test_what_is_open_chosen_filtered_and_scrolled_to_stays(tab, tmp_path, resul
     assert abs(tab.evaluate("scrollY") - scrolled) < 60  # the line that it stood in is gone
     accuracy = tab.locator("#figure-curves").get_by_role("button", name="accuracy")
     expect(accuracy).to_have_attribute("aria-pressed", "true")
-    assert tab.evaluate("sessionStorage.length") == 0
+    assert tab.evaluate("history.state") is None
 
 
 def with_far_ones(places):

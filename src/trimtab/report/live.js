@@ -4,7 +4,6 @@
 
 (() => {
   const standing = document.querySelector(".standing[data-next]");
-  const key = `trimtab ${location.pathname}`;
   const boxes = () => [...document.querySelectorAll(".scroll")];
   const plots = () => [...document.querySelectorAll(".plot")];
   const filters = () => [...document.querySelectorAll("[data-filter]")];
@@ -75,22 +74,23 @@
       setTimeout(again, 1000);
       return;
     }
-    try {
-      sessionStorage.setItem(key, JSON.stringify(look()));
-    } catch {
-      /* then it begins at its top */
-    }
+    keep({ look: look() });
     location.reload();
   }
 
-  function kept() {
+  /* In the entry of the history: what is in the session's storage is sometimes gone after a reload. */
+  function keep(state) {
     try {
-      const found = sessionStorage.getItem(key);
-      sessionStorage.removeItem(key); // whoever opens the page later sees it from its top
-      return found === null ? null : JSON.parse(found);
+      history.replaceState(state, "");
     } catch {
-      return null;
+      /* then it begins at its top */
     }
+  }
+
+  function kept() {
+    const found = history.state?.look ?? null;
+    if (found !== null) keep(null); // whoever opens the page later sees it from its top
+    return found;
   }
 
   function sayIfLate() {
