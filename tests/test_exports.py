@@ -8,7 +8,7 @@ import pytest
 from trimtab import exports
 from trimtab.catalog import entries
 
-FAMILIES = ("compress", "optim", "schedule")
+FAMILIES = ("compress", "optim", "schedule", "search")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trimtab import compress, optim, report, schedule
+    from trimtab import compress, optim, report, schedule, search
     from trimtab.catalog.create import create
     from trimtab.compare.comparison import Comparison
     from trimtab.compare.frames import read
@@ -50,6 +50,7 @@ __all__ = [
     "read",
     "report",
     "schedule",
+    "search",
 ]
 
 _HOMES = {
@@ -71,6 +72,7 @@ _HOMES = {
     "read": "trimtab.compare.frames",
     "report": "trimtab.report",
     "schedule": "trimtab.schedule",
+    "search": "trimtab.search",
     "Session": "trimtab.lab.session",
     "TableTask": "trimtab.lab.tables.task",
     "Task": "trimtab.lab.task",

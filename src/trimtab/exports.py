@@ -38,11 +38,20 @@ def load(family: str, helpers: Mapping[str, str], name: str) -> object:
 
     Raises:
         AttributeError: it exports nothing of that name.
+        ImportError: it needs packages of the extra that is called as the family, and they are not installed.
     """
     module = helpers.get(name) or catalogued(family).get(name)
     if module is None:
         raise AttributeError(f"module 'trimtab.{family}' has no attribute {name!r}")
-    return getattr(importlib.import_module(module), name)
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package == "trimtab":
+            raise
+        needed = f"trimtab.{family}.{name} needs {package}: pip install 'trimtab[{family}]'"
+        raise ImportError(needed, name=error.name) from error
+    return getattr(found, name)
 
 
 def with_imports(source: str, family: str, helpers: Mapping[str, str]) -> str:

@@ -1,0 +1,24 @@
+"""Black-box designs: which settings are evaluated next, and which of those that were are to be trusted.
+
+What is here follows Optuna and BoTorch, which ``pip install 'trimtab[search]'`` brings.
+"""
+
+from typing import TYPE_CHECKING
+
+from trimtab import exports
+
+if TYPE_CHECKING:
+
+_HELPERS: dict[str, str] = {}
+"""What the family exports beside the classes of its catalogue, and where it is."""
+
+__all__ = list(exports.names("search", _HELPERS))
+
+if not TYPE_CHECKING:  # names are checked by the imports above
+
+    def __getattr__(name: str) -> object:
+        return exports.load("search", _HELPERS, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
