@@ -59,7 +59,8 @@ def with_imports(source: str, family: str, helpers: Mapping[str, str]) -> str:
     before, begin, rest = source.partition(BEGIN)
     _, end, after = rest.partition(END)
     found = sorted((module, name) for name, module in {**catalogued(family), **helpers}.items())
-    return f"{before}{begin}{''.join(_import(module, name) for module, name in found)}{end}{after}"
+    imports = "".join(_import(module, name) for module, name in found) or "    pass\n"
+    return f"{before}{begin}{imports}{end}{after}"
 
 
 def _import(module: str, name: str) -> str:

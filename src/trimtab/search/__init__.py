@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from trimtab import exports
 
 if TYPE_CHECKING:
+    pass
 
 _HELPERS: dict[str, str] = {}
 """What the family exports beside the classes of its catalogue, and where it is."""
