@@ -15,7 +15,7 @@ import torch
 from torch.distributed import TCPStore
 
 from trimtab.compare import WORKERS_OF_COMMANDS, WORKERS_OF_TASKS
-from trimtab.lab.blackbox.tuned_svc import TunedSVC
+from trimtab.lab.blackbox.tuned_models import SVCDigits
 from trimtab.lab.transforms.problem import TransformProblem
 from trimtab.lab.work import NEEDED
 from trimtab.study import starting
@@ -26,7 +26,7 @@ from trimtab.testing.support import require
 PRELOADED = (
     *WORKERS_OF_TASKS,
     *WORKERS_OF_COMMANDS,
-    *TunedSVC.modules,
+    *SVCDigits.modules,
     *TransformProblem.modules,
     "trimtab.claims.work",
     "pytest",  # the program that workers of these tests import

@@ -18,7 +18,7 @@ def test_methods_are_listed_by_slot():
     output = run("list").output
     optimizers, samplers = output.index("\noptimizers\n"), output.index("\nsamplers\n")
     assert optimizers < output.index("lion ") < samplers < output.index("tpe ")
-    assert "compared on: branin, hartmann6, tuned-svc" in output
+    assert "compared on: branin, hartmann6, svc-digits" in output
     assert "compared on: digits, " in output
     only = run("list", "--slot", "sampler").output
     assert "tpe " in only
@@ -31,10 +31,10 @@ def test_problems_are_listed_with_who_fills_them():
     assert re.search(r"digits +optimizers +Which digit", output)
     assert "branin" not in run("list", "tasks").output
     found = json.loads(run("list", "problems", "--slot", "sampler", "--json").output)
-    assert [(each["name"], each["slot"]) for each in found] == [
+    assert [(each["name"], each["slot"]) for each in found[:3]] == [
         ("branin", "sampler"),
         ("hartmann6", "sampler"),
-        ("tuned-svc", "sampler"),
+        ("svc-digits", "sampler"),
     ]
     assert {each["slot"] for each in json.loads(run("list", "--slot", "sampler", "--json").output)} == {"sampler"}
 
@@ -70,7 +70,7 @@ def test_bad_input_is_one_message_and_exit_code_two(arguments, message):
 
 def test_a_problem_is_shown_as_a_method_is():
     output = run("show", "branin(noise=1.0)").output
-    assert re.search(r"what counts +regret, lower is better", output)
+    assert re.search(r"what counts +log10 regret, lower is better", output)
     assert re.search(r"a run has +40 evaluations", output)
     assert re.search(r"in brackets +noise=0\.0", output)
     assert re.search(r"target +regret <= 0\.05", output)
@@ -99,7 +99,7 @@ def test_a_template_of_a_black_box_runs_as_it_is(tmp_path, monkeypatch):
         "compare", reference, "--candidates", "random,tpe", "--out", tmp_path / "out", "--seeds", 3, "--steps", 4
     )
     assert result.exit_code == 0, result.output
-    assert re.search(r"rank candidate +error +against random +ms/eval\.", result.output)
+    assert re.search(r"rank candidate +error +against tpe +ms/eval\.", result.output)
     assert "n_trials=4" in result.output
     assert "learning rate" not in result.output
 
@@ -137,7 +137,7 @@ def test_a_dry_run_says_what_the_run_would_be_refused_for_and_writes_nothing(tmp
 
 def test_problems_are_found_as_methods_are():
     output = run("search", "noisy objective").output
-    assert re.search(r"agvm .*\n\nproblems\n.*tuned-svc +samplers ", output, re.DOTALL)
+    assert re.search(r"agvm .*\n\nproblems\n.*svc-digits +samplers ", output, re.DOTALL)
     assert json.loads(run("search", "branin", "--json").output)[0]["kind"] == "problem"
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from trimtab.compare.pairs import compare_losses
     from trimtab.lab.adapters.huggingface import TrainerTask
     from trimtab.lab.adapters.lightning import LightningTask
+    from trimtab.lab.blackbox.observation import Observation
     from trimtab.lab.blackbox.problem import BlackBox
     from trimtab.lab.commands.problem import CommandProblem
     from trimtab.lab.problem import Problem
@@ -33,6 +34,7 @@ __all__ = [
     "LightningTask",
     "Metric",
     "MlflowCallback",
+    "Observation",
     "Options",
     "Problem",
     "Pruned",
@@ -65,6 +67,7 @@ _HOMES = {
     "LightningTask": "trimtab.lab.adapters.lightning",
     "Metric": "trimtab.study.metric",
     "MlflowCallback": "trimtab.report.tracking.mlflow",
+    "Observation": "trimtab.lab.blackbox.observation",
     "optim": "trimtab.optim",
     "Options": "trimtab.compare.options",
     "Problem": "trimtab.lab.problem",

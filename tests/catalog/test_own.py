@@ -103,7 +103,8 @@ def test_a_package_that_a_module_lacks_is_named(tmp_path, monkeypatch, missing):
         own_entry("not_there_opt:Mine", "sampler")
 
 
-def test_a_file_named_as_a_module_is_offered(file, monkeypatch):
-    monkeypatch.chdir(file.parent)
-    with pytest.raises(InputError, match=r"a file's name ends in \.py: mine\.py:"):
-        own_entry("mine:Mine", "sampler")
+def test_a_file_named_as_a_module_is_offered(tmp_path, monkeypatch):
+    (tmp_path / "lies_here.py").write_text(SOURCE)  # a name that is on no path, whatever was imported before
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"a file's name ends in \.py: lies_here\.py:"):
+        own_entry("lies_here:Mine", "sampler")

@@ -23,7 +23,7 @@ class Mine(BlackBox):
     def __init__(self, slope=2.0, *, bend: float = 0.0):
         self.slope = slope
 
-    def observe(self, params, generator):
+    def evaluate(self, params, generator):
         return self.slope * params["x"]
 
 
@@ -34,8 +34,8 @@ def steep(by) -> Mine:
 
 def test_a_black_box_is_described():
     found = describe("branin(noise=0.5)")
-    assert (found.name, found.slot, found.metric) == ("branin(noise=0.5)", "sampler", "regret, lower is better")
-    assert (found.cost, found.seeds, found.takes) == ("40 evaluations", 10, ("noise=0.0",))
+    assert (found.name, found.slot, found.metric) == ("branin(noise=0.5)", "sampler", "log10 regret, lower is better")
+    assert (found.cost, found.seeds, found.takes) == ("40 evaluations", 10, ("noise=0.0", "workers=1"))
     assert found.fits == ("cmaes", "gp", "random", "tpe")
     assert (found.target, found.own) == ("regret <= 0.05", "path/to/file.py:Class")
     assert found.sizes == (("settings to find", "2"),)  # how many evaluations it has is its cost
@@ -53,14 +53,15 @@ def test_a_task_is_described():
 
 
 @pytest.mark.parametrize(
-    ("name", "takes"), [("Mine", ("slope=2.0", "bend=0.0")), ("steep(by=3)", ("by",)), ("Mine(bend=1)", None)]
+    ("name", "takes"),
+    [("Mine", ("slope=2.0", "bend=0.0", "workers=1")), ("steep(by=3)", ("by",)), ("Mine(bend=1)", None)],
 )
 def test_ones_own_is_described(tmp_path, name, takes):
     file = tmp_path / "own file.py"
     file.write_text(OWN)
     found = describe(f"{file}:{name}")
     assert (found.summary, found.metric) == ("A line.", "height, higher is better")
-    assert found.takes == (takes or ("slope=2.0", "bend=0.0"))
+    assert found.takes == (takes or ("slope=2.0", "bend=0.0", "workers=1"))
     assert found.use == f"trimtab compare '{file}:{name}' --candidates random,tpe,gp"
 
 

@@ -18,6 +18,7 @@ from trimtab.catalog.slots import (
     slot_named,
     with_settings,
 )
+from trimtab.lab import shipped
 from trimtab.lab.loading import load_problem
 from trimtab.study.errors import InputError
 
@@ -100,6 +101,6 @@ def test_a_candidate_is_shown_with_its_settings():
 
 def test_problems_are_found_by_their_names_and_by_what_they_are():
     assert list(search_problems("branin")) == ["branin"]
-    assert "tuned-svc" in search_problems("noisy objective")
-    assert set(search_problems("samplers")) == {"branin", "hartmann6", "tuned-svc"}
+    assert "svc-digits" in search_problems("noisy objective")
+    assert set(search_problems("samplers")) == set(shipped.of_slot("sampler"))
     assert search_problems("zzz") == {}

@@ -67,7 +67,8 @@ def test_the_report_has_the_words_of_evaluations(finished):
         ("seeds", "3"),
         ("evaluations a run", "6"),
         ("settings to find", "2"),
-        ("ranked by", "regret, lower is better"),
+        ("ranked by", "log10 regret, lower is better"),
+        ("not ranked by", "regret, lower is better"),
         ("reference", "random"),
     ]
     told = dict(protocol(result))
@@ -159,7 +160,7 @@ class Slow(BlackBox):
     metric = Metric("height", "min")
     space = {"x": FloatDistribution(-1, 1)}
 
-    def observe(self, params, generator):
+    def evaluate(self, params, generator):
         log = HERE / "log"
         while log.exists() and len(log.read_text().splitlines()) >= 22 and (HERE / "wait").exists():
             time.sleep(0.02)
@@ -167,7 +168,7 @@ class Slow(BlackBox):
             file.write("evaluated\\n")
         return params["x"] ** 2 + generator.normal()
 
-    def truth(self, params, split):
+    def true_value(self, params, split):
         return params["x"] ** 2
 """
 
@@ -191,3 +192,8 @@ def test_killed_and_started_again_it_goes_on(tmp_path):
     assert 0 < len(recorder.keys) < 8
     whole = Comparison(reference, "random,tpe", tmp_path / "other", seeds=4, steps=5).run()
     assert [c.final_losses for c in result.candidates] == [c.final_losses for c in whole.candidates]
+
+
+def test_tpe_is_the_reference_where_it_takes_part(tmp_path):
+    assert comparison(tmp_path, candidates="random,tpe").reference == "tpe"
+    assert comparison(tmp_path, candidates="random,gp").reference == "random"

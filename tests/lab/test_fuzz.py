@@ -74,7 +74,7 @@ from trimtab.study.statistics import (
 )
 from trimtab.study.store import Store
 from trimtab.study.stored_study import read_store
-from trimtab.study.tunable import Choice, LogOneMinus, LogUniform, Uniform, check_unit, quasi_random_settings
+from trimtab.study.tunable import Choice, LogOneMinus, LogUniform, Uniform, Whole, check_unit, quasi_random_settings
 
 
 def whole(least=1, most=math.inf):
@@ -330,6 +330,9 @@ CALLS = {
     "tunable:LogOneMinus.at": Call(LogOneMinus(0.5, 0.9).at, {}, {"unit": unit}),
     "tunable:LogUniform": Call(LogUniform, {"low": 1.0, "high": 2.0}, {"low": unclear, "high": unclear}),
     "tunable:LogUniform.at": Call(LogUniform(0.1, 1.0).at, {}, {"unit": unit}),
+    "tunable:Whole": Call(Whole, {"low": 1, "high": 9}, {"low": unclear, "high": unclear, "log": unclear}),
+    "tunable:Whole.at": Call(Whole(1, 9).at, {}, {"unit": unit}),
+    "tunable:Whole.check": Call(Whole(1, 9).check, {"name": "n", "value": 3}, {"name": unclear, "value": whole(1, 9)}),
     "tunable:Choice": Call(Choice, {}, {"values": unclear}),
     "tunable:Choice.at": Call(Choice((1, 2)).at, {}, {"unit": unit}),
     "tunable:Choice.check": Call(
@@ -390,7 +393,10 @@ LEFT_OUT = {
         "performance_profile:PerformanceProfile", "schedule:Job", "replay:Replay",
         "traces:TraceRecorder", "stream:BatchStream", "averaged:ready_to_train",
         "averaged:evaluated_weights",
-        "blackbox.problem:Search", "blackbox.tuned_svc:TunedSVC", "prepared:Artefact", "shipped:Shipped",
+        "blackbox.search:Search", "blackbox.search:Recommended", "blackbox.kept:KeptEvaluations",
+        "blackbox.pool:Pool", "blackbox.observation:Observation", "blackbox.tuned_models:SVCDigits",
+        "blackbox.tuned_models:ForestBreastCancer", "blackbox.tuned_models:BoostingDiabetes",
+        "blackbox.tuned_models:MLPDigits", "prepared:Artefact", "shipped:Shipped",
         "transforms.candidate:Calibration", "transforms.fine_tuning:FineTuning",
         "transforms.fine_tuning:DryFineTuning", "transforms.pruned:SparsityRequirement",
         "transforms.pruned_digits:LargeDigits", "transforms.run:GivenUp", "transforms.run:Transformation",
@@ -442,7 +448,9 @@ LEFT_OUT = {
         "commands.splitting:split_outside_brackets", "commands.splitting:partition_outside_brackets",
         "commands.template:pointing", "commands.problem:trial_name", "commands.problem:rate_of",
         "statistics.paired:estimate", "statistics.power:critical", "outcome:is_measured",
-        "blackbox.problem:middle", "commands.problem:command_facts", "loading:parameters", "loading:file_hash",
+        "blackbox.spaces:middle", "blackbox.spaces:written", "blackbox.spaces:spread",
+        "blackbox.spaces:distributions", "blackbox.observation:observation",
+        "commands.problem:command_facts", "loading:parameters", "loading:file_hash",
         "loading:import_file", "neighbours:neighbours", "neighbours:importing_neighbours",
         "prepared:prepared", "prepared:directory_of", "problem:own_settings",
         "shipped:of_slot", "training_facts:training_facts", "transforms.run:run_transform",

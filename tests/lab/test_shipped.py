@@ -21,7 +21,7 @@ def test_each_is_a_problem_of_its_slot(name):
 
 
 def test_problems_are_told_apart_by_slot():
-    assert list(of_slot("sampler")) == ["branin", "hartmann6", "tuned-svc"]
+    assert list(of_slot("sampler"))[:3] == ["branin", "hartmann6", "svc-digits"]
     assert {name for slot in SLOTS for name in of_slot(slot)} == set(PROBLEMS)
 
 

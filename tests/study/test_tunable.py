@@ -10,6 +10,7 @@ from trimtab.study.tunable import (
     LogOneMinus,
     LogUniform,
     Uniform,
+    Whole,
     as_code,
     as_given,
     quasi_random_settings,
@@ -108,3 +109,29 @@ def test_nothing_to_tune_is_one_point():
 def test_at_least_one_point():
     with pytest.raises(InputError, match="count=0"):
         quasi_random_settings(SPACE, 0, seed=0)
+
+
+def test_whole_numbers_have_equal_shares_and_include_both_ends():
+    whole = Whole(2, 5)
+    assert [whole.at(unit) for unit in (0, 0.2499, 0.25, 0.5, 0.75, 0.999999)] == [2, 2, 3, 4, 5, 5]
+    logarithmic = Whole(1, 64, log=True)
+    assert (logarithmic.at(0), logarithmic.at(1 - 1e-12)) == (1, 64)
+    counts = [logarithmic.at(place / 1000) for place in range(1000)]
+    assert counts == sorted(counts)
+    assert 0.4 < sum(count <= 5 for count in counts) / 1000 < 0.6  # half of them below the geometric middle
+    assert (str(whole), str(logarithmic)) == ("2 to 5, whole", "1 to 64, whole, logarithmic")
+
+
+def test_whole_numbers_are_checked_and_scaled():
+    Whole(2, 5).check("n", 5)
+    for value in (1, 6, 3.0, True, "3", None):
+        with pytest.raises(InputError, match=r"n=.* is no whole number from 2 to 5"):
+            Whole(2, 5).check("n", value)
+    assert Whole(2, 5).scaled(2) == Whole(4, 10)
+    assert Whole(1, 5, log=True).scaled(0.1) == Whole(1, 2, log=True)
+
+
+@pytest.mark.parametrize("arguments", [(2, 2), (3, 1), (0.5, 2), (1, "9"), (True, 3), (0, 4, True)])
+def test_whole_numbers_that_cannot_be_are_refused(arguments):
+    with pytest.raises(InputError, match="Whole"):
+        Whole(*arguments)

@@ -34,12 +34,14 @@ PRUNERS: dict[str, Callable[[], BasePruner]] = {
 }
 
 EXECUTORS = ("local", "ray")
+USUAL = ("adamw", "tpe")
+"""What people use where they have not thought about it: an optimizer, and a sampler."""
 
 Result = TypeVar("Result")
 
 
 def chosen_reference(labels: list[str], wanted: str | None) -> str:
-    """Returns the candidate that verdicts compare with: the one that is wanted, else AdamW, else the first.
+    """Returns the candidate that verdicts compare with: the one that is wanted, else the usual one, else the first.
 
     Raises:
         InputError: the one that is wanted does not take part.
@@ -49,7 +51,7 @@ def chosen_reference(labels: list[str], wanted: str | None) -> str:
     if wanted is not None:
         check_text("reference", wanted)
     if wanted is None:
-        return "adamw" if "adamw" in labels else labels[0]
+        return next((usual for usual in USUAL if usual in labels), labels[0])
     if wanted not in labels:
         raise InputError(f"reference={wanted!r} is not among the candidates: {nearest(wanted, labels)}")
     return wanted
@@ -79,7 +81,7 @@ class Options:
         clip_norm: largest norm of the gradient, all parameters together; nothing is clipped by default.
         ema: decay of an average of the weights, which is what is evaluated; by default the weights themselves are.
         no_decay: whether biases and the parameters of normalisation layers go without weight decay.
-        reference: label of the candidate that verdicts compare with; AdamW if it takes part, else the first.
+        reference: label of the candidate that verdicts compare with; AdamW or TPE if it takes part, else the first.
         against_reference: compares candidates with the reference alone: so few pairs need little correction, and more
             differences are found, but there are no ranks.
         race: gives further seeds only to candidates whose verdict is open, and prunes settings that cannot win: fewer

@@ -8,7 +8,7 @@ from trimtab.compare.race import Departure
 from trimtab.compare.tuning import Extension
 from trimtab.study.again import AGAIN
 from trimtab.study.beside import Beside
-from trimtab.study.facts import SECONDS, Facts
+from trimtab.study.facts import SECONDS, Facts, Measure
 from trimtab.study.numbers import MISSING
 from trimtab.study.outcome import CurvePoint, Status, Trace
 from trimtab.study.point import Phase
@@ -318,6 +318,12 @@ class ComparisonResult:
     trials: tuple[TrialResult, ...] = field(repr=False)
     beside: Beside | None = None
     race: RaceResult | None = None
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """What is shown of runs beside what they are compared by."""
+        measured = {name for trial in self.trials for name in trial.measures}
+        return tuple(each for each in self.problem.measures if not each.optional or each.name in measured)
 
     @property
     def ranked(self) -> bool:

@@ -5,7 +5,7 @@ import hashlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -62,7 +62,15 @@ def parameters(reference: str) -> tuple[inspect.Parameter, ...]:
     asked = parse_reference(reference)
     found, _ = _named(asked)
     taken = () if isinstance(found, Problem) else tuple(inspect.signature(found).parameters.values())
-    return taken[1:] if is_table(asked.place) else taken  # of which the first is the table itself
+    return (*(taken[1:] if is_table(asked.place) else taken), *_options(found, taken))  # the first is the table itself
+
+
+def _options(found: object, taken: Sequence[inspect.Parameter]) -> list[inspect.Parameter]:
+    """Returns what any problem of its kind can be told in brackets, beside what its own class takes."""
+    names = [each.name for each in taken]
+    free = found.options if isinstance(found, type) and issubclass(found, Problem) else ()
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [inspect.Parameter(n, kind, default=getattr(found, n)) for n in free if n not in names]
 
 
 def _named(asked: Reference) -> tuple[Any, str]:
@@ -268,8 +276,10 @@ def _make(found: object, reference: str, asked: Reference) -> Problem:
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     if missing:
         raise InputError(f"{reference} lacks {', '.join(f'{name}()' for name in missing)}")
-    settings = dict(asked.settings)
-    _check_settings(found, asked, reference)
+    options = [each.name for each in _options(found, tuple(inspect.signature(found).parameters.values()))]
+    settings = {name: value for name, value in asked.settings if name not in options}
+    own = replace(asked, settings=tuple(settings.items()))
+    _check_settings(found, own, reference, options)
     try:
         problem = found(*asked.arguments, **settings)
     except InputError:
@@ -278,17 +288,20 @@ def _make(found: object, reference: str, asked: Reference) -> Problem:
         raise InputError(f"{reference}: making the problem raised {type(error).__name__}: {error}") from error
     if not isinstance(problem, Problem):
         raise InputError(f"{reference} made a {type(problem).__name__}, expected a problem, such as a trimtab.Task")
+    for name in options:
+        if name in dict(asked.settings):
+            setattr(problem, name, dict(asked.settings)[name])
     if asked.brackets and not is_table(asked.place) and isinstance(problem.name, str) and "(" not in problem.name:
         problem.name = f"{problem.name}{asked.brackets}"  # its results are not those of other settings
     return problem
 
 
-def _check_settings(found: Callable[..., object], asked: Reference, reference: str) -> None:
+def _check_settings(found: Callable[..., object], asked: Reference, reference: str, options: Sequence[str]) -> None:
     """Checks that what is in brackets can be handed over."""
     signature = inspect.signature(found)
     table = int(is_table(asked.place))  # it is the first argument itself, and stands in no brackets
     known = list(signature.parameters)[table:]
-    takes = f"it takes {', '.join(known) or 'none'}"
+    takes = f"it takes {', '.join([*known, *options]) or 'none'}"
     for name, value in asked.settings:
         default = signature.parameters[name].default if name in known else None
         if isinstance(default, bool) and isinstance(value, str):
@@ -296,7 +309,7 @@ def _check_settings(found: Callable[..., object], asked: Reference, reference: s
                 f"{reference}: {name} is a switch, {default} by default, and {value!r} neither True nor False"
             )
         if name not in known and not any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values()):
-            near = closest(name, known)
+            near = closest(name, [*known, *options])
             meant = f"did you mean {' or '.join(near)}? I{takes[1:]}" if near else takes
             raise InputError(f"{reference} has no setting {name!r}; {meant}")
     try:

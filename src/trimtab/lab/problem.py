@@ -109,6 +109,7 @@ class Problem(ABC):
         modules: what workers import sooner or later.
         recipe: how candidates are trained where the options of a comparison say nothing: ``schedule``, ``warmup``,
             ``clip_norm``, ``ema`` and ``no_decay`` by name, as there.
+        options: attributes that a reference's brackets may set, beside what its class takes.
         introduction: what a reader wants to know before anything runs, in a line; empty where its name says enough.
         introduction_details: what such a line has no room for, in lines that a dry run prints below it.
     """
@@ -125,6 +126,7 @@ class Problem(ABC):
     described: ClassVar[bool] = False
     modules: ClassVar[Sequence[str]] = NEEDED
     recipe: Mapping[str, Any] = MappingProxyType({})
+    options: ClassVar[Sequence[str]] = ()
     introduction: str = ""
     introduction_details: tuple[str, ...] = ()
 

@@ -73,10 +73,25 @@ PROBLEMS: dict[str, Shipped] = {
         "trimtab.lab.blackbox.functions:Hartmann6",
         "Where is Hartmann's function least? Six settings, four wells; hartmann6(noise=0.1) adds noise.",
     ),
-    "tuned-svc": Shipped(
+    "svc-digits": Shipped(
         "sampler",
-        "trimtab.lab.blackbox.tuned_svc:TunedSVC",
+        "trimtab.lab.blackbox.tuned_models:SVCDigits",
         "Which settings of a support vector classifier tell digits apart? Kernel, penalty, width and degree; noisy.",
+    ),
+    "forest-breast-cancer": Shipped(
+        "sampler",
+        "trimtab.lab.blackbox.tuned_models:ForestBreastCancer",
+        "Which random forest tells whether a tumour is benign? Six settings of three kinds; noisy.",
+    ),
+    "boosting-diabetes": Shipped(
+        "sampler",
+        "trimtab.lab.blackbox.tuned_models:BoostingDiabetes",
+        "Which boosted trees foretell how diabetes progresses? Six settings of three kinds; noisy.",
+    ),
+    "mlp-digits": Shipped(
+        "sampler",
+        "trimtab.lab.blackbox.tuned_models:MLPDigits",
+        "Which perceptron tells digits apart after ten epochs? Six settings of three kinds; noisy.",
     ),
     "pruned-digits": Shipped(
         "transform",

@@ -40,7 +40,7 @@ def render_page(result: ComparisonResult, *, overview: str | None = None, standi
 
 def _context(result: ComparisonResult, overview: str | None) -> dict[str, Any]:
     table = trials.trials_table(result)
-    measures = [measure for measure in result.problem.measures if measure.in_ranking]
+    measures = [measure for measure in result.measures if measure.in_ranking]
     used = {verdict_role(candidate, result.reference) for candidate in result.candidates}
     places = series(result)
     loss_digits = numbers.digits_of(c.loss for c in result.candidates)

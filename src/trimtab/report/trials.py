@@ -26,8 +26,8 @@ def _columns(result: ComparisonResult) -> list[tuple[str, str, str]]:
     """Key, heading and type of what the table of trials may show."""
     problem = result.problem
     quoted = [] if problem.quoted is None else [("metric", brief(problem.quoted.name), "number")]
-    ends = [_column(m) for m in problem.measures if m.over == "mean"]
-    prices = [_column(m) for m in problem.measures if m.over != "mean" and m.name != SECONDS]
+    ends = [_column(m) for m in result.measures if m.over == "mean"]
+    prices = [_column(m) for m in result.measures if m.over != "mean" and m.name != SECONDS]
     unknown = {*(() if problem.costed else ("cost",)), *(("seconds",) if problem.origin else ())}
     columns = [
         ("candidate", "candidate", "text"),

@@ -219,7 +219,7 @@ def columns(result: ComparisonResult) -> list[tuple[str, str]]:
                 f"tuning. Wider is easier to tune. Fewer than {FEWEST} settings do not tell.",
             )
         )
-    return found + [(m.heading, m.explanation) for m in problem.measures if m.in_ranking]
+    return found + [(m.heading, m.explanation) for m in result.measures if m.in_ranking]
 
 
 def rate(result: ComparisonResult) -> str:

@@ -56,6 +56,7 @@ class Measure:
         brief: heading in a terminal, where there is little room; empty to be left out there.
         price: name of it where quality is drawn against prices; empty if it is none.
         axis: title of the axis there.
+        optional: whether it is shown only where some run has it.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Measure:
     brief: str = ""
     price: str = ""
     axis: str = ""
+    optional: bool = False
 
     @property
     def in_ranking(self) -> bool:
@@ -137,6 +139,8 @@ class Facts:
         schedule: name of that of the learning rate, where the problem was posed with one; empty otherwise.
         origin: where the runs come from, in a sentence or two, if others made them; empty if a comparison did.
         costed: whether it is known what runs cost; otherwise there is no cost to a target.
+        overhead: name of a watched quantity: seconds that a candidate itself has taken so far, beside what the cost
+            counts. Where there is one, it is drawn who wins for which duration of a unit of cost; empty without.
     """
 
     name: str
@@ -159,6 +163,7 @@ class Facts:
     schedule: str = ""
     origin: str = ""
     costed: bool = True
+    overhead: str = ""
 
     @property
     def sign(self) -> int:

@@ -115,6 +115,52 @@ class LogOneMinus(Uniform):
 
 
 @dataclass(frozen=True)
+class Whole:
+    """A whole number between ``low`` and ``high``, both included.
+
+    Args:
+        low: the least.
+        high: the largest.
+        log: whether every factor is as likely as any other, rather than every number.
+    """
+
+    low: int
+    high: int
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise InputError(f"Whole({self.low!r}, {self.high!r}): {name} must be a whole number")
+        if not self.low < self.high:
+            raise InputError(f"Whole({self.low}, {self.high}): bounds with low < high are needed")
+        if self.log and self.low < 1:
+            raise InputError(f"Whole({self.low}, {self.high}, log=True): low must be positive")
+
+    def __str__(self) -> str:
+        return f"{self.low} to {self.high}, whole{', logarithmic' if self.log else ''}"
+
+    def at(self, unit: float) -> int:
+        """Returns the number in whose share of [0, 1) ``unit`` lies; each number's reaches half way to the next."""
+        check_unit(unit)
+        if not self.log:
+            return min(self.low + int(unit * (self.high - self.low + 1)), self.high)
+        low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
+        return min(max(round(math.exp(low + unit * (high - low))), self.low), self.high)
+
+    def check(self, name: str, value: Value) -> None:
+        """Raises InputError unless ``value`` is a whole number from ``low`` to ``high``."""
+        if not isinstance(value, int) or isinstance(value, bool) or not self.low <= value <= self.high:
+            raise InputError(f"{name}={value!r} is no whole number from {self.low} to {self.high}")
+
+    def scaled(self, factor: float) -> Self:
+        """Returns the range of whole numbers that are larger by a positive factor."""
+        low = max(round(self.low * factor), 1 if self.log else round(self.low * factor))
+        return replace(self, low=low, high=max(round(self.high * factor), low + 1))
+
+
+@dataclass(frozen=True)
 class Choice:
     """One of a few values."""
 

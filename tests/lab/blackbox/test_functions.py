@@ -19,8 +19,8 @@ def settings(kind, point):
 @pytest.mark.parametrize(("kind", "point"), [(kind, point) for kind, points in MINIMISERS.items() for point in points])
 def test_the_known_minimisers_have_the_least_value(kind, point):
     function = kind()
-    assert function.value(settings(kind, point)) == pytest.approx(function.least, abs=1e-6)
-    assert function.truth(settings(kind, point), "validation") == pytest.approx(0, abs=1e-6)
+    assert function.value(settings(kind, point)) == pytest.approx(function.optimum, abs=1e-6)
+    assert function.true_value(settings(kind, point), "validation") == pytest.approx(function.optimum, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -42,15 +42,15 @@ def test_no_value_is_less(kind):
     anywhere = generator.uniform(low, high, (2000, len(low)))
     near = np.clip(MINIMISERS[kind][0] + generator.normal(size=(2000, len(low))) * (high - low) * 1e-3, low, high)
     function = kind()
-    assert min(function.value(settings(kind, point)) for point in (*anywhere, *near)) >= function.least - 1e-12
+    assert min(function.value(settings(kind, point)) for point in (*anywhere, *near)) >= function.optimum - 1e-12
 
 
 def test_noise_is_of_that_deviation_and_no_part_of_the_truth():
     function, generator, where = Branin(noise=2.0), np.random.default_rng(0), {"x": np.pi, "y": 2.275}
-    seen = [function.observe(where, generator) for _ in range(4000)]
-    assert np.mean(seen) == pytest.approx(function.least, abs=0.1)
+    seen = [function.evaluate(where, generator) for _ in range(4000)]
+    assert np.mean(seen) == pytest.approx(function.optimum, abs=0.1)
     assert np.std(seen) == pytest.approx(2.0, rel=0.05)
-    assert function.truth(where, "validation") == pytest.approx(0, abs=1e-6)
+    assert function.true_value(where, "validation") == pytest.approx(function.optimum, abs=1e-6)
     assert "noise of standard deviation 2 is added" in function.summary
     assert "noise" not in Branin().summary
 
@@ -59,3 +59,39 @@ def test_noise_is_of_that_deviation_and_no_part_of_the_truth():
 def test_noise_that_cannot_be_is_refused(noise):
     with pytest.raises((InputError, TypeError), match="noise"):
         Hartmann6(noise=noise)
+
+
+@pytest.mark.parametrize("kind", MINIMISERS)
+def test_each_seed_shifts_it_and_a_minimum_stays_within(kind):
+    function, space = kind(), kind.space
+    widths = {name: each.high - each.low for name, each in space.items()}
+    seen = set()
+    for seed in range(200):
+        found = function.placed(np.random.default_rng(seed))
+        assert all(abs(found.shift[name]) <= 0.1 * widths[name] for name in space)
+        points = [
+            {name: value - found.shift[name] for name, value in settings(kind, p).items()} for p in MINIMISERS[kind]
+        ]
+        inside = [p for p in points if all(space[name].low <= value <= space[name].high for name, value in p.items())]
+        assert inside
+        assert all(found.true_value(p, "validation") == pytest.approx(function.optimum, abs=1e-6) for p in inside)
+        seen.add(tuple(found.shift.values()))
+    assert len(seen) == 200
+    assert function.placed(np.random.default_rng(7)).shift == function.placed(np.random.default_rng(7)).shift
+    assert function.shift == {}
+
+
+def test_branin_s_least_value_is_the_least_of_the_whole_plane():
+    generator = np.random.default_rng(0)
+    points = generator.uniform(-100, 100, (5000, 2))
+    assert min(Branin().value({"x": x, "y": y}) for x, y in points) >= Branin.optimum
+
+
+def test_regret_is_floored_and_counted_by_its_logarithm():
+    function = Branin()
+    assert function.scored(function.optimum + 0.1).loss == pytest.approx(-1)
+    assert function.scored(function.optimum + 0.1).metric == pytest.approx(0.1)
+    for value in (function.optimum, function.optimum - 1e-9, function.optimum + 1e-4):
+        assert function.scored(value).loss == -3
+    facts = function.facts("branin", (), None)
+    assert (facts.objective.name, facts.quoted.name, facts.solved.goal) == ("log10 regret", "regret", "regret <= 0.05")

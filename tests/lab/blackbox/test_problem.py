@@ -9,10 +9,12 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import CmaEsSampler, GPSampler, RandomSampler, TPESampler
 
 from trimtab import BlackBox, Metric
-from trimtab.lab.blackbox import problem as module
-from trimtab.lab.blackbox.problem import SUGGESTION, Search, middle
+from trimtab.lab.blackbox import search as module
+from trimtab.lab.blackbox.search import SUGGESTION, Search
+from trimtab.lab.blackbox.spaces import middle
 from trimtab.lab.problem import Workplace
-from trimtab.study.errors import DivergedError, InputError
+from trimtab.study.errors import InputError
+from trimtab.study.metric import Evaluation
 from trimtab.study.point import Point
 
 
@@ -25,23 +27,23 @@ class Bowl(BlackBox):
     evaluations = 8
     seen: ClassVar[list] = []
 
-    def observe(self, params, generator):
+    def evaluate(self, params, generator):
         noise = generator.normal(size=params["n"])[0]  # how much is drawn depends on the settings
         self.seen.append(float(noise))
-        return self.truth(params, "validation") + 0.01 * noise
+        return self.true_value(params, "validation") + 0.01 * noise
 
-    def truth(self, params, split):
+    def true_value(self, params, split):
         return (params["x"] - 0.3) ** 2 + params["n"]
 
 
 class Hill(Bowl):
     metric = Metric("height", "max")
 
-    def observe(self, params, generator):
-        return self.truth(params, "validation")
+    def evaluate(self, params, generator):
+        return self.true_value(params, "validation")
 
-    def truth(self, params, split):
-        return -super().truth(params, split)
+    def true_value(self, params, split):
+        return -super().true_value(params, split)
 
 
 SAMPLERS = {
@@ -88,12 +90,12 @@ class Recommends(RandomSampler):
 
 def test_what_a_sampler_recommends_counts_and_else_the_best_observed():
     search, _, _ = course(lambda seed: Recommends(seed=seed), count=2)
-    assert search.recommended() == {"x": 0.3, "n": 2}
+    assert search.recommended().params == {"x": 0.3, "n": 2}
     assert search.evaluate().metric == 2.0
     search, losses, params = course(SAMPLERS["random"])
     best = params[int(np.argmin(losses))]
-    assert search.recommended() == best
-    assert search.evaluate() == module.Evaluation(Bowl().truth(best, ""), Bowl().truth(best, ""))
+    assert search.recommended().params == best
+    assert search.evaluate() == Evaluation(Bowl().true_value(best, ""), Bowl().true_value(best, ""))
 
 
 def test_while_a_sampler_s_own_constraints_are_not_met_what_violates_them_least_is_recommended():
@@ -108,10 +110,10 @@ def test_while_a_sampler_s_own_constraints_are_not_met_what_violates_them_least_
         search.step()
         least = search._study.trials[1:] or search._study.trials
         best = min(least, key=lambda trial: trial.value)
-        assert search.recommended() == best.params
-        assert search.evaluate().loss == Bowl().truth(best.params, "validation")
+        assert search.recommended().params == best.params
+        assert search.evaluate().loss == Bowl().true_value(best.params, "validation")
     search.step()
-    assert search.recommended() == search._study.trials[4].params
+    assert search.recommended().params == search._study.trials[4].params
 
 
 class Counted(BlackBox):
@@ -122,7 +124,7 @@ class Counted(BlackBox):
     def __init__(self):
         self.observed, self.asked = [], []
 
-    def observe(self, params, generator):
+    def evaluate(self, params, generator):
         self.observed.append(params)
         return params["x"] + params["n"]
 
@@ -130,7 +132,7 @@ class Counted(BlackBox):
 class Told(Counted):
     tested = True
 
-    def truth(self, params, split):
+    def true_value(self, params, split):
         self.asked.append((params, split))
         return params["x"] + params["n"] + (split == "test")
 
@@ -171,14 +173,14 @@ def test_settings_that_nobody_observed_are_observed_once():
 
 def test_what_is_noisy_has_to_say_the_truth():
     class Lucky(Counted):
-        def observe(self, params, generator):
+        def evaluate(self, params, generator):
             return generator.normal()
 
     class Honest(Lucky):
-        def truth(self, params, split):
+        def true_value(self, params, split):
             return 0.0
 
-    with pytest.raises(InputError, match=r"here\.observe returned .* for the same settings: where it is noisy, tr"):
+    with pytest.raises(InputError, match=r"here\.evaluate returned .* for the same settings: where it is noisy, tr"):
         Lucky().check("here")
     Honest().check("here")
     Counted().check("here")
@@ -186,17 +188,17 @@ def test_what_is_noisy_has_to_say_the_truth():
 
 def test_before_anything_was_observed_the_middle_counts():
     search = Search(Bowl(), SAMPLERS["random"], seed=0, budget=4)
-    assert search.recommended() == {"x": 0.0, "n": 3}
+    assert search.recommended().params == {"x": 0.0, "n": 3}
     assert search.evaluate().metric == pytest.approx(3.09)
     assert search.measures() == {}
 
 
 def test_where_more_is_better_losses_are_its_negatives_and_the_most_is_found():
     search, losses, params = course(SAMPLERS["random"], problem=Hill())
-    values = [Hill().truth(each, "") for each in params]
+    values = [Hill().true_value(each, "") for each in params]
     assert losses == [-value for value in values]
-    assert search.recommended() == params[int(np.argmax(values))]
-    assert search.evaluate() == module.Evaluation(-max(values), max(values))
+    assert search.recommended().params == params[int(np.argmax(values))]
+    assert search.evaluate() == Evaluation(-max(values), max(values))
 
 
 def test_time_is_the_samplers_and_not_the_evaluations(monkeypatch):
@@ -204,7 +206,7 @@ def test_time_is_the_samplers_and_not_the_evaluations(monkeypatch):
     monkeypatch.setattr(module.time, "perf_counter", lambda: float(next(clock)))
 
     class Slow(Bowl):
-        def observe(self, params, generator):
+        def evaluate(self, params, generator):
             for _ in range(100):
                 next(clock)
             return 1.0
@@ -213,13 +215,50 @@ def test_time_is_the_samplers_and_not_the_evaluations(monkeypatch):
     assert search.measures() == {SUGGESTION: 2.0}  # one to ask, one to be told
 
 
-def test_a_value_that_is_not_finite_ends_the_run():
-    class Breaks(Bowl):
-        def observe(self, params, generator):
-            return float("nan")
+class Breaks(Bowl):
+    """Where some evaluations have no value."""
 
-    with pytest.raises(DivergedError):
-        Search(Breaks(), SAMPLERS["random"], seed=0, budget=4).step()
+    def __init__(self, works):
+        self.works, self.count = works, 0
+
+    def evaluate(self, params, generator):
+        self.count += 1
+        if not self.works(self.count):
+            raise RuntimeError(f"evaluation {self.count} broke")
+        return params["x"]
+
+
+def test_an_evaluation_that_raises_is_lost_and_the_run_is_not():
+    problem = Breaks(lambda count: count % 3 != 1)
+    search = Search(problem, SAMPLERS["tpe"], seed=0, budget=9)
+    losses = [search.step() for _ in range(8)]  # the first step goes on until there is a value
+    assert (search.meter.used, problem.count) == (9, 9)
+    states = [trial.state.name for trial in search._study.trials]
+    assert states == ["FAIL", "COMPLETE", "COMPLETE"] * 3
+    values = [trial.value for trial in search._study.trials if trial.value is not None]
+    assert losses == [*values[:2], values[1], *values[2:4], values[3], *values[4:]]
+    assert search.evaluate().loss == Bowl().true_value(search.recommended().params, "")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e200, None, "low", (1.0, 2.0)])
+def test_what_is_no_finite_number_is_lost_as_well(value):
+    class Odd(Bowl):
+        def evaluate(self, params, generator):
+            return value if params["n"] > 2 else 1.0
+
+    search = Search(Odd(), SAMPLERS["random"], seed=0, budget=12)
+    while not search.meter.exhausted:
+        search.step()
+    found = {(trial.params["n"] > 2, trial.state.name) for trial in search._study.trials}
+    assert found == {(True, "FAIL"), (False, "COMPLETE")}
+
+
+def test_what_always_raises_fails_with_its_first_reason():
+    point = Point("bowl", "final", "random", 0, {}, 1000)
+    problem = Breaks(lambda count: False)
+    outcome = problem.trial(SAMPLERS["tpe"], point, budget=5, report=lambda *_: False, place=Workplace(None))
+    assert (outcome.status, outcome.cost, problem.count) == ("failed", 5, 5)
+    assert "evaluation 1 broke" in outcome.error
 
 
 def test_what_is_no_sampler_is_refused():
@@ -233,6 +272,9 @@ def test_a_trial_is_a_search_to_its_end():
     assert (outcome.status, outcome.cost) == ("complete", 5)
     assert [each.cost for each in outcome.curve] == [1, 2, 3, 4, 5]
     assert set(outcome.measures) == {SUGGESTION}
+    times = [value for _, value in outcome.traces[SUGGESTION]]
+    assert times == sorted(times)
+    assert outcome.measures[SUGGESTION] == pytest.approx(times[-1] / 4)  # of five evaluations the first is given
     assert outcome.loss == outcome.metric
 
 
@@ -275,12 +317,21 @@ def test_the_middle_of_a_range_is_on_its_scale_and_its_steps(distribution, value
         ({"evaluations": 0}, r"here\.evaluations"),
         ({"seeds": 0}, r"here\.seeds"),
         ({"name": ""}, r"here\.name"),
-        ({"observe": lambda p, g: None}, r"here\.observe returned None for the middle of the space; a finite number"),
-        ({"observe": lambda p, g: True}, r"here\.observe returned True for the middle"),
-        ({"observe": lambda p, g: float("inf")}, r"here\.observe returned inf for the middle"),
-        ({"observe": lambda p, g: p["y"]}, r"here\.observe raised KeyError: 'y'"),
-        ({"observe": lambda p, g: 1, "truth": lambda p, s: "good"}, r"here\.truth returned 'good' for the middle"),
-        ({"tested": True, "truth": lambda p, s: {"validation": 1}[s]}, r"here\.truth on test raised KeyError: 'test'"),
+        (
+            {"evaluate": lambda p, g: None},
+            r"here\.evaluate, for the middle of the space: value None was returned; a finite number",
+        ),
+        ({"evaluate": lambda p, g: True}, r"here\.evaluate, for the middle of the space: value True was returned"),
+        ({"evaluate": lambda p, g: float("inf")}, r"here\.evaluate, for the middle of the space: inf was returned"),
+        ({"evaluate": lambda p, g: p["y"]}, r"here\.evaluate raised KeyError: 'y'"),
+        (
+            {"evaluate": lambda p, g: 1, "true_value": lambda p, s: "good"},
+            r"here\.true_value, for the middle of the space: value 'good' was returned",
+        ),
+        (
+            {"tested": True, "true_value": lambda p, s: {"validation": 1}[s]},
+            r"here\.true_value on test raised KeyError: 'test'",
+        ),
     ],
 )
 def test_problems_that_cannot_be_are_refused(change, message):
@@ -294,23 +345,23 @@ def test_problems_that_cannot_be_are_refused(change, message):
 @pytest.mark.parametrize("name", ["name", "metric", "space"])
 def test_what_is_missing_is_named(name):
     lacking = {key: value for key, value in vars(Bowl).items() if key in ("name", "metric", "space") and key != name}
-    problem = type("Lacking", (BlackBox,), {**lacking, "observe": Bowl.observe, "truth": Bowl.truth})()
+    problem = type("Lacking", (BlackBox,), {**lacking, "evaluate": Bowl.evaluate, "true_value": Bowl.true_value})()
     with pytest.raises(InputError, match=f"here: the problem has no '{name}'; set it in the class body"):
         problem.check("here")
 
 
 def test_numbers_of_numpy_are_numbers():
     problem = Bowl()
-    problem.observe = lambda params, generator: np.float32(1.5)
+    problem.evaluate = lambda params, generator: np.float32(1.5)
     problem.check("here")
 
 
 def test_what_is_observed_is_the_truth_unless_told_otherwise():
     class Exact(BlackBox):
-        def observe(self, params, generator):
+        def evaluate(self, params, generator):
             return params["x"] + generator.integers(10)
 
-    assert Exact().truth({"x": 1.0}, "validation") == Exact().truth({"x": 1.0}, "test")
+    assert Exact().true_value({"x": 1.0}, "validation") == Exact().true_value({"x": 1.0}, "test")
 
 
 def test_facts_are_in_words_of_evaluations():
@@ -323,5 +374,6 @@ def test_facts_are_in_words_of_evaluations():
     )
     assert facts.sizes == (("evaluations a run", "12"), ("settings to find", "2"))
     assert facts.paragraphs[0] == ("Problem", "bowl (file.py:Bowl): x in [-1, 1], n in [1, 5].")
-    assert [(m.brief, m.form) for m in facts.measures] == [("ms/eval.", "milliseconds")]
+    assert [m.heading for m in facts.measures] == ["in interval", "ms a suggestion"]
+    assert facts.overhead == SUGGESTION == facts.watched[0].name
     assert facts.ending == ""

@@ -1,7 +1,10 @@
 """Functions whose minimum is known: how far from it does a sampler end?"""
 
+import copy
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar, Self
 
 import numpy as np
 from optuna.distributions import FloatDistribution
@@ -11,40 +14,55 @@ from trimtab.study.checks import check_number
 from trimtab.study.errors import InputError
 from trimtab.study.metric import Metric, Split
 
+SHIFT = 0.1
+"""Share of its width by which a range is shifted at most, either way."""
+
 
 class KnownFunction(BlackBox):
     """A function of which the least value is known; what counts is the regret, the distance from it.
 
+    With each seed the function lies elsewhere: it is shifted by up to a tenth of each range. A minimum stays within.
+
     Args:
-        noise: standard deviation of what Gaussian noise adds to each observation, >= 0.
+        noise: standard deviation of what Gaussian noise adds to each evaluation, >= 0.
     """
 
-    least: ClassVar[float]
-    solved: ClassVar[float]
-    """A regret that counts as solved."""
+    metric = Metric("value", "min")
+    space: ClassVar[Mapping[str, FloatDistribution]]
 
     def __init__(self, noise: float = 0.0) -> None:
         check_number("noise", noise)
         if noise < 0:
             raise InputError(f"noise={noise}: a standard deviation is >= 0")
         self.noise = noise
-        self.metric = Metric("regret", "min", target=self.solved, bounds=(0, None))
-        self.summary = (
-            f"{type(self).__doc__} The least value is {self.least:.6g}; regret is how far above it the settings are."
-            + (f" Gaussian noise of standard deviation {noise:g} is added to each observation." if noise else "")
+        self.shift: Mapping[str, float] = MappingProxyType({})
+        self.summary = f"{type(self).__doc__} Each seed shifts it, by up to a tenth of each range." + (
+            f" Gaussian noise of standard deviation {noise:g} is added to each evaluation." if noise else ""
         )
 
     @abstractmethod
     def value(self, params: Params) -> float:
-        """Returns the value of settings."""
+        """Returns the value of settings, where the function is not shifted."""
 
-    def observe(self, params: Params, generator: np.random.Generator) -> float:
+    def placed(self, generator: np.random.Generator) -> Self:
+        """Returns the function shifted."""
+        found = copy.copy(self)
+        widths = {name: each.high - each.low for name, each in self.space.items()}
+        found.shift = {name: float(generator.uniform(-SHIFT, SHIFT)) * width for name, width in widths.items()}
+        return found
+
+    @property
+    def exact(self) -> bool:
+        """Whether there is no noise."""
+        return not self.noise
+
+    def evaluate(self, params: Params, generator: np.random.Generator) -> float:
         """Returns the value, with noise."""
-        return self.value(params) + (self.noise * float(generator.normal()) if self.noise else 0.0)
+        return self.true_value(params, "validation") + (self.noise * float(generator.normal()) if self.noise else 0.0)
 
-    def truth(self, params: Params, split: Split, /) -> float:  # noqa: ARG002  # the same on each
-        """Returns the regret."""
-        return max(0.0, self.value(params) - self.least)
+    def true_value(self, params: Params, _split: Split, /) -> float:
+        """Returns the value."""
+        return self.value({name: value + self.shift.get(name, 0.0) for name, value in params.items()})
 
 
 class Branin(KnownFunction):
@@ -53,7 +71,7 @@ class Branin(KnownFunction):
     name = "branin"
     space: ClassVar = {"x": FloatDistribution(-5, 10), "y": FloatDistribution(0, 15)}
     evaluations = 40
-    least = 0.39788735772973816
+    optimum = 0.39788735772973816
     solved = 0.05
 
     def value(self, params: Params) -> float:
@@ -83,7 +101,7 @@ class Hartmann6(KnownFunction):
     name = "hartmann6"
     space: ClassVar = {f"x{i}": FloatDistribution(0, 1) for i in range(1, 7)}
     evaluations = 80
-    least = -3.322368011415515
+    optimum = -3.322368011415515
     solved = 0.1
 
     def value(self, params: Params) -> float:

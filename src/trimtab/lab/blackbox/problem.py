@@ -4,67 +4,68 @@ A candidate is an Optuna sampler. What a run is worth is the true value of the s
 that the sampler itself names by ``recommend(study)`` where it has that, and else the best that were observed.
 """
 
+import hashlib
+import inspect
+import json
 import math
-import numbers
-import time
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias, cast
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import optuna
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial
 
+from trimtab.lab.blackbox.kept import KeptEvaluations
+from trimtab.lab.blackbox.observation import Observation, Observed, observation
+from trimtab.lab.blackbox.search import COVERED, FEASIBLE, SUGGESTION, MakeSampler, Search
+from trimtab.lab.blackbox.spaces import Distribution, Params, Space, distributions, middle, written
 from trimtab.lab.measures import TEST_METRIC
-from trimtab.lab.meter import CostMeter
 from trimtab.lab.problem import Filling, SteppedProblem, Workplace
-from trimtab.study.checks import MANY, check_name, check_whole
-from trimtab.study.errors import DivergedError, InputError
-from trimtab.study.facts import TESTED_ONCE, Facts, Measure, Unit
+from trimtab.study.checks import MANY, check_name, check_number, check_whole
+from trimtab.study.errors import InputError
+from trimtab.study.facts import TESTED_ONCE, Facts, Measure, Unit, Watched
 from trimtab.study.metric import Evaluation, Metric, Split
-from trimtab.study.outcome import is_measured
 
-Params: TypeAlias = Mapping[str, Any]
-"""Settings by name."""
-
-Distribution: TypeAlias = FloatDistribution | IntDistribution | CategoricalDistribution
-"""What a setting is drawn from."""
-
-MakeSampler: TypeAlias = Callable[[int], BaseSampler]
-"""What a candidate fills the slot with: makes a sampler of a seed."""
-
-# one line a run on a screen that shows progress says nothing; trimtab.study.database does the same for its own studies
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-SUGGESTION = "suggestion seconds"
-"""Wall-clock seconds that a sampler takes for an evaluation: to ask, and to be told."""
+LARGEST_SHARE = 4
+"""At most one in so many evaluations is a first point, which no sampler chooses."""
 
 
 class BlackBox(SteppedProblem):
     """A function that can only be evaluated, perhaps with noise.
 
-    A subclass sets the attributes below and writes :meth:`observe`, and :meth:`truth` where what it observes is noisy.
-    Every candidate meets the same noise with the same seed: that of its n-th evaluation.
+    A subclass sets the attributes below and writes :meth:`evaluate`, and :meth:`true_value` where an evaluation is
+    noisy. With the same seed every candidate meets the same noise, that of its n-th evaluation, and begins with the
+    same points, which are spread over the space and count as evaluations.
 
     Attributes:
         name: how reports call it.
-        metric: what is observed and counts in the end; its direction says what is searched for.
-        space: name of each setting to its Optuna distribution.
+        metric: what an evaluation says; its direction says what is searched for.
+        space: name of each setting to its Optuna distribution, or to a range as methods declare theirs.
         evaluations: length of a run.
-        tested: whether :meth:`truth` knows of a test split.
+        constraints: how many constraints an evaluation tells of; each is met where it is at most 0.
+        optimum: the best true value, where it is known; then runs are ranked by the logarithm of their regret.
+        tolerance: a regret that is as good as none, > 0.
+        solved: a regret until which runs are timed.
+        tested: whether :meth:`true_value` knows of a test split.
+        workers: how many evaluations are under way at a time. Who is done first is simulated, by the seed.
         summary: what it is, in a sentence.
     """
 
     slot = "sampler"
-    begun: ClassVar = False  # nothing is recommended before anything was observed
+    begun: ClassVar = False  # nothing is recommended before anything was evaluated
     tuned: ClassVar = False
+    options: ClassVar = ("workers",)
     modules: ClassVar[Sequence[str]] = ("trimtab.compare.work", "optuna", __name__)
 
-    space: ClassVar[Mapping[str, Distribution]]
+    space: ClassVar[Space]
     evaluations: int = 40
+    constraints: int = 0
+    optimum: float | None = None
+    tolerance: float = 1e-3
+    solved: float | None = None
     tested: bool = False
+    workers: int = 1
     summary: str = ""
 
     @property
@@ -72,36 +73,71 @@ class BlackBox(SteppedProblem):
         """The evaluations of a run."""
         return self.evaluations
 
+    @property
+    def distributions(self) -> Mapping[str, Distribution]:
+        """The space as samplers know it."""
+        return distributions(self.space)
+
+    @property
+    def direction(self) -> Literal["maximize", "minimize"]:
+        """The direction of the search, in Optuna's words."""
+        return "maximize" if self.metric.direction == "max" else "minimize"
+
+    @property
+    def exact(self) -> bool:
+        """Whether what is evaluated is the truth, because nothing else is said of it."""
+        return getattr(self.true_value, "__func__", None) is BlackBox.true_value
+
     @abstractmethod
-    def observe(self, params: Params, generator: np.random.Generator) -> float:
-        """Returns the value of settings, as a sampler is told it.
+    def evaluate(self, params: Params, generator: np.random.Generator) -> Observed:
+        """Returns what one evaluation of settings says, as a sampler is told it.
 
         Args:
             params: name to value, within :attr:`space`.
             generator: the source of all noise.
+
+        Returns:
+            The value, or :class:`~trimtab.Observation` with constraints and the variance of the noise beside it.
         """
 
-    def truth(self, params: Params, split: Split, /) -> float:  # noqa: ARG002  # the same on each
-        """Returns what settings are worth; for a problem that is observed without noise, which need not override it.
+    def true_value(self, params: Params, split: Split, /) -> Observed:  # noqa: ARG002  # the same on each
+        """Returns what settings are worth; for a problem that is evaluated without noise, which need not override it.
 
-        In a run it is then taken from what was observed, and nothing is evaluated again.
+        In a run it is then taken from what was evaluated, and nothing is evaluated again.
 
         Args:
             params: name to value.
             split: ``"validation"``, or ``"test"`` at the end of final runs if there is one.
         """
-        return self.observe(params, np.random.default_rng(0))
+        return self.evaluate(params, np.random.default_rng(0))
 
-    def start(
-        self,
-        build: MakeSampler,
-        *,
-        seed: int,
-        budget: int | None,
-        place: Workplace,  # noqa: ARG002  # a search is here and now
-    ) -> "Search":
+    def placed(self, generator: np.random.Generator) -> Self:  # noqa: ARG002  # most are the same with every seed
+        """Returns the problem as a seed has it: shifted, or with other data, so that no sampler is right by luck."""
+        return self
+
+    def points_before(self, budget: int) -> int:
+        """Returns how many of a run's evaluations are points that no sampler chooses."""
+        return min(2 * (len(self.distributions) + 1), budget // LARGEST_SHARE)
+
+    def start(self, build: MakeSampler, *, seed: int, budget: int | None, place: Workplace) -> Search:
         """Begins a search."""
-        return Search(self, build, seed=seed, budget=self.evaluations if budget is None else budget)
+        evaluations = self.evaluations if budget is None else budget
+        return Search(self, build, seed=seed, budget=evaluations, kept=self._kept(place, seed))
+
+    def _kept(self, place: Workplace, seed: int) -> KeptEvaluations:
+        if place.directory is None:
+            return KeptEvaluations(None)
+        text = json.dumps([self.name, self.source(), {name: str(each) for name, each in self.distributions.items()}])
+        plain = re.sub(r"[^\w.-]+", "-", self.name).strip("-.")[:60]
+        folder = f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        return KeptEvaluations(place.directory.parent / "evaluations" / folder / f"{seed}.jsonl")
+
+    def source(self) -> str:
+        """Returns what changes when the file does that says what is evaluated, so that nothing kept is out of date."""
+        try:
+            return hashlib.sha256(Path(inspect.getfile(type(self))).read_bytes()).hexdigest()[:16]
+        except (TypeError, OSError):  # it was typed at a prompt
+            return ""
 
     def budget(self, steps: int | None) -> int:
         """Returns the number of evaluations."""
@@ -109,63 +145,134 @@ class BlackBox(SteppedProblem):
             check_whole("steps", steps)
         return self.evaluations if steps is None else steps
 
+    def scored(self, value: float) -> Evaluation:
+        """Returns how a true value is compared, and quoted."""
+        sign = -1 if self.direction == "maximize" else 1
+        if self.optimum is None:
+            return Evaluation(sign * value, value)
+        regret = max(0.0, sign * (value - self.optimum))
+        return Evaluation(math.log10(max(regret, self.tolerance)), regret)
+
     def check(self, place: str) -> None:
         """Looks at its parts, and evaluates the middle of the space.
 
         Raises:
-            InputError: a part is missing or has a wrong value, or what is observed is noisy and nothing says the truth.
+            InputError: a part is missing or has a wrong value, or evaluations are noisy and nothing says the truth.
         """
+        self._check_parts(place)
+        there = middle(self.distributions)
+        value = self._value(f"{place}.evaluate", lambda: self.evaluate(there, np.random.default_rng(0)))
+        if not self.exact:
+            self._value(f"{place}.true_value", lambda: self.true_value(there, "validation"))
+            if self.tested:  # which would else be asked for when a final run is over
+                self._value(f"{place}.true_value on test", lambda: self.true_value(there, "test"))
+            return
+        again = self._value(f"{place}.evaluate", lambda: self.evaluate(there, np.random.default_rng(1)))
+        if not math.isclose(value, again, rel_tol=1e-6, abs_tol=1e-12):
+            raise InputError(
+                f"{place}.evaluate returned {value} and {again} for the same settings: where it is noisy, "
+                "true_value(params, split) has to say what they are worth, or else the luckiest would win. Where "
+                "nothing better is to be had, let it return self.evaluate(params, numpy.random.default_rng(0))"
+            )
+
+    def _check_parts(self, place: str) -> None:
         for name in ("name", "metric", "space"):
             if not hasattr(self, name):
                 raise InputError(f"{place}: the problem has no {name!r}; set it in the class body or in __init__")
         check_name(f"{place}.name", self.name)
         if not isinstance(self.metric, Metric):
             raise InputError(f"{place}.metric: expected a trimtab.Metric, got {self.metric!r}")
-        check_whole(f"{place}.evaluations", self.evaluations)
+        for name, least in (("evaluations", 1), ("workers", 1), ("constraints", 0)):
+            check_whole(f"{place}.{name}", getattr(self, name), least=least)
         check_whole(f"{place}.seeds", self.seeds, most=MANY)
+        if self.constraints:
+            _check_constraints(place)
+        if self.optimum is not None:
+            check_number(f"{place}.optimum", self.optimum)
+            for name in ("tolerance", *(() if self.solved is None else ("solved",))):
+                check_number(f"{place}.{name}", getattr(self, name))
+                if getattr(self, name) <= 0:
+                    raise InputError(f"{place}.{name}={getattr(self, name)}: a regret > 0 is needed")
         if not isinstance(self.space, Mapping) or not self.space:
             raise InputError(f"{place}.space={self.space!r}: at least one setting with its distribution is needed")
-        for name, distribution in self.space.items():
-            if not isinstance(name, str) or not isinstance(distribution, Distribution):
-                raise InputError(
-                    f"{place}.space: {name!r} needs one of optuna.distributions' FloatDistribution, IntDistribution "
-                    f"and CategoricalDistribution, not {distribution!r}"
-                )
-        there = middle(self.space)
-        value = _value(f"{place}.observe", lambda: self.observe(there, np.random.default_rng(0)))
-        if not _is_exact(self):
-            _value(f"{place}.truth", lambda: self.truth(there, "validation"))
-            if self.tested:  # which would else be asked for when a final run is over
-                _value(f"{place}.truth on test", lambda: self.truth(there, "test"))
-            return
-        again = _value(f"{place}.observe", lambda: self.observe(there, np.random.default_rng(1)))
-        if not math.isclose(value, again, rel_tol=1e-6, abs_tol=1e-12):
-            raise InputError(
-                f"{place}.observe returned {value} and {again} for the same settings: where it is noisy, "
-                "truth(params, split) has to say what they are worth, or else the luckiest would win. Where nothing "
-                "better is to be had, let it return self.observe(params, numpy.random.default_rng(0))"
-            )
+        try:
+            names = distributions(self.space)
+        except InputError as error:
+            raise InputError(f"{place}.{error}") from error
+        if not all(isinstance(name, str) for name in names):
+            raise InputError(f"{place}.space: names are texts, not {[n for n in names if not isinstance(n, str)]}")
+
+    def _value(self, place: str, call: Callable[[], Any]) -> float:
+        """Returns a value of the middle of the space, which has to be a finite number."""
+        try:
+            found = call()
+        except Exception as error:
+            raise InputError(f"{place} raised {type(error).__name__}: {error}") from error
+        try:
+            return observation(found, self.constraints).value
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{place}, for the middle of the space: {error}") from error
 
     def facts(self, reference: str, _candidates: Sequence[Filling], budget: int | None, /) -> Facts:
         """Returns what a reader has to know."""
         evaluations = self.budget(budget)
         full_name = self.name if self.name == reference else f"{self.name} ({reference})"
         told = f" {self.summary}" if self.summary else ""
-        tests = (Measure(TEST_METRIC, f"test {self.metric.name}", explanation="On data that no search has seen."),)
+        ranges = ", ".join(f"{n} {written(d)}" for n, d in self.distributions.items())
         return Facts(
             name=self.name,
             reference=reference,
-            objective=self.metric,
+            objective=self.metric if self.optimum is None else Metric("log10 regret", "min"),
+            quoted=None if self.optimum is None else Metric("regret", "min", target=self.solved, bounds=(0, None)),
             cost=Unit("evaluation"),
             step_cost=1,
-            measures=(*(tests if self.tested else ()), _SUGGESTION),
-            sizes=(("evaluations a run", f"{evaluations:,}"), ("settings to find", f"{len(self.space)}")),
+            measures=self._measures(),
+            watched=(Watched(SUGGESTION, "seconds of suggestions so far"),),
+            overhead=SUGGESTION,
+            sizes=(("evaluations a run", f"{evaluations:,}"), ("settings to find", f"{len(self.distributions)}")),
             paragraphs=(
-                ("Problem", f"{full_name}: {', '.join(f'{n} {_written(d)}' for n, d in self.space.items())}.{told}"),
-                ("What counts", _COUNTS.format(metric=self.metric.name)),
+                ("Problem", f"{full_name}: {ranges}.{told}"),
+                ("What counts", self._what_counts(self.points_before(evaluations))),
             ),
             length=f" of {evaluations:,} evaluations",
             ending=TESTED_ONCE if self.tested else "",
+        )
+
+    def _measures(self) -> tuple[Measure, ...]:
+        tests = (Measure(TEST_METRIC, f"test {self.metric.name}", explanation="On data that no search has seen."),)
+        return (
+            *(tests if self.tested else ()),
+            *((_FEASIBLE,) if self.constraints else ()),
+            _COVERED,
+            _SUGGESTION,
+        )
+
+    def _what_counts(self, first: int) -> str:
+        said = _COUNTS.format(metric=self.metric.name if self.optimum is None else "regret")
+        if self.optimum is not None:
+            said += (
+                f" Regret is how far a value is from the best there is, {self.optimum:.6g}; its logarithm counts, and "
+                f"what is below {self.tolerance:g} counts as that."
+            )
+        if self.constraints:
+            said += (
+                f" An evaluation also tells of {self.constraints} constraint{'s' * (self.constraints > 1)}; whoever "
+                "recommends what misses one gets the worst value of the first points."
+            )
+        if first:
+            points = f"{first} points are" if first > 1 else "point is"
+            said += f" The first {points} the same for all with the same seed, spread over the space, and counted."
+        if self.workers > 1:
+            said += f" {self.workers} evaluations are under way at a time, as a pool of so many workers has them."
+        return said
+
+
+def _check_constraints(place: str) -> None:
+    from optuna.trial import Trial
+
+    if not hasattr(Trial, "set_constraint"):
+        raise InputError(
+            f"{place}.constraints: telling samplers of constraints needs Optuna 5: pip install 'optuna>=5'"
         )
 
 
@@ -174,11 +281,25 @@ _SUGGESTION = Measure(
     "ms a suggestion",
     form="milliseconds",
     over="median",
-    explanation="Median time that the sampler takes for an evaluation, the evaluation left out; workers shared the "
-    "machine.",
+    explanation="Median time that the sampler takes for an evaluation that it chooses, the evaluation left out; "
+    "workers shared the machine.",
     brief="ms/eval.",
     price="time",
     axis="milliseconds a suggestion",
+)
+
+_FEASIBLE = Measure(
+    FEASIBLE,
+    "feasible",
+    explanation="Share of runs that end with a recommendation that meets all constraints.",
+)
+
+_COVERED = Measure(
+    COVERED,
+    "in interval",
+    explanation="Share of runs in which the interval that the sampler gives for its recommendation, if it gives one, "
+    "holds the truth.",
+    optional=True,
 )
 
 _COUNTS = (
@@ -186,127 +307,4 @@ _COUNTS = (
     "recommend(study) names, or else the best that were observed. Noise is the same for all with the same seed."
 )
 
-
-class Search:
-    """One search in progress.
-
-    Args:
-        problem: what is searched.
-        build: makes the sampler.
-        seed: of the sampler and of the noise.
-        budget: evaluations.
-    """
-
-    def __init__(self, problem: BlackBox, build: MakeSampler, *, seed: int, budget: int) -> None:
-        sampler_seed, noise = np.random.SeedSequence(seed).spawn(2)
-        self._problem = problem
-        self._noise = noise
-        self._sign = -1 if problem.metric.direction == "max" else 1
-        sampler = build(int(sampler_seed.generate_state(1)[0]))
-        if not isinstance(sampler, BaseSampler):
-            raise InputError(f"{sampler!r} is no optuna.samplers.BaseSampler")
-        self._study = optuna.create_study(sampler=sampler, direction="maximize" if self._sign < 0 else "minimize")
-        self._seconds = 0.0
-        self._worth: dict[Split, tuple[Params, float]] = {}
-        self.meter, self.steps = CostMeter(budget), 0
-
-    def step(self) -> float:
-        """Asks for settings, observes their value, tells it, and returns the loss.
-
-        Raises:
-            DivergedError: the value is not finite.
-        """
-        start = time.perf_counter()
-        trial = self._study.ask(dict(self._problem.space))
-        asked = time.perf_counter()
-        # a generator for each evaluation: how much one draws may depend on the settings
-        noise = np.random.default_rng(self._noise.spawn(1)[0])
-        value = float(self._problem.observe(trial.params, noise))
-        self.meter.charge(1)
-        self.steps += 1
-        if not is_measured(value):
-            raise DivergedError(self.steps, value)
-        observed = time.perf_counter()
-        self._study.tell(trial, value)
-        self._seconds += (asked - start) + (time.perf_counter() - observed)
-        return self._sign * value
-
-    def evaluate(self, split: Split = "validation") -> Evaluation:
-        """Scores what would be recommended so far: the middle of the space before anything was observed."""
-        params = self.recommended()
-        if split not in self._worth or self._worth[split][0] != params:  # mostly they are those of the last look
-            self._worth[split] = params, self._truth(params, split)
-        value = self._worth[split][1]
-        return Evaluation(self._sign * value, value)
-
-    def _truth(self, params: Params, split: Split) -> float:
-        if _is_exact(self._problem):
-            for trial in self._study.get_trials(deepcopy=False):
-                if trial.params == params and trial.value is not None:
-                    return trial.value
-        return float(self._problem.truth(params, split))
-
-    def recommended(self) -> Params:
-        """Returns the settings that would be recommended so far."""
-        if not self.steps:
-            return middle(self._problem.space)
-        recommend = getattr(self._study.sampler, "recommend", None)
-        return self._best_observed() if recommend is None else dict(recommend(self._study))
-
-    def _best_observed(self) -> Params:
-        try:
-            return self._study.best_params
-        except ValueError:  # the sampler has constraints of its own, and nothing has met them so far
-            return min(self._study.get_trials(deepcopy=False), key=self._how_bad).params
-
-    def _how_bad(self, trial: FrozenTrial) -> tuple[float, float]:
-        constraints = getattr(trial, "constraints", {}) or dict(enumerate(trial.system_attrs.get("constraints") or ()))
-        return sum(max(0.0, each) for each in constraints.values()), self._sign * cast(float, trial.value)
-
-    def measures(self) -> Mapping[str, float]:
-        """Returns the time that the sampler takes."""
-        return {SUGGESTION: self._seconds / self.steps} if self.steps else {}
-
-    def watched(self) -> Mapping[str, float]:
-        """Returns nothing: what a sampler sets is what is searched."""
-        return {}
-
-
-def middle(space: Mapping[str, Distribution]) -> dict[str, Any]:
-    """Returns the middle of a space: of ranges on their own scale, of choices the first one."""
-    return {name: _middle(distribution) for name, distribution in space.items()}
-
-
-def _is_exact(problem: BlackBox) -> bool:
-    """Whether what is observed is the truth, because nothing else is said of it."""
-    return getattr(problem.truth, "__func__", None) is BlackBox.truth
-
-
-def _value(place: str, call: Callable[[], object]) -> float:
-    """Returns a value of the middle of a space, which has to be a finite number."""
-    try:
-        value = call()
-    except Exception as error:
-        raise InputError(f"{place} raised {type(error).__name__}: {error}") from error
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not is_measured(float(cast(float, value))):
-        raise InputError(f"{place} returned {value!r} for the middle of the space; a finite number is needed")
-    return float(cast(float, value))
-
-
-def _middle(distribution: Distribution) -> Any:
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[0]
-    low, high = distribution.low, distribution.high
-    value = float(np.sqrt(low * high) if distribution.log else (low + high) / 2)
-    if distribution.step and not distribution.log:
-        value = low + distribution.step * round((value - low) / distribution.step)
-    value = min(max(value, low), high)
-    return round(value) if isinstance(distribution, IntDistribution) else value
-
-
-def _written(distribution: Distribution) -> str:
-    if isinstance(distribution, CategoricalDistribution):
-        return f"in {{{', '.join(map(str, distribution.choices))}}}"
-    scale = ", on a logarithmic scale" if distribution.log else ""
-    return f"in [{distribution.low:g}, {distribution.high:g}]{scale}"
+__all__ = ["BlackBox", "Distribution", "MakeSampler", "Observation", "Params", "Search"]

@@ -1,0 +1,223 @@
+"""A search: one run of a sampler on a black box."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import numpy as np
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from trimtab.lab.blackbox.kept import KeptEvaluations
+from trimtab.lab.blackbox.observation import Observation, observation
+from trimtab.lab.blackbox.pool import Pool
+from trimtab.lab.blackbox.spaces import Params, middle, spread
+from trimtab.lab.meter import CostMeter
+from trimtab.study.errors import InputError
+from trimtab.study.metric import Evaluation, Split
+
+if TYPE_CHECKING:
+    from trimtab.lab.blackbox.problem import BlackBox
+
+MakeSampler: TypeAlias = Callable[[int], BaseSampler]
+"""What a candidate fills the slot with: makes a sampler of a seed."""
+
+# one line a run on a screen that shows progress says nothing; trimtab.study.database does the same for its own studies
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+SUGGESTION = "suggestion seconds"
+"""Wall-clock seconds that a sampler takes for an evaluation of its own choice: to ask, and to be told."""
+
+FEASIBLE = "feasible"
+"""1 where the settings that are recommended in the end meet all constraints, and 0 elsewhere."""
+
+COVERED = "covered"
+"""1 where the interval that a sampler gives for its recommendation holds what that is worth, and 0 elsewhere."""
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """Settings that are recommended.
+
+    Args:
+        params: they.
+        interval: within which the sampler takes their value to be, if it says so.
+    """
+
+    params: Params
+    interval: tuple[float, float] | None = None
+
+
+class Search:
+    """One search in progress.
+
+    Args:
+        problem: what is searched, as the seed has it.
+        build: makes the sampler.
+        seed: of the sampler, of the noise, of the first points and of who is done first.
+        budget: evaluations.
+        kept: evaluations that were paid for before.
+
+    Raises:
+        InputError: what was built is no sampler.
+    """
+
+    def __init__(
+        self, problem: "BlackBox", build: MakeSampler, *, seed: int, budget: int, kept: KeptEvaluations | None = None
+    ) -> None:
+        sampler_seed, self._noise, place, first, pool = np.random.SeedSequence(seed).spawn(5)
+        self._problem = problem.placed(np.random.default_rng(place))
+        self._space = self._problem.distributions
+        self._sign = -1 if problem.direction == "maximize" else 1
+        sampler = build(int(sampler_seed.generate_state(1)[0]))
+        if not isinstance(sampler, BaseSampler):
+            raise InputError(f"{sampler!r} is no optuna.samplers.BaseSampler")
+        self._study = optuna.create_study(sampler=sampler, direction=problem.direction)
+        self._first = self._problem.points_before(budget)
+        for params in spread(self._space, self._first, int(first.generate_state(1)[0])):
+            self._study.enqueue_trial(params)
+        self._pool = Pool[tuple[Trial, Observation | Exception]](self._problem.workers, pool)
+        self._kept = KeptEvaluations(None) if kept is None else kept
+        self._asked, self._seconds = 0, 0.0
+        self._error: Exception | None = None
+        self._worth: dict[Split, tuple[Params, Observation]] = {}
+        self._recommended: tuple[int, Recommended] | None = None
+        self.meter, self.steps = CostMeter(budget), 0
+
+    def step(self) -> float:
+        """Asks for settings, evaluates, tells the value, and returns the loss; goes on until something has a value.
+
+        Raises:
+            Exception: what the first evaluation raised, if none had a value and the budget is used up.
+        """
+        while True:
+            trial, found = self._next()
+            self.meter.charge(1)
+            self.steps += 1
+            self._timed(lambda: self._tell(trial, found), trial.number)  # noqa: B023  # called at once
+            if isinstance(found, Observation):
+                self._error = None
+                return self._sign * found.value
+            if any(each.state == TrialState.COMPLETE for each in self._study.get_trials(deepcopy=False)):
+                return self._last()
+            self._error = self._error or found
+            if self.meter.exhausted:
+                raise self._error
+
+    def _next(self) -> tuple[Trial, Observation | Exception]:
+        while self._pool.free and self._asked < self.meter.budget:
+            trial = self._timed(lambda: self._study.ask(dict(self._space)), self._asked)
+            # a generator for each evaluation: how much one draws may depend on the settings
+            noise = np.random.default_rng(self._noise.spawn(1)[0])
+            self._pool.begin((trial, self._evaluated(trial, noise)))
+            self._asked += 1
+        return self._pool.finish()
+
+    def _timed(self, act: Callable[[], Any], number: int) -> Any:
+        start = time.perf_counter()
+        done = act()
+        if number >= self._first:  # the first ones are given
+            self._seconds += time.perf_counter() - start
+        return done
+
+    def _evaluated(self, trial: Trial, noise: np.random.Generator) -> Observation | Exception:
+        params = trial.params
+        try:
+            return self._kept.get(
+                self._asked,
+                params,
+                lambda: observation(self._problem.evaluate(params, noise), self._problem.constraints),
+            )
+        except Exception as error:  # it loses this evaluation, and not the run
+            return error
+
+    def _tell(self, trial: Trial, found: Observation | Exception) -> None:
+        if isinstance(found, Exception):
+            self._study.tell(trial, state=TrialState.FAIL)
+            return
+        for place, value in enumerate(found.constraints):
+            trial.set_constraint(f"c{place}", value)
+        if found.variance is not None:
+            trial.set_user_attr("variance", found.variance)
+        self._study.tell(trial, found.value)
+
+    def _last(self) -> float:
+        """Returns the loss of the last evaluation that had one."""
+        known = [each for each in self._study.get_trials(deepcopy=False) if each.value is not None]
+        return self._sign * cast(float, known[-1].value)
+
+    def evaluate(self, split: Split = "validation") -> Evaluation:
+        """Scores what would be recommended so far: the middle of the space before anything was evaluated."""
+        params = self.recommended().params
+        if split not in self._worth or self._worth[split][0] != params:  # mostly they are those of the last look
+            self._worth[split] = params, self._truth(params, split)
+        return self._problem.scored(self._value(self._worth[split][1]))
+
+    def _truth(self, params: Params, split: Split) -> Observation:
+        if self._problem.exact:
+            for trial in self._study.get_trials(deepcopy=False):
+                if trial.params == params and trial.value is not None:
+                    # of a problem without constraints, a sampler may have some of its own, which are not the truth
+                    return Observation(
+                        trial.value, tuple(_constraints(trial).values()) * bool(self._problem.constraints)
+                    )
+        return observation(self._problem.true_value(params, split), self._problem.constraints)
+
+    def _value(self, found: Observation) -> float:
+        """Returns what an observation counts as: where constraints are missed, the worst of the first points."""
+        if not found.violation:
+            return found.value
+        first = [each.value for each in self._study.get_trials(deepcopy=False)[: self._first]]
+        values = [found.value, *(value for value in first if value is not None)]
+        return self._sign * max(self._sign * value for value in values)
+
+    def recommended(self) -> Recommended:
+        """Returns the settings that would be recommended so far."""
+        if self._recommended is None or self._recommended[0] != self.steps:
+            self._recommended = self.steps, self._recommend()
+        return self._recommended[1]
+
+    def _recommend(self) -> Recommended:
+        if not self.steps:
+            return Recommended(middle(self._space))
+        recommend = getattr(self._study.sampler, "recommend", None)
+        if recommend is None:
+            return Recommended(self._best_observed())
+        found = recommend(self._study)
+        return Recommended(dict(getattr(found, "params", found)), getattr(found, "interval", None))
+
+    def _best_observed(self) -> Params:
+        try:
+            return self._study.best_params
+        except ValueError:  # nothing has met all constraints so far
+            known = [each for each in self._study.get_trials(deepcopy=False) if each.value is not None]
+            return min(known, key=self._how_bad).params
+
+    def _how_bad(self, trial: FrozenTrial) -> tuple[float, float]:
+        violation = sum(max(0.0, each) for each in _constraints(trial).values())
+        return violation, self._sign * cast(float, trial.value)
+
+    def measures(self) -> Mapping[str, float]:
+        """Returns the time that the sampler takes, and what is said of its last recommendation."""
+        chosen = self._asked - self._first
+        found = {SUGGESTION: self._seconds / chosen} if chosen > 0 else {}
+        if "validation" not in self._worth:
+            return found
+        params, worth = self._worth["validation"]
+        if self._problem.constraints:
+            found[FEASIBLE] = float(not worth.violation)
+        recommended = self.recommended()
+        if recommended.interval is not None and recommended.params == params:
+            low, high = recommended.interval
+            found[COVERED] = float(low <= worth.value <= high)
+        return found
+
+    def watched(self) -> Mapping[str, float]:
+        """Returns how long the sampler has taken so far, in seconds."""
+        return {SUGGESTION: self._seconds}
+
+
+def _constraints(trial: FrozenTrial) -> Mapping[Any, float]:
+    return getattr(trial, "constraints", {}) or dict(enumerate(trial.system_attrs.get("constraints") or ()))
