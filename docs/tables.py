@@ -25,6 +25,7 @@ SCHEDULES = Path(__file__).with_name("schedules.json")
 DEVICE = Path(__file__).with_name("device.json")
 AUDIT = Path(__file__).with_name("audit.json")
 AUDIT_PEERS = Path(__file__).with_name("audit_peers.json")
+SAMPLER_AUDIT = Path(__file__).with_name("sampler_audit.json")
 COMMAND = "make family"
 
 
@@ -294,6 +295,27 @@ def audit_peers() -> str:
     )
 
 
+def sampler_audit() -> str:
+    """Which checks each sampler that others made keeps."""
+    facts = json.loads(SAMPLER_AUDIT.read_text(encoding="utf-8"))
+    parts = list(next(row["parts"] for row in facts["rows"] if "parts" in row))
+    rows = [f"| sampler | {' | '.join(parts)} | broken |", f"|---|{'---:|' * len(parts)}---|"]
+    for row in facts["rows"]:
+        if "missing" in row:
+            rows.append(f"| {row['name']} | {' | '.join('–' for _ in parts)} | {row['missing']} |")
+            continue
+        kept = [f"{part['tried'] - len(part['broken'])} of {part['tried']}" for part in row["parts"].values()]
+        broken: dict[str, list[str]] = {}
+        for part in row["parts"].values():
+            for check in part["broken"]:
+                broken.setdefault(check.partition("[")[0], []).append(check.partition("[")[2].rstrip("]"))
+        said = "; ".join(f"`{check}`: {', '.join(cases)}" for check, cases in broken.items())
+        rows.append(f"| {row['name']} | {' | '.join(kept)} | {said or '–'} |")
+    packages = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
+    command = "python docs/sampler_audit.py docs/sampler_audit.json"
+    return "\n".join(rows) + f"\n\n`{command}`, {facts['date']}: {packages}."
+
+
 TABLES: dict[str, tuple[Callable[[], str], ...]] = {
     "audit.md": (audit, audit_peers),
     "claims.md": (costs,),
@@ -301,6 +323,7 @@ TABLES: dict[str, tuple[Callable[[], str], ...]] = {
     "family.md": (family,),
     "index.md": (tasks,),
     "speed.md": (device,),
+    "testing.md": (sampler_audit,),
     "which-optimizer.md": (which,),
     "which-schedule.md": (schedules,),
 }

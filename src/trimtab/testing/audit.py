@@ -19,6 +19,7 @@ import torch
 from torch.optim import Optimizer
 
 from trimtab.testing.conformance import OptimizerConformance
+from trimtab.testing.exceptions import Excepting
 from trimtab.testing.promises import promise_of
 from trimtab.testing.resume import follow, in_training
 from trimtab.testing.support import gradients, parameters
@@ -92,7 +93,7 @@ def audit_optimizer(
             found.append(Finding(name, promise_of(bare), contract, "skipped", (without or {})[bare]))
             continue
         watch(name)
-        found.append(Finding(name, promise_of(bare), contract, *_outcome(check)))
+        found.append(Finding(name, promise_of(bare), contract, *outcome_of(check)))
     return found
 
 
@@ -117,7 +118,7 @@ def first_step(
         follow(made, params, gradients(params, 1))
 
 
-def cases(suite: type[OptimizerConformance]) -> Iterator[tuple[str, Callable[[], None]]]:
+def cases(suite: type[Excepting]) -> Iterator[tuple[str, Callable[[], None]]]:
     """Yields every check of a suite with every set of its arguments, by the name that ``exceptions`` takes."""
     for name, method in inspect.getmembers(suite, inspect.isfunction):
         if not name.startswith("test_"):
@@ -136,15 +137,15 @@ def cases(suite: type[OptimizerConformance]) -> Iterator[tuple[str, Callable[[],
             yield name.removeprefix("test_") + case, _bound(suite, name, arguments)
 
 
-def _bound(suite: type[OptimizerConformance], name: str, arguments: Mapping[str, Any]) -> Callable[[], None]:
+def _bound(suite: type[Excepting], name: str, arguments: Mapping[str, Any]) -> Callable[[], None]:
     def check() -> None:
         getattr(suite(), name)(**arguments)
 
     return check
 
 
-def _outcome(check: Callable[[], None]) -> tuple[Outcome, str]:
-    """Runs a check, whatever it raises, and leaves torch's modes and the output as they were."""
+def outcome_of(check: Callable[[], None]) -> tuple[Outcome, str]:
+    """Runs a check, whatever it raises, leaves torch's modes and the output as they were, and says what was seen."""
     grad, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
     try:
         with warnings.catch_warnings(action="ignore"), contextlib.redirect_stdout(io.StringIO()):

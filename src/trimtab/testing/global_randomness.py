@@ -22,19 +22,32 @@ def global_states() -> dict[str, object]:
     }
 
 
-def require_untouched(before: dict[str, object]) -> None:
-    """Fails unless the global generators are as they were."""
+def global_settings() -> dict[str, object]:
+    """Returns what else of NumPy and torch is the same for all who use them, by what it is."""
+    return {
+        "NumPy's way with floating-point errors": np.geterr(),
+        "torch's default type": torch.get_default_dtype(),
+        "torch's mode of gradients": torch.is_grad_enabled(),
+        "torch's number of threads": torch.get_num_threads(),
+    }
+
+
+def require_untouched(before: dict[str, object], settings: dict[str, object] | None = None) -> None:
+    """Fails unless the global generators are as they were, and the global settings where these are given."""
     for name, state in global_states().items():
         require(state == before[name], f"the global random state of {name} was changed")
+    now = global_settings()
+    for name, setting in (settings or {}).items():
+        require(now[name] == setting, f"{name} was changed")
 
 
 @contextmanager
-def same_draws() -> Iterator[None]:
+def same_draws(seed: int = 0) -> Iterator[None]:
     """Lets what draws from a global generator draw the same each time, and leaves the generators as they were."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002  # the global one is meant
-    random.seed(0)
-    np.random.seed(0)  # noqa: NPY002  # the global one is meant
-    torch.manual_seed(0)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  # the global one is meant
+    torch.manual_seed(seed)
     try:
         yield
     finally:
