@@ -53,9 +53,8 @@ def expected_gain(
         ValueError: there is no line, or the two have different numbers of them.
     """
     _check(intercepts, slopes)
-    intercepts, slopes = torch.broadcast_tensors(intercepts, slopes)
-    batch = intercepts.shape[:-1]
-    a, b = intercepts.reshape(-1, intercepts.shape[-1]), slopes.reshape(-1, slopes.shape[-1])
+    shape = torch.broadcast_shapes(intercepts.shape, slopes.shape)  # type: ignore[no-untyped-call]  # torch has no types
+    a, b = (each.expand(shape).reshape(shape[:-1].numel(), shape[-1]) for each in (intercepts, slopes))
     with torch.no_grad():
         highest = a.argmax(-1)
         right, left = _walk(a, b, highest), _walk(a, -b, highest)
@@ -66,7 +65,7 @@ def expected_gain(
     steps = torch.where(broken, (b.gather(-1, outer) - b.gather(-1, inner)).abs(), 1.0)
     points = (a.gather(-1, inner) - a.gather(-1, outer)) / steps
     gain = _log_sum(steps, points, broken) if log else _sum(steps, points, broken)
-    return torch.where(finite, gain, torch.nan).reshape(batch)
+    return torch.where(finite, gain, torch.nan).reshape(shape[:-1])
 
 
 def _check(intercepts: Tensor, slopes: Tensor) -> None:
@@ -135,7 +134,7 @@ def _log_loss(points: Float[Tensor, "r k"]) -> Float[Tensor, "r k"]:
 
 def _scaled_loss(points: Float[Tensor, "r k"]) -> Float[Tensor, "r k"]:
     """h(-t) / phi(t) = 1 - t R(t), where R is Mills' ratio."""
-    return 1 - points * (math.sqrt(math.pi / 2) * torch.special.erfcx(points / math.sqrt(2)))
+    return torch.rsub(points * (math.sqrt(math.pi / 2) * torch.special.erfcx(points / math.sqrt(2))), 1)
 
 
 def _series(points: Float[Tensor, "r k"]) -> Float[Tensor, "r k"]:
