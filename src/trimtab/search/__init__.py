@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 from trimtab import exports
 
 if TYPE_CHECKING:
-    pass
+    from trimtab.search.bo_tutorial.posterior_mean_improvement import (
+        PosteriorMeanImprovement as PosteriorMeanImprovement,
+    )
 
-_HELPERS: dict[str, str] = {}
+_HELPERS: dict[str, str] = {
+    "PosteriorMeanImprovement": "trimtab.search.bo_tutorial.posterior_mean_improvement",
+}
 """What the family exports beside the classes of its catalogue, and where it is."""
 
 __all__ = list(exports.names("search", _HELPERS))
