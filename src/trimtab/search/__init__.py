@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 from trimtab import exports
 
 if TYPE_CHECKING:
+    from trimtab.search.bo_tutorial.gradient_gp import GradientObservationGP as GradientObservationGP
+    from trimtab.search.bo_tutorial.knowledge_gradient import DiscreteKnowledgeGradient as DiscreteKnowledgeGradient
     from trimtab.search.bo_tutorial.posterior_mean_improvement import (
         PosteriorMeanImprovement as PosteriorMeanImprovement,
     )
 
 _HELPERS: dict[str, str] = {
+    "DiscreteKnowledgeGradient": "trimtab.search.bo_tutorial.knowledge_gradient",
+    "GradientObservationGP": "trimtab.search.bo_tutorial.gradient_gp",
     "PosteriorMeanImprovement": "trimtab.search.bo_tutorial.posterior_mean_improvement",
 }
 """What the family exports beside the classes of its catalogue, and where it is."""
