@@ -85,7 +85,7 @@ def test_a_file_that_does_not_import_is_named_with_its_line(tmp_path, text, mess
             "diigts",
             "unknown problem 'diigts'; did you mean digits.* Those that ship are digits, .*Your own is path/to/file.py",
         ),
-        ("zzz", "unknown problem 'zzz'; known are boosting-diabetes, branin, .*Your own is path/to/file.py"),
+        ("zzz", "unknown problem 'zzz'; known are ackley10, ackley2, .*Your own is path/to/file.py"),
         ("missing.py:Mine", r"there is no file missing\.py"),
         ("missing.py", r"there is no file missing\.py"),
     ],

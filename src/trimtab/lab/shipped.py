@@ -32,6 +32,8 @@ class Shipped:
         return found
 
 
+_ENGINEERING = "trimtab.lab.blackbox.engineering_problem"
+
 PROBLEMS: dict[str, Shipped] = {
     "digits": Shipped(
         "optimizer",
@@ -92,6 +94,57 @@ PROBLEMS: dict[str, Shipped] = {
         "sampler",
         "trimtab.lab.blackbox.tuned_models:MLPDigits",
         "Which perceptron tells digits apart after ten epochs? Six settings of three kinds; noisy.",
+    ),
+    "jlh1": Shipped("sampler", f"{_ENGINEERING}:jlh1", "A quadratic under a line: two settings, one constraint."),
+    "jlh2": Shipped("sampler", f"{_ENGINEERING}:jlh2", "Waves within an ellipse: two settings, one constraint."),
+    "gkxwc1": Shipped(
+        "sampler", f"{_ENGINEERING}:gkxwc1", "Waves in a feasible region of three pieces: two settings, one constraint."
+    ),
+    "gkxwc2": Shipped(
+        "sampler", f"{_ENGINEERING}:gkxwc2", "A small feasible region of two pieces: two settings, one constraint."
+    ),
+    "ackley2": Shipped("sampler", f"{_ENGINEERING}:ackley2", "Ackley's function under two constraints: two settings."),
+    "ackley6": Shipped("sampler", f"{_ENGINEERING}:ackley6", "Ackley's function under two constraints: six settings."),
+    "ackley10": Shipped(
+        "sampler", f"{_ENGINEERING}:ackley10", "Ackley's function under two constraints: ten settings."
+    ),
+    "keane_bump": Shipped(
+        "sampler",
+        f"{_ENGINEERING}:keane_bump",
+        "Keane's bump, with a great many minima: eighteen settings, two constraints.",
+    ),
+    "three_truss": Shipped(
+        "sampler", f"{_ENGINEERING}:three_truss", "The lightest truss of three bars: two settings, three constraints."
+    ),
+    "reinforced_concrete_beam": Shipped(
+        "sampler",
+        f"{_ENGINEERING}:reinforced_concrete_beam",
+        "The cheapest beam of concrete and steel: three settings, two constraints.",
+    ),
+    "compression_spring": Shipped(
+        "sampler", f"{_ENGINEERING}:compression_spring", "The lightest spring: three settings, four constraints."
+    ),
+    "pressure_vessel": Shipped(
+        "sampler", f"{_ENGINEERING}:pressure_vessel", "The cheapest pressure vessel: four settings, four constraints."
+    ),
+    "welded_beam": Shipped(
+        "sampler", f"{_ENGINEERING}:welded_beam", "The cheapest welded beam: four settings, five constraints."
+    ),
+    "speed_reducer": Shipped(
+        "sampler", f"{_ENGINEERING}:speed_reducer", "The lightest speed reducer: seven settings, nine constraints."
+    ),
+    "heat_exchanger": Shipped(
+        "sampler", f"{_ENGINEERING}:heat_exchanger", "The smallest heat exchanger: eight settings, six constraints."
+    ),
+    "cantilever_beam": Shipped(
+        "sampler",
+        f"{_ENGINEERING}:cantilever_beam",
+        "The lightest stepped cantilever beam: ten settings, eleven constraints.",
+    ),
+    "car_side_impact": Shipped(
+        "sampler",
+        f"{_ENGINEERING}:car_side_impact",
+        "The lightest car that withstands a side impact: eleven settings, ten constraints.",
     ),
     "pruned-digits": Shipped(
         "transform",
