@@ -1,6 +1,7 @@
 """From what is typed on the command line to a problem: a name that ships, or ``path/to/file.py:name``."""
 
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import inspect
@@ -42,7 +43,8 @@ def load_problem(reference: str) -> Problem:
 
     Args:
         reference: the name of a problem that ships, or ``path/to/file.py:name``, where ``name`` is a
-            :class:`~trimtab.lab.problem.Problem`, such as a task, a subclass of it, or a function that returns one.
+            :class:`~trimtab.lab.problem.Problem`, such as a task, a subclass of it, a function that returns one, or an
+            objective of Optuna's, a function of a trial.
             Without a name, the only one in the file. In brackets may stand what a class or a function takes:
             ``task.py:Mine(width=64)``. Or a table, with the column that is to be learned: ``data.csv(target=price)``.
 
@@ -82,7 +84,24 @@ def _named(asked: Reference) -> tuple[Any, str]:
 
         return TableTask, asked.place
     path, name, module_object = _located(asked.place)
-    return getattr(module_object, name), f"{path.name}:{name}" if asked.place.endswith(".py") else asked.place
+    found = getattr(module_object, name)
+    if _is_objective(found):
+        from trimtab.lab.blackbox.objective import Objective
+
+        found = functools.partial(Objective, found)
+    return found, f"{path.name}:{name}" if asked.place.endswith(".py") else asked.place
+
+
+def _is_objective(found: object) -> bool:
+    """Tells whether something is an objective of Optuna's: a function of a trial, and of nothing else that it needs."""
+    if not inspect.isfunction(found) or _returns_problem(found):
+        return False
+    taken = [each for each in inspect.signature(found).parameters.values() if each.default is each.empty]
+    if len(taken) != 1 or taken[0].kind not in (taken[0].POSITIONAL_ONLY, taken[0].POSITIONAL_OR_KEYWORD):
+        return False
+    annotation = taken[0].annotation
+    written = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    return taken[0].name == "trial" or written.rpartition(".")[2] in ("Trial", "BaseTrial")
 
 
 def fingerprint(reference: str) -> str:
@@ -252,16 +271,23 @@ def _line_in(path: Path, error: BaseException) -> str:
 
 
 def _is_problem(value: object, module: ModuleType) -> bool:
-    """Whether something in a file is a problem, can be made into one, or is a function that says it returns one."""
+    """Whether something in a file is a problem, can be made into one, or a function that says it returns one.
+
+    So can an objective of Optuna's.
+    """
     if isinstance(value, type):
         ours = issubclass(value, Problem) and value.__module__ == module.__name__
         return ours and not getattr(value, "__abstractmethods__", ())
     if inspect.isfunction(value) and value.__module__ == module.__name__:
-        returned = value.__annotations__.get("return")
-        if isinstance(returned, str):
-            returned = vars(module).get(returned)
-        return isinstance(returned, type) and issubclass(returned, Problem)
+        return _returns_problem(value) or _is_objective(value)
     return isinstance(value, Problem)
+
+
+def _returns_problem(function: Any) -> bool:
+    returned = function.__annotations__.get("return")
+    if isinstance(returned, str):
+        returned = function.__globals__.get(returned)
+    return isinstance(returned, type) and issubclass(returned, Problem)
 
 
 def _make(found: object, reference: str, asked: Reference) -> Problem:

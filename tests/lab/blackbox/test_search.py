@@ -207,7 +207,7 @@ def test_a_line_that_was_cut_off_costs_one_evaluation(dear, tmp_path):
     _, losses = searched(dear, sampler_of(RandomSampler), budget=8, kept=KeptEvaluations(path))
     lines = [line for line in path.read_text().splitlines() if line]
     assert len(lines) == 8
-    assert all(json.loads(line)["variance"] is None for line in lines)
+    assert all(json.loads(line)["observation"]["variance"] is None for line in lines)
     path.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:20])
     Dear.paid.clear()
     assert searched(dear, sampler_of(RandomSampler), budget=8, kept=KeptEvaluations(path))[1] == losses

@@ -60,7 +60,7 @@ class EngineeringProblem(BlackBox):
 
 def _problem(design: EngineeringDesign) -> type[EngineeringProblem]:
     names = [f"x{place}" for place in range(1, design.dimension + 1)]
-    space = {name: FloatDistribution(*map(float, ends)) for name, ends in zip(names, design.bounds.T, strict=True)}
+    space = {n: FloatDistribution(float(a), float(b)) for n, (a, b) in zip(names, design.bounds.T, strict=True)}
     more = {"evaluations": 80} if design.dimension >= LARGE else {}
     held = {"name": design.name, "design": design, "space": space, "__module__": __name__, **more}
     return type(design.name, (EngineeringProblem,), held)

@@ -4,15 +4,18 @@ An evaluation is found again by its problem, its number in the run, which decide
 candidates that look at the same settings at the same time share it too. What is quick is not kept.
 """
 
-import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from optuna.distributions import distribution_to_json, json_to_distribution
+from optuna.trial import Trial
+
 from trimtab.lab.blackbox.observation import Observation
+from trimtab.lab.blackbox.spaces import suggest
 
 DEAR = 0.05
 """Seconds: what takes less is made again sooner than it is read."""
@@ -30,37 +33,40 @@ class KeptEvaluations:
 
     path: Path | None
 
-    def get(self, number: int, params: Mapping[str, Any], make: Callable[[], Observation]) -> Observation:
+    def get(self, number: int, trial: Trial, make: Callable[[], Observation]) -> Observation:
         """Returns an evaluation, which is made unless it was kept.
 
         Args:
             number: of the evaluation in its run.
-            params: what is evaluated.
+            trial: whose settings are evaluated. An objective may suggest them only while it is evaluated; then they
+                are suggested from what is kept, one by one, as long as they agree.
             make: evaluates.
         """
-        key = _key(number, params)
-        found = self._found().get(key)
+        found = _agreeing([each for each in self._read() if each["number"] == number], trial)
         if found is not None:
-            return Observation(found["value"], tuple(found["constraints"]), found["variance"])
+            seen = found["observation"]
+            return Observation(seen["value"], tuple(seen["constraints"]), seen["variance"], tuple(seen["names"]))
         start = time.perf_counter()
         made = make()
         if time.perf_counter() - start >= DEAR:
-            self._keep({"key": key, **asdict(made)})
+            params = [[n, distribution_to_json(trial.distributions[n]), repr(v)] for n, v in trial.params.items()]
+            self._keep({"number": number, "params": params, "observation": asdict(made)})
         return made
 
-    def _found(self) -> dict[str, dict[str, Any]]:
+    def _read(self) -> list[dict[str, Any]]:
         if self.path is None or not self.path.is_file():
-            return {}
-        kept = {}
+            return []
+        kept = []
         for line in self.path.read_text(encoding="utf-8").splitlines():
             try:
                 read = json.loads(line)
-                kept[read["key"]] = read
-            except (ValueError, KeyError, TypeError):  # who wrote it was killed on the way
+            except ValueError:  # who wrote it was killed on the way
                 continue
+            if isinstance(read, dict) and read.keys() == {"number", "params", "observation"}:
+                kept.append(read)
         return kept
 
-    def _keep(self, line: Mapping[str, Any]) -> None:
+    def _keep(self, line: dict[str, Any]) -> None:
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,6 +75,16 @@ class KeptEvaluations:
             file.write(f"\n{json.dumps(line)}\n")
 
 
-def _key(number: int, params: Mapping[str, Any]) -> str:
-    text = json.dumps([number, {name: repr(value) for name, value in params.items()}], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+def _agreeing(kept: list[dict[str, Any]], trial: Trial) -> dict[str, Any] | None:
+    """Returns the evaluation whose settings are the trial's, in the order in which they were suggested."""
+    place = 0
+    while kept:
+        for each in kept:
+            if len(each["params"]) == place:
+                return each
+        # with the same settings so far, an objective suggests the same one next
+        name, distribution, _ = kept[0]["params"][place]
+        value = repr(suggest(trial, name, json_to_distribution(distribution)))
+        kept = [each for each in kept if each["params"][place][0] == name and each["params"][place][2] == value]
+        place += 1
+    return None

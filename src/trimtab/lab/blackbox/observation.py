@@ -16,11 +16,19 @@ class Observation:
         value: what is searched for, with noise if there is some.
         constraints: one number each, which is at most 0 where the constraint is met.
         variance: of the noise in ``value``, where that is known.
+        names: of the constraints, where they have some.
     """
 
     value: float
     constraints: tuple[float, ...] = ()
     variance: float | None = None
+
+    names: tuple[str, ...] = ()
+
+    def named_constraints(self) -> list[tuple[str, float]]:
+        """Returns the constraints with their names, which are c0, c1, ... where there are none."""
+        names = self.names or tuple(f"c{place}" for place in range(len(self.constraints)))
+        return list(zip(names, self.constraints, strict=True))
 
     @property
     def violation(self) -> float:
@@ -60,7 +68,7 @@ def observation(found: Any, constraints: int) -> Observation:
         raise ValueError(f"constraints={each}: a number each is needed")
     if variance is not None and not (variance >= 0 and math.isfinite(variance)):
         raise ValueError(f"variance={variance}: a finite number >= 0 is needed")
-    return Observation(value, each, variance)
+    return Observation(value, each, variance, found.names if isinstance(found, Observation) else ())
 
 
 def _number(name: str, value: Any) -> float:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from optuna.study import Study
+from optuna.trial import Trial
 
 from trimtab.lab.blackbox.kept import KeptEvaluations
 from trimtab.lab.blackbox.observation import Observation, Observed, observation
@@ -47,6 +49,8 @@ class BlackBox(SteppedProblem):
         optimum: the best true value, where it is known; then runs are ranked by the logarithm of their regret.
         tolerance: a regret that is as good as none, > 0.
         solved: a regret until which runs are timed.
+        judged_last: whether :meth:`true_value` is dear, and asked for at the end of a run alone; before that, what was
+            observed stands for it.
         tested: whether :meth:`true_value` knows of a test split.
         workers: how many evaluations are under way at a time. Who is done first is simulated, by the seed.
         summary: what it is, in a sentence.
@@ -64,6 +68,7 @@ class BlackBox(SteppedProblem):
     optimum: float | None = None
     tolerance: float = 1e-3
     solved: float | None = None
+    judged_last: ClassVar[bool] = False
     tested: bool = False
     workers: int = 1
     summary: str = ""
@@ -110,6 +115,22 @@ class BlackBox(SteppedProblem):
             split: ``"validation"``, or ``"test"`` at the end of final runs if there is one.
         """
         return self.evaluate(params, np.random.default_rng(0))
+
+    def settled(self, params: Params, split: Split, _known: Observation | None, /) -> Observation:
+        """Returns what settings are worth, beside what was observed of them in the run, if they were."""
+        return observation(self.true_value(params, split), self.constraints)
+
+    def ask(self, study: Study) -> Trial:
+        """Begins an evaluation: has the sampler choose settings."""
+        return study.ask(dict(self.distributions))
+
+    def observe(self, trial: Trial, generator: np.random.Generator) -> Observation:
+        """Evaluates the settings of a trial.
+
+        Raises:
+            Exception: that of :meth:`evaluate`, or that it has returned what cannot be.
+        """
+        return observation(self.evaluate(trial.params, generator), self.constraints)
 
     def placed(self, generator: np.random.Generator) -> Self:  # noqa: ARG002  # most are the same with every seed
         """Returns the problem as a seed has it: shifted, or with other data, so that no sampler is right by luck."""

@@ -11,7 +11,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from trimtab.lab.blackbox.kept import KeptEvaluations
-from trimtab.lab.blackbox.observation import Observation, observation
+from trimtab.lab.blackbox.observation import Observation
 from trimtab.lab.blackbox.pool import Pool
 from trimtab.lab.blackbox.spaces import Params, middle, spread
 from trimtab.lab.meter import CostMeter
@@ -69,20 +69,20 @@ class Search:
     ) -> None:
         sampler_seed, self._noise, place, first, pool = np.random.SeedSequence(seed).spawn(5)
         self._problem = problem.placed(np.random.default_rng(place))
-        self._space = self._problem.distributions
         self._sign = -1 if problem.direction == "maximize" else 1
         sampler = build(int(sampler_seed.generate_state(1)[0]))
         if not isinstance(sampler, BaseSampler):
             raise InputError(f"{sampler!r} is no optuna.samplers.BaseSampler")
-        self._study = optuna.create_study(sampler=sampler, direction=problem.direction)
-        self._first = self._problem.points_before(budget)
+        pruner = optuna.pruners.NopPruner()  # what an evaluation costs does not depend on the others
+        self._study = optuna.create_study(sampler=sampler, direction=problem.direction, pruner=pruner)
+        self._space, self._first = dict(self._problem.distributions), self._problem.points_before(budget)
         for params in spread(self._space, self._first, int(first.generate_state(1)[0])):
             self._study.enqueue_trial(params)
         self._pool = Pool[tuple[Trial, Observation | Exception]](self._problem.workers, pool)
         self._kept = KeptEvaluations(None) if kept is None else kept
         self._asked, self._seconds = 0, 0.0
         self._error: Exception | None = None
-        self._worth: dict[Split, tuple[Params, Observation]] = {}
+        self._worth: dict[tuple[Split, bool], tuple[Params, Observation]] = {}
         self._recommended: tuple[int, Recommended] | None = None
         self.meter, self.steps = CostMeter(budget), 0
 
@@ -108,7 +108,7 @@ class Search:
 
     def _next(self) -> tuple[Trial, Observation | Exception]:
         while self._pool.free and self._asked < self.meter.budget:
-            trial = self._timed(lambda: self._study.ask(dict(self._space)), self._asked)
+            trial = self._timed(lambda: self._problem.ask(self._study), self._asked)
             # a generator for each evaluation: how much one draws may depend on the settings
             noise = np.random.default_rng(self._noise.spawn(1)[0])
             self._pool.begin((trial, self._evaluated(trial, noise)))
@@ -123,22 +123,19 @@ class Search:
         return done
 
     def _evaluated(self, trial: Trial, noise: np.random.Generator) -> Observation | Exception:
-        params = trial.params
         try:
-            return self._kept.get(
-                self._asked,
-                params,
-                lambda: observation(self._problem.evaluate(params, noise), self._problem.constraints),
-            )
+            return self._kept.get(self._asked, trial, lambda: self._problem.observe(trial, noise))
         except Exception as error:  # it loses this evaluation, and not the run
             return error
 
     def _tell(self, trial: Trial, found: Observation | Exception) -> None:
         if isinstance(found, Exception):
-            self._study.tell(trial, state=TrialState.FAIL)
+            pruned = isinstance(found, optuna.TrialPruned)
+            self._study.tell(trial, state=TrialState.PRUNED if pruned else TrialState.FAIL)
             return
-        for place, value in enumerate(found.constraints):
-            trial.set_constraint(f"c{place}", value)
+        for name, value in found.named_constraints():
+            if name not in trial.constraints:  # an objective has told them itself
+                trial.set_constraint(name, value)
         if found.variance is not None:
             trial.set_user_attr("variance", found.variance)
         self._study.tell(trial, found.value)
@@ -151,19 +148,26 @@ class Search:
     def evaluate(self, split: Split = "validation") -> Evaluation:
         """Scores what would be recommended so far: the middle of the space before anything was evaluated."""
         params = self.recommended().params
-        if split not in self._worth or self._worth[split][0] != params:  # mostly they are those of the last look
-            self._worth[split] = params, self._truth(params, split)
-        return self._problem.scored(self._value(self._worth[split][1]))
+        key = split, self._problem.judged_last and self.meter.exhausted
+        if key not in self._worth or self._worth[key][0] != params:  # mostly they are those of the last look
+            self._worth[key] = params, self._truth(params, split)
+        return self._problem.scored(self._value(self._worth[key][1]))
 
     def _truth(self, params: Params, split: Split) -> Observation:
-        if self._problem.exact:
-            for trial in self._study.get_trials(deepcopy=False):
-                if trial.params == params and trial.value is not None:
-                    # of a problem without constraints, a sampler may have some of its own, which are not the truth
-                    return Observation(
-                        trial.value, tuple(_constraints(trial).values()) * bool(self._problem.constraints)
-                    )
-        return observation(self._problem.true_value(params, split), self._problem.constraints)
+        known = self._observed(params)
+        last = self._problem.judged_last
+        if known is not None and (self._problem.exact or (last and not self.meter.exhausted)):
+            return known
+        return self._problem.settled(params, split, known)
+
+    def _observed(self, params: Params) -> Observation | None:
+        """Returns what was observed of settings, the first time."""
+        for trial in self._study.get_trials(deepcopy=False):
+            if trial.params == params and trial.value is not None:
+                # of a problem without constraints, a sampler may have some of its own, which are not the truth
+                found = _constraints(trial) if self._problem.constraints else {}
+                return Observation(trial.value, tuple(found.values()))
+        return None
 
     def _value(self, found: Observation) -> float:
         """Returns what an observation counts as: where constraints are missed, the worst of the first points."""
@@ -203,9 +207,10 @@ class Search:
         """Returns the time that the sampler takes, and what is said of its last recommendation."""
         chosen = self._asked - self._first
         found = {SUGGESTION: self._seconds / chosen} if chosen > 0 else {}
-        if "validation" not in self._worth:
+        worths = [self._worth[key] for key in (("validation", True), ("validation", False)) if key in self._worth]
+        if not worths:
             return found
-        params, worth = self._worth["validation"]
+        params, worth = worths[0]
         if self._problem.constraints:
             found[FEASIBLE] = float(not worth.violation)
         recommended = self.recommended()

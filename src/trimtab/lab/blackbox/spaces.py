@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import BaseTrial
 from scipy.stats import qmc
 
 from trimtab.primitives.unit_cube import UnitCube
@@ -59,6 +60,16 @@ def _middle(distribution: Distribution) -> Any:
         value = low + distribution.step * round((value - low) / distribution.step)
     value = min(max(value, low), high)
     return round(value) if isinstance(distribution, IntDistribution) else value
+
+
+def suggest(trial: BaseTrial, name: str, distribution: BaseDistribution) -> Any:
+    """Has a trial suggest a setting, as an objective would."""
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    low, high, log, step = (getattr(distribution, each) for each in ("low", "high", "log", "step"))
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(name, low, high, log=log, step=step)
+    return trial.suggest_float(name, low, high, log=log, step=step)
 
 
 def spread(space: Mapping[str, Distribution], count: int, seed: int) -> list[dict[str, Any]]:
