@@ -13,11 +13,17 @@ if TYPE_CHECKING:
     from trimtab.search.bo_tutorial.posterior_mean_improvement import (
         PosteriorMeanImprovement as PosteriorMeanImprovement,
     )
+    from trimtab.search.bo_tutorial.recommendation import Recommendation as Recommendation
+    from trimtab.search.bo_tutorial.recommendation import recommend as recommend
+    from trimtab.search.bo_tutorial.sampler import BOSampler as BOSampler
 
-_HELPERS: dict[str, str] = {
+_HELPERS = {
+    "BOSampler": "trimtab.search.bo_tutorial.sampler",
     "DiscreteKnowledgeGradient": "trimtab.search.bo_tutorial.knowledge_gradient",
     "GradientObservationGP": "trimtab.search.bo_tutorial.gradient_gp",
     "PosteriorMeanImprovement": "trimtab.search.bo_tutorial.posterior_mean_improvement",
+    "Recommendation": "trimtab.search.bo_tutorial.recommendation",
+    "recommend": "trimtab.search.bo_tutorial.recommendation",
 }
 """What the family exports beside the classes of its catalogue, and where it is."""
 
