@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING
 from trimtab import exports
 
 if TYPE_CHECKING:
-    pass
+    from trimtab.search.bo_tutorial.posterior_mean_improvement import (
+        PosteriorMeanImprovement as PosteriorMeanImprovement,
+    )
+    from trimtab.search.bo_tutorial.recommendation import Recommendation as Recommendation
+    from trimtab.search.bo_tutorial.recommendation import recommend as recommend
+    from trimtab.search.bo_tutorial.sampler import BOSampler as BOSampler
 
-_HELPERS: dict[str, str] = {}
+_HELPERS: dict[str, str] = {
+    "BOSampler": "trimtab.search.bo_tutorial.sampler",
+    "PosteriorMeanImprovement": "trimtab.search.bo_tutorial.posterior_mean_improvement",
+    "Recommendation": "trimtab.search.bo_tutorial.recommendation",
+    "recommend": "trimtab.search.bo_tutorial.recommendation",
+}
 """What the family exports beside the classes of its catalogue, and where it is."""
 
 __all__ = list(exports.names("search", _HELPERS))

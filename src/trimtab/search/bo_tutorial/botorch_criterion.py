@@ -1,0 +1,87 @@
+"""An acquisition function over any BoTorch model, for a search that works on arrays."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from botorch.acquisition.acquisition import AcquisitionFunction
+from botorch.acquisition.logei import qLogExpectedImprovement
+from botorch.exceptions.errors import UnsupportedError
+from botorch.models.model import Model
+from jaxtyping import Float
+from torch import Tensor
+
+from trimtab.search.bo_tutorial.mixed_search import Points
+from trimtab.search.bo_tutorial.posterior_mean_improvement import PosteriorMeanImprovement
+
+
+class BoTorchCriterion:
+    """The values of an acquisition function that returns logarithms; NaN counts as the lowest there is.
+
+    Args:
+        function: of one point at a time, ``(m, 1, d) -> (m)``.
+    """
+
+    def __init__(self, function: AcquisitionFunction) -> None:
+        self._function = function
+
+    def values(self, points: Points) -> Float[np.ndarray, " m"]:
+        """Returns the values at points."""
+        with torch.no_grad():
+            return _numbers(self._function(torch.from_numpy(points)[:, None]))
+
+    def values_and_gradients(self, points: Points) -> tuple[Float[np.ndarray, " m"], Points]:
+        """Returns the values at points, and their gradients."""
+        inputs = torch.from_numpy(points.copy())[:, None].requires_grad_()
+        values = self._function(inputs)
+        (gradients,) = torch.autograd.grad(values.sum(), inputs)
+        return _numbers(values), np.nan_to_num(gradients[:, 0].numpy(), posinf=0.0, neginf=0.0)
+
+
+def acquisition_of(
+    name: str, model: Model, reported: Float[Tensor, "n d"], pending: Float[Tensor, "k d"]
+) -> AcquisitionFunction:
+    """Returns the acquisition function of a model.
+
+    Args:
+        name: ``"noisy_ei"`` or ``"ei"``. A model whose posterior is not Gaussian has the second in any case: what it
+            would expect after one more evaluation is not known.
+        model: of values of which larger is better.
+        reported: the points that may be reported.
+        pending: points that are being evaluated.
+    """
+    if name == "noisy_ei":
+        try:
+            improvement = PosteriorMeanImprovement(model, reported)
+        except UnsupportedError:
+            pass
+        else:
+            improvement.set_X_pending(pending if len(pending) else None)
+            return improvement
+    with torch.no_grad():
+        posterior: Any = model.posterior(reported)
+        mean = posterior.mean
+        best = mean.reshape(-1, *mean.shape[-2:]).mean(0).max()
+    return qLogExpectedImprovement(model, best_f=best, X_pending=pending if len(pending) else None)
+
+
+@contextmanager
+def lent_randomness(seed: int) -> Iterator[None]:
+    """Seeds the global generators of Python, NumPy and torch within the context, and puts back what was there."""
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one is meant
+    with torch.random.fork_rng():
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002  # the global one is meant
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])  # noqa: NPY002  # the global one is meant
+
+
+def _numbers(values: Tensor) -> Float[np.ndarray, " m"]:
+    return np.asarray(np.nan_to_num(values.detach().numpy(), nan=-1e100, neginf=-1e100, posinf=1e100))
