@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from trimtab.testing.exceptions import require
 from trimtab.testing.global_randomness import under_two_states
-from trimtab.testing.sampler_support import KINDS, SamplerSuite, same, value, within
+from trimtab.testing.sampler_support import KINDS, SamplerSuite, named, same, value, within
 
 
 class BasicChecks(SamplerSuite):
@@ -101,7 +101,7 @@ class BasicChecks(SamplerSuite):
             pytest.skip("it has no recommend(study): the best that was observed is taken")
         course = self.course(study)
         before = copy.deepcopy(study.trials)
-        first, second = dict(recommend(study)), dict(recommend(study))
+        first, second = named(recommend(study)), named(recommend(study))
         require(
             first.keys() == self.space.keys(), f"recommend(study) named {sorted(first)} instead of {sorted(self.space)}"
         )
@@ -109,9 +109,9 @@ class BasicChecks(SamplerSuite):
         same([first], [second], "recommend(study) a second time")
         require(study.trials == before, "recommend(study) changed the study's trials")
         asked = self.study()
-        named: Any = getattr(asked.sampler, "recommend", None)
-        require(callable(named), "recommend(study) is there once and not again")
-        often = self.course(asked, after=lambda: named(asked))
+        renewed: Any = getattr(asked.sampler, "recommend", None)
+        require(callable(renewed), "recommend(study) is there once and not again")
+        often = self.course(asked, after=lambda: renewed(asked))
         same(course, often, "recommend(study) after each")
 
 

@@ -17,7 +17,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from trimtab.testing.sampler_spaces import branches
-from trimtab.testing.sampler_support import SamplerSuite, same, suggest, value
+from trimtab.testing.sampler_support import SamplerSuite, named, same, suggest, value
 
 MORE: Final = 3
 """Trials that are compared after a search was cut off."""
@@ -44,7 +44,8 @@ class ResumeChecks(SamplerSuite):
         self.course(study)
         new = self.moved(storage, InMemoryStorage(), self.make())
         renewed: Any = new.sampler
-        same([dict(recommend(study))], [dict(renewed.recommend(new))], f"recommend(study) of {_WHY}", exactly=True)
+        found = named(recommend(study)), named(renewed.recommend(new))
+        same([found[0]], [found[1]], f"recommend(study) of {_WHY}", exactly=True)
 
     def goes_on(
         self,

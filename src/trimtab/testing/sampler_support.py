@@ -130,6 +130,11 @@ class SamplerSuite(Excepting):
         return found
 
 
+def named(recommended: Any) -> dict[str, Any]:
+    """Returns the settings of a recommendation, which may have more to say, as its ``params``."""
+    return dict(getattr(recommended, "params", recommended))
+
+
 def same(courses: Sequence[Params], others: Sequence[Params], why: str, *, exactly: bool = False) -> None:
     """Fails the check unless the same was suggested, to rounding or bit for bit."""
     for index, (one, other) in enumerate(zip(courses, others, strict=True), 1):

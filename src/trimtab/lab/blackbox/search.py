@@ -189,7 +189,10 @@ class Search:
         recommend = getattr(self._study.sampler, "recommend", None)
         if recommend is None:
             return Recommended(self._best_observed())
-        found = recommend(self._study)
+        try:
+            found = recommend(self._study)
+        except ValueError:  # it would recommend nothing of this, as where nothing meets all constraints
+            return Recommended(self._best_observed())
         return Recommended(dict(getattr(found, "params", found)), getattr(found, "interval", None))
 
     def _best_observed(self) -> Params:

@@ -26,7 +26,7 @@ from trimtab.search.bo_tutorial.fast_gp import FastGP, bounded_model
 from trimtab.search.bo_tutorial.mixed_search import Criterion, Points
 from trimtab.search.bo_tutorial.observations import Observations, check_one_objective, complete_trials
 from trimtab.search.bo_tutorial.proposal import Search, propose
-from trimtab.search.bo_tutorial.recommendation import recommend
+from trimtab.search.bo_tutorial.recommendation import Recommendation, recommend
 from trimtab.study.checks import check_whole
 from trimtab.study.errors import InputError
 
@@ -104,7 +104,7 @@ class BOSampler(BaseSampler):
         >>> import optuna
         >>> study = optuna.create_study(sampler=BOSampler(seed=0))
         >>> study.optimize(lambda trial: (trial.suggest_float("x", -5, 5) - 2) ** 2, n_trials=20)
-        >>> round(study.sampler.recommend(study)["x"], 1)
+        >>> round(study.sampler.recommend(study).params["x"], 1)
         2.0
     """
 
@@ -137,9 +137,9 @@ class BOSampler(BaseSampler):
         self._independent_sampler = independent_sampler
         self._seed = secrets.randbits(32) if seed is None else seed
 
-    def recommend(self, study: Study) -> dict[str, Any]:
+    def recommend(self, study: Study) -> Recommendation:
         """Returns the evaluated settings with the best posterior mean; see the function of this name."""
-        return dict(recommend(study).params)
+        return recommend(study)
 
     def reseed_rng(self) -> None:
         """Does nothing, as trials that run at the same time have different numbers, but for the independent sampler."""
