@@ -8,9 +8,23 @@ from typing import TYPE_CHECKING
 from trimtab import exports
 
 if TYPE_CHECKING:
-    pass
+    from trimtab.search.bnn_surrogates.deep_ensemble import DeepEnsembleSurrogate as DeepEnsembleSurrogate
+    from trimtab.search.bnn_surrogates.deep_kernel import DeepKernelGP as DeepKernelGP
+    from trimtab.search.bnn_surrogates.hmc import HMCSurrogate as HMCSurrogate
+    from trimtab.search.bnn_surrogates.infinite_width import InfiniteWidthBNN as InfiniteWidthBNN
+    from trimtab.search.bnn_surrogates.laplace import LinearizedLaplace as LinearizedLaplace
+    from trimtab.search.bnn_surrogates.make import make_surrogate as make_surrogate
+    from trimtab.search.bnn_surrogates.sghmc import SGHMCSurrogate as SGHMCSurrogate
 
-_HELPERS: dict[str, str] = {}
+_HELPERS: dict[str, str] = {
+    "DeepEnsembleSurrogate": "trimtab.search.bnn_surrogates.deep_ensemble",
+    "DeepKernelGP": "trimtab.search.bnn_surrogates.deep_kernel",
+    "HMCSurrogate": "trimtab.search.bnn_surrogates.hmc",
+    "InfiniteWidthBNN": "trimtab.search.bnn_surrogates.infinite_width",
+    "LinearizedLaplace": "trimtab.search.bnn_surrogates.laplace",
+    "SGHMCSurrogate": "trimtab.search.bnn_surrogates.sghmc",
+    "make_surrogate": "trimtab.search.bnn_surrogates.make",
+}
 """What the family exports beside the classes of its catalogue, and where it is."""
 
 __all__ = list(exports.names("search", _HELPERS))
