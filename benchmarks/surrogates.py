@@ -33,6 +33,11 @@ def data(points):
     return X, Hartmann(dim=DIMENSIONS, negate=True)(X).unsqueeze(1)
 
 
+def fit(models, name, X, Y):
+    """Fits a surrogate, and keeps it."""
+    models[name] = make_surrogate(name, X, Y, seed=0)
+
+
 def evaluation(model, best):
     """Returns a function that evaluates the acquisition of all candidates."""
     generator = torch.Generator().manual_seed(1)
@@ -53,15 +58,14 @@ def main():
     print("|---:|---|---:|---:|---:|---:|")
     for points in POINTS:
         X, Y = data(points)
-        fits = in_turn({name: partial(make_surrogate, name, X, Y, seed=0) for name in names}, options)
-        models = {name: make_surrogate(name, X, Y, seed=0) for name in names}
+        models = {}
+        fits = in_turn({name: partial(fit, models, name, X, Y) for name in names}, options)
         values = in_turn({name: evaluation(model, Y.max()) for name, model in models.items()}, options, warm_up=1)
-        fit, value = ({name: statistics.median(each) for name, each in times.items()} for times in (fits, values))
+        fitting, values = ({name: statistics.median(each) for name, each in times.items()} for times in (fits, values))
         for name in names:
-            ratios = fit[name] / fit[BASELINE], value[name] / value[BASELINE]
-            row = (
-                f"| {points} | {name} | {fit[name] / 1e3:.2f} | {ratios[0]:.1f} | {value[name]:.1f} | {ratios[1]:.1f} |"
-            )
+            taken, each = fitting[name], values[name]
+            ratios = taken / fitting[BASELINE], each / values[BASELINE]
+            row = f"| {points} | {name} | {taken / 1e3:.2f} | {ratios[0]:.1f} | {each:.1f} | {ratios[1]:.1f} |"
             print(row, flush=True)
 
 
