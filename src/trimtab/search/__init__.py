@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING
 from trimtab import exports
 
 if TYPE_CHECKING:
+    from trimtab.search.bnn_surrogates.deep_ensemble import DeepEnsembleSurrogate as DeepEnsembleSurrogate
+    from trimtab.search.bnn_surrogates.deep_kernel import DeepKernelGP as DeepKernelGP
+    from trimtab.search.bnn_surrogates.hmc import HMCSurrogate as HMCSurrogate
+    from trimtab.search.bnn_surrogates.infinite_width import InfiniteWidthBNN as InfiniteWidthBNN
+    from trimtab.search.bnn_surrogates.laplace import LinearizedLaplace as LinearizedLaplace
+    from trimtab.search.bnn_surrogates.make import make_surrogate as make_surrogate
+    from trimtab.search.bnn_surrogates.sghmc import SGHMCSurrogate as SGHMCSurrogate
     from trimtab.search.bo_tutorial.gradient_gp import GradientObservationGP as GradientObservationGP
     from trimtab.search.bo_tutorial.knowledge_gradient import DiscreteKnowledgeGradient as DiscreteKnowledgeGradient
     from trimtab.search.bo_tutorial.posterior_mean_improvement import (
@@ -19,10 +26,17 @@ if TYPE_CHECKING:
 
 _HELPERS = {
     "BOSampler": "trimtab.search.bo_tutorial.sampler",
+    "DeepEnsembleSurrogate": "trimtab.search.bnn_surrogates.deep_ensemble",
+    "DeepKernelGP": "trimtab.search.bnn_surrogates.deep_kernel",
     "DiscreteKnowledgeGradient": "trimtab.search.bo_tutorial.knowledge_gradient",
     "GradientObservationGP": "trimtab.search.bo_tutorial.gradient_gp",
+    "HMCSurrogate": "trimtab.search.bnn_surrogates.hmc",
+    "InfiniteWidthBNN": "trimtab.search.bnn_surrogates.infinite_width",
+    "LinearizedLaplace": "trimtab.search.bnn_surrogates.laplace",
     "PosteriorMeanImprovement": "trimtab.search.bo_tutorial.posterior_mean_improvement",
     "Recommendation": "trimtab.search.bo_tutorial.recommendation",
+    "SGHMCSurrogate": "trimtab.search.bnn_surrogates.sghmc",
+    "make_surrogate": "trimtab.search.bnn_surrogates.make",
     "recommend": "trimtab.search.bo_tutorial.recommendation",
 }
 """What the family exports beside the classes of its catalogue, and where it is."""
