@@ -7,10 +7,17 @@ outcomes, a constant mean, a kernel :math:`\exp(-\frac12 \sum_j (x_j - x'_j)^2 /
     \ell_j \sim \operatorname{LogNormal}(\sqrt 2 + \tfrac12 \log d,\ \sqrt 3), \quad \ell_j \ge 0.025, \qquad
     \lambda^2 \sim \operatorname{LogNormal}(-4,\ 1), \quad \lambda^2 \ge 10^{-4}.
 
-Hyper-parameters are the maximum a posteriori, from the same start (the modes of the priors) as
-``fit_gpytorch_mll``. What differs is how it is found: over logarithms, by L-BFGS-B with gradients written out, with
-the mean profiled out, and with repeated inputs merged. With :math:`c_g` observations at input :math:`g`, of mean
-:math:`\bar y_g`, and :math:`S` the squares about these means, the likelihood of all of them is exactly
+Hyper-parameters are the maximum a posteriori: BoTorch's, the mode of the density of :math:`\ell` and :math:`\lambda^2`,
+or on demand the mode of the density of their logarithms. The two differ by a factor of
+:math:`\lambda^2 \prod_j \ell_j`, and by how much they take for noise: where a third of the variance is noise, the first
+often explains all of it by lengthscales at their bound. It is the better one to search with, as it looks again where
+something was seen (on Hartmann's function in six dimensions with noise it leads to a third of the regret), and the
+worse one to believe (see :func:`~trimtab.search.bo_tutorial.recommendation.recommend`).
+
+What else differs from ``fit_gpytorch_mll`` is how the maximum is found: over logarithms, by L-BFGS-B with gradients
+written out, with the mean profiled out, from a second start with much noise beside BoTorch's (the modes of the priors),
+and with repeated inputs merged. With :math:`c_g` observations at input :math:`g`, of mean :math:`\bar y_g`, and
+:math:`S` the squares about these means, the likelihood of all of them is exactly
 
 .. math::
     \log N\big(\bar y;\ m, K + \lambda^2 \operatorname{diag}(1 / c)\big)
@@ -48,6 +55,10 @@ _FEW: Final = 80
 
 FITTED: Final = 300
 """Inputs to which hyper-parameters are fitted at most; more than these move them by little."""
+
+
+Objective = Callable[[Float[np.ndarray, " h"]], tuple[float, Float[np.ndarray, " h"]]]
+"""Of the logarithms of lengthscales and noise: a value and its gradient."""
 
 
 @dataclass(frozen=True)
@@ -102,37 +113,37 @@ class Hyperparameters:
     noise: float
 
 
-def fit(data: Data) -> Hyperparameters:
-    """Returns the maximum a posteriori of the logarithms of the hyper-parameters.
+def fit(data: Data, *, of_logarithms: bool = False) -> Hyperparameters:
+    """Returns the maximum a posteriori of the hyper-parameters, as far as a search finds it.
 
     Args:
         data: standardised.
+        of_logarithms: whether the density is that of the logarithms of the hyper-parameters.
     """
     dimension = data.points.shape[1]
     data = data.thinned(FITTED)
     few = data.thinned(_FEW)
     starts = [_start(dimension, _usual_length(dimension), _LITTLE_NOISE), _start(dimension, *_NOISY)]
-    found = [_minimise(few, start, _ROUGHLY) for start in starts]
-    if few is not data:
-        objective = negative_log_posterior(data)
-        theta = _minimise(data, min((theta for theta, _ in found), key=lambda each: objective(each)[0]), _FINELY)[0]
-    else:
-        theta = _minimise(data, min(found, key=lambda each: each[1])[0], _FINELY)[0]
+    roughly = negative_log_posterior(few, of_logarithms=of_logarithms)
+    found = [_minimise(roughly, start, _ROUGHLY) for start in starts]
+    objective = roughly if few is data else negative_log_posterior(data, of_logarithms=of_logarithms)
+    theta = _minimise(objective, min(found, key=lambda each: objective(each)[0]), _FINELY)
     return Hyperparameters(np.exp(theta[:-1]), float(np.exp(theta[-1])))
 
 
-def _minimise(data: Data, theta: Float[np.ndarray, " h"], tolerance: float) -> tuple[Float[np.ndarray, " h"], float]:
+def _minimise(objective: Objective, theta: Float[np.ndarray, " h"], tolerance: float) -> Float[np.ndarray, " h"]:
     bounds = [(math.log(SHORTEST), math.log(_LONGEST))] * (len(theta) - 1)
     bounds.append((math.log(LEAST_NOISE), math.log(_MOST_NOISE)))
     found = scipy.optimize.minimize(
-        negative_log_posterior(data),
+        objective,
         theta,
         jac=True,
         method="L-BFGS-B",
         bounds=bounds,
         options={"maxiter": 100, "ftol": tolerance, "gtol": 1e-2},
     )
-    return found.x, float(found.fun)
+    best: Float[np.ndarray, " h"] = found.x
+    return best
 
 
 def _start(dimension: int, length: float, noise: float) -> Float[np.ndarray, " h"]:
@@ -143,19 +154,18 @@ def _usual_length(dimension: int) -> float:
     return math.exp(_log_length(dimension) - _SCALE**2)
 
 
-def negative_log_posterior(
-    data: Data,
-) -> Callable[[Float[np.ndarray, " h"]], tuple[float, Float[np.ndarray, " h"]]]:
+def negative_log_posterior(data: Data, *, of_logarithms: bool = False) -> Objective:
     """Returns the function of the logarithms of lengthscales and noise that is minimised, with its gradient.
 
     Args:
         data: standardised.
+        of_logarithms: whether the density is that of the logarithms, or that of lengthscales and noise themselves.
     """
     points, means, counts = data.points, data.means, data.counts
     squares = np.square(points)
     repeats = float(counts.sum()) - len(counts)
     offset = 0.5 * (counts.sum() * math.log(2 * math.pi) + np.log(counts).sum())
-    location = _log_length(points.shape[1])
+    location, natural = _log_length(points.shape[1]), 0.0 if of_logarithms else 1.0
 
     # the inverse comes as one triangle, of which all but the diagonal counts twice
     twice = 2 * np.triu(np.ones((len(points), len(points)))) - np.eye(len(points))
@@ -172,7 +182,7 @@ def negative_log_posterior(
         fit_term = 0.5 * ((means - constant) @ weights) + half_log_determinant + offset
         repeat_term = 0.5 * repeats * theta[-1] + 0.5 * data.scatter / noise
         away, noise_away = theta[:-1] - location, theta[-1] - _NOISE_MEAN
-        prior = 0.5 * (away @ away) / _SCALE**2 + 0.5 * noise_away**2 / _NOISE_SCALE**2
+        prior = natural * theta.sum() + 0.5 * (away @ away) / _SCALE**2 + 0.5 * noise_away**2 / _NOISE_SCALE**2
 
         inverse = _triangle_of_inverse(root)
         diagonal = np.square(weights) - inverse.diagonal()
@@ -183,9 +193,9 @@ def negative_log_posterior(
         gradient = np.empty_like(theta)
         # the sum over pairs of pull times squared distance, by way of products of matrices
         away_squared = (pull.sum(0) + pull.sum(1)) @ squares - 2 * np.einsum("aj,aj->j", points, pull @ points)
-        gradient[:-1] = -0.5 * away_squared * scales + away / _SCALE**2
+        gradient[:-1] = -0.5 * away_squared * scales + natural + away / _SCALE**2
         gradient[-1] = 0.5 * (repeats - noise * (diagonal / counts).sum() - data.scatter / noise)
-        gradient[-1] += noise_away / _NOISE_SCALE**2
+        gradient[-1] += natural + noise_away / _NOISE_SCALE**2
         return float(fit_term + repeat_term + prior), gradient
 
     return value
@@ -235,6 +245,7 @@ class FastGP:
     Args:
         data: in any units; larger is better for those who maximise.
         hyperparameters: those of the standardised outcomes; fitted unless given.
+        of_logarithms: how they are fitted, see :func:`fit`.
 
     Attributes:
         data: as given.
@@ -242,10 +253,12 @@ class FastGP:
         means: posterior means of the inputs, standardised.
     """
 
-    def __init__(self, data: Data, hyperparameters: Hyperparameters | None = None) -> None:
+    def __init__(
+        self, data: Data, hyperparameters: Hyperparameters | None = None, *, of_logarithms: bool = False
+    ) -> None:
         standard = data.standardised()
         self.data = data
-        self.hyperparameters = fit(standard) if hyperparameters is None else hyperparameters
+        self.hyperparameters = hyperparameters or fit(standard, of_logarithms=of_logarithms)
         self._condition(standard)
 
     def _condition(self, standard: Data) -> None:
@@ -311,7 +324,7 @@ class FastGP:
         return self.data.centre + self.data.spread * means
 
 
-def bounded_model(data: Data, most: int) -> tuple[FastGP, Bool[np.ndarray, " n"]]:
+def bounded_model(data: Data, most: int, *, of_logarithms: bool = False) -> tuple[FastGP, Bool[np.ndarray, " n"]]:
     """Returns a process of the data, and which inputs it holds: all, or so many around its best.
 
     Of more inputs than ``most``, a process of evenly spaced ones says where the largest mean is, and those are held
@@ -319,8 +332,8 @@ def bounded_model(data: Data, most: int) -> tuple[FastGP, Bool[np.ndarray, " n"]
     """
     count = len(data.points)
     if count <= most:
-        return FastGP(data), np.ones(count, dtype=bool)
-    spaced = FastGP(data.thinned(most))
+        return FastGP(data, of_logarithms=of_logarithms), np.ones(count, dtype=bool)
+    spaced = FastGP(data.thinned(most), of_logarithms=of_logarithms)
     centre = spaced.data.points[np.argmax(spaced.means)]
     away = np.square((data.points - centre) / spaced.hyperparameters.lengthscales).sum(1)
     held = np.zeros(count, dtype=bool)

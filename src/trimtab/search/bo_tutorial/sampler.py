@@ -255,7 +255,7 @@ class BOSampler(BaseSampler):
             model = self._fitted(points, values, seed)
             known = torch.from_numpy(process.data.points[reported])
             pending = torch.from_numpy(without.running)
-            return BoTorchCriterion(acquisition_of(self._acquisition, model, known, pending))
+            return BoTorchCriterion(acquisition_of(self._acquisition, model, known, pending, seed))
 
     def _fitted(self, points: Any, values: Any, seed: int) -> Any:
         if callable(self._surrogate):
