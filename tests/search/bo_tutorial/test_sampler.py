@@ -128,6 +128,23 @@ def test_a_range_that_changes_is_followed():
     assert study.best_value < 0.5
 
 
+@pytest.mark.parametrize("space", [{"x": FloatDistribution(0, 1e9)}, {"x": FloatDistribution(1e-300, 1e9, log=True)}])
+def test_ranges_that_shrink_by_orders_of_magnitude(space):
+    (kind,) = space.values()
+    study = study_of()
+    run(study, 5, space, lambda params: params["x"])
+    narrow = {"x": FloatDistribution(0.5, 1.0, log=kind.log)}
+    late = run(study, 7, narrow, lambda params: abs(params["x"] - 0.8))[-7:]
+    assert all(0.5 <= params["x"] <= 1.0 for params in late)
+
+
+def test_noise_in_tiny_units_is_noise():
+    generator = np.random.default_rng(0)
+    study = study_of()
+    found = run(study, 16, {"n": IntDistribution(1, 4)}, lambda params: 1e-14 * (params["n"] + generator.normal()))
+    assert found.count({"n": 1}) > 3
+
+
 def constrained(study, count, allowed):
     for _ in range(count):
         trial = study.ask({"x": SPACE["x"]})

@@ -61,9 +61,10 @@ class BOSampler(BaseSampler):
     expected improvement. A study that is done is to be read with :meth:`recommend`, not by its best value.
 
     * *Spaces.* All that Optuna has, as :class:`~trimtab.primitives.unit_cube.UnitCube` says. The parameters of all
-      complete trials are modelled together, each with its latest range; one that some trials lack is conditional, and a
-      setting is expected to have those that the seen setting most like it had, by its choices and whole numbers. What
-      the model does not know yet is drawn at random by ``independent_sampler``.
+      complete trials are modelled together, each with its latest range (trials that are now outside by more than its
+      width are left out); one that some trials lack is conditional, and a setting is expected to have those that the
+      seen setting most like it had, by its choices and whole numbers. What the model does not know yet is drawn at
+      random by ``independent_sampler``.
     * *Start.* Until ``n_startup_trials`` are complete, settings are scrambled Sobol points.
     * *Model.* BoTorch's default Gaussian process at the maximum a posteriori
       (:mod:`~trimtab.search.bo_tutorial.fast_gp`); infinite and very bad values are tamed as for
@@ -180,9 +181,10 @@ class BOSampler(BaseSampler):
         conditional = [name for name in known if not all(name in each.params for each in trials)]
         cube = UnitCube(known, conditional)
         enough = 2 * (len(known) + 1) if self._n_startup_trials is None else self._n_startup_trials
-        if len(trials) < enough:
+        near = [each for each, far in zip(trials, _is_far(cube, trials), strict=True) if not far]
+        if len(near) < max(enough, 1):
             return self._startup(UnitCube(known), trial.number)
-        seen = Observations.of_study(study, cube, trials)
+        seen = Observations.of_study(study, cube, near)
         point = self._proposed(study, trial, seen)
         settings = cube.from_unit(point[None])[0]
         return {name: settings[name] for name in known if name in settings}
@@ -289,6 +291,12 @@ class _WithoutValue:
         return cube.to_unit(found, clip=False)
 
 
+def _is_far(cube: UnitCube, trials: Sequence[FrozenTrial]) -> Bool[np.ndarray, " t"]:
+    """Returns which trials are outside their range by more than its width."""
+    points = cube.to_unit([each.params for each in trials], clip=False)
+    return np.asarray(((points < -1) | (points > 2)).any(1))
+
+
 def _repeats_agree(seen: Observations) -> bool:
-    data = seen.data
-    return bool((data.counts > 1).any()) and data.scatter <= 1e-20 * max(1.0, float(np.square(data.means).max()))
+    """Returns whether there are repeats, and all had the same value."""
+    return len(seen.points) < len(seen.values) and bool((seen.values == seen.values[seen.first][seen.group]).all())
