@@ -7,7 +7,7 @@ import pytest
 import torch
 from botorch.acquisition.logei import qLogExpectedImprovement
 
-from tests.search.bo_tutorial.test_fast_gp import HYPERPARAMETERS, botorch, observed, single
+from tests.search.bo_tutorial.fast import HYPERPARAMETERS, botorch, observed, single
 from tests.search.bo_tutorial.test_sampler import Members
 from trimtab.search.bo_tutorial.botorch_criterion import BoTorchCriterion, acquisition_of, lent_randomness
 from trimtab.search.bo_tutorial.fast_acquisition import LogNoisyImprovement

@@ -5,7 +5,7 @@ import pytest
 import torch
 from botorch.acquisition.analytic import LogExpectedImprovement, LogProbabilityOfImprovement
 
-from tests.search.bo_tutorial.test_fast_gp import HYPERPARAMETERS, botorch, observed, single
+from tests.search.bo_tutorial.fast import HYPERPARAMETERS, botorch, observed, single
 from trimtab.search.bo_tutorial.fast_acquisition import (
     LogFeasibility,
     LogImprovement,
@@ -13,7 +13,8 @@ from trimtab.search.bo_tutorial.fast_acquisition import (
     PosteriorMean,
     Sum,
 )
-from trimtab.search.bo_tutorial.fast_gp import FastGP, Hyperparameters
+from trimtab.search.bo_tutorial.fast_fit import Hyperparameters
+from trimtab.search.bo_tutorial.fast_gp import FastGP
 from trimtab.search.bo_tutorial.posterior_mean_improvement import PosteriorMeanImprovement
 
 

@@ -62,6 +62,14 @@ def test_its_regret_is_less_than_that_of_the_best_trial():
     assert trusted.mean() < 0.8 * lucky.mean()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_without_noise_the_best_trial_is_recommended(seed):
+    study = noisy(seed, noise=0.0)
+    found = recommend(study)
+    assert found.trial == study.best_trial.number
+    assert found.mean == pytest.approx(study.best_value, abs=0.01)
+
+
 def test_the_best_value_is_too_good_to_be_true_and_the_interval_is_not():
     inside, promised = [], []
     for seed in range(24):

@@ -14,7 +14,8 @@ from optuna.testing.pytest_samplers import SingleOnlySamplerTestCase
 from optuna.trial import TrialState
 
 from trimtab.search.bo_tutorial import sampler
-from trimtab.search.bo_tutorial.fast_gp import Data, FastGP
+from trimtab.search.bo_tutorial.fast_fit import Data
+from trimtab.search.bo_tutorial.fast_gp import FastGP
 from trimtab.search.bo_tutorial.sampler import BOSampler
 from trimtab.testing import SamplerConformance
 from trimtab.testing.global_randomness import global_states, require_untouched

@@ -10,7 +10,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from trimtab.primitives.unit_cube import UnitCube
-from trimtab.search.bo_tutorial.fast_gp import Data
+from trimtab.search.bo_tutorial.fast_fit import Data
 from trimtab.study.errors import InputError
 
 _WHISKER: Final = 10.0

@@ -67,11 +67,11 @@ def recommend(
     report what was tried (Frazier, 2018, arXiv:1807.02811).
 
     The model is BoTorch's default, ``SingleTaskGP`` with its priors and the noise inferred (see
-    :mod:`~trimtab.search.bo_tutorial.fast_gp`), on the settings in the unit cube (see
+    :mod:`~trimtab.search.bo_tutorial.fast_fit`), on the settings in the unit cube (see
     :class:`~trimtab.primitives.unit_cube.UnitCube`). Its hyper-parameters are the maximum a posteriori of their
-    logarithms. BoTorch's own fit, that of the hyper-parameters themselves, takes much noise for structure: over random
-    searches of 40 trials of two and three settings, where a third to a half of the variance was noise, it hardly gained
-    anything on the best trial, and this one a seventh to a third of the regret.
+    logarithms. BoTorch's own fit, that of the hyper-parameters themselves, takes much noise for structure and then
+    believes lucky values. Where the data are likelier without noise than with any, there is no luck, and the best value
+    is believed.
 
     * Trials with the same settings count as repeats of one setting, exactly.
     * A parameter that some trials lack has a column that says whether it is there. Where its range changed, the model
@@ -163,8 +163,8 @@ def _best_evaluated(
 ) -> tuple[int, float, float]:
     """Returns the best setting, and mean and standard deviation of what it is worth."""
     rows = np.flatnonzero(held)
-    means = np.where(feasible[rows], process.means, -np.inf)
-    best = int(np.argmax(means))
+    means = process.standard.means if process.is_certain else process.means
+    best = int(np.argmax(np.where(feasible[rows], means, -np.inf)))
     noise = process.noises[best]
     # of an input of the process this is the variance, and no difference of numbers that are nearly the same
     variance = noise * (1 - noise * process.inverse[best, best])

@@ -67,7 +67,7 @@ class BOSampler(BaseSampler):
       random by ``independent_sampler``.
     * *Start.* Until ``n_startup_trials`` are complete, settings are scrambled Sobol points.
     * *Model.* BoTorch's default Gaussian process at the maximum a posteriori
-      (:mod:`~trimtab.search.bo_tutorial.fast_gp`); infinite and very bad values are tamed as for
+      (:mod:`~trimtab.search.bo_tutorial.fast_fit`); infinite and very bad values are tamed as for
       :func:`~trimtab.search.bo_tutorial.recommendation.recommend`. Of more than 1000 distinct settings it holds the
       1000 around its best.
     * *Constraints* (``Trial.set_constraint``, at most 0 is feasible). Each has a Gaussian process; only feasible
