@@ -1,4 +1,4 @@
-"""Observations, and BoTorch's model with the hyper-parameters of the fast one, for tests."""
+"""StudyData, and BoTorch's model with the hyper-parameters of the fast one, for tests."""
 
 import numpy as np
 import torch

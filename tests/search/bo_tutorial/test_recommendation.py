@@ -15,8 +15,8 @@ from optuna.trial import TrialState, create_trial
 from trimtab.primitives.unit_cube import UnitCube
 from trimtab.search.bo_tutorial import recommendation
 from trimtab.search.bo_tutorial.fast_gp import FastGP
-from trimtab.search.bo_tutorial.observations import Observations, complete_trials
 from trimtab.search.bo_tutorial.recommendation import LARGEST, recommend
+from trimtab.search.bo_tutorial.study_data import StudyData, complete_trials
 from trimtab.testing.global_randomness import global_states, require_untouched
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -84,7 +84,7 @@ def test_the_best_value_is_too_good_to_be_true_and_the_interval_is_not():
 def test_the_mean_and_the_interval_are_those_of_botorchs_model():
     study = noisy(0)
     trials = complete_trials(study)
-    seen = Observations.of_study(study, UnitCube.of_trials(trials), trials)
+    seen = StudyData.of_study(study, UnitCube.of_trials(trials), trials)
     fitted = FastGP(seen.data, of_logarithms=True)
     model = SingleTaskGP(torch.tensor(seen.points), torch.tensor(seen.values)[:, None])
     model.covar_module.lengthscale = torch.tensor(fitted.hyperparameters.lengthscales)

@@ -15,7 +15,7 @@ from trimtab.primitives.unit_cube import UnitCube
 from trimtab.search.bo_tutorial.fast_acquisition import LogFeasibility, PosteriorMean, Sum
 from trimtab.search.bo_tutorial.fast_gp import FastGP, bounded_model
 from trimtab.search.bo_tutorial.mixed_search import Points, ascend
-from trimtab.search.bo_tutorial.observations import Observations, check_one_objective, complete_trials, sign_of
+from trimtab.search.bo_tutorial.study_data import StudyData, check_one_objective, complete_trials, sign_of
 from trimtab.study.checks import check_number
 from trimtab.study.errors import InputError
 
@@ -136,7 +136,7 @@ def recommend(
     trials = complete_trials(study)
     if not trials:
         raise InputError("study has no complete trial: there is nothing to recommend")
-    seen = Observations.of_study(study, UnitCube.of_trials(trials, widest=True), trials)
+    seen = StudyData.of_study(study, UnitCube.of_trials(trials, widest=True), trials)
     if not seen.feasible.any():
         raise InputError("study has no complete trial that keeps all constraints: there is nothing to recommend")
     process, held = bounded_model(seen.data, LARGEST, of_logarithms=True)
@@ -171,7 +171,7 @@ def _best_evaluated(
     return int(rows[best]), float(means[best]), math.sqrt(max(variance, 0.0))
 
 
-def _best_anywhere(process: FastGP, seen: Observations, best: Float[np.ndarray, " d"]) -> Points | None:
+def _best_anywhere(process: FastGP, seen: StudyData, best: Float[np.ndarray, " d"]) -> Points | None:
     """Returns the best point of the space, or none where none is likely to be feasible."""
     cube = seen.cube
     if not cube.dimension:

@@ -24,9 +24,9 @@ from trimtab.search.bo_tutorial.activity import SeenActivity
 from trimtab.search.bo_tutorial.fast_acquisition import LogFeasibility, LogImprovement, LogNoisyImprovement, Sum
 from trimtab.search.bo_tutorial.fast_gp import FastGP, bounded_model
 from trimtab.search.bo_tutorial.mixed_search import Criterion, Points
-from trimtab.search.bo_tutorial.observations import Observations, check_one_objective, complete_trials
 from trimtab.search.bo_tutorial.proposal import Search, propose
 from trimtab.search.bo_tutorial.recommendation import recommend
+from trimtab.search.bo_tutorial.study_data import StudyData, check_one_objective, complete_trials
 from trimtab.study.checks import check_whole
 from trimtab.study.errors import InputError
 
@@ -184,7 +184,7 @@ class BOSampler(BaseSampler):
         near = [each for each, far in zip(trials, _is_far(cube, trials), strict=True) if not far]
         if len(near) < max(enough, 1):
             return self._startup(UnitCube(known), trial.number)
-        seen = Observations.of_study(study, cube, near)
+        seen = StudyData.of_study(study, cube, near)
         point = self._proposed(study, trial, seen)
         settings = cube.from_unit(point[None])[0]
         return {name: settings[name] for name in known if name in settings}
@@ -208,7 +208,7 @@ class BOSampler(BaseSampler):
         engine.fast_forward(number)
         return cube.from_unit(engine.random(1))[0]
 
-    def _proposed(self, study: Study, trial: FrozenTrial, seen: Observations) -> Float[np.ndarray, " d"]:
+    def _proposed(self, study: Study, trial: FrozenTrial, seen: StudyData) -> Float[np.ndarray, " d"]:
         feasible = seen.feasible
         without = _WithoutValue.of_study(study, seen.cube, trial.number)
         criteria: list[Criterion] = []
@@ -237,7 +237,7 @@ class BOSampler(BaseSampler):
 
     def _criterion(
         self,
-        seen: Observations,
+        seen: StudyData,
         process: FastGP,
         reported: Bool[np.ndarray, " n"],
         without: "_WithoutValue",
@@ -297,6 +297,6 @@ def _is_far(cube: UnitCube, trials: Sequence[FrozenTrial]) -> Bool[np.ndarray, "
     return np.asarray(((points < -1) | (points > 2)).any(1))
 
 
-def _repeats_agree(seen: Observations) -> bool:
+def _repeats_agree(seen: StudyData) -> bool:
     """Returns whether there are repeats, and all had the same value."""
     return len(seen.points) < len(seen.values) and bool((seen.values == seen.values[seen.first][seen.group]).all())

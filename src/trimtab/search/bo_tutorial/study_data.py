@@ -54,7 +54,7 @@ def tamed(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 @dataclass(frozen=True)
-class Observations:
+class StudyData:
     """The complete trials of a study, as a model sees them.
 
     Args:
@@ -76,7 +76,7 @@ class Observations:
     constraints: Mapping[str, tuple[Bool[np.ndarray, " t"], Float[np.ndarray, " t"]]]
 
     @classmethod
-    def of_study(cls, study: Study, cube: UnitCube, trials: Sequence[FrozenTrial]) -> "Observations":
+    def of_study(cls, study: Study, cube: UnitCube, trials: Sequence[FrozenTrial]) -> "StudyData":
         """Reads trials that are complete; changes nothing."""
         points = cube.to_unit([trial.params for trial in trials], clip=False)
         _, first, inverse = np.unique(points, axis=0, return_index=True, return_inverse=True)

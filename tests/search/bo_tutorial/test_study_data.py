@@ -9,7 +9,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 
 from trimtab.primitives.unit_cube import UnitCube
-from trimtab.search.bo_tutorial.observations import Observations, complete_trials, tamed
+from trimtab.search.bo_tutorial.study_data import StudyData, complete_trials, tamed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -27,7 +27,7 @@ def study_of(rows, direction="minimize"):
 
 def seen(study):
     trials = complete_trials(study)
-    return Observations.of_study(study, UnitCube.of_trials(trials), trials)
+    return StudyData.of_study(study, UnitCube.of_trials(trials), trials)
 
 
 def test_repeats_are_merged_in_the_order_of_their_first_trials():
