@@ -50,12 +50,14 @@ class Effort:
         raw_samples: quasi-random points from which they are chosen.
         draws: of quasi-Monte Carlo acquisition functions.
         fantasies: of the knowledge gradient over a continuum.
+        max_steps: of a search by gradients.
     """
 
     num_restarts: int = 10
     raw_samples: int = 512
     draws: int = 128
     fantasies: int = 64
+    max_steps: int = 200
 
 
 @dataclass(frozen=True)
@@ -312,6 +314,7 @@ def _largest_mean(case: Case, fixed: list[dict[int, float]]) -> Float[Tensor, ""
         fixed or [{}],
         num_restarts=case.effort.num_restarts,
         raw_samples=case.effort.raw_samples,
+        max_steps=case.effort.max_steps,
         seed=case.seed,
     )
     with torch.no_grad():

@@ -100,6 +100,7 @@ class BayesianOptimizer:
         raw_samples: quasi-random points from which these starts are chosen. Both defaults are usual with BoTorch.
         q_mc_samples: draws for acquisition functions that draw, of which points pending make one.
         num_fantasies: of the knowledge gradient over the continuum; the default is BoTorch's.
+        max_steps: of each search by gradients. The default is usual with BoTorch, whose own is 2,000.
 
     Raises:
         TypeError: an argument has the wrong type.
@@ -134,6 +135,7 @@ class BayesianOptimizer:
         raw_samples: int = 512,
         q_mc_samples: int = 128,
         num_fantasies: int = 64,
+        max_steps: int = 200,
     ) -> None:
         self._space = space_from(
             bounds,
@@ -163,7 +165,8 @@ class BayesianOptimizer:
         check_whole("raw_samples", raw_samples)
         check_whole("q_mc_samples", q_mc_samples, least=16)
         check_whole("num_fantasies", num_fantasies)
-        self._effort = Effort(num_restarts, max(raw_samples, num_restarts), q_mc_samples, num_fantasies)
+        check_whole("max_steps", max_steps)
+        self._effort = Effort(num_restarts, max(raw_samples, num_restarts), q_mc_samples, num_fantasies, max_steps)
         self._seen = Observations(self._space)
         self._asks = self._drawn = 0
         self._models: dict[int, tuple[Any, Any]] = {}
@@ -290,6 +293,7 @@ class BayesianOptimizer:
                 self._space.choices(task),
                 num_restarts=self._effort.num_restarts,
                 raw_samples=self._effort.raw_samples,
+                max_steps=self._effort.max_steps,
                 seed=seed,
             )
         return self._space.from_unit(point)

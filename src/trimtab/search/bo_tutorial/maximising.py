@@ -1,5 +1,6 @@
 """The point at which an acquisition function is largest, where some columns are not continuous."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ def maximised(
     *,
     num_restarts: int,
     raw_samples: int,
+    max_steps: int,
     seed: int,
 ) -> Float[Tensor, " c"]:
     """Returns the best point of the unit cube that is found from several starts.
@@ -31,6 +33,7 @@ def maximised(
         choices: what columns that are not continuous can be, together.
         num_restarts: starts of a search by gradients, for each choice that is searched.
         raw_samples: quasi-random points from which the starts are chosen.
+        max_steps: of each search.
         seed: of these points.
     """
     bounds = torch.tensor([[0.0], [1.0]], dtype=torch.float64).repeat(1, columns)
@@ -39,15 +42,18 @@ def maximised(
             bounds[1, column] = max(float(bounds[1, column]), value)
     best, highest = None, -torch.inf
     for choice in _promising(acquisition, bounds, choices, raw_samples, seed):
-        point, reached = optimize_acqf(
-            acquisition,
-            bounds=bounds,
-            q=1,
-            num_restarts=num_restarts,
-            raw_samples=raw_samples,
-            fixed_features=choice or None,
-            options={"seed": seed},
-        )
+        with warnings.catch_warnings():
+            # once all is known, values are logarithms of rounding errors, on which a line search finds no way
+            warnings.filterwarnings("ignore", message="Optimization failed", category=RuntimeWarning)
+            point, reached = optimize_acqf(
+                acquisition,
+                bounds=bounds,
+                q=1,
+                num_restarts=num_restarts,
+                raw_samples=raw_samples,
+                fixed_features=choice or None,
+                options={"seed": seed, "maxiter": max_steps},
+            )
         assert reached is not None  # noqa: S101 - for the type checker
         if best is None or float(reached) > highest:
             best, highest = point[0].detach(), float(reached)

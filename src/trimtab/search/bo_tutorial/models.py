@@ -10,6 +10,7 @@ from botorch.models.gp_regression_fidelity import SingleTaskMultiFidelityGP
 from botorch.models.model_list_gp_regression import ModelListGP
 from botorch.models.multitask import MultiTaskGP
 from botorch.models.transforms.outcome import StratifiedStandardize
+from botorch.settings import validate_input_scaling
 from botorch.utils.sampling import manual_seed
 from gpytorch.kernels import Kernel
 from gpytorch.mlls import ExactMarginalLogLikelihood
@@ -41,7 +42,7 @@ def fitted_model(
         task: the output of the model where there are tasks.
     """
     X, Y = space.to_unit(seen.X), sign * seen.Y
-    with manual_seed(seed):
+    with manual_seed(seed), _scaled_already():
         if seen.dY is not None:
             slopes = sign * seen.dY * (space.bounds[1] - space.bounds[0])
             return fitted(GradientObservationGP(X, Y, slopes))
@@ -52,7 +53,7 @@ def fitted_constraints(space: Space, seen: Observations, seed: int) -> Any:
     """Returns the models of all constraints, which are taken to be independent, as a list."""
     assert seen.C is not None  # noqa: S101 - for the type checker
     X = space.to_unit(seen.X)
-    with manual_seed(seed):
+    with manual_seed(seed), _scaled_already():
         return ModelListGP(*[fitted(SingleTaskGP(X, column)) for column in seen.C.T[..., None]])
 
 
@@ -60,6 +61,11 @@ def fitted(model: Any) -> Any:
     """Returns a model with hyper-parameters of the largest posterior density."""
     fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
     return model.eval()
+
+
+def _scaled_already() -> Any:
+    """BoTorch would warn of values that are all the same, which first observations and constraints may well be."""
+    return validate_input_scaling(False)
 
 
 def _unfitted(

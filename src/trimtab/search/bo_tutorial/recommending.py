@@ -74,6 +74,7 @@ def recommended(case: Case, report: str) -> Float[Tensor, " c"]:
                 [{}],
                 num_restarts=effort.num_restarts,
                 raw_samples=effort.raw_samples,
+                max_steps=effort.max_steps,
                 seed=case.seed,
             )
     else:
