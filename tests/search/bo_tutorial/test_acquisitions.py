@@ -15,13 +15,12 @@ from tests.search.bo_tutorial.test_space import made
 from trimtab.search import DiscreteKnowledgeGradient, PosteriorMeanImprovement
 from trimtab.search.bo_tutorial.acquisitions import (
     ACQUISITIONS,
-    Case,
-    Effort,
     acquisition,
     check_acquisition,
     default_name,
     names,
 )
+from trimtab.search.bo_tutorial.case import Case, Effort
 
 pytestmark = pytest.mark.filterwarnings("ignore:Data .outcome observations. is not standardized")  # as it is meant
 

@@ -197,6 +197,8 @@ def test_gradients_make_the_best_point_known_sooner():
     assert optimizer.ask().shape == (1, 2)
     with pytest.raises(ValueError, match="is not possible with gradients"):
         begun(lambda X: {"dY": slope(X)}, acquisition="knowledge_gradient").ask()
+    with pytest.raises(ValueError, match="kernel is not possible with gradients"):
+        begun(lambda X: {"dY": slope(X)}, kernel=max).ask()
 
 
 def test_known_noise_is_told():

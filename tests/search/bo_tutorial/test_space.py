@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch.quasirandom import SobolEngine
 
-from trimtab.search.bo_tutorial.space import all_with, counted, space_from
+from trimtab.search.bo_tutorial.space import all_with, sobol_point, space_from
 
 BOX = [[0.0, -1.0], [2.0, 3.0]]
 NOTHING = {"constraints": 0, "fidelity": None, "sources": None, "environment": None, "tasks": None}
@@ -50,9 +51,12 @@ def test_each_design_meets_each_row():
     assert all_with(designs, [1], rows, 3).tolist() == [[1, 7, 2], [1, 8, 2], [3, 7, 4], [3, 8, 4]]
 
 
-def test_choices_take_turns():
-    choices = [{0: 0.0}, {0: 1.0}]
-    assert [counted(number, choices)[0] for number in range(5)] == [0.0, 1.0, 0.0, 1.0, 0.0]
+def test_columns_that_are_not_continuous_take_turns():
+    space = made(environment={**ENVIRONMENT, "dims": [0], "values": [[0.0], [2.0]]})
+    points = torch.stack([sobol_point(space, 0, number, 0) for number in range(4)])
+    assert points[:, 0].tolist() == [0.0, 2.0, 0.0, 2.0]
+    expected = SobolEngine(1, scramble=True, seed=0).draw(4, dtype=torch.float64)
+    assert torch.equal(points[:, 1:], -1 + 4 * expected)
 
 
 @pytest.mark.parametrize(

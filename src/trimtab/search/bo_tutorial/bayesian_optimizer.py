@@ -11,27 +11,24 @@ from typing import Any
 import numpy as np
 import torch
 from botorch.utils.sampling import manual_seed
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
-from torch.quasirandom import SobolEngine
 
 from trimtab.search.bo_tutorial.acquisitions import (
     FANTASISING,
-    Case,
-    Effort,
     acquisition,
     check_acquisition,
     default_name,
 )
+from trimtab.search.bo_tutorial.case import Case, Effort
 from trimtab.search.bo_tutorial.maximising import maximised
 from trimtab.search.bo_tutorial.models import MakeKernel, fitted_constraints, fitted_model
 from trimtab.search.bo_tutorial.observations import Observations
-from trimtab.search.bo_tutorial.recommending import recommended
-from trimtab.search.bo_tutorial.space import counted, space_from
+from trimtab.search.bo_tutorial.recommending import checked_report, recommended
+from trimtab.search.bo_tutorial.space import sobol_point, space_from
 from trimtab.study.checks import check_callable, check_flag, check_whole
 from trimtab.study.errors import InputError
 
-REPORTS = ("evaluated", "anywhere")
 _VERSION = 1
 LEAST = 2
 """Fewer observations than this are not modelled."""
@@ -148,7 +145,7 @@ class BayesianOptimizer:
         kind = self._space.kind
         self._acquisition = default_name(kind) if acquisition is None else acquisition
         check_acquisition(self._acquisition, kind)
-        self._report = self._checked_report(report)
+        self._report = checked_report(report, kind, self._acquisition)
         check_flag("maximize", maximize)
         self._sign = 1 if maximize else -1
         if seed is not None:
@@ -179,13 +176,15 @@ class BayesianOptimizer:
             task: for which, where there are tasks.
 
         Raises:
-            InputError: ``q`` is less than one, there is no such task, or the model has gradients and the acquisition
-                function cannot do with one.
+            InputError: ``q`` is less than one, there is no such task, or there are gradients and the acquisition
+                function or the kernel cannot do with them.
         """
         check_whole("q", q)
         self._check_task(task)
         if self._seen.dY is not None and self._acquisition in FANTASISING:
             raise InputError(f"acquisition={self._acquisition!r} is not possible with gradients")
+        if self._seen.dY is not None and self._kernel is not None:
+            raise InputError("kernel is not possible with gradients, which have their own")
         return torch.stack([self._next(task) for _ in range(q)])
 
     def tell(
@@ -227,7 +226,7 @@ class BayesianOptimizer:
             InputError: nothing was told yet, or nothing of this task.
         """
         self._check_task(task)
-        if not int(self._of(task, self._seen.X).sum()):
+        if not int(self._seen.of(task).sum()):
             raise InputError(f"nothing was told yet{f' of task {task}' * bool(self._space.tasks)}")
         seed = self._seed_of(_RECOMMEND, len(self._seen))
         return recommended(self._case(task, seed), self._report)
@@ -260,29 +259,18 @@ class BayesianOptimizer:
     def _next(self, task: int) -> Float[Tensor, " c"]:
         seed = self._seed_of(_ASK, self._asks)
         self._asks += 1
-        point = self._initial(task) if self._begins(task) else self._chosen(task, seed)
+        if self._begins(task):
+            point = sobol_point(self._space, self._seed, self._drawn, task)
+            self._drawn += 1
+        else:
+            point = self._chosen(task, seed)
         self._seen.ask(point)
         return point
 
     def _begins(self, task: int) -> bool:
         """Whether there are too few points for a model, or no observation that it could be made of."""
         seen = self._seen
-        return (
-            len(seen) + len(seen.pending) < self._n_initial
-            or len(seen) < LEAST
-            or not bool(self._of(task, seen.X).any())
-        )
-
-    def _initial(self, task: int) -> Float[Tensor, " c"]:
-        space = self._space
-        engine: Any = SobolEngine(len(space.design), scramble=True, seed=self._seed)  # type: ignore[no-untyped-call]
-        engine.fast_forward(self._drawn)
-        point = torch.empty(space.columns, dtype=torch.float64)
-        point[space.design] = engine.draw(1, dtype=torch.float64)[0]
-        for column, value in counted(self._drawn, space.choices(task)).items():
-            point[column] = value
-        self._drawn += 1
-        return space.from_unit(point)
+        return len(seen) + len(seen.pending) < self._n_initial or len(seen) < LEAST or not bool(seen.of(task).any())
 
     def _chosen(self, task: int, seed: int) -> Float[Tensor, " c"]:
         case = self._case(task, seed)
@@ -300,7 +288,7 @@ class BayesianOptimizer:
 
     def _case(self, task: int, seed: int) -> Case:
         space, seen = self._space, self._seen
-        of_task = self._of(task, seen.X)
+        of_task = seen.of(task)
         model, constraints = self._fitted(task)
         return Case(
             space=space,
@@ -323,25 +311,8 @@ class BayesianOptimizer:
             self._models[task] = model, fitted_constraints(space, seen, seed) if space.constraints else None
         return self._models[task]
 
-    def _of(self, task: int, points: Float[Tensor, "n c"]) -> Bool[Tensor, " n"]:
-        if self._space.tasks is None:
-            return torch.ones(len(points), dtype=torch.bool)
-        return points[:, -1] == task
-
     def _seed_of(self, what: int, count: int) -> int:
         return int(np.random.SeedSequence([self._seed, what, count]).generate_state(1)[0])
 
     def _check_task(self, task: Any) -> None:
         check_whole("task", task, least=0, most=(self._space.tasks or 1) - 1)
-
-    def _checked_report(self, report: Any) -> str:
-        only_evaluated = self._space.kind in ("constraints", "tasks")
-        if report is None:
-            improving = self._acquisition in ("noisy_ei", "ei", "nei")
-            return "evaluated" if only_evaluated or improving else "anywhere"
-        if report not in REPORTS:
-            raise InputError(f"report={report!r}: one of {', '.join(REPORTS)} is needed")
-        if report == "anywhere" and only_evaluated:
-            raise InputError(f"report='anywhere' is not possible with {self._space.kind}")
-        checked: str = report
-        return checked

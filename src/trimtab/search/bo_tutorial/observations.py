@@ -70,6 +70,10 @@ class Observations:
         """Adds a point to what is pending."""
         self.pending = torch.cat([self.pending, point[None]])
 
+    def of(self, task: int) -> Bool[Tensor, " n"]:
+        """Returns which points are of a task; all of them where there are no tasks."""
+        return torch.ones(len(self), dtype=torch.bool) if self._space.tasks is None else self.X[:, -1] == task
+
     def feasible(self) -> Bool[Tensor, " n"]:
         """Returns which points were seen to satisfy all constraints, ``C <= 0``; all of them where there are none."""
         return torch.ones(len(self), dtype=torch.bool) if self.C is None else (self.C <= 0).all(-1)

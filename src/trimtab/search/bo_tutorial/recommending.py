@@ -9,10 +9,30 @@ from botorch.utils.transforms import t_batch_mode_transform
 from jaxtyping import Float
 from torch import Tensor
 
-from trimtab.search.bo_tutorial.acquisitions import Case, target_of
+from trimtab.search.bo_tutorial.case import Case, target_of
 from trimtab.search.bo_tutorial.constrained import log_feasibility
 from trimtab.search.bo_tutorial.maximising import maximised
 from trimtab.search.bo_tutorial.space import all_with
+from trimtab.study.errors import InputError
+
+REPORTS = ("evaluated", "anywhere")
+
+
+def checked_report(report: Any, kind: str, acquisition: str) -> str:
+    """Returns what may be reported, which follows from the acquisition function where it was not said.
+
+    Raises:
+        InputError: it is neither ``evaluated`` nor ``anywhere``, or not possible with this kind of space.
+    """
+    only_evaluated = kind in ("constraints", "tasks")
+    if report is None:
+        return "evaluated" if only_evaluated or acquisition in ("noisy_ei", "ei", "nei") else "anywhere"
+    if report not in REPORTS:
+        raise InputError(f"report={report!r}: one of {', '.join(REPORTS)} is needed")
+    if report == "anywhere" and only_evaluated:
+        raise InputError(f"report='anywhere' is not possible with {kind}")
+    checked: str = report
+    return checked
 
 
 class ReportedMean(AcquisitionFunction):

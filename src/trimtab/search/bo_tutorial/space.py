@@ -1,6 +1,5 @@
 """What is searched: a box, and what beside its coordinates decides what an evaluation tells."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.quasirandom import SobolEngine
 
 from trimtab.study.checks import check_number, check_whole
 from trimtab.study.errors import InputError
@@ -245,6 +245,22 @@ def all_with(
     return points.reshape(-1, columns)
 
 
-def counted(count: int, choices: Sequence[dict[int, float]]) -> dict[int, float]:
-    """Returns the choice that is due, in turn."""
-    return next(itertools.islice(itertools.cycle(choices), count % len(choices), None))
+def sobol_point(space: Space, seed: int, number: int, task: int) -> Float[Tensor, " c"]:
+    """Returns a point of a scrambled Sobol sequence, in the coordinates of the problem.
+
+    Columns that are not continuous take their values in turn.
+
+    Args:
+        space: where it is.
+        seed: of the scrambling.
+        number: of the point in the sequence.
+        task: which, where there are tasks.
+    """
+    engine: Any = SobolEngine(len(space.design), scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+    engine.fast_forward(number)
+    point = torch.empty(space.columns, dtype=torch.float64)
+    point[space.design] = engine.draw(1, dtype=torch.float64)[0]
+    choices = space.choices(task)
+    for column, value in choices[number % len(choices)].items():
+        point[column] = value
+    return space.from_unit(point)
