@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from trimtab import exports
 
 if TYPE_CHECKING:
+    from trimtab.search.bo_tutorial.bayesian_optimizer import BayesianOptimizer as BayesianOptimizer
+    from trimtab.search.bo_tutorial.gradient_gp import GradientObservationGP as GradientObservationGP
+    from trimtab.search.bo_tutorial.knowledge_gradient import DiscreteKnowledgeGradient as DiscreteKnowledgeGradient
     from trimtab.search.bo_tutorial.posterior_mean_improvement import (
         PosteriorMeanImprovement as PosteriorMeanImprovement,
     )
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 _HELPERS: dict[str, str] = {
     "BOSampler": "trimtab.search.bo_tutorial.sampler",
+    "BayesianOptimizer": "trimtab.search.bo_tutorial.bayesian_optimizer",
+    "DiscreteKnowledgeGradient": "trimtab.search.bo_tutorial.knowledge_gradient",
+    "GradientObservationGP": "trimtab.search.bo_tutorial.gradient_gp",
     "PosteriorMeanImprovement": "trimtab.search.bo_tutorial.posterior_mean_improvement",
     "Recommendation": "trimtab.search.bo_tutorial.recommendation",
     "recommend": "trimtab.search.bo_tutorial.recommendation",

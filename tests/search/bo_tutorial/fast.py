@@ -1,4 +1,4 @@
-"""StudyData, and BoTorch's model with the hyper-parameters of the fast one, for tests."""
+"""Observations, and BoTorch's model with the hyper-parameters of the fast one, for tests."""
 
 import numpy as np
 import torch

@@ -64,7 +64,7 @@ Objective = Callable[[Float[np.ndarray, " h"]], tuple[float, Float[np.ndarray, "
 
 @dataclass(frozen=True)
 class Data:
-    """StudyData, those of one input merged.
+    """Observations, those of one input merged.
 
     Args:
         points: distinct inputs, in the unit cube.

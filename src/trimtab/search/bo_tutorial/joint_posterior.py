@@ -5,15 +5,14 @@ from typing import Any, Protocol
 
 import torch
 from botorch.exceptions.errors import UnsupportedError
-from botorch.models import SingleTaskGP
 from botorch.models.gpytorch import GPyTorchModel
 from botorch.models.model import Model
-from botorch.models.transforms.outcome import Standardize
 from botorch.posteriors.gpytorch import GPyTorchPosterior
-from gpytorch.likelihoods import FixedNoiseGaussianLikelihood, GaussianLikelihood
 from jaxtyping import Float
+from linear_operator.utils.cholesky import psd_safe_cholesky
 from torch import Tensor
 
+from trimtab.search.bo_tutorial.structure import Structure, structure_of
 from trimtab.study.errors import InputError
 
 
@@ -50,9 +49,10 @@ def joint_posterior(
 ) -> JointPosterior:
     """Prepares what does not depend on the new points.
 
-    A :class:`~botorch.models.SingleTaskGP`, or a class that has its prior, needs one Cholesky decomposition here, and
-    then for each new point as many operations as its own variance takes anyway. Any other model is asked for the joint
-    posterior of fixed and new points, which takes the square of their number each time.
+    A :class:`~botorch.models.SingleTaskGP`, or a class that has its prior, and a ``GradientObservationGP`` need one
+    Cholesky decomposition here, and then for each new point as many operations as its own variance takes anyway. Any
+    other model is asked for the joint posterior of fixed and new points, which takes the square of their number each
+    time.
 
     Args:
         model: with one output, without batches, whose posterior is Gaussian.
@@ -76,116 +76,99 @@ def joint_posterior(
         raise UnsupportedError(f"model's posterior is a {type(posterior).__name__}, which is not Gaussian")
     if posterior.mean.shape[-2] != len(points):
         raise UnsupportedError("model has an input transform that makes several points of one, which has no one value")
-    return (_Direct if _has_known_structure(model) else _Asked)(model, points, weights)
+    structure = structure_of(model)
+    return _Asked(model, points, weights) if structure is None else _Direct(model, structure, points, weights)
 
 
-def noise_of_a_look(model: Model, observation_noise: float | Tensor | None) -> Float[Tensor, ""]:
+def noise_of_a_look(
+    model: Model, observation_noise: float | Tensor | None, points: Float[Tensor, "p d"]
+) -> Float[Tensor, ""]:
     r"""Returns :math:`\lambda^2`, the variance of the noise at a new point, in the units of what was observed.
 
     Args:
         model: whose likelihood is asked, and whose outcome transform is undone. Of given variances (``train_Yvar``) the
             mean is taken, as BoTorch's fantasies have it.
         observation_noise: the variance, where it is known better.
+        points: where a model that is not known from inside is asked for its posterior with and without noise.
 
     Raises:
         InputError: the variance is negative, not finite or not one number.
     """
-    like: Any = model.train_targets
     if observation_noise is not None:
-        noise = torch.as_tensor(observation_noise, dtype=like.dtype, device=like.device)
+        noise = torch.as_tensor(observation_noise, dtype=points.dtype, device=points.device).detach()
         if noise.numel() != 1 or not bool(torch.isfinite(noise).all()) or bool((noise < 0).any()):
             raise InputError(f"observation_noise={observation_noise!r}: one finite variance >= 0 is needed")
-        return noise.detach().reshape(())
-    likelihood: Any = model.likelihood
-    if not isinstance(likelihood, GaussianLikelihood | FixedNoiseGaussianLikelihood):
-        raise UnsupportedError(f"model's likelihood is a {type(likelihood).__name__}: give observation_noise")
-    transform = getattr(model, "outcome_transform", None)
-    noise = torch.as_tensor(likelihood.noise).detach().mean()
-    if transform is None:
-        return noise
-    if not isinstance(transform, Standardize) or transform.stdvs.numel() != 1:
-        raise UnsupportedError(f"model's outcome transform is a {type(transform).__name__}: give observation_noise")
-    return noise.mul(transform.stdvs.detach().square().reshape(()))
-
-
-def _has_known_structure(model: Any) -> bool:
-    transform = getattr(model, "outcome_transform", None)
-    return (
-        isinstance(model, SingleTaskGP)
-        and type(model).forward is SingleTaskGP.forward
-        and type(model).posterior is SingleTaskGP.posterior
-        and type(model.likelihood) in (GaussianLikelihood, FixedNoiseGaussianLikelihood)
-        and (transform is None or (type(transform) is Standardize and transform.stdvs.numel() == 1))
-    )
+        return noise.reshape(())
+    structure = structure_of(model)
+    if structure is not None:
+        return structure.noise[structure.values].mean().mul(structure.scale.square())
+    with torch.no_grad():
+        asked: Any = model.posterior
+        noisy = asked(points[:1], observation_noise=True).variance
+        difference: Tensor = noisy - asked(points[:1]).variance
+        return difference.clamp_min(0).reshape(())
 
 
 class _Direct:
     r"""Of a model whose prior is a mean and a kernel.
 
-    With training inputs :math:`T`, :math:`A = K(T, T) + D = L L^\top` and :math:`v = K(x, T) L^{-\top}`, the covariance
-    of :math:`x` with :math:`P` is :math:`K(x, P) - v L^{-1} K(T, P)`. Where all of :math:`P` were trained on, that is
-    :math:`v L^{-1} D` in the columns of :math:`P`: no difference of numbers that are nearly the same, and no kernel.
+    With data of covariance :math:`A = K + D = L L^\top` and :math:`v = k(x) L^{-\top}`, where :math:`k(x)` are the
+    covariances of :math:`f(x)` with the data, the covariance of :math:`x` with :math:`P` is
+    :math:`K(x, P) - v L^{-1} k(P)^\top`. Where the values at all of :math:`P` are data, that is :math:`v L^{-1} D` in
+    their columns: no difference of numbers that are nearly the same, and no kernel.
     """
 
-    def __init__(self, model: Any, points: Float[Tensor, "p d"], weights: Float[Tensor, "k p"] | None) -> None:
-        self._model, self._weights = model, weights
+    def __init__(
+        self, model: Any, structure: Structure, points: Float[Tensor, "p d"], weights: Float[Tensor, "k p"] | None
+    ) -> None:
+        self._transform, self._prior, self._weights = model.transform_inputs, structure, weights
         with torch.no_grad():
             self._points = model.transform_inputs(points)
-            self._inputs = model.train_inputs[0]
-            kernel = self._kernel(self._inputs, self._inputs)
-            noise = model.likelihood.noise.expand(len(kernel))
-            root = torch.linalg.cholesky(kernel + noise.diag())
-            identity = torch.eye(len(kernel), dtype=kernel.dtype, device=kernel.device)
+            noise = structure.noise
+            root = psd_safe_cholesky(structure.kernel + noise.diag())
+            identity = torch.eye(len(root), dtype=root.dtype, device=root.device)
             self._inverse_root = torch.linalg.solve_triangular(root, identity, upper=False)
-            residual = model.train_targets - model.mean_module(self._inputs)
-            self._solved = self._inverse_root.T @ (self._inverse_root @ residual)
-            transform = getattr(model, "outcome_transform", None)
-            self._offset = kernel.new_zeros(()) if transform is None else transform.means.reshape(())
-            self._scale = kernel.new_ones(()) if transform is None else transform.stdvs.reshape(())
-            same = (self._points[:, None] == self._inputs).all(-1)
+            self._solved = self._inverse_root.T @ (self._inverse_root @ (structure.data - structure.data_mean))
+            same = (self._points[:, None] == structure.inputs).all(-1)
             self._trained = bool(same.any(-1).all())
             if self._trained:
-                columns = same.to(torch.uint8).argmax(-1)
+                columns = torch.arange(len(noise), device=noise.device)[structure.values][same.byte().argmax(-1)]
                 reduced = (self._inverse_root * noise)[:, columns]
-                mean = model.train_targets[columns] - (noise * self._solved)[columns]
-                scale = kernel.diagonal()
+                mean = structure.data[columns] - (noise * self._solved)[columns]
             else:
-                between = self._kernel(self._inputs, self._points)
-                reduced = self._inverse_root @ between
-                mean = model.mean_module(self._points) + between.T @ self._solved
-                scale = model.covar_module(self._points, diag=True)
+                between = structure.with_data(self._points)
+                reduced = self._inverse_root @ between.T
+                mean = structure.mean(self._points) + between @ self._solved
             self._reduced = reduced if weights is None else reduced @ weights.T
-            mean = self._offset + self._scale * mean
+            mean = structure.offset + structure.scale * mean
             self.mean = mean if weights is None else weights @ mean
-            self.floor = float(torch.finfo(scale.dtype).eps * scale.max() * self._scale.square())
+            largest = structure.variance(self._points).max() * structure.scale.square()
+            self.floor = float(torch.finfo(mean.dtype).eps * largest)
 
     def __call__(self, X: Float[Tensor, "*batch q d"]) -> Joint:
-        inputs = self._model.transform_inputs(X)
+        prior = self._prior
+        inputs = self._transform(X)
         flat = inputs.reshape(-1, inputs.shape[-1])
-        kernel = self._kernel(flat, self._inputs)
+        kernel = prior.with_data(flat)
         rooted = kernel @ self._inverse_root.T
-        mean = self._model.mean_module(flat) + kernel @ self._solved
+        mean = prior.mean(flat) + kernel @ self._solved
         if self._trained:
             cross = rooted @ self._reduced
         else:
-            prior = self._kernel(flat, self._points)
-            cross = (prior if self._weights is None else prior @ self._weights.T) - rooted @ self._reduced
+            between = prior.covariance(flat, self._points)
+            cross = (between if self._weights is None else between @ self._weights.T) - rooted @ self._reduced
         rooted = rooted.reshape(*X.shape[:-1], rooted.shape[-1])
         if X.shape[-2] == 1:
-            variance = self._model.covar_module(flat, diag=True).reshape(X.shape[:-1])
+            variance = prior.variance(flat).reshape(X.shape[:-1])
             covariance = (variance - rooted.square().sum(-1))[..., None]
         else:
-            covariance = self._kernel(inputs, inputs) - rooted @ rooted.transpose(-1, -2)
-        square = self._scale.square()
+            covariance = prior.covariance(inputs, inputs) - rooted @ rooted.transpose(-1, -2)
+        square = prior.scale.square()
         return Joint(
-            self._offset + self._scale * mean.reshape(X.shape[:-1]),
-            square * cross.reshape(*X.shape[:-1], -1),
+            prior.offset + prior.scale * mean.reshape(X.shape[:-1]),
+            square * cross.reshape(*X.shape[:-1], cross.shape[-1]),
             square * covariance,
         )
-
-    def _kernel(self, first: Tensor, second: Tensor) -> Tensor:
-        dense: Tensor = self._model.covar_module(first, second).to_dense()
-        return dense
 
 
 class _Asked:
