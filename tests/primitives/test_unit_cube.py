@@ -1,5 +1,6 @@
 """Search spaces as a cube: where values stand, that every point goes back to one, and that nothing is lost."""
 
+import doctest
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import create_trial
 
+from trimtab.primitives import unit_cube
 from trimtab.primitives.unit_cube import UnitCube
 
 SPACE = {
@@ -240,3 +242,7 @@ def test_what_optunas_samplers_draw_comes_back(monkeypatch):
                 assert back[name] == pytest.approx(value, rel=1e-12, abs=1e-12)
             else:
                 assert repr(back[name]) == repr(value)
+
+
+def test_the_examples_are_true():
+    assert doctest.testmod(unit_cube).failed == 0

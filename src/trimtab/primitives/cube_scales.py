@@ -108,8 +108,10 @@ class Logarithmic(_Numbers):
 
     def decode(self, columns: Float[np.ndarray, "n width"]) -> list[Any]:
         """Returns the values of columns."""
-        numbers: list[float] = np.clip(np.exp(self._exponents.decode(columns)), self.low, self.high).tolist()
-        return numbers
+        numbers = np.clip(np.exp(self._exponents.decode(columns)), self.low, self.high)
+        numbers[columns[:, 0] <= 0], numbers[columns[:, 0] >= 1] = self.low, self.high  # exactly, without rounding
+        found: list[float] = numbers.tolist()
+        return found
 
 
 class Steps(_Numbers):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trimtab.search.bnn_surrogates.laplace import LinearizedLaplace as LinearizedLaplace
     from trimtab.search.bnn_surrogates.make import make_surrogate as make_surrogate
     from trimtab.search.bnn_surrogates.sghmc import SGHMCSurrogate as SGHMCSurrogate
+    from trimtab.search.bo_tutorial.bayesian_optimizer import BayesianOptimizer as BayesianOptimizer
     from trimtab.search.bo_tutorial.gradient_gp import GradientObservationGP as GradientObservationGP
     from trimtab.search.bo_tutorial.knowledge_gradient import DiscreteKnowledgeGradient as DiscreteKnowledgeGradient
     from trimtab.search.bo_tutorial.posterior_mean_improvement import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _HELPERS = {
     "BOSampler": "trimtab.search.bo_tutorial.sampler",
+    "BayesianOptimizer": "trimtab.search.bo_tutorial.bayesian_optimizer",
     "DeepEnsembleSurrogate": "trimtab.search.bnn_surrogates.deep_ensemble",
     "DeepKernelGP": "trimtab.search.bnn_surrogates.deep_kernel",
     "DiscreteKnowledgeGradient": "trimtab.search.bo_tutorial.knowledge_gradient",

@@ -16,9 +16,10 @@ class SeenActivity:
     """Gives a point the conditional parameters of the seen setting that is most like it.
 
     What is asked for depends, as a rule, on choices and whole numbers. Most like a point is the setting that differs
-    from it in the fewest of the discrete parameters that the setting has; of several the latest. A combination that was
-    never seen takes over what its nearest relative has; should the objective then ask for more, it is drawn
-    independently.
+    from it in the fewest of the discrete parameters that the setting has, first of those that all settings have, then
+    of those that the next fewer have, and so on: a parameter is there at least as often as what depends on it. Of
+    several it is the latest. A combination that was never seen takes over what its nearest relative has; should the
+    objective then ask for more, it is drawn independently.
 
     Args:
         cube: of the space.
@@ -36,6 +37,8 @@ class SeenActivity:
         _, first = np.unique(both, axis=0, return_index=True)
         rows = len(points) - 1 - np.sort(first)[:_MOST]
         self._indices, self._present, self._activity = indices[rows], has[rows], activity[rows]
+        _, rank = np.unique(-has.sum(0), return_inverse=True)
+        self._weights = float(indices.shape[1] + 1) ** -rank.astype(float)
 
     def __call__(self, points: Points) -> Points:
         """Returns points with the activity that belongs to their discrete values, and in their places."""
@@ -45,7 +48,7 @@ class SeenActivity:
         away = np.zeros((len(points), len(self._indices)))
         for column in range(indices.shape[1]):
             differ = indices[:, column, None] != self._indices[:, column]
-            away += differ & self._present[:, column]
+            away += self._weights[column] * (differ & self._present[:, column])
         like = np.argmin(away, axis=1)
         filled = points.copy()
         filled[:, self._columns] = self._activity[like]

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -11,11 +11,14 @@ from botorch.acquisition.acquisition import AcquisitionFunction
 from botorch.acquisition.logei import qLogExpectedImprovement
 from botorch.exceptions.errors import UnsupportedError
 from botorch.models.model import Model
+from botorch.sampling.get_sampler import get_sampler
 from jaxtyping import Float
 from torch import Tensor
 
 from trimtab.search.bo_tutorial.mixed_search import Points
 from trimtab.search.bo_tutorial.posterior_mean_improvement import PosteriorMeanImprovement
+
+_DRAWS: Final = 128
 
 
 class BoTorchCriterion:
@@ -42,7 +45,7 @@ class BoTorchCriterion:
 
 
 def acquisition_of(
-    name: str, model: Model, reported: Float[Tensor, "n d"], pending: Float[Tensor, "k d"]
+    name: str, model: Model, reported: Float[Tensor, "n d"], pending: Float[Tensor, "k d"], seed: int
 ) -> AcquisitionFunction:
     """Returns the acquisition function of a model.
 
@@ -52,10 +55,11 @@ def acquisition_of(
         model: of values of which larger is better.
         reported: the points that may be reported.
         pending: points that are being evaluated.
+        seed: of draws of the posterior, where it takes any.
     """
     if name == "noisy_ei":
         try:
-            improvement = PosteriorMeanImprovement(model, reported)
+            improvement = PosteriorMeanImprovement(model, reported, seed=seed)
         except UnsupportedError:
             pass
         else:
@@ -65,7 +69,9 @@ def acquisition_of(
         posterior: Any = model.posterior(reported)
         mean = posterior.mean
         best = mean.reshape(-1, *mean.shape[-2:]).mean(0).max()
-    return qLogExpectedImprovement(model, best_f=best, X_pending=pending if len(pending) else None)
+        # without one it would draw its seed from the global generator, in the middle of a search
+        sampler = get_sampler(posterior, torch.Size([_DRAWS]), seed=seed)
+    return qLogExpectedImprovement(model, best, sampler=sampler, X_pending=pending if len(pending) else None)
 
 
 @contextmanager

@@ -7,14 +7,11 @@ import torch
 from botorch.exceptions.errors import UnsupportedError
 from botorch.models.gpytorch import GPyTorchModel
 from botorch.models.model import Model
-from botorch.models.transforms.outcome import Standardize
 from botorch.posteriors.gpytorch import GPyTorchPosterior
-from gpytorch.likelihoods import FixedNoiseGaussianLikelihood, GaussianLikelihood
 from jaxtyping import Float
 from linear_operator.utils.cholesky import psd_safe_cholesky
 from torch import Tensor
 
-from trimtab.search.bo_tutorial.gradient_gp import GradientObservationGP
 from trimtab.search.bo_tutorial.structure import Structure, structure_of
 from trimtab.study.errors import InputError
 
@@ -83,35 +80,33 @@ def joint_posterior(
     return _Asked(model, points, weights) if structure is None else _Direct(model, structure, points, weights)
 
 
-def noise_of_a_look(model: Model, observation_noise: float | Tensor | None) -> Float[Tensor, ""]:
+def noise_of_a_look(
+    model: Model, observation_noise: float | Tensor | None, points: Float[Tensor, "p d"]
+) -> Float[Tensor, ""]:
     r"""Returns :math:`\lambda^2`, the variance of the noise at a new point, in the units of what was observed.
 
     Args:
         model: whose likelihood is asked, and whose outcome transform is undone. Of given variances (``train_Yvar``) the
             mean is taken, as BoTorch's fantasies have it.
         observation_noise: the variance, where it is known better.
+        points: where a model that is not known from inside is asked for its posterior with and without noise.
 
     Raises:
         InputError: the variance is negative, not finite or not one number.
     """
-    like: Any = model.train_targets
     if observation_noise is not None:
-        noise = torch.as_tensor(observation_noise, dtype=like.dtype, device=like.device)
+        noise = torch.as_tensor(observation_noise, dtype=points.dtype, device=points.device).detach()
         if noise.numel() != 1 or not bool(torch.isfinite(noise).all()) or bool((noise < 0).any()):
             raise InputError(f"observation_noise={observation_noise!r}: one finite variance >= 0 is needed")
-        return noise.detach().reshape(())
-    if isinstance(model, GradientObservationGP):
-        return model.noise_of_values()
-    likelihood: Any = model.likelihood
-    if not isinstance(likelihood, GaussianLikelihood | FixedNoiseGaussianLikelihood):
-        raise UnsupportedError(f"model's likelihood is a {type(likelihood).__name__}: give observation_noise")
-    transform = getattr(model, "outcome_transform", None)
-    noise = torch.as_tensor(likelihood.noise).detach().mean()
-    if transform is None:
-        return noise
-    if not isinstance(transform, Standardize) or transform.stdvs.numel() != 1:
-        raise UnsupportedError(f"model's outcome transform is a {type(transform).__name__}: give observation_noise")
-    return noise.mul(transform.stdvs.detach().square().reshape(()))
+        return noise.reshape(())
+    structure = structure_of(model)
+    if structure is not None:
+        return structure.noise[structure.values].mean().mul(structure.scale.square())
+    with torch.no_grad():
+        asked: Any = model.posterior
+        noisy = asked(points[:1], observation_noise=True).variance
+        difference: Tensor = noisy - asked(points[:1]).variance
+        return difference.clamp_min(0).reshape(())
 
 
 class _Direct:

@@ -54,7 +54,7 @@ class DiscreteKnowledgeGradient(AcquisitionFunction):
         TypeError: ``candidates`` or ``weights`` is not a tensor of floating-point numbers.
         ValueError: one of them is empty, not finite or of another shape, a row of ``weights`` does not sum to one, the
             model has several outputs, or ``observation_noise`` is negative.
-        UnsupportedError: BoTorch's; the posterior is not Gaussian, or the noise of the model is not known.
+        UnsupportedError: BoTorch's; the posterior is not Gaussian, or the model has batches.
 
     Source:
         Frazier, Powell & Dayanik, "The Knowledge-Gradient Policy for Correlated Normal Beliefs", 2009,
@@ -90,7 +90,7 @@ class DiscreteKnowledgeGradient(AcquisitionFunction):
             self._posterior = joint_posterior(model, torch.unique(candidates.detach(), dim=0))
         else:
             self._posterior = joint_posterior(model, candidates.detach(), weights.detach().to(candidates))
-        self._noise = noise_of_a_look(model, observation_noise)
+        self._noise = noise_of_a_look(model, observation_noise, candidates.detach())
 
     @concatenate_pending_points
     @t_batch_mode_transform()  # type: ignore[arg-type]  # it is typed for the base class alone

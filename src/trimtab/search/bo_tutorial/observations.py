@@ -1,134 +1,162 @@
-"""What a study has observed: settings in the unit cube, values of which larger is better, constraints."""
+"""What was evaluated, and what is being evaluated."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+import warnings
+from typing import Any
 
-import numpy as np
-from jaxtyping import Bool, Float, Int
-from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 
-from trimtab.primitives.unit_cube import UnitCube
-from trimtab.search.bo_tutorial.fast_gp import Data
+from trimtab.search.bo_tutorial.space import Space
 from trimtab.study.errors import InputError
 
-_WHISKER: Final = 10.0
-"""Interquartile ranges below the lower quartile from where on a value counts as bad and no more."""
+_SAME = 1e-9
+"""Of the range of a coordinate: a point that comes back this near to a pending one is that one."""
 
-_LARGEST: Final = 1e140
-
-
-def check_one_objective(study: Study) -> None:
-    """Raises InputError if a study has several objectives."""
-    if len(study.directions) > 1:
-        raise InputError(f"study has {len(study.directions)} objectives: a study with one is needed")
+_OPTIONAL = ("Yvar", "C", "dY")
 
 
-def sign_of(study: Study) -> float:
-    """Returns what values are multiplied by to be larger where they are better."""
-    return 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
-
-
-def complete_trials(study: Study) -> list[FrozenTrial]:
-    """Returns the trials that have a value, in order."""
-    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-
-
-def tamed(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Returns values of which larger is better, as a Gaussian process can learn from them.
-
-    Infinite ones become the best or the worst of the finite ones, 0 where none is finite; those beyond 1e140 are cut
-    off there, so that their squares are numbers. Very bad ones, more than ten interquartile ranges below the lower
-    quartile, are raised to that, as a single 1e30 would make all others equal. Where half of the values or more are
-    the same, the smallest distance to them takes the place of the range. Good ones stay what they are, however good.
-    """
-    finite = np.isfinite(values)
-    if not finite.any():
-        return np.zeros_like(values)
-    values = np.clip(values, values[finite].min(), values[finite].max()).clip(-_LARGEST, _LARGEST)
-    quarter, middle, three = np.quantile(values[finite], [0.25, 0.5, 0.75])
-    away = np.abs(values - middle)
-    width = three - quarter or away[away > 0].min(initial=np.inf)
-    return np.asarray(np.maximum(values, quarter - _WHISKER * width))
-
-
-@dataclass(frozen=True)
 class Observations:
-    """The complete trials of a study, as a model sees them.
+    """Points in the coordinates of the problem with what they told, and points that are pending.
 
     Args:
-        cube: of the settings.
-        trials: the complete ones, in order.
-        points: a row for each distinct setting, in the order of their first trials.
-        group: which row each trial belongs to.
-        first: the first trial of each row, by its place among the complete ones.
-        values: one a trial, larger is better, tamed.
-        constraints: for each, which trials have it, and its values; at most 0 is feasible.
+        space: where they are.
     """
 
-    cube: UnitCube
-    trials: Sequence[FrozenTrial]
-    points: Float[np.ndarray, "n d"]
-    group: Int[np.ndarray, " t"]
-    first: Int[np.ndarray, " n"]
-    values: Float[np.ndarray, " t"]
-    constraints: Mapping[str, tuple[Bool[np.ndarray, " t"], Float[np.ndarray, " t"]]]
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self.X = _none(space.columns)
+        self.Y = _none(1)
+        self.Yvar: Float[Tensor, "n 1"] | None = None
+        self.C: Float[Tensor, "n c"] | None = None
+        self.dY: Float[Tensor, "n d"] | None = None
+        self.pending = _none(space.columns)
 
-    @classmethod
-    def of_study(cls, study: Study, cube: UnitCube, trials: Sequence[FrozenTrial]) -> "Observations":
-        """Reads trials that are complete; changes nothing."""
-        points = cube.to_unit([trial.params for trial in trials], clip=False)
-        _, first, inverse = np.unique(points, axis=0, return_index=True, return_inverse=True)
-        order = np.argsort(first, kind="stable")
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        values = tamed(sign_of(study) * np.array([trial.value for trial in trials], dtype=float))
-        group = rank[inverse.reshape(-1)]
-        return cls(cube, trials, points[first[order]], group, first[order], values, _constraints(trials))
+    def __len__(self) -> int:
+        return len(self.X)
 
-    @property
-    def data(self) -> Data:
-        """The values, those of one setting merged."""
-        return merged(self.points, self.group, self.values)
+    def tell(self, X: Any, Y: Any, **others: Any) -> None:
+        """Adds evaluations, after all of it was checked, and takes them from what is pending.
 
-    @property
-    def feasible(self) -> Bool[np.ndarray, " n"]:
-        """Which settings keep every constraint, on average over their trials; one that has none recorded keeps it."""
-        kept = np.ones(len(self.points), dtype=bool)
-        for has, values in self.constraints.values():
-            kept &= np.bincount(self.group[has], values, minlength=len(self.points)) <= 0
-        return kept
-
-    def margins(self) -> list[Data]:
-        r"""Returns by how much each constraint is kept, negative where it is not, those of one setting merged.
-
-        A margin :math:`m` is :math:`\operatorname{sign}(m) \log(1 + |m| / s)`, where :math:`s` is the median of its
-        absolute values: this tells most near the border, and no margin changes sides.
+        Raises:
+            TypeError: something is not a tensor of floating-point numbers.
+            InputError: something has another shape, is outside its range or missing, or was not there before.
         """
-        found = []
-        for has, values in self.constraints.values():
-            rows, group = np.unique(self.group[has], return_inverse=True)
-            size = np.abs(values)
-            scale = np.median(size[size > 0]) if size.any() else 1.0
-            found.append(merged(self.points[rows], group, -np.sign(values) * np.log1p(size / scale)))
-        return found
+        space = self._space
+        points = self._points(X)
+        count = len(points)
+        values = _rows("Y", Y, (count, 1))
+        kept = {name: getattr(self, name) for name in _OPTIONAL}
+        widths = {"Yvar": 1, "C": space.constraints, "dY": space.dimensions}
+        given: dict[str, Tensor] = {}
+        for name in _OPTIONAL:
+            if others[name] is not None:
+                given[name] = _rows(name, others[name], (count, widths[name]))
+            elif name == "C" and space.constraints:
+                raise InputError(f"C is missing: the values of {space.constraints} constraints are needed")
+        self._go_together(given)
+        for name in _OPTIONAL:
+            if len(self) and (kept[name] is None) != (name not in given):
+                raise InputError(
+                    f"{name} was {'not ' * (kept[name] is None)}given before: it is for all points or none"
+                )
+        for name, rows in given.items():
+            setattr(self, name, rows if kept[name] is None else torch.cat([kept[name], rows]))
+        self.X, self.Y = torch.cat([self.X, points]), torch.cat([self.Y, values])
+        for point in points:
+            self._take_from_pending(point)
+
+    def ask(self, point: Float[Tensor, " c"]) -> None:
+        """Adds a point to what is pending."""
+        self.pending = torch.cat([self.pending, point[None]])
+
+    def of(self, task: int) -> Bool[Tensor, " n"]:
+        """Returns which points are of a task; all of them where there are no tasks."""
+        return torch.ones(len(self), dtype=torch.bool) if self._space.tasks is None else self.X[:, -1] == task
+
+    def feasible(self) -> Bool[Tensor, " n"]:
+        """Returns which points were seen to satisfy all constraints, ``C <= 0``; all of them where there are none."""
+        return torch.ones(len(self), dtype=torch.bool) if self.C is None else (self.C <= 0).all(-1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns all of it, as tensors."""
+        names = ("X", "Y", *_OPTIONAL, "pending")
+        return {name: None if getattr(self, name) is None else getattr(self, name).clone() for name in names}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Puts back what :meth:`state_dict` returned.
+
+        Raises:
+            InputError: it is of another space.
+        """
+        columns = self._space.columns
+        if state["X"].shape[1:] != (columns,) or state["pending"].shape[1:] != (columns,):
+            raise InputError(f"state has points of {state['X'].shape[-1]} columns: {columns} are needed")
+        if (state["C"] is None) != (not self._space.constraints) and len(state["X"]):
+            raise InputError("state is of a problem with another number of constraints")
+        for name in ("X", "Y", *_OPTIONAL, "pending"):
+            setattr(self, name, None if state[name] is None else state[name].clone())
+
+    def _points(self, X: Any) -> Float[Tensor, "n c"]:
+        space = self._space
+        points = _floats("X", X)
+        if points.dim() == 1:
+            points = points[None]
+        if points.dim() != 2 or points.shape[1] != space.columns or not len(points):
+            raise InputError(f"X has the shape {tuple(points.shape)}: (n, {space.columns}) is needed")
+        coordinates = points[:, : space.dimensions]
+        low, high = space.bounds
+        inside = (coordinates >= low) & (coordinates <= high)
+        if not bool(inside.all()):
+            row = int((~inside).any(-1).nonzero()[0])
+            raise InputError(f"X holds {coordinates[row].tolist()}, which is not inside the bounds")
+        if space.labels:
+            label = points[:, -1]
+            if not bool(((label == label.round()) & (label >= 0) & (label < space.labels)).all()):
+                kind = space.kind.removesuffix("s")
+                raise InputError(f"X has a {kind} that there is not: 0 to {space.labels - 1} in the last column")
+        return points
+
+    def _go_together(self, given: dict[str, Tensor]) -> None:
+        if "Yvar" in given and bool((given["Yvar"] < 0).any()):
+            raise InputError(f"Yvar holds {given['Yvar'].min().item()}: variances are >= 0")
+        if "dY" in given and self._space.kind != "plain":
+            raise InputError(f"dY cannot be had together with {self._space.kind}")
+        if "dY" in given and "Yvar" in given:
+            raise InputError("dY and Yvar cannot be had together: noise is inferred where there are gradients")
+
+    def _take_from_pending(self, point: Float[Tensor, " c"]) -> None:
+        low, high = self._space.bounds
+        within = (self.pending - point)[:, : self._space.dimensions].abs() <= _SAME * (high - low)
+        same = within.all(-1) & (self.pending[:, self._space.dimensions :] == point[self._space.dimensions :]).all(-1)
+        if bool(same.any()):
+            keep = torch.ones(len(self.pending), dtype=torch.bool)
+            keep[int(same.nonzero()[0])] = False
+            self.pending = self.pending[keep]
 
 
-def merged(points: Float[np.ndarray, "n d"], group: Int[np.ndarray, " t"], values: Float[np.ndarray, " t"]) -> Data:
-    """Returns observations with those of one point merged."""
-    counts = np.bincount(group, minlength=len(points)).astype(float)
-    means = np.bincount(group, values, minlength=len(points)) / counts
-    return Data(points, means, counts, float(np.square(values - means[group]).sum()))
+def _none(columns: int) -> Float[Tensor, "0 c"]:
+    return torch.empty(0, columns, dtype=torch.float64)
 
 
-def _constraints(
-    trials: Sequence[FrozenTrial],
-) -> dict[str, tuple[Bool[np.ndarray, " t"], Float[np.ndarray, " t"]]]:
-    found = [trial.constraints for trial in trials]
-    result = {}
-    for name in dict.fromkeys(name for each in found for name in each):
-        has = np.array([name in each for each in found], dtype=bool)
-        values = np.array([each[name] for each in found if name in each], dtype=float)
-        result[name] = has, np.clip(values, -_LARGEST, _LARGEST)
-    return result
+def _floats(name: str, given: Any) -> Tensor:
+    if not isinstance(given, Tensor) or not given.is_floating_point():
+        kind = given.dtype if isinstance(given, Tensor) else type(given).__name__
+        raise TypeError(f"{name} is of type {kind}: a tensor of floating-point numbers is needed")
+    if given.dtype != torch.float64:
+        warnings.warn(f"{name} is of type {given.dtype}: computed in float64", UserWarning, stacklevel=4)
+    rows = given.detach().to("cpu", torch.float64, copy=True)
+    if not bool(rows.isfinite().all()):
+        raise InputError(f"{name} holds a number that is not finite")
+    return rows
+
+
+def _rows(name: str, given: Any, shape: tuple[int, int]) -> Float[Tensor, "n c"]:
+    if shape[1] == 0:
+        raise InputError(f"{name} is given, and there are none")
+    rows = _floats(name, given)
+    if rows.dim() < 2 and rows.numel() == shape[0] * shape[1]:
+        rows = rows.reshape(shape)
+    if rows.shape != shape:
+        raise InputError(f"{name} has the shape {tuple(rows.shape)}: {shape} is needed")
+    return rows

@@ -63,7 +63,7 @@ class PosteriorMeanImprovement(AcquisitionFunction):
         TypeError: ``X_evaluated`` is not a tensor of floating-point numbers, or another argument has the wrong type.
         ValueError: ``X_evaluated`` is empty, not of the shape (n, d) or not finite, the model has several outputs,
             ``observation_noise`` is negative, or ``q_mc_samples`` is less than 16.
-        UnsupportedError: BoTorch's; the posterior is not Gaussian, or the noise of the model is not known.
+        UnsupportedError: BoTorch's; the posterior is not Gaussian, or the model has batches.
 
     Source:
         Frazier, "A Tutorial on Bayesian Optimization", 2018, arXiv:1807.02811.
@@ -91,7 +91,7 @@ class PosteriorMeanImprovement(AcquisitionFunction):
         self._log = log
         self._draws, self._seed = q_mc_samples, seed
         self._posterior = joint_posterior(model, torch.unique(X_evaluated.detach(), dim=0))
-        self._noise = noise_of_a_look(model, observation_noise)
+        self._noise = noise_of_a_look(model, observation_noise, X_evaluated.detach())
 
     @concatenate_pending_points
     @t_batch_mode_transform()  # type: ignore[arg-type]  # it is typed for the base class alone

@@ -15,7 +15,7 @@ from trimtab.primitives.unit_cube import UnitCube
 from trimtab.search.bo_tutorial.fast_acquisition import LogFeasibility, PosteriorMean, Sum
 from trimtab.search.bo_tutorial.fast_gp import FastGP, bounded_model
 from trimtab.search.bo_tutorial.mixed_search import Points, ascend
-from trimtab.search.bo_tutorial.observations import Observations, check_one_objective, complete_trials, sign_of
+from trimtab.search.bo_tutorial.study_data import StudyData, check_one_objective, complete_trials, sign_of
 from trimtab.study.checks import check_number
 from trimtab.study.errors import InputError
 
@@ -66,9 +66,12 @@ def recommend(
     (the least for a study that minimises). The first is what somebody reports who is neutral to risk and may only
     report what was tried (Frazier, 2018, arXiv:1807.02811).
 
-    The model is BoTorch's default, ``SingleTaskGP`` with its priors and the noise inferred, at the maximum a posteriori
-    of its hyper-parameters (see :mod:`~trimtab.search.bo_tutorial.fast_gp`), on the settings in the unit cube (see
-    :class:`~trimtab.primitives.unit_cube.UnitCube`):
+    The model is BoTorch's default, ``SingleTaskGP`` with its priors and the noise inferred (see
+    :mod:`~trimtab.search.bo_tutorial.fast_fit`), on the settings in the unit cube (see
+    :class:`~trimtab.primitives.unit_cube.UnitCube`). Its hyper-parameters are the maximum a posteriori of their
+    logarithms. BoTorch's own fit, that of the hyper-parameters themselves, takes much noise for structure and then
+    believes lucky values. Where the data are likelier without noise than with any, there is no luck, and the best value
+    is believed.
 
     * Trials with the same settings count as repeats of one setting, exactly.
     * A parameter that some trials lack has a column that says whether it is there. Where its range changed, the model
@@ -104,15 +107,23 @@ def recommend(
         TypeError: ``study`` is no study.
 
     Examples:
-        The loss is ``(x - 0.7)^2`` with noise of standard deviation 0.1, and ``x = 0.08`` was lucky once:
+        The loss is ``(x - 0.7)^2``, and each evaluation has noise of standard deviation 0.2. The best of 40 trials is
+        a lucky one:
 
+        >>> import numpy as np
         >>> import optuna
-        >>> from optuna.distributions import FloatDistribution
-        >>> noise = [-0.13, 0.06, -0.03, 0.05, 0.02, -0.08, 0.10, -0.02, 0.04, -0.05, 0.03]
-        >>> study = optuna.create_study()
-        >>> for x, error in zip([0.08, 0.15, 0.25, 0.35, 0.45, 0.5, 0.6, 0.65, 0.75, 0.85, 0.95], noise):
-        ...     kind = {"x": FloatDistribution(0, 1)}
-        ...     study.add_trial(optuna.create_trial(params={"x": x}, distributions=kind, value=(x - 0.7) ** 2 + error))
+        >>> generator = np.random.default_rng(4)
+        >>> study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=4))
+        >>> study.optimize(
+        ...     lambda trial: (trial.suggest_float("x", 0, 1) - 0.7) ** 2 + 0.2 * generator.normal(), n_trials=40
+        ... )
+        >>> f"x = {study.best_params['x']:.2f}, value {study.best_value:.2f}"
+        'x = 0.41, value -0.34'
+        >>> found = recommend(study)
+        >>> f"x = {found.params['x']:.2f}, mean {found.mean:.2f}"
+        'x = 0.73, mean 0.02'
+        >>> [round(end, 2) for end in found.interval]
+        [-0.06, 0.1]
     """
     if not isinstance(study, Study):
         raise TypeError(f"study={study!r}: an optuna.study.Study is needed")
@@ -125,10 +136,10 @@ def recommend(
     trials = complete_trials(study)
     if not trials:
         raise InputError("study has no complete trial: there is nothing to recommend")
-    seen = Observations.of_study(study, UnitCube.of_trials(trials, widest=True), trials)
+    seen = StudyData.of_study(study, UnitCube.of_trials(trials, widest=True), trials)
     if not seen.feasible.any():
         raise InputError("study has no complete trial that keeps all constraints: there is nothing to recommend")
-    process, held = bounded_model(seen.data, LARGEST)
+    process, held = bounded_model(seen.data, LARGEST, of_logarithms=True)
     best, mean, deviation = _best_evaluated(process, held, seen.feasible)
     params, number = dict(trials[seen.first[best]].params), trials[seen.first[best]].number
     if report == "anywhere":
@@ -152,20 +163,20 @@ def _best_evaluated(
 ) -> tuple[int, float, float]:
     """Returns the best setting, and mean and standard deviation of what it is worth."""
     rows = np.flatnonzero(held)
-    means = np.where(feasible[rows], process.means, -np.inf)
-    best = int(np.argmax(means))
+    means = process.standard.means if process.is_certain else process.means
+    best = int(np.argmax(np.where(feasible[rows], means, -np.inf)))
     noise = process.noises[best]
     # of an input of the process this is the variance, and no difference of numbers that are nearly the same
     variance = noise * (1 - noise * process.inverse[best, best])
     return int(rows[best]), float(means[best]), math.sqrt(max(variance, 0.0))
 
 
-def _best_anywhere(process: FastGP, seen: Observations, best: Float[np.ndarray, " d"]) -> Points | None:
+def _best_anywhere(process: FastGP, seen: StudyData, best: Float[np.ndarray, " d"]) -> Points | None:
     """Returns the best point of the space, or none where none is likely to be feasible."""
     cube = seen.cube
     if not cube.dimension:
         return None
-    constraints = LogFeasibility([FastGP(margin.thinned(LARGEST)) for margin in seen.margins()])
+    constraints = LogFeasibility([FastGP(margin.thinned(LARGEST), of_logarithms=True) for margin in seen.margins()])
     criterion = Sum([PosteriorMean(process), _Penalty(constraints)])
     candidates = process.data.points
     if not cube.conditional:

@@ -24,9 +24,9 @@ from trimtab.search.bo_tutorial.activity import SeenActivity
 from trimtab.search.bo_tutorial.fast_acquisition import LogFeasibility, LogImprovement, LogNoisyImprovement, Sum
 from trimtab.search.bo_tutorial.fast_gp import FastGP, bounded_model
 from trimtab.search.bo_tutorial.mixed_search import Criterion, Points
-from trimtab.search.bo_tutorial.observations import Observations, check_one_objective, complete_trials
 from trimtab.search.bo_tutorial.proposal import Search, propose
 from trimtab.search.bo_tutorial.recommendation import Recommendation, recommend
+from trimtab.search.bo_tutorial.study_data import StudyData, check_one_objective, complete_trials
 from trimtab.study.checks import check_whole
 from trimtab.study.errors import InputError
 
@@ -61,12 +61,13 @@ class BOSampler(BaseSampler):
     expected improvement. A study that is done is to be read with :meth:`recommend`, not by its best value.
 
     * *Spaces.* All that Optuna has, as :class:`~trimtab.primitives.unit_cube.UnitCube` says. The parameters of all
-      complete trials are modelled together, each with its latest range; one that some trials lack is conditional, and a
-      setting is expected to have those that the seen setting most like it had, by its choices and whole numbers. What
-      the model does not know yet is drawn at random by ``independent_sampler``.
+      complete trials are modelled together, each with its latest range (trials that are now outside by more than its
+      width are left out); one that some trials lack is conditional, and a setting is expected to have those that the
+      seen setting most like it had, by its choices and whole numbers. What the model does not know yet is drawn at
+      random by ``independent_sampler``.
     * *Start.* Until ``n_startup_trials`` are complete, settings are scrambled Sobol points.
     * *Model.* BoTorch's default Gaussian process at the maximum a posteriori
-      (:mod:`~trimtab.search.bo_tutorial.fast_gp`); infinite and very bad values are tamed as for
+      (:mod:`~trimtab.search.bo_tutorial.fast_fit`); infinite and very bad values are tamed as for
       :func:`~trimtab.search.bo_tutorial.recommendation.recommend`. Of more than 1000 distinct settings it holds the
       1000 around its best.
     * *Constraints* (``Trial.set_constraint``, at most 0 is feasible). Each has a Gaussian process; only feasible
@@ -180,9 +181,10 @@ class BOSampler(BaseSampler):
         conditional = [name for name in known if not all(name in each.params for each in trials)]
         cube = UnitCube(known, conditional)
         enough = 2 * (len(known) + 1) if self._n_startup_trials is None else self._n_startup_trials
-        if len(trials) < enough:
+        near = [each for each, far in zip(trials, _is_far(cube, trials), strict=True) if not far]
+        if len(near) < max(enough, 1):
             return self._startup(UnitCube(known), trial.number)
-        seen = Observations.of_study(study, cube, trials)
+        seen = StudyData.of_study(study, cube, near)
         point = self._proposed(study, trial, seen)
         settings = cube.from_unit(point[None])[0]
         return {name: settings[name] for name in known if name in settings}
@@ -206,7 +208,7 @@ class BOSampler(BaseSampler):
         engine.fast_forward(number)
         return cube.from_unit(engine.random(1))[0]
 
-    def _proposed(self, study: Study, trial: FrozenTrial, seen: Observations) -> Float[np.ndarray, " d"]:
+    def _proposed(self, study: Study, trial: FrozenTrial, seen: StudyData) -> Float[np.ndarray, " d"]:
         feasible = seen.feasible
         without = _WithoutValue.of_study(study, seen.cube, trial.number)
         criteria: list[Criterion] = []
@@ -235,7 +237,7 @@ class BOSampler(BaseSampler):
 
     def _criterion(
         self,
-        seen: Observations,
+        seen: StudyData,
         process: FastGP,
         reported: Bool[np.ndarray, " n"],
         without: "_WithoutValue",
@@ -255,7 +257,7 @@ class BOSampler(BaseSampler):
             model = self._fitted(points, values, seed)
             known = torch.from_numpy(process.data.points[reported])
             pending = torch.from_numpy(without.running)
-            return BoTorchCriterion(acquisition_of(self._acquisition, model, known, pending))
+            return BoTorchCriterion(acquisition_of(self._acquisition, model, known, pending, seed))
 
     def _fitted(self, points: Any, values: Any, seed: int) -> Any:
         if callable(self._surrogate):
@@ -289,6 +291,12 @@ class _WithoutValue:
         return cube.to_unit(found, clip=False)
 
 
-def _repeats_agree(seen: Observations) -> bool:
-    data = seen.data
-    return bool((data.counts > 1).any()) and data.scatter <= 1e-20 * max(1.0, float(np.square(data.means).max()))
+def _is_far(cube: UnitCube, trials: Sequence[FrozenTrial]) -> Bool[np.ndarray, " t"]:
+    """Returns which trials are outside their range by more than its width."""
+    points = cube.to_unit([each.params for each in trials], clip=False)
+    return np.asarray(((points < -1) | (points > 2)).any(1))
+
+
+def _repeats_agree(seen: StudyData) -> bool:
+    """Returns whether there are repeats, and all had the same value."""
+    return len(seen.points) < len(seen.values) and bool((seen.values == seen.values[seen.first][seen.group]).all())
