@@ -65,6 +65,34 @@ def test_without_a_feasible_observation_it_is_the_probability(untrained, mode):
     assert torch.allclose(found.exp(), parts(surrogate)[1].prod(-1), rtol=1e-10)
 
 
+@pytest.mark.parametrize("mode", ["cei", "cei+"])
+@pytest.mark.parametrize("best", [-1.0, 1.0, None])
+@pytest.mark.parametrize("limits", [THRESHOLDS, torch.tensor([-5.0, -7.0])])
+def test_the_largest_are_found_without_asking_all(untrained, mode, best, limits, monkeypatch):
+    surrogate = model(untrained)
+    points = torch.rand(700, 1, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    function = LogPFNConstrainedEI(surrogate, best, limits, mode)
+    asked, original = [], PFNSurrogate.posterior
+    monkeypatch.setattr(
+        PFNSurrogate, "posterior", lambda self, X, which: asked.append(len(X)) or original(self, X, which)
+    )
+    values, found = function.largest(points, 5)
+    assert asked[0] == 700
+    if limits is not THRESHOLDS:  # what is feasible in any case hardly changes the order
+        assert sum(asked[1:]) < 700
+    monkeypatch.undo()
+    every = function(points)
+    assert torch.allclose(values, every.topk(5).values, atol=1e-12)
+    assert torch.allclose(every[found], values, atol=1e-12)
+
+
+def test_the_largest_without_constraints(untrained):
+    function = LogPFNConstrainedEI(model(untrained, 1), 0.2, torch.zeros(0))
+    values, found = function.largest(POINTS, 3)
+    assert torch.equal(found, function(POINTS).topk(3).indices)
+    assert torch.equal(values, function(POINTS).topk(3).values)
+
+
 def test_it_can_be_differentiated_and_does_not_underflow(untrained):
     surrogate = model(untrained, 12)
     function = LogPFNConstrainedEI(surrogate, 3.5, torch.full((11,), 12.0))

@@ -78,9 +78,8 @@ class BarDistribution:
         elif not bool(inside.all()):
             density = torch.where(inside | (value == self.borders[-1]), density, -math.inf)
         masses = logits.log_softmax(-1)
-        shape = torch.broadcast_shapes(masses.shape[:-1], value.shape)
-        masses = masses.expand(*shape, masses.shape[-1])
-        return masses.gather(-1, at.expand(shape).unsqueeze(-1)).squeeze(-1) + density
+        masses, at = _together(masses, at)
+        return masses.gather(-1, at).squeeze(-1) + density
 
     def mean(self, logits: Float[Tensor, "*shape buckets"]) -> Float[Tensor, "*shape"]:
         """Returns the mean."""
@@ -115,8 +114,7 @@ class BarDistribution:
         if not bool(((share >= 0) & (share <= 1)).all()):
             raise InputError("value: a probability in [0, 1] is needed")
         masses = logits.softmax(-1)
-        share = share.expand(torch.broadcast_shapes(masses.shape[:-1], share.shape)).unsqueeze(-1)
-        masses = masses.expand(*share.shape[:-1], -1)
+        masses, share = _together(masses, share)
         up_to = masses.cumsum(-1)
         at = torch.searchsorted(up_to.detach().contiguous(), share.detach().contiguous()).clamp(
             max=masses.shape[-1] - 1
@@ -128,7 +126,8 @@ class BarDistribution:
             first, last = self._scales
             found = torch.where(at == 0, self.borders[1] + first * ndtri(part / 2), found)
             found = torch.where(at == masses.shape[-1] - 1, self.borders[-2] - last * ndtri((1 - part) / 2), found)
-        return found.squeeze(-1)
+        quantile: Tensor = found.squeeze(-1)
+        return quantile
 
     def sample(self, logits: Float[Tensor, "*shape buckets"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
         """Draws a value from each distribution."""
@@ -204,6 +203,12 @@ class BarDistribution:
         return torch.cat([below, logs[..., 1:-1], above], -1)
 
 
+def _together(masses: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """Masses of shape (..., B) and values of shape (..., 1), whose leading dimensions are the same."""
+    shape = (masses[..., :1] + value.unsqueeze(-1)).shape[:-1]
+    return masses.expand(*shape, -1), value.expand(shape).unsqueeze(-1)
+
+
 def _safe_log(value: Tensor) -> Tensor:
     """The logarithm, minus infinity of what is not positive, and without NaN in its gradient there."""
     positive = value > 0
@@ -226,4 +231,5 @@ def _log_lower_tail(z: Tensor) -> Tensor:
 
 def _log_half_normal_improvement(z: Tensor) -> Tensor:
     """The log of 2 [phi(z) - z Phi(-z)] for z >= 0."""
-    return -(z**2) / 2 + (_ROOT - z * erfcx(z / math.sqrt(2))).log()
+    share: Tensor = _ROOT - z * erfcx(z / math.sqrt(2))
+    return share.log() - z**2 / 2

@@ -4,10 +4,11 @@ Müller et al. (2022), arXiv:2112.10510; in the sizes of what ships with this pa
 """
 
 import math
+from collections.abc import Iterable
 from importlib import resources
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
 import torch
 from jaxtyping import Float
@@ -133,7 +134,7 @@ class PFN(nn.Module):
             raise InputError("y_context: finite values are needed")
         hidden = self._embed(x_context) + self.embed_y(y_context.to(self.borders).unsqueeze(-1))
         context: Context = []
-        for layer in self.layers:
+        for layer in self._layers():
             context.append(layer.keys_and_values(hidden))
             hidden = layer(hidden, context[-1])
         return context
@@ -141,10 +142,13 @@ class PFN(nn.Module):
     def query(self, context: Context, x_query: Float[Tensor, "batch m d"]) -> Float[Tensor, "batch m buckets"]:
         """Returns the logits at queries, given :meth:`encode`'s observations; nothing is checked."""
         hidden = self._embed(x_query)
-        for layer, each in zip(self.layers, context, strict=True):
+        for layer, each in zip(self._layers(), context, strict=True):
             hidden = layer(hidden, each)
         logits: Tensor = self.head(self.norm(hidden))
         return logits
+
+    def _layers(self) -> "list[_Layer]":
+        return list(cast("Iterable[_Layer]", self.layers))
 
     def check(self, x: Tensor, name: str) -> None:
         """Raises InputError unless x is of at most ``d_max`` inputs, each in [0, 1]."""
@@ -227,4 +231,4 @@ class _Layer(nn.Module):
         return hidden + added
 
     def _by_head(self, tokens: Tensor) -> Tensor:
-        return tokens.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
+        return tokens.reshape(*tokens.shape[:-1], self.heads, -1).transpose(-3, -2)

@@ -11,7 +11,7 @@ from botorch.generation.gen import gen_candidates_scipy
 from jaxtyping import Float
 from torch import Tensor
 
-from trimtab.search.pfn.acquisition import LogPFNConstrainedEI
+from trimtab.search.pfn.acquisition import LogPFNConstrainedEI, Mode
 from trimtab.search.pfn.network import PFN
 from trimtab.search.pfn.penalized import PenalizedObjective
 from trimtab.search.pfn.surrogate import PFNSurrogate
@@ -107,7 +107,7 @@ class Proposal:
         thresholds = torch.tensor([float(transform(zero)[0]) for transform in transforms[1:]], dtype=torch.float64)
         counted = self._counted(seen)
         best = y[torch.from_numpy(counted), 0].max() if counted.any() else None
-        mode = "cei+" if self.acquisition == "cei+" else "cei"
+        mode: Mode = "cei+" if self.acquisition == "cei+" else "cei"
         return LogPFNConstrainedEI(model, best, thresholds, mode)
 
     def next_point(
@@ -125,12 +125,11 @@ class Proposal:
     ) -> Float[np.ndarray, "d"]:
         """Returns where an acquisition function is largest: the best of random points, some of them refined."""
         points = torch.rand(self.candidates, 1, dimension, dtype=torch.float64, generator=generator)
-        with torch.no_grad():
-            values = function(points)
+        values, which = function.largest(points, max(1, self.refined))
+        points = points[which]
         if self.refined:
-            best = points[values.topk(self.refined).indices]
             options = {"maxiter": self.iterations}
-            found, reached = gen_candidates_scipy(best, _in_double_precision(function), 0.0, 1.0, options=options)
+            found, reached = gen_candidates_scipy(points, _in_double_precision(function), 0.0, 1.0, options=options)
             points, values = torch.cat([points, found]), torch.cat([values, reached])
         return np.asarray(points[values.argmax(), 0].numpy())
 

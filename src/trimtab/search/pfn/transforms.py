@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+from scipy import optimize, stats
 
 from trimtab.study.errors import InputError
 
@@ -45,7 +45,7 @@ class OutputTransform:
 
     def _fit(self, scaled: Float[np.ndarray, "n"]) -> None:
         with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
-            exponent = float(stats.yeojohnson_normmax(scaled))
+            exponent = _most_likely_exponent(scaled)
             powers = stats.yeojohnson(scaled, exponent)
             middle, spread = float(powers.mean()), float(powers.std())
         if np.isfinite([exponent, middle, spread]).all() and spread > 1e-12 * abs(powers).max():
@@ -59,6 +59,25 @@ class OutputTransform:
                 powers = stats.yeojohnson(scaled, self._exponent)
             scaled = (powers - self._middle) / self._spread
         return np.asarray(np.clip(scaled, -_FARTHEST, _FARTHEST))
+
+
+def _most_likely_exponent(values: Float[np.ndarray, "n"]) -> float:
+    """The exponent in [-8, 10] after which values are most likely normal (that of their mirror image is 2 less it).
+
+    ``scipy.stats.yeojohnson_normmax`` finds the same, in ten times the time, which is most of a suggestion's.
+    """
+    logs = np.sign(values) * np.log1p(abs(values))
+    weight, positive = logs.mean(), values >= 0
+    sizes = abs(logs)
+
+    def cost(exponent: float) -> float:
+        power = np.where(positive, exponent, 2 - exponent)
+        small = abs(power) < 1e-12
+        powers = np.where(small, sizes, np.expm1(power * sizes) / np.where(small, 1.0, power))
+        return float(0.5 * np.log(np.where(positive, powers, -powers).var()) - (exponent - 1) * weight)
+
+    found = optimize.minimize_scalar(cost, bounds=(-8.0, 10.0), method="bounded", options={"xatol": 1e-6})
+    return float(found.x)
 
 
 def _moments(values: Float[np.ndarray, "n"]) -> tuple[float, float]:
