@@ -52,8 +52,8 @@ class PFN(nn.Module):
 
     Args:
         d_max: the largest number of inputs.
-        width: of tokens. The defaults are ours, of 211 thousand weights: 8 to 10 thousand steps of training take
-            minutes on a processor. The paper has 512 wide, 4 heads, 12 layers and 1000 buckets.
+        width: of tokens. The defaults are ours, of 207 thousand weights, whose training takes minutes on a processor.
+            The paper has 512 wide, 4 heads, 12 layers and 1000 buckets.
         heads: of attention, which divide the width.
         layers: how many.
         borders: those of the bar distribution, (B + 1,).

@@ -39,7 +39,7 @@ class GaussianProcessPrior:
     unit cube.
 
     Differs from the paper's prior: that has a Matérn-3/2 kernel, length scales and output scales from Gamma
-    distributions, and its noise is log-normal; it was trained on 128 thousand times as many points.
+    distributions, and its noise is log-normal.
 
     Args:
         d_max: the largest number of inputs.
@@ -93,15 +93,21 @@ class GaussianProcessPrior:
         """Draws observations of one function a row at given points; returns the functions' length scales as well."""
         functions, points, d = x.shape
         scales = self.length_scales(functions, d, generator)
+        factor = torch.linalg.cholesky(self.covariance(x, scales))
+        normal = torch.randn(functions, points, 1, generator=generator, dtype=torch.float64)
+        return (factor @ normal).squeeze(-1), scales
+
+    def covariance(
+        self, x: Float[Tensor, "functions points d"], scales: Float[Tensor, "functions d"]
+    ) -> Float[Tensor, "functions points points"]:
+        """Returns the covariance of observations of functions of given length scales."""
         scaled = x / scales.unsqueeze(1)
         squares = (scaled**2).sum(-1)
         squared = squares.unsqueeze(-1) + squares.unsqueeze(-2) - 2 * scaled @ scaled.mT
         distance = (5 * squared.clamp(min=0)).sqrt()
         covariance = (1 + distance + distance**2 / 3) * torch.exp(-distance)
         covariance.diagonal(dim1=-2, dim2=-1).add_(self.noise)
-        factor = torch.linalg.cholesky(covariance)
-        normal = torch.randn(functions, points, 1, generator=generator, dtype=torch.float64)
-        return (factor @ normal).squeeze(-1), scales
+        return covariance
 
     def length_scales(self, functions: int, d: int, generator: torch.Generator) -> Float[Tensor, "functions d"]:
         """Draws a length scale of each input of each function; infinity of an input that is not used."""

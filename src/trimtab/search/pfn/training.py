@@ -64,8 +64,7 @@ def train_pfn(
     gradient, whose norm is clipped at 1, with a learning rate that rises over 200 steps (a tenth of all if these are
     fewer) and falls along a cosine.
 
-    The settings are ours, for a training of minutes on a processor (with 1e-3 the loss after 1500 steps is a tenth
-    higher); the paper's are a learning rate of 1e-4 and about
+    The settings are ours, for a training of minutes on a processor; the paper's are a learning rate of 1e-4 and about
     50 thousand steps of 128 functions of 60 points.
 
     Args:
