@@ -18,8 +18,8 @@ from trimtab.study.errors import InputError
 Mode: TypeAlias = Literal["cei", "cei+"]
 
 
-_AT_A_TIME = 100
-"""Points of which all outputs are asked before it is seen whether others could still be larger."""
+_ASKED_ALL, _OUTPUTS_AT_A_TIME = 100, 3
+"""Points of which all outputs are asked at once, and how many outputs at a time are asked of the others."""
 
 
 class LogPFNConstrainedEI(AcquisitionFunction):
@@ -87,23 +87,29 @@ class LogPFNConstrainedEI(AcquisitionFunction):
     def largest(self, points: Float[Tensor, "n 1 d"], count: int) -> tuple[Float[Tensor, "count"], Tensor]:
         """Returns the largest values of many points and which points they are, the largest first.
 
-        The same as from :meth:`forward`, but it does not ask all outputs of all points: a probability's logarithm is
-        never positive, so the logarithm of the improvement alone says which points cannot be among the largest.
+        The same as from :meth:`forward`, but it does not ask all outputs of all points. A probability's logarithm is
+        never positive, so the sum of some of the logarithms bounds that of all: points of which that is too small are
+        asked nothing more, and the constraints that hold least often come first.
         """
-        first, others = self._counted[:1], self._counted[1:]
+        outputs = self._counted
         with torch.no_grad():
-            bounds = self._logarithms(points, first).squeeze(-1)
-            if not others:
-                return tuple(bounds.topk(count))  # type: ignore[return-value]
+            bounds = self._logarithms(points, outputs[:1]).squeeze(-1)
             order = bounds.argsort(descending=True)
-            values, found = bounds.new_empty(0), order[:0]
-            for several in torch.split(order, _AT_A_TIME):
-                if len(values) == count and bool(bounds[several[0]] <= values[-1]):
+            likely, rest = order[: max(count, _ASKED_ALL)], order[max(count, _ASKED_ALL) :]
+            if len(outputs) == 1:
+                return bounds[order[:count]], order[:count]
+            logarithms = self._logarithms(points[likely], outputs[1:])
+            values, bounds = bounds[likely] + logarithms.sum(-1), bounds[rest]
+            least = values.topk(count).values[-1]
+            ranked = [outputs[1 + j] for j in logarithms.mean(0).argsort().tolist()]
+            for begin in range(0, len(ranked), _OUTPUTS_AT_A_TIME):
+                rest, bounds = rest[bounds > least], bounds[bounds > least]
+                if not len(rest):
                     break
-                asked = bounds[several] + self._logarithms(points[several], others).sum(-1)
-                values, at = torch.cat([values, asked]).topk(min(count, len(values) + len(asked)))
-                found = torch.cat([found, several])[at]
-        return values, found
+                asked = ranked[begin : begin + _OUTPUTS_AT_A_TIME]
+                bounds = bounds + self._logarithms(points[rest], asked).sum(-1)
+            values, at = torch.cat([values, bounds]).topk(count)
+            return values, torch.cat([likely, rest])[at]
 
     @property
     def _counted(self) -> list[int]:

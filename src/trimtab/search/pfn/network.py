@@ -231,4 +231,4 @@ class _Layer(nn.Module):
         return hidden + added
 
     def _by_head(self, tokens: Tensor) -> Tensor:
-        return tokens.reshape(*tokens.shape[:-1], self.heads, -1).transpose(-3, -2)
+        return tokens.reshape(*tokens.shape[:-1], self.heads, tokens.shape[-1] // self.heads).transpose(-3, -2)
