@@ -49,6 +49,7 @@ class LogPFNConstrainedEI(AcquisitionFunction):
 
     thresholds: Tensor
     best_f: Tensor | None
+    _by_bucket: Tensor
     model: PFNSurrogate
 
     def __init__(
@@ -73,6 +74,10 @@ class LogPFNConstrainedEI(AcquisitionFunction):
         self.mode: Mode = mode
         self.register_buffer("thresholds", thresholds)
         self.register_buffer("best_f", best if best is None else best.reshape(()))
+        # what a bucket counts does not change from point to point
+        bars = model.pfn.distribution()
+        improvements = bars.log_improvements(0.0 if best is None else best.reshape(()))
+        self.register_buffer("_by_bucket", torch.cat([improvements[None], bars.log_share_above(thresholds)]))
 
     def forward(self, X: Float[Tensor, "*batch 1 d"]) -> Float[Tensor, "*batch"]:  # noqa: N803  # BoTorch's name
         """Returns the value at points, one by one.
@@ -122,17 +127,9 @@ class LogPFNConstrainedEI(AcquisitionFunction):
         outputs: list[int],
     ) -> Float[Tensor, "*batch factors"]:
         """The logarithms of the factors of some outputs."""
-        posterior = self.model.posterior(X, outputs)
-        logits, bars = posterior.logits.squeeze(-3), posterior.distribution
-        improvements = 1 if outputs[0] == 0 else 0
-        limits = self.thresholds[[j - 1 for j in outputs[improvements:]]]
-        factors = bars.log_prob_above(logits[..., improvements:, :], limits)
-        if self.best_f is None or not improvements:
-            return self._softened(factors)
-        improvement = bars.log_ei(logits[..., :1, :], self.best_f)
-        return torch.cat([improvement, self._softened(factors)], -1)
-
-    def _softened(self, probabilities: Tensor) -> Tensor:
+        logits = self.model.posterior(X, outputs).logits.squeeze(-3)
+        value = (logits.log_softmax(-1) + self._by_bucket[outputs]).logsumexp(-1)
         if self.mode == "cei+" and self.best_f is not None:
-            return (probabilities + math.log(2)).clamp(max=0)
-        return probabilities
+            softened = (value + math.log(2)).clamp(max=0)
+            value = torch.where(torch.tensor(outputs) == 0, value, softened)
+        return value

@@ -93,7 +93,7 @@ class BarDistribution:
 
     def cdf(self, logits: Float[Tensor, "*shape buckets"], value: Tensor | float) -> Float[Tensor, "*shape"]:
         """Returns the probability of at most a value."""
-        share = -torch.expm1(self._log_share_above(self._tensor(value)))
+        share = -torch.expm1(self.log_share_above(value))
         return (logits.softmax(-1) * share).sum(-1)
 
     def prob_above(self, logits: Float[Tensor, "*shape buckets"], value: Tensor | float) -> Float[Tensor, "*shape"]:
@@ -102,7 +102,7 @@ class BarDistribution:
 
     def log_prob_above(self, logits: Float[Tensor, "*shape buckets"], value: Tensor | float) -> Float[Tensor, "*shape"]:
         """Returns the logarithm of :meth:`prob_above`, which does not underflow."""
-        return (logits.log_softmax(-1) + self._log_share_above(self._tensor(value))).logsumexp(-1)
+        return (logits.log_softmax(-1) + self.log_share_above(value)).logsumexp(-1)
 
     def icdf(self, logits: Float[Tensor, "*shape buckets"], value: Tensor | float) -> Float[Tensor, "*shape"]:
         """Returns the quantile of a probability.
@@ -154,7 +154,7 @@ class BarDistribution:
 
     def log_ei(self, logits: Float[Tensor, "*shape buckets"], value: Tensor | float) -> Float[Tensor, "*shape"]:
         """Returns the logarithm of :meth:`ei`, which does not underflow."""
-        return (logits.log_softmax(-1) + self._log_improvements(self._tensor(value))).logsumexp(-1)
+        return (logits.log_softmax(-1) + self.log_improvements(value)).logsumexp(-1)
 
     def _tensor(self, value: Tensor | float) -> Tensor:
         tensor = torch.as_tensor(value, dtype=self.borders.dtype, device=self.borders.device)
@@ -173,9 +173,9 @@ class BarDistribution:
             variances = torch.cat([spread[:1], variances[1:-1], spread[1:]])
         return means, variances
 
-    def _log_share_above(self, value: Tensor) -> Float[Tensor, "*shape buckets"]:
-        """The log of which share of each bucket is above a value."""
-        value = value.unsqueeze(-1)
+    def log_share_above(self, value: Tensor | float) -> Float[Tensor, "*shape buckets"]:
+        """Returns the logarithm of which share of each bucket is above a value."""
+        value = self._tensor(value).unsqueeze(-1)
         share = _safe_log(((self.borders[1:] - value) / self._widths).clamp(0, 1))
         if not self.tails:
             return share
@@ -184,9 +184,9 @@ class BarDistribution:
         above = _log_upper_tail((value - self.borders[-2]) / last)
         return torch.cat([below, share[..., 1:-1], above], -1)
 
-    def _log_improvements(self, value: Tensor) -> Float[Tensor, "*shape buckets"]:
-        """The log of the expected improvement that each bucket would make if all mass were in it."""
-        value = value.unsqueeze(-1)
+    def log_improvements(self, value: Tensor | float) -> Float[Tensor, "*shape buckets"]:
+        """Returns the logarithm of the expected improvement over a value if all mass were in a bucket, for each."""
+        value = self._tensor(value).unsqueeze(-1)
         low, high = self.borders[:-1], self.borders[1:]
         clipped = torch.minimum(torch.maximum(value, low), high)
         # (high² - c²) / 2 - f (high - c), without the difference of squares, which cancels
