@@ -27,7 +27,7 @@ class TestConformance(SamplerConformance):
 
     sampler = PFNSampler
     settings: ClassVar = {"n_startup_trials": 1, "pfn": small(12), "candidates": 20, "refined": 0}
-    evaluations = 5
+    evaluations = 4
 
 
 def run(study, count):

@@ -35,7 +35,7 @@ def test_equal_masses_are_where_the_loss_begins():
     y = torch.randn(20_000, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     entropy = 0.5 * math.log(2 * math.pi * math.e)
     assert -bars.log_prob(torch.zeros(20).double(), y).mean().item() == pytest.approx(entropy, abs=0.02)
-    train_pfn(prior, 1, 0, **{**SMALL, "batch": 100}, report=lambda _, loss: losses.append(loss))
+    train_pfn(prior, 1, 0, **{**SMALL, "batch": 300}, report=lambda _, loss: losses.append(loss))
     assert losses[0] == pytest.approx(entropy, abs=0.2)
 
 
@@ -51,7 +51,7 @@ def test_borders_have_equal_masses():
 
 
 def test_lines_are_predicted_as_bayes_rule_has_it():
-    network = train_pfn(Lines(), 450, 0, width=32, heads=2, layers=1, buckets=200, batch=16, lr=8e-3)
+    network = train_pfn(Lines(), 550, 0, width=32, heads=2, layers=1, buckets=200, batch=16, lr=8e-3)
     x, y = Lines().sample(200, 30, torch.Generator().manual_seed(1))
     seen, query = x[:, :12], x[:, 12:]
     precision = 1 + (seen.squeeze(-1) ** 2).sum(1, keepdim=True) / 0.01
