@@ -65,6 +65,7 @@ def test_the_seventeen_are_there_in_their_sizes():
 def test_the_optimum_is_feasible_and_as_published(name):
     design = engineering_design(name)
     value = design.objective(design.optimal_point)
+    assert type(design.optimal_value) is float
     assert design.optimal_value == pytest.approx(PUBLISHED[name], rel=3e-5, abs=1e-12)
     assert value == pytest.approx(design.optimal_value, rel=1e-6, abs=1e-12)
     assert design.constraints(design.optimal_point).max() <= 0

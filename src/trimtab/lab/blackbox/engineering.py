@@ -13,6 +13,7 @@ of a moment on the speed reducer's first shaft; a tenth of a factor of the heat 
 10 900; and a deflection of the cantilever beam that no setting changes, so that nothing is feasible.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
@@ -153,7 +154,7 @@ _LITERATURE = (
         (formulas.wave_and_slope, formulas.islands),
         [(0, 6)] * 2,
         1,
-        (np.arcsin(0.95) - 1, [1.5 * np.pi, 1.2532359]),
+        (math.asin(0.95) - 1, [1.5 * np.pi, 1.2532359]),
     ),
     _ackley(2),
     _ackley(6),
