@@ -37,9 +37,10 @@ bench: .venv/dev
 family: .venv/dev
 	$(BIN)/python benchmarks/optimizer_family.py --json docs/family.json
 
-# a minute; which promises of torch.optim the baselines keep
+# a minute and two; which promises of torch.optim the baselines keep, and which checks the samplers of others
 audit: .venv/dev
 	$(BIN)/python docs/audit.py docs/audit.json
+	$(BIN)/python docs/sampler_audit.py docs/sampler_audit.json
 
 # hours; what needs root or faketime is left out without them
 reliability: .venv/dev

@@ -92,6 +92,25 @@ def decided(analyses):
     return found
 
 
+def markdown(facts):
+    """Returns the table of the page on comparisons."""
+    rows = [
+        "| task | way | runs | regret | gain (95 %) | smallest detectable | better than AdamW, worse | order |",
+        "|---|---|---:|---:|---:|---:|---|---|",
+    ]
+    for task, found in facts["found"].items():
+        for way, row in analysed(found)["ways"].items():
+            gain = "" if way == "halton" else "{:+.2f} ({:+.2f} to {:+.2f})".format(row["gain"], *row["interval"])
+            least = "" if way == "halton" else f"{row['smallest_detectable']:.2f}"
+            told = (
+                ", ".join(label for label, verdict in row["verdicts"].items() if verdict == wanted) or "–"
+                for wanted in ("helps", "hurts")
+            )
+            cells = (task, way, f"{row['runs']:.1f}", f"{row['regret']:.2f}", gain, least, "; ".join(told))
+            rows.append(f"| {' | '.join(cells)} | {', '.join(row['order'])} |")
+    return "\n".join(rows)
+
+
 def show(facts):
     """Prints what was found."""
     analyses = {task: analysed(found) for task, found in facts["found"].items()}
@@ -111,6 +130,6 @@ def show(facts):
         print("  the same verdict in single comparisons:")
         for pair, share in each["agreement"].items():
             print(f"    {pair}: {share:.0%}")
-    print()
+    print(f"\n{markdown(facts)}\n")
     for way, tasks in decided(analyses).items():
         print(f"{way}: worth an option on {len(tasks)} of {len(analyses)} tasks: {', '.join(tasks) or 'none'}")
