@@ -397,7 +397,7 @@ LEFT_OUT = {
         "blackbox.objective:Objective",
         "blackbox.pool:Pool", "blackbox.observation:Observation", "blackbox.tuned_models:SVCDigits",
         "blackbox.tuned_models:ForestBreastCancer", "blackbox.tuned_models:BoostingDiabetes",
-        "blackbox.tuned_models:MLPDigits", "prepared:Artefact", "shipped:Shipped",
+        "blackbox.tuned_models:MLPDigits", "blackbox.hpo_tables:HPOBench", "prepared:Artefact", "shipped:Shipped",
         "transforms.candidate:Calibration", "transforms.fine_tuning:FineTuning",
         "transforms.fine_tuning:DryFineTuning", "transforms.pruned:SparsityRequirement",
         "transforms.pruned_digits:LargeDigits", "transforms.run:GivenUp", "transforms.run:Transformation",
