@@ -5,6 +5,7 @@ import functools
 import hashlib
 import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -133,14 +134,30 @@ def absolute_reference(reference: str) -> str:
     if place not in PROBLEMS:
         path, name, _ = _located(place)
         place = f"{path}:{name}"
-    return _each_text(
-        replace(found, place=place), lambda text: absolute_reference(text) if _names_file(text) else text
-    ).text
+    return _each_text(replace(found, place=place), _absolute_text).text
+
+
+def _absolute_text(text: str) -> str:
+    """A text in brackets so that it means the same elsewhere."""
+    if _names_file(text):
+        return absolute_reference(text)
+    return _FILE.sub(lambda found: str(Path(found[0]).resolve()) if Path(found[0]).is_file() else found[0], text)
 
 
 def _with_files(reference: Reference) -> Reference:
     """The reference with a hash of the file in the place of each file that its brackets name."""
-    return _each_text(reference, lambda text: _of_file(text) if _names_file(text) else text)
+    return _each_text(reference, _hashed_text)
+
+
+def _hashed_text(text: str) -> str:
+    """A text in brackets with a hash in the place of each file."""
+    if _names_file(text):
+        return _of_file(text)
+    return _FILE.sub(lambda found: file_hash(Path(found[0])) if Path(found[0]).is_file() else found[0], text)
+
+
+_FILE = re.compile(r"[^\s,()+=:'\"]+\.py(?=:[A-Za-z_])")
+"""A file within another text, as an optimizer's expression is: ``clip(own.py:Mine)``."""
 
 
 def _each_text(reference: Reference, change: Callable[[str], str]) -> Reference:
