@@ -1,4 +1,4 @@
-"""From what is typed on the command line to a problem: a name that ships, or ``path/to/file.py:name``."""
+"""From what is typed on the command line to a problem: a name that ships, a file and a name, a table, or a study."""
 
 import contextlib
 import functools
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from trimtab.lab.neighbours import importing_neighbours
 from trimtab.lab.problem import Problem
-from trimtab.lab.references import Reference, parse_reference
+from trimtab.lab.references import STUDY, Reference, parse_reference
 from trimtab.lab.shipped import PROBLEMS
 from trimtab.lab.tables.references import in_one_order, is_table, other_table
 from trimtab.study.errors import InputError
@@ -48,6 +48,7 @@ def load_problem(reference: str) -> Problem:
             objective of Optuna's, a function of a trial.
             Without a name, the only one in the file. In brackets may stand what a class or a function takes:
             ``task.py:Mine(width=64)``. Or a table, with the column that is to be learned: ``data.csv(target=price)``.
+            Or a finished study of Optuna's: ``study:sqlite:///old.db#name``.
 
     Raises:
         InputError: there is no such problem, its file does not import, or it cannot be made.
@@ -84,6 +85,12 @@ def _named(asked: Reference) -> tuple[Any, str]:
         from trimtab.lab.tables.task import TableTask
 
         return TableTask, asked.place
+    if asked.place.startswith(STUDY):
+        from trimtab.lab.blackbox.finished_study import shown_place
+        from trimtab.lab.blackbox.replayed_study import ReplayedStudy
+
+        place = asked.place.removeprefix(STUDY)
+        return functools.partial(ReplayedStudy, place), f"{STUDY}{shown_place(place)}"
     path, name, module_object = _located(asked.place)
     found = getattr(module_object, name)
     if _is_objective(found):
@@ -106,12 +113,17 @@ def _is_objective(found: object) -> bool:
 
 
 def fingerprint(reference: str) -> str:
-    """Returns what changes when a problem's definition does: a hash of its file, and its name."""
+    """Returns what changes when a problem's definition does: a hash of its file or its trials, and its name."""
     found = parse_reference(reference)
     if found.place in PROBLEMS:
         return _with_files(found).text
     if is_table(found.place):
         return _of_file(reference)
+    if found.place.startswith(STUDY):
+        from trimtab.lab.blackbox.finished_study import read_finished
+
+        study = read_finished(found.place.removeprefix(STUDY))
+        return f"{STUDY}{study.fingerprint()}#{study.name}{found.brackets}"
     path, name, _ = _located(found.place)
     return f"{file_hash(path)}:{name}{_with_files(found).brackets}"
 
@@ -131,7 +143,11 @@ def absolute_reference(reference: str) -> str:
     place = found.place
     if is_table(place):  # whose brackets hold names of columns
         return replace(found, place=str(Path(place).resolve())).text
-    if place not in PROBLEMS:
+    if place.startswith(STUDY):
+        from trimtab.lab.blackbox.finished_study import absolute_place
+
+        place = f"{STUDY}{absolute_place(place.removeprefix(STUDY))}"
+    elif place not in PROBLEMS:
         path, name, _ = _located(place)
         place = f"{path}:{name}"
     return _each_text(replace(found, place=place), _absolute_text).text
