@@ -4,10 +4,21 @@ import json
 import re
 
 import pytest
+from optuna.storages import RDBStorage
 from typer.testing import CliRunner
 
+from tests.lab.blackbox.studies import plain_trials, written
 from trimtab.cli import app
 from trimtab.compare import measuring
+
+OWN = """
+import torch
+from trimtab.study.tunable import LogUniform
+
+
+class Mine(torch.optim.SGD):
+    tunables = {"lr": LogUniform(1e-3, 1e-1)}
+"""
 
 
 def run(*arguments):
@@ -102,6 +113,31 @@ def test_a_template_of_a_black_box_runs_as_it_is(tmp_path, monkeypatch):
     assert re.search(r"rank candidate +error +against tpe +ms/eval\.", result.output)
     assert "n_trials=4" in result.output
     assert "learning rate" not in result.output
+
+
+def test_tuning_and_a_finished_study_are_compared_on_in_workers(tmp_path, monkeypatch):
+    monkeypatch.setattr(measuring, "MEASURED_SECONDS", 0.01)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(OWN)
+    storage = RDBStorage("sqlite:///old.db")
+    written(storage, plain_trials(60))
+    storage.engine.dispose()
+    references = ("tuning(diabetes, clip(own.py:Mine), steps=2, repeats=1)", "study:sqlite:///old.db#old")
+    asked = ("compare", *references, "--candidates", "random,tpe", "--steps", 2, "--jobs", 1, "--out", "out")
+    result = run(*asked, "--seeds", 2)
+    assert result.exit_code == 0, result.output
+    assert "old is a random forest of 60 trials, whose out-of-bag R² is 0." in result.output
+    report = "".join(file.read_text() for file in (tmp_path / "out").glob("*/report.html"))
+    assert "trains clip(own.py:Mine) on diabetes for 2 steps" in report
+    assert "complete trials of the study" in report
+    shown = run("show", references[1]).output
+    assert re.search(r"what counts +value, lower is better", shown)
+    assert "in brackets       evaluations=40, workers=1" in shown
+    assert re.search(r"settings to find +2", run("show", references[0]).output)
+    (tmp_path / "own.py").write_text(f"{OWN}\n")
+    changed = run(*asked, "--seeds", 3)
+    assert changed.exit_code == 2
+    assert "the file of the problem has changed since" in " ".join(changed.output.split())
 
 
 @pytest.mark.parametrize(

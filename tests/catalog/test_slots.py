@@ -76,6 +76,8 @@ def test_what_fills_no_slot_is_not_shown_as_a_candidate():
         (["branin(nois=1)"], "sampler"),
         (["pruned(nowhere.py:Mine)", "pruned-digits"], "transform"),
         (["brannin", "digits"], "optimizer"),
+        (["study:sqlite:///nowhere.db#old", "study:a.log"], "sampler"),
+        (["study:a.log", "digits"], None),
         (["brannin"], None),
         (["digits", "branin"], None),
         (["branin(", "mine.py:Mine"], None),

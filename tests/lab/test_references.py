@@ -38,6 +38,9 @@ from trimtab.study.errors import InputError
         ("odd(.py", "odd(.py", (), {}, None),
         ("my dir (1)/task.py", "my dir (1)/task.py", (), {}, None),
         ("my dir (1)/task.py:Mine(n=1)", "my dir (1)/task.py:Mine", (), {"n": 1}, None),
+        ("study:sqlite:///a.db#b(workers=4)", "study:sqlite:///a.db#b", (), {"workers": 4}, None),
+        ("study:dir (1)/a.log#b", "study:dir (1)/a.log#b", (), {}, None),
+        ("study:a.log#b (2)()", "study:a.log#b (2)", (), {}, None),
     ],
 )
 def test_a_reference_is_taken_apart_and_written_alike(text, place, arguments, settings, again):

@@ -10,7 +10,7 @@ from trimtab.catalog.entries import Entry
 from trimtab.catalog.fillings import Given
 from trimtab.catalog.recipes import Recipe
 from trimtab.lab.problem import Filling, Problem
-from trimtab.lab.references import parse_reference
+from trimtab.lab.references import STUDY, parse_reference
 from trimtab.lab.shipped import PROBLEMS
 from trimtab.lab.tables.references import is_table
 from trimtab.study.checks import check_texts
@@ -63,7 +63,7 @@ def slot_of(problems: Sequence[Problem]) -> Slot:
 
 
 def slot_named(references: Iterable[object]) -> Slot | None:
-    """Returns the slot of the problems that ship and of the tables among these, whatever is wrong with their brackets.
+    """Returns the slot of the problems that ship, tables and studies among these, whatever is in their brackets.
 
     Args:
         references: as the command line names problems; others tell nothing.
@@ -78,6 +78,7 @@ def slot_named(references: Iterable[object]) -> Slot | None:
             shipped = PROBLEMS.get(place)
             found |= set() if shipped is None else {shipped.slot}
             found |= {"optimizer"} if is_table(place) else set()
+            found |= {"sampler"} if place.startswith(STUDY) else set()
     return SLOTS[found.pop()] if len(found) == 1 else None
 
 

@@ -19,6 +19,7 @@ from trimtab.catalog.slots import SLOTS, example, with_settings
 from trimtab.claims import CLAIMS
 from trimtab.cli.application import app, input_errors
 from trimtab.cli.options import given_path
+from trimtab.lab.references import STUDY
 from trimtab.lab.shipped import PROBLEMS, of_slot
 from trimtab.lab.tables.references import is_table
 from trimtab.study.errors import InputError
@@ -150,7 +151,8 @@ def show(
 ) -> None:
     """Show everything about one method, or about one problem."""
     with input_errors():
-        if name.partition("(")[0] in PROBLEMS or ".py" in name or is_table(name.partition("(")[0]):
+        place = name.partition("(")[0]
+        if place in PROBLEMS or ".py" in name or is_table(place) or place.startswith(STUDY):
             _show_problem(name, as_json=as_json)
             return
         entry = _shown(name)

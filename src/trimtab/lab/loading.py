@@ -1,10 +1,11 @@
-"""From what is typed on the command line to a problem: a name that ships, or ``path/to/file.py:name``."""
+"""From what is typed on the command line to a problem: a name that ships, a file and a name, a table, or a study."""
 
 import contextlib
 import functools
 import hashlib
 import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from trimtab.lab.neighbours import importing_neighbours
 from trimtab.lab.problem import Problem
-from trimtab.lab.references import Reference, parse_reference
+from trimtab.lab.references import STUDY, Reference, parse_reference
 from trimtab.lab.shipped import PROBLEMS
 from trimtab.lab.tables.references import in_one_order, is_table, other_table
 from trimtab.study.errors import InputError
@@ -47,6 +48,7 @@ def load_problem(reference: str) -> Problem:
             objective of Optuna's, a function of a trial.
             Without a name, the only one in the file. In brackets may stand what a class or a function takes:
             ``task.py:Mine(width=64)``. Or a table, with the column that is to be learned: ``data.csv(target=price)``.
+            Or a finished study of Optuna's: ``study:sqlite:///old.db#name``.
 
     Raises:
         InputError: there is no such problem, its file does not import, or it cannot be made.
@@ -83,6 +85,12 @@ def _named(asked: Reference) -> tuple[Any, str]:
         from trimtab.lab.tables.task import TableTask
 
         return TableTask, asked.place
+    if asked.place.startswith(STUDY):
+        from trimtab.lab.blackbox.finished_study import shown_place
+        from trimtab.lab.blackbox.replayed_study import ReplayedStudy
+
+        place = asked.place.removeprefix(STUDY)
+        return functools.partial(ReplayedStudy, place), f"{STUDY}{shown_place(place)}"
     path, name, module_object = _located(asked.place)
     found = getattr(module_object, name)
     if _is_objective(found):
@@ -105,12 +113,17 @@ def _is_objective(found: object) -> bool:
 
 
 def fingerprint(reference: str) -> str:
-    """Returns what changes when a problem's definition does: a hash of its file, and its name."""
+    """Returns what changes when a problem's definition does: a hash of its file or its trials, and its name."""
     found = parse_reference(reference)
     if found.place in PROBLEMS:
         return _with_files(found).text
     if is_table(found.place):
         return _of_file(reference)
+    if found.place.startswith(STUDY):
+        from trimtab.lab.blackbox.finished_study import read_finished
+
+        study = read_finished(found.place.removeprefix(STUDY))
+        return f"{STUDY}{study.fingerprint()}#{study.name}{found.brackets}"
     path, name, _ = _located(found.place)
     return f"{file_hash(path)}:{name}{_with_files(found).brackets}"
 
@@ -130,17 +143,37 @@ def absolute_reference(reference: str) -> str:
     place = found.place
     if is_table(place):  # whose brackets hold names of columns
         return replace(found, place=str(Path(place).resolve())).text
-    if place not in PROBLEMS:
+    if place.startswith(STUDY):
+        from trimtab.lab.blackbox.finished_study import absolute_place
+
+        place = f"{STUDY}{absolute_place(place.removeprefix(STUDY))}"
+    elif place not in PROBLEMS:
         path, name, _ = _located(place)
         place = f"{path}:{name}"
-    return _each_text(
-        replace(found, place=place), lambda text: absolute_reference(text) if _names_file(text) else text
-    ).text
+    return _each_text(replace(found, place=place), _absolute_text).text
+
+
+def _absolute_text(text: str) -> str:
+    """A text in brackets so that it means the same elsewhere."""
+    if _names_file(text):
+        return absolute_reference(text)
+    return _FILE.sub(lambda found: str(Path(found[0]).resolve()) if Path(found[0]).is_file() else found[0], text)
 
 
 def _with_files(reference: Reference) -> Reference:
     """The reference with a hash of the file in the place of each file that its brackets name."""
-    return _each_text(reference, lambda text: _of_file(text) if _names_file(text) else text)
+    return _each_text(reference, _hashed_text)
+
+
+def _hashed_text(text: str) -> str:
+    """A text in brackets with a hash in the place of each file."""
+    if _names_file(text):
+        return _of_file(text)
+    return _FILE.sub(lambda found: file_hash(Path(found[0])) if Path(found[0]).is_file() else found[0], text)
+
+
+_FILE = re.compile(r"[^\s,()+=:'\"]+\.py(?=:[A-Za-z_])")
+"""A file within another text, as an optimizer's expression is: ``clip(own.py:Mine)``."""
 
 
 def _each_text(reference: Reference, change: Callable[[str], str]) -> Reference:

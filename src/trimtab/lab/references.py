@@ -14,6 +14,9 @@ from trimtab.lab.commands.splitting import partition_outside_brackets, split_out
 from trimtab.study.checks import check_text
 from trimtab.study.errors import InputError
 
+STUDY = "study:"
+"""How references to finished studies of Optuna's begin: ``study:sqlite:///old.db#name``."""
+
 _FORM = "expected a name, a file and a name, or either with settings in brackets: name(setting=value, other=0.5)"
 
 
@@ -40,7 +43,7 @@ class Reference:
     @property
     def text(self) -> str:
         """The reference, always written alike."""
-        return f"{self.place}{self.brackets}"
+        return f"{self.place}{self.brackets or '()' * self.place.endswith(')')}"
 
 
 def parse_reference(text: str) -> Reference:
@@ -84,6 +87,8 @@ _LITERAL = re.compile(r"""([(,=]\s*)('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?=\s*[
 
 def _after_file(text: str) -> str:
     """Returns what stands after the name of a file, or all of it."""
+    if text.startswith(STUDY):
+        return ""
     return "" if text.lower().endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz")) else text.rpartition(".py")[2]
 
 

@@ -146,6 +146,16 @@ PROBLEMS: dict[str, Shipped] = {
         f"{_ENGINEERING}:car_side_impact",
         "The lightest car that withstands a side impact: eleven settings, ten constraints.",
     ),
+    "tuning": Shipped(
+        "sampler",
+        "trimtab.catalog.tuning_problem:Tuning",
+        "Which settings of an optimizer train best? tuning(digits, lion), of any task and any optimizer; noisy.",
+    ),
+    "hpobench": Shipped(
+        "sampler",
+        "trimtab.lab.blackbox.hpo_tables:HPOBench",
+        "Which perceptron of a table's 30,000 is best? Five settings, noisy; hpobench(australian) is on other data.",
+    ),
     "pruned-digits": Shipped(
         "transform",
         "trimtab.lab.transforms.pruned_digits:PrunedDigits",

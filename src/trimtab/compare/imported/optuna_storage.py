@@ -1,25 +1,20 @@
 """Optuna's storages as tables: a row for each trial that is complete."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import create_engine, inspect
-from sqlalchemy.exc import SQLAlchemyError
 
 from trimtab.compare.imported.table import Direction, Row, Table, as_cell, in_words
 from trimtab.study.errors import InputError
-from trimtab.study.location import FILE_NAME, parse_url, shown, sqlite_file
+from trimtab.study.foreign_storages import JOURNALS, opened_storage, storage_name
+from trimtab.study.location import FILE_NAME, sqlite_file
 from trimtab.study.manifest import MANIFEST
 
 _FILES = (".db", ".sqlite", ".sqlite3")
-_JOURNALS = (".log", ".journal")
 _DIRECTIONS: dict[StudyDirection, Direction] = {StudyDirection.MAXIMIZE: "max", StudyDirection.MINIMIZE: "min"}
 
 
@@ -27,7 +22,7 @@ def is_storage(source: Any) -> TypeGuard[str | Path]:
     """Tells whether a source is an SQLAlchemy URL, or a file that is called as Optuna's storages are."""
     if not isinstance(source, str | Path):
         return False
-    return "://" in str(source) or Path(source).suffix.lower() in (*_FILES, *_JOURNALS)
+    return "://" in str(source) or Path(source).suffix.lower() in (*_FILES, *JOURNALS)
 
 
 def read_storage(source: str | Path) -> Table:
@@ -43,10 +38,10 @@ def read_storage(source: str | Path) -> Table:
     Raises:
         InputError: it cannot be read, or holds no trial that is complete.
     """
-    name = _name(source)
+    name = storage_name(source)
     rows: list[Row] = []
     left_out = 0
-    with _opened(source, name) as storage:
+    with opened_storage(source) as storage:
         studies = optuna.get_all_study_summaries(storage, include_best_trial=False)
         if any(study.study_name == MANIFEST and "manifest" in study.user_attrs for study in studies):
             raise InputError(own_store(source, name))
@@ -96,47 +91,3 @@ def _cells(study: str, trial: FrozenTrial) -> Iterator[tuple[str, str]]:
     for kind, found in (("params", trial.params), ("user_attrs", trial.user_attrs)):
         for name, value in found.items():
             yield f"{kind}.{name}", as_cell(value)
-
-
-def _name(source: str | Path) -> str:
-    """What messages and reports call it: without a password."""
-    if "://" not in str(source):
-        return Path(source).name
-    try:
-        parse_url(str(source))
-    except InputError as error:
-        raise InputError(f"source={str(error).removeprefix('store=')}") from None  # which is what it is called there
-    return shown(str(source))
-
-
-@contextmanager
-def _opened(source: str | Path, name: str) -> Iterator[BaseStorage]:
-    storage = _storage(source, name)
-    try:
-        yield storage
-    finally:
-        if isinstance(storage, RDBStorage):
-            storage.remove_session()
-            storage.engine.dispose()
-
-
-def _storage(source: str | Path, name: str) -> BaseStorage:
-    file = sqlite_file(str(source)) if "://" in str(source) else Path(source)
-    if file is not None and not file.is_file():  # SQLite would make it
-        raise InputError(f"there is no file {file}")
-    try:
-        if Path(source).suffix.lower() in _JOURNALS and "://" not in str(source):
-            return JournalStorage(JournalFileBackend(str(source)))
-        url = parse_url(str(source) if "://" in str(source) else f"sqlite:///{Path(source).resolve()}")
-        engine = create_engine(url)
-        tables = inspect(engine).get_table_names()
-        engine.dispose()
-        if "studies" not in tables:
-            raise InputError(f"{name} is a database, but no storage of Optuna's")
-        return RDBStorage(url.render_as_string(hide_password=False), skip_table_creation=True)
-    except SQLAlchemyError as error:
-        raise InputError(f"{name} cannot be read: {str(error).splitlines()[0]}") from None
-    except (RuntimeError, ValueError, KeyError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{name} cannot be read as a storage of Optuna's: {error}") from None

@@ -165,7 +165,7 @@ class Search:
         for trial in self._study.get_trials(deepcopy=False):
             if trial.params == params and trial.value is not None:
                 # of a problem without constraints, a sampler may have some of its own, which are not the truth
-                found = _constraints(trial) if self._problem.constraints else {}
+                found = constraints_of(trial) if self._problem.constraints else {}
                 return Observation(trial.value, tuple(found.values()))
         return None
 
@@ -203,7 +203,7 @@ class Search:
             return min(known, key=self._how_bad).params
 
     def _how_bad(self, trial: FrozenTrial) -> tuple[float, float]:
-        violation = sum(max(0.0, each) for each in _constraints(trial).values())
+        violation = sum(max(0.0, each) for each in constraints_of(trial).values())
         return violation, self._sign * cast(float, trial.value)
 
     def measures(self) -> Mapping[str, float]:
@@ -227,5 +227,6 @@ class Search:
         return {SUGGESTION: self._seconds}
 
 
-def _constraints(trial: FrozenTrial) -> Mapping[Any, float]:
+def constraints_of(trial: FrozenTrial) -> Mapping[Any, float]:
+    """Returns the constraints that a trial has been told, by name, or by their places as Optuna 4 keeps them."""
     return getattr(trial, "constraints", {}) or dict(enumerate(trial.system_attrs.get("constraints") or ()))
