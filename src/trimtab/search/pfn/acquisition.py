@@ -79,7 +79,7 @@ class LogPFNConstrainedEI(AcquisitionFunction):
         improvements = bars.log_improvements(0.0 if best is None else best.reshape(()))
         self.register_buffer("_by_bucket", torch.cat([improvements[None], bars.log_share_above(thresholds)]))
 
-    def forward(self, X: Float[Tensor, "*batch 1 d"]) -> Float[Tensor, "*batch"]:  # noqa: N803  # BoTorch's name
+    def forward(self, X: Float[Tensor, "*batch 1 d"]) -> Float[Tensor, "*batch"]:  # BoTorch's name
         """Returns the value at points, one by one.
 
         Raises:
@@ -123,7 +123,7 @@ class LogPFNConstrainedEI(AcquisitionFunction):
 
     def _logarithms(
         self,
-        X: Float[Tensor, "*batch 1 d"],  # noqa: N803
+        X: Float[Tensor, "*batch 1 d"],
         outputs: list[int],
     ) -> Float[Tensor, "*batch factors"]:
         """The logarithms of the factors of some outputs."""

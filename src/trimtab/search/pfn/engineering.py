@@ -38,11 +38,11 @@ class EngineeringProblem(ConstrainedSyntheticTestFunction):
         super().__init__(noise_std=noise_std, constraint_noise_std=constraint_noise_std, negate=negate, dtype=dtype)
         self.design = design
 
-    def _evaluate_true(self, X: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:  # noqa: N803  # BoTorch's name
+    def _evaluate_true(self, X: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:  # BoTorch's name
         value: Tensor = self.design.objective(X, torch)
         return value
 
-    def _evaluate_slack_true(self, X: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch constraints"]:  # noqa: N803
+    def _evaluate_slack_true(self, X: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch constraints"]:
         constraints: Tensor = self.design.constraints(X, torch)
         return -constraints
 

@@ -98,8 +98,8 @@ class PFNSurrogate(Model):
 
     def __init__(
         self,
-        train_X: Float[Tensor, "n d"],  # noqa: N803  # BoTorch's names
-        train_Y: Float[Tensor, "n m"],  # noqa: N803
+        train_X: Float[Tensor, "n d"],  # BoTorch's names
+        train_Y: Float[Tensor, "n m"],
         pfn: PFN | None = None,
     ) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class PFNSurrogate(Model):
 
     def posterior(
         self,
-        X: Float[Tensor, "*batch 1 d"],  # noqa: N803
+        X: Float[Tensor, "*batch 1 d"],
         output_indices: Sequence[int] | None = None,
         observation_noise: bool | Tensor = False,
         posterior_transform: Any = None,
