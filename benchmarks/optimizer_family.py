@@ -22,7 +22,7 @@ from pathlib import Path
 from optimizer_memory import measured
 from side_by_side import Parser, in_turn, setting
 
-from trimtab.catalog import entries
+from trimtab.catalog.entries import of_slot
 from trimtab.catalog.parsing import parse_expression
 from trimtab.lab.session import Session
 from trimtab.lab.tasks.python_lm import PythonLM
@@ -61,7 +61,7 @@ class Text(PythonLM):
 def expressions():
     """Returns for each row: its name, what is measured, and what of it does more at each of its steps, if anything."""
     rows = {text: (text, None) for text in (FUSED, FOREACH, "sgd")}
-    for entry in entries().values():
+    for entry in of_slot("optimizer").values():
         if entry.kind == "method":
             rows[entry.id] = (entry.id, None)
         elif entry.kind == "wrapper":

@@ -41,7 +41,8 @@ def test_every_entry_says_what_a_reader_needs(entry):
     assert entry.summary.endswith(".")
     assert str(entry.year) in entry.citation
     assert entry.kind in KINDS
-    assert (entry.kind == "baseline") == (entry.object.startswith(HOSTS) or entry.extra is not None)
+    ours = entry.object.startswith("trimtab.search.") and not entry.object.startswith("trimtab.search.baselines:")
+    assert (entry.kind == "baseline") == (entry.object.startswith(HOSTS) or (entry.extra is not None and not ours))
     if entry.family == "optim":
         assert (entry.kind == "baseline" or entry.key in PARTS) == (entry.situation is None)
 
@@ -58,13 +59,15 @@ def test_ranges_of_all_optimizers_are_equally_wide():
 
 def test_methods_come_first_then_wrappers_and_controllers():
     assert [entry.id for entry in ALL] == [
-        "adabelief", "adagradnorm", "adahessian", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion", "sso",
+        "adabelief", "adagradnorm", "adahessian", "bo", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion",
+        "pfn", "sso",
         "agc", "agvm", "clip", "clip_norm", "ema", "galore", "q_galore",
         "adadagrad", "autolrs", "constant", "cosine", "inverse_sqrt", "linear", "onecycle", "refined", "rmt_scaling",
         "wsd",
         "adadelta", "adafactor", "adagrad", "adam", "adam_mini", "adamax", "adamw", "adamw4bit", "adamw8bit", "adan",
-        "ademamix", "adopt", "came", "cautious_adamw", "cmaes", "gp", "kron", "lamp", "lbfgs", "magnitude", "mars",
-        "muon", "nadam", "prodigy", "radam", "random", "rmsprop", "sam", "scalable_shampoo", "schedulefree",
+        "ademamix", "adopt", "botorch", "came", "cautious_adamw", "cmaes", "gp", "kron", "lamp", "lbfgs", "magnitude",
+        "mars",
+        "muon", "nadam", "prodigy", "qmc", "radam", "random", "rmsprop", "sam", "scalable_shampoo", "schedulefree",
         "schedulefree_radam", "schedulefree_sgd", "sgd", "signum", "soap", "sophia", "tpe", "uniform",
     ]  # fmt: skip
     assert families() == ["compress", "optim", "schedule", "search"]
@@ -133,6 +136,10 @@ def test_the_catalogue_is_read_without_torch():
 
 
 ALIASES = {
+    "bo": {"bo_tutorial", "bosampler"},
+    "pfn": {"pfn4bo_constrained", "prior-fitted network"},
+    "botorch": {"botorchsampler", "logei"},
+    "qmc": {"sobol"},
     "agc": {"adaptive gradient clipping"},
     "clip_norm": {"gradient norm clipping", "global norm clipping"},
     "constant": {"constant rate"},

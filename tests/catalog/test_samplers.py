@@ -20,6 +20,7 @@ def file(tmp_path):
     return path
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")  # of the code to paste, which is Optuna's
 @pytest.mark.parametrize("name", of_slot("sampler"))
 def test_each_of_the_catalogue_is_built_and_its_code_runs(name):
     (sampler,) = read_samplers(name)

@@ -7,7 +7,7 @@ from optuna_integration import BoTorchSampler
 from optuna_integration.botorch import qlogei_candidates_func
 
 
-class BoTorchLogEI(BoTorchSampler):
+class BoTorchLogEI(BoTorchSampler):  # type: ignore[misc]  # the package has no types
     """BoTorch's Gaussian process with ``qLogExpectedImprovement``, by Optuna's own integration.
 
     That sampler chooses an acquisition function of before while constraints are told, and passes over trials that run;

@@ -4,7 +4,6 @@ Adapts   which settings are evaluated next.
 Signal   how far the largest posterior mean of the evaluated settings is expected to rise.
 """
 
-import importlib
 import secrets
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -262,8 +261,9 @@ class BOSampler(BaseSampler):
     def _fitted(self, points: Any, values: Any, seed: int) -> Any:
         if callable(self._surrogate):
             return self._surrogate(points, values)
-        make: Any = importlib.import_module("trimtab.search.bnn_surrogates.make")
-        return make.make_surrogate(self._surrogate, points, values, seed=seed)
+        from trimtab.search.bnn_surrogates.make import make_surrogate
+
+        return make_surrogate(self._surrogate, points, values, seed=seed)
 
 
 @dataclass(frozen=True)
