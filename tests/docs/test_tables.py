@@ -10,7 +10,7 @@ import optimizer_family
 import pytest
 
 from trimtab.catalog.compositions import COMPOSITIONS, REFUSED
-from trimtab.catalog.entries import of_slot
+from trimtab.catalog.entries import of_slot as entries_of
 from trimtab.lab.shipped import of_slot
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -78,7 +78,7 @@ def test_knobs_are_those_of_the_classes(tables):
 
 def test_the_family_is_all_that_the_catalogue_has(facts):
     names = {row["name"] for row in facts["rows"]}
-    assert names >= {each.id for each in of_slot("optimizer").values() if each.kind in ("method", "wrapper")}
+    assert names >= {each.id for each in entries_of("optimizer").values() if each.kind in ("method", "wrapper")}
     rows = {row["name"]: row for row in facts["rows"]}
     count = facts["model"]["parameters"]
     states = {name: row["bytes"]["states"] // count for name, row in rows.items()}
