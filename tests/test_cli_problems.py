@@ -1,15 +1,21 @@
 """Problems and their candidates on the command line, slot by slot."""
 
 import json
+import pickle
 import re
 
 import pytest
-from optuna.storages import RDBStorage
 from typer.testing import CliRunner
 
-from tests.lab.blackbox.studies import plain_trials, written
+from tests.lab.blackbox.studies import journal, plain_trials, written
+from trimtab.catalog.samplers import read_samplers
 from trimtab.cli import app
 from trimtab.compare import measuring
+from trimtab.compare.posing import posed_problems
+from trimtab.compare.work import Work
+from trimtab.lab.problem import Workplace
+from trimtab.study.errors import Faults
+from trimtab.study.point import Point
 
 OWN = """
 import torch
@@ -120,29 +126,22 @@ def test_a_template_of_a_black_box_runs_as_it_is(tmp_path, monkeypatch):
     assert "learning rate" not in result.output
 
 
-def test_tuning_and_a_finished_study_are_compared_on_in_workers(tmp_path, monkeypatch):
-    monkeypatch.setattr(measuring, "MEASURED_SECONDS", 0.01)
+def test_tuning_and_a_finished_study_are_shown_and_loaded_by_workers(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.py").write_text(OWN)
-    storage = RDBStorage("sqlite:///old.db")
-    written(storage, plain_trials(60))
-    storage.engine.dispose()
-    references = ("tuning(diabetes, clip(own.py:Mine), steps=2, repeats=1)", "study:sqlite:///old.db#old")
-    asked = ("compare", *references, "--candidates", "random,tpe", "--steps", 2, "--jobs", 1, "--out", "out")
-    result = run(*asked, "--seeds", 2)
-    assert result.exit_code == 0, result.output
-    assert "old is a random forest of 60 trials, whose out-of-bag R² is 0." in result.output
-    report = "".join(file.read_text() for file in (tmp_path / "out").glob("*/report.html"))
-    assert "trains clip(own.py:Mine) on diabetes for 2 steps" in report
-    assert "complete trials of the study" in report
+    written(journal("old.log"), plain_trials(60))
+    references = ["tuning(diabetes, clip(own.py:Mine), steps=2, repeats=1)", "study:old.log#old"]
     shown = run("show", references[1]).output
     assert re.search(r"what counts +value, lower is better", shown)
-    assert "in brackets       evaluations=40, workers=1" in shown
+    assert re.search(r"in brackets +evaluations=40, workers=1", shown)
     assert re.search(r"settings to find +2", run("show", references[0]).output)
-    (tmp_path / "own.py").write_text(f"{OWN}\n")
-    changed = run(*asked, "--seeds", 3)
-    assert changed.exit_code == 2
-    assert "the file of the problem has changed since" in " ".join(changed.output.split())
+    posed = {each.name: each.source for each in posed_problems(references, Faults())}
+    candidates = {name: {"random": read_samplers("random")[0]} for name in posed}
+    work = Work(posed, candidates, dict.fromkeys(posed, 2), Workplace(tmp_path / "out" / "runs"))
+    monkeypatch.chdir("/")  # a worker may be elsewhere
+    for name in posed:
+        outcome = pickle.loads(pickle.dumps(work))(Point(name, "final", "random", 0, {}, 1000), lambda *_: False)
+        assert (outcome.status, outcome.cost) == ("complete", 2), outcome.error
 
 
 @pytest.mark.parametrize(

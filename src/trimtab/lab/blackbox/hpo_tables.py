@@ -75,7 +75,7 @@ class HPOBench(BlackBox):
 
     def definition(self) -> dict[str, Any]:
         """Returns a hash of the table, which another version of the package may have otherwise."""
-        return {"table": hashlib.sha256(self._accuracies.tobytes()).hexdigest()[:16]}
+        return {"hpo_table": hashlib.sha256(self._accuracies.tobytes()).hexdigest()[:16]}
 
     def evaluate(self, params: Params, generator: np.random.Generator) -> float:
         """Returns the accuracy with one of the seeds."""
