@@ -10,6 +10,7 @@ from trimtab.compare.bounds import Ranges
 from trimtab.compare.candidate_analysis import Judged, candidate_result, final_outcomes, plain_steps
 from trimtab.compare.cautions import Standing
 from trimtab.compare.conclusion import conclude
+from trimtab.compare.durations import NAMED, at_durations, in_words
 from trimtab.compare.pairs import compared_pairs, groups, raced_pairs, raced_ranks, ranks
 from trimtab.compare.plan import Plan
 from trimtab.compare.race import Race
@@ -83,6 +84,9 @@ def analyse(
     target = Target(facts, ranked.get(reference), reference)
     results = [candidate_result(plan, c, outcomes, judged, target) for c in plan.candidates]
     results.sort(key=_order if race is None else functools.partial(_raced_order, ranked.get(reference)))
+    trials = tuple(_trial_result(candidate, phase, point, outcomes[point.key]) for candidate, phase, point in ran)
+    named = [each.label for each in results if each.rank is not None]
+    timed = in_words(at_durations(trials, facts, list(NAMED.values()), named)) if facts.overhead else ""
     return ComparisonResult(
         problem=facts,
         protocol=Protocol(
@@ -101,18 +105,21 @@ def analyse(
         environment=environment,
         reference=reference,
         target=target.words,
-        conclusion=conclude(
-            results,
-            pairs,
-            reference,
-            max(map(len, ranked.values()), default=1) if unpaired else plan.seeds,
-            facts,
-            unpaired=unpaired,
-            raced=race is not None,
+        conclusion=(
+            *([timed] if timed else []),
+            *conclude(
+                results,
+                pairs,
+                reference,
+                max(map(len, ranked.values()), default=1) if unpaired else plan.seeds,
+                facts,
+                unpaired=unpaired,
+                raced=race is not None,
+            ),
         ),
         candidates=tuple(results),
         pairs=pairs,
-        trials=tuple(_trial_result(candidate, phase, point, outcomes[point.key]) for candidate, phase, point in ran),
+        trials=trials,
         race=None if race is None else RaceResult(race.looks, race.departures, race.over),
     )
 

@@ -41,6 +41,12 @@ def captions(result: ComparisonResult) -> dict[str, tuple[str, str]]:
             f"Final runs: the line is the mean over {seeds}, the band reaches from the lowest to the highest.{unit} "
             "Click a name to hide it, twice to see it alone.",
         ),
+        "durations": (
+            "Who wins when an evaluation takes so long",
+            f"Mean {objective} of the same runs, each stopped when the quickest candidate has used up its evaluations: "
+            "where an evaluation takes long, what a candidate takes itself does not count, and where it is short, "
+            f"little else does. {side.capitalize()} is better.",
+        ),
         "traces": (
             "What was set on the way",
             f"{_watched(result)} of each final run in which one changed, over {costs(result)}. What was tried and "
@@ -84,6 +90,7 @@ def descriptions(result: ComparisonResult) -> dict[str, str]:
         "differences": f"Dot plot of improvements on {result.reference}: {differences or 'none could be tested'}.",
         "race": f"A line for each candidate, as long as it ran: {'; '.join(ends)}.",
         "curves": f"Line plot of the {objective} of the final runs against {costs(result)}, a line a candidate.",
+        "durations": f"Line plot of the {objective} in equal time against how long an evaluation takes, by candidate.",
         "traces": f"Line plot of {_watched(result).lower()} of the final runs against {costs(result)}.",
         "learning-rate": f"Scatter plot of the {objective} of all tuning trials against {rate(result)}. The "
         "table of trials below holds the same numbers.",

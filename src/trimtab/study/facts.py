@@ -141,6 +141,7 @@ class Facts:
         costed: whether it is known what runs cost; otherwise there is no cost to a target.
         overhead: name of a watched quantity: seconds that a candidate itself has taken so far, beside what the cost
             counts. Where there is one, it is drawn who wins for which duration of a unit of cost; empty without.
+        at_once: units of cost that are spent at a time, as workers of a pool do.
     """
 
     name: str
@@ -164,6 +165,7 @@ class Facts:
     origin: str = ""
     costed: bool = True
     overhead: str = ""
+    at_once: int = 1
 
     @property
     def sign(self) -> int:

@@ -250,6 +250,7 @@ class BlackBox(SteppedProblem):
             measures=self._measures(),
             watched=(Watched(SUGGESTION, "seconds of suggestions so far"),),
             overhead=SUGGESTION,
+            at_once=self.workers,
             sizes=(("evaluations a run", f"{evaluations:,}"), ("settings to find", f"{len(self.distributions)}")),
             paragraphs=(
                 ("Problem", f"{full_name}: {ranges}.{told}"),

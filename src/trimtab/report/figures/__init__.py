@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from trimtab.compare.result import ComparisonResult
 from trimtab.report.figures.cost import cost
 from trimtab.report.figures.curves import learning_curves
+from trimtab.report.figures.durations import durations, has_durations
 from trimtab.report.figures.learning_rate import learning_rate
 from trimtab.report.figures.race import race
 from trimtab.report.figures.ranking import differences, ranking
@@ -49,6 +50,7 @@ def figures_of(result: ComparisonResult) -> dict[str, go.Figure]:
     if not problem.costed and not any(measure.price for measure in problem.measures):
         left_out.add("cost")
     drawn = {name: draw(result) for name, draw in FIGURES.items() if name not in left_out}
+    drawn |= {"durations": durations(result)} if has_durations(result) else {}
     drawn |= {"traces": traces(result)} if has_traces(result) else {}
     drawn |= {} if result.race is None else {"race": race(result, result.race)}
     return drawn | {name: scatter(result, each) for name, each in scatter_names(result).items()}
