@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from tests.lab.blackbox.studies import journal, plain_trials, written
 from trimtab.catalog.samplers import read_samplers
+from trimtab.catalog.slots import DEFAULT_SAMPLERS
 from trimtab.cli import app
 from trimtab.compare import measuring
 from trimtab.compare.posing import posed_problems
@@ -96,7 +97,7 @@ def test_a_problem_is_shown_as_a_method_is():
     assert re.search(r"target +regret <= 0\.05", output)
     assert output.count("40") == 1
     assert "path/to/file.py:function or path/to/file.py:Class" in run("show", "pruned-digits").output
-    assert "trimtab compare 'branin(noise=1.0)' --candidates random,tpe,gp" in output
+    assert f"trimtab compare 'branin(noise=1.0)' --candidates {DEFAULT_SAMPLERS}" in output
     assert json.loads(run("show", "branin", "--json").output)["fits"] == [
         "bo", "pfn", "botorch", "cmaes", "gp", "qmc", "random", "tpe",
     ]  # fmt: skip
@@ -183,5 +184,5 @@ def test_problems_are_found_as_methods_are():
 
 def test_help_says_who_is_compared_on_what():
     text = " ".join(re.sub(r"[│╭╮╰╯─]", " ", run("compare", "--help").output).split())
-    assert "samplers random,tpe,gp; transforms uniform,magnitude,lamp" in text
+    assert f"samplers {DEFAULT_SAMPLERS}; transforms uniform,magnitude,lamp" in text
     assert text.index("--tune") < text.index("Compare on a command of yours")

@@ -3,6 +3,7 @@
 import pytest
 
 from trimtab.catalog.problems import describe
+from trimtab.catalog.slots import DEFAULT_SAMPLERS
 from trimtab.study.errors import InputError
 
 OWN = '''
@@ -39,7 +40,7 @@ def test_a_black_box_is_described():
     assert found.fits == ("bo", "pfn", "botorch", "cmaes", "gp", "qmc", "random", "tpe")
     assert (found.target, found.own) == ("regret <= 0.05", "path/to/file.py:Class")
     assert found.sizes == (("settings to find", "2"),)  # how many evaluations it has is its cost
-    assert found.use == "trimtab compare 'branin(noise=0.5)' --candidates random,tpe,gp"
+    assert found.use == f"trimtab compare 'branin(noise=0.5)' --candidates {DEFAULT_SAMPLERS}"
     assert found.summary.startswith("Where is Branin's function least?")
 
 
@@ -62,7 +63,7 @@ def test_ones_own_is_described(tmp_path, name, takes):
     found = describe(f"{file}:{name}")
     assert (found.summary, found.metric) == ("A line.", "height, higher is better")
     assert found.takes == (takes or ("slope=2.0", "bend=0.0", "workers=1"))
-    assert found.use == f"trimtab compare '{file}:{name}' --candidates random,tpe,gp"
+    assert found.use == f"trimtab compare '{file}:{name}' --candidates {DEFAULT_SAMPLERS}"
 
 
 def test_what_is_no_problem_is_refused():

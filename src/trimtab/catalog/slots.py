@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from trimtab.catalog import fillings
@@ -18,6 +19,9 @@ from trimtab.study.errors import Faults, InputError
 
 DEFAULT_OPTIMIZERS = "sgd,adamw,nadam,radam,lion,adabelief"
 """What is compared on a task where nothing else is said: what people use, and what they are told to use instead."""
+
+DEFAULT_SAMPLERS = "random,tpe,gp,qmc" + (",botorch,bo" if find_spec("botorch") else "")
+"""What is compared on a black box where nothing else is said; where BoTorch is installed, with it."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +215,7 @@ SLOTS: Mapping[str, Slot] = {
         fillings.samplers,
         fillings.samplers_again,
         fillings.sampler_example,
-        default="random,tpe,gp",
+        default=DEFAULT_SAMPLERS,
         template="MyProblem",
     ),
     "transform": Slot(

@@ -1,8 +1,13 @@
 """Other people's samplers, as a comparison uses them."""
 
+import warnings
 from typing import Any
 
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial
 from optuna_integration import BoTorchSampler
 from optuna_integration.botorch import qlogei_candidates_func
 
@@ -35,3 +40,11 @@ class BoTorchLogEI(BoTorchSampler):  # type: ignore[misc]  # the package has no 
             "seed": seed,
         }
         super().__init__(candidates_func=qlogei_candidates_func, **settings)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Returns what the integration suggests, without its saying each time that it is experimental."""
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            found: dict[str, Any] = super().sample_relative(study, trial, search_space)
+        return found
