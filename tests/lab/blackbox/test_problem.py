@@ -278,12 +278,14 @@ def test_a_trial_is_a_search_to_its_end():
     assert outcome.loss == outcome.metric
 
 
-def test_the_course_begins_with_the_first_evaluation_and_is_looked_at_twenty_times_after_it():
+def test_the_course_begins_with_the_first_points_and_is_looked_at_twenty_times_after_them():
     point = Point("hill", "final", "random", 0, {}, 1000)
     outcome = Hill().trial(SAMPLERS["random"], point, budget=40, report=lambda *_: False, place=Workplace(None))
-    assert [each.cost for each in outcome.curve] == [1, *range(2, 41, 2)]
+    assert [each.cost for each in outcome.curve] == [*range(6, 12), *range(12, 41, 2)]
     search = Search(Hill(), SAMPLERS["random"], seed=1000, budget=40)
-    assert outcome.curve[0].loss == search.step()  # what was observed, which is exact here
+    search.step()
+    assert (search.steps, search.meter.used) == (6, 6)
+    assert outcome.curve[0].loss == -search._study.best_value  # what was observed, which is exact here
     assert [each.loss for each in outcome.curve] == sorted((each.loss for each in outcome.curve), reverse=True)
 
 

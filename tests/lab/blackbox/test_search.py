@@ -188,11 +188,11 @@ def dear(monkeypatch):
 def test_nothing_that_was_paid_for_is_paid_again(dear, tmp_path):
     kept = KeptEvaluations(tmp_path / "kept" / "0.jsonl")
     half = Search(dear, sampler_of(TPESampler), seed=0, budget=8, kept=kept)
-    first = [half.step() for _ in range(4)]  # and then it is killed
+    first = [half.step() for _ in range(3)]  # of which the first are two points, and then it is killed
     assert len(Dear.paid) == 4
     _, losses = searched(dear, sampler_of(TPESampler), budget=8, kept=kept)
     assert len(Dear.paid) == 8
-    assert losses[:4] == first
+    assert losses[:3] == first
     Dear.paid.clear()
     _, without = searched(dear, sampler_of(TPESampler), budget=8)
     assert (losses, len(Dear.paid)) == (without, 8)
@@ -261,3 +261,28 @@ def test_what_is_returned_has_to_fit_what_is_declared():
 def test_every_sampler_of_the_suite_is_a_base_sampler():
     with pytest.raises(InputError, match="no optuna"):
         Search(Valley(), lambda seed: BaseSampler, seed=0, budget=4)
+
+
+def test_nothing_is_recommended_before_all_first_points_are_through():
+    for workers in (1, 4):
+        problem = Valley()
+        problem.workers = workers
+        search = Search(problem, sampler_of(RandomSampler), seed=0, budget=16)
+        search.step()
+        assert all(trial.value is not None for trial in search._study.trials[:4])
+        assert search.steps >= 4
+        assert search.evaluate().metric > 0
+
+
+def test_a_sampler_is_tried_without_an_evaluation(dear):
+    point = Point("dear", "final", "random", 0, {}, 1000)
+    dear.attempt(sampler_of(RandomSampler), point, budget=8, place=Workplace(None))
+    assert Dear.paid == []
+
+    class Broken(RandomSampler):
+        def sample_independent(self, *_):
+            raise RuntimeError("it is broken")
+
+    dear.points_before = lambda budget: 0
+    with pytest.raises(RuntimeError, match="it is broken"):
+        dear.attempt(sampler_of(Broken), point, budget=8, place=Workplace(None))

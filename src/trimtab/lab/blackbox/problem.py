@@ -28,6 +28,7 @@ from trimtab.study.checks import MANY, check_name, check_number, check_whole
 from trimtab.study.errors import InputError
 from trimtab.study.facts import TESTED_ONCE, Facts, Measure, Unit, Watched
 from trimtab.study.metric import Evaluation, Metric, Split
+from trimtab.study.point import Point
 
 LARGEST_SHARE = 4
 """At most one in so many evaluations is a first point, which no sampler chooses."""
@@ -144,6 +145,10 @@ class BlackBox(SteppedProblem):
         """Begins a search."""
         evaluations = self.evaluations if budget is None else budget
         return Search(self, build, seed=seed, budget=evaluations, kept=self._kept(place, seed))
+
+    def attempt(self, build: MakeSampler, point: Point, *, budget: int | None, place: Workplace) -> None:
+        """Has a sampler choose settings once."""
+        self.start(build, seed=point.seed, budget=budget, place=place).attempt()
 
     def _kept(self, place: Workplace, seed: int) -> KeptEvaluations:
         if place.directory is None:

@@ -87,7 +87,10 @@ class Search:
         self.meter, self.steps = CostMeter(budget), 0
 
     def step(self) -> float:
-        """Asks for settings, evaluates, tells the value, and returns the loss; goes on until something has a value.
+        """Asks for settings, evaluates, tells the value, and returns the loss.
+
+        The first step goes on until all first points are through, which are the same for all, and something has a
+        value.
 
         Raises:
             Exception: what the first evaluation raised, if none had a value and the budget is used up.
@@ -97,14 +100,25 @@ class Search:
             self.meter.charge(1)
             self.steps += 1
             self._timed(lambda: self._tell(trial, found), trial.number)  # noqa: B023  # called at once
+            if not self._begun():
+                self._error = self._error or (found if isinstance(found, Exception) else None)
+                continue
             if isinstance(found, Observation):
-                self._error = None
                 return self._sign * found.value
             if any(each.state == TrialState.COMPLETE for each in self._study.get_trials(deepcopy=False)):
                 return self._last()
             self._error = self._error or found
             if self.meter.exhausted:
                 raise self._error
+
+    def _begun(self) -> bool:
+        """Returns whether all first points are through."""
+        first = self._study.get_trials(deepcopy=False)[: self._first]
+        return len(first) == self._first and all(each.state.is_finished() for each in first)
+
+    def attempt(self) -> None:
+        """Has the sampler choose settings, which are not evaluated."""
+        self._study.tell(self._problem.ask(self._study), state=TrialState.FAIL)
 
     def _next(self) -> tuple[Trial, Observation | Exception]:
         while self._pool.free and self._asked < self.meter.budget:
