@@ -1,6 +1,8 @@
 """The benchmark of samplers that tune: every way costs the same, and the rule of the protocol is followed."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -12,6 +14,8 @@ from trimtab.catalog.candidates import parse_candidates
 from trimtab.compare.tuning import Tuning, may_go_on
 from trimtab.study.outcome import Outcome
 from trimtab.study.tunable import quasi_random_settings
+
+ROOT = Path(__file__).parents[1]
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -143,3 +147,17 @@ def test_a_fresh_run_that_diverges_counts_as_the_worst():
     analysed = tuner_analysis.analysed(found)
     assert analysed["ways"]["tpe"]["diverged"] == 1
     assert tuner_analysis._finite(found["sgd"], "tpe")[0, :2].tolist() == [worst, worst]
+
+
+def test_the_page_has_what_the_command_prints():
+    facts = json.loads((ROOT / "benchmarks" / "recorded" / "tuner.json").read_text(encoding="utf-8"))
+    page = " ".join((ROOT / "docs" / "comparison.md").read_text(encoding="utf-8").split())
+    assert " ".join(tuner_analysis.markdown(facts).split()) in page
+    analyses = {task: tuner_analysis.analysed(found) for task, found in facts["found"].items()}
+    assert not any(tuner_analysis.decided(analyses).values())
+    assert "So there is no such option" in page
+    first, second = ("tpe and gp", "halton and halton in the next replication")
+    shares = [[f"{each['agreement'][pair]:.0%}".rstrip("%") for each in analyses.values()] for pair in (first, second)]
+    assert [f"{a}, {b} and {c} %" in page for a, b, c in shares] == [True, True]
+    assert all(row["diverged"] == 0 for each in analyses.values() for row in each["ways"].values())
+    assert facts["steps"] == tuner.TASKS
