@@ -66,7 +66,7 @@ def test_a_new_sampler_goes_on_with_a_stored_study_exactly_as_the_old_one(tmp_pa
 def test_it_gets_near_the_best():
     study = study_of(num_restarts=4, raw_samples=128)
     run(study, 22)
-    found = study.sampler.recommend(study)
+    found = study.sampler.recommend(study).params
     assert (found["n"], found["c"]) == (2, "a")
     assert found["x"] == pytest.approx(0.3, abs=0.1)
     assert study.best_value < 0.01
