@@ -44,7 +44,11 @@ class BoTorchLogEI(BoTorchSampler):  # type: ignore[misc]  # the package has no 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Returns what the integration suggests, without its saying each time that it is experimental."""
+        """Returns what the integration suggests, without its saying each time that it is experimental.
+
+        Nor that a search ended early, as is usual where hardly anything is left to gain.
+        """
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            warnings.filterwarnings("ignore", message="Optimization failed", category=RuntimeWarning)
             found: dict[str, Any] = super().sample_relative(study, trial, search_space)
         return found

@@ -95,3 +95,8 @@ def test_regret_is_floored_and_counted_by_its_logarithm():
         assert function.scored(value).loss == -3
     facts = function.facts("branin", (), None)
     assert (facts.objective.name, facts.quoted.name, facts.solved.goal) == ("log10 regret", "regret", "regret <= 0.05")
+
+
+def test_intervals_of_the_logarithm_of_a_regret_may_be_negative():
+    facts = Branin().facts("branin", (), None)
+    assert facts.objective.bounds == (pytest.approx(-3), None)

@@ -248,7 +248,7 @@ class BlackBox(SteppedProblem):
         return Facts(
             name=self.name,
             reference=reference,
-            objective=self.metric if self.optimum is None else Metric("log10 regret", "min"),
+            objective=self.metric if self.optimum is None else self._log_regret(),
             quoted=None if self.optimum is None else Metric("regret", "min", target=self.solved, bounds=(0, None)),
             cost=Unit("evaluation"),
             step_cost=1,
@@ -264,6 +264,9 @@ class BlackBox(SteppedProblem):
             length=f" of {evaluations:,} evaluations",
             ending=TESTED_ONCE if self.tested else "",
         )
+
+    def _log_regret(self) -> Metric:
+        return Metric("log10 regret", "min", bounds=(math.log10(self.tolerance), None))  # which may be negative
 
     def _measures(self) -> tuple[Measure, ...]:
         tests = (Measure(TEST_METRIC, f"test {self.metric.name}", explanation="On data that no search has seen."),)
