@@ -14,7 +14,7 @@ from trimtab.testing.samplers import SamplerChecks
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-STREAM = "a new instance's generator begins anew (optuna's issue 3255)"
+STREAM = "a new instance's generator begins anew"
 
 
 class TestRandom(SamplerConformance):

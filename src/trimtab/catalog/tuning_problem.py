@@ -87,7 +87,7 @@ class Tuning(BlackBox):
         self._tunables = self._candidate.tunables
         if not self._tunables:
             raise InputError(f"candidate={candidate!r}: nothing of it is tuned, so that there is nothing to search")
-        self.space = {_searched(name, each): _range(each) for name, each in self._tunables.items()}  # type: ignore[misc]
+        self.space = {_searched(name, each): _range(each) for name, each in self._tunables.items()}
         label = _DIRECTORY.sub("", self._candidate.label)
         told = "" if steps is None else f", steps={steps}"
         told += "" if repeats == inspect.signature(Tuning).parameters["repeats"].default else f", repeats={repeats}"

@@ -1,7 +1,5 @@
 """BoTorch's acquisition functions for a search on arrays, and the global generators that a model may draw from."""
 
-import random
-
 import numpy as np
 import pytest
 import torch
@@ -9,11 +7,11 @@ from botorch.acquisition.logei import qLogExpectedImprovement
 
 from tests.search.bo_tutorial.fast import HYPERPARAMETERS, botorch, observed, single
 from tests.search.bo_tutorial.test_sampler import Members
-from trimtab.search.bo_tutorial.botorch_criterion import BoTorchCriterion, acquisition_of, lent_randomness
+from trimtab.primitives.global_randomness import seeded_globally
+from trimtab.search.bo_tutorial.botorch_criterion import BoTorchCriterion, acquisition_of
 from trimtab.search.bo_tutorial.fast_acquisition import LogNoisyImprovement
 from trimtab.search.bo_tutorial.fast_gp import FastGP
 from trimtab.search.bo_tutorial.posterior_mean_improvement import PosteriorMeanImprovement
-from trimtab.testing.global_randomness import global_states, require_untouched
 
 NONE = torch.empty(0, 3, dtype=torch.float64)
 
@@ -38,7 +36,7 @@ def test_the_acquisition_is_the_one_that_was_named_if_the_posterior_allows(name)
     gaussian = acquisition_of(name, botorch(data, HYPERPARAMETERS).eval(), points, points[:2], 0)
     assert type(gaussian) is (PosteriorMeanImprovement if name == "noisy_ei" else qLogExpectedImprovement)
     assert len(gaussian.X_pending) == 2
-    with lent_randomness(0):
+    with seeded_globally(0):
         other = acquisition_of(name, Members(points, None), points, NONE, 0)
     assert type(other) is qLogExpectedImprovement
 
@@ -51,14 +49,3 @@ def test_what_is_not_a_number_is_the_lowest_there_is():
     values, gradients = BoTorchCriterion(Broken()).values_and_gradients(np.array([[0.75], [0.25]]))
     assert values.tolist() == [0.5, -1e100]
     assert gradients.tolist() == [[1.0], [0.0]]
-
-
-def test_lent_randomness_is_the_same_and_leaves_no_trace():
-    before, drawn = global_states(), []
-    for _ in range(2):
-        with lent_randomness(2**40 + 3):
-            drawn.append((random.random(), np.random.rand(), torch.rand(1).item()))  # noqa: NPY002
-    assert drawn[0] == drawn[1]
-    with pytest.raises(RuntimeError, match="within"), lent_randomness(1):
-        raise RuntimeError("within")
-    require_untouched(before)

@@ -83,7 +83,7 @@ def bump_constraints(x: Array, xp: ModuleType) -> Array:
     return xp.stack([0.75 - xp.prod(x, axis=-1), xp.sum(x, axis=-1) - 7.5 * x.shape[-1]], axis=-1)
 
 
-def truss(x: Array, xp: ModuleType) -> Array:  # noqa: ARG001  # every formula is called alike
+def truss(x: Array, _xp: ModuleType) -> Array:
     """Volume of three bars of 100 cm, of which the outer ones are alike."""
     x1, x2 = _split(x)
     return 100 * (2 * math.sqrt(2) * x1 + x2)
@@ -97,7 +97,7 @@ def truss_constraints(x: Array, xp: ModuleType) -> Array:
     return xp.stack([2 * (root * x1 + x2) / divisor - 2, 2 * x2 / divisor - 2, 2 / (x1 + root * x2) - 2], axis=-1)
 
 
-def concrete(x: Array, xp: ModuleType) -> Array:  # noqa: ARG001
+def concrete(x: Array, _xp: ModuleType) -> Array:
     """Cost of a beam of reinforced concrete: area of the steel, depth and width of the beam."""
     area, depth, width = _split(x)
     return 29.4 * area + 0.6 * depth * width
@@ -109,7 +109,7 @@ def concrete_constraints(x: Array, xp: ModuleType) -> Array:
     return xp.stack([depth / width - 4, 180 + 7.35 * area**2 / width - area * depth], axis=-1)
 
 
-def spring(x: Array, xp: ModuleType) -> Array:  # noqa: ARG001
+def spring(x: Array, _xp: ModuleType) -> Array:
     """Weight of a spring: diameter of the wire, diameter of the coil, number of active coils."""
     wire, coil, count = _split(x)
     return (count + 2) * coil * wire**2
@@ -133,7 +133,7 @@ def spring_constraints(x: Array, xp: ModuleType) -> Array:
     )
 
 
-def vessel(x: Array, xp: ModuleType) -> Array:  # noqa: ARG001
+def vessel(x: Array, _xp: ModuleType) -> Array:
     """Cost of a pressure vessel: thickness of shell and head, radius, length."""
     shell, head, radius, length = _split(x)
     return (
@@ -151,7 +151,7 @@ def vessel_constraints(x: Array, xp: ModuleType) -> Array:
     return xp.stack([0.0193 * radius - shell, 0.00954 * radius - head, 1296000 - volume, length - 240], axis=-1)
 
 
-def beam(x: Array, xp: ModuleType) -> Array:  # noqa: ARG001
+def beam(x: Array, _xp: ModuleType) -> Array:
     """Cost of a welded beam: height and length of the weld, height and width of the bar."""
     weld, length, height, width = _split(x)
     return 1.10471 * weld**2 * length + 0.04811 * height * width * (14 + length)
@@ -177,7 +177,7 @@ def beam_constraints(x: Array, xp: ModuleType) -> Array:
     )
 
 
-def reducer(x: Array, xp: ModuleType) -> Array:  # noqa: ARG001
+def reducer(x: Array, _xp: ModuleType) -> Array:
     """Weight of a speed reducer: face width, module and number of teeth; length of two shafts, their diameters."""
     face, module, teeth, length1, length2, shaft1, shaft2 = _split(x)
     return (
@@ -280,7 +280,7 @@ def official_cantilever_constraints(x: Array, xp: ModuleType) -> Array:
     return xp.stack([*stress, 0 * x[..., 0] + bend, *shape], axis=-1)
 
 
-def car(x: Array, xp: ModuleType) -> Array:  # noqa: ARG001
+def car(x: Array, _xp: ModuleType) -> Array:
     """Weight of a car by the thickness of seven parts, as a regression on simulated side impacts."""
     x1, x2, x3, x4, x5, _, x7, *_ = _split(x)
     return 1.98 + 4.9 * x1 + 6.67 * x2 + 6.98 * x3 + 4.01 * x4 + 1.78 * x5 + 2.73 * x7

@@ -49,7 +49,7 @@ class EngineeringProblem(BlackBox):
         found._turned = generator.random(len(self._turned)) < 1 / 2
         return found
 
-    def evaluate(self, params: Params, generator: np.random.Generator) -> Observation:  # noqa: ARG002  # it is exact
+    def evaluate(self, params: Params, _generator: np.random.Generator, /) -> Observation:
         """Returns the value of a design, and its constraints."""
         low, high = self.design.bounds
         given = np.array([params[name] for name in self.space])

@@ -4,7 +4,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 from optuna.distributions import FloatDistribution
@@ -28,7 +28,7 @@ class KnownFunction(BlackBox):
     """
 
     metric = Metric("value", "min")
-    space: ClassVar[Mapping[str, FloatDistribution]]
+    space: Mapping[str, FloatDistribution]
 
     def __init__(self, noise: float = 0.0) -> None:
         check_number("noise", noise)
@@ -69,7 +69,7 @@ class Branin(KnownFunction):
     """Branin's function of two settings, with three minima of equal depth."""
 
     name = "branin"
-    space: ClassVar = {"x": FloatDistribution(-5, 10), "y": FloatDistribution(0, 15)}
+    space: Mapping[str, FloatDistribution] = {"x": FloatDistribution(-5, 10), "y": FloatDistribution(0, 15)}
     evaluations = 40
     optimum = 0.39788735772973816
     solved = 0.05
@@ -99,7 +99,7 @@ class Hartmann6(KnownFunction):
     """Hartmann's function of six settings, with four wells of different depth."""
 
     name = "hartmann6"
-    space: ClassVar = {f"x{i}": FloatDistribution(0, 1) for i in range(1, 7)}
+    space: Mapping[str, FloatDistribution] = {f"x{i}": FloatDistribution(0, 1) for i in range(1, 7)}
     evaluations = 80
     optimum = -3.322368011415515
     solved = 0.1

@@ -59,9 +59,7 @@ class HPOBench(BlackBox):
     def __init__(self, dataset: str = "segment") -> None:
         self._grid, self._accuracies = _table(_checked(dataset))
         self.name = f"hpobench({dataset})"
-        self.space = {  # type: ignore[misc]  # of the class elsewhere
-            f"{name}_index": IntDistribution(0, len(values) - 1) for name, values in self._grid.items()
-        }
+        self.space = {f"{name}_index": IntDistribution(0, len(values) - 1) for name, values in self._grid.items()}
         means = np.sort(self._accuracies.mean(-1), axis=None)
         self.optimum = float(means[-1])
         self.solved = max(self.optimum - float(means[-round(SOLVED * means.size)]), self.tolerance)

@@ -2,10 +2,7 @@
 
 import hashlib
 import inspect
-import random
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias, cast
@@ -20,6 +17,7 @@ from optuna.trial import FixedTrial, FrozenTrial, Trial
 from trimtab.lab.blackbox.observation import Observation, observation
 from trimtab.lab.blackbox.problem import BlackBox, Params
 from trimtab.lab.blackbox.spaces import Distribution, middle
+from trimtab.primitives.global_randomness import seeded_globally
 from trimtab.study.checks import check_whole
 from trimtab.study.errors import InputError
 from trimtab.study.metric import Metric, Split
@@ -82,7 +80,7 @@ class Objective(BlackBox):
         return self._first_look[0]
 
     @property
-    def constraints(self) -> int:  # type: ignore[override]  # it is found rather than said
+    def constraint_count(self) -> int:
         """How many it tells of there."""
         return len(self._first_look[1].constraints)
 
@@ -108,7 +106,7 @@ class Objective(BlackBox):
         return self._called(FixedTrial(dict(params)), generator)
 
     def _called(self, trial: Any, generator: np.random.Generator) -> Observation:
-        with _seeded(generator):
+        with seeded_globally(int(generator.integers(2**32))):
             value = observation(self._function(trial), 0).value
         told = dict(getattr(trial, "constraints", {}))
         return Observation(value, tuple(told.values()), None, tuple(told))
@@ -135,7 +133,6 @@ class Objective(BlackBox):
             raise InputError(f"{place}, in the middle of its ranges, raised {type(error).__name__}: {error}") from error
         if not space:
             raise InputError(f"{place} suggests nothing: there is nothing to search")
-        self.space = space  # type: ignore[misc]  # of the class elsewhere
         self._check_parts(place)
 
 
@@ -150,23 +147,3 @@ class _Middle(BaseSampler):
 
     def sample_independent(self, _study: Study, _trial: FrozenTrial, /, name: str, kind: BaseDistribution) -> Any:
         return middle({name: cast(Distribution, kind)})[name]
-
-
-@contextmanager
-def _seeded(generator: np.random.Generator) -> Iterator[None]:
-    """Seeds the global generators, and leaves them as they were."""
-    torch = sys.modules.get("torch")
-    seeds = [int(each) for each in generator.integers(2**31, size=3)]
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  # an objective may use it
-    tensors = None if torch is None else torch.get_rng_state()
-    random.seed(seeds[0])
-    np.random.seed(seeds[1])  # noqa: NPY002
-    if torch is not None:
-        torch.default_generator.manual_seed(seeds[2])
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
-        if torch is not None:
-            torch.set_rng_state(tensors)

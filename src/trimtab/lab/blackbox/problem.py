@@ -28,6 +28,7 @@ from trimtab.study.checks import MANY, check_name, check_number, check_whole
 from trimtab.study.errors import InputError
 from trimtab.study.facts import TESTED_ONCE, Facts, Measure, Unit, Watched
 from trimtab.study.metric import Evaluation, Metric, Split
+from trimtab.study.phrases import count
 from trimtab.study.point import Point
 
 LARGEST_SHARE = 4
@@ -63,7 +64,7 @@ class BlackBox(SteppedProblem):
     options: ClassVar = ("workers",)
     modules: ClassVar[Sequence[str]] = ("trimtab.compare.work", "optuna", __name__)
 
-    space: ClassVar[Space]
+    space: Space
     evaluations: int = 40
     constraints: int = 0
     optimum: float | None = None
@@ -85,6 +86,11 @@ class BlackBox(SteppedProblem):
         return distributions(self.space)
 
     @property
+    def constraint_count(self) -> int:
+        """How many constraints an evaluation tells of."""
+        return self.constraints
+
+    @property
     def direction(self) -> Literal["maximize", "minimize"]:
         """The direction of the search, in Optuna's words."""
         return "maximize" if self.metric.direction == "max" else "minimize"
@@ -95,7 +101,7 @@ class BlackBox(SteppedProblem):
         return getattr(self.true_value, "__func__", None) is BlackBox.true_value
 
     @abstractmethod
-    def evaluate(self, params: Params, generator: np.random.Generator) -> Observed:
+    def evaluate(self, params: Params, generator: np.random.Generator, /) -> Observed:
         """Returns what one evaluation of settings says, as a sampler is told it.
 
         Args:
@@ -119,7 +125,7 @@ class BlackBox(SteppedProblem):
 
     def settled(self, params: Params, split: Split, _known: Observation | None, /) -> Observation:
         """Returns what settings are worth, beside what was observed of them in the run, if they were."""
-        return observation(self.true_value(params, split), self.constraints)
+        return observation(self.true_value(params, split), self.constraint_count)
 
     def ask(self, study: Study) -> Trial:
         """Begins an evaluation: has the sampler choose settings."""
@@ -131,7 +137,7 @@ class BlackBox(SteppedProblem):
         Raises:
             Exception: that of :meth:`evaluate`, or that it has returned what cannot be.
         """
-        return observation(self.evaluate(trial.params, generator), self.constraints)
+        return observation(self.evaluate(trial.params, generator), self.constraint_count)
 
     def placed(self, generator: np.random.Generator) -> Self:  # noqa: ARG002  # most are the same with every seed
         """Returns the problem as a seed has it: shifted, or with other data, so that no sampler is right by luck."""
@@ -186,6 +192,7 @@ class BlackBox(SteppedProblem):
             InputError: a part is missing or has a wrong value, or evaluations are noisy and nothing says the truth.
         """
         self._check_parts(place)
+        self._check_space(place)
         there = middle(self.distributions)
         value = self._value(f"{place}.evaluate", lambda: self.evaluate(there, np.random.default_rng(0)))
         if not self.exact:
@@ -202,7 +209,7 @@ class BlackBox(SteppedProblem):
             )
 
     def _check_parts(self, place: str) -> None:
-        for name in ("name", "metric", "space"):
+        for name in ("name", "metric"):
             if not hasattr(self, name):
                 raise InputError(f"{place}: the problem has no {name!r}; set it in the class body or in __init__")
         check_name(f"{place}.name", self.name)
@@ -211,7 +218,7 @@ class BlackBox(SteppedProblem):
         for name, least in (("evaluations", 1), ("workers", 1), ("constraints", 0)):
             check_whole(f"{place}.{name}", getattr(self, name), least=least)
         check_whole(f"{place}.seeds", self.seeds, most=MANY)
-        if self.constraints:
+        if self.constraint_count:
             _check_constraints(place)
         if self.optimum is not None:
             check_number(f"{place}.optimum", self.optimum)
@@ -219,6 +226,10 @@ class BlackBox(SteppedProblem):
                 check_number(f"{place}.{name}", getattr(self, name))
                 if getattr(self, name) <= 0:
                     raise InputError(f"{place}.{name}={getattr(self, name)}: a regret > 0 is needed")
+
+    def _check_space(self, place: str) -> None:
+        if not hasattr(self, "space"):
+            raise InputError(f"{place}: the problem has no 'space'; set it in the class body or in __init__")
         if not isinstance(self.space, Mapping) or not self.space:
             raise InputError(f"{place}.space={self.space!r}: at least one setting with its distribution is needed")
         try:
@@ -235,7 +246,7 @@ class BlackBox(SteppedProblem):
         except Exception as error:
             raise InputError(f"{place} raised {type(error).__name__}: {error}") from error
         try:
-            return observation(found, self.constraints).value
+            return observation(found, self.constraint_count).value
         except (TypeError, ValueError) as error:
             raise InputError(f"{place}, for the middle of the space: {error}") from error
 
@@ -272,7 +283,7 @@ class BlackBox(SteppedProblem):
         tests = (Measure(TEST_METRIC, f"test {self.metric.name}", explanation="On data that no search has seen."),)
         return (
             *(tests if self.tested else ()),
-            *((_FEASIBLE,) if self.constraints else ()),
+            *((_FEASIBLE,) if self.constraint_count else ()),
             _COVERED,
             _SUGGESTION,
         )
@@ -284,9 +295,9 @@ class BlackBox(SteppedProblem):
                 f" Regret is how far a value is from the best there is, {self.optimum:.6g}; its logarithm counts, and "
                 f"what is below {self.tolerance:g} counts as that."
             )
-        if self.constraints:
+        if self.constraint_count:
             said += (
-                f" An evaluation also tells of {self.constraints} constraint{'s' * (self.constraints > 1)}; whoever "
+                f" An evaluation also tells of {count(self.constraint_count, 'constraint')}; whoever "
                 "recommends what misses one gets the worst value of the first points."
             )
         if first:

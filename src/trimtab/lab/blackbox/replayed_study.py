@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -100,7 +100,7 @@ class ReplayedStudy(BlackBox):
         self._fingerprint = study.fingerprint()
         self.name, self.metric = study.name, Metric(study.metric, study.direction)
         self._cube, self._presence, self._forest = _fitted(study)
-        self.space = self._cube.distributions  # type: ignore[assignment,misc]  # the cube has looked at their kinds
+        self.space = cast(Mapping[str, Distribution], self._cube.distributions)  # the cube has looked at their kinds
         self._constraints = {n: self._constraint(n, trials) for n, trials in study.constraints().items()}
         self.constraints = len(self._constraints)
         self.introduction = (

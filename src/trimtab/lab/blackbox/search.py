@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
 
 import numpy as np
 import optuna
@@ -20,6 +20,9 @@ from trimtab.study.metric import Evaluation, Split
 
 if TYPE_CHECKING:
     from trimtab.lab.blackbox.problem import BlackBox
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 MakeSampler: TypeAlias = Callable[[int], BaseSampler]
 """What a candidate fills the slot with: makes a sampler of a seed."""
@@ -99,7 +102,7 @@ class Search:
             trial, found = self._next()
             self.meter.charge(1)
             self.steps += 1
-            self._timed(lambda: self._tell(trial, found), trial.number)  # noqa: B023  # called at once
+            self._timed(trial.number, self._tell, trial, found)
             if not self._begun():
                 self._error = self._error or (found if isinstance(found, Exception) else None)
                 continue
@@ -122,16 +125,16 @@ class Search:
 
     def _next(self) -> tuple[Trial, Observation | Exception]:
         while self._pool.free and self._asked < self.meter.budget:
-            trial = self._timed(lambda: self._problem.ask(self._study), self._asked)
+            trial = self._timed(self._asked, self._problem.ask, self._study)
             # a generator for each evaluation: how much one draws may depend on the settings
             noise = np.random.default_rng(self._noise.spawn(1)[0])
             self._pool.begin((trial, self._evaluated(trial, noise)))
             self._asked += 1
         return self._pool.finish()
 
-    def _timed(self, act: Callable[[], Any], number: int) -> Any:
+    def _timed(self, number: int, act: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         start = time.perf_counter()
-        done = act()
+        done = act(*args, **kwargs)
         if number >= self._first:  # the first ones are given
             self._seconds += time.perf_counter() - start
         return done
@@ -179,7 +182,7 @@ class Search:
         for trial in self._study.get_trials(deepcopy=False):
             if trial.params == params and trial.value is not None:
                 # of a problem without constraints, a sampler may have some of its own, which are not the truth
-                found = constraints_of(trial) if self._problem.constraints else {}
+                found = constraints_of(trial) if self._problem.constraint_count else {}
                 return Observation(trial.value, tuple(found.values()))
         return None
 
@@ -228,7 +231,7 @@ class Search:
         if not worths:
             return found
         params, worth = worths[0]
-        if self._problem.constraints:
+        if self._problem.constraint_count:
             found[FEASIBLE] = float(not worth.violation)
         recommended = self.recommended()
         if recommended.interval is not None and recommended.params == params:

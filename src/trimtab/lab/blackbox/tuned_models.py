@@ -3,14 +3,14 @@
 import copy
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from jaxtyping import Float
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from trimtab.lab.blackbox.problem import BlackBox, Params
+from trimtab.lab.blackbox.problem import BlackBox, Distribution, Params
 from trimtab.study.metric import Metric, Split
 
 FOLDS = 3
@@ -49,7 +49,7 @@ class TunedModel(BlackBox):
         )
 
     @abstractmethod
-    def model(self, params: Params, seed: int) -> Any:
+    def model(self, params: Params, seed: int, /) -> Any:
         """Returns a model of scikit-learn that is not fitted."""
 
     @abstractmethod
@@ -105,7 +105,7 @@ class SVCDigits(TunedModel):
 
     name = "svc-digits"
     metric = Metric("error", "min", bounds=(0, 1))
-    space: ClassVar = {
+    space: Mapping[str, Distribution] = {
         "kernel": CategoricalDistribution(["rbf", "poly", "sigmoid"]),
         "C": FloatDistribution(1e-3, 1e3, log=True),
         "gamma": FloatDistribution(1e-6, 1e0, log=True),
@@ -115,7 +115,7 @@ class SVCDigits(TunedModel):
     modules: ClassVar = (*TunedModel.modules, "sklearn.svm")
     score: ClassVar[Callable[..., float]] = staticmethod(_error)
 
-    def model(self, params: Params, seed: int) -> Any:  # noqa: ARG002  # it draws nothing
+    def model(self, params: Params, _seed: int, /) -> Any:
         """Returns a support vector classifier."""
         from sklearn.svm import SVC
 
@@ -127,7 +127,7 @@ class ForestBreastCancer(TunedModel):
 
     name = "forest-breast-cancer"
     metric = Metric("log loss", "min", bounds=(0, None))
-    space: ClassVar = {
+    space: Mapping[str, Distribution] = {
         "n_estimators": IntDistribution(4, 64, log=True),
         "max_depth": IntDistribution(1, 16),
         "min_samples_leaf": IntDistribution(1, 32, log=True),
@@ -139,7 +139,7 @@ class ForestBreastCancer(TunedModel):
     modules: ClassVar = (*TunedModel.modules, "sklearn.ensemble")
     score: ClassVar[Callable[..., float]] = staticmethod(_log_loss)
 
-    def model(self, params: Params, seed: int) -> Any:
+    def model(self, params: Params, seed: int, /) -> Any:
         """Returns a random forest."""
         from sklearn.ensemble import RandomForestClassifier
 
@@ -151,7 +151,7 @@ class BoostingDiabetes(TunedModel):
 
     name = "boosting-diabetes"
     metric = Metric("RMSE", "min", bounds=(0, None))
-    space: ClassVar = {
+    space: Mapping[str, Distribution] = {
         "learning_rate": FloatDistribution(1e-3, 1.0, log=True),
         "n_estimators": IntDistribution(8, 128, log=True),
         "max_depth": IntDistribution(1, 8),
@@ -162,7 +162,7 @@ class BoostingDiabetes(TunedModel):
     data, development, validation = "diabetes", 180, 130
     modules: ClassVar = (*TunedModel.modules, "sklearn.ensemble")
 
-    def model(self, params: Params, seed: int) -> Any:
+    def model(self, params: Params, seed: int, /) -> Any:
         """Returns gradient boosting."""
         from sklearn.ensemble import GradientBoostingRegressor
 
@@ -178,7 +178,7 @@ class MLPDigits(TunedModel):
 
     name = "mlp-digits"
     metric = Metric("error", "min", bounds=(0, 1))
-    space: ClassVar = {
+    space: Mapping[str, Distribution] = {
         "width": IntDistribution(8, 128, log=True),
         "layers": IntDistribution(1, 3),
         "activation": CategoricalDistribution(["relu", "tanh", "logistic"]),
@@ -190,7 +190,7 @@ class MLPDigits(TunedModel):
     modules: ClassVar = (*TunedModel.modules, "sklearn.neural_network")
     score: ClassVar[Callable[..., float]] = staticmethod(_error)
 
-    def model(self, params: Params, seed: int) -> Any:
+    def model(self, params: Params, seed: int, /) -> Any:
         """Returns a perceptron."""
         from sklearn.neural_network import MLPClassifier
 

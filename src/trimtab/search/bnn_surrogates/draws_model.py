@@ -79,7 +79,7 @@ class DrawsModel(NetworkModel, EnsembleModel):
         posterior = DrawsPosterior(values, noise)
         if posterior_transform is None:
             return posterior
-        return posterior_transform(posterior=posterior, X=X)  # type: ignore[no-any-return]
+        return posterior_transform(posterior=posterior, X=X)  # type: ignore[no-any-return]  # BoTorch types no transform's call
 
     def _weights(self, X: Tensor, Y: Tensor, prior_var: float, noise_var: float) -> Float[Tensor, "draws weights"]:
         return self.draw(WeightPosterior(self.network, X, Y, prior_var, noise_var), self.generator())

@@ -94,7 +94,7 @@ class DrawsSampler(IndexSampler):
         return chosen
 
 
-@GetSampler.register(DrawsPosterior)  # type: ignore[untyped-decorator]
+@GetSampler.register(DrawsPosterior)  # type: ignore[untyped-decorator]  # the dispatcher has no types
 def _sampler(
     posterior: DrawsPosterior,  # noqa: ARG001 - the dispatcher goes by its type
     sample_shape: torch.Size,

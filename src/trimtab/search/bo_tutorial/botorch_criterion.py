@@ -1,8 +1,5 @@
 """An acquisition function over any BoTorch model, for a search that works on arrays."""
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -72,21 +69,6 @@ def acquisition_of(
         # without one it would draw its seed from the global generator, in the middle of a search
         sampler = get_sampler(posterior, torch.Size([_DRAWS]), seed=seed)
     return qLogExpectedImprovement(model, best, sampler=sampler, X_pending=pending if len(pending) else None)
-
-
-@contextmanager
-def lent_randomness(seed: int) -> Iterator[None]:
-    """Seeds the global generators of Python, NumPy and torch within the context, and puts back what was there."""
-    states = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one is meant
-    with torch.random.fork_rng():
-        random.seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002  # the global one is meant
-        torch.manual_seed(seed)
-        try:
-            yield
-        finally:
-            random.setstate(states[0])
-            np.random.set_state(states[1])  # noqa: NPY002  # the global one is meant
 
 
 def _numbers(values: Tensor) -> Float[np.ndarray, " m"]:

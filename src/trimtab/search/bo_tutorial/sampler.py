@@ -247,12 +247,13 @@ class BOSampler(BaseSampler):
             return ACQUISITIONS[self._acquisition](extended, np.append(reported, also))
         import torch
 
-        from trimtab.search.bo_tutorial.botorch_criterion import BoTorchCriterion, acquisition_of, lent_randomness
+        from trimtab.primitives.global_randomness import seeded_globally
+        from trimtab.search.bo_tutorial.botorch_criterion import BoTorchCriterion, acquisition_of
 
         seed = int(self._generator(_MODEL, without.number).integers(2**32))
         points = torch.from_numpy(seen.points[seen.group])
         values = torch.from_numpy(seen.values)[:, None]
-        with lent_randomness(seed):
+        with seeded_globally(seed):
             model = self._fitted(points, values, seed)
             known = torch.from_numpy(process.data.points[reported])
             pending = torch.from_numpy(without.running)

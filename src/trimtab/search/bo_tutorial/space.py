@@ -256,7 +256,7 @@ def sobol_point(space: Space, seed: int, number: int, task: int) -> Float[Tensor
         number: of the point in the sequence.
         task: which, where there are tasks.
     """
-    engine: Any = SobolEngine(len(space.design), scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+    engine: Any = SobolEngine(len(space.design), scramble=True, seed=seed)  # type: ignore[no-untyped-call]  # torch has no types here
     engine.fast_forward(number)
     point = torch.empty(space.columns, dtype=torch.float64)
     point[space.design] = engine.draw(1, dtype=torch.float64)[0]

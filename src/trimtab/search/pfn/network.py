@@ -196,9 +196,10 @@ def _read(path: Path) -> PFN:
         raise FileNotFoundError(f"path={str(path)!r}: there is no such file")
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
-        if not set(Sizes._fields) <= metadata.keys() or "borders" not in file.keys():  # noqa: SIM118  # no mapping
+        names = list(file.keys())
+        if not set(Sizes._fields) <= metadata.keys() or "borders" not in names:
             raise InputError(f"path={str(path)!r}: no network that PFN.save wrote")
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in names}
     with torch.random.fork_rng(devices=[]):  # the weights that it draws are replaced
         network = PFN(**{name: int(metadata[name]) for name in Sizes._fields}, borders=tensors["borders"])
     network.load_state_dict(tensors)

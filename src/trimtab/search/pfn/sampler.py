@@ -93,7 +93,11 @@ class PFNSampler(BaseSampler):
         self._pfn = pfn
         self._n_startup_trials = n_startup_trials
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002
+    def infer_relative_search_space(
+        self,
+        study: Study,
+        trial: FrozenTrial,  # noqa: ARG002  # Optuna's signature
+    ) -> dict[str, BaseDistribution]:
         """Returns the settings that all finished trials have, once there are enough trials to learn from.
 
         Raises:

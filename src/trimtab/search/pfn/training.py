@@ -105,7 +105,7 @@ def train_pfn(
         observed = int(torch.randint(1, MOST_CONTEXT + 1, (), generator=generator))
         loss = held_out_loss(network, distribution, x, y, observed)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
         torch.nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
         optimizer.step()
         schedule.step()
