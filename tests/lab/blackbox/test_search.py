@@ -283,6 +283,31 @@ def test_a_sampler_is_tried_without_an_evaluation(dear):
         def sample_independent(self, *_):
             raise RuntimeError("it is broken")
 
-    dear.points_before = lambda budget: 0
     with pytest.raises(RuntimeError, match="it is broken"):
         dear.attempt(sampler_of(Broken), point, budget=8, place=Workplace(None))
+
+
+def test_a_recommendation_that_raises_is_no_secret():
+    class Raises(RandomSampler):
+        def recommend(self, study):
+            raise ValueError("of shapes that do not fit")
+
+    search, _ = searched(Valley(), sampler_of(Raises))
+    with pytest.raises(ValueError, match="shapes that do not fit"):
+        search.evaluate()
+
+
+def test_while_nothing_is_feasible_nobody_is_asked_to_recommend():
+    class Never(RandomSampler):
+        def recommend(self, study):
+            raise AssertionError("there is nothing to recommend")
+
+    class Shut(Valley):
+        def evaluate(self, params, generator):
+            return Observation(params["x"], (1 + params["x"],))
+
+    search, _ = searched(Shut(), sampler_of(Never))
+    nearest = min(search._study.trials, key=lambda trial: trial.params["x"])
+    assert search.recommended().params == nearest.params
+    search.evaluate()
+    assert search.measures()[FEASIBLE] == 0

@@ -121,7 +121,9 @@ class Search:
 
     def attempt(self) -> None:
         """Has the sampler choose settings, which are not evaluated."""
-        self._study.tell(self._problem.ask(self._study), state=TrialState.FAIL)
+        # in a study without first points, which it would not choose
+        study = optuna.create_study(sampler=self._study.sampler, direction=self._problem.direction)
+        study.tell(self._problem.ask(study), state=TrialState.FAIL)
 
     def _next(self) -> tuple[Trial, Observation | Exception]:
         while self._pool.free and self._asked < self.meter.budget:
@@ -203,21 +205,16 @@ class Search:
     def _recommend(self) -> Recommended:
         if not self.steps:
             return Recommended(middle(self._space))
+        try:
+            best = self._study.best_params
+        except ValueError:  # nothing has met all constraints so far, of which nothing can be recommended
+            known = [each for each in self._study.get_trials(deepcopy=False) if each.value is not None]
+            return Recommended(min(known, key=self._how_bad).params)
         recommend = getattr(self._study.sampler, "recommend", None)
         if recommend is None:
-            return Recommended(self._best_observed())
-        try:
-            found = recommend(self._study)
-        except ValueError:  # it would recommend nothing of this, as where nothing meets all constraints
-            return Recommended(self._best_observed())
+            return Recommended(best)
+        found = recommend(self._study)
         return Recommended(dict(getattr(found, "params", found)), getattr(found, "interval", None))
-
-    def _best_observed(self) -> Params:
-        try:
-            return self._study.best_params
-        except ValueError:  # nothing has met all constraints so far
-            known = [each for each in self._study.get_trials(deepcopy=False) if each.value is not None]
-            return min(known, key=self._how_bad).params
 
     def _how_bad(self, trial: FrozenTrial) -> tuple[float, float]:
         violation = sum(max(0.0, each) for each in constraints_of(trial).values())
