@@ -19,9 +19,8 @@ from trimtab.catalog.parsing import parse_expression
 from trimtab.claims import CLAIMS
 from trimtab.compare.result import Pair
 from trimtab.report.document import site_figures
-from trimtab.report.figures.style import colour, frame, plain, verdict_marker, verdict_name
+from trimtab.report.figures.verdict_grid import Column, verdict_grid
 from trimtab.report.numbers import significant
-from trimtab.report.tables import cut
 from trimtab.study.phrases import count, listed
 
 FACTS = Path(__file__).with_name("field.json")
@@ -30,8 +29,6 @@ REFERENCE = "adamw"
 TASKS = ("diabetes", "breast-cancer", "cars", "segments", "digits", "mnist5k", "python-lm")
 SCHEDULES = ("constant", "cosine")
 ROLES = {"helps": "helps", "hurts": "hurts", "no difference shown": "same"}
-FAR = 3.0
-"""Effects of so many standard deviations and more are drawn alike."""
 
 
 @dataclass(frozen=True)
@@ -110,39 +107,17 @@ def ordered(found: Sequence[Posed]) -> list[str]:
 
 def figure(found: Sequence[Posed]) -> go.Figure:
     """Draws the verdict and the size of each effect: a row a candidate, a column a task under a schedule."""
-    labels = ordered(found)[::-1]
-    drawn = frame(22 * len(labels) + 150, "")
-    for role in ("helps", "hurts", "same", "unranked"):
-        places = [(x, label) for x, each in enumerate(found) for label in labels if each.role(label) == role]
-        effects = [found[x].effect(label) or 0.0 for x, label in places]
-        marker = verdict_marker(role) | {"size": [5 + 11 * min(abs(effect), FAR) / FAR for effect in effects]}
-        drawn.add_scatter(
-            x=[x for x, _ in places],
-            y=[_row(label) for _, label in places],
-            mode="markers",
-            name=verdict_name(role),
-            marker=marker,
-            customdata=[
-                [found[x].task, found[x].schedule, "not ranked" if found[x].effect(label) is None else _size(effect)]
-                for (x, label), effect in zip(places, effects, strict=True)
-            ],
-            hovertemplate="%{y}<br>%{customdata[0]}, %{customdata[1]}: %{customdata[2]}<extra></extra>",
+    labels = ordered(found)
+    columns = [
+        Column(
+            each.task,
+            each.schedule,
+            {label: each.role(label) for label in labels},
+            {label: effect for label in labels if (effect := each.effect(label)) is not None},
         )
-    names = [plain(each.task, 14) for each in found]
-    drawn.update_xaxes(tickvals=list(range(len(found))), ticktext=names, tickangle=-60, side="top", showgrid=True)
-    drawn.update_yaxes(categoryorder="array", categoryarray=[_row(label) for label in labels], dtick=1)
-    half = sum(each.schedule == SCHEDULES[0] for each in found) - 0.5
-    drawn.add_vline(x=half, line={"color": colour("muted"), "width": 1})
-    for place, schedule in enumerate(SCHEDULES):
-        words = {"x": (place + 0.5) / len(SCHEDULES), "y": 1, "yshift": 118, "xref": "paper", "yref": "paper"}
-        drawn.add_annotation(text=f"<b>{schedule}</b>", showarrow=False, **words)
-    drawn.update_yaxes(range=[-0.8, len(labels) - 0.2])
-    drawn.update_layout(margin={"t": 150, "b": 10, "r": 60}, legend={"y": -0.02, "yanchor": "top"}, hovermode="closest")
-    return drawn
-
-
-def _row(label: str) -> str:
-    return plain(cut(label, 28), 40)
+        for each in found
+    ]
+    return verdict_grid(columns, labels)
 
 
 def in_short(found: Sequence[Posed]) -> str:

@@ -53,6 +53,7 @@ SUMMARY = """\
 * Understand
     * [Which optimizer when](which-optimizer.md)
     * [Which schedule when](which-schedule.md)
+    * [Which sampler when](which-sampler.md)
     * [How a claim is tried](claims.md)
     * [How sharp directions are](diagnose.md)
     * [What each optimizer costs](family.md)

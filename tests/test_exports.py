@@ -6,7 +6,7 @@ from importlib import resources
 import pytest
 
 from trimtab import exports
-from trimtab.catalog import entries
+from trimtab.catalog import entries, find
 
 FAMILIES = ("compress", "optim", "schedule", "search")
 
@@ -36,3 +36,8 @@ def test_what_the_catalogue_has_of_ours_is_exported_by_its_family():
         module, name = entry.public
         assert module == f"trimtab.{entry.family}"
         assert getattr(importlib.import_module(module), name).__module__ == entry.object.partition(":")[0]
+
+
+def test_what_needs_other_packages_is_imported_from_its_family_where_that_exports_it():
+    assert find("bo").public == ("trimtab.search", "BOSampler")
+    assert find("botorch").public == ("trimtab.search.baselines", "BoTorchLogEI")

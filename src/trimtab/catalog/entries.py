@@ -124,10 +124,11 @@ class Entry:
 
     @property
     def public(self) -> tuple[str, str]:
-        """From which module users import it, and its name: a family exports what needs no other package."""
+        """From which module users import it, and its name: its family where that exports it."""
         module, _, name = self.object.rpartition(":")
         family = f"trimtab.{self.family}"
-        return (family, name) if module.startswith(f"{family}.") and self.extra is None else (module, name)
+        own = module.startswith(f"{family}.")
+        return (family, name) if own and name in importlib.import_module(family).__all__ else (module, name)
 
     @property
     def loadable(self) -> bool:

@@ -1,0 +1,266 @@
+"""What every sampler did on a range of black boxes, for the site: figures and tables from docs/sampler_field.json.
+
+Each sampler is compared with TPE on each problem, as by ``trimtab compare --against-reference``. The file is made by
+``python benchmarks/sampler_field.py``.
+"""
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import plotly.graph_objects as go
+
+import trimtab
+from trimtab.catalog import find
+from trimtab.compare.result import Pair
+from trimtab.report.document import site_figures
+from trimtab.report.figures.verdict_grid import Column, verdict_grid
+from trimtab.report.numbers import significant
+from trimtab.study.phrases import count, listed
+
+FACTS = Path(__file__).with_name("sampler_field.json")
+PAGE = "which-sampler.md"
+REFERENCE = "tpe"
+ROLES = {"helps": "helps", "hurts": "hurts", "no difference shown": "same"}
+OWN_TIME = "suggestion seconds"
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A problem.
+
+    Args:
+        name: of it.
+        kind: the group that it belongs to.
+        facts: as the file has them.
+        candidates: label to what was found of it.
+        pairs: label to its comparison with the reference; samplers of which a final run is missing have none.
+        spread: the standard deviation between seeds, in the median of the samplers.
+    """
+
+    name: str
+    kind: str
+    facts: Mapping[str, Any]
+    candidates: dict[str, dict[str, Any]]
+    pairs: dict[str, Pair]
+    spread: float
+
+    def effect(self, label: str) -> float | None:
+        """Returns the improvement on the reference in standard deviations between seeds."""
+        pair = self.pairs.get(label)
+        return None if pair is None or not self.spread else pair.improvement / self.spread
+
+    def role(self, label: str) -> str:
+        """Returns how a verdict is drawn, or that there is none to draw."""
+        if label not in self.candidates:
+            return "not run"
+        pair = self.pairs.get(label)
+        return "reference" if label == REFERENCE else "unranked" if pair is None else ROLES[pair.verdict]
+
+    def first(self, taking: str) -> list[str]:
+        """Returns who comes first in equal time where an evaluation takes so long."""
+        found: list[str] = self.facts["first"].get(taking, [])
+        return found
+
+
+def posed(name: str, kind: str, facts: Mapping[str, Any]) -> Posed:
+    """Compares samplers with the reference by what they end with."""
+    candidates = {each["label"]: each for each in facts["candidates"]}
+    whole = {label: each["losses"] for label, each in candidates.items() if None not in each["losses"]}
+    pairs = {}
+    for pair in trimtab.compare_losses(whole, reference=REFERENCE):
+        own = pair if pair.second == REFERENCE else pair.turned()
+        pairs[own.first] = own
+    spread = statistics.median(statistics.stdev(losses) for losses in whole.values())
+    return Posed(name, kind, facts, candidates, pairs, spread)
+
+
+def read(problems: Mapping[str, Any]) -> list[Posed]:
+    """Returns every problem, those of one kind together."""
+    found = [posed(name, facts["kind"], facts) for name, facts in problems.items()]
+    kinds = list(dict.fromkeys(each.kind for each in found))
+    return sorted(found, key=lambda each: kinds.index(each.kind))
+
+
+def ordered(found: Sequence[Posed]) -> list[str]:
+    """Returns the samplers, best first: by their median effect over all problems."""
+    labels = dict.fromkeys(label for each in found for label in each.candidates)
+    medians = {label: 0.0 if label == REFERENCE else _median(found, label) for label in labels}
+    return sorted(medians, key=lambda label: -medians[label])
+
+
+def _median(found: Sequence[Posed], label: str) -> float:
+    effects = [effect for each in found if (effect := each.effect(label)) is not None]
+    return statistics.median(effects) if effects else -100.0
+
+
+def durations(found: Sequence[Posed]) -> list[str]:
+    """Returns the durations of an evaluation that are told of."""
+    return list(dict.fromkeys(name for each in found for name in each.facts["first"]))
+
+
+def summary(found: Sequence[Posed]) -> str:
+    """Who is first most often, by how long an evaluation takes."""
+    parts = []
+    for taking in durations(found):
+        times = Counter(label for each in found for label in each.first(taking))
+        most = max(times.values())
+        best = [f"`{label}`" for label in ordered(found) if times[label] == most]
+        parts.append(f"where it takes {taking}, {listed(best)} (on {most} of {count(len(found), 'problem')})")
+    return (
+        "**In short.** Most often among the first in equal time, by how long an evaluation takes: " + "; ".join(parts)
+    ) + "."
+
+
+def by_duration(found: Sequence[Posed]) -> str:
+    """A row for each sampler: on how many problems nobody is shown to be better, by how long an evaluation takes."""
+    taken = durations(found)
+    rows = [f"| among the first where an evaluation takes | {' | '.join(taken)} |", f"|---|{'---:|' * len(taken)}"]
+    for label in ordered(found):
+        own = [each for each in found if label in each.candidates]
+        cells = [f"{sum(label in each.first(name) for each in own)} of {len(own)}" for name in taken]
+        rows.append(f"| `{label}` | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def by_kind(found: Sequence[Posed], taking: str) -> str:
+    """A row for each kind of problems: who is first on how many of them, where an evaluation takes so long."""
+    rows = [f"| first where an evaluation takes {taking} | problems | |", "|---|---:|---|"]
+    for kind in dict.fromkeys(each.kind for each in found):
+        own = [each for each in found if each.kind == kind]
+        times = Counter(label for each in own for label in each.first(taking))
+        said = [f"`{label}` on {times[label]}" for label in ordered(found) if times[label]]
+        rows.append(f"| {kind} | {len(own)} | {', '.join(said)} |")
+    return "\n".join(rows)
+
+
+def in_short(found: Sequence[Posed]) -> str:
+    """A row for each sampler: against the reference with as many evaluations, and its own time."""
+    rows = [
+        f"| against {find(REFERENCE).title} | helps | hurts | median effect | own time an evaluation |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for label in ordered(found):
+        own = [each for each in found if label in each.candidates]
+        seconds = [each.candidates[label]["prices"][OWN_TIME] for each in own]
+        time = f"{_milliseconds(min(seconds))} to {_milliseconds(max(seconds))} ms"
+        if label == REFERENCE:
+            rows.append(f"| `{label}` | | | | {time} |")
+            continue
+        helps, hurts = (sum(each.role(label) == role for each in own) for role in ("helps", "hurts"))
+        rows.append(f"| `{label}` | {helps} | {hurts} | {_median(found, label):+.2f} | {time} |")
+    return "\n".join(rows)
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.3g}"
+
+
+def figure(found: Sequence[Posed]) -> go.Figure:
+    """Draws the verdict and the size of each effect with as many evaluations."""
+    labels = [label for label in ordered(found) if label != REFERENCE]
+    columns = [
+        Column(
+            each.name,
+            each.kind,
+            {label: each.role(label) for label in labels},
+            {label: effect for label in labels if (effect := each.effect(label)) is not None},
+        )
+        for each in found
+    ]
+    return verdict_grid(columns, labels)
+
+
+def details(each: Posed) -> str:
+    """What every sampler ended with on a problem, folded."""
+    facts = each.facts
+    constrained = any("feasible" in candidate["measures"] for candidate in facts["candidates"])
+    told = [facts["metric"], *([facts["quoted"]] if facts["quoted"] else []), f"against {REFERENCE}"]
+    told += ["feasible"] if constrained else []
+    told += ["own time", "reached the target"]
+    rows = [f"| sampler | {' | '.join(told)} |", f"|---|{'---:|' * len(told)}"]
+    sign = -1 if facts["direction"] == "max" else 1
+    for candidate in facts["candidates"]:
+        label, losses = candidate["label"], candidate["losses"]
+        mean = None if None in losses else sign * statistics.fmean(losses)
+        cells = [significant(mean), *([significant(candidate["quoted"])] if facts["quoted"] else [])]
+        cells.append(each.role(label) if label not in each.pairs else each.pairs[label].verdict)
+        cells += [f"{candidate['measures']['feasible']:.0%}"] if constrained else []
+        cells += [
+            f"{_milliseconds(candidate['prices'][OWN_TIME])} ms",
+            f"{candidate['reached_target']} of {len(losses)}",
+        ]
+        rows.append(f"| `{label}` | {' | '.join(cells)} |")
+    first = "; ".join(
+        f"{taking}: {listed([f'`{label}`' for label in each.first(taking)])}" for taking in facts["first"]
+    )
+    body = f"{chr(10).join(rows)}\n\nFirst in equal time, where an evaluation takes {first}."
+    return f'??? note "{each.name}"\n\n{indent(body, "    ")}'
+
+
+def field() -> str:
+    """All of it, or that it was not run."""
+    if not FACTS.is_file():
+        return "Not run yet: `python benchmarks/sampler_field.py` does, in an hour or two."
+    problems = json.loads(FACTS.read_text(encoding="utf-8"))["tasks"]
+    found = read(problems)
+    environments = [each["environment"] for each in problems.values()]
+    seeds = len(found[0].facts["candidates"][0]["losses"])
+    dates = sorted({environment["date"] for environment in environments})
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    made = (
+        f"{count(len(ordered(found)), 'sampler')} on {count(len(found), 'problem')}, "
+        f"{found[0].facts['evaluations']} evaluations, {seeds} seeds: `python benchmarks/sampler_field.py`; {when}, "
+        f"{environments[0]['processor']}, one thread each, Optuna {environments[0]['optuna']}. A sampler that cannot "
+        "take a problem, as `pfn` with more than six columns, is not ranked there."
+    )
+    reading = (
+        "A sampler is among the first where no other is shown to be better: with so few seeds that is often said of "
+        "several, and says less of each. Effects are improvements of what counts over that of `tpe` with as many "
+        "evaluations, in standard deviations between seeds. *Helps* and *hurts* are shown on one problem, corrected "
+        "for all samplers there and not over the problems."
+    )
+    taken = durations(found)
+    return "\n\n".join(
+        [
+            summary(found),
+            made,
+            reading,
+            "### In equal time",
+            by_duration(found),
+            *(by_kind(found, taking) for taking in (taken[0], taken[-1])),
+            "### With as many evaluations",
+            site_figures([figure(found)], "../assets"),
+            in_short(found),
+            "### Problem by problem",
+            *map(details, found),
+        ]
+    )
+
+
+def filled(text: str) -> str:
+    """Returns the page with all of it in the place of what stands between the markers."""
+    before, begin, rest = text.partition("<!-- samplers -->")
+    _, end, after = rest.partition("<!-- /samplers -->")
+    if not (begin and end):
+        raise ValueError(f"{PAGE} must have <!-- samplers --> and <!-- /samplers -->")
+    return f"{before}{field()}{after}"
+
+
+def main() -> None:
+    """Writes it into the page."""
+    import mkdocs_gen_files
+
+    with mkdocs_gen_files.open(PAGE, "r") as file:
+        text = file.read()
+    with mkdocs_gen_files.open(PAGE, "w") as file:
+        file.write(filled(text))
+
+
+if __name__ == "<run_path>":  # as mkdocs-gen-files runs it; tests import it
+    main()
