@@ -106,7 +106,7 @@ def test_a_row_says_how_often_it_helps_and_what_it_costs(page, found):
 def test_a_problem_with_constraints_says_how_many_runs_met_them(page, found):
     beam = page.details(found[2])
     assert "| sampler | log10 regret | regret | against tpe | feasible | own time | reached the target |" in beam
-    assert "| `tpe` | 1.012 | 2 | reference | 75% | 2 ms | 1 of 4 |" in beam
+    assert "| `tpe` | 1.012 | 2.000 | reference | 75% | 2 ms | 1 of 4 |" in beam
     assert "where an evaluation takes 0.1 s: `tpe` and `bo`; 1 h: `bo`." in beam
     assert "feasible" not in page.details(found[0])
 

@@ -262,3 +262,5 @@ def test_bad_calls_are_named():
         BayesianOptimizer(BOX + 1).load_state_dict(optimizer.state_dict())
     with pytest.raises(ValueError, match="state has points of 2 columns: 3 are needed"):
         BayesianOptimizer(BOX, tasks=2).load_state_dict(optimizer.state_dict())
+    with pytest.raises(ValueError, match="state is of version 0: one of version 1 is needed"):
+        optimizer.load_state_dict({**optimizer.state_dict(), "version": 0})

@@ -246,8 +246,10 @@ class BayesianOptimizer:
         """Goes on where another optimizer with the same arguments was.
 
         Raises:
-            InputError: the state is of another search space.
+            InputError: the state is of another search space, or was made by another version of this class.
         """
+        if state.get("version") != _VERSION:
+            raise InputError(f"state is of version {state.get('version')!r}: one of version {_VERSION} is needed")
         if not torch.equal(state["bounds"], self._space.bounds):
             raise InputError(
                 f"state has the bounds {state['bounds'].tolist()}: {self._space.bounds.tolist()} is needed"
