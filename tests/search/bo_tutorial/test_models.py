@@ -3,6 +3,7 @@
 import pytest
 import torch
 from botorch.models import MultiTaskGP, SingleTaskGP, SingleTaskMultiFidelityGP
+from botorch.models.kernels.linear_truncated_fidelity import LinearTruncatedFidelityKernel
 from gpytorch.kernels import MaternKernel
 
 from tests.search.bo_tutorial.test_space import made
@@ -85,3 +86,19 @@ def test_constraints_have_a_model_each():
     assert models.num_outputs == 2
     mean = models.posterior(torch.rand(3, 2, generator=torch.Generator().manual_seed(0)).double()).mean
     assert torch.allclose(mean[:, 1], torch.full((3,), -3.0, dtype=torch.float64), atol=0.01)  # always the same
+
+
+def test_the_kernel_of_fidelities_is_positive_semidefinite():
+    space = made([[0.0, 0.0], [1.0, 1.0]], fidelity={"dim": 1})
+    kernel = fitted(space, seen(space)).covar_module
+    (part,) = [each for each in kernel.modules() if isinstance(each, LinearTruncatedFidelityKernel)]
+    X = torch.cartesian_prod(torch.linspace(0, 1, 3).double(), torch.linspace(0, 1, 12).double())
+
+    def least():
+        with torch.no_grad():
+            eigenvalues = torch.linalg.eigvalsh(kernel(X).to_dense())
+        return float(eigenvalues[0] / eigenvalues[-1])
+
+    assert least() > -1e-14
+    part.power = torch.full_like(part.power, 0.6)  # as it may be fitted otherwise
+    assert least() < -1e-8

@@ -108,6 +108,7 @@ class BayesianOptimizer:
     over. The knowledge gradient over the continuum is BoTorch's one-shot approximation in the place of stochastic
     gradient ascent. With sources and environments it is over quasi-random designs and those that were evaluated. The
     noise-free report is not treated apart: it is the largest posterior mean, too.
+    With a fidelity, the exponent that BoTorch's kernel fits stays at 1, where the kernel is positive semidefinite.
 
     Source:
         Frazier, "A Tutorial on Bayesian Optimization", 2018, arXiv:1807.02811.

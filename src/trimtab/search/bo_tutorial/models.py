@@ -7,6 +7,7 @@ import torch
 from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
 from botorch.models.gp_regression_fidelity import SingleTaskMultiFidelityGP
+from botorch.models.kernels.linear_truncated_fidelity import LinearTruncatedFidelityKernel
 from botorch.models.model_list_gp_regression import ModelListGP
 from botorch.models.multitask import MultiTaskGP
 from botorch.models.transforms.outcome import StratifiedStandardize
@@ -78,7 +79,7 @@ def _unfitted(
     task: int,
 ) -> Any:
     if space.fidelity is not None:
-        return SingleTaskMultiFidelityGP(X, Y, train_Yvar=variances, data_fidelities=[space.fidelity.dim])
+        return _definite(SingleTaskMultiFidelityGP(X, Y, train_Yvar=variances, data_fidelities=[space.fidelity.dim]))
     if space.costs is not None:
         covariance = AdditiveDiscrepancyKernel(space.dimensions, space.labels)
         return SingleTaskGP(X, Y, train_Yvar=variances, covar_module=covariance)
@@ -93,6 +94,21 @@ def _unfitted(
         )
     made = None if kernel is None else kernel(space.dimensions)
     return SingleTaskGP(X, Y, train_Yvar=variances, covar_module=made)
+
+
+def _definite(model: SingleTaskMultiFidelityGP) -> SingleTaskMultiFidelityGP:
+    r"""Returns a model with a fidelity whose kernel is a kernel.
+
+    BoTorch's has the factor :math:`(1 - s)(1 - s')(1 + s s')^p` of fidelities, and fits :math:`p`. Of a broken one the
+    power series has negative coefficients, and matrices of covariances have negative eigenvalues: of 36 points one of
+    -4e-4, beyond the noise, so that variances were negative and draws NaN. With :math:`p = 1`, the mean of its prior,
+    there is none.
+    """
+    for part in model.covar_module.modules():
+        if isinstance(part, LinearTruncatedFidelityKernel):
+            part.power = torch.ones_like(part.power)
+            part.raw_power.requires_grad_(False)
+    return model
 
 
 def _variances(seen: Observations, Y: Float[Tensor, "n 1"]) -> Float[Tensor, "n 1"] | None:
