@@ -128,7 +128,7 @@ CLAIM = Claim(
         f"Policies: {OURS} (the method, exactly); {PLUG_IN}, of the function over the largest posterior mean of now; "
         f"{FANTASY}, BoTorch's log noisy expected improvement, over {FANTASIES} draws; points at random, none twice; "
         "and the exact knowledge gradient, on the draws of a Gaussian process.",
-        "The extensions of the optimizer are each tried in its own loop, with and without it, as many evaluations: "
+        "The extensions of the optimizer are each tried in its own loop, with and without it, for as many evaluations or as much cost: "
         "Hartmann's function in a ball (20 evaluations; without, points outside are passed over), Branin's with a "
         f"fidelity (by max-value entropy, evaluations that cost {BUDGET:g} together, a full one 1.2), Branin's "
         "averaged over 12 values of its second number (16; without, one of these is drawn for each evaluation), and "
