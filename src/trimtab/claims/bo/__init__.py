@@ -128,8 +128,8 @@ CLAIM = Claim(
         f"Policies: {OURS} (the method, exactly); {PLUG_IN}, of the function over the largest posterior mean of now; "
         f"{FANTASY}, BoTorch's log noisy expected improvement, over {FANTASIES} draws; points at random, none twice; "
         "and the exact knowledge gradient, on the draws of a Gaussian process.",
-        "The extensions of the optimizer are each tried in its own loop, with and without it, for as many evaluations or as much cost: "
-        "Hartmann's function in a ball (20 evaluations; without, points outside are passed over), Branin's with a "
+        "Each extension of the optimizer is tried in a loop with it and in one without, for as many evaluations or as "
+        "much cost: Hartmann's function in a ball (20; without, points outside are passed over), Branin's with a "
         f"fidelity (by max-value entropy, evaluations that cost {BUDGET:g} together, a full one 1.2), Branin's "
         "averaged over 12 values of its second number (16; without, one of these is drawn for each evaluation), and "
         "Levy's of two numbers with gradients (12). The logarithm of the regret is compared.",
@@ -138,7 +138,7 @@ CLAIM = Claim(
     cut=(
         "Fitted hyper-parameters for Branin's function and Hartmann's: they are fixed, so that policies differ by "
         "nothing else, and a seed is one batch of linear algebra.",
-        "The knowledge gradient on the sets of 256 points, where it takes as long as all the others.",
+        "The knowledge gradient on the sets of 256 points, for each of which it needs as many lines.",
         "The knowledge gradient for evaluations with a fidelity, which met variances below zero in trials.",
         "Whether noisy EI is ahead on two of three objectives: each of them is reported, and their mean decides.",
     ),
