@@ -102,6 +102,44 @@ def test_what_claims_share_is_part_of_the_hash_where_it_is_imported(hashed, monk
     assert with_it != without
 
 
+PART = """
+'A part.'
+from trimtab.claims.schedules import cosine
+
+
+def length():
+    return 2.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "matters"),
+    [
+        ("2.0", "3.0", True),
+        ("from trimtab.claims.schedules import cosine", "from trimtab.claims import schedules", True),
+        ("'A part.'", "'Another text.'", False),
+        ("def length():", "def length() -> float:", False),
+    ],
+)
+def test_of_a_claim_that_is_a_package_all_modules_count(old, new, matters, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def hash_of(name, part):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(SOURCE)
+        (tmp_path / name / "part.py").write_text(part)
+        importlib.invalidate_caches()
+        try:
+            return protocol_hash(f"{name}:CLAIM")
+        finally:
+            for each in (name, f"{name}.part"):
+                sys.modules.pop(each)
+
+    assert old in PART
+    as_it_is, changed = hash_of("package_of_a_test", PART), hash_of("another_package", PART.replace(old, new))
+    assert (as_it_is != changed) == matters
+
+
 def test_a_result_of_another_protocol_is_stale(register):
     register("CONFIRMED")
     assert not is_stale("toy", protocol_hash("tests.claims.toy:CONFIRMED"))

@@ -9,6 +9,7 @@ import ast
 import hashlib
 import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from importlib import resources
 from types import ModuleType
@@ -42,8 +43,8 @@ def installed(path: str) -> str | None:
 def protocol_hash(reference: str) -> str:
     """Returns what changes when a claim's experiment does.
 
-    It is a hash of grids, seeds and thresholds, of the claim's module, and of the modules of claims' tasks and
-    schedules where it imports them.
+    It is a hash of grids, seeds and thresholds, of the claim's module (of all that is in it, where it is a package),
+    and of the modules of claims' tasks and schedules where it imports them.
     """
     return _hash(protocol_text(reference))
 
@@ -51,12 +52,17 @@ def protocol_hash(reference: str) -> str:
 def protocol_text(reference: str) -> str:
     """Returns what :func:`protocol_hash` is a hash of."""
     claim = load_reference(reference)
-    module = importlib.import_module(reference.partition(":")[0])
-    tree = _tree(module)
-    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    own = [_tree(each) for each in _with_parts(importlib.import_module(reference.partition(":")[0]))]
+    imported = {node.module for tree in own for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     ingredients = [_tree(importlib.import_module(name)) for name in _INGREDIENTS if name in imported]
     constants = [*map(_constants, claim.arms), *map(_constants, claim.comparisons)]
-    return "\n".join([*constants, *map(_bare, (tree, *ingredients))])
+    return "\n".join([*constants, *map(_bare, (*own, *ingredients))])
+
+
+def _with_parts(module: ModuleType) -> list[ModuleType]:
+    """Returns a module, and those below it where it is a package."""
+    below = pkgutil.walk_packages(getattr(module, "__path__", ()), f"{module.__name__}.")
+    return [module, *(importlib.import_module(each.name) for each in below)]
 
 
 def is_stale(method: str, protocol: str) -> bool:
