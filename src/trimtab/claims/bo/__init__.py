@@ -139,7 +139,7 @@ CLAIM = Claim(
         "Fitted hyper-parameters for Branin's function and Hartmann's: they are fixed, so that policies differ by "
         "nothing else, and a seed is one batch of linear algebra.",
         "The knowledge gradient on the sets of 256 points, for each of which it needs as many lines.",
-        "The knowledge gradient for evaluations with a fidelity, which met variances below zero in trials.",
+        "The knowledge gradient for evaluations with a fidelity, of which each takes seconds to choose.",
         "Whether noisy EI is ahead on two of three objectives: each of them is reported, and their mean decides.",
     ),
     full_scale=(
