@@ -3,7 +3,8 @@
 An ask is everything from observations to the next point. The network's: the transforms of outputs, one pass over 1000
 candidates, and the best of them (as in the paper) or five of them refined (the default). That of Gaussian processes:
 one fitted to each output, by the largest posterior with BoTorch's priors, and the logarithm of constrained expected
-improvement maximised from 5 of 128 raw points. The observations are a beam's of 10 settings and 11 constraints, of
+improvement maximised from 5 of 128 raw points. BOSampler has a Gaussian process for each output, too, with a fit and a
+search of its own. The observations are a beam's of 10 settings and 11 constraints, of
 which two settings are free and all others stand still. Repeats are interleaved.
 
     python benchmarks/pfn_ask.py [--repeats 5] [--threads 1] [--clock wall|cpu]
@@ -15,6 +16,7 @@ import warnings
 from functools import partial
 
 import numpy as np
+import optuna
 import torch
 from botorch.acquisition.analytic import LogConstrainedExpectedImprovement
 from botorch.fit import fit_gpytorch_mll
@@ -23,9 +25,12 @@ from botorch.models.transforms import Standardize
 from botorch.optim import optimize_acqf
 from botorch.utils.sampling import manual_seed
 from gpytorch.mlls import SumMarginalLogLikelihood
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState, create_trial
 from side_by_side import Parser, in_turn, setting
 
 from trimtab.lab.blackbox.engineering import engineering_design
+from trimtab.search import BOSampler
 from trimtab.search.pfn.network import PFN
 from trimtab.search.pfn.proposal import Observations, Proposal
 
@@ -65,6 +70,28 @@ def by_processes(seen):
         optimize_acqf(function, cube, q=1, num_restarts=5, raw_samples=128)
 
 
+def by_sampler(seen):
+    """Asks our own Gaussian processes."""
+    space = {name: FloatDistribution(0.0, 1.0) for name in ("x", "y")}
+    study = optuna.create_study(direction="maximize", sampler=BOSampler(seed=0))
+    study.add_trials(
+        create_trial(
+            params=dict(zip(space, point, strict=True)),
+            distributions=space,
+            value=value,
+            constraints={str(number): each for number, each in enumerate(constraints)},
+        )
+        for point, value, constraints in zip(
+            seen.x.tolist(), seen.objective.tolist(), seen.constraints.tolist(), strict=True
+        )
+    )
+
+    def ask():
+        study.tell(study.ask(space), state=TrialState.FAIL)
+
+    return ask
+
+
 def verdict(met, goal):
     """Returns whether a goal is met, in words."""
     return f"{goal}: {'met' if met else 'MISSED'}"
@@ -72,19 +99,22 @@ def verdict(met, goal):
 
 def main():
     options = Parser(__doc__, repeats=5).options()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore")  # of more observations than the network was trained on, and of fits that end early
     network = PFN.load()
     cases = {(n, c): observations(n, c) for n in COUNTS for c in CONSTRAINTS}
     asks = {(r, *case): partial(by_network, seen, network, r) for case, seen in cases.items() for r in REFINED}
     asks |= {("processes", *case): partial(by_processes, seen) for case, seen in cases.items()}
+    asks |= {("sampler", *case): by_sampler(seen) for case, seen in cases.items()}
     medians = {key: statistics.median(each) / 1e3 for key, each in in_turn(asks, options, warm_up=1).items()}
     print(setting(options))
-    print("| observations | constraints | refined | network, s | Gaussian processes, s | ratio | goal |")
-    print("|---:|---:|---:|---:|---:|---:|---|")
+    print("| observations | constraints | refined | network, s | Gaussian processes, s | ratio | goal | BOSampler, s |")
+    print("|---:|---:|---:|---:|---:|---:|---|---:|")
     for (n, c), r in itertools.product(cases, REFINED):
         ours, theirs = medians[r, n, c], medians["processes", n, c]
         goal = verdict(theirs / ours >= GOAL, f">= {GOAL:g}")
-        print(f"| {n} | {c} | {r} | {ours:.3f} | {theirs:.3f} | {theirs / ours:.1f} | {goal} |")
+        print(f"| {n} | {c} | {r} | {ours:.3f} | {theirs:.3f} | {theirs / ours:.1f} | {goal} | ", end="")
+        print(f"{medians['sampler', n, c]:.3f} |")
     for n, r in itertools.product(COUNTS, REFINED):
         few, many = (medians[r, n, c] for c in CONSTRAINTS)
         grown = verdict(many / few <= FLAT, f"<= {FLAT:g}")

@@ -7,6 +7,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import constrained_design
+import optuna
 import plain_loop
 import pytest
 from typer.testing import CliRunner
@@ -181,6 +183,55 @@ def test_huggingface_task(tmp_path):
 def test_lightning_task(tmp_path):
     task = compared(tmp_path, "lightning_task")
     assert (task["name"], task["quoted"]["name"]) == ("Digits", "validation val_acc")
+
+
+def test_optuna_one_argument(tmp_path):
+    script = (EXAMPLES / "optuna_one_argument.py").read_text()
+    assert script.count("BOSampler") == 2  # it is imported, and is one argument
+    best, recommended = ran(tmp_path, "optuna_one_argument")
+    assert best.startswith("best of 20 trials: error 0.0")
+    assert 0 < float(recommended.split()[-3]) < 0.1
+
+
+def test_noisy_study(tmp_path):
+    best, recommended = ran(tmp_path, "noisy_study")
+    promised, worth = (float(word.rstrip(",")) for word in (best.split()[4], best.split()[-1]))
+    expected, found = (float(word.rstrip(",")) for word in (recommended.split()[3], recommended.split()[-1]))
+    assert promised > 90 > worth  # nothing yields more than 90
+    assert worth + 1 < found
+    assert abs(expected - found) < abs(promised - worth)
+
+
+def test_constrained_design(tmp_path):
+    feasible, cheapest, near = ran(tmp_path, "constrained_design")
+    assert 5 < int(feasible.split()[0]) < 35
+    assert 6059.7 < float(cheapest.split(": ")[1].split()[0]) < 6150
+    assert 0.98 < float(near.split()[6].rstrip("%")) / 100 <= 1
+
+
+def test_constrained_design_is_the_one_of_the_literature():
+    params = {"shell": 0.8125, "head": 0.4375, "radius": 42.0984455958, "length": 176.6365958424}
+    trial = optuna.trial.FixedTrial(params)
+    assert constrained_design.cost(trial) == pytest.approx(constrained_design.KNOWN, abs=0.01)
+    assert max(trial.constraints.values()) <= 1e-6
+    thin = optuna.trial.FixedTrial({**params, "shell": 0.75})
+    constrained_design.cost(thin)
+    assert [name for name, value in thin.constraints.items() if value > 1e-6] == ["shell"]
+
+
+def test_killed_search(tmp_path):
+    first, second, same = ran(tmp_path, "killed_search")
+    assert first.startswith("a process has ended with code -9")
+    assert int(first.split()[-1]) < 15
+    assert second.endswith("code 0, and the last that it said was: in trial 15")
+    assert same == "all 16 trials equal those of the search without a break bit for bit: True"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_own_surrogate(tmp_path):
+    default, additive = ran(tmp_path, "own_surrogate")
+    losses = [float(line.split()[-1]) for line in (default, additive)]
+    assert losses[1] < 0.3 < 5 * losses[1] < losses[0]
 
 
 def test_no_example_is_left_out():

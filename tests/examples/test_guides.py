@@ -1,8 +1,10 @@
 """The code blocks of the guides run as they stand."""
 
+import inspect
 import re
 from pathlib import Path
 
+import optuna
 import own_rule
 import pytest
 import torch
@@ -12,6 +14,7 @@ from torch import nn
 import trimtab
 from tests.lab.tables.tables import houses, write
 from trimtab.catalog import entries
+from trimtab.search import BOSampler
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -183,3 +186,37 @@ def test_the_tutorial_shows_what_the_example_prints(capsys):
         return re.sub(r"(\d\.)\d{3,}", r"\1", text)
 
     assert without_decimals(capsys.readouterr().out) == without_decimals(shown)
+
+
+SEARCHES = ("coming-from-optuna.md", "guides/bo.md", "guides/pfn.md", "guides/surrogates.md")
+
+
+@pytest.mark.parametrize("page", SEARCHES)
+def test_blocks_on_searches(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in blocks(page):
+        exec(block, names)
+    shown = {
+        "coming-from-optuna.md": lambda: [len(names[each].trials) for each in ("study", "again")] == [20, 25],
+        "guides/bo.md": lambda: abs(names["found"].params["x"] - 2) < 0.1 and (names["best"] - 1).norm() < 0.3,
+        "guides/pfn.md": lambda: "'x6']: inputs=7: the networks that ship take" in capsys.readouterr().out,
+        "guides/surrogates.md": lambda: len(names["study"].trials) == 5 and names["sampler"] is not None,
+    }
+    assert shown[page]()
+
+
+def test_what_samplers_of_optuna_take_is_said():
+    rows = re.findall(r"^\| (.*?) \| (.*) \|$", (DOCS / "coming-from-optuna.md").read_text(), re.MULTILINE)
+    named = {word for left, _ in rows for word in re.findall(r"`(\w+)`", left)}
+    for theirs in (optuna.samplers.TPESampler, optuna.samplers.GPSampler):
+        taken = {each for each in inspect.signature(theirs).parameters if not each.startswith("warn_")}
+        assert taken - named <= {
+            "consider_prior",
+            "prior_weight",
+            "consider_magic_clip",
+            "consider_endpoints",
+            "weights",
+        }
+    ours = {word for _, right in rows for word in re.findall(r"^`(\w+)`", right)}
+    assert ours - {"BOSampler"} <= inspect.signature(BOSampler).parameters.keys()

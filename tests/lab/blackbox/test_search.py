@@ -287,6 +287,17 @@ def test_a_sampler_is_tried_without_an_evaluation(dear):
         dear.attempt(sampler_of(Broken), point, budget=8, place=Workplace(None))
 
 
+def test_a_sampler_that_cannot_do_with_the_space_says_so_without_an_evaluation(dear):
+    class Narrow(RandomSampler):
+        def check_space(self, space):
+            raise InputError(f"not of {', '.join(sorted(space))}")
+
+    point = Point("dear", "final", "random", 0, {}, 1000)
+    with pytest.raises(InputError, match="not of kind, x"):
+        dear.attempt(sampler_of(Narrow), point, budget=8, place=Workplace(None))
+    assert Dear.paid == []
+
+
 def test_a_recommendation_that_raises_is_no_secret():
     class Raises(RandomSampler):
         def recommend(self, study):

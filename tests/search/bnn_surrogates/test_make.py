@@ -216,8 +216,12 @@ def test_bad_input():
         make_surrogate("gp", X, Y, seed=-1)
     with pytest.raises(TypeError, match="colour"):
         make_surrogate("laplace", X, Y, colour="red")
-    for Yvar in (-torch.ones_like(Y), torch.ones(3), 0.1):
-        with pytest.raises(InputError, match="Yvar="):
+    for Yvar, message in (
+        (-0.5 * torch.ones_like(Y), "Yvar holds -0.5: variances are >= 0"),
+        (torch.ones(3), r"Yvar of shape \(3,\): a tensor of variances"),
+        (0.1, "Yvar=0.1: a tensor of variances"),
+    ):
+        with pytest.raises(InputError, match=message):
             make_surrogate("gp", X, Y, Yvar=Yvar)
     for name in NAMES:
         with pytest.raises(InputError, match="train_Y has the shape"):

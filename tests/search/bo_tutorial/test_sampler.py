@@ -17,6 +17,7 @@ from trimtab.search.bo_tutorial import sampler
 from trimtab.search.bo_tutorial.fast_fit import Data
 from trimtab.search.bo_tutorial.fast_gp import FastGP
 from trimtab.search.bo_tutorial.sampler import BOSampler
+from trimtab.study.errors import InputError
 from trimtab.testing import SamplerConformance
 from trimtab.testing.global_randomness import global_states, require_untouched
 
@@ -270,6 +271,20 @@ def test_many_settings_are_thinned():
 def test_it_is_refused_by_name(settings, error, message):
     with pytest.raises(error, match=message):
         BOSampler(**settings)
+
+
+def test_several_objectives_are_refused_before_an_evaluation():
+    study, called = optuna.create_study(sampler=BOSampler(seed=0), directions=["minimize", "minimize"]), []
+    with pytest.raises(InputError, match="study has 2 objectives"):
+        study.optimize(called.append, n_trials=1)
+    assert called == []
+
+
+def test_a_surrogate_that_returns_no_model_is_refused_by_name():
+    study = study_of(surrogate=lambda X, Y: None, n_startup_trials=1)
+    study.tell(study.ask({"x": SPACE["x"]}), 0.0)
+    with pytest.raises(TypeError, match="surrogate returned None: a fitted botorch"):
+        study.ask({"x": SPACE["x"]})
 
 
 def test_no_seed_is_another_seed_each_time():

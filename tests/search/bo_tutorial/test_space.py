@@ -84,6 +84,7 @@ def test_columns_that_are_not_continuous_take_turns():
         ({"environment": {**ENVIRONMENT, "values": [[-1.0, 1.0]]}}, ValueError, r"\(k, 1\) is needed"),
         ({"environment": {**ENVIRONMENT, "values": [[-1.0], [9.0]]}}, ValueError, "a row outside the bounds"),
         ({"environment": {**ENVIRONMENT, "weights": [0.5, 0.6]}}, ValueError, "sum to 1.1: probabilities"),
+        ({"environment": {**ENVIRONMENT, "weights": [-0.5, 1.5]}}, ValueError, "holds -0.5: probabilities"),
         ({"environment": {**ENVIRONMENT, "weights": [1.0]}}, ValueError, "one each is needed"),
     ],
 )

@@ -1,5 +1,6 @@
 """The sampler: Optuna's contract, constraints, and that nothing but the study decides what comes next."""
 
+import warnings
 from typing import ClassVar
 
 import optuna
@@ -117,11 +118,26 @@ def test_startup_trials_are_random_and_any_number_of_settings_may_be_drawn():
     study = optuna.create_study(sampler=PFNSampler(seed=0, n_startup_trials=3))
     wide = {f"x{i}": FloatDistribution(0, 1) for i in range(9)}
     for _ in range(3):
-        trial = study.ask(wide)
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            trial = study.ask(wide)
         assert len(set(trial.params.values())) == 9
         study.tell(trial, 0.0)
     with pytest.raises(InputError, match="inputs=9: the networks that ship take at most 6"):
         study.ask(wide)
+
+
+def test_settings_that_are_too_many_are_told_of_before_they_are_refused():
+    wide = {f"x{i}": FloatDistribution(0, 1) for i in range(7)} | {"constant": FloatDistribution(1, 1)}
+    sampler = PFNSampler(seed=0)
+    sampler.check_space(wide | {"x0": FloatDistribution(0, 0)})  # six, and two that cannot be chosen
+    sampler.check_space({})
+    with pytest.raises(InputError, match=r"search_space=.*'x6'.*: inputs=7: the networks that ship take at most 6"):
+        sampler.check_space(wide)
+    study = optuna.create_study(sampler=sampler)
+    study.tell(study.ask(wide), 0.0)
+    with pytest.warns(UserWarning, match="trial 0 has too many settings .* ends with this error after 20 trials"):
+        study.tell(study.ask(wide), 0.0)
+    study.ask(wide)  # it is said once
 
 
 def test_a_network_that_is_too_small_is_refused():
@@ -131,10 +147,11 @@ def test_a_network_that_is_too_small_is_refused():
         study.ask(SQUARE)
 
 
-def test_several_objectives_are_refused():
-    study = optuna.create_study(sampler=PFNSampler(seed=0), directions=["minimize", "minimize"])
-    with pytest.raises(ValueError, match="one objective"):
-        study.ask(SQUARE)
+def test_several_objectives_are_refused_before_an_evaluation():
+    study, called = optuna.create_study(sampler=PFNSampler(seed=0), directions=["minimize", "minimize"]), []
+    with pytest.raises(InputError, match="study has 2 objectives"):
+        study.optimize(called.append, n_trials=1)
+    assert called == []
 
 
 @pytest.mark.parametrize(

@@ -120,10 +120,17 @@ class Search:
         return len(first) == self._first and all(each.state.is_finished() for each in first)
 
     def attempt(self) -> None:
-        """Has the sampler choose settings, which are not evaluated."""
+        """Has the sampler choose settings, which are not evaluated, and asks whether it can do with their space.
+
+        It is asked where it has a method ``check_space`` of a mapping of names to distributions, which raises.
+        """
         # in a study without first points, which it would not choose
         study = optuna.create_study(sampler=self._study.sampler, direction=self._problem.direction)
-        study.tell(self._problem.ask(study), state=TrialState.FAIL)
+        trial = self._problem.ask(study)
+        study.tell(trial, state=TrialState.FAIL)
+        check = getattr(self._study.sampler, "check_space", None)
+        if check is not None:  # one that begins at random would else refuse when that has been paid for
+            check(trial.distributions)
 
     def _next(self) -> tuple[Trial, Observation | Exception]:
         while self._pool.free and self._asked < self.meter.budget:

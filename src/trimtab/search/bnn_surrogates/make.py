@@ -60,9 +60,12 @@ def make_surrogate(
         raise InputError(
             f"Yvar: {name} has one variance of the noise, noise_var; {', '.join(_WITH_VARIANCES)} take Yvar"
         )
-    if not isinstance(Yvar, Tensor) or Yvar.shape != Y.shape or (Yvar < 0).any():
-        raise InputError(f"Yvar={Yvar!r}: a tensor of variances >= 0 of the shape {tuple(Y.shape)} of Y is needed")
+    if not isinstance(Yvar, Tensor) or Yvar.shape != Y.shape:
+        shown = f" of shape {tuple(Yvar.shape)}" if isinstance(Yvar, Tensor) else f"={Yvar!r}"
+        raise InputError(f"Yvar{shown}: a tensor of variances of the shape {tuple(Y.shape)} of Y is needed")
     check_finite("Yvar", Yvar)
+    if (Yvar < 0).any():
+        raise InputError(f"Yvar holds {float(Yvar.min())!r}: variances are >= 0")
     return _FITTED[name](X, Y, Yvar, seed=seed, **settings)
 
 

@@ -87,7 +87,8 @@ class BOSampler(BaseSampler):
             posterior mean (BoTorch's ``LogExpectedImprovement``), which overrates settings that are known under noise.
         surrogate: ``"gp"``; a name that :func:`~trimtab.search.bnn_surrogates.make.make_surrogate` knows; or a function
             ``(X, Y) -> model`` that returns a fitted BoTorch model of values of which larger ones are better, for
-            points X of the unit cube. Constraints are modelled by Gaussian processes in any case. Of a model that is
+            points X of the unit cube, whose columns are the settings in the alphabetical order of their names, a choice
+            of k with k columns. Constraints are modelled by Gaussian processes in any case. Of a model that is
             not Gaussian the acquisition is BoTorch's ``qLogExpectedImprovement``.
         n_startup_trials: complete trials before the model is asked; :math:`2 (d + 1)` for d parameters by default.
         num_restarts: local searches of the acquisition function. The default is BoTorch's usual number.
@@ -147,7 +148,12 @@ class BOSampler(BaseSampler):
             self._independent_sampler.reseed_rng()
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Tells the independent sampler."""
+        """Tells the independent sampler.
+
+        Raises:
+            ValueError: the study has several objectives.
+        """
+        check_one_objective(study)
         if self._independent_sampler is not None:
             self._independent_sampler.before_trial(study, trial)
 
@@ -261,7 +267,12 @@ class BOSampler(BaseSampler):
 
     def _fitted(self, points: Any, values: Any, seed: int) -> Any:
         if callable(self._surrogate):
-            return self._surrogate(points, values)
+            from botorch.models.model import Model
+
+            model = self._surrogate(points, values)
+            if not isinstance(model, Model):
+                raise TypeError(f"surrogate returned {model!r}: a fitted botorch.models.model.Model is needed")
+            return model
         from trimtab.search.bnn_surrogates.make import make_surrogate
 
         return make_surrogate(self._surrogate, points, values, seed=seed)

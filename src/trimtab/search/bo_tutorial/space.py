@@ -229,7 +229,9 @@ def _environment(given: Any, box: Float[Tensor, "2 d"]) -> Environment:
         raise InputError(
             f"environment['weights'] has the shape {tuple(weights.shape)} for {len(values)} rows: one each is needed"
         )
-    if not bool((weights >= 0).all()) or abs(float(weights.sum()) - 1) > _SUM:
+    if not bool((weights >= 0).all()):
+        raise InputError(f"environment['weights'] holds {float(weights.min())!r}: probabilities are needed")
+    if abs(float(weights.sum()) - 1) > _SUM:
         raise InputError(f"environment['weights'] sum to {float(weights.sum())!r}: probabilities are needed")
     return Environment(tuple(dims), values, weights)
 

@@ -2,8 +2,9 @@
 
 import functools
 import math
+import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,9 +57,12 @@ class PFNSampler(BaseSampler):
         penalty: of ``"pen"``.
 
     Raises:
-        InputError: a setting is outside its range, or, when a trial begins, the search space has more dimensions than
-            the network has inputs; the message says which.
-        ValueError: when a trial begins, the study has several objectives.
+        InputError: a setting is outside its range; when a trial begins, the study has several objectives; or, when the
+            network is to be asked, the search space has more dimensions than it has inputs. The message says which.
+
+    Warns:
+        UserWarning: the first finished trial has more dimensions. In a study that is defined by the run other trials
+            may lack some of them, so that only the trials will tell.
 
     Source: Yu, Picard and Ahmed (2024), arXiv:2404.04495.
 
@@ -93,18 +97,41 @@ class PFNSampler(BaseSampler):
         self._pfn = pfn
         self._n_startup_trials = n_startup_trials
 
+    def check_space(self, space: Mapping[str, BaseDistribution]) -> None:
+        """Returns if settings can be suggested by the network, all of them together.
+
+        Raises:
+            InputError: they have more dimensions than the network has inputs.
+        """
+        searched = {name: kind for name, kind in space.items() if not kind.single()}
+        if searched:
+            self._network(UnitCube(searched), searched)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:  # noqa: ARG002  # Optuna's signature
+        """Checks what can be told before an evaluation is paid for.
+
+        Raises:
+            InputError: the study has several objectives.
+        """
+        if len(study.directions) > 1:
+            raise InputError(f"study has {len(study.directions)} objectives: a study with one is needed")
+        finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if len(finished) == 1 < self._n_startup_trials:
+            try:
+                self.check_space(finished[0].distributions)
+            except InputError as error:
+                warnings.warn(
+                    f"trial {finished[0].number} has too many settings for the network: {error}. Unless later trials "
+                    f"lack some, the search ends with this error after {self._n_startup_trials} trials",
+                    stacklevel=2,
+                )
+
     def infer_relative_search_space(
         self,
         study: Study,
         trial: FrozenTrial,  # noqa: ARG002  # Optuna's signature
     ) -> dict[str, BaseDistribution]:
-        """Returns the settings that all finished trials have, once there are enough trials to learn from.
-
-        Raises:
-            ValueError: the study has several objectives.
-        """
-        if len(study.directions) > 1:
-            raise ValueError(f"directions={study.directions}: a study of one objective is needed")
+        """Returns the settings that all finished trials have, once there are enough trials to learn from."""
         trials = _learnt_from(study)
         if len(trials) < self._n_startup_trials:
             return {}
@@ -154,7 +181,10 @@ class PFNSampler(BaseSampler):
 
     def _network(self, cube: UnitCube, space: dict[str, BaseDistribution]) -> PFN:
         if self._pfn is None:
-            return _shipped(cube.dimension)
+            try:
+                return _shipped(cube.dimension)
+            except InputError as error:
+                raise InputError(f"search_space={list(space)}: {error}") from None
         if cube.dimension > self._pfn.d_max:
             raise InputError(
                 f"search_space={list(space)}: {cube.dimension} dimensions, and the network takes {self._pfn.d_max}"
