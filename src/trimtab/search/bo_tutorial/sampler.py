@@ -139,7 +139,10 @@ class BOSampler(BaseSampler):
         self._seed = secrets.randbits(32) if seed is None else seed
 
     def recommend(self, study: Study) -> Recommendation:
-        """Returns the evaluated settings with the best posterior mean; see the function of this name."""
+        """Returns the evaluated settings with the best posterior mean; see the function of this name.
+
+        It is that of a Gaussian process with inferred noise, whatever ``surrogate`` chose the settings.
+        """
         return recommend(study)
 
     def reseed_rng(self) -> None:
