@@ -157,6 +157,6 @@ def test_a_grid_has_round_numbers():
 def test_every_tuning_point_can_be_kept_in_a_store(reference):
     known = load_reference(reference)
     points = [point for arm in known.arms for point in design.tuning_points(known, arm, {})]
-    assert points
+    assert bool(points) == any(arm.tuning_seeds for arm in known.arms)
     for point in points:
         assert waiting_trial(point).params == point.settings
