@@ -32,6 +32,17 @@ def test_outputs_are_transformed_each_by_itself_and_zero_with_them(untrained):
     assert ((y[:, 1:] >= function.thresholds).all(1).numpy() == feasible).all()
 
 
+def test_one_extreme_value_of_a_constraint_does_not_hide_where_it_begins_to_hold(untrained):
+    data = seen()
+    data.constraints[0, 1] = data.objective[0] = 1e5
+    function = Proposal().function(data, untrained)
+    y, middle = function.model.train_targets[1:, 2], function.thresholds[1]
+    assert (y[y >= middle].min() - middle).item() > 0.01
+    assert (y[y < middle].max() - middle).item() < -0.01
+    # an objective has no such point
+    assert np.ptp(function.model.train_targets[1:, 0].numpy()) < 1e-2
+
+
 def test_the_papers_incumbent_need_not_be_feasible(untrained):
     data = seen()
     function = Proposal(incumbent="all").function(data, untrained)

@@ -26,9 +26,20 @@ def test_far_from_zero_it_is_standardised_first(values):
     assert OutputTransform(values)(values) == pytest.approx(OutputTransform(standard)(standard), abs=1e-6)
 
 
+def test_a_constraint_keeps_its_scale_about_zero_beside_a_value_that_is_far_off():
+    slacks = np.array([0.5, -0.5, 0.2, -0.3, 1.0, -0.8, -2.0, 0.4, -99998.7])
+    apart = np.array([-0.3, 0.0, 0.2])
+    assert np.ptp(OutputTransform(slacks)(apart)) < 1e-3
+    constraint = OutputTransform(slacks, about_zero=True)
+    assert (np.diff(constraint(apart)) > 0.1).all()
+    theirs = PowerTransformer().fit(slacks[:, None])
+    assert constraint(apart) == pytest.approx(theirs.transform(apart[:, None])[:, 0], abs=1e-5)
+
+
+@pytest.mark.parametrize("about_zero", [False, True])
 @pytest.mark.parametrize("values", [SKEWED, -(SKEWED**6), np.arange(5.0), SKEWED * 1e-9, np.array([0, 0, 0, 1e250])])
-def test_it_is_finite_and_keeps_the_order(values):
-    transform = OutputTransform(values)
+def test_it_is_finite_and_keeps_the_order(values, about_zero):
+    transform = OutputTransform(values, about_zero=about_zero)
     transformed = transform(np.sort(values))
     assert np.isfinite(transformed).all()
     assert (np.diff(transformed) >= 0).all()

@@ -61,7 +61,12 @@ class Proposal:
             :class:`~trimtab.search.pfn.penalized.PenalizedObjective`.
         incumbent: what is to be improved on.
         candidates: random points of which the acquisition is asked. The default is the paper's.
-        refined: how many of them are refined; 0 is the paper's.
+        refined: how many of them are refined; 0 is the paper's, and takes a quarter of the time. With 10 random points
+            and 25 suggestions on nine engineering designs of 2 to 4 settings, 8 seeds, five of them refined end with a
+            regret that is lower by a factor of 0.70 (geometric mean; 0.53 to 0.92 at 95 %): by 0.31 to 0.96 on seven
+            designs, and higher by 1.2 and 1.3 on two, ``welded_beam`` and ``reinforced_concrete_beam``. In
+            ``compression_spring`` refined points lie on faces of the cube, where the network goes on to give designs
+            even chances that are infeasible like their neighbours.
         iterations: of L-BFGS-B.
         penalty: of ``"pen"``.
 
@@ -98,7 +103,7 @@ class Proposal:
         if len(seen.objective) == 0:
             raise InputError("seen: at least one observation is needed; take a Sobol sequence before there is one")
         outputs = self._outputs(seen, initial)
-        transforms = [OutputTransform(output) for output in outputs]
+        transforms = [OutputTransform(output, about_zero=i > 0) for i, output in enumerate(outputs)]
         y = torch.from_numpy(
             np.stack([transform(output) for transform, output in zip(transforms, outputs, strict=True)], 1)
         )

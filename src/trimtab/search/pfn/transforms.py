@@ -16,24 +16,26 @@ class OutputTransform:
     r"""Makes observations of one output look like draws from the prior: about normal, of mean 0 and variance 1.
 
     Yeo and Johnson's power transform (2000), whose exponent has the largest likelihood, as SciPy finds it, and then
-    standardisation. Where the standard deviation or the mean is beyond 1000, the observations are standardised
-    first; where the transform of an observation would not be finite, they are standardised only. The paper does the
-    first for the objective alone, and in place of the second subtracts the mean and leaves the scale. The transform is
-    strictly increasing, and fitted to the observations alone.
+    standardisation. An objective is standardised first where its standard deviation or its mean is beyond 1000; a
+    constraint never is, because the power transform tells values apart best about zero, which is where a constraint
+    begins to hold. Where the transform of an observation would not be finite, all are standardised only; the paper's
+    code then subtracts the mean and leaves the scale. The transform is strictly increasing, and fitted to the
+    observations alone.
 
     Args:
         values: the observations, (n,), n >= 1, finite.
+        about_zero: whether it is zero that has to be told from its neighbours, as of a constraint.
 
     Raises:
         InputError: there are none, or one is not finite.
     """
 
-    def __init__(self, values: Float[np.ndarray, "n"]) -> None:
+    def __init__(self, values: Float[np.ndarray, "n"], *, about_zero: bool = False) -> None:
         values = np.asarray(values, dtype=np.float64)
         if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
             raise InputError(f"values of shape {values.shape}: at least one observation is needed, and all finite")
         mean, deviation = _moments(values)
-        beyond = max(abs(mean), deviation) > _LARGE
+        beyond = not about_zero and max(abs(mean), deviation) > _LARGE
         self._shift, self._scale = (mean, deviation) if beyond else (0.0, 1.0)
         self._exponent: float | None = None
         self._middle, self._spread = 0.0, 1.0
