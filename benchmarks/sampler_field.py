@@ -11,6 +11,7 @@ Samplers' own times are those of workers that share the machine, one thread each
 
 import argparse
 import json
+import statistics
 from pathlib import Path
 
 from field import short, written
@@ -71,6 +72,10 @@ def facts(name, result):
         "evaluations": EVALUATIONS,
         "candidates": [row(each) for each in result.candidates],
         "first": {name: each.leaders() for name, each in zip(NAMED, found, strict=True)},
+        "ends": {
+            name: {label: statistics.fmean(losses) for label, losses in each.losses.items()}
+            for name, each in zip(NAMED, found, strict=True)
+        },
     }
 
 

@@ -6,7 +6,6 @@ Each sampler is compared with TPE on each problem, as by ``trimtab compare --aga
 
 import json
 import statistics
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from textwrap import indent
 from typing import Any
 
 import plotly.graph_objects as go
+from scipy.stats import rankdata
 
 import trimtab
 from trimtab.catalog import find
@@ -105,36 +105,53 @@ def durations(found: Sequence[Posed]) -> list[str]:
 
 
 def summary(found: Sequence[Posed]) -> str:
-    """Who is first most often, by how long an evaluation takes."""
+    """Whose mean place is best, by how long an evaluation takes."""
     parts = []
     for taking in durations(found):
-        times = Counter(label for each in found for label in each.first(taking))
-        most = max(times.values())
-        best = [f"`{label}`" for label in ordered(found) if times[label] == most]
-        parts.append(f"where it takes {taking}, {listed(best)} (on {most} of {count(len(found), 'problem')})")
+        places = mean_places(found, taking)
+        best = sorted(places, key=places.__getitem__)[:3]
+        parts.append(f"where it takes {taking}, {listed([f'`{label}` ({places[label]:.1f})' for label in best])}")
     return (
-        "**In short.** Most often among the first in equal time, by how long an evaluation takes: " + "; ".join(parts)
+        "**In short.** The best mean places in equal time, by how long an evaluation takes: " + "; ".join(parts)
     ) + "."
 
 
+def mean_places(found: Sequence[Posed], taking: str) -> dict[str, float]:
+    """Returns each sampler's place among all, by the mean over seeds where an evaluation takes so long, over problems.
+
+    Those that end alike share a place.
+    """
+    places: dict[str, list[float]] = {}
+    for each in found:
+        ends = each.facts["ends"].get(taking, {})
+        for label, place in zip(ends, rankdata(list(ends.values())), strict=True):
+            places.setdefault(label, []).append(float(place))
+    return {label: statistics.fmean(own) for label, own in places.items()}
+
+
 def by_duration(found: Sequence[Posed]) -> str:
-    """A row for each sampler: on how many problems nobody is shown to be better, by how long an evaluation takes."""
+    """A row for each sampler: its mean place, and where none is shown to be better, by how long an evaluation takes."""
     taken = durations(found)
-    rows = [f"| among the first where an evaluation takes | {' | '.join(taken)} |", f"|---|{'---:|' * len(taken)}"]
-    for label in ordered(found):
-        own = [each for each in found if label in each.candidates]
-        cells = [f"{sum(label in each.first(name) for each in own)} of {len(own)}" for name in taken]
+    places = {taking: mean_places(found, taking) for taking in taken}
+    rows = [
+        f"| mean place, and among the first, where it takes | {' | '.join(taken)} |",
+        f"|---|{'---:|' * len(taken)}",
+    ]
+    for label in sorted(places[taken[-1]], key=places[taken[-1]].__getitem__):
+        own = [each for each in found if label in each.facts["ends"][taken[0]]]
+        first = {taking: sum(label in each.first(taking) for each in own) for taking in taken}
+        cells = [f"{places[taking][label]:.1f}, {first[taking]} of {len(own)}" for taking in taken]
         rows.append(f"| `{label}` | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
 def by_kind(found: Sequence[Posed], taking: str) -> str:
-    """A row for each kind of problems: who is first on how many of them, where an evaluation takes so long."""
-    rows = [f"| first where an evaluation takes {taking} | problems | |", "|---|---:|---|"]
+    """A row for each kind of problems: the mean places of all, best first, where an evaluation takes so long."""
+    rows = [f"| where an evaluation takes {taking} | problems | mean places |", "|---|---:|---|"]
     for kind in dict.fromkeys(each.kind for each in found):
         own = [each for each in found if each.kind == kind]
-        times = Counter(label for each in own for label in each.first(taking))
-        said = [f"`{label}` on {times[label]}" for label in ordered(found) if times[label]]
+        places = mean_places(own, taking)
+        said = [f"`{label}` {places[label]:.1f}" for label in sorted(places, key=places.__getitem__)]
         rows.append(f"| {kind} | {len(own)} | {', '.join(said)} |")
     return "\n".join(rows)
 
@@ -220,8 +237,9 @@ def field() -> str:
         "take a problem, as `pfn` with more than six columns, is not ranked there."
     )
     reading = (
-        "A sampler is among the first where no other is shown to be better: with so few seeds that is often said of "
-        "several, and says less of each. Effects are improvements of what counts over that of `tpe` with as many "
+        "A place is that of a sampler's mean over seeds among all on a problem, the best being 1. It is among the "
+        "first where no other is shown to be better: with so few seeds that is said of several, and says little of each. "
+        "Effects are improvements of what counts over that of `tpe` with as many "
         "evaluations, in standard deviations between seeds. *Helps* and *hurts* are shown on one problem, corrected "
         "for all samplers there and not over the problems."
     )

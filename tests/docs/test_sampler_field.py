@@ -37,9 +37,24 @@ BETTER, WORSE = ([base + by + noise for base, noise in zip(BASE, NOISE, strict=T
 
 
 def facts(kind, first, *candidates):
+    ends = {
+        taking: {
+            each["label"]: -sum(each["label"] == label for label in names)
+            for each in candidates
+            if None not in each["losses"]
+        }
+        for taking, names in first.items()
+    }
     environment = {"date": "2026-01-02", "processor": "a processor", "optuna": "5"}
     counts = {"metric": "log10 regret", "direction": "min", "quoted": "regret", "evaluations": 40}
-    return {"environment": environment, "kind": kind, **counts, "first": first, "candidates": list(candidates)}
+    return {
+        "environment": environment,
+        "kind": kind,
+        **counts,
+        "first": first,
+        "ends": ends,
+        "candidates": list(candidates),
+    }
 
 
 PROBLEMS = {
@@ -82,16 +97,26 @@ def test_effects_are_against_tpe_and_in_standard_deviations_between_seeds(found)
     assert smooth.effect("pfn") is None
 
 
-def test_who_is_first_goes_by_how_long_an_evaluation_takes(page, found):
+def test_places_go_by_how_long_an_evaluation_takes(page, found):
+    assert page.mean_places(found, "0.1 s") == {"bo": pytest.approx((2 + 2 + 1.5) / 3), "tpe": 7 / 6, "pfn": 3}
+    assert page.mean_places(found, "1 h") == {
+        "bo": pytest.approx(4 / 3),
+        "tpe": pytest.approx((2 + 1 + 2.5) / 3),
+        "pfn": 2.5,
+    }
     assert page.summary(found) == (
-        "**In short.** Most often among the first in equal time, by how long an evaluation takes: where it takes "
-        "0.1 s, `tpe` (on 3 of 3 problems); where it takes 1 h, `bo` (on 2 of 3 problems)."
+        "**In short.** The best mean places in equal time, by how long an evaluation takes: where it takes 0.1 s, "
+        "`tpe` (1.2), `bo` (1.8) and `pfn` (3.0); where it takes 1 h, `bo` (1.3), `tpe` (1.8) and `pfn` (2.5)."
     )
     rows = page.by_duration(found).splitlines()
-    assert rows[0] == "| among the first where an evaluation takes | 0.1 s | 1 h |"
-    assert rows[2:] == ["| `bo` | 1 of 3 | 2 of 3 |", "| `tpe` | 3 of 3 | 1 of 3 |", "| `pfn` | 0 of 2 | 0 of 2 |"]
+    assert rows[0] == "| mean place, and among the first, where it takes | 0.1 s | 1 h |"
+    assert rows[2:] == [
+        "| `bo` | 1.8, 1 of 3 | 1.3, 2 of 3 |",
+        "| `tpe` | 1.2, 3 of 3 | 1.8, 1 of 3 |",
+        "| `pfn` | 3.0, 0 of 1 | 2.5, 0 of 1 |",
+    ]
     assert page.by_kind(found, "0.1 s").splitlines()[2:] == [
-        "| functions | 2 | `tpe` on 2 |", "| designs | 1 | `bo` on 1, `tpe` on 1 |",
+        "| functions | 2 | `tpe` 1.0, `bo` 2.0 |", "| designs | 1 | `bo` 1.5, `tpe` 1.5, `pfn` 3.0 |",
     ]  # fmt: skip
 
 
