@@ -238,8 +238,8 @@ def field() -> str:
     )
     reading = (
         "A place is that of a sampler's mean over seeds among all on a problem, the best being 1. It is among the "
-        "first where no other is shown to be better: with so few seeds that is said of several, and says little of each. "
-        "Effects are improvements of what counts over that of `tpe` with as many "
+        "first where no other is shown to be better: with so few seeds that is said of several, and says little of "
+        "each. Effects are improvements of what counts over that of `tpe` with as many "
         "evaluations, in standard deviations between seeds. *Helps* and *hurts* are shown on one problem, corrected "
         "for all samplers there and not over the problems."
     )
