@@ -123,7 +123,7 @@ def method_page(entry: Entry) -> str:
     module, name = entry.public
     link = f" [arXiv:{entry.arxiv}](https://arxiv.org/abs/{entry.arxiv})" if entry.arxiv else ""
     if module.startswith("trimtab"):
-        reference = f"## Reference\n\n::: {_public_path(entry)}\n"
+        reference = f"## Reference\n\n{_documented(entry)}\n"
         if entry.extra:
             reference += f"\nIt needs `pip install 'trimtab[{entry.extra}]'`.\n"
     elif module.partition(".")[0] not in DOCUMENTATION:
@@ -238,6 +238,17 @@ def _comparison(entry: Entry) -> str:
 def _public_path(entry: Entry) -> str:
     module, _, name = entry.object.partition(":")
     return f"{getattr(importlib.import_module(module), name).__module__}.{name}"
+
+
+def _documented(entry: Entry) -> str:
+    """What the page documents: the class, unless that is another entry's with other settings, and further parts."""
+    plain = [each for each in entries().values() if each.object == entry.object and not each.settings]
+    if entry.settings and plain:
+        settings = ", ".join(f"{key}={value!r}" for key, value in entry.settings.items())
+        whole = f"This is [`{entry.public[1]}`]({plain[0].key}.md) with `{settings}`."
+    else:
+        whole = f"::: {_public_path(entry)}"
+    return "\n\n".join([whole, *(f"::: {part.replace(':', '.')}" for part in entry.parts)])
 
 
 def by_family() -> dict[str, list[Entry]]:

@@ -76,7 +76,7 @@ def test_a_slot_that_nothing_of_ours_fills_says_so():
         (["new-problem", "x.py", "--slot", "command"], "there are templates of problems for optimizer, sampler"),
         (
             ["compare", "branin", "--candidates", "lion"],
-            "lion is an optimizer; here fits bo, botorch, cmaes, gp, pfn, ",
+            "lion is an optimizer; here fits bnn, bo, botorch, cmaes, gp, pfn, ",
         ),
         (["compare", "branin", "--candidates", "/no.py:X"], "/no.py:X: there is no file /no.py"),
         (["compare", "branin", "--trials", "3"], "trials=3: nothing is tuned on branin"),
@@ -99,7 +99,7 @@ def test_a_problem_is_shown_as_a_method_is():
     assert "path/to/file.py:function or path/to/file.py:Class" in run("show", "pruned-digits").output
     assert f"trimtab compare 'branin(noise=1.0)' --candidates {DEFAULT_SAMPLERS}" in output
     assert json.loads(run("show", "branin", "--json").output)["fits"] == [
-        "bo", "pfn", "botorch", "cmaes", "gp", "qmc", "random", "tpe",
+        "bnn", "bo", "pfn", "botorch", "cmaes", "gp", "qmc", "random", "tpe",
     ]  # fmt: skip
     assert "TPESampler(seed=0, n_startup_trials=5)" in run("show", "tpe(n_startup_trials=5)").output
     sampler = run("show", "tpe").output

@@ -31,9 +31,9 @@ def test_candidates_are_names_with_settings():
         ("tpe(gama=5)", "tpe has no setting 'gama'; did you mean gamma? It has "),
         ("random(width=5)", "random has no setting 'width'; it has none"),
         ("tpee", "unknown method 'tpee'; did you mean tpe?"),
-        ("lion", "lion is an optimizer; here fits bo, botorch, cmaes, gp, pfn, qmc, random or tpe"),
-        ("clip", "clip goes around an optimizer; here fits bo, botorch, cmaes, gp, pfn, qmc, random or tpe"),
-        ("xyz", "unknown method 'xyz'; known are bo, botorch, cmaes, gp, pfn, qmc, random, tpe"),
+        ("lion", "lion is an optimizer; here fits bnn, bo, botorch, cmaes, gp, pfn, qmc, random or tpe"),
+        ("clip", "clip goes around an optimizer; here fits bnn, bo, botorch, cmaes, gp, pfn, qmc, random or tpe"),
+        ("xyz", "unknown method 'xyz'; known are bnn, bo, botorch, cmaes, gp, pfn, qmc, random, tpe"),
         (
             "clip(random)",
             "clip(random): clip goes around optimizers; samplers are not put together: name each by itself",

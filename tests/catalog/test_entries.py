@@ -59,8 +59,8 @@ def test_ranges_of_all_optimizers_are_equally_wide():
 
 def test_methods_come_first_then_wrappers_and_controllers():
     assert [entry.id for entry in ALL] == [
-        "adabelief", "adagradnorm", "adahessian", "bo", "clipped_adam", "diffgrad", "exadam", "lamb", "lars", "lion",
-        "pfn", "sso",
+        "adabelief", "adagradnorm", "adahessian", "bnn", "bo", "clipped_adam", "diffgrad", "exadam", "lamb", "lars",
+        "lion", "pfn", "sso",
         "agc", "agvm", "clip", "clip_norm", "ema", "galore", "q_galore",
         "adadagrad", "autolrs", "constant", "cosine", "inverse_sqrt", "linear", "onecycle", "refined", "rmt_scaling",
         "wsd",
@@ -136,6 +136,7 @@ def test_the_catalogue_is_read_without_torch():
 
 
 ALIASES = {
+    "bnn": {"bnn_surrogates", "i-bnn", "bayesian neural network"},
     "bo": {"bo_tutorial", "bosampler"},
     "pfn": {"pfn4bo_constrained", "prior-fitted network"},
     "botorch": {"botorchsampler", "logei"},

@@ -37,7 +37,7 @@ def test_a_black_box_is_described():
     found = describe("branin(noise=0.5)")
     assert (found.name, found.slot, found.metric) == ("branin(noise=0.5)", "sampler", "log10 regret, lower is better")
     assert (found.cost, found.seeds, found.takes) == ("40 evaluations", 10, ("noise=0.0", "workers=1"))
-    assert found.fits == ("bo", "pfn", "botorch", "cmaes", "gp", "qmc", "random", "tpe")
+    assert found.fits == ("bnn", "bo", "pfn", "botorch", "cmaes", "gp", "qmc", "random", "tpe")
     assert (found.target, found.own) == ("regret <= 0.05", "path/to/file.py:Class")
     assert found.sizes == (("settings to find", "2"),)  # how many evaluations it has is its cost
     assert found.use == f"trimtab compare 'branin(noise=0.5)' --candidates {DEFAULT_SAMPLERS}"

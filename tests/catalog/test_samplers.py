@@ -43,6 +43,15 @@ def test_settings_reach_the_sampler_and_its_code():
     assert "n_trials=..." in sampler.code({})
 
 
+def test_two_entries_of_one_class_differ_in_what_it_is_built_with():
+    plain, wide, other = read_samplers("bo,bnn,bnn(surrogate=ensemble)")
+    assert [each.build({})(0)._surrogate for each in (plain, wide, other)] == ["gp", "infinite_width", "ensemble"]
+    assert [each.label for each in (plain, wide, other)] == ["bo", "bnn", "bnn(surrogate=ensemble)"]
+    assert plain.code({}) != wide.code({})
+    assert "BOSampler(seed=0, surrogate='infinite_width')" in wide.code({})
+    assert "BOSampler(seed=0, surrogate='ensemble')" in other.code({})
+
+
 def test_ones_own_is_a_candidate_like_any_other(file):
     (mine,) = read_samplers(f"{file}:Mine(width=2.5)")
     assert mine.label == f"{file}:Mine(width=2.5)"

@@ -57,10 +57,8 @@ def test_the_readme_has_the_verdicts_that_ship(verdicts):
 
 
 def test_what_is_said_of_their_cost_is_what_they_cost():
-    seconds = [
-        committed(claim).processor_seconds
-        for claim in dict.fromkeys(load_reference(each).id for each in CLAIMS.values())
-    ]
+    found = map(committed, dict.fromkeys(load_reference(each).id for each in CLAIMS.values()))
+    seconds = [each.processor_seconds for each in found if each is not None]
     range_said = f"{round(min(seconds) / 60)} to {round(max(seconds) / 60)}"
     page = " ".join((ROOT / "docs" / "claims.md").read_text(encoding="utf-8").split())
     assert f"from {range_said} minutes of processor time a claim, and about three hours for all" in page

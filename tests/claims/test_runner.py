@@ -198,6 +198,13 @@ def test_bad_input_is_refused_before_anything_is_written(arguments, message, tmp
     assert not (tmp_path / "out").exists()
 
 
+def test_a_claim_whose_method_needs_what_is_not_installed_says_so_before_it_runs(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "botorch", None)
+    (told,) = verify(["bnn"], tmp_path, jobs=1)
+    assert told == NotJudged("bnn", "bnn needs botorch: pip install 'trimtab[search]'")
+    assert not list(tmp_path.iterdir())
+
+
 def test_trials_of_another_protocol_are_refused(register, tmp_path, monkeypatch):
     register("INCONCLUSIVE")
     run(tmp_path)

@@ -101,7 +101,7 @@ def test_again_runs_nothing_and_more_seeds_and_samplers_extend_it(tmp_path):
         ({"trials": 4}, "trials=4: nothing is tuned on branin; settings in brackets make another candidate"),
         ({"pruner": "median"}, "pruner='median': nothing is tuned on branin"),
         ({"tune": ["width=1..2"]}, "tune=['width=1..2']: nothing is tuned on branin"),
-        ({"candidates": "lion"}, "lion is an optimizer; here fits bo, botorch, cmaes, gp, pfn, qmc, random or tpe"),
+        ({"candidates": "lion"}, "lion is an optimizer; here fits bnn, bo, botorch, cmaes, gp, pfn, qmc, random"),
         (
             {"problems": ["branin", "digits"]},
             "branin by samplers and digits by optimizers cannot be compared in one go",

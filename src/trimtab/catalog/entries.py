@@ -57,6 +57,7 @@ class Entry:
             will not do.
         claim: the module in ``claims`` that tries it, where that has another name; methods may share one.
         normalised: whether steps are as long whatever the length of the gradients, so that clipping shortens none.
+        parts: what else its page documents, as ``module:name`` each.
         aliases: other names.
         keywords: what else a search should find it by.
     """
@@ -88,6 +89,7 @@ class Entry:
     step: str | None = None
     claim: str | None = None
     normalised: bool = False
+    parts: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     keywords: tuple[str, ...] = ()
 

@@ -15,7 +15,7 @@ from importlib import resources
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeAlias
 
-from trimtab.catalog import entries
+from trimtab.catalog import Entry, entries
 from trimtab.claims import CLAIMS
 from trimtab.claims.claim import PROSE_TYPES, Claim, prose_fields
 from trimtab.claims.loading import load_reference
@@ -27,7 +27,7 @@ _HASH_LENGTH = 16
 
 _PACKAGE = "trimtab"
 
-_INGREDIENTS = ("trimtab.claims.tasks", "trimtab.claims.schedules")
+_INGREDIENTS = ("trimtab.claims.tasks", "trimtab.claims.schedules", "trimtab.claims.functions")
 """Modules that claims share and that their numbers depend on."""
 
 Read: TypeAlias = Callable[[str], str | None]
@@ -44,7 +44,7 @@ def protocol_hash(reference: str) -> str:
     """Returns what changes when a claim's experiment does.
 
     It is a hash of grids, seeds and thresholds, of the claim's module (of all that is in it, where it is a package),
-    and of the modules of claims' tasks and schedules where it imports them.
+    and of the modules of claims' tasks, schedules and functions where it imports them.
     """
     return _hash(protocol_text(reference))
 
@@ -72,8 +72,13 @@ def is_stale(method: str, protocol: str) -> bool:
 
 def method_hashes(reference: str) -> dict[str, str]:
     """Returns the hash of the code of each method that a claim is about."""
-    own = [entries()[method] for method, where in CLAIMS.items() if where == reference and method in entries()]
+    own = methods_of(reference)
     return {entry.id: code_hash(filter(None, (entry.object, entry.session))) for entry in own}
+
+
+def methods_of(reference: str) -> list[Entry]:
+    """Returns the methods that a claim is about."""
+    return [entries()[method] for method, where in CLAIMS.items() if where == reference and method in entries()]
 
 
 def changed_methods(methods: dict[str, str], reference: str) -> list[str]:

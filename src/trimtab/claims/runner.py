@@ -10,7 +10,7 @@ from trimtab.claims import CLAIMS, design
 from trimtab.claims.analysis import analyse
 from trimtab.claims.claim import SCALES, Claim
 from trimtab.claims.design import Unfinished
-from trimtab.claims.fingerprint import method_hashes, protocol_hash
+from trimtab.claims.fingerprint import method_hashes, methods_of, protocol_hash
 from trimtab.claims.loading import find_reference, load_reference
 from trimtab.claims.result import ClaimResult
 from trimtab.claims.work import ClaimWork
@@ -95,6 +95,11 @@ def _check_scale(scale: str, references: Sequence[str]) -> None:
 
 def _verify(reference: str, out: Path, jobs: int, watch: Watch | None) -> ClaimResult | NotJudged:
     claim = load_reference(reference)
+    try:
+        for entry in methods_of(reference):
+            entry.load()
+    except InputError as missing:
+        return NotJudged(claim.id, str(missing))
     try:
         result = _run(reference, claim, out, jobs, watch)
     except Unfinished as reason:

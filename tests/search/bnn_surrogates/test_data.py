@@ -6,6 +6,7 @@ from botorch.exceptions.errors import UnsupportedError
 from botorch.exceptions.warnings import InputDataWarning
 from botorch.models.transforms.input import Normalize
 from botorch.models.transforms.outcome import Log
+from botorch.settings import validate_input_scaling
 
 from tests.search.bnn_surrogates import linear
 from trimtab.search.bnn_surrogates.data import checked_inputs, global_seed, settled_seed, standardised
@@ -47,6 +48,11 @@ def test_points_outside_the_unit_cube_are_warned_of_unless_a_transform_brings_th
     torch.testing.assert_close(
         checked_inputs(7 * X, Y, Normalize(d=2)), (X - X.min(0).values) / (X.max(0).values - X.min(0).values)
     )
+
+
+def test_points_outside_the_unit_cube_are_not_warned_of_where_botorch_is_told_not_to():
+    with validate_input_scaling(False):
+        assert torch.equal(checked_inputs(7 * X, Y, None), 7 * X)
 
 
 def test_outputs_are_standardised_unless_told_otherwise():

@@ -88,3 +88,13 @@ def test_thinning_keeps_the_share_of_the_scatter():
     assert thinned.points[:, 0].tolist() == [0, 2, 4, 7, 9]
     assert thinned.scatter == pytest.approx(20.0)
     assert math.isclose(data.thinned(10).scatter, 40.0)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-30, 1e12])
+def test_the_unit_of_values_makes_no_difference(unit):
+    points = np.random.default_rng(0).random((9, 1))
+    means = np.sin(6 * points[:, 0])
+    plain, other = (Data(points, factor * means, np.ones(9)) for factor in (1.0, unit))
+    assert other.spread == pytest.approx(unit * plain.spread)
+    np.testing.assert_allclose(other.standardised().means, plain.standardised().means, rtol=1e-10)
+    assert Data(points, np.full(9, unit * 0.1), np.ones(9)).spread == 1.0

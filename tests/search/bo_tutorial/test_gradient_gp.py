@@ -188,3 +188,11 @@ def test_bad_input_is_named(changed, error, message):
     X, Y, dY = data()
     with pytest.raises(error, match=message):
         GradientObservationGP(**{"train_X": X, "train_Y": Y, "train_dY": dY, **changed})
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+def test_the_unit_of_values_makes_no_difference(unit):
+    X = torch.linspace(0, 1, 5, dtype=torch.float64)[:, None]
+    Y, dY = (3 * X).sin(), 3 * (3 * X).cos()
+    plain, other = (GradientObservationGP(X, factor * Y, factor * dY) for factor in (1.0, unit))
+    assert torch.allclose(other.train_targets, plain.train_targets, rtol=1e-9)

@@ -7,12 +7,14 @@ import numpy as np
 import optuna
 import pytest
 import torch
+from botorch.exceptions.warnings import InputDataWarning
 from botorch.models import SingleTaskGP
 from botorch.models.ensemble import EnsembleModel
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.testing.pytest_samplers import SingleOnlySamplerTestCase
 from optuna.trial import TrialState
 
+from trimtab.search.bnn_surrogates.make import make_surrogate
 from trimtab.search.bo_tutorial import sampler
 from trimtab.search.bo_tutorial.fast_fit import Data
 from trimtab.search.bo_tutorial.fast_gp import FastGP
@@ -52,6 +54,15 @@ def run(study, count, space=SPACE, value=worth):
         trial = study.ask(dict(space))
         study.tell(trial, value(trial.params))
     return [trial.params for trial in study.trials]
+
+
+def test_a_networks_surrogate_waits_for_two_trials_and_takes_points_of_an_earlier_range():
+    study = study_of(surrogate="infinite_width", n_startup_trials=0, raw_samples=8)
+    run(study, 4, {"x": FloatDistribution(0.0, 1.0)}, lambda params: params["x"])
+    run(study, 2, {"x": FloatDistribution(0.4, 1.2)}, lambda params: params["x"])
+    assert len(study.trials) == 6
+    with pytest.warns(InputDataWarning, match="unit cube"):  # elsewhere it is a mistake
+        make_surrogate("infinite_width", torch.tensor([[0.0], [2.0]]).double(), torch.eye(2)[:, :1].double(), seed=0)
 
 
 def test_a_new_sampler_goes_on_with_a_stored_study_exactly_as_the_old_one(tmp_path):

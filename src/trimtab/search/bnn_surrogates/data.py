@@ -10,6 +10,7 @@ from botorch.exceptions.errors import UnsupportedError
 from botorch.models.transforms.input import InputTransform
 from botorch.models.transforms.outcome import OutcomeTransform, Standardize
 from botorch.models.utils.assorted import check_min_max_scaling
+from botorch.settings import validate_input_scaling
 from botorch.utils.types import DEFAULT
 from jaxtyping import Float
 from torch import Tensor
@@ -33,7 +34,7 @@ def checked_inputs(
         UnsupportedError: ``train_X`` has batches.
 
     Warns:
-        InputDataWarning: the points are outside the unit cube.
+        InputDataWarning: the points are outside the unit cube, unless BoTorch's ``validate_input_scaling`` is off.
     """
     for name, value in (("train_X", train_X), ("train_Y", train_Y)):
         if not isinstance(value, Tensor):
@@ -59,7 +60,8 @@ def checked_inputs(
         with torch.no_grad():
             inputs = input_transform.to(train_X)(train_X)
         check_finite("train_X after input_transform", inputs)
-    check_min_max_scaling(inputs)
+    if validate_input_scaling.on():
+        check_min_max_scaling(inputs)
     return inputs
 
 

@@ -21,8 +21,9 @@ class DeepEnsembleSurrogate(DrawsModel):
     r"""Networks that each maximise the posterior of their weights, with some of the data and from a start of their own.
 
     .. math::
-        w_k = \arg\max_w \Bigl\{ -\frac{1}{2 s_n^2} \sum_{i \in I_k} (y_i - f_w(x_i))^2 - \frac{\lVert w \rVert^2}{2
-        s_p^2} \Bigr\}, \qquad I_k \subset \{1, \dots, n\}, \quad |I_k| = \lceil 0.8\, n \rceil
+        w_k = \operatorname{argmax}_w \Bigl( -\frac{1}{2 s_n^2} \sum_{i \in I_k} (y_i - f_w(x_i))^2
+            - \frac{\lVert w \rVert^2}{2 s_p^2} \Bigr), \qquad I_k \subset \{1, \dots, n\}, \quad
+            |I_k| = \lceil 0.8\, n \rceil
 
     by 1 000 steps of Adam. :math:`I_k` is drawn without replacement. All networks are trained at once.
 

@@ -32,7 +32,7 @@ class DeepKernelGP(SingleTaskGP):
 
     .. math::
         k(x, x') = s\, k_{\text{Matérn-5/2}}(\phi_w(x), \phi_w(x')), \qquad
-        w, \theta = \arg\max \log p(y \mid X, w, \theta) + \log p(\theta)
+        w, \theta = \operatorname{argmax} \log p(y \mid X, w, \theta) + \log p(\theta)
 
     with a length for each feature. :math:`\phi` is the network without its last layer. ``fit`` first trains the whole
     network by squared error, then drops its last layer, and trains the rest and the process together, both with Adam.

@@ -58,9 +58,9 @@ class HMCSurrogate(DrawsModel):
         path: length of a trajectory, :math:`> 0`; it takes ``min(200, ceil(path / step size))`` leapfrog steps, and is
             halved in the burn-in whenever that would be more than 200. The default is the longest of the official ones.
         n_leapfrog: steps of a trajectory, in place of ``path``.
-        outcome_transform: as in ``SingleTaskGP``: ``Standardize`` by default, ``None`` for none.
-        input_transform: as in ``SingleTaskGP``.
-        seed: of all that is drawn; without one it comes from the operating system.
+        **options: ``outcome_transform``, as in ``SingleTaskGP``: ``Standardize`` by default, ``None`` for none;
+            ``input_transform``, as in ``SingleTaskGP``; and ``seed`` of all that is drawn, without which it comes from
+            the operating system.
 
     Raises:
         InputError: an argument is out of its range; the message names it. It is a ``ValueError``.

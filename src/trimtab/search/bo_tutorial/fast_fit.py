@@ -51,6 +51,9 @@ _NOISY: Final = (0.5, 0.3)
 _ROUGHLY, _FINELY = 1e-3, 1e-5
 """Relative change of the objective at which a search ends."""
 
+_ROUNDING: Final = 1e-12
+"""Of the largest value: what varies by less than this does so by rounding."""
+
 _FEW: Final = 80
 """Inputs that the searches begin with: they find in a tenth of the time nearly the same."""
 
@@ -89,7 +92,7 @@ class Data:
         total = float(self.counts.sum())
         squares = float(self.counts @ np.square(self.means - self.centre)) + self.scatter
         spread = math.sqrt(squares / (total - 1)) if total > 1 else 0.0
-        return spread if spread >= 1e-8 * max(1.0, abs(self.centre)) else 1.0
+        return spread if spread > _ROUNDING * float(np.abs(self.means).max()) else 1.0
 
     def standardised(self) -> "Data":
         """Returns the same with mean 0 and standard deviation 1."""

@@ -26,6 +26,9 @@ from torch import Tensor
 
 from trimtab.study.errors import InputError
 
+ROUNDING = 1e-12
+"""Of the largest value: what varies by less than this does so by rounding."""
+
 LEAST_NOISE = 1e-4
 """As in BoTorch's models, and like theirs of standardised values."""
 
@@ -85,7 +88,7 @@ class GradientObservationGP(ExactGP, GPyTorchModel):  # type: ignore[misc]  # gp
     ) -> None:
         _check(train_X, train_Y, train_dY, train_Yvar, train_dYvar)
         scale = train_Y.std() if len(train_Y) > 1 else train_Y.new_ones(())
-        scale = torch.where(scale >= 1e-8, scale, 1.0)
+        scale = torch.where(scale > ROUNDING * train_Y.abs().max(), scale, 1.0)
         offset = train_Y.mean()
         values = (train_Y - offset) / scale
         validate_input_scaling(train_X=train_X, train_Y=values, check_nans_only=covar_module is not None)

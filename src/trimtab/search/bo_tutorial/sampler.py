@@ -33,12 +33,16 @@ ACQUISITIONS: Final[Mapping[str, Callable[[FastGP, Bool[np.ndarray, " n"]], Crit
     "noisy_ei": LogNoisyImprovement,
     "ei": LogImprovement,
 }
-SURROGATES: Final = ("gp", "hmc", "sghmc", "ensemble", "infinite_width", "deep_kernel", "laplace")
+NAMED: Final = ("hmc", "sghmc", "ensemble", "infinite_width", "deep_kernel", "laplace")
+SURROGATES: Final = ("gp", *NAMED)
 
 _LARGEST: Final = 1000
 """Distinct settings that a model holds at most; see :func:`~trimtab.search.bo_tutorial.fast_gp.bounded_model`."""
 
 _LATEST_FAILED: Final = 100
+_LEAST: Final = 2
+"""Complete trials that the surrogates in ``NAMED`` need."""
+
 _STARTUP, _SEARCH, _MODEL, _ALONE = range(4)
 """Streams of random numbers."""
 
@@ -90,7 +94,8 @@ class BOSampler(BaseSampler):
             points X of the unit cube, whose columns are the settings in the alphabetical order of their names, a choice
             of k with k columns. Constraints are modelled by Gaussian processes in any case. Of a model that is
             not Gaussian the acquisition is BoTorch's ``qLogExpectedImprovement``.
-        n_startup_trials: complete trials before the model is asked; :math:`2 (d + 1)` for d parameters by default.
+        n_startup_trials: complete trials before the model is asked; :math:`2 (d + 1)` for d parameters by default. The
+            surrogates of ``make_surrogate`` need two in any case.
         num_restarts: local searches of the acquisition function. The default is BoTorch's usual number.
         raw_samples: points that they start from are chosen among. The default is BoTorch's usual number.
         independent_sampler: draws parameters that the model does not know; uniform in the unit cube by default, from
@@ -190,7 +195,7 @@ class BOSampler(BaseSampler):
         cube = UnitCube(known, conditional)
         enough = 2 * (len(known) + 1) if self._n_startup_trials is None else self._n_startup_trials
         near = [each for each, far in zip(trials, _is_far(cube, trials), strict=True) if not far]
-        if len(near) < max(enough, 1):
+        if len(near) < max(enough, _LEAST if self._surrogate in NAMED else 1):
             return self._startup(UnitCube(known), trial.number)
         seen = StudyData.of_study(study, cube, near)
         point = self._proposed(study, trial, seen)
@@ -269,16 +274,18 @@ class BOSampler(BaseSampler):
             return BoTorchCriterion(acquisition_of(self._acquisition, model, known, pending, seed))
 
     def _fitted(self, points: Any, values: Any, seed: int) -> Any:
-        if callable(self._surrogate):
-            from botorch.models.model import Model
+        from botorch.models.model import Model
+        from botorch.settings import validate_input_scaling
 
-            model = self._surrogate(points, values)
-            if not isinstance(model, Model):
-                raise TypeError(f"surrogate returned {model!r}: a fitted botorch.models.model.Model is needed")
-            return model
-        from trimtab.search.bnn_surrogates.make import make_surrogate
+        with validate_input_scaling(False):  # points of an earlier, wider range may be outside the unit cube
+            if callable(self._surrogate):
+                model = self._surrogate(points, values)
+                if not isinstance(model, Model):
+                    raise TypeError(f"surrogate returned {model!r}: a fitted botorch.models.model.Model is needed")
+                return model
+            from trimtab.search.bnn_surrogates.make import make_surrogate
 
-        return make_surrogate(self._surrogate, points, values, seed=seed)
+            return make_surrogate(self._surrogate, points, values, seed=seed)
 
 
 @dataclass(frozen=True)
