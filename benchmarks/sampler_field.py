@@ -62,7 +62,7 @@ def compared(problem, directory):
 def facts(name, result):
     """Returns what a comparison found."""
     labels = [each.label for each in result.candidates if each.rank is not None]
-    found = at_durations(result.trials, result.problem, list(NAMED.values()), labels)
+    found = dict(zip(NAMED, at_durations(result.trials, result.problem, list(NAMED.values()), labels), strict=True))
     return {
         "problem": result.problem.name,
         "kind": next(kind for kind, names in PROBLEMS.items() if name in names),
@@ -71,10 +71,10 @@ def facts(name, result):
         "quoted": result.problem.quoted and result.problem.quoted.name,
         "evaluations": EVALUATIONS,
         "candidates": [row(each) for each in result.candidates],
-        "first": {name: each.leaders() for name, each in zip(NAMED, found, strict=True)},
+        "first": {name: each.leaders() for name, each in found.items()},
         "ends": {
             name: {label: statistics.fmean(losses) for label, losses in each.losses.items()}
-            for name, each in zip(NAMED, found, strict=True)
+            for name, each in found.items()
         },
     }
 

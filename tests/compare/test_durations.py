@@ -1,5 +1,7 @@
 """Who wins for which duration: evaluations and a candidate's own time together, in equal time."""
 
+from dataclasses import replace
+
 import pytest
 
 from trimtab.compare.durations import NAMED, AtDuration, at_durations, in_words
@@ -49,8 +51,6 @@ def test_each_has_the_time_in_which_the_quickest_uses_up_its_evaluations():
 
 
 def test_a_pool_takes_less_time():
-    from dataclasses import replace
-
     (found,) = at_durations(runs(), replace(FACTS, at_once=4), [4.0], ["quick", "clever"])
     (alone,) = at_durations(runs(), FACTS, [1.0], ["quick", "clever"])
     assert found.losses == alone.losses
@@ -70,6 +70,17 @@ def test_leaders_are_those_that_are_not_shown_to_be_worse():
     apart = AtDuration(1.0, {"a": (1.0, 1.1, 1.2), "b": (3.0, 3.1, 3.2), "c": (1.05, 1.0, 1.25)})
     assert apart.leaders() == ["a", "c"]
     assert AtDuration(1.0, {"a": (1.0,), "b": (3.0,)}).leaders() == ["a", "b"]
+
+
+def test_where_only_the_last_look_tells_the_truth_all_have_to_come_to_it():
+    lucky = [[0.0] * 9 + [loss] for loss in (1.0, 1.1)]
+    given = [run(who, seed, lucky[seed], own) for seed in (0, 1) for who, own in (("quick", 0.0), ("slow", 0.05))]
+    facts = replace(FACTS, true_at_end=True)
+    # half a second later than the quickest, it is in the middle of its last evaluation
+    assert at_durations(given, facts, [0.1], ["quick", "slow"]) == []
+    (found,) = at_durations(given, facts, [0.1, 1.0], ["quick", "slow"])
+    assert (found.seconds, found.losses) == (1.0, {"quick": (1.0, 1.1), "slow": (1.0, 1.1)})
+    assert at_durations(given, FACTS, [0.1], ["quick", "slow"])[0].losses["slow"] == (0.0, 0.0)
 
 
 def at(*leaders):
@@ -92,8 +103,10 @@ def at(*leaders):
             "1 s; b where it takes 1 min or 1 h.",
         ),
         ([], ""),
+        ([at("a")], "Whether an evaluation takes 0.1 s, a comes first in equal time."),
     ],
 )
 def test_words(found, words):
     assert len(NAMED) == 4
-    assert in_words(found) == words
+    known = [replace(each, seconds=seconds) for each, seconds in zip(found, NAMED.values(), strict=False)]
+    assert in_words(known) == words

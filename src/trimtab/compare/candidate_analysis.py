@@ -98,7 +98,8 @@ def candidate_result(
         order = judged.standing.order_in_words(candidate.label)
         double = "" if candidate.label == judged.reference else doubles_in_words(candidate.label, judged.ended)
         went_on = [gone_on(each, tuned) for each in standing.extensions(outcomes)]
-        note = "; ".join(filter(None, (odd, order, double, late_rise(runs, facts.sign), *went_on, odd_alone)))
+        rise = "" if facts.true_at_end else late_rise(runs, facts.sign)
+        note = "; ".join(filter(None, (odd, order, double, rise, *went_on, odd_alone)))
     return CandidateResult(
         label=candidate.label,
         title=candidate.title,

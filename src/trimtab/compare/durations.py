@@ -41,8 +41,9 @@ def at_durations(
 ) -> list[AtDuration]:
     """Returns how candidates compare for durations of an evaluation; nothing where too little is known.
 
-    All have the time in which the quickest of them, on average over its seeds, uses up its evaluations. Where a
-    candidate has not looked once by then, its first look counts.
+    All have the time in which the quickest of them, on average over its seeds, uses up its evaluations, and finish the
+    one that they have begun by then. Where a candidate has not looked once by then, its first look counts. Where only
+    the last look tells the truth, durations are left out for which somebody has not come to it.
 
     Args:
         trials: the runs of a comparison.
@@ -58,28 +59,34 @@ def at_durations(
     seeds = sorted(set.intersection(*({*each} for each in runs.values())) if runs else ())
     if not seeds or len(runs) < 2:
         return []
-    return [_at(runs, seeds, facts, each) for each in seconds]
+    found = (_at(runs, seeds, facts, each) for each in seconds)
+    return [each for each in found if each is not None]
 
 
 def _at(
     runs: Mapping[str, Mapping[int, TrialResult]], seeds: Sequence[int], facts: Facts, seconds: float
-) -> AtDuration:
+) -> AtDuration | None:
     pace = seconds / facts.at_once
     ends = {
         label: float(np.mean([_time(own[seed].curve[-1], own[seed].traces[facts.overhead], pace) for seed in seeds]))
         for label, own in runs.items()
     }
-    limit = min(ends.values()) * (1 + 1e-9)
+    limit = min(ends.values()) * (1 + 1e-9) + pace
     quickest = min(ends, key=ends.__getitem__)
 
-    def loss(label: str, seed: int) -> float:
+    def last_look(label: str, seed: int) -> CurvePoint:
         trial = runs[label][seed]
         trace = trial.traces[facts.overhead]
         seen = [point for point in trial.curve if _time(point, trace, pace) <= limit]
-        last = trial.curve[-1] if label == quickest else (seen or trial.curve[:1])[-1]
-        return last.loss
+        return trial.curve[-1] if label == quickest else (seen or trial.curve[:1])[-1]
 
-    return AtDuration(seconds, {label: tuple(loss(label, seed) for seed in seeds) for label in runs})
+    looks = {label: [last_look(label, seed) for seed in seeds] for label in runs}
+    ended = all(
+        look is runs[label][seed].curve[-1] for label in runs for look, seed in zip(looks[label], seeds, strict=True)
+    )
+    if facts.true_at_end and not ended:
+        return None
+    return AtDuration(seconds, {label: tuple(look.loss for look in own) for label, own in looks.items()})
 
 
 def _time(point: CurvePoint, trace: Trace, pace: float) -> float:
@@ -92,7 +99,8 @@ def in_words(found: Sequence[AtDuration]) -> str:
     """Returns who comes first for the durations that are named, in a sentence; empty where that is not known."""
     if not found:
         return ""
-    first = {name: tuple(each.leaders()) for name, each in zip(NAMED, found, strict=True)}
+    names = {seconds: name for name, seconds in NAMED.items()}
+    first = {names[each.seconds]: tuple(each.leaders()) for each in found}
     every = len(found[0].losses)
     if len(set(map(frozenset, first.values()))) == 1:
         (leaders,) = {tuple(first[next(iter(first))])}

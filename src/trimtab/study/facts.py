@@ -142,6 +142,8 @@ class Facts:
         overhead: name of a watched quantity: seconds that a candidate itself has taken so far, beside what the cost
             counts. Where there is one, it is drawn who wins for which duration of a unit of cost; empty without.
         at_once: units of cost that are spent at a time, as workers of a pool do.
+        true_at_end: whether only the last look at a run tells what its result is worth, and those before tell what was
+            observed of it, with luck.
     """
 
     name: str
@@ -166,6 +168,7 @@ class Facts:
     costed: bool = True
     overhead: str = ""
     at_once: int = 1
+    true_at_end: bool = False
 
     @property
     def sign(self) -> int:

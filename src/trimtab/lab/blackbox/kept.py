@@ -33,7 +33,9 @@ class KeptEvaluations:
 
     path: Path | None
 
-    def get(self, number: int, trial: Trial, make: Callable[[], Observation]) -> Observation:
+    def get(
+        self, number: int, trial: Trial, make: Callable[[], Observation], others: Callable[[], float] = lambda: 0.0
+    ) -> Observation:
         """Returns an evaluation, which is made unless it was kept.
 
         Args:
@@ -41,14 +43,15 @@ class KeptEvaluations:
             trial: whose settings are evaluated. An objective may suggest them only while it is evaluated; then they
                 are suggested from what is kept, one by one, as long as they agree.
             make: evaluates.
+            others: returns the seconds so far that are not an evaluation's own.
         """
         found = _agreeing([each for each in self._read() if each["number"] == number], trial)
         if found is not None:
             seen = found["observation"]
             return Observation(seen["value"], tuple(seen["constraints"]), seen["variance"], tuple(seen["names"]))
-        start = time.perf_counter()
+        start = time.perf_counter() - others()
         made = make()
-        if time.perf_counter() - start >= DEAR:
+        if time.perf_counter() - others() - start >= DEAR:
             params = [[n, distribution_to_json(trial.distributions[n]), repr(v)] for n, v in trial.params.items()]
             self._keep({"number": number, "params": params, "observation": asdict(made)})
         return made

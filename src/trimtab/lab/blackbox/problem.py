@@ -267,6 +267,7 @@ class BlackBox(SteppedProblem):
             watched=(Watched(SUGGESTION, "seconds of suggestions so far"),),
             overhead=SUGGESTION,
             at_once=self.workers,
+            true_at_end=self.judged_last,
             sizes=(("evaluations a run", f"{evaluations:,}"), ("settings to find", f"{len(self.distributions)}")),
             paragraphs=(
                 ("Problem", f"{full_name}: {ranges}.{told}"),
@@ -298,7 +299,8 @@ class BlackBox(SteppedProblem):
         if self.constraint_count:
             said += (
                 f" An evaluation also tells of {count(self.constraint_count, 'constraint')}; whoever "
-                "recommends what misses one gets the worst value of the first points."
+                "recommends what misses one gets a value as far beyond the worst of the first points as that is "
+                "from the best of them."
             )
         if first:
             points = f"{first} points are" if first > 1 else "point is"

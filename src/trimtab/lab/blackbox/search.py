@@ -1,9 +1,8 @@
 """A search: one run of a sampler on a black box."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import optuna
@@ -13,6 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from trimtab.lab.blackbox.kept import KeptEvaluations
 from trimtab.lab.blackbox.observation import Observation
 from trimtab.lab.blackbox.pool import Pool
+from trimtab.lab.blackbox.sampler_clock import SamplerClock
 from trimtab.lab.blackbox.spaces import Params, middle, spread
 from trimtab.lab.meter import CostMeter
 from trimtab.study.errors import InputError
@@ -20,9 +20,6 @@ from trimtab.study.metric import Evaluation, Split
 
 if TYPE_CHECKING:
     from trimtab.lab.blackbox.problem import BlackBox
-
-P = ParamSpec("P")
-Result = TypeVar("Result")
 
 MakeSampler: TypeAlias = Callable[[int], BaseSampler]
 """What a candidate fills the slot with: makes a sampler of a seed."""
@@ -83,7 +80,8 @@ class Search:
             self._study.enqueue_trial(params)
         self._pool = Pool[tuple[Trial, Observation | Exception]](self._problem.workers, pool)
         self._kept = KeptEvaluations(None) if kept is None else kept
-        self._asked, self._seconds = 0, 0.0
+        self._clock = SamplerClock(sampler, self._first)
+        self._asked = 0
         self._error: Exception | None = None
         self._worth: dict[tuple[Split, bool], tuple[Params, Observation]] = {}
         self._recommended: tuple[int, Recommended] | None = None
@@ -102,7 +100,7 @@ class Search:
             trial, found = self._next()
             self.meter.charge(1)
             self.steps += 1
-            self._timed(trial.number, self._tell, trial, found)
+            self._tell(trial, found)
             if not self._begun():
                 self._error = self._error or (found if isinstance(found, Exception) else None)
                 continue
@@ -134,23 +132,17 @@ class Search:
 
     def _next(self) -> tuple[Trial, Observation | Exception]:
         while self._pool.free and self._asked < self.meter.budget:
-            trial = self._timed(self._asked, self._problem.ask, self._study)
+            trial = self._problem.ask(self._study)
             # a generator for each evaluation: how much one draws may depend on the settings
             noise = np.random.default_rng(self._noise.spawn(1)[0])
             self._pool.begin((trial, self._evaluated(trial, noise)))
             self._asked += 1
         return self._pool.finish()
 
-    def _timed(self, number: int, act: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
-        start = time.perf_counter()
-        done = act(*args, **kwargs)
-        if number >= self._first:  # the first ones are given
-            self._seconds += time.perf_counter() - start
-        return done
-
     def _evaluated(self, trial: Trial, noise: np.random.Generator) -> Observation | Exception:
         try:
-            return self._kept.get(self._asked, trial, lambda: self._problem.observe(trial, noise))
+            observe = lambda: self._problem.observe(trial, noise)  # noqa: E731 - it is called once, there
+            return self._kept.get(self._asked, trial, observe, lambda: self._clock.seconds)
         except Exception as error:  # it loses this evaluation, and not the run
             return error
 
@@ -196,12 +188,15 @@ class Search:
         return None
 
     def _value(self, found: Observation) -> float:
-        """Returns what an observation counts as: where constraints are missed, the worst of the first points."""
+        """Returns what an observation counts as: where constraints are missed, as worse than all of the first points.
+
+        What misses a constraint is often better than whatever keeps it, so the worst value would be no penalty.
+        """
         if not found.violation:
             return found.value
         first = [each.value for each in self._study.get_trials(deepcopy=False)[: self._first]]
-        values = [found.value, *(value for value in first if value is not None)]
-        return self._sign * max(self._sign * value for value in values)
+        losses = [self._sign * value for value in first if value is not None] or [self._sign * found.value]
+        return self._sign * (2 * max(losses) - min(losses))
 
     def recommended(self) -> Recommended:
         """Returns the settings that would be recommended so far."""
@@ -230,7 +225,7 @@ class Search:
     def measures(self) -> Mapping[str, float]:
         """Returns the time that the sampler takes, and what is said of its last recommendation."""
         chosen = self._asked - self._first
-        found = {SUGGESTION: self._seconds / chosen} if chosen > 0 else {}
+        found = {SUGGESTION: self._clock.chosen / chosen} if chosen > 0 else {}
         worths = [self._worth[key] for key in (("validation", True), ("validation", False)) if key in self._worth]
         if not worths:
             return found
@@ -245,7 +240,7 @@ class Search:
 
     def watched(self) -> Mapping[str, float]:
         """Returns how long the sampler has taken so far, in seconds."""
-        return {SUGGESTION: self._seconds}
+        return {SUGGESTION: self._clock.chosen}
 
 
 def constraints_of(trial: FrozenTrial) -> Mapping[Any, float]:

@@ -12,7 +12,9 @@ SECONDS = tuple(float(f"{each:.3g}") for each in np.geomspace(0.01, 10_800, 40))
 
 def has_durations(result: ComparisonResult) -> bool:
     """Returns whether it is known how long candidates take themselves."""
-    return bool(result.problem.overhead) and bool(at_durations(result.trials, result.problem, [1.0], _labels(result)))
+    return bool(result.problem.overhead) and bool(
+        at_durations(result.trials, result.problem, SECONDS[-1:], _labels(result))
+    )
 
 
 def durations(result: ComparisonResult) -> go.Figure:
