@@ -103,7 +103,7 @@ def at(*leaders):
             "1 s; b where it takes 1 min or 1 h.",
         ),
         ([], ""),
-        ([at("a")], "Whether an evaluation takes 0.1 s, a comes first in equal time."),
+        ([at("a")], "Where an evaluation takes 0.1 s, a comes first in equal time."),
     ],
 )
 def test_words(found, words):

@@ -99,19 +99,15 @@ def in_words(found: Sequence[AtDuration]) -> str:
     """Returns who comes first for the durations that are named, in a sentence; empty where that is not known."""
     if not found:
         return ""
-    names = {seconds: name for name, seconds in NAMED.items()}
-    first = {names[each.seconds]: tuple(each.leaders()) for each in found}
+    durations = {seconds: name for name, seconds in NAMED.items()}
+    first = {durations[each.seconds]: tuple(each.leaders()) for each in found}
     every = len(found[0].losses)
     if len(set(map(frozenset, first.values()))) == 1:
         (leaders,) = {tuple(first[next(iter(first))])}
+        takes = f"whe{'ther' if len(first) > 1 else 're'} an evaluation takes {listed(list(first), 'or')}"
         if len(leaders) == every:
-            return (
-                f"In equal time, none is shown to come first, whether an evaluation takes {listed(list(first), 'or')}."
-            )
-        names = listed(list(leaders))
-        return (
-            f"Whether an evaluation takes {listed(list(first), 'or')}, {names} come{_s(leaders)} first in equal time."
-        )
+            return f"In equal time, none is shown to come first, {takes}."
+        return f"{takes[0].upper()}{takes[1:]}, {listed(list(leaders))} come{_s(leaders)} first in equal time."
     groups: list[tuple[list[str], tuple[str, ...]]] = []
     for name, leaders in first.items():
         if groups and set(groups[-1][1]) == set(leaders):

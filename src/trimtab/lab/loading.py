@@ -101,8 +101,10 @@ def _named(asked: Reference) -> tuple[Any, str]:
 
 
 def _is_objective(found: object) -> bool:
-    """Tells whether something is an objective of Optuna's: a function of a trial, and of nothing else that it needs."""
-    if not inspect.isfunction(found) or _returns_problem(found):
+    """Tells whether something is an objective of Optuna's: called with a trial, and with nothing else that it needs."""
+    if isinstance(found, type | Problem) or not callable(found):
+        return False
+    if inspect.isfunction(found) and _returns_problem(found):
         return False
     taken = [each for each in inspect.signature(found).parameters.values() if each.default is each.empty]
     if len(taken) != 1 or taken[0].kind not in (taken[0].POSITIONAL_ONLY, taken[0].POSITIONAL_OR_KEYWORD):

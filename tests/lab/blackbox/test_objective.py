@@ -219,3 +219,79 @@ def test_a_trial_is_a_search_to_its_end(file, tmp_path):
     outcome = run(place=Workplace(tmp_path / "runs" / "tune"))
     assert (outcome.status, outcome.cost) == ("complete", 8)
     assert problem.distributions["x"] == FloatDistribution(-1, 3)
+
+
+OBJECTS = '''
+import functools
+
+class Scaled:
+    """A parabola of some height."""
+
+    def __init__(self, height):
+        self.height = height
+
+    def __call__(self, trial):
+        return self.height * trial.suggest_float("x", -1, 3) ** 2
+
+scaled = Scaled(2.0)
+
+def shifted(trial, by):
+    return (trial.suggest_float("x", -1, 3) - by) ** 2
+
+one = functools.partial(shifted, by=1.0)
+'''
+
+
+@pytest.mark.parametrize(("name", "value"), [("scaled", 2.0), ("one", 0.0)])
+def test_what_is_called_with_a_trial_is_one(name, value, tmp_path):
+    (tmp_path / "tune.py").write_text(OBJECTS)
+    problem = load_problem(f"{tmp_path}/tune.py:{name}")
+    assert isinstance(problem, Objective)
+    assert problem.name == "tune"
+    assert problem.evaluate({"x": 1.0}, np.random.default_rng(0)).value == value
+    before = problem.source()
+    (tmp_path / "tune.py").write_text(OBJECTS.replace("2.0", "3.0"))
+    assert problem.source() != before
+
+
+def test_it_has_all_of_a_trial_in_the_end_too():
+    def objective(trial):
+        trial.set_user_attr("names", trial.study.study_name)
+        trial.report(1.0, 0)
+        return trial.suggest_float("x", 0, 1) + trial.should_prune() + len(trial.study.trials) + trial.number
+
+    assert Objective(objective).evaluate({"x": 0.25}, np.random.default_rng(0)).value == 1.25
+
+
+@pytest.mark.parametrize("value", [torch.tensor(0.5), np.array(0.5), np.float32(0.5), torch.tensor([0.5])])
+def test_what_optuna_takes_for_a_number_is_one(value):
+    assert Objective(lambda trial: value).evaluate({}, np.random.default_rng(0)).value == 0.5
+
+
+def test_what_fails_in_the_middle_is_looked_at_elsewhere():
+    def objective(trial):
+        x = trial.suggest_float("x", 0, 1)
+        if x == 0.5:
+            raise optuna.TrialPruned
+        return x
+
+    problem = Objective(objective)
+    problem.check("tune.py:objective")
+    assert list(problem.distributions) == ["x"]
+
+
+def test_who_ends_the_process_loses_an_evaluation_alone():
+    def objective(trial):
+        if trial.suggest_float("x", 0, 1) < 0.4:
+            raise SystemExit(3)
+        return trial.params["x"]
+
+    search, losses = searched(Objective(objective), sampler_of(RandomSampler))
+    assert len(losses) > 1
+    failed = [trial for trial in search._study.trials if trial.state.name == "FAIL"]
+    assert failed
+    assert all(trial.params["x"] < 0.4 for trial in failed)
+    with pytest.raises(
+        InputError, match=r"in the middle of its ranges, raised RuntimeError: it ended the process, by sys"
+    ):
+        Objective(lambda trial: exit(trial.suggest_int("n", 1, 3))).check("tune.py:objective")

@@ -1,18 +1,19 @@
 """An objective of Optuna's, as people have it: a function of a trial, which suggests what it searches while it runs."""
 
+import functools
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias, cast
+from typing import Any, ClassVar, Final, Literal, TypeAlias, cast
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
-from optuna.trial import FixedTrial, FrozenTrial, Trial
+from optuna.trial import FrozenTrial, Trial
 
 from trimtab.lab.blackbox.observation import Observation, observation
 from trimtab.lab.blackbox.problem import BlackBox, Params
@@ -23,6 +24,9 @@ from trimtab.study.errors import InputError
 from trimtab.study.metric import Metric, Split
 
 Function: TypeAlias = Callable[[Any], Any]
+
+_LOOKS: Final = 4
+"""At an objective before it is said not to work: in the middle, and at random."""
 
 
 class Objective(BlackBox):
@@ -60,19 +64,28 @@ class Objective(BlackBox):
         self._function = function
         self.metric = Metric(metric, "max" if direction == "maximize" else "min")
         self.evaluations, self.repeats, self.workers = evaluations, repeats, workers
-        own = getattr(function, "__name__", "objective")
-        self.name = Path(inspect.getfile(function)).stem if own == "objective" else own
+        written, own = _written(function), getattr(function, "__name__", "objective")
+        self.name = Path(inspect.getfile(written)).stem if own == "objective" else own
         self.summary = (
-            f"{inspect.cleandoc(function.__doc__ or 'An objective of your own.').partition(chr(10))[0]} What is "
+            f"{inspect.cleandoc(written.__doc__ or 'An objective of your own.').partition(chr(10))[0]} What is "
             f"recommended in the end is evaluated anew, up to {repeats} time{'s' * (repeats > 1)}, and the mean counts."
         )
 
     @cached_property
     def _first_look(self) -> tuple[Mapping[str, Distribution], Observation]:
         study = optuna.create_study(sampler=_Middle(), direction=self.direction)
-        trial = study.ask()
-        found = self.observe(trial, np.random.default_rng(0))
-        return cast(dict[str, Distribution], dict(trial.distributions)), found  # Optuna has these three
+        elsewhere = RandomSampler(seed=0)
+        first: Exception | None = None
+        for _ in range(_LOOKS):
+            trial = study.ask()
+            try:
+                found = self.observe(trial, np.random.default_rng(0))
+            except Exception as error:  # it may work elsewhere, and an evaluation that does not is only lost
+                first, study.sampler = first or error, elsewhere
+            else:
+                return cast(dict[str, Distribution], dict(trial.distributions)), found  # Optuna has these three
+        assert first is not None  # noqa: S101 - for the type checker
+        raise first
 
     @property
     def distributions(self) -> Mapping[str, Distribution]:
@@ -91,7 +104,10 @@ class Objective(BlackBox):
 
     def source(self) -> str:
         """Returns what changes when its file does."""
-        return super().source() + hashlib.sha256(Path(inspect.getfile(self._function)).read_bytes()).hexdigest()[:16]
+        return (
+            super().source()
+            + hashlib.sha256(Path(inspect.getfile(_written(self._function))).read_bytes()).hexdigest()[:16]
+        )
 
     def ask(self, study: Study) -> Trial:
         """Begins an evaluation, which will suggest its settings itself."""
@@ -103,11 +119,16 @@ class Objective(BlackBox):
 
     def evaluate(self, params: Params, generator: np.random.Generator) -> Observation:
         """Evaluates settings."""
-        return self._called(FixedTrial(dict(params)), generator)
+        study = optuna.create_study(sampler=_Middle(), direction=self.direction, pruner=optuna.pruners.NopPruner())
+        study.enqueue_trial(dict(params))
+        return self._called(study.ask(), generator)
 
-    def _called(self, trial: Any, generator: np.random.Generator) -> Observation:
+    def _called(self, trial: Trial, generator: np.random.Generator) -> Observation:
         with seeded_globally(int(generator.integers(2**32))):
-            value = observation(self._function(trial), 0).value
+            try:
+                value = observation(_as_optuna_has_it(self._function(trial)), 0).value
+            except SystemExit as ended:  # of a program that was made an objective
+                raise RuntimeError(f"it ended the process, by sys.exit({ended.code!r})") from ended
         told = dict(getattr(trial, "constraints", {}))
         return Observation(value, tuple(told.values()), None, tuple(told))
 
@@ -130,10 +151,31 @@ class Objective(BlackBox):
         try:
             space, _ = self._first_look
         except Exception as error:
-            raise InputError(f"{place}, in the middle of its ranges, raised {type(error).__name__}: {error}") from error
+            said = f"{type(error).__name__}{f': {error}' if str(error) else ''}"
+            raise InputError(
+                f"{place}, in the middle of its ranges, raised {said}; it is looked at there to see what it suggests, "
+                f"and {_LOOKS - 1} looks elsewhere had no value either"
+            ) from error
         if not space:
             raise InputError(f"{place} suggests nothing: there is nothing to search")
         self._check_parts(place)
+
+
+def _written(function: Function) -> Any:
+    """Returns what stands in a file of an objective: a function, or the class of an object that is called."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function if inspect.isroutine(function) else type(function)
+
+
+def _as_optuna_has_it(found: Any) -> Any:
+    """Returns a number where Optuna makes one of what was returned, such as of a tensor without dimensions."""
+    if isinstance(found, str | tuple | list):
+        return found
+    try:
+        return float(found)
+    except (TypeError, ValueError, RuntimeError):  # the last of tensors with several elements
+        return found
 
 
 class _Middle(BaseSampler):

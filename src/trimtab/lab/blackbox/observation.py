@@ -5,7 +5,7 @@ import numbers
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-from trimtab.study.outcome import is_measured
+from trimtab.study.outcome import LARGEST, is_measured
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def observation(found: Any, constraints: int) -> Observation:
     else:
         value, each, variance = _number("value", found), (), None
     if not is_measured(value):
-        raise ValueError(f"{value} was returned; a finite number is needed")
+        raise ValueError(f"{value} was returned; a finite number is needed, of at most {LARGEST:g}")
     if len(each) != constraints:
         raise ValueError(f"{len(each)} constraints were returned, and the problem says that it has {constraints}")
     if any(math.isnan(one) for one in each):
