@@ -50,7 +50,7 @@ reliability: .venv/dev
 	$(BIN)/python benchmarks/faults.py --json docs/reliability.json
 	$(BIN)/python docs/reliability.py docs/reliability.json
 
-# about three hours of processor time; stopped, it goes on where it was
+# about three and a half hours of processor time; stopped, it goes on where it was
 claims: .venv/dev
 	$(BIN)/trimtab verify --all --out runs/claims
 	$(BIN)/python docs/verdicts.py runs/claims
