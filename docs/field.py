@@ -14,11 +14,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-import trimtab
 from trimtab.catalog.parsing import parse_expression
 from trimtab.claims import CLAIMS
-from trimtab.compare.result import Pair
-from trimtab.report.document import site_figures
+from trimtab.report.document import site_figures, with_filled
 from trimtab.report.figures.verdict_grid import Column, verdict_grid
 from trimtab.report.numbers import significant
 from trimtab.study.phrases import count, listed
@@ -28,52 +26,36 @@ PAGE = "which-optimizer.md"
 REFERENCE = "adamw"
 TASKS = ("diabetes", "breast-cancer", "cars", "segments", "digits", "mnist5k", "python-lm")
 SCHEDULES = ("constant", "cosine")
-ROLES = {"helps": "helps", "hurts": "hurts", "no difference shown": "same"}
 
 
 @dataclass(frozen=True)
-class Posed:
-    """A task under a schedule.
+class Posed(Column):
+    """A task under a schedule, whose name is that of its group, beside AdamW.
 
     Args:
-        task: its name.
-        schedule: one of ``SCHEDULES``.
         candidates: label to what was found of it.
-        pairs: label to its comparison with AdamW; candidates of which a final run is missing have none.
-        spread: the standard deviation between seeds, in the median of the candidates.
         protocol: how many settings were tried, with how many seeds, and how many seeds followed.
     """
 
-    task: str
-    schedule: str
     candidates: dict[str, dict[str, Any]]
-    pairs: dict[str, Pair]
-    spread: float
     protocol: Mapping[str, int]
 
-    def effect(self, label: str) -> float | None:
-        """Returns the improvement on AdamW in standard deviations between seeds."""
-        pair = self.pairs.get(label)
-        return None if pair is None else pair.improvement / self.spread
+    @property
+    def task(self) -> str:
+        """The name of the task."""
+        return self.name
 
-    def role(self, label: str) -> str:
-        """Returns how a verdict is drawn, or that there is none to draw."""
-        if label not in self.candidates:
-            return "not run"
-        pair = self.pairs.get(label)
-        return "reference" if label == REFERENCE else "unranked" if pair is None else ROLES[pair.verdict]
+    @property
+    def schedule(self) -> str:
+        """One of ``SCHEDULES``."""
+        return self.group
 
 
 def posed(task: str, schedule: str, facts: Mapping[str, Any]) -> Posed:
     """Compares candidates with AdamW by the losses of their final runs."""
     candidates = {each["label"]: each for each in facts["candidates"]}
-    whole = {label: each["losses"] for label, each in candidates.items() if None not in each["losses"]}
-    pairs = {}
-    for pair in trimtab.compare_losses(whole, reference=REFERENCE):
-        own = pair if pair.second == REFERENCE else pair.turned()
-        pairs[own.first] = own
-    spread = statistics.median(statistics.stdev(losses) for losses in whole.values())
-    return Posed(task, schedule, candidates, pairs, spread, facts["protocol"])
+    losses = {label: each["losses"] for label, each in candidates.items()}
+    return Posed(task, schedule, losses, REFERENCE, candidates, facts["protocol"])
 
 
 def read(tasks: Mapping[str, Any]) -> list[Posed]:
@@ -107,17 +89,7 @@ def ordered(found: Sequence[Posed]) -> list[str]:
 
 def figure(found: Sequence[Posed]) -> go.Figure:
     """Draws the verdict and the size of each effect: a row a candidate, a column a task under a schedule."""
-    labels = ordered(found)
-    columns = [
-        Column(
-            each.task,
-            each.schedule,
-            {label: each.role(label) for label in labels},
-            {label: effect for label in labels if (effect := each.effect(label)) is not None},
-        )
-        for each in found
-    ]
-    return verdict_grid(columns, labels)
+    return verdict_grid(found, ordered(found))
 
 
 def in_short(found: Sequence[Posed]) -> str:
@@ -287,12 +259,8 @@ def field() -> str:
 
 
 def filled(text: str) -> str:
-    """Returns the page with all of it in the place of what stands between the markers."""
-    before, begin, rest = text.partition("<!-- field -->")
-    _, end, after = rest.partition("<!-- /field -->")
-    if not (begin and end):
-        raise ValueError(f"{PAGE} must have <!-- field --> and <!-- /field -->")
-    return f"{before}{field()}{after}"
+    """Returns the page with all of it in its place."""
+    return with_filled(PAGE, text, "field", field())
 
 
 def main() -> None:

@@ -15,10 +15,8 @@ from typing import Any
 import plotly.graph_objects as go
 from scipy.stats import rankdata
 
-import trimtab
 from trimtab.catalog import find
-from trimtab.compare.result import Pair
-from trimtab.report.document import site_figures
+from trimtab.report.document import site_figures, with_filled
 from trimtab.report.figures.verdict_grid import Column, verdict_grid
 from trimtab.report.numbers import significant
 from trimtab.study.phrases import count, listed
@@ -26,41 +24,20 @@ from trimtab.study.phrases import count, listed
 FACTS = Path(__file__).with_name("sampler_field.json")
 PAGE = "which-sampler.md"
 REFERENCE = "tpe"
-ROLES = {"helps": "helps", "hurts": "hurts", "no difference shown": "same"}
 OWN_TIME = "suggestion seconds"
 
 
 @dataclass(frozen=True)
-class Posed:
-    """A problem.
+class Posed(Column):
+    """A problem, in the group of its kind, beside TPE.
 
     Args:
-        name: of it.
-        kind: the group that it belongs to.
         facts: as the file has them.
         candidates: label to what was found of it.
-        pairs: label to its comparison with the reference; samplers of which a final run is missing have none.
-        spread: the standard deviation between seeds, in the median of the samplers.
     """
 
-    name: str
-    kind: str
     facts: Mapping[str, Any]
     candidates: dict[str, dict[str, Any]]
-    pairs: dict[str, Pair]
-    spread: float
-
-    def effect(self, label: str) -> float | None:
-        """Returns the improvement on the reference in standard deviations between seeds."""
-        pair = self.pairs.get(label)
-        return None if pair is None or not self.spread else pair.improvement / self.spread
-
-    def role(self, label: str) -> str:
-        """Returns how a verdict is drawn, or that there is none to draw."""
-        if label not in self.candidates:
-            return "not run"
-        pair = self.pairs.get(label)
-        return "reference" if label == REFERENCE else "unranked" if pair is None else ROLES[pair.verdict]
 
     def first(self, taking: str) -> list[str]:
         """Returns who comes first in equal time where an evaluation takes so long."""
@@ -68,23 +45,18 @@ class Posed:
         return found
 
 
-def posed(name: str, kind: str, facts: Mapping[str, Any]) -> Posed:
+def posed(name: str, facts: Mapping[str, Any]) -> Posed:
     """Compares samplers with the reference by what they end with."""
     candidates = {each["label"]: each for each in facts["candidates"]}
-    whole = {label: each["losses"] for label, each in candidates.items() if None not in each["losses"]}
-    pairs = {}
-    for pair in trimtab.compare_losses(whole, reference=REFERENCE):
-        own = pair if pair.second == REFERENCE else pair.turned()
-        pairs[own.first] = own
-    spread = statistics.median(statistics.stdev(losses) for losses in whole.values())
-    return Posed(name, kind, facts, candidates, pairs, spread)
+    losses = {label: each["losses"] for label, each in candidates.items()}
+    return Posed(name, facts["kind"], losses, REFERENCE, facts, candidates)
 
 
 def read(problems: Mapping[str, Any]) -> list[Posed]:
     """Returns every problem, those of one kind together."""
-    found = [posed(name, facts["kind"], facts) for name, facts in problems.items()]
-    kinds = list(dict.fromkeys(each.kind for each in found))
-    return sorted(found, key=lambda each: kinds.index(each.kind))
+    found = [posed(name, facts) for name, facts in problems.items()]
+    kinds = list(dict.fromkeys(each.group for each in found))
+    return sorted(found, key=lambda each: kinds.index(each.group))
 
 
 def ordered(found: Sequence[Posed]) -> list[str]:
@@ -148,8 +120,8 @@ def by_duration(found: Sequence[Posed]) -> str:
 def by_kind(found: Sequence[Posed], taking: str) -> str:
     """A row for each kind of problems: the mean places of all, best first, where an evaluation takes so long."""
     rows = [f"| where an evaluation takes {taking} | problems | mean places |", "|---|---:|---|"]
-    for kind in dict.fromkeys(each.kind for each in found):
-        own = [each for each in found if each.kind == kind]
+    for kind in dict.fromkeys(each.group for each in found):
+        own = [each for each in found if each.group == kind]
         places = mean_places(own, taking)
         said = [f"`{label}` {places[label]:.1f}" for label in sorted(places, key=places.__getitem__)]
         rows.append(f"| {kind} | {len(own)} | {', '.join(said)} |")
@@ -180,17 +152,7 @@ def _milliseconds(seconds: float) -> str:
 
 def figure(found: Sequence[Posed]) -> go.Figure:
     """Draws the verdict and the size of each effect with as many evaluations."""
-    labels = [label for label in ordered(found) if label != REFERENCE]
-    columns = [
-        Column(
-            each.name,
-            each.kind,
-            {label: each.role(label) for label in labels},
-            {label: effect for label in labels if (effect := each.effect(label)) is not None},
-        )
-        for each in found
-    ]
-    return verdict_grid(columns, labels)
+    return verdict_grid(found, [label for label in ordered(found) if label != REFERENCE])
 
 
 def details(each: Posed) -> str:
@@ -262,12 +224,8 @@ def field() -> str:
 
 
 def filled(text: str) -> str:
-    """Returns the page with all of it in the place of what stands between the markers."""
-    before, begin, rest = text.partition("<!-- samplers -->")
-    _, end, after = rest.partition("<!-- /samplers -->")
-    if not (begin and end):
-        raise ValueError(f"{PAGE} must have <!-- samplers --> and <!-- /samplers -->")
-    return f"{before}{field()}{after}"
+    """Returns the page with all of it in its place."""
+    return with_filled(PAGE, text, "samplers", field())
 
 
 def main() -> None:

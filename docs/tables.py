@@ -16,6 +16,7 @@ from trimtab.claims import CLAIMS
 from trimtab.claims.loading import load_reference
 from trimtab.claims.result import committed
 from trimtab.lab.shipped import of_slot
+from trimtab.report.document import with_filled
 from trimtab.report.numbers import duration, significant
 from trimtab.report.which import which_optimizer
 from trimtab.study.errors import InputError
@@ -330,14 +331,9 @@ TABLES: dict[str, tuple[Callable[[], str], ...]] = {
 
 
 def filled(page: str, text: str) -> str:
-    """Returns a page with each table in the place of what stands between its markers, for who reads it in a clone."""
+    """Returns a page with each of its tables in its place."""
     for table in TABLES[page]:
-        name = table.__name__
-        before, begin, rest = text.partition(f"<!-- {name} -->")
-        _, end, after = rest.partition(f"<!-- /{name} -->")
-        if not (begin and end) or begin in after:
-            raise ValueError(f"{page} must have <!-- {name} --> and <!-- /{name} --> once")
-        text = f"{before}{table()}{after}"
+        text = with_filled(page, text, table.__name__, table())
     return text
 
 

@@ -84,7 +84,7 @@ def found(page):
 
 
 def test_problems_of_one_kind_stand_together(found):
-    assert [(each.kind, each.name) for each in found] == [
+    assert [(each.group, each.name) for each in found] == [
         ("functions", "smooth"), ("functions", "wavy"), ("designs", "beam"),
     ]  # fmt: skip
 

@@ -74,6 +74,25 @@ def _plain_figure(figure: go.Figure) -> Any:
     return json.loads(figure.to_json(validate=False))
 
 
+def with_filled(page: str, text: str, name: str, found: str) -> str:
+    """Returns a page of the site with something in the place of what stands between its markers, for who reads a clone.
+
+    Args:
+        page: what it is called.
+        text: what it says.
+        name: of the markers, ``<!-- name -->`` and ``<!-- /name -->``.
+        found: what is put there.
+
+    Raises:
+        ValueError: the page does not have both markers once.
+    """
+    before, begin, rest = text.partition(f"<!-- {name} -->")
+    _, end, after = rest.partition(f"<!-- /{name} -->")
+    if not (begin and end) or begin in after:
+        raise ValueError(f"{page} must have <!-- {name} --> and <!-- /{name} --> once")
+    return f"{before}{found}{after}"
+
+
 def site_figures(figures: Iterable[go.Figure], assets: str) -> str:
     """Returns figures for a page of the site, where a script draws them without network in the colours of its scheme.
 

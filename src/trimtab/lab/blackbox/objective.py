@@ -4,6 +4,7 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, TypeAlias, cast
@@ -74,18 +75,19 @@ class Objective(BlackBox):
     @cached_property
     def _first_look(self) -> tuple[Mapping[str, Distribution], Observation]:
         study = optuna.create_study(sampler=_Middle(), direction=self.direction)
-        elsewhere = RandomSampler(seed=0)
-        first: Exception | None = None
-        for _ in range(_LOOKS):
-            trial = study.ask()
-            try:
-                found = self.observe(trial, np.random.default_rng(0))
-            except Exception as error:  # it may work elsewhere, and an evaluation that does not is only lost
-                first, study.sampler = first or error, elsewhere
-            else:
-                return cast(dict[str, Distribution], dict(trial.distributions)), found  # Optuna has these three
-        assert first is not None  # noqa: S101 - for the type checker
-        raise first
+        try:
+            return self._look(study)
+        except Exception:  # it may work elsewhere, and an evaluation that does not is only lost
+            study.sampler = RandomSampler(seed=0)
+            for _ in range(_LOOKS - 1):
+                with suppress(Exception):
+                    return self._look(study)
+            raise
+
+    def _look(self, study: Study) -> tuple[Mapping[str, Distribution], Observation]:
+        trial = study.ask()
+        found = self.observe(trial, np.random.default_rng(0))
+        return cast(dict[str, Distribution], dict(trial.distributions)), found  # Optuna has these three
 
     @property
     def distributions(self) -> Mapping[str, Distribution]:

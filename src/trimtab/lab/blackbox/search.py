@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -141,7 +142,7 @@ class Search:
 
     def _evaluated(self, trial: Trial, noise: np.random.Generator) -> Observation | Exception:
         try:
-            observe = lambda: self._problem.observe(trial, noise)  # noqa: E731 - it is called once, there
+            observe = partial(self._problem.observe, trial, noise)
             return self._kept.get(self._asked, trial, observe, lambda: self._clock.seconds)
         except Exception as error:  # it loses this evaluation, and not the run
             return error

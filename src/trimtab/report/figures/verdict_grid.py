@@ -1,10 +1,14 @@
 """The verdicts and the sizes of effects of many candidates on many problems, in one figure."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import plotly.graph_objects as go
 
+from trimtab.compare.pairs import compare_losses
+from trimtab.compare.result import Pair
 from trimtab.report.figures.style import colour, frame, plain, verdict_marker, verdict_name
 from trimtab.report.tables import cut
 
@@ -14,22 +18,55 @@ FAR = 3.0
 _DRAWN = ("helps", "hurts", "same", "unranked")
 
 
+_ROLES = {"helps": "helps", "hurts": "hurts", "no difference shown": "same"}
+
+Losses = Mapping[str, Sequence[float | None]]
+
+
 @dataclass(frozen=True)
 class Column:
-    """A problem, and what was found of the candidates on it.
+    """A problem, and how the candidates on it compare with the reference.
 
     Args:
         name: of the problem.
         group: of columns that stand side by side.
-        roles: of candidates, as :func:`~trimtab.report.figures.style.verdict_marker` takes them; what has another role
-            is not drawn.
-        effects: of those of which one is known, in standard deviations.
+        losses: label to the losses of the final runs, ``None`` where one is missing.
+        reference: label of the candidate that all others are compared with.
     """
 
     name: str
     group: str
-    roles: Mapping[str, str]
-    effects: Mapping[str, float]
+    losses: Losses
+    reference: str
+
+    @cached_property
+    def _whole(self) -> dict[str, Sequence[float]]:
+        known = {label: [loss for loss in own if loss is not None] for label, own in self.losses.items()}
+        return {label: own for label, own in known.items() if len(own) == len(self.losses[label])}
+
+    @cached_property
+    def pairs(self) -> dict[str, Pair]:
+        """Label to its comparison with the reference; candidates of which a final run is missing have none."""
+        found = compare_losses(self._whole, reference=self.reference)
+        own = (pair if pair.second == self.reference else pair.turned() for pair in found)
+        return {pair.first: pair for pair in own}
+
+    @cached_property
+    def spread(self) -> float:
+        """The standard deviation between seeds, in the median of the candidates."""
+        return statistics.median(statistics.stdev(own) for own in self._whole.values())
+
+    def effect(self, label: str) -> float | None:
+        """Returns the improvement on the reference in standard deviations between seeds, if one is known."""
+        pair = self.pairs.get(label)
+        return None if pair is None or not self.spread else pair.improvement / self.spread
+
+    def role(self, label: str) -> str:
+        """Returns how a verdict is drawn, or that there is none to draw."""
+        if label not in self.losses:
+            return "not run"
+        pair = self.pairs.get(label)
+        return "reference" if label == self.reference else "unranked" if pair is None else _ROLES[pair.verdict]
 
 
 def verdict_grid(columns: Sequence[Column], labels: Sequence[str]) -> go.Figure:
@@ -42,8 +79,8 @@ def verdict_grid(columns: Sequence[Column], labels: Sequence[str]) -> go.Figure:
     upwards = labels[::-1]
     drawn = frame(22 * len(upwards) + 150, "")
     for role in _DRAWN:
-        places = [(x, label) for x, each in enumerate(columns) for label in upwards if each.roles.get(label) == role]
-        effects = [columns[x].effects.get(label, 0.0) for x, label in places]
+        places = [(x, label) for x, each in enumerate(columns) for label in upwards if each.role(label) == role]
+        effects = [columns[x].effect(label) or 0.0 for x, label in places]
         drawn.add_scatter(
             x=[x for x, _ in places],
             y=[_row(label) for _, label in places],
@@ -73,7 +110,7 @@ def _name_groups(drawn: go.Figure, groups: Sequence[str]) -> None:
 
 
 def _size(column: Column, label: str) -> str:
-    effect = column.effects.get(label)
+    effect = column.effect(label)
     return "not ranked" if effect is None else f"{round(effect, 2) or 0.0:+.2f}"
 
 
