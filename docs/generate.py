@@ -32,7 +32,7 @@ SUMMARY = """\
     * [Coming from Optuna](coming-from-optuna.md)
     * [Bayesian optimisation](guides/bo.md)
     * [A pre-trained network](guides/pfn.md)
-    * [Networks as surrogates](guides/surrogates.md)
+    * [Networks as surrogates](guides/bnn.md)
     * [The next run's schedule](refine.md)
     * [Another batch size](scale.md)
     * [A rule of your own](tutorial-rule.md)
@@ -95,13 +95,6 @@ EXAMPLES = {
 }
 """By slot: a problem that ships, whom methods are compared with on their pages, and whom that one is compared with."""
 
-GUIDES = {
-    "bo": ("a guide", "bo.md", "what a suggestion costs", "bo.md#cost"),
-    "pfn": ("a guide", "pfn.md", "what a suggestion costs", "pfn.md#cost"),
-    "muon": ("a guide", "muon.md", "how fast it is", "muon.md#how-fast"),
-}
-"""By method: words and pages of links to guides."""
-
 DOCUMENTATION = {
     "torch": ("PyTorch's", "https://docs.pytorch.org/docs/stable/generated/{module}.{name}.html"),
     "optuna": (
@@ -159,7 +152,7 @@ def method_page(entry: Entry) -> str:
 {_use(entry)}
 ```
 
-{_guides(entry)}{_cost(entry)}In a comparison: `{_comparison(entry)}`.
+{_guide(entry)}{_cost(entry)}In a comparison: `{_comparison(entry)}`.
 
 {_tuned(entry)}{_verdict(entry)}
 
@@ -213,11 +206,10 @@ def _verdict(entry: Entry) -> str:
     return f"{section}\n\nThis is the claim of [{claim.id}]({claim.id}.md), in which {entry.title} takes part."
 
 
-def _guides(entry: Entry) -> str:
-    """Where more is told of it, if it is."""
-    words = GUIDES.get(entry.id, ())
-    links = [f"[{text}](../guides/{page})" for text, page in zip(words[::2], words[1::2], strict=True)]
-    return f"There is {', and '.join(links)}.\n\n" if links else ""
+def _guide(entry: Entry) -> str:
+    """Where more is told of it, if there is a guide of its name."""
+    guide = Path(__file__).with_name("guides") / f"{entry.key}.md"
+    return f"There is [a guide](../guides/{guide.name}).\n\n" if guide.is_file() else ""
 
 
 def _cost(entry: Entry) -> str:

@@ -188,7 +188,7 @@ def test_the_tutorial_shows_what_the_example_prints(capsys):
     assert without_decimals(capsys.readouterr().out) == without_decimals(shown)
 
 
-SEARCHES = ("coming-from-optuna.md", "guides/bo.md", "guides/pfn.md", "guides/surrogates.md")
+SEARCHES = ("coming-from-optuna.md", "guides/bo.md", "guides/pfn.md", "guides/bnn.md")
 
 
 @pytest.mark.parametrize("page", SEARCHES)
@@ -201,7 +201,7 @@ def test_blocks_on_searches(page, tmp_path, monkeypatch, capsys):
         "coming-from-optuna.md": lambda: [len(names[each].trials) for each in ("study", "again")] == [20, 25],
         "guides/bo.md": lambda: abs(names["found"].params["x"] - 2) < 0.1 and (names["best"] - 1).norm() < 0.3,
         "guides/pfn.md": lambda: "'x6']: inputs=7: the networks that ship take" in capsys.readouterr().out,
-        "guides/surrogates.md": lambda: len(names["study"].trials) == 5 and names["sampler"] is not None,
+        "guides/bnn.md": lambda: len(names["study"].trials) == 5 and names["sampler"] is not None,
     }
     assert shown[page]()
 
