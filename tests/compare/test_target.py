@@ -51,3 +51,11 @@ def test_a_reference_without_complete_runs_sets_none():
     target = Target(facts(), None, "adamw")
     assert target.words == "none: the reference has no complete runs"
     assert target.costs([run(0.0)]) == []
+
+
+@pytest.mark.parametrize("level", [None, 0.7])
+def test_a_lucky_look_on_the_way_reaches_nothing_where_only_the_last_tells_the_truth(level):
+    lucky, good = run(0.9, 0.1, 0.8), run(0.9, 0.8, 0.2)
+    before, at_end = (Target(replace(facts(level), true_at_end=last), [0.3], "tpe") for last in (False, True))
+    assert before.costs([lucky, good]) == [10.0, 20.0]
+    assert at_end.costs([lucky, good]) == [20.0]

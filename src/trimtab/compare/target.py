@@ -41,9 +41,11 @@ class Target:
         return [cost for cost in found if cost is not None]
 
     def _reached(self, run: Outcome) -> float | None:
-        costs, facts, solved = [point.cost for point in run.curve], self._facts, self._facts.solved
+        facts, solved = self._facts, self._facts.solved
+        curve = run.curve[-1:] if facts.true_at_end else run.curve  # looks before it were lucky, perhaps
+        costs = [point.cost for point in curve]
         if solved.target is not None:
             quoted = solved is facts.quoted
-            values = [point.metric if quoted else facts.sign * point.loss for point in run.curve]
+            values = [point.metric if quoted else facts.sign * point.loss for point in curve]
             return first_reaching(costs, values, solved.target, solved.direction)
-        return None if self._end is None else first_reaching(costs, [p.loss for p in run.curve], self._end, "min")
+        return None if self._end is None else first_reaching(costs, [p.loss for p in curve], self._end, "min")
